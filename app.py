@@ -1,0 +1,210 @@
+"""The application: the parts of the house made once, the routes, and what runs while it serves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+from tortoise.exceptions import BaseORMException
+
+from auth.caller import still_valid, viewer_of
+from auth.guard import Guard
+from auth.sessions import stream
+from billing.gateway import Gateway
+from billing.sandbox import Sandbox
+from billing.seller import seller
+from engine import Engine
+from engine.http import GraphQLEndpoint, Refused
+from mail.transport import transport
+from models.clock import Clock, SystemClock
+from models.database import connect, disconnect, pending_migrations
+from models.demonstration import offset
+from models.errors import Unauthenticated
+from models.sql import rows
+from models.store import FolderStore
+from models.user import Staff
+from models.viewer import Viewer
+from realtime.hub import Hub
+from realtime.presence import Presence
+from realtime.socket import Refused as SocketRefused
+from realtime.socket import Socket, SocketLimits
+from resolvers.context import Context, Parts
+from schema.errors import coded, present
+from schema.fields import cost_of
+from schema.root import schema
+from settings import Settings
+from web import files, graphiql, pages
+from worker import jobs, run
+
+COST_LIMIT = 5_000
+COST_LIMIT_OF_ANALYSTS = 20_000
+
+
+def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway | None = None) -> Starlette:
+    """The ASGI application of these settings. Tests hand in their own clock and gateway."""
+    clock, hub = clock or SystemClock(), Hub()
+    parts = Parts(
+        clock=clock,
+        hub=hub,
+        presence=Presence(hub, clock),
+        guard=Guard.of(settings.secret_key, clock),
+        gateway=gateway or Sandbox(settings.base_url),
+        seller=seller(settings.seller),
+        base_url=settings.base_url,
+        demonstration=settings.demonstration,
+    )
+    return House(settings, parts).app()
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who is at the other end of a websocket. Implements realtime.connection.Connection."""
+
+    viewer: Viewer
+    parts: Parts
+    address: str
+    introspection: bool
+
+    @property
+    def cost_limit(self) -> int:
+        return cost_limit(self.viewer)
+
+    def context(self) -> Context:
+        return Context(self.viewer, self.parts, self.address)
+
+    async def ended(self) -> int:
+        """4401 once the session was ended or expired; never for nobody's socket."""
+        keys = [stream(self.viewer.session.pk)] if self.viewer.session else []
+        with self.parts.hub.listen(*keys) as ear:
+            while self.viewer.session is None or await self._stands():
+                await ear.wait()
+        return 4401
+
+    async def _stands(self) -> bool:
+        assert self.viewer.session is not None  # noqa: S101 - asked only for somebody's socket
+        return bool(await still_valid([self.viewer.session.pk], self.parts.clock.now()))
+
+
+class House:
+    """The application's routes and its lifespan, around one set of parts."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.settings, self.parts = settings, parts
+        self.engine = Engine(schema._schema, present=present, cost_of=cost_of)
+        self.socket = Socket(self.engine, self.peer, SocketLimits(), settings.allowed_origins)
+        self.store = FolderStore(settings.files)
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        origins = Middleware(
+            CORSMiddleware, allow_origins=sorted(self.settings.allowed_origins), allow_methods=["GET", "POST", "PUT"],
+            allow_headers=["authorization", "content-type", "accept-language"], max_age=600,
+        )  # fmt: skip
+        return Starlette(routes=self.routes(), lifespan=self.lifespan, middleware=[origins])
+
+    def routes(self) -> list[Any]:
+        """HTTP and the websocket, at one address for the graph."""
+        graph = GraphQLEndpoint(
+            self.engine,
+            self.context,
+            graphiql.page,
+            lambda context: cost_limit(context.viewer),
+            lambda context: self.introspection(context.viewer),
+        )
+        return [
+            Route("/graphql", graph),
+            WebSocketRoute("/graphql", self.socket),
+            Route("/", RedirectResponse("/graphql")),
+            Route("/healthz", healthz),
+            Route("/readyz", self.readyz),
+            *graphiql.routes(),
+            *pages.routes(self.parts),
+            *files.routes(self.parts, self.store),
+        ]
+
+    async def context(self, request: Request) -> Context:
+        """Who calls over HTTP. Raises Refused (401) for a token that does not work."""
+        nobody = Context(await self._viewer(None, request), self.parts, address(request))
+        try:
+            viewer = await self._viewer(bearer(request.headers.get("authorization")), request)
+        except Unauthenticated as error:
+            raise Refused(401, coded(error, nobody), {"WWW-Authenticate": "Bearer"}) from None
+        return Context(viewer, self.parts, address(request))
+
+    async def peer(self, payload: dict[str, Any] | None, websocket: WebSocket) -> Peer:
+        """Who calls over the websocket: the payload's `authorization`, else the handshake's. Raises Refused (4401)."""
+        given = (payload or {}).get("authorization", (payload or {}).get("Authorization"))
+        header = given if isinstance(given, str) else websocket.headers.get("authorization")
+        try:
+            viewer = await self._viewer(bearer(header), websocket)
+        except Unauthenticated:
+            raise SocketRefused(4401, "Sign in again") from None
+        return Peer(viewer, self.parts, address(websocket), self.introspection(viewer))
+
+    async def _viewer(self, token: str | None, connection: HTTPConnection) -> Viewer:
+        return await viewer_of(token, self.parts.clock.now(), connection.headers.get("accept-language"))
+
+    def introspection(self, viewer: Viewer) -> bool:
+        """Whether the caller may see the schema: anyone in the demonstration, else whoever is signed in."""
+        return self.settings.demonstration or viewer.user is not None
+
+    async def readyz(self, request: Request) -> Response:
+        """200 when the database answers and has every migration, 503 with what is missing otherwise."""
+        try:
+            await rows("SELECT 1")
+            missing = await pending_migrations()
+        except (BaseORMException, OSError):
+            return answer({"ready": False, "database": False}, 503)
+        return answer({"ready": not missing, "database": True, "pendingMigrations": missing}, 503 if missing else 200)
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """Connect, work the timetable while serving, and leave in order: sockets, work under way, database."""
+        await connect(self.settings.database_url)
+        if self.settings.demonstration and isinstance(self.parts.clock, SystemClock):
+            self.parts.clock.offset = await offset()
+        timetable = asyncio.create_task(run(jobs(self.parts, self.settings, transport(self.settings.mail_url))))
+        try:
+            yield
+        finally:
+            await self.socket.close_all()
+            await self.engine.drain()
+            timetable.cancel()
+            with suppress(asyncio.CancelledError):
+                await timetable
+            self.parts.guard.passwords.close()
+            await disconnect()
+
+
+async def healthz(request: Request) -> Response:
+    """200 as long as the process answers."""
+    return answer({"alive": True}, 200)
+
+
+def answer(facts: dict[str, Any], status: int) -> Response:
+    return Response(orjson.dumps(facts), status, {"Cache-Control": "no-store"}, "application/json")
+
+
+def cost_limit(viewer: Viewer) -> int:
+    """What one operation of this viewer may cost."""
+    return COST_LIMIT_OF_ANALYSTS if viewer.staff is Staff.ANALYST else COST_LIMIT
+
+
+def bearer(header: str | None) -> str | None:
+    """The token of an Authorization header (RFC 6750), None where there is none."""
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else (header or None)
+
+
+def address(connection: HTTPConnection) -> str:
+    """The caller's network address, as the server (or its trusted proxy) says."""
+    return connection.client.host if connection.client else ""

@@ -1,0 +1,165 @@
+"""Becoming a customer and proving who one is: the stories of identity, each in its own transaction."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from email_validator import EmailNotValidError, validate_email
+from tortoise.exceptions import IntegrityError
+
+from auth import throttle, totp
+from auth.guard import Guard
+from auth.tokens import Purpose, invalid
+from models.account import Account, Membership, Role, siren
+from models.act import Act, Transaction
+from models.errors import ErrorCode, Refusal
+from models.locale import Locale
+from models.text import line
+from models.user import User, address
+
+EMAIL_LENGTH = 254
+NAME_LENGTH = 100
+LEGAL_NAME_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """What a sign-up made, or (`existing`) who already has the address: the letter tells, the answer never does."""
+
+    user: User | None = None
+    account: Account | None = None
+    existing: User | None = None
+
+
+SignUpLetter = Callable[[Transaction, SignUp], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class _Form:
+    email: str
+    name: str
+    legal_name: str
+    siren: str
+    locale: Locale
+
+
+async def sign_up(
+    act: Act, guard: Guard, letter: SignUpLetter, *,
+    email: str, password: str, name: str, legal_name: str, siren: str, locale: Locale, peer: str,
+) -> SignUp:  # fmt: skip
+    """Sign a company up with its first person, its owner; `letter` is written in the same transaction.
+
+    A known address is answered like a new one after the same work, and keeps its password. Raises EMAIL_INVALID, BLANK,
+    TOO_LONG, SIREN_INVALID, PASSWORD_WEAK; Throttled.
+    """
+    form = _checked(email, name, legal_name, siren, locale)
+    await guard.passwords.require_strong(password, form.email, form.name, form.legal_name)
+    network = throttle.key(throttle.SIGN_UP, throttle.network_of(peer))
+    await guard.throttle.attempt(network, throttle.key(throttle.LETTER, form.email))
+    password_hash = await guard.passwords.hash(password)
+    try:
+        return await _signed_up(act, letter, form, password_hash)
+    except IntegrityError:  # somebody took the address between our look and our write: now it is found
+        return await _signed_up(act, letter, form, password_hash)
+
+
+def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Locale) -> _Form:
+    return _Form(
+        email=_deliverable(email), name=line(name, "name", NAME_LENGTH),
+        legal_name=line(legal_name, "legalName", LEGAL_NAME_LENGTH), siren=siren(siren_text), locale=locale,
+    )  # fmt: skip
+
+
+def _deliverable(email: str) -> str:
+    try:
+        return address(validate_email(email.strip(), check_deliverability=False).normalized)
+    except EmailNotValidError:
+        raise Refusal(ErrorCode.EMAIL_INVALID, "input", "email") from None
+
+
+async def _signed_up(act: Act, letter: SignUpLetter, form: _Form, password_hash: str) -> SignUp:
+    async with act.transaction() as tx:
+        existing = await User.get_or_none(email=form.email, using_db=tx.db)
+        made = SignUp(existing=existing) if existing else await _owner(tx, form, password_hash)
+        await letter(tx, made)
+    return made
+
+
+async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
+    at, db = tx.act.at, tx.db
+    user = await User.create(
+        using_db=db, email=form.email, name=form.name, locale=form.locale, password_hash=password_hash, created_at=at
+    )
+    account = await Account.create(using_db=db, legal_name=form.legal_name, siren=form.siren, created_at=at)
+    await Membership.create(using_db=db, user=user, account=account, role=Role.OWNER, created_at=at)
+    return SignUp(user, account)
+
+
+def verification_token(guard: Guard, user: User, at: datetime) -> str:
+    """What the verification letter's link carries, good for 24 hours and for this address only."""
+    return guard.signer.sign(Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email)
+
+
+async def verify_email(act: Act, guard: Guard, token: str) -> User:
+    """Note that the person reads mail at their address. A repeat changes nothing. Raises TOKEN_INVALID."""
+    facts = guard.signer.read(Purpose.VERIFY_EMAIL, token, act.at)
+    await User.filter(pk=facts["user"], email=facts["email"], email_verified_at=None).update(email_verified_at=act.at)
+    user = await User.get_or_none(pk=facts["user"], email=facts["email"])
+    if user is None:
+        raise invalid()
+    return user
+
+
+async def authenticate(act: Act, guard: Guard, *, email: str, password: str, code: str | None, peer: str) -> User:
+    """The person whose password, and second factor if they have one, these are. `peer` is the caller's network address.
+
+    `code` is a one-time or a recovery code. Raises CREDENTIALS_INVALID for an unknown address and a wrong password alike;
+    only after the right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID; Throttled.
+    """
+    user = await _by_password(guard, email, password, peer)
+    if user.email_verified_at is None:
+        raise Refusal(ErrorCode.EMAIL_UNVERIFIED, "input", "email")
+    if user.second_factor:
+        await _require_second_factor(act, guard, user, code)
+    return user
+
+
+async def _by_password(guard: Guard, email: str, password: str, peer: str) -> User:
+    pair, broad = throttle.pair(email, peer), throttle.broad(email, peer)
+    await guard.throttle.attempt(pair, *broad)
+    user = await _known(address(email))
+    right = await guard.passwords.matches(user.password_hash if user else None, password)
+    if user is None or not right:
+        raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
+    await guard.throttle.clear(pair)
+    await guard.throttle.take_back(*broad)
+    await _rehash(guard, user, password)
+    return user
+
+
+async def _known(email: str) -> User | None:
+    # Neither database is asked for what it could not hold: PostgreSQL refuses a NUL, Tortoise a text that is too long.
+    return await User.get_or_none(email=email) if email.isprintable() and len(email) <= EMAIL_LENGTH else None
+
+
+async def _rehash(guard: Guard, user: User, password: str) -> None:
+    if guard.passwords.needs_rehash(user.password_hash):
+        # Only in place of the hash just verified: a password changed meanwhile must not come back.
+        password_hash = await guard.passwords.hash(password)
+        await User.filter(pk=user.pk, password_hash=user.password_hash).update(password_hash=password_hash)
+
+
+async def _require_second_factor(act: Act, guard: Guard, user: User, code: str | None) -> None:
+    if not code:
+        raise Refusal(ErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
+    counted = throttle.key(throttle.SECOND_FACTOR, user.pk)
+    await guard.throttle.attempt(counted)
+    if not await totp.accept(user, code, act.at, guard.vault):
+        raise Refusal(ErrorCode.SECOND_FACTOR_INVALID, "input", "code")
+    await guard.throttle.clear(counted)
+
+
+async def company_of(user: User) -> Account | None:
+    """The company a person signs in for: the one they joined first. None for staff."""
+    membership = await Membership.filter(user_id=user.pk).order_by("id").select_related("account").first()
+    return membership.account if membership else None

@@ -1,0 +1,106 @@
+"""Passwords: strong enough to begin with, hashed with Argon2id in a small pool of threads, never told apart by time."""
+
+import asyncio
+import secrets
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
+
+from models.errors import ErrorCode, Refusal, Throttled
+
+T = TypeVar("T")
+
+SHORTEST, LONGEST = 12, 128  # characters, NIST 800-63B and OWASP ASVS 5
+SCORE = 3  # of zxcvbn's 4: safely unguessable, for some 10^8 to 10^10 guesses
+JUDGED = 72  # zxcvbn's time grows with the cube of the length; what is strong by its beginning is strong
+OTHERS = 8  # characters that are left once the person's own words are taken out: zxcvbn alone lets two such words pass
+READ = 1024  # no stored password is this long, whatever form its letters came in
+
+
+class Passwords:
+    """Hashes and checks passwords in `workers` threads; at most `waiting` callers queue for them, the next is Throttled.
+
+    Argon2id with OWASP's parameters: 19 MiB, 2 passes, 1 lane (Password Storage Cheat Sheet). 20 to 30 ms of one core each.
+    """
+
+    def __init__(self, workers: int = 2, waiting: int = 128, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
+        self._room = workers + waiting
+        self._inside = 0
+        self._nobodys = self._hasher.hash(secrets.token_hex())
+
+    async def hash(self, password: str) -> str:
+        """The Argon2id hash to store, with its parameters and salt."""
+        return await self._run(lambda: self._hasher.hash(_normal(password)))
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Whether the password is the stored one. For nobody's (None) it does the same work, so that nobody can tell."""
+        return await self._run(lambda: self._verified(stored or self._nobodys, password)) and stored is not None
+
+    def _verified(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, _normal(password))
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
+        """Raise PASSWORD_WEAK, whose fact `reason` is SHORT, LONG or GUESSABLE, for what is short, long or easily guessed.
+
+        `own_words` are the person's own (name, address, company): a password made of them is guessed first.
+        """
+        length = len(unicodedata.normalize("NFKC", password[:READ]))
+        if length < SHORTEST:
+            raise _weak(field, "SHORT")
+        if length > LONGEST:
+            raise _weak(field, "LONG")
+        if await self._run(lambda: _guessable(password, own_words)):
+            raise _weak(field, "GUESSABLE")
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._inside >= self._room:
+            raise Throttled(1)
+        self._inside += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._inside -= 1
+
+    def close(self) -> None:
+        """Let the threads end once their work is done."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _normal(password: str) -> bytes:
+    # NIST 800-63B: NFKC, so that a password typed on another keyboard or system is the same one.
+    return unicodedata.normalize("NFKC", password[:READ]).encode("utf-8", "surrogatepass")
+
+
+def _guessable(password: str, own_words: tuple[str, ...]) -> bool:
+    text, words = unicodedata.normalize("NFKC", password), ["camcha", *_parts(" ".join(own_words))]
+    return len(_without(words, text)) < OTHERS or zxcvbn(text[:JUDGED], user_inputs=words)["score"] < SCORE
+
+
+def _parts(text: str) -> list[str]:
+    spaced = "".join(c if c.isalnum() else " " for c in unicodedata.normalize("NFKC", text).lower())
+    return sorted({word for word in spaced.split() if len(word) > 2}, key=len, reverse=True)[:50]
+
+
+def _without(words: list[str], text: str) -> str:
+    left = text.lower()
+    for word in words:
+        left = left.replace(word, "")
+    return left
+
+
+def _weak(field: str, reason: str) -> Refusal:
+    return Refusal(ErrorCode.PASSWORD_WEAK, "input", field, reason=reason, shortest=SHORTEST, longest=LONGEST)

@@ -1,0 +1,36 @@
+"""Who may use a root field: every one of them names its rule as `allow=`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from models.errors import Forbidden, Unauthenticated
+from models.user import Staff
+from models.viewer import Viewer
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Lets viewers in or turns them away. `a | b` lets in whom either lets in."""
+
+    name: str
+    admits: Callable[[Viewer], bool]
+
+    def __call__(self, viewer: Viewer) -> None:
+        """Raise Unauthenticated when nobody is signed in, Forbidden when the person's role is another."""
+        if self.admits(viewer):
+            return
+        raise Unauthenticated if viewer.user is None else Forbidden
+
+    def __or__(self, other: "Rule") -> "Rule":
+        return Rule(f"{self.name} | {other.name}", lambda viewer: self.admits(viewer) or other.admits(viewer))
+
+
+# Staff roles are those in force: without a second factor there are none (Viewer.staff).
+anyone = Rule("anyone", lambda viewer: True)
+signed_in = Rule("signed_in", lambda viewer: viewer.user is not None)
+customer = Rule("customer", lambda viewer: viewer.customer)
+buyer = Rule("buyer", lambda viewer: viewer.buyer)
+agent = Rule("agent", lambda viewer: viewer.agent)
+supervisor = Rule("supervisor", lambda viewer: viewer.staff is Staff.SUPERVISOR)
+analyst = Rule("analyst", lambda viewer: viewer.staff is Staff.ANALYST)
+operator = Rule("operator", lambda viewer: viewer.staff is Staff.OPERATOR)

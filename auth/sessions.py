@@ -1,0 +1,117 @@
+"""Sign-ins: an opaque access token for 15 minutes, and a refresh token that renews it and is replaced each time.
+
+Both are 256 random bits; the database knows only their SHA-256. A refresh token works once. A second use means that two
+parties hold it, and nobody can say which is the thief: the whole session ends, as RFC 9700 (section 4.14.2) asks. There is
+no period of grace for two uses at once either, since that is what a theft looks like; a client renews in one place.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tortoise.expressions import Q, RawSQL
+from tortoise.queryset import QuerySet
+
+from auth.tokens import invalid
+from models.account import Account
+from models.act import Act, Transaction
+from models.session import RefreshToken, Session
+from models.user import User
+
+ACCESS_LIFETIME = timedelta(minutes=15)
+REFRESH_LIFETIME = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a client keeps: both tokens in clear, for the only time, and until when the access token works."""
+
+    access: str
+    refresh: str
+    access_expires_at: datetime
+    session: Session
+
+
+def stream(session_id: int) -> str:
+    """The key announced when a session ends, so that its sockets close."""
+    return f"session:{session_id}"
+
+
+def standing(at: datetime) -> QuerySet[Session]:
+    """The sessions that still count: not ended, not expired, and of people who still belong to the company they act for."""
+    person = RawSQL('"session"."user_id"')  # F("user_id") would not say whose, and memberships have one as well
+    member = Q(account_id=None) | Q(account__memberships__user_id=person)
+    return Session.filter(member, ended_at=None, expires_at__gt=at)
+
+
+async def sign_in(user: User, account: Account | None, second_factor: bool, act: Act) -> Tokens:
+    """Begin a session for a person who has just proved who they are."""
+    access, until = _token("cam_at_"), act.at + ACCESS_LIFETIME
+    async with act.transaction() as tx:
+        session = await Session.create(
+            using_db=tx.db, user=user, account=account, second_factor=second_factor, created_at=act.at,
+            access_hash=hashed(access), access_expires_at=until, expires_at=act.at + REFRESH_LIFETIME,
+        )  # fmt: skip
+        refresh = await _refresh_token(tx, session)
+    return Tokens(access, refresh, until, session)
+
+
+async def refresh(token: str, act: Act) -> Tokens:
+    """New tokens in place of the old ones. Raises TOKEN_INVALID; a token's second use also ends its session.
+
+    Of two uses at once one gets tokens, and they die with the session when the other one is seen.
+    """
+    async with act.transaction() as tx:
+        known = await RefreshToken.get_or_none(token_hash=hashed(token), using_db=tx.db)
+        tokens = await _renewed(tx, known) if known else None
+    if tokens is None:
+        raise invalid("refreshToken")
+    return tokens
+
+
+async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
+    if not await RefreshToken.filter(pk=known.pk, used_at=None).using_db(tx.db).update(used_at=tx.act.at):
+        await _end(tx, Session.filter(pk=known.session_id))
+        return None
+    access, until = _token("cam_at_"), tx.act.at + ACCESS_LIFETIME
+    if not await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).exists():
+        return None
+    renewed = Session.filter(pk=known.session_id, ended_at=None).using_db(tx.db)
+    if not await renewed.update(access_hash=hashed(access), access_expires_at=until, expires_at=tx.act.at + REFRESH_LIFETIME):
+        return None
+    session = await Session.get(pk=known.session_id, using_db=tx.db)
+    return Tokens(access, await _refresh_token(tx, session), until, session)
+
+
+async def sign_out(session: Session, act: Act) -> None:
+    """End a session. A repeat changes nothing."""
+    async with act.transaction() as tx:
+        await _end(tx, Session.filter(pk=session.pk))
+
+
+async def end_all(tx: Transaction, user: User, but: Session | None = None) -> None:
+    """End every session of a person, except the one given."""
+    await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but.pk if but else 0))
+
+
+async def _end(tx: Transaction, found: QuerySet[Session]) -> None:
+    running = found.filter(ended_at=None).using_db(tx.db)
+    for session in await running.order_by("id").select_for_update():
+        await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.act.at)
+        tx.touched[stream(session.pk)] = None
+
+
+def _token(prefix: str) -> str:
+    return prefix + secrets.token_urlsafe(32)
+
+
+async def _refresh_token(tx: Transaction, session: Session) -> str:
+    token = _token("cam_rt_")
+    await RefreshToken.create(using_db=tx.db, session=session, token_hash=hashed(token))
+    return token
+
+
+def hashed(token: str) -> str:
+    """What the database knows of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

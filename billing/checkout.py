@@ -1,0 +1,176 @@
+"""Buying: from a draft to an active purchase.
+
+The provider is never asked inside a transaction. An attempt is stored first, then the provider is asked under a key made from
+it, then the answer is applied. Whatever dies in between, `reconcile` asks the provider again under the same key and applies
+what it says: nobody pays twice, and nobody pays for nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from auth.tokens import Purpose, Signer
+from billing.gateway import Gateway, GatewayDown, Outcome
+from billing.invoicing import issue
+from billing.seller import Seller
+from mail import letters
+from models.account import Account
+from models.act import Act, Transaction
+from models.errors import ErrorCode, Refusal
+from models.event import EventKind
+from models.idempotency import earlier, made
+from models.invoice import Invoice
+from models.locale import Locale
+from models.offer import Price
+from models.payment import Payment, PaymentStatus
+from models.purchase import Purchase, PurchaseStatus
+from models.user import User
+
+log = structlog.stdlib.get_logger()
+UNKNOWN_METHOD = "unknown_method"
+_LEFT_ALONE = timedelta(minutes=1)
+_GIVEN_UP = timedelta(days=7)  # no bank waits longer for a confirmation; the customer can still ask by hand
+
+
+@dataclass(frozen=True)
+class Till:
+    """What paying needs: the provider, who sells, and how to sign a download link."""
+
+    gateway: Gateway
+    seller: Seller
+    signer: Signer
+    base_url: str
+
+
+async def draft(act: Act, account: Account, buyer: User, price: Price, key: str) -> Purchase:
+    """Begin to buy a price that is on sale. The same key returns the same draft. Raises IDEMPOTENCY_MISMATCH."""
+    owner = f"account:{account.pk}"
+    async with act.transaction() as tx:
+        if known := await earlier(tx, owner, "purchaseDraft", key, price.pk):
+            return await Purchase.get(pk=known, using_db=tx.db)
+        purchase = await Purchase.create(
+            using_db=tx.db, account=account, buyer=buyer, price=price, created_at=act.at,
+            street=account.street or None, postal_code=account.postal_code or None, city=account.city or None,
+            country=account.country,
+        )  # fmt: skip
+        await purchase.move(tx, PurchaseStatus.DRAFT)
+        await made(tx, owner, "purchaseDraft", key, purchase.pk)
+    return purchase
+
+
+async def pay(act: Act, till: Till, purchase: Purchase, method: str, key: str) -> Payment:
+    """Pay a purchase whose billing details are confirmed. A repeat of the key returns the attempt as it stands.
+
+    A method the provider doesn't know is declined with UNKNOWN_METHOD.
+    Raises TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE.
+    """
+    payment = await _attempted(act, purchase, method, key)
+    return await refresh(act, till, payment) if payment.status is PaymentStatus.PROCESSING else payment
+
+
+async def _attempted(act: Act, purchase: Purchase, method: str, key: str) -> Payment:
+    owner = f"account:{purchase.account_id}"
+    async with act.transaction() as tx:
+        purchase = await purchase.locked(tx)
+        if known := await earlier(tx, owner, "purchasePay", key, [purchase.pk, method]):
+            return await Payment.get(pk=known, using_db=tx.db)
+        purchase.require(PurchaseStatus.BILLING_CONFIRMED)
+        price = await Price.get(pk=purchase.price_id, using_db=tx.db)
+        payment = await Payment.create(
+            using_db=tx.db, account_id=purchase.account_id, purchase=purchase, amount_cents=price.gross.cents,
+            method=method, created_at=act.at,
+        )  # fmt: skip
+        await purchase.move(tx, PurchaseStatus.PAYMENT_PENDING)
+        await made(tx, owner, "purchasePay", key, payment.pk)
+    return payment
+
+
+async def refresh(act: Act, till: Till, payment: Payment) -> Payment:
+    """Ask the provider again about an attempt that is not settled, and apply what it says. Raises PAYMENT_UNAVAILABLE."""
+    if payment.status.final:
+        return payment
+    try:
+        outcome = await _asked(till.gateway, payment)
+    except GatewayDown:
+        raise Refusal(ErrorCode.PAYMENT_UNAVAILABLE, "input") from None
+    return await _apply(act, till, payment, outcome)
+
+
+async def _asked(gateway: Gateway, payment: Payment) -> Outcome:
+    key = f"camcha-payment-{payment.pk}"
+    try:
+        return await gateway.find(key) or await gateway.charge(key, payment.amount_cents, payment.method)
+    except ValueError:
+        return Outcome(PaymentStatus.DECLINED, f"refused-{payment.pk}", decline_code=UNKNOWN_METHOD)
+
+
+async def _apply(act: Act, till: Till, payment: Payment, outcome: Outcome) -> Payment:
+    """Move the attempt forward to the provider's answer. Two at once, or a late one, change nothing twice."""
+    async with act.transaction() as tx:
+        purchase = await Purchase.select_for_update().using_db(tx.db).get(pk=payment.purchase_id)
+        payment = await Payment.select_for_update().using_db(tx.db).get(pk=payment.pk)
+        if payment.status.final or payment.status is outcome.status:
+            return payment
+        _note(payment, outcome)
+        payment.settled_at = act.at if outcome.status.final else None
+        await payment.save(using_db=tx.db)
+        await tx.append(
+            f"account:{payment.account_id}", EventKind.PAYMENT_CHANGED, purchase_id=purchase.pk, status=payment.status.value
+        )
+        await _follow_up(tx, till, purchase, payment)
+    return payment
+
+
+def _note(payment: Payment, outcome: Outcome) -> None:
+    payment.status = outcome.status
+    payment.provider_reference = outcome.reference
+    payment.confirmation_url = outcome.confirmation_url
+    payment.decline_code = outcome.decline_code
+    payment.brand, payment.last_four = outcome.brand, outcome.last_four
+
+
+async def _follow_up(tx: Transaction, till: Till, purchase: Purchase, payment: Payment) -> None:
+    if payment.status is PaymentStatus.SUCCEEDED:
+        await _activate(tx, till, purchase, payment)
+    elif payment.status is PaymentStatus.DECLINED:
+        await purchase.move(tx, PurchaseStatus.BILLING_CONFIRMED)
+    elif payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
+        await letters.payment_confirmation_needed(tx, buyer, payment.confirmation_url)
+
+
+async def _activate(tx: Transaction, till: Till, purchase: Purchase, payment: Payment) -> None:
+    purchase.anchor, purchase.activated_at = tx.act.day, tx.act.at
+    await purchase.move(tx, PurchaseStatus.ACTIVE)
+    buyer = await _buyer(tx, purchase)
+    invoice = await issue(tx, till.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0)
+    if buyer:
+        link = download_link(till.signer, till.base_url, invoice, tx.act, Purpose.LETTER_DOWNLOAD)
+        await letters.invoice_issued(tx, buyer, invoice, link)
+
+
+async def _buyer(tx: Transaction, purchase: Purchase) -> User | None:
+    return await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
+
+
+def download_link(signer: Signer, base_url: str, invoice: Invoice, act: Act, purpose: Purpose = Purpose.DOWNLOAD) -> str:
+    """A link to the invoice's PDF, good for as long as its purpose: five minutes, or a month in a letter."""
+    return f"{base_url}/downloads/{signer.sign(purpose, act.at, invoice=invoice.pk)}"
+
+
+async def reconcile(act: Act, till: Till) -> int:
+    """Settle attempts of the last days that were left open for a minute, by asking the provider. Returns how many moved.
+
+    One that can't be settled never holds up the others.
+    """
+    left = Payment.filter(status__in=[PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION])
+    left = left.filter(created_at__lt=act.at - _LEFT_ALONE, created_at__gte=act.at - _GIVEN_UP)
+    return sum([await _settled(act, till, payment) for payment in await left.order_by("id")])
+
+
+async def _settled(act: Act, till: Till, payment: Payment) -> bool:
+    try:
+        return (await refresh(act, till, payment)).status is not payment.status
+    except Exception as fault:
+        log.warning("payment.left", payment=payment.pk, fault=type(fault).__name__)
+        return False

@@ -1,0 +1,99 @@
+"""Issuing an invoice: numbered, frozen, rendered, put into the outbox, all in the transaction that collects the money."""
+
+import hashlib
+from datetime import timedelta
+
+from babel.dates import format_date
+
+from billing.document import Address, InvoiceFacts, Line, Party, PaymentMeans
+from billing.document_page import rendered
+from billing.seller import Seller
+from models.account import Account
+from models.act import Transaction
+from models.event import EventKind
+from models.invoice import Invoice, InvoiceDocument, InvoiceLine, Series, next_position, number
+from models.locale import Locale
+from models.money import totals
+from models.offer import Offer, Price
+from models.payment import Payment
+from models.periods import Period, period
+from models.purchase import Purchase
+
+_CARD = 48  # UNTDID 4461
+
+
+async def issue(tx: Transaction, seller: Seller, purchase: Purchase, payment: Payment, locale: Locale, index: int) -> Invoice:
+    """Issue the paid invoice of one period of an active purchase. A second one for the same period can't be stored."""
+    price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
+    account = await Account.get(pk=purchase.account_id, using_db=tx.db)
+    assert purchase.anchor is not None, "an invoice is issued for an active purchase"  # noqa: S101
+    when = period(purchase.anchor, price.interval.months, index)
+    position = await next_position(tx, Series.INVOICE)
+    facts = _facts(tx, seller, purchase, payment, account, price, when, number(Series.INVOICE, tx.act.day, position), locale)
+    return await _frozen(tx, facts, position, purchase, payment, price.offer, when, await rendered(facts, locale))
+
+
+def _facts(
+    tx: Transaction, seller: Seller, purchase: Purchase, payment: Payment, account: Account, price: Price,
+    when: Period, printed: str, locale: Locale,
+) -> InvoiceFacts:  # fmt: skip
+    lines = (_line(price, price.offer, when, locale),)
+    terms = seller.terms_on(tx.act.day)
+    return InvoiceFacts(
+        number=printed,
+        issued_on=tx.act.day,
+        due_on=tx.act.day,
+        seller=seller.party,
+        buyer=_buyer(account, purchase),
+        lines=lines,
+        notes=terms.notes(locale),
+        totals=totals(lines),
+        period_start=when.start,
+        period_end=when.end - timedelta(days=1),
+        order_number=purchase.order_number or "",
+        payment=PaymentMeans(code=_CARD, card_last4=payment.last_four or ""),
+        payment_terms=terms.paid(locale, format_date(tx.act.day, "long", locale=locale.value)),
+        paid_cents=totals(lines).gross_cents,
+    )
+
+
+def _line(price: Price, offer: Offer, when: Period, locale: Locale) -> Line:
+    return Line(
+        label=offer.text(locale)["name"],
+        unit_price_cents=price.net_cents,
+        vat_basis_points=price.vat_rate,
+        unit="MON" if price.interval.months == 1 else "ANN",
+        period_start=when.start,
+        period_end=when.end - timedelta(days=1),
+    )
+
+
+def _buyer(account: Account, purchase: Purchase) -> Party:
+    where = Address(
+        lines=(purchase.street or "",),
+        postcode=purchase.postal_code or "",
+        city=purchase.city or "",
+        country=purchase.country or "FR",
+    )
+    return Party(name=account.legal_name, siren=account.siren, vat_number=account.vat_number, address=where)
+
+
+async def _frozen(
+    tx: Transaction, facts: InvoiceFacts, position: int, purchase: Purchase, payment: Payment, offer: Offer,
+    when: Period, pdf: bytes,
+) -> Invoice:  # fmt: skip
+    invoice = await Invoice.create(
+        using_db=tx.db, series=Series.INVOICE, position=position, number=facts.number, account_id=purchase.account_id,
+        purchase=purchase, payment=payment, offer=offer, period_index=when.index, issued_at=tx.act.at,
+        issued_on=facts.issued_on, due_on=facts.due_on, net_cents=facts.totals.net_cents,
+        vat_cents=facts.totals.vat_cents, gross_cents=facts.totals.gross_cents, facts=facts.to_json(),
+        sha256=hashlib.sha256(pdf).hexdigest(),
+    )  # fmt: skip
+    await InvoiceDocument.create(using_db=tx.db, invoice=invoice, pdf=pdf)
+    for place, line in enumerate(facts.lines, 1):
+        await InvoiceLine.create(
+            using_db=tx.db, invoice=invoice, position=place, label=line.label, quantity=int(line.quantity),
+            unit_net_cents=line.unit_price_cents, net_cents=line.net_cents, vat_rate=line.vat_basis_points,
+        )  # fmt: skip
+    await tx.append(f"account:{purchase.account_id}", EventKind.INVOICE_ISSUED, invoice_id=invoice.pk)
+    return invoice

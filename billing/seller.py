@@ -1,0 +1,52 @@
+"""Who sells and on which terms: dated configuration, read once from a TOML file, never code."""
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from billing.document import Address, Note, Party
+from models.locale import Locale
+
+_NOTES = ("PMD", "PMT", "AAB")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The wording that holds from a day on, by language."""
+
+    since: date
+    words: dict[str, dict[str, str]]
+
+    def notes(self, locale: Locale) -> tuple[Note, ...]:
+        """The three notes every invoice carries."""
+        return tuple(Note(code=code, text=self.words[locale.value][code]) for code in _NOTES)
+
+    def paid(self, locale: Locale, day: str) -> str:
+        """The sentence for an invoice paid at issue."""
+        return self.words[locale.value]["paid"].format(day=day)
+
+
+@dataclass(frozen=True)
+class Seller:
+    """The vendor as printed on invoices, its terms, and how customers reach support."""
+
+    party: Party
+    terms: tuple[Terms, ...]
+    support_email: str
+    support_phone: str
+
+    def terms_on(self, day: date) -> Terms:
+        """The terms in force on a day. Raises LookupError before the first."""
+        return max((terms for terms in self.terms if terms.since <= day), key=lambda terms: terms.since)
+
+
+def seller(path: Path) -> Seller:
+    """Read the file. Raises KeyError or ValueError when something is missing."""
+    facts = tomllib.loads(path.read_text(encoding="utf-8"))
+    where = Address(
+        lines=tuple(facts["address_lines"]), postcode=facts["postcode"], city=facts["city"], country=facts["country"]
+    )
+    named = {name: facts[name] for name in ("name", "siren", "siret", "vat_number", "legal", "email", "phone")}
+    terms = tuple(Terms(each["from"], {locale.value: each[locale.value] for locale in Locale}) for each in facts["terms"])
+    return Seller(Party(address=where, **named), terms, facts["support"]["email"], facts["support"]["phone"])

@@ -1,0 +1,241 @@
+"""The operator's commands: `python -m cli --help`. One line each, calling one function; see docs/operating.md."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+from asyncpg import PostgresError
+from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
+
+import logs
+from auth.guard import Guard
+from auth.hiring import Hired, hire
+from models.act import Act
+from models.clock import SystemClock
+from models.database import connect, disconnect, migrated, pending_migrations
+from models.demonstration import offset
+from models.errors import Refusal
+from models.locale import Locale
+from models.messages import worded
+from models.numbering import numbering_faults
+from models.sql import rows
+from models.user import Staff
+from realtime.hub import Hub
+from seed import catalogue
+from seed.people import people
+from server import Failed, alone, bound, url_of
+from server import serve as run_server
+from settings import Settings, SettingsError, read
+
+_UNUSABLE = (OSError, PostgresError, DBConnectionError, OperationalError)
+SCHEMA = Path(__file__).with_name("schema.graphql")
+log = structlog.stdlib.get_logger()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 1 when it can't be done, 2 when the environment or the words are wrong."""
+    logs.configure()
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.command(asked))
+    except SettingsError as error:
+        return _complain(error.faults, 2)
+    except Failed as failure:
+        return _complain([str(failure)], 1)
+
+
+def _complain(faults: Sequence[str], status: int) -> int:
+    for fault in faults:
+        print(f"error: {fault}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cli", description="CAMCHA's commands; settings come from CAMCHA_*.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: object, told: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=told, description=told)
+        added.set_defaults(command=function)
+        return added
+
+    serving = command("serve", serve, "serve; without CAMCHA_DATABASE_URL a demonstration, made ready first")
+    serving.add_argument("--host", default="127.0.0.1")
+    serving.add_argument("--port", type=int, default=8000, help="0 takes any free one")
+    migrating = command("migrate", migrate, "apply the migrations, or move up or down to one")
+    migrating.add_argument("--to", metavar="NAME", help="such as 0001_initial; __first__ takes everything back")
+    command("seed", seed, "write the offers and articles of seed/; safe to repeat")
+    hiring = command("staff", staff, "create a member of staff and print their secrets, once")
+    hiring.add_argument("email")
+    hiring.add_argument("--name", required=True)
+    hiring.add_argument("--role", required=True, type=Staff, choices=list(Staff), metavar="|".join(Staff))
+    command("code", code, "the one-time code of a demonstration's member of staff").add_argument("email")
+    exporting = command("export-schema", export_schema, "write schema.graphql")
+    exporting.add_argument("--check", action="store_true", help="only compare, and fail when it is stale")
+    command("check-invoices", check_invoices, "prove that invoices are numbered without gap, in the order of their dates")
+    return parser
+
+
+def serve(asked: argparse.Namespace) -> int:
+    with bound(asked.host, asked.port) as listener:
+        settings = read(os.environ, url_of(listener))
+        with alone(settings.database_url):
+            clock = asyncio.run(_made_ready(settings) if settings.demonstration else _time(settings))
+            from app import create_app  # the whole graph, which the other commands need not load
+
+            return run_server(create_app(settings), listener, lambda: _announce(settings, clock))
+
+
+async def _made_ready(settings: Settings) -> SystemClock:
+    """Migrate the demonstration's database and fill it when it is new. Returns its clock."""
+    from billing.checkout import Till  # printing invoices takes half a second to load, which the other commands don't need
+    from billing.sandbox import Sandbox
+    from billing.seller import seller
+    from seed import demonstration
+
+    await migrated(settings.database_url)
+    async with _connected(settings) as clock, _guard(settings, clock) as guard:
+        till = Till(Sandbox(settings.base_url), seller(settings.seller), guard.signer, settings.base_url)
+        await demonstration.load(clock.now(), Hub(), guard, till)
+    return clock
+
+
+async def _time(settings: Settings) -> SystemClock:
+    async with _connected(settings) as clock:
+        return clock
+
+
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[SystemClock]:
+    """The database, ready, and its clock. Raises Failed when it can't be reached or lacks migrations."""
+    try:
+        if pending := await _pending(settings):
+            raise Failed(f"the database lacks {', '.join(pending)}: run python -m cli migrate")
+        yield SystemClock(await offset() if settings.demonstration else timedelta())
+    finally:
+        await disconnect()
+
+
+async def _pending(settings: Settings) -> list[str]:
+    with _in_words():
+        await connect(settings.database_url)
+        await rows("SELECT 1")  # the next line takes a database that can't be reached for one without migrations
+        return await pending_migrations()
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except _UNUSABLE as fault:  # its own words may hold the password
+        raise Failed(f"CAMCHA_DATABASE_URL: the database can't be used ({type(fault).__name__})") from None
+
+
+@asynccontextmanager
+async def _guard(settings: Settings, clock: SystemClock) -> AsyncIterator[Guard]:
+    guard = Guard.of(settings.secret_key, clock)
+    try:
+        yield guard
+    finally:
+        guard.passwords.close()
+
+
+def _announce(settings: Settings, clock: SystemClock) -> None:
+    log.info("server.listening", url=settings.base_url)
+    if settings.demonstration:
+        print(_welcome(settings, clock.now()), flush=True)
+
+
+def _welcome(settings: Settings, now: datetime) -> str:
+    """Where to go, and as whom to sign in."""
+    lines = [("sign in as", "e-mail", "password", "code now")]
+    lines += [(person.role, person.email, person.password, person.code_at(now)) for person in people()]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join(
+        [
+            f"\nCAMCHA's demonstration is at {settings.base_url}\n",
+            f"GraphiQL  {settings.base_url}/graphql",
+            f"letters   {settings.mail_url}\n",
+            *table,
+            "\nA code works once, for a minute at most; the next one: .venv/bin/python -m cli code agent@camcha.example\n",
+        ]
+    )
+
+
+def migrate(asked: argparse.Namespace) -> int:
+    settings = read(os.environ)
+    target = f"models.{asked.to}" if asked.to and "." not in asked.to else asked.to
+    with alone(settings.database_url), _in_words():
+        asyncio.run(migrated(settings.database_url, target))
+    print("The database is migrated.")
+    return 0
+
+
+def seed(asked: argparse.Namespace) -> int:
+    asyncio.run(_seeded(read(os.environ)))
+    print("The catalogue is up to date.")
+    return 0
+
+
+async def _seeded(settings: Settings) -> None:
+    async with _connected(settings) as clock:
+        await catalogue.load(clock.now())
+
+
+def staff(asked: argparse.Namespace) -> int:
+    hired = asyncio.run(_hired(read(os.environ), asked))
+    print(f"password: {hired.password}\nsecret: {hired.secret}\nrecovery codes: {' '.join(hired.recovery_codes)}")
+    return 0
+
+
+async def _hired(settings: Settings, asked: argparse.Namespace) -> Hired:
+    async with _connected(settings) as clock, _guard(settings, clock) as guard:
+        act = Act(None, clock.now(), Hub())
+        try:
+            return await hire(act, guard, email=asked.email, name=asked.name, role=asked.role)
+        except Refusal as refusal:
+            raise Failed(worded(refusal, Locale.EN)) from None
+        except IntegrityError:
+            raise Failed(f"{asked.email} has an account already") from None
+
+
+def code(asked: argparse.Namespace) -> int:
+    settings = read(os.environ)
+    person = next((person for person in people() if person.email == asked.email and person.seed), None)
+    if person is None or not settings.demonstration:
+        raise Failed("codes are told of the demonstration's staff only; everybody else has an authenticator")
+    print(person.code_at(asyncio.run(_time(settings)).now()))
+    return 0
+
+
+def export_schema(asked: argparse.Namespace) -> int:
+    from schema.root import schema  # the whole graph, which the other commands need not load
+
+    exported = f"{schema.as_str().strip()}\n"
+    if not asked.check:
+        SCHEMA.write_text(exported, "utf-8")
+    elif not SCHEMA.exists() or SCHEMA.read_text("utf-8") != exported:
+        raise Failed("schema.graphql is stale: run python -m cli export-schema")
+    return 0
+
+
+def check_invoices(asked: argparse.Namespace) -> int:
+    faults = asyncio.run(_numbering(read(os.environ)))
+    print("The numbering has no fault." if not faults else "\n".join(faults))
+    return 1 if faults else 0
+
+
+async def _numbering(settings: Settings) -> list[str]:
+    async with _connected(settings):
+        return await numbering_faults()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Content negotiation: which of the two GraphQL media types the client prefers, and what it sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from email.message import Message
+
+RESPONSE = "application/graphql-response+json"
+JSON = "application/json"
+
+
+def choose(accept: str | None) -> str | None:
+    """The media type to answer in; None when the client accepts neither.
+
+    Without an Accept header, and where the client doesn't care, it is `application/json`, which every client reads;
+    named with equal weight, `application/graphql-response+json` wins.
+    """
+    if accept is None or not accept.strip():
+        return JSON
+    ranges = dict(_ranges(accept))
+    response, plain = _weight(RESPONSE, ranges), _weight(JSON, ranges)
+    if max(response, plain) <= 0:
+        return None
+    if response > plain or (response == plain and RESPONSE in ranges):
+        return RESPONSE
+    return JSON
+
+
+def wants_page(accept: str | None) -> bool:
+    """Whether a browser asks: it names text/html, which no GraphQL client does."""
+    return dict(_ranges(accept or "")).get("text/html", 0) > 0
+
+
+def content_type(header: str | None) -> tuple[str, str]:
+    """The media type and the charset (utf-8 when not said) of a Content-Type header, in lower case."""
+    message = Message()
+    message["content-type"] = header or "application/octet-stream"
+    return message.get_content_type(), str(message.get_param("charset", "utf-8")).lower()
+
+
+def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    for part in accept.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = next((p.partition("=")[2] for p in parameters if p.startswith("q=")), "1")
+        yield name, _quality(quality)
+
+
+def _quality(text: str) -> float:
+    try:
+        return min(1.0, max(0.0, float(text)))
+    except ValueError:
+        return 0.0
+
+
+def _weight(media_type: str, ranges: dict[str, float]) -> float:
+    for name in (media_type, "application/*", "*/*"):  # the most specific range decides
+        if name in ranges:
+            return ranges[name]
+    return 0.0

@@ -1,0 +1,147 @@
+"""What an operation may cost, told before it runs: an upper bound of the objects it can return.
+
+A field of an object, interface or union type costs 1, a scalar or an enum nothing; a field may cost more by itself (the
+engine's `cost_of`). Lists multiply. A field with a `first` or `last` argument is sized: the larger of the two given, or
+the argument's default, or 20. If it returns a list, all below it counts that often; if it returns a connection, only what
+lies in its `nodes` and `edges`. A list that nothing sizes counts `LIST_SIZE` times. What @skip and @include leave out
+costs nothing, and introspection doesn't (depth and graphql-core's own rule bound it). A field that is selected twice
+counts twice, though the answers merge: the bound stays simple and never too low.
+
+A selection set's cost is a pair (fixed, per item), because a fragment on a connection may be spread under parents of
+different sizes. So each fragment is computed once per operation and the whole is linear in the document's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLCompositeType,
+    GraphQLError,
+    GraphQLField,
+    GraphQLIncludeDirective,
+    GraphQLNonNull,
+    GraphQLOutputType,
+    GraphQLSchema,
+    GraphQLSkipDirective,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    Undefined,
+    get_argument_values,
+    get_directive_values,
+    get_named_type,
+    is_composite_type,
+    is_list_type,
+)
+from graphql.execution.values import VariableValues
+
+from engine.measure import SATURATED
+
+PAGE_SIZE = 20  # of a sized list whose size neither the operation nor the schema gives
+LIST_SIZE = 10  # of a list that nothing sizes
+
+CostOf = Callable[[GraphQLField, dict[str, Any]], int]
+
+
+def extension_cost(definition: GraphQLField, args: dict[str, Any]) -> int:
+    """What a field costs by itself, beyond the objects it returns: its `extensions["cost"]`, or nothing."""
+    return int(definition.extensions.get("cost", 0))
+
+
+class Cost(NamedTuple):
+    """Of a selection set: `fixed`, and `each` item of the list its parent sizes."""
+
+    fixed: int = 0
+    each: int = 0
+
+    def times(self, size: int) -> int:
+        return min(SATURATED, self.fixed + size * self.each)
+
+
+@dataclass
+class Tally:
+    """The costs of one operation's selection sets, given its variables."""
+
+    schema: GraphQLSchema
+    variables: VariableValues
+    fragments: Mapping[str, FragmentDefinitionNode]
+    cost_of: CostOf
+    spread: dict[str, Cost]
+
+    def operation(self, operation: OperationDefinitionNode, ordered: list[str]) -> int:
+        """The operation's cost; `ordered` names the fragments, each after those it spreads."""
+        for name in ordered:
+            fragment = self.fragments[name]
+            parent = self.schema.get_type(fragment.type_condition.name.value)
+            self.spread[name] = self.selections(fragment.selection_set, parent)
+        root = self.schema.get_root_type(operation.operation)
+        return self.selections(operation.selection_set, root).times(LIST_SIZE)
+
+    def selections(self, node: SelectionSetNode, parent: Any) -> Cost:
+        fixed = each = 0
+        for selection in node.selections:
+            if self._included(selection):
+                cost = self._selection(selection, parent)
+                fixed, each = min(SATURATED, fixed + cost.fixed), min(SATURATED, each + cost.each)
+        return Cost(fixed, each)
+
+    def _selection(self, node: SelectionNode, parent: GraphQLCompositeType) -> Cost:
+        if isinstance(node, FragmentSpreadNode):
+            return self.spread[node.name.value]
+        if isinstance(node, InlineFragmentNode):
+            condition = node.type_condition
+            return self.selections(node.selection_set, self.schema.get_type(condition.name.value) if condition else parent)
+        return self._field(node, parent) if isinstance(node, FieldNode) else Cost()
+
+    def _field(self, node: FieldNode, parent: GraphQLCompositeType) -> Cost:
+        definition = self.schema.get_field(parent, node.name.value)
+        if definition is None:  # validation has refused the unknown field already
+            return Cost()
+        args = self._arguments(node, definition)
+        own, kind = self.cost_of(definition, args), get_named_type(definition.type)
+        if not is_composite_type(kind) or kind.name.startswith("__"):
+            return Cost(own)
+        inside = self.selections(node.selection_set, kind) if node.selection_set else Cost()
+        size = sized(definition, args)
+        if not _is_list(definition.type):
+            return Cost(own + 1 + inside.times(LIST_SIZE if size is None else size))
+        if size is None and node.name.value in {"nodes", "edges"}:
+            return Cost(own, 1 + inside.times(LIST_SIZE))
+        return Cost(min(SATURATED, own + (LIST_SIZE if size is None else size) * (1 + inside.times(LIST_SIZE))))
+
+    def _arguments(self, node: FieldNode, definition: GraphQLField) -> dict[str, Any]:
+        try:
+            return get_argument_values(definition, node, self.variables) if definition.args else {}
+        except GraphQLError:  # the field will fail with the same error when it is executed
+            return {}
+
+    def _included(self, node: SelectionNode) -> bool:
+        if not node.directives:
+            return True
+        skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
+        include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
+        return not (skip and skip["if"]) and not (include and not include["if"])
+
+
+def sized(definition: GraphQLField, args: Mapping[str, Any]) -> int | None:
+    """How many items a field was asked for; None when it has no `first` or `last` argument."""
+    names = [name for name in ("first", "last") if name in definition.args]
+    if not names:
+        return None
+    given = [value for name in names if isinstance(value := _given(definition, name, args), int)]
+    return max(0, *given) if given else PAGE_SIZE
+
+
+def _given(definition: GraphQLField, name: str, args: Mapping[str, Any]) -> Any:
+    return args.get(definition.args[name].out_name or name, Undefined)
+
+
+def _is_list(kind: GraphQLOutputType) -> bool:
+    return is_list_type(kind.of_type if isinstance(kind, GraphQLNonNull) else kind)

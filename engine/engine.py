@@ -1,0 +1,235 @@
+"""Operations: prepared (and refused) without executing anything, then executed, or followed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from types import CoroutineType
+from typing import Any, Literal, TypeGuard
+
+from graphql import (
+    ASTValidationRule,
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    assert_valid_schema,
+    create_source_event_stream,
+    default_field_resolver,
+    default_type_resolver,
+    located_error,
+)
+from graphql.execution import Executor, execute_root_selection_set, execute_subscription_event
+from graphql.execution.values import VariableValues, get_variable_values
+
+from engine.cost import CostOf, Tally, extension_cost
+from engine.documents import Document, Library
+from engine.limits import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, Limits, Params, Rejected, refuse
+from engine.masking import coded, masked
+
+MAX_COERCION_ERRORS = 20
+Present = Callable[[GraphQLError, Any], dict[str, Any]]
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A valid operation with its variables, within the limits, ready to be executed."""
+
+    kind: Literal["query", "mutation", "subscription"]
+    name: str | None
+    cost: int
+    cost_limit: int
+    document: DocumentNode
+    dry_run: bool  # only the cost is asked for
+    definition: OperationDefinitionNode
+    variables: VariableValues
+    source: Document
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        return {"cost": {"requested": self.cost, "limit": self.cost_limit}}
+
+
+class Engine:
+    """GraphQL operations over a schema.
+
+    `present` formats an execution error for the caller and gets the context as well; the default masks what isn't a
+    GraphQLError. `cost_of` says what a field costs by itself. `rules` are validated besides the specification's.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        *,
+        limits: Limits | None = None,
+        present: Present = masked,
+        cost_of: CostOf = extension_cost,
+        rules: Sequence[type[ASTValidationRule]] = (),
+        executor: type[Executor[Any]] = Executor,
+    ) -> None:
+        assert_valid_schema(schema)
+        self.schema = schema
+        self.limits = limits or Limits()
+        self._present, self._cost_of, self._executor_class = present, cost_of, executor
+        self._library = Library(schema, self.limits, rules)
+        self._mutations: set[asyncio.Task[Result]] = set()
+
+    def prepare(self, params: Params, *, cost_limit: int | None = None, introspection: bool = True) -> Operation:
+        """Parse, validate, coerce the variables and count the cost. Raises `Rejected`.
+
+        Without `introspection`, `__schema` and `__type` are FORBIDDEN and errors don't suggest names of the schema.
+        """
+        if not params.query:
+            raise refuse("The parameter 'query' is missing.")
+        document = self._library.read(params.query, suggest=introspection)
+        if document.introspects and not introspection:
+            raise refuse("Introspection is not allowed.", FORBIDDEN)
+        definition = document.operation(params.operation_name)
+        variables = self._coerced(definition, params.variables, introspection)
+        limit = self.limits.cost if cost_limit is None else cost_limit
+        operation = self._operation(document, definition, variables, limit, params.extensions.get("dryRun") is True)
+        if operation.cost > operation.cost_limit and not operation.dry_run:
+            raise _unaffordable(operation)
+        return operation
+
+    def _coerced(self, definition: OperationDefinitionNode, given: dict[str, Any], suggest: bool) -> VariableValues:
+        wanted = definition.variable_definitions or ()
+        values = get_variable_values(self.schema, wanted, given, MAX_COERCION_ERRORS, hide_suggestions=not suggest)
+        if isinstance(values, list):
+            raise Rejected([coded(error) for error in values])
+        return values
+
+    def _operation(
+        self, source: Document, definition: OperationDefinitionNode, variables: VariableValues, limit: int, dry_run: bool
+    ) -> Operation:
+        return Operation(
+            kind=definition.operation.value,
+            name=definition.name.value if definition.name else None,
+            cost=self._cost(source, definition, variables),
+            cost_limit=limit,
+            document=source.node,
+            dry_run=dry_run,
+            definition=definition,
+            variables=variables,
+            source=source,
+        )
+
+    def _cost(self, source: Document, definition: OperationDefinitionNode, variables: VariableValues) -> int:
+        name = definition.name.value if definition.name else None
+        if (known := source.costs.get(name)) is not None:
+            return known
+        cost = Tally(self.schema, variables, source.fragments, self._cost_of, {}).operation(definition, source.ordered)
+        if not definition.variable_definitions:
+            source.costs[name] = cost
+        return cost
+
+    async def execute(self, operation: Operation, context: Any) -> Result:
+        """Execute a query or a mutation: `data`, `errors` if there are any, and the cost in `extensions`.
+
+        A query that takes longer than `Limits.seconds` is cancelled and answers TIMEOUT. A mutation always finishes, even
+        when the caller is cancelled: a transaction cancelled midway can leave its connection locked.
+        """
+        if operation.dry_run:
+            return {"data": None, "extensions": operation.extensions}
+        if operation.kind == "subscription":
+            raise refuse("A subscription can't be executed like a query: follow it over the websocket.")
+        if operation.kind == "mutation":
+            return await self._finish(self._run(operation, context))
+        return await self._within_time(operation, self._run(operation, context))
+
+    async def _run(self, operation: Operation, context: Any) -> Result:
+        return await self._answer(operation, context, execute_root_selection_set(self._executor(operation, context)))
+
+    def _executor(self, operation: Operation, context: Any, root: Any = None) -> Executor[Any]:
+        # Executor.build would choose the operation and coerce the variables again.
+        return self._executor_class(
+            self.schema,
+            operation.source.fragments,
+            operation.source.details,
+            root,
+            context,
+            operation.definition,
+            operation.variables,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
+            is_awaitable=awaitable,
+        )
+
+    async def _answer(self, operation: Operation, context: Any, pending: Any) -> Result:
+        result: ExecutionResult = await pending if awaitable(pending) else pending
+        answer: Result = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [self._present(error, context) for error in result.errors]
+        return {**answer, "extensions": operation.extensions}
+
+    async def _finish(self, work: Coroutine[Any, Any, Result]) -> Result:
+        task = asyncio.get_running_loop().create_task(work)
+        self._mutations.add(task)  # the loop itself holds tasks weakly
+        task.add_done_callback(self._mutations.discard)
+        return await asyncio.shield(task)
+
+    async def _within_time(self, operation: Operation, work: Coroutine[Any, Any, Result]) -> Result:
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                return await work
+        except TimeoutError:
+            message = f"The operation took longer than {self.limits.seconds:g} seconds."
+            error = {"message": message, "extensions": {"code": TIMEOUT}}
+            return {"data": None, "errors": [error], "extensions": operation.extensions}
+
+    async def drain(self) -> None:
+        """Wait for the mutations whose callers are gone. Call it at shutdown, before the database closes."""
+        await asyncio.gather(*self._mutations, return_exceptions=True)
+
+    async def subscribe(self, operation: Operation, fresh: Callable[[], Any]) -> AsyncGenerator[Result, None]:
+        """Follow a subscription: one result per event, each executed in a context of its own from `fresh()`.
+
+        Raises `Rejected` (from the first step) when the stream can't start. If the source raises midway, the last result
+        holds its error. Closing this generator closes the source.
+        """
+        if operation.dry_run:
+            yield {"data": None, "extensions": operation.extensions}
+            return
+        context = fresh()
+        events = await self._source(operation, context)
+        try:
+            async for event in events:
+                context = fresh()
+                yield await self._event(operation, context, event)
+        except Exception as error:
+            yield self._broken(operation, error, context)
+        finally:
+            if close := getattr(events, "aclose", None):
+                await close()
+
+    async def _source(self, operation: Operation, context: Any) -> Any:
+        pending = create_source_event_stream(self._executor(operation, context))
+        stream = await pending if awaitable(pending) else pending
+        if isinstance(stream, ExecutionResult):
+            raise Rejected([self._present(error, context) for error in stream.errors or ()])
+        return stream
+
+    async def _event(self, operation: Operation, context: Any, event: Any) -> Result:
+        pending = execute_subscription_event(self._executor(operation, context, event))
+        return await self._within_time(operation, self._answer(operation, context, pending))
+
+    def _broken(self, operation: Operation, error: Exception, context: Any) -> Result:
+        located = located_error(error, [operation.definition])
+        return {"data": None, "errors": [self._present(located, context)], "extensions": operation.extensions}
+
+
+def awaitable(value: Any) -> TypeGuard[Any]:
+    """Whether the executor should await a resolver's value: coroutines, futures and tasks only.
+
+    graphql-core awaits whatever has `__await__`. Rows of some ORMs have it, and would be fetched again one by one.
+    """
+    return isinstance(value, CoroutineType | asyncio.Future)
+
+
+def _unaffordable(operation: Operation) -> Rejected:
+    message = f"The operation costs {operation.cost}; the limit is {operation.cost_limit}."
+    return refuse(message, QUERY_TOO_COSTLY, cost=operation.cost, limit=operation.cost_limit)

@@ -1,0 +1,75 @@
+"""What we write to people: one function per letter. Each puts one row in the outbox, in the caller's transaction.
+
+So a letter exists exactly when the news it carries was committed; `mail/delivery.py` sends it afterwards.
+"""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_date
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from models.act import Transaction
+from models.invoice import Invoice
+from models.letter import Letter
+from models.locale import Locale
+from models.user import User
+
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+async def verification(tx: Transaction, user: User, link: str, token: str) -> Letter:
+    """Asks the person to prove that the address is theirs: by the link, or by giving the token to the API."""
+    return await _write(tx, user, "verification", link=link, token=token)
+
+
+async def already_registered(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
+    """Tells the owner of an address that somebody signed up with it. The hint, words or a URL, says where to sign in."""
+    return await _write(tx, user, "already_registered", sign_in_hint=sign_in_hint)
+
+
+async def invoice_issued(tx: Transaction, user: User, invoice: Invoice, link: str) -> Letter:
+    """Brings an invoice: its totals, its PDF (attached when the letter is sent) and a signed download link."""
+    issued_on = day(invoice.issued_on, user.locale)
+    return await _write(tx, user, "invoice_issued", invoice, link=link, invoice=invoice, issued_on=issued_on)
+
+
+async def payment_confirmation_needed(tx: Transaction, user: User, link: str) -> Letter:
+    """Asks the person to confirm a payment on their bank's page, where the link leads."""
+    return await _write(tx, user, "payment_confirmation_needed", link=link)
+
+
+async def _write(tx: Transaction, user: User, letter: str, enclosed: Invoice | None = None, **facts: Any) -> Letter:
+    template = f"{letter}.{user.locale.value}"
+    facts |= {"name": _greeted(user), "locale": user.locale.value}
+    subject, _, text = _TEMPLATES.get_template(f"{template}.txt").render(facts).partition("\n")
+    html = _TEMPLATES.get_template(f"{template}.html").render(facts, subject=subject)
+    return await Letter.create(
+        using_db=tx.db, template=template, recipient=user.email, subject=subject, text=f"{text.strip()}\n", html=html,
+        invoice_id=enclosed.pk if enclosed else None, created_at=tx.act.at, next_attempt_at=tx.act.at,
+    )  # fmt: skip
+
+
+def _greeted(user: User) -> str:
+    """The person's name on one line; empty until their address is verified.
+
+    Anybody can sign up with a stranger's address and an advertisement for a name: our letters must not deliver it.
+    """
+    return _BREAKS.sub(" ", user.name).strip() if user.email_verified_at else ""
+
+
+def day(on: date, locale: Locale) -> str:
+    """A day in words: `1er novembre 2026` in fr, `1 November 2026` in en."""
+    if locale is Locale.EN:
+        return format_date(on, "d MMMM y", locale="en_GB")
+    text = format_date(on, "d MMMM y", locale="fr_FR")
+    return f"1er{text[1:]}" if on.day == 1 else text

@@ -1,0 +1,48 @@
+"""A letter as an e-mail message (RFC 5322, MIME)."""
+
+from datetime import UTC
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime, parseaddr
+from hashlib import sha256
+
+from models.invoice import InvoiceDocument
+from models.letter import Letter
+
+
+def message(letter: Letter, sender: str, document: InvoiceDocument | None = None) -> EmailMessage:
+    """The letter as text and HTML, with the invoice's PDF (its `invoice` fetched) attached under the invoice's number.
+
+    `sender` is a mailbox such as `CAMCHA <bonjour@camcha.example>`. Raises ValueError for an address that is not one.
+    """
+    made = EmailMessage(policy=SMTP if letter.recipient.isascii() else SMTPUTF8)
+    made["From"] = sender
+    _address(made, letter.recipient)
+    made["Subject"] = letter.subject
+    made["Date"] = format_datetime(letter.created_at)
+    made["Message-ID"] = message_id(letter, sender)
+    made["Auto-Submitted"] = "auto-generated"  # RFC 3834: absence notes need not answer
+    made.set_content(letter.text, cte="quoted-printable")
+    made.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    if document:
+        _attach(made, document)
+    made["Content-Language"] = letter.template.rpartition(".")[2]  # last: adding a part moves Content- headers into it
+    return made
+
+
+def _address(made: EmailMessage, recipient: str) -> None:
+    made["To"] = recipient
+    if [address.addr_spec for address in made["To"].addresses] != [recipient]:
+        raise ValueError("the recipient is not one plain address")
+
+
+def message_id(letter: Letter, sender: str) -> str:
+    """`<letter-12.5f0c...@domain>`, the same at every attempt, so that mailboxes can recognise one delivered twice."""
+    written = letter.created_at.astimezone(UTC).isoformat()
+    token = sha256(f"{letter.pk} {written} {letter.text}".encode()).hexdigest()[:16]
+    return f"<letter-{letter.pk}.{token}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+
+
+def _attach(made: EmailMessage, document: InvoiceDocument) -> None:
+    name = f"{document.invoice.number}.pdf"
+    made.add_attachment(document.pdf, maintype="application", subtype="pdf", filename=name)

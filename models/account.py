@@ -1,0 +1,88 @@
+"""The company: who is billed, and for whom tickets are opened."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import stdnum.fr.siren
+import stdnum.fr.tva
+from stdnum.exceptions import ValidationError
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.errors import ErrorCode, Refusal
+
+if TYPE_CHECKING:
+    from models.user import User
+    from models.viewer import Viewer
+
+
+class Role(StrEnum):
+    """What a member may do in a company account."""
+
+    OWNER = "OWNER"
+    ADMIN = "ADMIN"
+    BILLING = "BILLING"
+    MEMBER = "MEMBER"
+
+
+class Account(Model):
+    """A company, known by its SIREN."""
+
+    id = fields.BigIntField(primary_key=True)
+    legal_name = fields.CharField(max_length=200)
+    trade_name = fields.CharField(max_length=200, null=True)
+    siren = fields.CharField(max_length=9, db_index=True)
+    street = fields.CharField(max_length=200, default="")
+    postal_code = fields.CharField(max_length=12, default="")
+    city = fields.CharField(max_length=100, default="")
+    country = fields.CharField(max_length=2, default="FR")
+    created_at = fields.DatetimeField()
+
+    class Meta:
+        table = "account"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Account"]:
+        """Agents see every account, members their own."""
+        if viewer.agent:
+            return cls.all()
+        return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+
+    @property
+    def vat_number(self) -> str:
+        """The French VAT number that belongs to the SIREN, such as FR83404833048."""
+        return f"FR{stdnum.fr.siren.to_tva(self.siren).replace(' ', '')}"
+
+    @property
+    def stream(self) -> str:
+        """The key of the account's event stream."""
+        return f"account:{self.pk}"
+
+
+class Membership(Model):
+    """A person's place in a company account."""
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name="memberships")
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
+        "models.Account", related_name="memberships", db_index=True
+    )
+    role = fields.CharEnumField(Role, max_length=8)
+    created_at: datetime = fields.DatetimeField()
+
+    user_id: int
+    account_id: int
+
+    class Meta:
+        table = "membership"
+        unique_together = (("user", "account"),)
+
+
+def siren(text: str) -> str:
+    """The nine digits of a SIREN, its Luhn checksum verified (spaces allowed). Raises SIREN_INVALID."""
+    try:
+        return str(stdnum.fr.siren.validate(text))
+    except ValidationError:
+        raise Refusal(ErrorCode.SIREN_INVALID, "input", "siren") from None

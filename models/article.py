@@ -1,0 +1,89 @@
+"""The library: guides, FAQ, videos and webinars, in every language customers read."""
+
+import unicodedata
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypedDict
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.locale import Locale
+
+if TYPE_CHECKING:
+    from models.viewer import Viewer
+
+SEARCH_LENGTH = 200
+
+
+class ArticleKind(StrEnum):
+    """What sort of help an article is."""
+
+    GUIDE = "GUIDE"
+    FAQ = "FAQ"
+    VIDEO = "VIDEO"
+    WEBINAR = "WEBINAR"
+
+
+class ArticleCategory(StrEnum):
+    """The part of the service an article is about."""
+
+    ACCOUNT = "ACCOUNT"
+    OFFERS = "OFFERS"
+    BILLING = "BILLING"
+    SECURITY = "SECURITY"
+    SUPPORT = "SUPPORT"
+
+
+class ArticleTexts(TypedDict):
+    """An article's words in one language; `body` is Markdown."""
+
+    title: str
+    summary: str
+    body: str
+
+
+class Article(Model):
+    """One article in every language, the searched columns hold its words folded for the search."""
+
+    id = fields.BigIntField(primary_key=True)
+    slug = fields.CharField(max_length=100, unique=True)
+    kind = fields.CharEnumField(ArticleKind, max_length=8, db_index=True)
+    category = fields.CharEnumField(ArticleCategory, max_length=8, db_index=True)
+    position = fields.IntField(default=0)
+    texts: dict[str, ArticleTexts] = fields.JSONField()
+    searched_fr = fields.TextField()
+    searched_en = fields.TextField()
+    media = fields.CharField(max_length=200, null=True)
+    duration_seconds = fields.IntField(null=True)
+    starts_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "article"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Article"]:
+        """The library is public."""
+        return cls.all()
+
+    @classmethod
+    def matching(cls, found: QuerySet["Article"], search: str, locale: Locale) -> QuerySet["Article"]:
+        """The articles of `found` that hold every word of the search, whatever its case and accents."""
+        for word in folded(search[:SEARCH_LENGTH]).split():
+            found = found.filter(**{f"searched_{locale.value}__contains": word})
+        return found
+
+    def text(self, locale: Locale) -> ArticleTexts:
+        return self.texts[locale.value]
+
+
+def searched(texts: ArticleTexts) -> str:
+    """What the search looks through."""
+    return folded(f"{texts['title']} {texts['summary']} {texts['body']}")
+
+
+def folded(text: str) -> str:
+    """Lower case, without accents, ligatures apart, punctuation as spaces: `L'été` and `l ete` fold alike."""
+    plain = unicodedata.normalize("NFKD", text.lower().replace("œ", "oe").replace("æ", "ae"))
+    return "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))

@@ -1,0 +1,84 @@
+"""The connection to the database, and whether it is ready to be used."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from tortoise import Tortoise
+from tortoise.backends.base.executor import EXECUTOR_CACHE
+from tortoise.connection import get_connection
+from tortoise.migrations.api import migrate
+from tortoise.migrations.executor import MigrationExecutor
+
+MODULES = [
+    "models.account",
+    "models.article",
+    "models.demonstration",
+    "models.event",
+    "models.file",
+    "models.idempotency",
+    "models.invoice",
+    "models.letter",
+    "models.offer",
+    "models.payment",
+    "models.purchase",
+    "models.session",
+    "models.ticket",
+    "models.user",
+]
+
+
+def config(url: str) -> dict[str, Any]:
+    """Tortoise's configuration for a database URL (`sqlite://path` or `postgres://...`, through asyncpg)."""
+    return {
+        "connections": {"default": _tuned(url)},
+        "apps": {"models": {"models": MODULES, "default_connection": "default", "migrations": "migrations"}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+def _tuned(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        # FULL: what was acknowledged outlives a power cut. WAL and foreign_keys are Tortoise's own defaults, said aloud here.
+        wanted = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000"}
+    else:
+        parts, wanted = parts._replace(scheme="asyncpg"), {"minsize": "1", "maxsize": "10"}
+    query = wanted | dict(parse_qsl(parts.query))
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+async def connect(url: str) -> None:
+    """Open the database for the whole process. The folder of an SQLite file is made when it is missing."""
+    if path := sqlite_path(url):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    await Tortoise.init(config=config(url), _enable_global_fallback=True)
+
+
+async def disconnect() -> None:
+    """Close every connection."""
+    await Tortoise.close_connections()
+    EXECUTOR_CACHE.clear()  # Tortoise keeps its SQL for the process, and the next database may speak the other dialect
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of an SQLite URL, None for any other database."""
+    return Path(url.removeprefix("sqlite://").split("?")[0]) if url.startswith("sqlite://") else None
+
+
+async def migrated(url: str, target: str | None = None, direction: str = "both") -> None:
+    """Apply the migrations not applied yet, or move up or down to `target` (`models.0001_initial`, `models.__first__`)."""
+    if path := sqlite_path(url):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        await migrate(config=config(url), target=target, direction=direction)
+    finally:
+        await disconnect()
+
+
+async def pending_migrations() -> list[str]:
+    """The names of migrations that the connected database has not seen yet."""
+    connection = get_connection("default")
+    executor = MigrationExecutor(connection, {"models": config("")["apps"]["models"]})
+    return [step.migration.name for step in await executor.plan()]

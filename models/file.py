@@ -1,0 +1,70 @@
+"""Files that customers and agents send: announced, uploaded by a signed link, then attached to a message."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.expressions import Q
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.act import Transaction
+from models.errors import ErrorCode, Refusal
+
+if TYPE_CHECKING:
+    from models.account import Account
+    from models.ticket import Message
+    from models.user import User
+    from models.viewer import Viewer
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_PER_MESSAGE = 10
+
+
+class File(Model):
+    """One file's facts, its bytes lie in the store under key once uploaded_at is set."""
+
+    id = fields.BigIntField(primary_key=True)
+    key = fields.CharField(max_length=64, unique=True)
+    uploader: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name=False)
+    account: fields.ForeignKeyNullableRelation["Account"] = fields.ForeignKeyField(
+        "models.Account", null=True, related_name=False
+    )
+    message: fields.ForeignKeyNullableRelation["Message"] = fields.ForeignKeyField(
+        "models.Message", null=True, related_name="files", db_index=True
+    )
+    name = fields.CharField(max_length=200)
+    content_type = fields.CharField(max_length=100)
+    size = fields.BigIntField()
+    sha256 = fields.CharField(max_length=64, null=True)
+    created_at: datetime = fields.DatetimeField()
+    uploaded_at: datetime | None = fields.DatetimeField(null=True)
+
+    uploader_id: int
+    account_id: int | None
+    message_id: int | None
+
+    class Meta:
+        table = "file"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["File"]:
+        """One's own files, and those attached to messages one sees."""
+
+        if viewer.agent:
+            return cls.filter(Q(message_id__not_isnull=True) | Q(uploader_id=viewer.user_id))
+        if viewer.account is None:
+            return cls.filter(id=None)
+        return cls.filter(account_id=viewer.account.pk).filter(
+            Q(uploader_id=viewer.user_id) | Q(message__ticket__account_id=viewer.account.pk)
+        )
+
+
+async def attach(tx: Transaction, message: "Message", author: "User", file_ids: tuple[int, ...]) -> None:
+    """Attach the author's uploaded files to their message, each once. Raises FILE_REFUSED."""
+    if not file_ids:
+        return
+    free = File.filter(pk__in=file_ids, uploader_id=author.pk, message_id=None, uploaded_at__not_isnull=True)
+    attached = await free.using_db(tx.db).update(message_id=message.pk)
+    if attached != len(set(file_ids)) or attached > MAX_PER_MESSAGE:
+        raise Refusal(ErrorCode.FILE_REFUSED, "input", "fileIds", limit=MAX_PER_MESSAGE)

@@ -1,0 +1,89 @@
+"""The words of every refusal and error, in each language: the only place where codes become sentences."""
+
+from models.errors import BadInput, DomainError, Refusal, Throttled
+from models.locale import Locale
+
+WORDS: dict[str, tuple[str, str]] = {
+    "AFTER_AHEAD": (
+        "Ce repère est en avance sur la conversation : reprenez depuis le début.",
+        "This cursor is ahead of the conversation: start again from the beginning.",
+    ),
+    "ALREADY_CLAIMED": (
+        "Un autre conseiller s'occupe déjà de cette demande.",
+        "Another agent has already taken this ticket.",
+    ),
+    "BLANK": ("Ce champ ne peut pas être vide.", "This field can't be empty."),
+    "CREDENTIALS_INVALID": (
+        "Adresse e-mail ou mot de passe incorrect.",
+        "The e-mail address or the password is wrong.",
+    ),
+    "EMAIL_INVALID": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
+    "EMAIL_UNVERIFIED": (
+        "Confirmez d'abord votre adresse e-mail : nous vous avons envoyé un lien.",
+        "Confirm your e-mail address first: we sent you a link.",
+    ),
+    "FILE_REFUSED": (
+        "Ce fichier ne peut pas être joint : {limit} au plus, envoyés par vous et pas encore joints.",
+        "This file can't be attached: at most {limit}, uploaded by you and not attached yet.",
+    ),
+    "FILE_UNSUPPORTED": (
+        "Ce fichier ne peut pas être envoyé : images, PDF, textes et documents de bureau, 10 Mio au plus.",
+        "This file can't be sent: images, PDF, texts and office documents, at most 10 MiB.",
+    ),
+    "IDEMPOTENCY_MISMATCH": (
+        "Cette clé d'idempotence a déjà servi avec d'autres données.",
+        "This idempotency key was already used with other arguments.",
+    ),
+    "NOT_ACTIVE": ("Ceci n'est pas actif.", "This is not active."),
+    "NOT_FOUND": ("Introuvable.", "Not found."),
+    "PASSWORD_WEAK": (
+        "Ce mot de passe est trop faible : 12 à 128 caractères, difficiles à deviner.",
+        "This password is too weak: 12 to 128 characters that are hard to guess.",
+    ),
+    "PAYMENT_DECLINED": ("Le paiement a été refusé ({reason}).", "The payment was declined ({reason})."),
+    "PAYMENT_UNAVAILABLE": (
+        "Le service de paiement ne répond pas. Vous n'avez pas été débité deux fois : réessayez.",
+        "The payment provider does not answer. You were not charged twice: try again.",
+    ),
+    "SECOND_FACTOR_ACTIVE": (
+        "La double authentification est déjà active.",
+        "Two-factor authentication is already on.",
+    ),
+    "SECOND_FACTOR_INVALID": ("Ce code n'est pas valable.", "This code is not valid."),
+    "SECOND_FACTOR_REQUIRED": (
+        "Entrez le code de votre application d'authentification.",
+        "Enter the code of your authenticator app.",
+    ),
+    "SIREN_INVALID": ("Ce numéro SIREN n'est pas valable.", "This SIREN number is not valid."),
+    "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
+    "TOO_LONG": ("{length} caractères au plus.", "At most {length} characters."),
+    "TRANSITION_ILLEGAL": (
+        "Impossible dans l'état {status} ; possible : {legal}.",
+        "Not possible in the state {status}; possible: {legal}.",
+    ),
+    "VALUE_INVALID": ("Cette valeur n'est pas valable.", "This value is not valid."),
+    "UNAUTHENTICATED": ("Connectez-vous.", "Sign in."),
+    "FORBIDDEN": ("Votre rôle ne le permet pas.", "Your role does not allow this."),
+    "BAD_USER_INPUT": (
+        "L'argument {argument} n'est pas valable : {reason}.",
+        "The argument {argument} is not valid: {reason}.",
+    ),
+    "RATE_LIMITED": (
+        "Trop de tentatives. Réessayez dans {retry_after} s.",
+        "Too many attempts. Try again in {retry_after} s.",
+    ),
+}
+
+
+def worded(error: DomainError, locale: Locale) -> str:
+    """What went wrong, as a sentence in the viewer's language."""
+    french, english = WORDS[error.code]
+    return (english if locale is Locale.EN else french).format(**_facts(error))
+
+
+def _facts(error: DomainError) -> dict[str, object]:
+    if isinstance(error, Refusal):
+        return error.facts
+    if isinstance(error, BadInput):
+        return {"argument": error.argument, "reason": error.reason}
+    return {"retry_after": error.retry_after} if isinstance(error, Throttled) else {}

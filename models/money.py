@@ -1,0 +1,88 @@
+"""Money is whole cents and a currency, never a float; VAT is rounded once per rate, as EN 16931 wants it."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Protocol
+
+from babel.numbers import format_currency, get_currency_precision
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in the currency's minor unit (cents for EUR). Mixing currencies raises ValueError."""
+
+    cents: int
+    currency: str = "EUR"
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(self.cents + self._cents_of(other), self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(self.cents - self._cents_of(other), self.currency)
+
+    def __neg__(self) -> "Money":
+        return Money(-self.cents, self.currency)
+
+    def formatted(self, locale: str = "fr") -> str:
+        """As a reader of that language writes it: `29,00 €` with a non-breaking space in fr, `€29.00` in en."""
+        return format_currency(decimal_of(self.cents, self.currency), self.currency, locale=locale)
+
+    def _cents_of(self, other: "Money") -> int:
+        if other.currency != self.currency:
+            raise ValueError(f"{self.currency} and {other.currency} can't be added")
+        return other.cents
+
+
+def decimal_of(cents: int, currency: str = "EUR") -> Decimal:
+    """The exact amount in the currency's major unit: 2900 cents are Decimal("29.00")."""
+    return Decimal(cents).scaleb(-get_currency_precision(currency))
+
+
+class Taxable(Protocol):
+    """What `totals` needs to know of an invoice's line."""
+
+    @property
+    def net_cents(self) -> int: ...
+
+    @property
+    def vat_basis_points(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class VatBand:
+    """The VAT of all lines that share a rate: 2000 basis points are 20 %."""
+
+    basis_points: int
+    net_cents: int
+    vat_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums in cents, and the VAT bands they are made of, highest rate first."""
+
+    net_cents: int
+    vat_cents: int
+    bands: tuple[VatBand, ...]
+
+    @property
+    def gross_cents(self) -> int:
+        """Net plus VAT."""
+        return self.net_cents + self.vat_cents
+
+
+def totals(lines: Iterable[Taxable]) -> Totals:
+    """Net summed per rate, times the rate, rounded once (EN 16931 BR-CO-17): the VAT of lines is never summed."""
+    nets: defaultdict[int, int] = defaultdict(int)
+    for line in lines:
+        nets[line.vat_basis_points] += line.net_cents
+    bands = tuple(VatBand(rate, net, vat_of(net, rate)) for rate, net in sorted(nets.items(), reverse=True))
+    return Totals(sum(nets.values()), sum(band.vat_cents for band in bands), bands)
+
+
+def vat_of(net_cents: int, rate_basis_points: int) -> int:
+    """VAT in cents on a net amount, rounded half up (away from zero, so that a credit note mirrors its invoice)."""
+    exact = Decimal(net_cents * rate_basis_points).scaleb(-4)
+    return int(exact.quantize(Decimal(1), ROUND_HALF_UP))

@@ -1,0 +1,53 @@
+"""Sign-ins: a short access token and a rotating refresh token, both stored only as hashes."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.models import Model
+
+if TYPE_CHECKING:
+    from models.account import Account
+    from models.user import User
+
+
+class Session(Model):
+    """One signed-in device. Ends by sign-out, expiry, or a refresh token used twice."""
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name="sessions", db_index=True)
+    account: fields.ForeignKeyNullableRelation["Account"] = fields.ForeignKeyField(
+        "models.Account", null=True, related_name="sessions"
+    )
+    access_hash = fields.CharField(max_length=64, unique=True)
+    access_expires_at: datetime = fields.DatetimeField()
+    expires_at: datetime = fields.DatetimeField()
+    second_factor = fields.BooleanField(default=False)
+    created_at: datetime = fields.DatetimeField()
+    ended_at = fields.DatetimeField(null=True)
+
+    user_id: int
+    account_id: int | None
+
+    class Meta:
+        table = "session"
+
+    def alive(self, at: datetime) -> bool:
+        """Whether the sign-in still stands at this time."""
+        return self.ended_at is None and at < self.expires_at
+
+
+class RefreshToken(Model):
+    """One refresh token of a session. A second use ends the session, for somebody has a copy."""
+
+    id = fields.BigIntField(primary_key=True)
+    session: fields.ForeignKeyRelation[Session] = fields.ForeignKeyField(
+        "models.Session", related_name="refresh_tokens", db_index=True
+    )
+    token_hash = fields.CharField(max_length=64, unique=True)
+    used_at = fields.DatetimeField(null=True)
+
+    session_id: int
+
+    class Meta:
+        table = "refresh_token"

@@ -1,0 +1,122 @@
+"""Where the bytes of files lie: the edge to a folder, or one day to an object store."""
+
+import asyncio
+import hashlib
+import os
+import re
+import time
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import BinaryIO, Protocol
+
+_CHUNK = 64 * 1024
+_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_PARTIAL = "partial"
+_ABANDONED_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What was stored: its size in bytes and its SHA-256 in hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+class Store(Protocol):
+    """Keeps bytes under keys of 16 to 64 letters, digits, `-` and `_`. Any other key raises ValueError."""
+
+    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Stored:
+        """Store all the chunks, or nothing: what `chunks` raises comes through, and the key stays as it was."""
+        ...
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        """The bytes, in chunks. Raises FileNotFoundError."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Forget the bytes, if there are any."""
+        ...
+
+
+def random_key() -> str:
+    """A key nobody can guess."""
+    return token_urlsafe(32)
+
+
+class FolderStore:
+    """Implements Store in a folder. A file has its name only once it is whole and on the disk.
+
+    Every process of the application may use the same folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        (root / _PARTIAL).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what a killed process left half written; another process may still be writing what is young."""
+        for partial in (self._root / _PARTIAL).iterdir():
+            if partial.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                partial.unlink(missing_ok=True)
+
+    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Stored:
+        """Write aside, reach the disk, then rename: killed at any point, no half file bears the key."""
+        path, partial = self._path(key), self._root / _PARTIAL / random_key()
+        try:
+            with await asyncio.to_thread(partial.open, "xb") as file:
+                stored = await _written(file, chunks)
+            await asyncio.to_thread(_publish, partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return stored
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        """The bytes, in chunks of 64 KiB. Raises FileNotFoundError."""
+        return _read(await asyncio.to_thread(self._path(key).open, "rb"))
+
+    async def delete(self, key: str) -> None:
+        """Forget the bytes, if there are any."""
+        await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise ValueError("no key of a store")
+        return self._root / key[:2] / key
+
+
+async def _written(file: BinaryIO, chunks: AsyncIterable[bytes]) -> Stored:
+    digest, size = hashlib.sha256(), 0
+    async for chunk in chunks:
+        await asyncio.to_thread(file.write, chunk)
+        digest.update(chunk)
+        size += len(chunk)
+    file.flush()
+    await asyncio.to_thread(os.fsync, file.fileno())
+    return Stored(size, digest.hexdigest())
+
+
+def _publish(partial: Path, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    partial.replace(path)
+    for folder in (path.parent, path.parent.parent):  # a rename outlives a power cut once its folders are on the disk
+        _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    if os.name != "posix":  # elsewhere a folder can't be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _read(file: BinaryIO) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+            yield chunk

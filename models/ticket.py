@@ -1,0 +1,296 @@
+"""A request for help and what was said about it. A live chat is a ticket whose channel is CHAT."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.account import Account
+from models.act import Act, Transaction
+from models.cards import masked
+from models.clock import PARIS
+from models.errors import ErrorCode, Refusal
+from models.event import INBOX, EventKind
+from models.user import User
+
+if TYPE_CHECKING:
+    from models.viewer import Viewer
+
+BODY_LENGTH = 8_000
+SUBJECT_LENGTH = 200
+
+
+class Channel(StrEnum):
+    """How a ticket reached the vendor."""
+
+    CHAT = "CHAT"
+    EMAIL = "EMAIL"
+    PHONE = "PHONE"
+    WEB = "WEB"
+
+
+class Category(StrEnum):
+    """What a ticket is about (the subjects that technical support covers)."""
+
+    USAGE = "USAGE"
+    BUG = "BUG"
+    CONFIGURATION = "CONFIGURATION"
+    PERFORMANCE = "PERFORMANCE"
+    OFFERS = "OFFERS"
+    BILLING = "BILLING"
+    ACCOUNT = "ACCOUNT"
+    SECURITY = "SECURITY"
+
+
+class TicketStatus(StrEnum):
+    """Where a ticket stands."""
+
+    NEW = "NEW"
+    OPEN = "OPEN"
+    PENDING = "PENDING"
+    ON_HOLD = "ON_HOLD"
+    SOLVED = "SOLVED"
+    CLOSED = "CLOSED"
+
+
+_WORKED = {TicketStatus.PENDING, TicketStatus.ON_HOLD, TicketStatus.SOLVED, TicketStatus.CLOSED}
+LEGAL: dict[TicketStatus, set[TicketStatus]] = {
+    TicketStatus.NEW: {TicketStatus.OPEN} | _WORKED,
+    TicketStatus.OPEN: _WORKED,
+    TicketStatus.PENDING: {TicketStatus.OPEN} | _WORKED - {TicketStatus.PENDING},
+    TicketStatus.ON_HOLD: {TicketStatus.OPEN} | _WORKED - {TicketStatus.ON_HOLD},
+    TicketStatus.SOLVED: {TicketStatus.OPEN, TicketStatus.CLOSED},
+    TicketStatus.CLOSED: set(),
+}
+
+
+class Ticket(Model):
+    """A request for help of one company, on any channel."""
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("models.Account", related_name="tickets")
+    requester: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name="requested_tickets")
+    assignee: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "models.User", null=True, related_name="assigned_tickets", on_delete=fields.SET_NULL
+    )
+    follows: fields.ForeignKeyNullableRelation["Ticket"] = fields.ForeignKeyField(
+        "models.Ticket", null=True, related_name="follow_ups", db_index=True
+    )
+    subject = fields.CharField(max_length=SUBJECT_LENGTH)
+    channel = fields.CharEnumField(Channel, max_length=8)
+    category = fields.CharEnumField(Category, max_length=16)
+    status = fields.CharEnumField(TicketStatus, max_length=8, default=TicketStatus.NEW)
+    created_at: datetime = fields.DatetimeField()
+    opened_on: date = fields.DateField(db_index=True)
+    updated_at: datetime = fields.DatetimeField(db_index=True)
+    reply_awaited_since = fields.DatetimeField(null=True)
+    first_response_at = fields.DatetimeField(null=True)
+    first_response_seconds = fields.IntField(null=True)
+    solved_at = fields.DatetimeField(null=True)
+    closed_at = fields.DatetimeField(null=True)
+
+    account_id: int
+    requester_id: int
+    assignee_id: int | None
+    follows_id: int | None
+    messages: fields.ReverseRelation["Message"]
+
+    class Meta:
+        table = "ticket"
+        indexes = (("account_id", "updated_at"), ("status", "updated_at"), ("assignee_id", "updated_at"))
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
+        """Agents see every ticket, members their company's."""
+        if viewer.agent:
+            return cls.all()
+        return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+
+    @property
+    def number(self) -> str:
+        """What people read and say, such as CAM-2026-000123."""
+        return f"CAM-{self.created_at.astimezone(PARIS).year}-{self.pk:06d}"
+
+    @property
+    def stream(self) -> str:
+        """The key of the ticket's event stream."""
+        return f"ticket:{self.pk}"
+
+    def status_for(self, viewer: "Viewer") -> TicketStatus:
+        """The status as this viewer may know it."""
+        return shown(self.status, viewer)
+
+    @classmethod
+    async def open(cls, tx: Transaction, account: Account, requester: User, **facts: Any) -> "Ticket":
+        """Open a ticket of a company, in the caller's transaction."""
+        ticket = await cls.create(
+            using_db=tx.db, account=account, requester=requester,
+            created_at=tx.act.at, updated_at=tx.act.at, opened_on=tx.act.day, **facts,
+        )  # fmt: skip
+        await ticket._tell(tx, EventKind.TICKET_OPENED, status=ticket.status.value)
+        return ticket
+
+    async def reply(
+        self, act: Act, author: User, body: str, client_message_id: str, file_ids: tuple[int, ...] = ()
+    ) -> "Message":
+        """Append a message. A repeated `client_message_id` of the same author returns the first one's message.
+
+        A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and lands there.
+        Raises BLANK, TOO_LONG, FILE_REFUSED.
+        """
+        from models.file import attach  # the file points at the message, so the module order is the other way round
+
+        text = worded(body)
+        async with act.transaction() as tx:
+            ticket = await self.locked(tx)
+            first = await Message.of(tx, ticket, author, client_message_id)
+            if first is not None:
+                return first
+            if ticket.status is TicketStatus.CLOSED:
+                ticket = await ticket._follow_up(tx, author)
+            message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
+            await attach(tx, message, author, file_ids)
+        return message
+
+    async def locked(self, tx: Transaction) -> "Ticket":
+        """The row as it stands, locked until the transaction ends."""
+        return await Ticket.select_for_update().using_db(tx.db).get(pk=self.pk)
+
+    async def _follow_up(self, tx: Transaction, author: User) -> "Ticket":
+        running = Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
+        if found := await running.using_db(tx.db).first():
+            return await found.locked(tx)
+        account = await Account.get(pk=self.account_id, using_db=tx.db)
+        requester = author if author.staff is None else await User.get(pk=self.requester_id, using_db=tx.db)
+        return await Ticket.open(
+            tx, account, requester, subject=self.subject, channel=self.channel, category=self.category, follows=self
+        )
+
+    async def post(
+        self, tx: Transaction, author: User, text: str, client_message_id: str, origin: int | None = None
+    ) -> "Message":
+        """Append a message to this ticket, already locked, and keep the ticket's measures."""
+        sequence = await tx.take(self.stream)
+        message = await Message.create(
+            using_db=tx.db, ticket=self, author=author, origin_id=origin or self.pk, sequence=sequence,
+            body=text, from_staff=author.staff is not None, client_message_id=client_message_id, at=tx.act.at,
+        )  # fmt: skip
+        await tx.append(self.stream, EventKind.MESSAGE_POSTED, sequence, ticket_id=self.pk, message_id=message.pk)
+        await self._answered(tx) if message.from_staff else await self._asked(tx)
+        return message
+
+    async def _answered(self, tx: Transaction) -> None:
+        if self.first_response_at is None:
+            self.first_response_at = tx.act.at
+            self.first_response_seconds = round((tx.act.at - self.created_at).total_seconds())
+        self.reply_awaited_since = None
+        self.updated_at = tx.act.at
+        await self.save(using_db=tx.db)
+
+    async def _asked(self, tx: Transaction) -> None:
+        waiting, self.reply_awaited_since = self.reply_awaited_since, self.reply_awaited_since or tx.act.at
+        self.updated_at = tx.act.at
+        if self.status in (TicketStatus.PENDING, TicketStatus.SOLVED):
+            await self._set_status(tx, TicketStatus.OPEN)
+            return
+        await self.save(using_db=tx.db)
+        if waiting is None:
+            await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value)
+
+    async def claim(self, act: Act, agent: User) -> "Ticket":
+        """Take the ticket on. Of two agents at once one wins, the other gets ALREADY_CLAIMED; a repeat changes nothing."""
+        async with act.transaction() as tx:
+            ticket = await self.locked(tx)
+            if ticket.assignee_id == agent.pk:
+                return ticket
+            if ticket.assignee_id is not None:
+                raise Refusal(ErrorCode.ALREADY_CLAIMED, "input", "ticketId")
+            ticket._require(TicketStatus.OPEN)
+            ticket.assignee_id = agent.pk
+            ticket.updated_at = act.at
+            await ticket.save(using_db=tx.db)
+            await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
+            if ticket.status is TicketStatus.NEW:
+                await ticket._set_status(tx, TicketStatus.OPEN)
+        return ticket
+
+    async def move(self, act: Act, status: TicketStatus) -> "Ticket":
+        """Change the status. Raises TRANSITION_ILLEGAL, naming the legal ones; a repeat changes nothing."""
+        async with act.transaction() as tx:
+            ticket = await self.locked(tx)
+            if ticket.status is not status:
+                ticket._require(status)
+                await ticket._set_status(tx, status)
+        return ticket
+
+    def _require(self, status: TicketStatus) -> None:
+        if status is not self.status and status not in LEGAL[self.status]:
+            legal = ", ".join(sorted(LEGAL[self.status])) or "-"
+            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", status=self.status, legal=legal)
+
+    async def _set_status(self, tx: Transaction, status: TicketStatus) -> None:
+        self.status = status
+        self.updated_at = tx.act.at
+        self.solved_at = tx.act.at if status is TicketStatus.SOLVED else self.solved_at
+        self.closed_at = tx.act.at if status is TicketStatus.CLOSED else self.closed_at
+        if status in (TicketStatus.SOLVED, TicketStatus.CLOSED):
+            self.reply_awaited_since = None
+        await self.save(using_db=tx.db)
+        await self._tell(tx, EventKind.STATUS_CHANGED, status=status.value)
+
+    async def _tell(self, tx: Transaction, kind: EventKind, **facts: Any) -> None:
+        for stream in (self.stream, f"account:{self.account_id}", INBOX):
+            await tx.append(stream, kind, ticket_id=self.pk, **facts)
+
+
+class Message(Model):
+    """Something said in a ticket, under the ticket's sequence. origin is the ticket it was sent to, closed or not."""
+
+    id = fields.BigIntField(primary_key=True)
+    ticket: fields.ForeignKeyRelation[Ticket] = fields.ForeignKeyField("models.Ticket", related_name="messages")
+    origin: fields.ForeignKeyRelation[Ticket] = fields.ForeignKeyField("models.Ticket", related_name=False)
+    author: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name=False)
+    sequence = fields.BigIntField()
+    body = fields.TextField()
+    from_staff = fields.BooleanField()
+    client_message_id = fields.CharField(max_length=64)
+    at: datetime = fields.DatetimeField()
+
+    ticket_id: int
+    origin_id: int
+    author_id: int
+
+    class Meta:
+        table = "message"
+        unique_together = (("origin", "author", "client_message_id"), ("ticket", "sequence"))
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Message"]:
+        """Whoever sees the ticket."""
+        if viewer.agent:
+            return cls.all()
+        return cls.filter(ticket__account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+
+    @classmethod
+    async def of(cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str) -> "Message | None":
+        """What this author already sent to this ticket under this id."""
+        found = cls.filter(origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
+        return await found.using_db(tx.db).first()
+
+
+def shown(status: TicketStatus, viewer: "Viewer") -> TicketStatus:
+    """A status as this viewer may know it: waiting for a third party is the vendor's affair, the customer sees OPEN."""
+    return TicketStatus.OPEN if status is TicketStatus.ON_HOLD and not viewer.agent else status
+
+
+def worded(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
+    """What may be stored of a text: trimmed, card numbers masked. Raises BLANK and TOO_LONG."""
+    text = body.replace("\x00", "").strip()
+    if not text:
+        raise Refusal(ErrorCode.BLANK, "input", field)
+    if len(text) > length:
+        raise Refusal(ErrorCode.TOO_LONG, "input", field, length=length)
+    return masked(text)

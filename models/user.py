@@ -1,0 +1,78 @@
+"""The person: somebody of a customer's company, or one of the vendor's staff."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.expressions import Q
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.locale import Locale
+
+if TYPE_CHECKING:
+    from models.account import Membership
+    from models.viewer import Viewer
+
+
+class Staff(StrEnum):
+    """The vendor's own roles."""
+
+    AGENT = "AGENT"
+    SUPERVISOR = "SUPERVISOR"
+    ANALYST = "ANALYST"
+    OPERATOR = "OPERATOR"
+
+
+class User(Model):
+    """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted (the TOTP seed)."""
+
+    id = fields.BigIntField(primary_key=True)
+    email = fields.CharField(max_length=254, unique=True)
+    name = fields.CharField(max_length=100)
+    locale = fields.CharEnumField(Locale, max_length=2, default=Locale.FR)
+    staff = fields.CharEnumField(Staff, max_length=10, null=True)
+    password_hash = fields.CharField(max_length=200)
+    email_verified_at = fields.DatetimeField(null=True)
+    totp_secret = fields.CharField(max_length=200, null=True)
+    totp_confirmed_at = fields.DatetimeField(null=True)
+    totp_last_step = fields.BigIntField(default=0)
+    created_at: datetime = fields.DatetimeField()
+
+    memberships: fields.ReverseRelation["Membership"]
+
+    class Meta:
+        table = "user"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["User"]:
+        """Agents see every person. A member sees their company's people; of staff, only themselves."""
+        if viewer.agent:
+            return cls.all()
+        if viewer.account:
+            return cls.filter(Q(id=viewer.user_id) | Q(memberships__account_id=viewer.account.pk)).distinct()
+        return cls.filter(id=viewer.user_id)
+
+    @property
+    def second_factor(self) -> bool:
+        """Whether sign-in asks for a one-time code."""
+        return self.totp_confirmed_at is not None
+
+
+class RecoveryCode(Model):
+    """A single-use code for the day the authenticator is lost, stored as a SHA-256 of 80 random bits."""
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name="recovery_codes")
+    code_hash = fields.CharField(max_length=64)
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "recovery_code"
+        unique_together = (("user", "code_hash"),)
+
+
+def address(text: str) -> str:
+    """The form in which addresses are stored and compared: trimmed, in lower case."""
+    return text.strip().lower()

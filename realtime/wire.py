@@ -1,0 +1,44 @@
+"""uvicorn's websocket, able to hang up on a peer that stopped reading.
+
+Read in uvicorn 0.54's websockets_sansio_impl: `send` first waits while the transport's buffer is above its high-water
+mark (64 KiB), then writes in one step. So an awaited send is real backpressure, at most one message beyond the mark,
+and two sends never interleave.
+
+Closing is where it falls short: `close` waits for the same mark, and `transport.close()` waits for the buffer to
+drain, which a peer that doesn't read never lets happen: the file descriptor and the buffer stay for ever, and a
+shutdown waits for them. Only `abort` ends such a connection, so whatever is still open a few seconds after its
+application ended, or after the server was told to stop, is aborted.
+
+Run uvicorn with `**UVICORN`: this protocol; our frame limit; no pings of its own, since conversation.py's also show that
+the application at the other end is alive; no compression, which keeps a window per socket and lets a source run far
+ahead of a peer that stopped reading.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+FRAME_BYTES = 65_536
+LINGER = 5.0  # seconds for the peer to answer the close frame and take what is buffered
+
+UVICORN: dict[str, Any] = {
+    "ws": "realtime.wire:Wire",
+    "ws_max_size": FRAME_BYTES,
+    "ws_ping_interval": None,
+    "ws_per_message_deflate": False,
+}
+
+
+class Wire(WebSocketsSansIOProtocol):
+    def on_task_complete(self, task: "asyncio.Task[None]") -> None:
+        super().on_task_complete(task)
+        self._abort_later()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._abort_later()
+
+    def _abort_later(self) -> None:
+        if not self.disconnected:
+            self.loop.call_later(LINGER, self.transport.abort)

@@ -1,0 +1,82 @@
+"""What a resolver gets besides its arguments: who asks, and the parts of the house it may use."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import strawberry
+
+from auth.guard import Guard
+from billing.gateway import Gateway
+from billing.seller import Seller
+from models.act import Act
+from models.clock import Clock
+from models.viewer import Viewer
+from realtime.hub import Hub
+from realtime.presence import Presence
+
+Batch = Callable[..., Awaitable[Sequence[Any]]]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of the house, made once by the app."""
+
+    clock: Clock
+    hub: Hub
+    presence: Presence
+    guard: Guard
+    gateway: Gateway
+    seller: Seller
+    base_url: str
+    demonstration: bool = False
+
+
+class Loaders:
+    """Feeds batch functions: collects the parents that one level asks about, then calls once for all of them."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Hashable, list[tuple[Any, asyncio.Future[Any]]]] = {}
+
+    def load(self, context: "Context", batch: Batch, parent: Any, **arguments: Any) -> "asyncio.Future[Any]":
+        """The batch's answer for this parent."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        key = (batch, tuple(arguments.items()))
+        if key not in self._waiting:
+            self._waiting[key] = []
+            loop.call_soon(lambda: loop.create_task(self._answer(context, key, batch, arguments)))
+        self._waiting[key].append((parent, future))
+        return future
+
+    async def _answer(self, context: "Context", key: Hashable, batch: Batch, arguments: dict[str, Any]) -> None:
+        asked = self._waiting.pop(key)
+        futures = [future for _, future in asked if not future.done()]
+        try:
+            answers = await batch(context, [parent for parent, _ in asked], **arguments)
+        except Exception as error:
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(asked, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One operation's, or one event's: loaders live no longer, so nothing they loaded goes stale."""
+
+    viewer: Viewer
+    parts: Parts
+    peer: str = ""
+    loaders: Loaders = field(default_factory=Loaders)
+
+    def act(self) -> Act:
+        """Something the viewer does now."""
+        return Act(self.viewer.user, self.parts.clock.now(), self.parts.hub)
+
+
+Info = strawberry.Info[Context, None]

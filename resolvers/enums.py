@@ -1,0 +1,158 @@
+"""The enums of the graph: the models' own, with words for each value."""
+
+from enum import Enum
+
+import strawberry
+
+from models.account import Role
+from models.article import ArticleCategory, ArticleKind
+from models.errors import ErrorCode
+from models.event import EventKind
+from models.locale import Locale
+from models.messages import WORDS
+from models.offer import Interval, Segment
+from models.payment import PaymentStatus
+from models.purchase import PurchaseStatus
+from models.ticket import Category, Channel, TicketStatus
+from models.user import Staff
+
+
+def described(enum: type[Enum], description: str, values: dict[str, str]) -> None:
+    """Make an enum of the models one of the graph. Every value must be described."""
+    strawberry.enum(enum, description=description)
+    definition = enum.__strawberry_definition__  # type: ignore[attr-defined] # set by the line above
+    for value in definition.values:
+        value.description = values[value.name]
+
+
+described(
+    Locale,
+    "A language that customers read.",
+    {"FR": "French, which everything customers read exists in first.", "EN": "English, second everywhere."},
+)
+described(
+    Segment,
+    "The size of business an offer is made for.",
+    {"TPE": "Very small businesses, fewer than 10 people.", "PME": "Small and medium-sized businesses, 10 to 249 people."},
+)
+described(
+    Interval,
+    "How often a purchase renews.",
+    {"MONTH": "Every month on the anniversary.", "YEAR": "Every year on the anniversary."},
+)
+described(
+    Role,
+    "What a member may do in a company account.",
+    {
+        "OWNER": "Everything; each company has one.",
+        "ADMIN": "Everything but giving the company away.",
+        "BILLING": "Buying, paying and reading the bills, and asking for help.",
+        "MEMBER": "Using what was bought and asking for help.",
+    },
+)
+described(
+    Staff,
+    "The vendor's own roles; in force only with a second factor.",
+    {
+        "AGENT": "Answers customers.",
+        "SUPERVISOR": "Answers customers and takes escalations.",
+        "ANALYST": "Asks for figures, and sees no personal data.",
+        "OPERATOR": "Runs the service.",
+    },
+)
+described(
+    ArticleKind,
+    "What sort of help an article is.",
+    {
+        "GUIDE": "A guide to a whole task.",
+        "FAQ": "A short answer to one question.",
+        "VIDEO": "A video tutorial with its transcript.",
+        "WEBINAR": "A live session with a date.",
+    },
+)
+described(
+    ArticleCategory,
+    "The part of the service an article is about.",
+    {
+        "ACCOUNT": "The company's account and its people.",
+        "OFFERS": "Offers and buying.",
+        "BILLING": "Invoices and payments.",
+        "SECURITY": "Security and privacy.",
+        "SUPPORT": "Getting help.",
+    },
+)
+described(
+    PurchaseStatus,
+    "Where a purchase stands.",
+    {
+        "DRAFT": "Chosen; billing details are next.",
+        "BILLING_CONFIRMED": "Whom and where to bill is known; payment is next.",
+        "PAYMENT_PENDING": "A payment is under way.",
+        "ACTIVE": "Paid; the offer can be used and renews on its anniversary.",
+    },
+)
+described(
+    PaymentStatus,
+    "Where an attempt to pay stands.",
+    {
+        "PROCESSING": "The provider has not answered yet.",
+        "REQUIRES_ACTION": "The bank wants the customer's confirmation, at `confirmationUrl`.",
+        "SUCCEEDED": "The money was collected.",
+        "DECLINED": "The bank or the customer said no; another means can be tried.",
+    },
+)
+described(
+    Channel,
+    "How a ticket reached the vendor.",
+    {
+        "CHAT": "A live chat, answered at once.",
+        "EMAIL": "A mail, answered within 24 to 48 hours.",
+        "PHONE": "A call, noted by the agent.",
+        "WEB": "A request sent from the account.",
+    },
+)
+described(
+    Category,
+    "What a ticket is about.",
+    {
+        "USAGE": "How to use a service.",
+        "BUG": "Something that does not work as described.",
+        "CONFIGURATION": "Setting a service up.",
+        "PERFORMANCE": "Something slow.",
+        "OFFERS": "What offers contain and cost.",
+        "BILLING": "Invoices and payments.",
+        "ACCOUNT": "The company's account and its people.",
+        "SECURITY": "Security and privacy, suspected breaches among them.",
+    },
+)
+described(
+    TicketStatus,
+    "Where a ticket stands.",
+    {
+        "NEW": "Nobody has taken it yet.",
+        "OPEN": "An agent works on it.",
+        "PENDING": "The vendor waits for the customer.",
+        "ON_HOLD": "The vendor waits for a third party; customers see OPEN.",
+        "SOLVED": "Answered; a reply opens it again.",
+        "CLOSED": "Over; a reply starts a linked follow-up.",
+    },
+)
+described(
+    EventKind,
+    "What happened.",
+    {
+        "TICKET_OPENED": "Somebody asked for help.",
+        "MESSAGE_POSTED": "Somebody said something; `message` holds it.",
+        "TICKET_ASSIGNED": "An agent took the ticket on.",
+        "STATUS_CHANGED": "The ticket moved to `status`.",
+        "REPLY_AWAITED": "A customer wrote and waits for an answer.",
+        "PURCHASE_CHANGED": "A purchase moved to another state.",
+        "PAYMENT_CHANGED": "An attempt to pay moved to another state.",
+        "INVOICE_ISSUED": "An invoice was issued; `invoice` holds it.",
+    },
+)
+described(
+    ErrorCode,
+    "Why something was refused. Messages may be reworded, codes never change.",
+    {code.value: WORDS[code.value][1] for code in ErrorCode},
+)

@@ -1,0 +1,108 @@
+"""Sending files: announced with a name, a type and a size, then uploaded by a signed link, once, and exactly that."""
+
+import re
+from collections.abc import AsyncIterable, AsyncIterator
+from enum import StrEnum
+from typing import Any
+
+from auth.tokens import Purpose
+from models.content import Inspection, Kind, kind
+from models.errors import ErrorCode, Refusal
+from models.file import MAX_BYTES, File
+from models.store import Store, random_key
+from resolvers.context import Info, Parts
+from resolvers.inputs import FileAnnounceInput
+from resolvers.text import within
+
+_NAME_LENGTH = 200
+_FOLDERS = re.compile(r"[/\\]")
+
+
+class Fault(StrEnum):
+    """Why an upload was not taken."""
+
+    TOO_LARGE = "TOO_LARGE"
+    TOO_SMALL = "TOO_SMALL"
+    OTHER_CONTENT = "OTHER_CONTENT"
+    UPLOADED_BEFORE = "UPLOADED_BEFORE"
+
+
+class UploadRefused(Exception):
+    """What arrived is not what was announced, or something else arrived before it."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
+    """A link to upload a file to. Raises BLANK and TOO_LONG for the name, FILE_UNSUPPORTED for the type and the size."""
+    viewer, act = info.context.viewer, info.context.act()
+    expected = kind(input.content_type)
+    if expected is None:
+        raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "contentType")
+    if not 1 <= input.size <= MAX_BYTES:
+        raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "size")
+    file = await File.create(
+        key=random_key(), uploader_id=viewer.user_id, account=viewer.account, name=_name(input.name, expected),
+        content_type=_media_type(input.content_type), size=input.size, created_at=act.at,
+    )  # fmt: skip
+    token = info.context.parts.guard.signer.sign(Purpose.UPLOAD, act.at, file=file.pk)
+    return {"file": file, "upload_url": f"{info.context.parts.base_url}/uploads/{token}"}
+
+
+def _name(name: str, expected: Kind) -> str:
+    """The last part of a path, without what makes a file hidden, spoofs its extension, or is a card's number."""
+    base = _FOLDERS.split(name)[-1].lstrip(". ")
+    return expected.named(within(base, "name", _NAME_LENGTH), _NAME_LENGTH)
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def file_url(root: File, info: Info) -> str | None:
+    """A link to the file, good for five minutes; None until it is uploaded."""
+    if root.uploaded_at is None:
+        return None
+    parts = info.context.parts
+    return f"{parts.base_url}/downloads/{parts.guard.signer.sign(Purpose.DOWNLOAD, parts.clock.now(), file=root.pk)}"
+
+
+async def receive(parts: Parts, store: Store, file: File, chunks: AsyncIterable[bytes]) -> bool:
+    """Store an announced file. True when it was new, False when the same had arrived before. Raises UploadRefused.
+
+    Each attempt writes under a key of its own, and the row takes the first one that is whole. So two at once don't mix,
+    and one that dies leaves nothing that a row leads to.
+    """
+    key = random_key()
+    stored = await store.put(key, _expected(file, chunks))
+    waiting = File.filter(pk=file.pk, uploaded_at=None)
+    if await waiting.update(key=key, sha256=stored.sha256, uploaded_at=parts.clock.now()):
+        return True
+    await store.delete(key)
+    if (await File.get(pk=file.pk)).sha256 != stored.sha256:
+        raise UploadRefused(Fault.UPLOADED_BEFORE)
+    return False
+
+
+async def _expected(file: File, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The chunks, as long as they are what was announced."""
+    inspection, size = Inspection(_kind_of(file)), 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > file.size:
+            raise UploadRefused(Fault.TOO_LARGE)
+        inspection.look(chunk)
+        yield chunk
+    if size < file.size:
+        raise UploadRefused(Fault.TOO_SMALL)
+    if not inspection.passed:
+        raise UploadRefused(Fault.OTHER_CONTENT)
+
+
+def _kind_of(file: File) -> Kind:
+    found = kind(file.content_type)
+    if found is None:  # announced before its type was struck off the list
+        raise UploadRefused(Fault.OTHER_CONTENT)
+    return found

@@ -1,0 +1,113 @@
+"""Signing up, signing in, the second factor, and who one is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from auth import accounts, enrolment, sessions, totp
+from auth.accounts import SignUp
+from mail import letters
+from models.account import Account, Membership
+from models.act import Transaction
+from models.session import Session
+from models.user import User
+from models.viewer import Viewer
+from resolvers.context import Context, Info
+from resolvers.inputs import (
+    AccountSignUpInput,
+    EmailVerifyInput,
+    SessionRefreshInput,
+    SessionSignInInput,
+    TotpConfirmInput,
+    TotpSetUpInput,
+)
+
+
+async def viewer(info: Info) -> Viewer | None:
+    """Whoever is signed in."""
+    return info.context.viewer if info.context.viewer.user else None
+
+
+async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
+    """Sign a company up. A known address gets another letter and the same answer."""
+    context = info.context
+
+    async def letter(tx: Transaction, made: SignUp) -> None:
+        await _sign_up_letter(context, tx, made)
+
+    await accounts.sign_up(
+        context.act(), context.parts.guard, letter, email=input.email, password=input.password, name=input.name,
+        legal_name=input.legal_name, siren=input.siren, locale=input.locale or context.viewer.locale, peer=context.peer,
+    )  # fmt: skip
+    return True
+
+
+async def _sign_up_letter(context: Context, tx: Transaction, made: SignUp) -> None:
+    unverified = made.user or (made.existing if made.existing and made.existing.email_verified_at is None else None)
+    if unverified:
+        token = accounts.verification_token(context.parts.guard, unverified, tx.act.at)
+        await letters.verification(tx, unverified, f"{context.parts.base_url}/verify?token={token}", token)
+    elif made.existing:
+        await letters.already_registered(tx, made.existing, context.parts.base_url)
+
+
+async def verify_email(info: Info, input: EmailVerifyInput) -> bool:
+    """Confirm the address."""
+    await accounts.verify_email(info.context.act(), info.context.parts.guard, input.token)
+    return True
+
+
+async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
+    """Begin a session."""
+    context = info.context
+    act = context.act()
+    user = await accounts.authenticate(
+        act, context.parts.guard, email=input.email, password=input.password, code=input.code, peer=context.peer
+    )
+    return {"tokens": await sessions.sign_in(user, await accounts.company_of(user), user.second_factor, act), "user": user}
+
+
+async def refresh(info: Info, input: SessionRefreshInput) -> Any:
+    """Go on with a session."""
+    return await sessions.refresh(input.refresh_token, info.context.act())
+
+
+async def sign_out(info: Info) -> bool:
+    """End the session in use, its sockets included."""
+    await sessions.sign_out(_session(info.context), info.context.act())
+    return True
+
+
+async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
+    """A new seed for an authenticator app."""
+    user = _user(info.context)
+    secret = await enrolment.begin_totp(info.context.act(), info.context.parts.guard, user, input.password)
+    uri = totp.provisioning_uri(user, secret)
+    return {"secret": secret, "provisioning_uri": uri, "qr_code_svg": totp.qr_svg(uri)}
+
+
+async def confirm_totp(info: Info, input: TotpConfirmInput) -> list[str]:
+    """Turn the second factor on."""
+    context = info.context
+    return await enrolment.confirm_totp(context.act(), context.parts.guard, _user(context), _session(context), input.code)
+
+
+def _user(context: Context) -> User:
+    assert context.viewer.user is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
+    return context.viewer.user
+
+
+def _session(context: Context) -> Session:
+    assert context.viewer.session is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
+    return context.viewer.session
+
+
+async def accounts_of(context: Context, parents: Sequence[Any]) -> list[Account]:
+    """The company of each row."""
+    found = await Account.in_bulk({parent.account_id for parent in parents}, "id")
+    return [found[parent.account_id] for parent in parents]
+
+
+async def members(context: Context, parents: Sequence[Account]) -> list[list[Membership]]:
+    """The people of each company, in the order in which they joined."""
+    found = await Membership.filter(account_id__in={account.pk for account in parents}).order_by("id").select_related("user")
+    return [[member for member in found if member.account_id == account.pk] for account in parents]

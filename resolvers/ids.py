@@ -1,0 +1,51 @@
+"""Global ids: opaque to clients, the type and the row's key to us."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import TypeVar
+
+from tortoise.models import Model
+
+from models.errors import BadInput, ErrorCode, Refusal
+from models.viewer import Viewer
+
+Row = TypeVar("Row", bound=Model)
+_LARGEST_KEY = 2**63 - 1
+
+
+def encode(kind: str, key: int) -> str:
+    """The global id of a row."""
+    return urlsafe_b64encode(f"{kind}:{key}".encode()).decode().rstrip("=")
+
+
+def decode(global_id: str) -> tuple[str, int] | None:
+    """The type and the key behind a global id, None when it is not one of ours."""
+    try:
+        kind, _, key = urlsafe_b64decode(global_id.encode() + b"=" * (-len(global_id) % 4)).decode().partition(":")
+    except ValueError:
+        return None
+    number = int(key) if key.isascii() and key.isdigit() and len(key) < 20 else 0
+    return (kind, number) if 0 < number <= _LARGEST_KEY and encode(kind, number) == global_id else None
+
+
+def key_of(model: type[Model], global_id: str) -> int | None:
+    """The key of a row of this model, None for any other id."""
+    match decode(global_id):
+        case (kind, key) if kind == model.__name__:
+            return key
+    return None
+
+
+async def visible(model: type[Row], global_id: str, viewer: Viewer, *field: str) -> Row:
+    """The row that an input's id names. Raises NOT_FOUND at `field`, missing and forbidden alike."""
+    found = await model.visible_to(viewer).get_or_none(pk=key_of(model, global_id))  # type: ignore[attr-defined] # each of our models has it
+    if found is None:
+        raise Refusal(ErrorCode.NOT_FOUND, "input", *field)
+    return found  # type: ignore[no-any-return]
+
+
+def key_argument(model: type[Model], global_id: str, argument: str) -> int:
+    """The key behind a query's argument. Raises BadInput when it is no id of this model."""
+    key = key_of(model, global_id)
+    if key is None:
+        raise BadInput(argument, f"id {model.__name__}")
+    return key

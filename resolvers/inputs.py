@@ -1,0 +1,141 @@
+"""What mutations take: the only Strawberry types below schema/, because resolvers' signatures name them."""
+
+import strawberry
+
+from models.locale import Locale
+from models.ticket import Category, Channel, TicketStatus
+
+_KEY = "Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first request made."
+
+
+@strawberry.input(description="A company and its first person, who becomes its owner.")
+class AccountSignUpInput:
+    email: str = strawberry.field(description="Where the person reads mail; a verification letter goes there.")
+    password: str = strawberry.field(description="12 to 128 characters that are hard to guess; no other rules.")
+    name: str = strawberry.field(description="The person's name, as colleagues and agents see it.")
+    legal_name: str = strawberry.field(description="The company's name as registered; printed on invoices.")
+    siren: str = strawberry.field(
+        description="The company's SIREN: nine digits, checked by their checksum. Two accounts of one company are not merged."
+    )
+    locale: Locale | None = strawberry.field(
+        default=None, description="The language of letters; the request's language unless told."
+    )
+
+
+@strawberry.input(description="The token of a verification letter.")
+class EmailVerifyInput:
+    token: str = strawberry.field(description="What the letter's link carries; good for 24 hours.")
+
+
+@strawberry.input(description="How a person proves who they are.")
+class SessionSignInInput:
+    email: str = strawberry.field(description="The verified address.")
+    password: str = strawberry.field(description="The person's password.")
+    code: str | None = strawberry.field(
+        default=None, description="The authenticator's six digits, or a recovery code, once the second factor is on."
+    )
+
+
+@strawberry.input(description="The refresh token of a session.")
+class SessionRefreshInput:
+    refresh_token: str = strawberry.field(description="The latest one; each works once, a second use ends the session.")
+
+
+@strawberry.input(description="A new authenticator; the password is asked for again.")
+class TotpSetUpInput:
+    password: str = strawberry.field(description="The person's password.")
+
+
+@strawberry.input(description="Proof that the authenticator works.")
+class TotpConfirmInput:
+    code: str = strawberry.field(description="The six digits that the authenticator shows now.")
+
+
+@strawberry.input(description="What to buy.")
+class PurchaseDraftInput:
+    price_id: strawberry.ID = strawberry.field(description="A price on sale, from `Offer.prices`.")
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+
+@strawberry.input(description="Whom and where to bill.")
+class PurchaseConfirmBillingInput:
+    purchase_id: strawberry.ID = strawberry.field(description="A purchase that is not paid yet.")
+    street: str = strawberry.field(description="Number and street.")
+    postal_code: str = strawberry.field(description="Postal code, at most 12 characters.")
+    city: str = strawberry.field(description="Town, at most 100 characters.")
+    country: str = strawberry.field(default="FR", description="Country, two letters (ISO 3166-1 alpha-2).")
+    order_number: str | None = strawberry.field(
+        default=None, description="The buyer's own order number, repeated on the invoice."
+    )
+
+
+@strawberry.input(description="How to pay.")
+class PurchasePayInput:
+    purchase_id: strawberry.ID = strawberry.field(description="A purchase whose billing details are confirmed.")
+    payment_method: str = strawberry.field(
+        description="The payment provider's token of a means of payment, never a card number. In the sandbox: "
+        "`pm_sandbox_success`, `pm_sandbox_declined` or `pm_sandbox_confirmation`."
+    )
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+
+@strawberry.input(description="A payment to look at again.")
+class PaymentRefreshInput:
+    payment_id: strawberry.ID = strawberry.field(description="A payment that waits for the bank.")
+
+
+@strawberry.input(description="A request for help and its first message.")
+class TicketOpenInput:
+    subject: str = strawberry.field(description="In a few words, at most 200 characters.")
+    body: str = strawberry.field(description="The first message, at most 8,000 characters; card numbers are masked.")
+    channel: Channel = strawberry.field(
+        default=Channel.WEB, description="CHAT for a live chat, WEB for a request answered later; no other by this way."
+    )
+    category: Category = strawberry.field(default=Category.USAGE, description="What it is about.")
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+
+@strawberry.input(description="A ticket to take on.")
+class TicketClaimInput:
+    ticket_id: strawberry.ID = strawberry.field(description="A ticket nobody else has taken.")
+
+
+@strawberry.input(description="A message in a ticket.")
+class TicketReplyInput:
+    ticket_id: strawberry.ID = strawberry.field(description="The ticket; a reply to a closed one starts a linked follow-up.")
+    body: str = strawberry.field(description="At most 8,000 characters; card numbers are masked.")
+    client_message_id: str = strawberry.field(
+        description="Chosen by the client, at most 64 characters, unique in the ticket: a repeat returns the first message."
+    )
+    file_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description="Files uploaded before, at most 10, each attached once."
+    )
+
+
+@strawberry.input(description="A ticket and the state it moves to.")
+class TicketMoveInput:
+    ticket_id: strawberry.ID = strawberry.field(description="The ticket's global id.")
+    status: TicketStatus = strawberry.field(description="A state that is legal from the present one.")
+
+
+@strawberry.input(description="A ticket to close.")
+class TicketCloseInput:
+    ticket_id: strawberry.ID = strawberry.field(description="The ticket; it stays readable, a later reply starts a follow-up.")
+
+
+@strawberry.input(description="Whether the person is typing. Told to the others, never stored.")
+class TicketTypingInput:
+    ticket_id: strawberry.ID = strawberry.field(description="The ticket's global id.")
+    typing: bool = strawberry.field(default=True, description="True while typing; forgotten by itself after some seconds.")
+
+
+@strawberry.input(description="A file that the client is about to upload.")
+class FileAnnounceInput:
+    name: str = strawberry.field(description="The file's name with its extension, at most 200 characters.")
+    content_type: str = strawberry.field(description="Its media type, such as image/png.")
+    size: int = strawberry.field(description="Its size in bytes, at most 10 MiB.")
+
+
+@strawberry.input(description="How far to move the demonstration's clock.")
+class ClockAdvanceInput:
+    seconds: int = strawberry.field(description="Forward by this much, at most 366 days; it never goes back.")

@@ -1,0 +1,26 @@
+"""What clients write into single-line fields, and the keys they choose."""
+
+from models.cards import masked
+from models.errors import ErrorCode, Refusal
+from models.text import line
+
+KEY_LENGTH = 64
+
+
+def within(text: str, field: str, length: int) -> str:
+    """One line of at most so many characters, card numbers masked. Raises BLANK and TOO_LONG."""
+    return masked(line(text, field, length))
+
+
+def client_key(key: str, field: str) -> str:
+    """A key of the client's choice, kept as it is: two keys that differ never become one.
+
+    Raises BLANK, TOO_LONG, and VALUE_INVALID for characters that can't be printed.
+    """
+    if not key:
+        raise Refusal(ErrorCode.BLANK, "input", field)
+    if len(key) > KEY_LENGTH:
+        raise Refusal(ErrorCode.TOO_LONG, "input", field, length=KEY_LENGTH)
+    if not key.isprintable():
+        raise Refusal(ErrorCode.VALUE_INVALID, "input", field)
+    return key

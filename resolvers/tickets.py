@@ -1,0 +1,271 @@
+"""Tickets and chats: opening, answering, following."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Annotated, Any
+
+import strawberry
+
+from auth.sessions import standing, stream
+from models.account import Account
+from models.errors import ErrorCode, NotFound, Refusal, Unauthenticated
+from models.event import INBOX, Event, head, heads
+from models.file import File
+from models.idempotency import earlier, made
+from models.ticket import SUBJECT_LENGTH, Channel, Message, Ticket, TicketStatus, worded
+from models.user import User
+from realtime.presence import Typing
+from realtime.stream import follow
+from resolvers.context import Context, Info
+from resolvers.ids import key_argument, key_of, visible
+from resolvers.inputs import (
+    TicketClaimInput,
+    TicketCloseInput,
+    TicketMoveInput,
+    TicketOpenInput,
+    TicketReplyInput,
+    TicketTypingInput,
+)
+from resolvers.paging import After, Before, First, Last, Order, Page, Window, page, pages_of
+from resolvers.text import client_key
+
+LATEST = Order("updated_at", descending=True)
+SPOKEN = Order("sequence")
+
+TicketId = Annotated[strawberry.ID, strawberry.argument(description="The ticket to follow.")]
+Cursor = Annotated[
+    int | None,
+    strawberry.argument(
+        description="The sequence of the last event seen; 0 for all of them, null for what comes next."
+        " One beyond the latest is refused with AFTER_AHEAD: start from 0 then."
+    ),
+]
+
+
+async def tickets(
+    info: Info,
+    status: Annotated[list[TicketStatus] | None, strawberry.argument(description="Only in one of these states.")] = None,
+    channel: Annotated[Channel | None, strawberry.argument(description="Only of this channel.")] = None,
+    assigned: Annotated[
+        bool | None, strawberry.argument(description="Agents: true for the viewer's own, false for those nobody has taken.")
+    ] = None,
+    first: First = None, after: After = None, last: Last = None, before: Before = None,
+) -> Page:  # fmt: skip
+    """The tickets the viewer may see, the latest change first: an agent's inbox, a customer's Messages."""
+    viewer = info.context.viewer
+    found = Ticket.visible_to(viewer)
+    if status is not None:
+        found = found.filter(status__in=_asked(status, viewer.agent))
+    if channel:
+        found = found.filter(channel=channel)
+    if assigned is not None:
+        found = found.filter(assignee_id=viewer.user_id) if assigned else found.filter(assignee_id=None)
+    return await page(found, LATEST, Window(first, after, last, before), viewer)
+
+
+def _asked(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
+    if agent:
+        return status
+    known: list[TicketStatus] = [each for each in status if each is not TicketStatus.ON_HOLD]  # customers know it as OPEN
+    return [*known, TicketStatus.ON_HOLD] if TicketStatus.OPEN in known else known
+
+
+async def open_(info: Info, input: TicketOpenInput) -> Ticket:
+    """Open a ticket with its first message. The same key returns the same ticket."""
+    context, act = info.context, info.context.act()
+    account, requester = context.viewer.account, context.viewer.user
+    assert account is not None and requester is not None, "the field's rule lets in customers only"  # noqa: S101, PT018
+    if input.channel not in (Channel.CHAT, Channel.WEB):
+        raise Refusal(ErrorCode.VALUE_INVALID, "input", "channel")
+    subject, body = worded(" ".join(input.subject.split()), "subject", SUBJECT_LENGTH), worded(input.body)
+    key, owner = client_key(input.idempotency_key, "idempotencyKey"), f"user:{requester.pk}"
+    asked = [account.pk, subject, body, input.channel.value, input.category.value]
+    async with act.transaction() as tx:
+        if known := await earlier(tx, owner, "ticketOpen", key, asked):
+            return await Ticket.get(pk=known, using_db=tx.db)
+        ticket = await Ticket.open(tx, account, requester, subject=subject, channel=input.channel, category=input.category)
+        await ticket.post(tx, requester, body, f"open:{key}"[:64])
+        await made(tx, owner, "ticketOpen", key, ticket.pk)
+    return ticket
+
+
+async def claim(info: Info, input: TicketClaimInput) -> Ticket:
+    """Take a ticket on."""
+    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    return await ticket.claim(info.context.act(), _user(info.context))
+
+
+async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
+    """Say something in a ticket."""
+    viewer = info.context.viewer
+    ticket = await visible(Ticket, input.ticket_id, viewer, "ticketId")
+    files = tuple(key for key in (key_of(File, each) for each in input.file_ids) if key is not None)
+    if len(files) != len(input.file_ids):
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "fileIds")
+    client_message_id = client_key(input.client_message_id, "clientMessageId")
+    message = await ticket.reply(info.context.act(), _user(info.context), input.body, client_message_id, files)
+    return {"message": message, "ticket": await Ticket.get(pk=message.ticket_id)}
+
+
+async def move(info: Info, input: TicketMoveInput) -> Ticket:
+    """Change a ticket's state."""
+    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    return await ticket.move(info.context.act(), input.status)
+
+
+async def close(info: Info, input: TicketCloseInput) -> Ticket:
+    """End a ticket, as its agent or as its customer."""
+    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    return await ticket.move(info.context.act(), TicketStatus.CLOSED)
+
+
+async def typing(info: Info, input: TicketTypingInput) -> bool:
+    """Tell the others that the viewer types, or stopped to."""
+    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    info.context.parts.presence.typing(ticket.pk, _user(info.context).pk, input.typing)
+    return True
+
+
+def _user(context: Context) -> User:
+    assert context.viewer.user is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
+    return context.viewer.user
+
+
+async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> AsyncGenerator[Event, None]:
+    """Everything that happens in one ticket."""
+    key = key_argument(Ticket, ticket_id, "ticketId")
+    return follow(info.context.parts.hub, f"ticket:{key}", after, _still_sees(info.context, key), *_woken_by(info.context))
+
+
+async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typing, None]:
+    """Who else types in one ticket."""
+    key = key_argument(Ticket, ticket_id, "ticketId")
+    may_see = _still_sees(info.context, key)
+    await may_see()
+    return info.context.parts.presence.follow(key, _user(info.context).pk, may_see)
+
+
+async def inbox_events(info: Info, after: Cursor = None) -> AsyncGenerator[Event, None]:
+    """What agents must know of every ticket."""
+    return follow(info.context.parts.hub, INBOX, after, _still_signed_in(info.context), *_woken_by(info.context))
+
+
+async def account_events(info: Info, after: Cursor = None) -> AsyncGenerator[Event, None]:
+    """What happens to the viewer's company."""
+    account = info.context.viewer.account
+    assert account is not None, "the field's rule lets in customers only"  # noqa: S101
+    context = info.context
+    return follow(context.parts.hub, account.stream, after, _still_signed_in(context), *_woken_by(context))
+
+
+def _woken_by(context: Context) -> list[str]:
+    session = context.viewer.session
+    return [stream(session.pk)] if session else []
+
+
+def _still_signed_in(context: Context) -> Callable[[], Awaitable[None]]:
+    async def may_see() -> None:
+        session = context.viewer.session
+        if session is None or not await standing(context.parts.clock.now()).filter(pk=session.pk).exists():
+            raise Unauthenticated
+
+    return may_see
+
+
+def _still_sees(context: Context, ticket_id: int) -> Callable[[], Awaitable[None]]:
+    signed_in = _still_signed_in(context)
+
+    async def may_see() -> None:
+        await signed_in()
+        if not await Ticket.visible_to(context.viewer).filter(pk=ticket_id).exists():
+            raise NotFound
+
+    return may_see
+
+
+async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int]:
+    """The number of each ticket's latest event."""
+    found = await heads([ticket.stream for ticket in parents])
+    return [found.get(ticket.stream, 0) for ticket in parents]
+
+
+async def inbox_sequence(root: Any, info: Info) -> int | None:
+    """The number of the inbox's latest event, for agents."""
+    return await head(INBOX) if info.context.viewer.agent else None
+
+
+async def account_sequence(root: Any, info: Info) -> int | None:
+    """The number of the company's latest event."""
+    account = info.context.viewer.account
+    return await head(account.stream) if account else None
+
+
+async def requesters(context: Context, parents: Sequence[Ticket]) -> list[User]:
+    """Who asked for help."""
+    return await _people([ticket.requester_id for ticket in parents])
+
+
+async def assignees(context: Context, parents: Sequence[Ticket]) -> list[User | None]:
+    """Which agent took the ticket on, if one did."""
+    found = await User.in_bulk({ticket.assignee_id for ticket in parents if ticket.assignee_id}, "id")
+    return [found.get(ticket.assignee_id or 0) for ticket in parents]
+
+
+async def authors(context: Context, parents: Sequence[Message]) -> list[User]:
+    """Who wrote each message."""
+    return await _people([message.author_id for message in parents])
+
+
+async def actors(context: Context, parents: Sequence[Event]) -> list[User | None]:
+    """Who did it; nobody when the clock did."""
+    found = await User.in_bulk({event.actor_id for event in parents if event.actor_id}, "id")
+    return [found.get(event.actor_id or 0) for event in parents]
+
+
+async def typists(context: Context, parents: Sequence[Typing]) -> list[User]:
+    """Who types."""
+    return await _people([state.user_id for state in parents])
+
+
+async def _people(keys: list[int]) -> list[User]:
+    found = await User.in_bulk(set(keys), "id")
+    return [found[key] for key in keys]
+
+
+async def tickets_of(context: Context, parents: Sequence[Any]) -> list[Ticket | None]:
+    """The ticket of each message or event."""
+    found = await Ticket.in_bulk({parent.ticket_id for parent in parents if parent.ticket_id}, "id")
+    return [found.get(parent.ticket_id or 0) for parent in parents]
+
+
+async def followed(context: Context, parents: Sequence[Ticket]) -> list[Ticket | None]:
+    """The closed ticket that each follow-up goes on from."""
+    found = await Ticket.in_bulk({ticket.follows_id for ticket in parents if ticket.follows_id}, "id")
+    return [found.get(ticket.follows_id or 0) for ticket in parents]
+
+
+async def messages_of(context: Context, parents: Sequence[Event]) -> list[Message | None]:
+    """The message an event tells of."""
+    found = await Message.in_bulk({event.message_id for event in parents if event.message_id}, "id")
+    return [found.get(event.message_id or 0) for event in parents]
+
+
+async def last_messages(context: Context, parents: Sequence[Ticket]) -> list[Message | None]:
+    """The latest message of each ticket."""
+    pages = await pages_of(parents, Message, "ticket_id", SPOKEN, Window(last=1), context.viewer)
+    return [page.nodes[-1] if page.nodes else None for page in pages]  # type: ignore[misc] # a page of messages holds messages
+
+
+async def messages(context: Context, parents: Sequence[Ticket], window: Window) -> list[Page]:
+    """One page of each ticket's messages."""
+    return await pages_of(parents, Message, "ticket_id", SPOKEN, window, context.viewer)
+
+
+async def files(context: Context, parents: Sequence[Message]) -> list[list[File]]:
+    """The files attached to each message."""
+    found = await File.filter(message_id__in={message.pk for message in parents}).order_by("id")
+    return [[file for file in found if file.message_id == message.pk] for message in parents]
+
+
+async def account_tickets(context: Context, parents: Sequence[Account], window: Window) -> list[Page]:
+    """One page of each company's tickets."""
+    return await pages_of(parents, Ticket, "account_id", LATEST, window, context.viewer)

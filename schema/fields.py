@@ -1,0 +1,117 @@
+"""How fields are declared: `query`, `mutation`, `subscription` for roots, `edge` for what hangs off rows. The one clever file.
+
+The attribute's annotation decides the GraphQL type; the resolver honestly returns rows. Every root field says who is let in
+(`allow=`). A mutation's Refusal becomes `userErrors`; everything else that goes wrong is put into words by schema/errors.py.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import strawberry
+from graphql import GraphQLField
+from strawberry.types.field import StrawberryField
+
+from auth.rules import Rule
+from models.errors import ErrorCode, Refusal
+from models.locale import Locale
+from models.messages import worded
+from resolvers.context import Batch, Info
+from resolvers.paging import After, Before, First, Last, Window
+
+Resolver = Callable[..., Awaitable[Any]]
+Cost = int | Callable[[dict[str, Any]], int]
+
+
+def query(resolver: Resolver, *, allow: Rule, description: str, cost: Cost = 0) -> Any:
+    """A root field of Query. `cost` is its own, besides what it selects; a function gets the arguments."""
+    return strawberry.field(resolver=_guarded(resolver, allow), description=description, metadata={"cost": cost})
+
+
+def mutation(resolver: Resolver, *fields: str, allow: Rule, description: str, cost: Cost = 10) -> Any:
+    """A root field of Mutation. What the resolver returns becomes the payload's one field, or fields by their names."""
+
+    @functools.wraps(resolver)
+    async def carried_out(info: Info, *args: Any, **kwargs: Any) -> Any:
+        allow(info.context.viewer)
+        try:
+            return _payload(fields, await resolver(info, *args, **kwargs), info.context.viewer.locale)
+        except Refusal as refusal:
+            return _payload(fields, {"refusals": [refusal]}, info.context.viewer.locale, refused=True)
+
+    field = strawberry.mutation(resolver=carried_out, description=description, metadata={"cost": cost})
+    for argument in field.base_resolver.arguments:
+        argument.description = "Everything it needs."
+    return field
+
+
+def subscription(resolver: Resolver, *, allow: Rule, description: str) -> Any:
+    """A root field of Subscription. Its rule is checked when it starts, its stream checks again at every delivery."""
+
+    @functools.wraps(resolver)
+    async def followed(info: Info, *args: Any, **kwargs: Any) -> Any:
+        allow(info.context.viewer)
+        events = await resolver(info, *args, **kwargs)
+        try:
+            async for event in events:
+                yield event
+        finally:
+            await events.aclose()
+
+    return strawberry.subscription(resolver=followed, description=description)
+
+
+def edge(batch: Batch, *, description: str, cost: Cost = 0) -> Any:
+    """What hangs off rows, by a batch function: all parents of a level in, one answer for each out."""
+
+    def resolve(root: Any, info: Info) -> Any:
+        return info.context.loaders.load(info.context, batch, root)
+
+    return strawberry.field(resolver=resolve, description=description, metadata={"cost": cost})
+
+
+def connection(batch: Batch, *, description: str) -> Any:
+    """A list that hangs off rows, a page of it for each parent."""
+
+    def resolve(
+        root: Any, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Any:
+        window = Window(first, after, last, before)
+        return info.context.loaders.load(info.context, batch, root, window=window)
+
+    return strawberry.field(resolver=resolve, description=description)
+
+
+def said(description: str, resolver: Callable[..., Any] | None = None) -> Any:
+    """A plain field of a row."""
+    return (
+        strawberry.field(description=description, resolver=resolver) if resolver else strawberry.field(description=description)
+    )
+
+
+def cost_of(field: GraphQLField, arguments: dict[str, Any]) -> int:
+    """What a field costs by itself, as declared above: the engine's hook."""
+    declared = (field.extensions or {}).get("strawberry-definition")
+    cost = declared.metadata.get("cost", 0) if isinstance(declared, StrawberryField) else 0
+    return int(cost(arguments)) if callable(cost) else int(cost)
+
+
+def _guarded(resolver: Resolver, allow: Rule) -> Resolver:
+    @functools.wraps(resolver)
+    async def guarded(info: Info, *args: Any, **kwargs: Any) -> Any:
+        allow(info.context.viewer)
+        return await resolver(info, *args, **kwargs)
+
+    return guarded
+
+
+def _payload(fields: Sequence[str], result: Any, locale: Locale, refused: bool = False) -> SimpleNamespace:
+    several = len(fields) != 1 or refused
+    entities: Mapping[str, Any] = result if several else {fields[0]: result}
+    errors = [_user_error(refusal, locale) for refusal in entities.get("refusals", ())]
+    return SimpleNamespace(**{name: entities.get(name) for name in fields}, user_errors=errors)
+
+
+def _user_error(refusal: Refusal, locale: Locale) -> SimpleNamespace:
+    return SimpleNamespace(code=ErrorCode(refusal.code), message=worded(refusal, locale), field=list(refusal.field) or None)

@@ -1,0 +1,64 @@
+"""Global ids, the Node interface and Relay's connections."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import strawberry
+from graphql import GraphQLResolveInfo
+from strawberry.scalars import ID
+
+from resolvers.context import Info
+from resolvers.ids import encode
+from schema.fields import said
+
+T = TypeVar("T")
+
+
+def _global_id(root: Any, info: Info) -> ID:
+    return ID(encode(type(root).__name__, root.pk))
+
+
+async def _total(root: Any, info: Info) -> int:
+    return int(await root.count())
+
+
+@strawberry.interface(description="Whatever has a global id.")
+class Node:
+    id: ID = said(
+        "Opaque and global: `node(id:)` finds the object again. People read numbers and names, never ids.", _global_id
+    )
+
+
+def of(model: type[Any]) -> Callable[[type[T]], type[T]]:
+    """Say of which rows a type is made, so that interfaces and `node` find it."""
+
+    def mark(cls: type[T]) -> type[T]:
+        def is_type_of(row: Any, info: GraphQLResolveInfo[Any]) -> bool:
+            return isinstance(row, model)
+
+        cls.is_type_of = staticmethod(is_type_of)  # type: ignore[attr-defined] # Strawberry looks for it on the class
+        return cls
+
+    return mark
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    has_next_page: bool = said("Whether there are rows behind this page.")
+    has_previous_page: bool = said("Whether there are rows before this page.")
+    start_cursor: str | None = said("The first row's cursor, null on an empty page.")
+    end_cursor: str | None = said("The last row's cursor: give it as `after` for the next page.")
+
+
+@strawberry.type(description="A row with its place in the list.")
+class Edge(Generic[T]):
+    node: T = said("The row.")
+    cursor: str = said("Its place, valid while rows come and go.")
+
+
+@strawberry.type(description="One page of a list (Relay's connection).")
+class Connection(Generic[T]):
+    nodes: list[T] = said("The page's rows.")
+    edges: list[Edge[T]] = said("The page's rows with their cursors.")
+    page_info: PageInfo = said("Where the page lies in the list.")
+    total_count: int = said("How many rows the whole list has; counted only when asked for.", _total)

@@ -1,0 +1,119 @@
+"""What mutations return: what they made or changed, and what the user can mend."""
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from models.errors import ErrorCode
+from schema.fields import said
+from schema.types import File, Message, Payment, Purchase, Ticket, User
+
+
+@strawberry.type(description="Something the user can mend.")
+class UserError:
+    code: ErrorCode = said("What to switch on; never changes.")
+    message: str = said("What went wrong, in the viewer's language.")
+    field: list[str] | None = said("The path to the input at fault, null when it is none in particular.")
+
+
+def errors() -> Any:
+    """The field every payload ends with."""
+    return said("The first thing the user can mend; empty when it worked.")
+
+
+@strawberry.type(description="What a new session is used with.")
+class Session:
+    access_token: str = said("Goes into the header `Authorization: Bearer ...`; good for minutes.", lambda root: root.access)
+    refresh_token: str = said("Gets the next pair by `sessionRefresh`; works once.", lambda root: root.refresh)
+    access_expires_at: datetime = said("When the access token ends.")
+
+
+@strawberry.type(description="The answer is the same whether or not the address was known.")
+class AccountSignUpPayload:
+    accepted: bool | None = said("True when a letter is on its way.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether the address is confirmed.")
+class EmailVerifyPayload:
+    verified: bool | None = said("True when it is.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A new session.")
+class SessionSignInPayload:
+    session: Session | None = said("The tokens.", lambda root: root.tokens)
+    user: User | None = said("Who signed in.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The session's next tokens.")
+class SessionRefreshPayload:
+    session: Session | None = said("The tokens; the earlier ones no longer work.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether the session ended.")
+class SessionSignOutPayload:
+    signed_out: bool | None = said("True when it did.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A seed for an authenticator app (RFC 6238), in force once confirmed.")
+class TotpSetUpPayload:
+    secret: str | None = said("The seed in base 32, for typing.")
+    provisioning_uri: str | None = said("The seed as an otpauth URI.")
+    qr_code_svg: str | None = said("The URI as a QR code, an SVG image.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The second factor is on.")
+class TotpConfirmPayload:
+    recovery_codes: list[str] | None = said("Shown this once: each works one time in place of a code.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A purchase and how far it is.")
+class PurchasePayload:
+    purchase: Purchase | None = said("The purchase.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A purchase and the attempt to pay it.")
+class PaymentPayload:
+    purchase: Purchase | None = said("The purchase as it stands.")
+    payment: Payment | None = said("The attempt, a declined one included.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A ticket after the change.")
+class TicketPayload:
+    ticket: Ticket | None = said("The ticket as it stands.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A stored message.")
+class TicketReplyPayload:
+    message: Message | None = said("The message, with its sequence.")
+    ticket: Ticket | None = said("The ticket it is in: a follow-up, when the one replied to was closed.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether the others were told.")
+class TicketTypingPayload:
+    told: bool | None = said("True when they were.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Where to send a file's bytes.")
+class FileAnnouncePayload:
+    file: File | None = said("The file, to be attached once it is uploaded.")
+    upload_url: str | None = said("PUT the bytes here within five minutes.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The demonstration's time.")
+class ClockAdvancePayload:
+    now: datetime | None = said("What the clock says after the move.")
+    user_errors: list[UserError] = errors()

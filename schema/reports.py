@@ -1,0 +1,71 @@
+"""The analysts' reports as they read: counts, sums and percentiles, no personal data. And what asking for one costs."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import strawberry
+
+from models.clock import local_date
+from models.offer import Interval, Segment
+from models.ticket import Category, Channel, TicketStatus
+from resolvers import reports
+from schema.fields import edge, said
+from schema.types import Money, Offer
+
+REPORT = 50
+DAY_AND_DIMENSION = 5  # so that four dimensions over three years are beyond any limit
+
+
+@strawberry.type(description="A group of tickets. A dimension that was not asked for is null.")
+class TicketReportRow:
+    channel: Channel | None = said("How these tickets reached the vendor.")
+    category: Category | None = said("What they are about.")
+    status: TicketStatus | None = said("Where they stand now.")
+    day: date | None = said("The day they were opened, in Europe/Paris.")
+    month: date | None = said("The month they were opened, as its first day.")
+    count: int = said("How many tickets there are.")
+    answered: int = said("How many of them the vendor has answered at least once.")
+    solved: int = said("How many of them are SOLVED or CLOSED now.")
+    median_first_response_seconds: float | None = said(
+        "Half of the answered ones waited no longer for an answer: the mean of the two in the middle if their number is even."
+    )
+    p90_first_response_seconds: float | None = said(
+        "Nine of ten answered ones waited no longer for the first answer (nearest rank)."
+    )
+
+
+@strawberry.type(description="A group of invoices. A dimension that was not asked for is null.")
+class RevenueReportRow:
+    offer: Offer | None = edge(reports.offers_of, description="What was sold.")
+    segment: Segment | None = said("The size of business the offer is made for.")
+    interval: Interval | None = said("How often the purchases renew.")
+    day: date | None = said("The day of issue, in Europe/Paris.")
+    month: date | None = said("The month of issue, as its first day.")
+    invoices: int = said("How many were issued.")
+    net: Money = said("Their sum, net of VAT.")
+    vat: Money = said("The VAT on them.")
+    gross: Money = said("Their sum, gross: net plus VAT.")
+
+
+def ticket_report_cost(arguments: Mapping[str, Any]) -> int:
+    """What a ticket report costs besides its rows: it grows with the days and with the dimensions."""
+    return _cost(arguments)
+
+
+def revenue_report_cost(arguments: Mapping[str, Any]) -> int:
+    """What a revenue report costs besides its rows: it grows with the days and with the dimensions."""
+    return _cost(arguments)
+
+
+def _cost(arguments: Mapping[str, Any]) -> int:
+    dimensions = arguments.get("groupBy", arguments.get("group_by")) or ()
+    days = _days(arguments.get("since"), arguments.get("until"))
+    return REPORT + DAY_AND_DIMENSION * days * len(dimensions)
+
+
+def _days(since: date | None, until: date | None) -> int:
+    if since is None:
+        return reports.DAYS
+    until = until or local_date(datetime.now(UTC))  # the house's clock is out of reach here, and an estimate will do
+    return min(max(reports.DAYS, (until - since).days), reports.MOST_DAYS)

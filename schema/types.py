@@ -1,0 +1,346 @@
+"""The objects of the graph as they read, field by field: nothing leaks because a column was added."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, NewType
+
+import strawberry
+
+import models.account
+import models.article
+import models.event
+import models.file
+import models.invoice
+import models.offer
+import models.payment
+import models.purchase
+import models.ticket
+import models.user
+from models.account import Role
+from models.article import ArticleCategory, ArticleKind
+from models.event import EventKind
+from models.locale import Locale
+from models.offer import Interval, Segment
+from models.payment import PaymentStatus
+from models.purchase import PurchaseStatus
+from models.ticket import Category, Channel, TicketStatus, shown
+from models.user import Staff
+from resolvers import catalogue, files, identity
+from resolvers import purchases as buying
+from resolvers import tickets as support
+from resolvers.catalogue import Language
+from resolvers.context import Info
+from schema.fields import connection, edge, said
+from schema.nodes import Connection, Node, of
+
+BigInt = NewType("BigInt", int)
+BIG_INT = strawberry.scalar(
+    name="BigInt", description="A whole number of up to 64 bits, as a JSON number.", serialize=int, parse_value=int
+)
+
+
+def _formatted(root: Any, info: Info, locale: Language = None) -> str:
+    return str(root.formatted((locale or info.context.viewer.locale).value))
+
+
+@strawberry.type(description="An amount of money, never a float.")
+class Money:
+    amount_cents: BigInt = said("In the currency's minor unit: 2900 is 29.00.", lambda root: root.cents)
+    currency: str = said("ISO 4217; EUR everywhere today.")
+    formatted: str = said("As a reader of the language writes it, such as 29,00 €.", _formatted)
+
+
+def _offer_text(name: str) -> Any:
+    def text(root: Any, info: Info, locale: Language = None) -> Any:
+        return root.text(locale or info.context.viewer.locale)[name]
+
+    return text
+
+
+def _name(root: Any, info: Info, locale: Language = None) -> str:
+    return str(_offer_text("name")(root, info, locale))
+
+
+def _description(root: Any, info: Info, locale: Language = None) -> str:
+    return str(_offer_text("description")(root, info, locale))
+
+
+def _features(root: Any, info: Info, locale: Language = None) -> list[str]:
+    return list(_offer_text("features")(root, info, locale))
+
+
+def _advantages(root: Any, info: Info, locale: Language = None) -> list[str]:
+    return list(_offer_text("advantages")(root, info, locale))
+
+
+def _title(root: Any, info: Info, locale: Language = None) -> str:
+    return str(_offer_text("title")(root, info, locale))
+
+
+def _summary(root: Any, info: Info, locale: Language = None) -> str:
+    return str(_offer_text("summary")(root, info, locale))
+
+
+def _body(root: Any, info: Info, locale: Language = None) -> str:
+    return str(_offer_text("body")(root, info, locale))
+
+
+@strawberry.type(description="One version of an offer's price. A new version never touches running purchases.")
+@of(models.offer.Price)
+class Price(Node):
+    interval: Interval = said("How often it is paid.")
+    net: Money = said("Net of VAT, for one interval.")
+    vat: Money = said("The VAT on it.")
+    gross: Money = said("Gross, as it is charged.")
+    vat_rate: int = said("The VAT rate in hundredths of a percent: 2000 is 20 %.")
+    valid_from: datetime = said("On sale since.")
+    valid_until: datetime | None = said("On sale until, null while it is.")
+    offer: Annotated["Offer", strawberry.lazy("schema.types")] = edge(
+        catalogue.offer_of_price, description="What it is the price of."
+    )
+
+
+@strawberry.type(description="A subscription offer of the catalogue.")
+@of(models.offer.Offer)
+class Offer(Node):
+    slug: str = said("Its name in addresses.")
+    segment: Segment = said("The size of business it is made for.")
+    name: str = said("Its name.", _name)
+    description: str = said("What it is, in a few sentences.", _description)
+    features: list[str] = said("What it does.", _features)
+    advantages: list[str] = said("Why to choose it.", _advantages)
+    prices: list[Price] = edge(catalogue.prices, description="The prices on sale now, the shortest interval first.")
+
+
+@strawberry.type(description="An article of the library.")
+@of(models.article.Article)
+class Article(Node):
+    slug: str = said("Its name in addresses.")
+    kind: ArticleKind = said("What sort of help it is.")
+    category: ArticleCategory = said("The part of the service it is about.")
+    title: str = said("Its title.", _title)
+    summary: str = said("What it answers, in a sentence.", _summary)
+    body: str = said("The text in Markdown; of a video, its transcript.", _body)
+    media: str | None = said("The name under which a video is played, null for the others.")
+    duration_seconds: int | None = said("How long a video or a webinar takes.")
+    starts_at: datetime | None = said("When a webinar begins, null for the others.")
+
+
+def _email(root: Any, info: Info) -> str | None:
+    viewer = info.context.viewer
+    return root.email if viewer.agent or root.staff is None or root.pk == viewer.user_id else None
+
+
+@strawberry.type(description="A person: of a customer's company, or of the vendor.")
+@of(models.user.User)
+class User(Node):
+    name: str = said("How colleagues and agents know them.")
+    email: str | None = said("The address; of the vendor's people, only agents see it.", _email)
+    from_vendor: bool = said("Whether they work for the vendor.", lambda root: root.staff is not None)
+
+
+@strawberry.type(description="A person's place in a company account.")
+class Membership:
+    user: User = said("The person.")
+    role: Role = said("What they may do.")
+    created_at: datetime = said("Since when.")
+
+
+@strawberry.type(description="A company.")
+@of(models.account.Account)
+class Account(Node):
+    legal_name: str = said("As registered, and as invoices say it.")
+    trade_name: str | None = said("How it calls itself, if otherwise.")
+    siren: str = said("Its SIREN, nine digits.")
+    vat_number: str = said("Its VAT number, made from the SIREN.")
+    created_at: datetime = said("When it signed up.")
+    members: list[Membership] = edge(identity.members, description="Its people, in the order in which they joined.")
+    purchases: Connection[Annotated["Purchase", strawberry.lazy("schema.types")]] = connection(
+        buying.account_purchases, description="What it bought, the latest first; for buyers and agents."
+    )
+    invoices: Connection[Annotated["Invoice", strawberry.lazy("schema.types")]] = connection(
+        buying.account_invoices, description="Its invoices, the latest first; for buyers and agents."
+    )
+    tickets: Connection[Annotated["Ticket", strawberry.lazy("schema.types")]] = connection(
+        support.account_tickets, description="Its requests for help, the latest change first."
+    )
+
+
+@strawberry.type(description="Whoever is signed in.")
+class Viewer:
+    user: User = said("The person.")
+    account: Account | None = said("The company they act for, null for the vendor's people.")
+    role: Role | None = said("Their role in that company.")
+    staff: Staff | None = said("Their role with the vendor: null for customers, and until the second factor is on.")
+    locale: Locale = said("The language of this answer's messages.")
+    second_factor: bool = said("Whether sign-in asks them for a code.", lambda root: root.user.second_factor)
+    account_sequence: BigInt | None = said(
+        "The number of the company's latest event, to follow `accountEvents(after:)` from.", support.account_sequence
+    )
+    inbox_sequence: BigInt | None = said(
+        "For agents: the number of the inbox's latest event, to follow `inboxEvents(after:)` from.", support.inbox_sequence
+    )
+
+
+@strawberry.type(description="Days for which a purchase is billed: from `start` up to, not including, `end`.")
+class Period:
+    index: int = said("0 for the first.")
+    start: date = said("The first day, when it is billed.")
+    end: date = said("The first day of the next period.")
+
+
+@strawberry.type(description="An attempt to pay a purchase.")
+@of(models.payment.Payment)
+class Payment(Node):
+    status: PaymentStatus = said("Where it stands.")
+    amount: Money = said("Gross, as charged.")
+    brand: str | None = said("The card's brand.")
+    last_four: str | None = said("The card's last four digits; no more of it is ever known here.")
+    confirmation_url: str | None = said("The bank's page, while it wants the customer's confirmation.")
+    decline_code: str | None = said("Why it was declined, in the provider's word.")
+    created_at: datetime = said("When it began.")
+    settled_at: datetime | None = said("When it succeeded or was declined.")
+
+
+@strawberry.type(description="One line of an invoice.")
+class InvoiceLine:
+    position: int = said("Its place, from 1.")
+    label: str = said("What is billed.")
+    quantity: int = said("How many.")
+    unit_net: Money = said("Net price of one.")
+    net: Money = said("Net price of the line.")
+    vat_rate: int = said("The VAT rate in hundredths of a percent: 2000 is 20 %.")
+
+
+@strawberry.type(description="An issued invoice: numbered without gaps, never changed.")
+@of(models.invoice.Invoice)
+class Invoice(Node):
+    number: str = said("Its number, such as FA-2026-000042.")
+    issued_on: date = said("The day of issue in Paris.")
+    due_on: date = said("The day by which it is to be paid; the day of payment where it is paid already.")
+    net: Money = said("Net total.")
+    vat: Money = said("VAT total: summed per rate, rounded once.")
+    gross: Money = said("Gross total.")
+    sha256: str = said("SHA-256 of the PDF, in hexadecimal: proof that it never changed.")
+    download_url: str = said("A link to the PDF, good for five minutes.", buying.download_url)
+    lines: list[InvoiceLine] = edge(buying.lines, description="Its lines, in order.")
+    purchase: Annotated["Purchase", strawberry.lazy("schema.types")] = edge(buying.purchase_of, description="What it bills.")
+
+
+@strawberry.type(description="A bought offer, which renews on its anniversary.")
+@of(models.purchase.Purchase)
+class Purchase(Node):
+    status: PurchaseStatus = said("Where it stands.")
+    price: Price = edge(buying.price_of, description="The price version it was made with; later prices don't touch it.")
+    street: str | None = said("Billing address: number and street.")
+    postal_code: str | None = said("Billing address: postal code.")
+    city: str | None = said("Billing address: town.")
+    country: str | None = said("Billing address: country, two letters.")
+    order_number: str | None = said("The buyer's own order number.")
+    anchor: date | None = said("The anniversary from which all periods are counted, null before activation.")
+    created_at: datetime = said("When it was drafted.")
+    activated_at: datetime | None = said("When it was paid and became active.")
+    periods: list[Period] = edge(buying.upcoming, description="The running period and the next two; none before activation.")
+    payments: list[Payment] = edge(buying.payments, description="The attempts to pay it, the first one first.")
+    invoices: list[Invoice] = edge(buying.invoices_of, description="Its invoices, in the order of their periods.")
+
+
+@strawberry.type(description="A file that was sent.")
+@of(models.file.File)
+class File(Node):
+    name: str = said("Its name.")
+    content_type: str = said("Its media type.")
+    size: BigInt = said("Its size in bytes.")
+    sha256: str | None = said("SHA-256 of its bytes, null until uploaded.")
+    uploaded_at: datetime | None = said("When it arrived, null until it has.")
+    download_url: str | None = said("A link to it, good for five minutes; null until uploaded.", files.file_url)
+
+
+def _status(root: Any, info: Info) -> TicketStatus:
+    return shown(root.status, info.context.viewer)
+
+
+@strawberry.type(description="Something said in a ticket.")
+@of(models.ticket.Message)
+class Message(Node):
+    sequence: BigInt = said("Its number in the ticket: 1, 2, 3, ... together with the ticket's other events.")
+    body: str = said("What was said; card numbers are masked.")
+    at: datetime = said("When it was stored.")
+    from_staff: bool = said("Whether the vendor said it.")
+    client_message_id: str = said("The id its sender chose.")
+    author: User = edge(support.authors, description="Who said it.")
+    files: list[File] = edge(support.files, description="What was attached.")
+
+
+@strawberry.type(description="A request for help. A live chat is a ticket whose channel is CHAT.")
+@of(models.ticket.Ticket)
+class Ticket(Node):
+    number: str = said("What people read and say, such as CAM-2026-000123.")
+    subject: str = said("What it is about, in a few words.")
+    channel: Channel = said("How it reached the vendor.")
+    category: Category = said("What it is about.")
+    status: TicketStatus = said("Where it stands.", _status)
+    created_at: datetime = said("When it was opened.")
+    updated_at: datetime = said("When anything last happened to it.")
+    reply_awaited_since: datetime | None = said("Since when the customer waits for an answer, null while nobody does.")
+    first_response_at: datetime | None = said("When a person first answered.")
+    closed_at: datetime | None = said("When it was closed.")
+    last_sequence: BigInt = edge(support.last_sequence, description="The number of its latest event: follow `after` it.")
+    account: Account = edge(identity.accounts_of, description="The company that asked.")
+    requester: User = edge(support.requesters, description="The person who asked.")
+    assignee: User | None = edge(support.assignees, description="The agent who took it on.")
+    follows: Annotated["Ticket", strawberry.lazy("schema.types")] | None = edge(
+        support.followed, description="The closed ticket it goes on from."
+    )
+    last_message: Message | None = edge(support.last_messages, description="The latest message.")
+    messages: Connection[Message] = connection(support.messages, description="What was said, in order.")
+
+
+def _event_status(root: Any, info: Info) -> TicketStatus | None:
+    return shown(TicketStatus(root.status), info.context.viewer) if root.status else None
+
+
+@strawberry.type(description="One event of a ticket.")
+class TicketEvent:
+    sequence: BigInt = said("Its number in the ticket, without gaps: resume with `after` it.")
+    at: datetime = said("When it happened.")
+    kind: EventKind = said("What happened.")
+    status: TicketStatus | None = said("The new state, where it changed.", _event_status)
+    actor: User | None = edge(support.actors, description="Who did it; nobody when the clock did.")
+    message: Message | None = edge(support.messages_of, description="What was said, where something was.")
+    ticket: Ticket | None = edge(support.tickets_of, description="The ticket as it stands now.")
+
+
+@strawberry.type(description="One event that agents must know of.")
+class InboxEvent:
+    sequence: BigInt = said("Its number in the inbox, without gaps: resume with `after` it.")
+    at: datetime = said("When it happened.")
+    kind: EventKind = said("What happened.")
+    status: TicketStatus | None = said("The ticket's state then, where the event tells.", _event_status)
+    actor: User | None = edge(support.actors, description="Who did it; nobody when the clock did.")
+    ticket: Ticket | None = edge(support.tickets_of, description="The ticket as it stands now.")
+
+
+@strawberry.type(description="One event of a company account.")
+class AccountEvent:
+    sequence: BigInt = said("Its number in the account, without gaps: resume with `after` it.")
+    at: datetime = said("When it happened.")
+    kind: EventKind = said("What happened.")
+    ticket: Ticket | None = edge(support.tickets_of, description="The ticket it is about, as it stands now.")
+    purchase: Purchase | None = edge(
+        buying.purchase_of_event, description="The purchase it is about, as it stands now; for buyers."
+    )
+    invoice: Invoice | None = edge(buying.invoice_of_event, description="The invoice it is about; for buyers.")
+
+
+@strawberry.type(description="Whether somebody types in a ticket. Never stored.")
+class Typing:
+    user: User = edge(support.typists, description="Who it is.")
+    typing: bool = said("Whether they type.")
+    expires_at: datetime = said("When to forget it, should no other news come.")
+
+
+@strawberry.type(description="How to reach the vendor's support.")
+class Contact:
+    email: str = said("Answered within 24 to 48 hours.")
+    phone: str = said("Answered at once during opening hours.")
+    opening_hours: str = said("When chat and phone are answered, in the viewer's language.")

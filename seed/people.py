@@ -1,0 +1,66 @@
+"""Who can sign in to a demonstration. All of this is public: no other database ever holds these people."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyotp
+
+from models.user import Staff
+
+
+@dataclass(frozen=True)
+class Company:
+    """Whose owner signs in."""
+
+    legal_name: str
+    siren: str
+    street: str
+    postal_code: str
+    city: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person of the demonstration: a customer with a company, or staff with the seed of a second factor."""
+
+    email: str
+    name: str
+    password: str = field(repr=False)
+    company: Company | None = None
+    staff: Staff | None = None
+    seed: str | None = field(default=None, repr=False)
+
+    @property
+    def role(self) -> str:
+        return self.staff.value.lower() if self.staff else "customer"
+
+    def code_at(self, at: datetime) -> str:
+        """The one-time code of this moment; empty for who has no second factor."""
+        return pyotp.TOTP(self.seed).at(at) if self.seed else ""
+
+
+BAKERY = Company("Le Fournil d'Aubry", "404833048", "8 rue du Four", "35000", "Rennes")
+PRINTER = Company("Imprimerie des Quais", "732829320", "41 quai de la Fosse", "44000", "Nantes")
+
+CUSTOMER = Person("customer@camcha.example", "Camille Aubry", "brioche-lanterne-47-galet", BAKERY)
+NEIGHBOUR = Person("neighbour@camcha.example", "Yann Le Goff", "rotative-mouette-82-encre", PRINTER)
+AGENT = Person(
+    "agent@camcha.example", "Amadou Diop", "boussole-tilleul-36-nacre", None, Staff.AGENT, "TVXXAWLXVSR3U3PYG3G62Y4HVL6CPY7C"
+)
+SUPERVISOR = Person(
+    "supervisor@camcha.example", "Inès Marchal", "verger-cobalt-59-tambour", None, Staff.SUPERVISOR,
+    "QFDX2NXQK4LKD3OX3A5TCTYIPV4RTLPM",
+)  # fmt: skip
+ANALYST = Person(
+    "analyst@camcha.example", "Hugo Perrin", "sextant-bruyere-71-quartz", None, Staff.ANALYST,
+    "H5WQOAZR6SSZEQVXKX6DTYKRUDNZ4UEG",
+)  # fmt: skip
+OPERATOR = Person(
+    "operator@camcha.example", "Léa Fontaine", "chaudron-safran-28-ecluse", None, Staff.OPERATOR,
+    "3VZ5Q5OQBYJ4FN6I2TC5XM3KLRQGHWLE",
+)  # fmt: skip
+
+
+def people() -> list[Person]:
+    """Everybody who can sign in to a demonstration, customers first."""
+    return [CUSTOMER, NEIGHBOUR, AGENT, SUPERVISOR, ANALYST, OPERATOR]

@@ -1,0 +1,120 @@
+"""What an operator can set: read once from the environment, each fault named, and handed down as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parseaddr
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mail.transport import transport
+
+DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
+_DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S105 - refused for any other database
+_SECRET_LENGTH = 32
+_SECRET_VARIETY = 10
+
+
+class SettingsError(Exception):
+    """The environment can't be used. `faults` are sentences that name the variable."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process. README lists the variables."""
+
+    database_url: str
+    secret_key: str = field(repr=False)
+    base_url: str
+    mail_url: str = field(repr=False)
+    mail_sender: str
+    allowed_origins: frozenset[str]
+    files: Path
+    seller: Path
+    demonstration: bool
+
+
+def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:
+    """The settings of an environment; `base_url` is where the server will listen. Raises SettingsError with every fault."""
+    demonstration = not environ.get("CAMCHA_DATABASE_URL")
+    settings = Settings(
+        database_url=environ.get("CAMCHA_DATABASE_URL") or DEMONSTRATION_DATABASE,
+        secret_key=environ.get("CAMCHA_SECRET_KEY") or (_DEMONSTRATION_SECRET if demonstration else ""),
+        base_url=(environ.get("CAMCHA_BASE_URL") or base_url).rstrip("/"),
+        mail_url=environ.get("CAMCHA_MAIL_URL") or "file:var/mail",
+        mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
+        allowed_origins=frozenset(filter(None, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())),
+        files=Path(environ.get("CAMCHA_FILES") or "var/files"),
+        seller=Path(environ.get("CAMCHA_SELLER") or Path(__file__).parent / "billing" / "seller.toml"),
+        demonstration=demonstration,
+    )
+    if faults := _faults(settings, environ):
+        raise SettingsError(faults)
+    return settings
+
+
+def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    return [
+        *_unknown(environ),
+        *_database(settings.database_url),
+        *_secret(settings),
+        *_base_url(settings.base_url),
+        *_mail(settings),
+        *(fault for origin in sorted(settings.allowed_origins) for fault in _origin(origin)),
+        *([] if settings.seller.is_file() else [f"CAMCHA_SELLER: there is no file {settings.seller}"]),
+    ]
+
+
+KNOWN = {
+    "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL", "CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER",
+    "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_SELLER",
+}  # fmt: skip
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    unknown = sorted(name for name in environ if name.startswith("CAMCHA_") and name not in KNOWN)
+    return [f"{name}: no such setting" for name in unknown]
+
+
+def _database(url: str) -> list[str]:
+    if url.startswith("sqlite://") and len(url) > len("sqlite://"):
+        return []
+    if urlsplit(url).scheme in ("postgres", "postgresql") and urlsplit(url).path.strip("/"):
+        return []
+    return ["CAMCHA_DATABASE_URL: sqlite://path/to/file or postgres://user:password@host/database"]
+
+
+def _secret(settings: Settings) -> list[str]:
+    key = settings.secret_key
+    if not key:
+        return ["CAMCHA_SECRET_KEY: required for any database but the demonstration's"]
+    if len(key) < _SECRET_LENGTH or len(set(key)) < _SECRET_VARIETY:
+        return [f"CAMCHA_SECRET_KEY: too weak, at least {_SECRET_LENGTH} random characters"]
+    if key == _DEMONSTRATION_SECRET and not settings.demonstration:
+        return ["CAMCHA_SECRET_KEY: the demonstration's key is public"]
+    return []
+
+
+def _base_url(url: str) -> list[str]:
+    parts = urlsplit(url)
+    return [] if parts.scheme in ("http", "https") and parts.netloc else ["CAMCHA_BASE_URL: https://host, without a path"]
+
+
+def _mail(settings: Settings) -> list[str]:
+    faults = []
+    try:
+        transport(settings.mail_url)
+    except ValueError as error:
+        faults.append(f"CAMCHA_MAIL_URL: {error}")
+    if "@" not in parseaddr(settings.mail_sender)[1]:
+        faults.append("CAMCHA_MAIL_SENDER: Name <address@example.fr>")
+    return faults
+
+
+def _origin(origin: str) -> list[str]:
+    parts = urlsplit(origin)
+    good = parts.scheme in ("http", "https") and parts.netloc and not parts.path.strip("/")
+    return [] if good else [f"CAMCHA_ALLOWED_ORIGINS: {origin} is not an origin like https://app.example.fr"]

@@ -1,0 +1,239 @@
+"""Signing up, verifying the address, proving who one is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from argon2 import PasswordHasher
+
+from auth.accounts import SignUp, authenticate, company_of, sign_up, verification_token, verify_email
+from auth.guard import Guard
+from auth.passwords import Passwords
+from models.account import Account, Membership, Role
+from models.act import Act, Transaction
+from models.errors import Refusal, Throttled
+from models.letter import Letter
+from models.locale import Locale
+from models.user import User
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+    Now = Callable[[], Act]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+FORM: dict[str, Any] = {
+    "email": "Nadia@Verrier.example ", "password": "corneille sabot pluvier 42", "name": " Nadia  Verrier ",
+    "legal_name": "Verrier & Filles", "siren": "732 829 320", "locale": Locale.FR, "peer": "192.0.2.7",
+}  # fmt: skip
+
+
+class Meter(PasswordHasher):
+    """Argon2 that counts its computations."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+        self.count = 0
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        self.count += 1
+        return super().hash(password, salt=salt)
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+        self.count += 1
+        return super().verify(hash, password)
+
+    async def work(self, doing: Awaitable[object]) -> tuple[object, ...]:
+        """How something ended for whoever asked, and how many computations it took."""
+        before = self.count
+        try:
+            await doing
+        except Refusal as refused:
+            return refused.code, refused.field, refused.facts, self.count - before
+        return ("accepted", self.count - before)
+
+
+@pytest.fixture
+def meter() -> Meter:
+    return Meter()
+
+
+@pytest.fixture
+async def guard(guard: Guard, meter: Meter) -> AsyncIterator[Guard]:
+    passwords = Passwords(hasher=meter)
+    yield replace(guard, passwords=passwords)
+    passwords.close()
+
+
+async def letter(tx: Transaction, made: SignUp) -> None:
+    """Stands where the mail room's letters go: it writes in the same transaction."""
+    person = made.user or made.existing
+    assert person is not None
+    await Letter.create(
+        using_db=tx.db, template="welcome" if made.user else "known", recipient=person.email,
+        subject="-", text="-", html="-", created_at=tx.act.at,
+    )  # fmt: skip
+
+
+async def enter(guard: Guard, now: "Now", **changed: Any) -> User:
+    given = {"email": FORM["email"], "password": FORM["password"], "code": None, "peer": "192.0.2.7"} | changed
+    return await authenticate(now(), guard, **given)
+
+
+class TestSignUp:
+    async def test_makes_a_company_and_its_owner_and_writes_one_letter(self, guard: Guard, now: "Now") -> None:
+        """P1.4: a person signs their company up."""
+        made = await sign_up(now(), guard, letter, **FORM)
+        assert made.user is not None
+        assert made.account is not None
+        user = await User.get()
+        assert (user.email, user.name, user.locale) == ("nadia@verrier.example", "Nadia Verrier", Locale.FR)
+        assert (user.email_verified_at, user.created_at) == (None, now().at)
+        assert user.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        account = await Account.get()
+        assert (account.legal_name, account.siren) == ("Verrier & Filles", "732829320")
+        membership = await Membership.get()
+        assert (membership.user_id, membership.account_id, membership.role) == (user.pk, account.pk, Role.OWNER)
+        assert await company_of(user) == account
+        assert (await Letter.get()).template == "welcome"
+
+    async def test_a_known_address_is_answered_after_the_same_work(
+        self, guard: Guard, now: "Now", owner: User, meter: Meter
+    ) -> None:
+        """P3.5: signing up doesn't tell who is a customer; their password and company stay as they are."""
+        first = await meter.work(sign_up(now(), guard, letter, **FORM))
+        again = FORM | {"email": owner.email.upper(), "password": "mouette phare ardoise 77"}
+        assert await meter.work(sign_up(now(), guard, letter, **again)) == first == ("accepted", 1)
+        assert await User.all().count() == 2
+        assert await Account.all().count() == 2
+        assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
+        assert await Letter.all().order_by("id").values_list("template", "recipient") == [
+            ("welcome", "nadia@verrier.example"), ("known", owner.email),
+        ]  # fmt: skip
+
+    async def test_of_two_at_once_one_makes_it_and_the_other_is_told_by_letter(self, guard: Guard, now: "Now") -> None:
+        made = await asyncio.gather(*(sign_up(now(), guard, letter, **FORM) for _ in range(4)))
+        assert sorted(one.user is None for one in made) == [False, True, True, True]
+        assert await User.all().count() == await Account.all().count() == 1
+        assert sorted(str(t) for t in await Letter.all().values_list("template", flat=True)) == ["known"] * 3 + ["welcome"]
+
+    async def test_nothing_is_kept_when_the_letter_cannot_be_written(self, guard: Guard, now: "Now") -> None:
+        async def torn(tx: Transaction, made: SignUp) -> None:
+            raise RuntimeError("no letter")
+
+        with pytest.raises(RuntimeError, match="no letter"):
+            await sign_up(now(), guard, torn, **FORM)
+        assert await User.all().count() == await Account.all().count() == 0
+
+    @pytest.mark.parametrize(
+        ("changed", "code", "field"),
+        [
+            ({"email": "nadia"}, "EMAIL_INVALID", "email"),
+            ({"email": "nadia@\x00verrier.example"}, "EMAIL_INVALID", "email"),
+            ({"email": f"{'n' * 250}@verrier.example"}, "EMAIL_INVALID", "email"),
+            ({"name": " \t\x00"}, "BLANK", "name"),
+            ({"name": "n" * 101}, "TOO_LONG", "name"),
+            ({"legal_name": ""}, "BLANK", "legalName"),
+            ({"legal_name": "l" * 201}, "TOO_LONG", "legalName"),
+            ({"siren": "732829321"}, "SIREN_INVALID", "siren"),
+            ({"password": "corneille"}, "PASSWORD_WEAK", "password"),
+            ({"password": "NadiaVerrier1"}, "PASSWORD_WEAK", "password"),
+        ],
+    )
+    async def test_bad_input_is_named(self, guard: Guard, now: "Now", changed: dict[str, str], code: str, field: str) -> None:
+        with pytest.raises(Refusal) as refused:
+            await sign_up(now(), guard, letter, **FORM | changed)
+        assert (refused.value.code, refused.value.field) == (code, ("input", field))
+        assert await User.all().count() == await Letter.all().count() == 0
+
+    async def test_a_name_cannot_forge_a_header(self, guard: Guard, now: "Now") -> None:
+        made = await sign_up(now(), guard, letter, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"})
+        assert made.user is not None
+        assert made.user.name == "Nadia Bcc: all@example.org"
+
+    async def test_one_address_is_not_flooded_with_letters(self, guard: Guard, now: "Now") -> None:
+        for n in range(6):
+            await sign_up(now(), guard, letter, **FORM | {"peer": f"192.0.2.{n}"})
+        with pytest.raises(Throttled):
+            await sign_up(now(), guard, letter, **FORM | {"peer": "192.0.2.99"})
+
+
+class TestVerification:
+    async def test_the_link_verifies_the_address_and_a_second_click_changes_nothing(
+        self, guard: Guard, now: "Now", clock: "MovableClock"
+    ) -> None:
+        """P1.4: verify the e-mail."""
+        user = (await sign_up(now(), guard, letter, **FORM)).user
+        assert user is not None
+        token = verification_token(guard, user, now().at)
+        clock.advance(timedelta(hours=23))
+        verified = await verify_email(now(), guard, token)
+        assert verified == user
+        clock.advance(timedelta(minutes=5))
+        assert (await verify_email(now(), guard, token)).email_verified_at == verified.email_verified_at is not None
+
+    async def test_a_link_is_for_one_address_and_one_day(self, guard: Guard, now: "Now", clock: "MovableClock") -> None:
+        user = (await sign_up(now(), guard, letter, **FORM)).user
+        assert user is not None
+        token = verification_token(guard, user, now().at)
+        await User.filter(pk=user.pk).update(email="other@verrier.example")
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await verify_email(now(), guard, token)
+        await User.filter(pk=user.pk).update(email=user.email)
+        clock.advance(timedelta(hours=24))
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await verify_email(now(), guard, token)
+        assert (await User.get()).email_verified_at is None
+
+
+class TestAuthenticate:
+    async def test_lets_in_whoever_has_the_password(self, guard: Guard, now: "Now", owner: User) -> None:
+        """P1.4: sign in."""
+        assert await enter(guard, now, email=" CAMILLE@fournil.example") == owner
+
+    async def test_unknown_and_wrong_cannot_be_told_apart(self, guard: Guard, now: "Now", owner: User, meter: Meter) -> None:
+        """P3.5: the same error after the same work."""
+        wrong = await meter.work(enter(guard, now, email=owner.email, password="mouette phare ardoise 77"))
+        for unknown in ("nobody@fournil.example", "", "nul\x00@fournil.example", "\ud800", "n" * 9999):
+            assert await meter.work(enter(guard, now, email=unknown)) == wrong
+        assert wrong == ("CREDENTIALS_INVALID", ("input", "password"), {}, 1)
+
+    async def test_an_unverified_address_is_told_only_after_the_right_password(self, guard: Guard, now: "Now") -> None:
+        await sign_up(now(), guard, letter, **FORM)
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await enter(guard, now, password="mouette phare ardoise 77")
+        with pytest.raises(Refusal, match="EMAIL_UNVERIFIED"):
+            await enter(guard, now)
+
+    async def test_guessing_is_slowed_down_even_with_guesses_at_once(self, guard: Guard, now: "Now", owner: User) -> None:
+        guesses = [enter(guard, now, email=owner.email, password=f"guess {n}") for n in range(20)]
+        answers = [type(answer) for answer in await asyncio.gather(*guesses, return_exceptions=True)]
+        assert answers.count(Refusal) == 6  # five free ones, and the one that has to wait from then on
+        assert answers.count(Throttled) == 14
+        with pytest.raises(Throttled):
+            await enter(guard, now, email=owner.email)
+        assert await enter(guard, now, email=owner.email, peer="198.51.100.1") == owner  # the customer, elsewhere
+
+    async def test_the_throttle_forgets_after_success(
+        self, guard: Guard, now: "Now", owner: User, clock: "MovableClock"
+    ) -> None:
+        for _ in range(3):
+            for n in range(5):
+                with pytest.raises(Refusal):
+                    await enter(guard, now, email=owner.email, password=f"typo {n}")
+            assert await enter(guard, now, email=owner.email) == owner
+
+    async def test_hashes_are_renewed_at_sign_in_when_parameters_rise(
+        self, guard: Guard, now: "Now", owner: User, password: str
+    ) -> None:
+        weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(password)
+        await User.filter(pk=owner.pk).update(password_hash=weak)
+        await enter(guard, now, email=owner.email)
+        renewed = (await User.get(pk=owner.pk)).password_hash
+        assert "m=19456,t=2,p=1" in renewed
+        await enter(guard, now, email=owner.email)
+        assert (await User.get(pk=owner.pk)).password_hash == renewed

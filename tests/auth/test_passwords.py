@@ -1,0 +1,104 @@
+"""Passwords: what is strong enough, and how they are hashed."""
+
+import asyncio
+import time
+import unicodedata
+from collections.abc import AsyncIterator
+
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+
+from auth.passwords import Passwords
+from models.errors import Refusal, Throttled
+
+
+@pytest.fixture
+async def passwords() -> AsyncIterator[Passwords]:
+    passwords = Passwords()
+    yield passwords
+    passwords.close()
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["corneille sabot pluvier 42", "vX9$kQ2!mZ7p", "été à Saint-Malo, 3 crêpes", "k" * 3 + "Zr7!" * 31, "🦊 renard pressé 🦊"],
+)
+async def test_strong_passwords_of_any_composition_pass(passwords: Passwords, password: str) -> None:
+    """P4.3: no rule about which characters."""
+    await passwords.require_strong(password, "camille@fournil.example", "Camille Aubry")
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("", "SHORT"),
+        ("vX9$kQ2!mZ7", "SHORT"),
+        ("é" * 6, "SHORT"),
+        (unicodedata.normalize("NFD", "é" * 6), "SHORT"),  # twelve code points, six characters
+        ("vX9$kQ2!mZ7p" * 10 + "123456789", "LONG"),
+        ("x" * 1_000_000, "LONG"),
+        ("password1234", "GUESSABLE"),
+        ("aaaaaaaaaaaaaaaa", "GUESSABLE"),
+        ("motdepasse123", "GUESSABLE"),
+        ("camilleaubry1", "GUESSABLE"),
+        ("Fournil-Aubry-2026", "GUESSABLE"),
+        ("camcha camcha 1", "GUESSABLE"),
+    ],
+)
+async def test_weak_passwords_are_refused_with_the_reason(passwords: Passwords, password: str, reason: str) -> None:
+    """P4.3: strong passwords, against common and the person's own words."""
+    with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
+        await passwords.require_strong(password, "camille@fournil.example", "Camille Aubry", "Le Fournil d'Aubry")
+    assert refused.value.field == ("input", "password")
+    assert refused.value.facts == {"reason": reason, "shortest": 12, "longest": 128}
+
+
+async def test_judging_the_worst_password_takes_a_bounded_time(passwords: Passwords) -> None:
+    begun = time.perf_counter()
+    for worst in ("aA1!" * 32, "qwertyuiop" * 12, "p4ssw0rd" * 16, "1.2.1990" * 16):
+        with pytest.raises(Refusal, match="PASSWORD_WEAK"):
+            await passwords.require_strong(worst, "camille@fournil.example " * 1000)
+    assert time.perf_counter() - begun < 5
+
+
+async def test_hashes_are_argon2id_of_at_least_owasps_parameters(passwords: Passwords) -> None:
+    """P3.5: Argon2id, 19 MiB, two passes."""
+    parameters = extract_parameters(await passwords.hash("corneille sabot pluvier 42"))
+    assert parameters.type.name == "ID"
+    assert parameters.memory_cost >= 19 * 1024
+    assert parameters.time_cost >= 2
+
+
+async def test_only_the_password_itself_matches(passwords: Passwords) -> None:
+    stored = await passwords.hash("corneille sabot pluvier 42")
+    assert await passwords.matches(stored, "corneille sabot pluvier 42")
+    assert not await passwords.matches(stored, "Corneille sabot pluvier 42")
+    assert not await passwords.matches(None, "corneille sabot pluvier 42")
+    assert not await passwords.matches("-", "corneille sabot pluvier 42")
+    assert stored != await passwords.hash("corneille sabot pluvier 42")
+
+
+async def test_the_same_letters_of_another_keyboard_match(passwords: Passwords) -> None:
+    stored = await passwords.hash(unicodedata.normalize("NFC", "été à Saint-Malo"))
+    assert await passwords.matches(stored, unicodedata.normalize("NFD", "été à Saint-Malo"))
+
+
+async def test_any_text_can_be_tried(passwords: Passwords) -> None:
+    for text in ("\x00", "\ud800", "x" * 1_000_000):
+        assert not await passwords.matches(None, text)
+
+
+async def test_other_parameters_ask_for_a_new_hash(passwords: Passwords) -> None:
+    assert not passwords.needs_rehash(await passwords.hash("corneille"))
+    assert passwords.needs_rehash(PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("corneille"))
+
+
+async def test_the_queue_is_bounded_and_the_loop_stays_free() -> None:
+    passwords = Passwords(workers=1, waiting=3)
+    answers = asyncio.gather(*(passwords.hash(f"password {n}") for n in range(10)), return_exceptions=True)
+    await asyncio.sleep(0)  # the loop turns while the threads hash
+    assert not answers.done()
+    kinds = [type(answer) for answer in await answers]
+    assert kinds == [str] * 4 + [Throttled] * 6
+    assert isinstance(await passwords.hash("room again"), str)
+    passwords.close()

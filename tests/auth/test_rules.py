@@ -1,0 +1,60 @@
+"""Who may do what."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from auth.rules import Rule, agent, analyst, anyone, buyer, customer, operator, signed_in, supervisor
+from models.account import Account, Role
+from models.errors import Forbidden, Unauthenticated
+from models.session import Session
+from models.user import Staff, User
+from models.viewer import Viewer
+
+AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
+RULES = [anyone, signed_in, customer, buyer, agent, supervisor, analyst, operator]
+
+
+def member(role: Role) -> Viewer:
+    return Viewer(user=User(id=1), account=Account(id=1), role=role, session=Session(id=1))
+
+
+def staff(role: Staff, second_factor: bool = True) -> Viewer:
+    return Viewer(user=User(id=2, staff=role), session=Session(id=2, second_factor=second_factor))
+
+
+@pytest.mark.parametrize(
+    ("viewer", "admitted"),
+    [
+        (Viewer(), [anyone]),
+        (Viewer(user=User(id=3), session=Session(id=3)), [anyone, signed_in]),
+        (member(Role.MEMBER), [anyone, signed_in, customer]),
+        (member(Role.BILLING), [anyone, signed_in, customer, buyer]),
+        (member(Role.ADMIN), [anyone, signed_in, customer, buyer]),
+        (member(Role.OWNER), [anyone, signed_in, customer, buyer]),
+        (staff(Staff.AGENT), [anyone, signed_in, agent]),
+        (staff(Staff.SUPERVISOR), [anyone, signed_in, agent, supervisor]),
+        (staff(Staff.ANALYST), [anyone, signed_in, analyst]),
+        (staff(Staff.OPERATOR), [anyone, signed_in, operator]),
+        *((staff(role, second_factor=False), [anyone, signed_in]) for role in Staff),
+    ],
+)
+def test_each_role_enters_where_it_belongs_and_nowhere_else(viewer: Viewer, admitted: list[Rule]) -> None:
+    """P4.3: staff without a second factor enter nowhere that staff do."""
+    for rule in RULES:
+        if rule in admitted:
+            rule(viewer)
+            continue
+        with pytest.raises(Unauthenticated if viewer.user is None else Forbidden):
+            rule(viewer)
+
+
+def test_rules_can_be_joined() -> None:
+    either = customer | agent
+    assert either.name == "customer | agent"
+    either(member(Role.MEMBER))
+    either(staff(Staff.AGENT))
+    with pytest.raises(Forbidden):
+        either(staff(Staff.ANALYST))
+    with pytest.raises(Unauthenticated):
+        either(Viewer())

@@ -1,0 +1,192 @@
+"""Sign-ins: tokens that rotate, die once and take their sockets with them."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auth.caller import still_valid, viewer_of
+from auth.sessions import Tokens, end_all, refresh, sign_in, sign_out
+from models.account import Account, Membership, Role
+from models.act import Act
+from models.errors import Refusal, Unauthenticated
+from models.locale import Locale
+from models.session import RefreshToken, Session
+from models.user import User
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+    Now = Callable[[], Act]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+async def signed_in(owner: User, now: "Now") -> Tokens:
+    membership = await Membership.get(user_id=owner.pk).select_related("account")
+    return await sign_in(owner, membership.account, False, now())
+
+
+async def test_tokens_are_opaque_and_stored_only_as_hashes(owner: User, now: "Now") -> None:
+    tokens = await signed_in(owner, now)
+    assert tokens.access.startswith("cam_at_")
+    assert tokens.refresh.startswith("cam_rt_")
+    assert len(tokens.access) >= 7 + 256 / 6
+    stored = str(await Session.all().values()) + str(await RefreshToken.all().values())
+    assert tokens.access not in stored
+    assert tokens.refresh not in stored
+
+
+async def test_a_token_stands_for_the_person_their_company_and_role(owner: User, now: "Now") -> None:
+    """P1.4: signed in, a person acts for their company in their role."""
+    tokens = await signed_in(owner, now)
+    viewer = await viewer_of(tokens.access, now().at)
+    assert viewer.user == owner
+    assert viewer.account == await Account.get(memberships__user_id=owner.pk)
+    assert viewer.role is Role.OWNER
+    assert viewer.session == tokens.session
+    assert viewer.buyer
+
+
+async def test_staff_are_signed_in_without_a_company(agent: User, now: "Now") -> None:
+    """P4.3: staff without a second factor have no staff role; with it they do."""
+    bare = await viewer_of((await sign_in(agent, None, False, now())).access, now().at)
+    assert (bare.user, bare.account, bare.role, bare.staff) == (agent, None, None, None)
+    assert (await viewer_of((await sign_in(agent, None, True, now())).access, now().at)).agent
+
+
+async def test_nobody_without_a_token(now: "Now") -> None:
+    viewer = await viewer_of(None, now().at, "en-GB,fr;q=0.5")
+    assert viewer.user is None
+    assert viewer.locale is Locale.EN
+
+
+async def test_the_header_chooses_the_language_else_the_person(owner: User, now: "Now") -> None:
+    tokens = await signed_in(owner, now)
+    assert (await viewer_of(tokens.access, now().at, "en")).locale is Locale.EN
+    assert (await viewer_of(tokens.access, now().at, "de")).locale is Locale.FR
+    await User.filter(pk=owner.pk).update(locale=Locale.EN)
+    assert (await viewer_of(tokens.access, now().at, None)).locale is Locale.EN
+
+
+@pytest.mark.parametrize("token", ["", "cam_at_unknown", "cam_rt_", "\x00", "\ud800", "x" * 100_000])
+async def test_a_token_that_means_nothing_is_an_error(token: str, now: "Now") -> None:
+    with pytest.raises(Unauthenticated):
+        await viewer_of(token, now().at)
+
+
+async def test_a_refresh_token_gives_no_access(owner: User, now: "Now") -> None:
+    tokens = await signed_in(owner, now)
+    with pytest.raises(Unauthenticated):
+        await viewer_of(tokens.refresh, now().at)
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(tokens.access, now())
+
+
+async def test_access_lasts_fifteen_minutes(owner: User, now: "Now", clock: "MovableClock") -> None:
+    tokens = await signed_in(owner, now)
+    clock.advance(timedelta(minutes=15, seconds=-1))
+    assert (await viewer_of(tokens.access, now().at)).user == owner
+    clock.advance(timedelta(seconds=1))
+    with pytest.raises(Unauthenticated):
+        await viewer_of(tokens.access, now().at)
+    assert await still_valid([tokens.session.pk], now().at) == {tokens.session.pk}  # it can still be renewed
+
+
+async def test_refreshing_replaces_both_tokens(owner: User, now: "Now", clock: "MovableClock") -> None:
+    first = await signed_in(owner, now)
+    clock.advance(timedelta(minutes=20))
+    second = await refresh(first.refresh, now())
+    assert second.session == first.session
+    assert second.access_expires_at == now().at + timedelta(minutes=15)
+    assert (await viewer_of(second.access, now().at)).user == owner
+    with pytest.raises(Unauthenticated):
+        await viewer_of(first.access, now().at)
+    assert (await refresh(second.refresh, now())).refresh not in (first.refresh, second.refresh)
+
+
+async def test_a_session_unused_for_thirty_days_is_over(owner: User, now: "Now", clock: "MovableClock") -> None:
+    tokens = await signed_in(owner, now)
+    clock.advance(timedelta(days=29))
+    tokens = await refresh(tokens.refresh, now())
+    clock.advance(timedelta(days=30))
+    assert await still_valid([tokens.session.pk], now().at) == set()
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(tokens.refresh, now())
+
+
+async def test_a_refresh_token_used_twice_ends_the_session(owner: User, now: "Now", bus: "RecordingBus") -> None:
+    """P3.5: a copied refresh token is worth nothing for long."""
+    first = await signed_in(owner, now)
+    other = await signed_in(owner, now)
+    second = await refresh(first.refresh, now())
+    assert bus.announced == []
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(first.refresh, now())
+    assert bus.announced == [f"session:{first.session.pk}"]
+    with pytest.raises(Unauthenticated):
+        await viewer_of(second.access, now().at)
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(second.refresh, now())
+    assert (await viewer_of(other.access, now().at)).user == owner  # another device is another family
+
+
+async def test_of_two_refreshes_at_once_exactly_one_wins(owner: User, now: "Now", bus: "RecordingBus") -> None:
+    tokens = await signed_in(owner, now)
+    answers = await asyncio.gather(*(refresh(tokens.refresh, now()) for _ in range(4)), return_exceptions=True)
+    assert len([answer for answer in answers if isinstance(answer, Tokens)]) == 1
+    assert [str(answer) for answer in answers if not isinstance(answer, Tokens)] == ["TOKEN_INVALID"] * 3
+    assert await still_valid([tokens.session.pk], now().at) == set()
+    assert bus.announced == [f"session:{tokens.session.pk}"]
+
+
+async def test_signing_out_ends_the_session_and_tells_its_sockets(owner: User, now: "Now", bus: "RecordingBus") -> None:
+    tokens = await signed_in(owner, now)
+    await sign_out(tokens.session, now())
+    await sign_out(tokens.session, now())
+    assert bus.announced == [f"session:{tokens.session.pk}"]
+    with pytest.raises(Unauthenticated):
+        await viewer_of(tokens.access, now().at)
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(tokens.refresh, now())
+
+
+async def test_all_but_one_session_of_a_person_end(owner: User, agent: User, now: "Now", bus: "RecordingBus") -> None:
+    kept, lost = await signed_in(owner, now), await signed_in(owner, now)
+    strangers = await sign_in(agent, None, True, now())
+    async with now().transaction() as tx:
+        await end_all(tx, owner, but=kept.session)
+    every = [tokens.session.pk for tokens in (kept, lost, strangers)]
+    assert await still_valid(every, now().at) == {kept.session.pk, strangers.session.pk}
+    assert bus.announced == [f"session:{lost.session.pk}"]
+
+
+async def test_leaving_the_company_ends_what_was_signed_in_for_it(owner: User, now: "Now") -> None:
+    tokens = await signed_in(owner, now)
+    account = await Account.create(legal_name="Autre", siren="732829320", created_at=now().at)
+    await Membership.create(user=owner, account=account, role=Role.MEMBER, created_at=now().at)
+    assert await still_valid([tokens.session.pk], now().at) == {tokens.session.pk}
+    assert (await viewer_of(tokens.access, now().at)).role is Role.OWNER
+    await Membership.filter(user_id=owner.pk).exclude(account_id=account.pk).delete()
+    assert await still_valid([tokens.session.pk], now().at) == set()
+    with pytest.raises(Unauthenticated):
+        await viewer_of(tokens.access, now().at)
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(tokens.refresh, now())
+
+
+async def test_a_person_who_is_gone_has_no_session(owner: User, now: "Now") -> None:
+    tokens = await signed_in(owner, now)
+    await owner.delete()
+    assert await still_valid([tokens.session.pk], now().at) == set()
+
+
+async def test_one_statement_each_whatever_the_number(owner: User, now: "Now", statements: "Callable[[], list[str]]") -> None:
+    many = [await signed_in(owner, now) for _ in range(5)]
+    before = len(statements())
+    await viewer_of(many[0].access, now().at)
+    assert len(statements()) == before + 1
+    assert len(await still_valid([tokens.session.pk for tokens in many], now().at)) == 5
+    assert len(statements()) == before + 2

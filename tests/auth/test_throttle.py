@@ -1,0 +1,161 @@
+"""Guessing is slowed down; nobody is locked out for good; memory is bounded."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auth.throttle import PAIR, SECOND_FACTOR, TARGET, Key, Throttle, broad, key, network_of, pair
+from models.errors import Throttled
+
+
+class Still:
+    """A clock for tests that Hypothesis repeats."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 23, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+def sign_in_keys(email: str, peer: str) -> tuple[Key, ...]:
+    return pair(email, peer), *broad(email, peer)
+
+
+async def wait_of(throttle: Throttle, *keys: Key) -> int:
+    """0 when the attempt was let through, else the seconds it must wait."""
+    try:
+        await throttle.attempt(*keys)
+    except Throttled as error:
+        return error.retry_after
+    return 0
+
+
+async def test_after_five_free_attempts_waits_double_up_to_a_quarter_of_an_hour() -> None:
+    """P3.5: growing delays."""
+    clock = Still()
+    throttle = Throttle(clock)
+    waits = []
+    for _ in range(18):
+        waits.append(await wait_of(throttle, pair("a@b.fr", "192.0.2.1")))
+        if waits[-1]:
+            clock.time += timedelta(seconds=waits[-1])
+            assert await wait_of(throttle, pair("a@b.fr", "192.0.2.1")) == 0
+    assert waits == [0] * 6 + [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
+
+
+@given(st.lists(st.floats(0, 3600), max_size=80))
+async def test_no_wait_is_ever_longer_than_the_cap_nor_ends_late(pauses: list[float]) -> None:
+    clock = Still()
+    throttle = Throttle(clock)
+    for pause in pauses:
+        clock.time += timedelta(seconds=pause)
+        wait = await wait_of(throttle, key(SECOND_FACTOR, 1))
+        assert wait <= 900
+        if wait:
+            clock.time += timedelta(seconds=wait)
+            assert await wait_of(throttle, key(SECOND_FACTOR, 1)) == 0
+
+
+@given(st.lists(st.floats(0, 900), min_size=1, max_size=200))
+async def test_a_guesser_gets_few_guesses_however_the_attempts_are_timed(pauses: list[float]) -> None:
+    clock = Still()
+    throttle, begun, guesses = Throttle(clock), clock.time, 0
+    for pause in pauses:
+        clock.time += timedelta(seconds=pause)
+        guesses += await wait_of(throttle, pair("a@b.fr", "192.0.2.1")) == 0
+    hours = (clock.time - begun) / timedelta(hours=1)
+    assert guesses <= PAIR.free + 11 + 4 * hours  # the free ones, the growing waits, then one each quarter of an hour
+
+
+@given(st.lists(st.tuples(st.integers(1, 250), st.floats(0, 60)), max_size=150))
+async def test_whatever_others_do_the_customer_is_heard_on_their_own_network(attacks: list[tuple[int, float]]) -> None:
+    """P3.5: an attacker can't lock a customer out."""
+    clock = Still()
+    throttle = Throttle(clock)
+    for peer, pause in attacks:
+        clock.time += timedelta(seconds=pause)
+        await wait_of(throttle, *sign_in_keys("a@b.fr", f"192.0.2.{peer}"))
+    assert await wait_of(throttle, *sign_in_keys("a@b.fr", "198.51.100.1")) == 0
+
+
+async def test_under_attack_every_network_gets_one_guess_then_waits() -> None:
+    clock = Still()
+    throttle = Throttle(clock)
+    for n in range(TARGET.free):
+        assert await wait_of(throttle, *sign_in_keys("a@b.fr", f"10.0.{n}.1")) == 0
+    keys = sign_in_keys("a@b.fr", "10.1.0.1")
+    assert await wait_of(throttle, *keys) == 0
+    first = await wait_of(throttle, *keys)
+    assert first == 16
+    clock.time += timedelta(seconds=first)
+    assert await wait_of(throttle, *keys) == 0
+    assert await wait_of(throttle, *keys) == 900
+    assert await wait_of(throttle, *sign_in_keys("other@b.fr", "10.1.0.1")) == 0  # others are not under attack
+
+
+async def test_one_network_that_tries_many_addresses_is_slowed_down() -> None:
+    throttle = Throttle(Still())
+    waits = [await wait_of(throttle, *sign_in_keys(f"a{n}@b.fr", "192.0.2.1")) for n in range(150)]
+    assert waits[:101] == [0] * 101
+    assert all(waits[101:])
+
+
+async def test_what_must_wait_counts_nothing() -> None:
+    clock = Still()
+    throttle = Throttle(clock)
+    for _ in range(500):
+        await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1"))
+    assert await wait_of(throttle, pair("a@b.fr", "192.0.2.1")) == 1
+    assert await wait_of(throttle, *sign_in_keys("c@b.fr", "192.0.2.1")) == 0
+
+
+async def test_success_clears_the_pair_and_takes_its_attempt_back() -> None:
+    throttle = Throttle(Still())
+    for _ in range(1000):  # an office that signs in all day
+        assert await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
+        await throttle.clear(pair("a@b.fr", "192.0.2.1"))
+        await throttle.take_back(*broad("a@b.fr", "192.0.2.1"))
+
+
+async def test_counts_leak_away() -> None:
+    clock = Still()
+    throttle = Throttle(clock)
+    for _ in range(6):
+        await wait_of(throttle, key(PAIR, "a"))
+    assert await wait_of(throttle, key(PAIR, "a")) == 1
+    clock.time += timedelta(hours=6)
+    assert [await wait_of(throttle, key(PAIR, "a")) for _ in range(7)] == [0] * 6 + [1]
+
+
+@given(st.lists(st.integers(0, 30), max_size=200))
+async def test_memory_is_bounded_and_the_busiest_key_is_kept(others: list[int]) -> None:
+    throttle = Throttle(Still(), size=10)
+    for _ in range(6):
+        await wait_of(throttle, key(PAIR, "guesser"))
+    for other in others:
+        await wait_of(throttle, key(PAIR, other))
+        await throttle.take_back(key(PAIR, "guesser"))
+        await wait_of(throttle, key(PAIR, "guesser"))
+        assert len(throttle.__dict__["_counts"]) <= 10
+    assert await wait_of(throttle, key(PAIR, "guesser")) == 1
+
+
+@pytest.mark.parametrize(
+    ("peer", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_a_site_counts_as_one(peer: str, network: str) -> None:
+    assert network_of(peer) == network
+
+
+def test_keys_hold_no_personal_data_and_ignore_how_an_address_is_typed() -> None:
+    assert "a@b.fr" not in str(sign_in_keys("a@b.fr", "192.0.2.1"))
+    assert sign_in_keys(" A@B.fr", "192.0.2.1") == sign_in_keys("a@b.fr", "192.0.2.1")

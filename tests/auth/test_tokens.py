@@ -1,0 +1,53 @@
+"""Signed links: one purpose, one lifetime, not to be changed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auth.tokens import LIFETIME, Purpose, Signer
+from models.errors import Refusal
+
+AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
+SIGNER = Signer("a secret key of a test, long enough")
+TOKEN = SIGNER.sign(Purpose.DOWNLOAD, AT, file=7)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_token_works_until_its_lifetime_is_over(purpose: Purpose) -> None:
+    token = SIGNER.sign(purpose, AT, file=7)
+    end = AT + LIFETIME[purpose]
+    assert SIGNER.read(purpose, token, end - timedelta(seconds=1)) == {"file": 7}
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        SIGNER.read(purpose, token, end)
+
+
+@pytest.mark.parametrize("other", [Purpose.UPLOAD, Purpose.VERIFY_EMAIL])
+def test_a_token_is_worth_nothing_for_another_purpose(other: Purpose) -> None:
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        SIGNER.read(other, TOKEN, AT)
+
+
+def test_another_secret_key_refuses_it() -> None:
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        Signer("another secret key of a test").read(Purpose.DOWNLOAD, TOKEN, AT)
+
+
+@given(st.integers(0, len(TOKEN) - 1), st.text(max_size=3))
+def test_the_facts_of_a_token_cannot_be_changed(position: int, put: str) -> None:
+    changed = TOKEN[:position] + put + TOKEN[position + 1 :]
+    if changed[:-1] == TOKEN[:-1]:
+        return  # Base64's last character has bits to spare: it may be another spelling of the same signature
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        SIGNER.read(Purpose.DOWNLOAD, changed, AT)
+
+
+@given(st.text(max_size=100))
+def test_any_text_is_refused(text: str) -> None:
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        SIGNER.read(Purpose.DOWNLOAD, text, AT)
+
+
+def test_a_token_is_safe_in_a_url() -> None:
+    assert TOKEN.replace(".", "").replace("-", "").replace("_", "").isalnum()

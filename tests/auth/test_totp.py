@@ -1,0 +1,235 @@
+"""The second factor: set up, asked for, each code taken once."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pyotp
+import pytest
+from cryptography.fernet import InvalidToken
+
+from auth import totp
+from auth.accounts import authenticate
+from auth.caller import viewer_of
+from auth.enrolment import begin_totp, confirm_totp
+from auth.guard import Guard
+from auth.sessions import Tokens, sign_in
+from auth.vault import Vault
+from models.act import Act
+from models.errors import Refusal, Throttled, Unauthenticated
+from models.user import RecoveryCode, User
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+    Now = Callable[[], Act]
+    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+def code_of(secret: str, act: Act, steps: int = 0) -> str:
+    return pyotp.TOTP(secret).at(int(act.at.timestamp()), counter_offset=steps)
+
+
+@pytest.fixture
+def enrolled(guard: Guard, now: "Now", password: str) -> "Enrolled":
+    """Sets the second factor up, as the person would: the seed, the recovery codes and the session it was done in."""
+
+    async def enrol(user: User) -> tuple[str, list[str], Tokens]:
+        tokens = await sign_in(user, None, False, now())
+        secret = await begin_totp(now(), guard, user, password)
+        codes = await confirm_totp(now(), guard, user, tokens.session, code_of(secret, now()))
+        return secret, codes, tokens
+
+    return enrol
+
+
+@pytest.fixture
+def enter(guard: Guard, now: "Now", password: str) -> Callable[[User, str | None], Awaitable[User]]:
+    async def enter(user: User, code: str | None) -> User:
+        return await authenticate(now(), guard, email=user.email, password=password, code=code, peer="192.0.2.7")
+
+    return enter
+
+
+Enter = Callable[[User, str | None], Awaitable[User]]
+
+
+class TestSetUp:
+    async def test_nothing_is_asked_for_until_the_first_code_proves_the_seed_arrived(
+        self, guard: Guard, now: "Now", owner: User, password: str, enter: Enter
+    ) -> None:
+        """P4.3: an abandoned set-up locks nobody out."""
+        secret = await begin_totp(now(), guard, owner, password)
+        assert await enter(owner, None) == owner
+        tokens = await sign_in(owner, None, False, now())
+        wrong = code_of(secret, now(), 5)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await confirm_totp(now(), guard, owner, tokens.session, wrong)
+        assert await enter(owner, None) == owner
+        await confirm_totp(now(), guard, owner, tokens.session, code_of(secret, now()))
+        with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
+            await enter(owner, None)
+
+    async def test_a_code_without_a_seed_confirms_nothing(self, guard: Guard, now: "Now", owner: User) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await confirm_totp(now(), guard, owner, tokens.session, "000000")
+
+    async def test_asks_for_the_password_again(self, guard: Guard, now: "Now", owner: User) -> None:
+        for _ in range(6):
+            with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+                await begin_totp(now(), guard, owner, "mouette phare ardoise 77")
+        with pytest.raises(Throttled):
+            await begin_totp(now(), guard, owner, "mouette phare ardoise 77")
+        assert (await User.get(pk=owner.pk)).totp_secret is None
+
+    async def test_the_session_of_staff_gains_its_role_and_the_others_end(
+        self, now: "Now", agent: User, enrolled: "Enrolled", bus: "RecordingBus"
+    ) -> None:
+        """P4.3: staff have no role until they have set up their second factor."""
+        other = await sign_in(agent, None, False, now())
+        _, _, tokens = await enrolled(agent)
+        assert (await viewer_of(tokens.access, now().at)).agent
+        assert bus.announced == [f"session:{other.session.pk}"]
+        with pytest.raises(Unauthenticated):
+            await viewer_of(other.access, now().at)
+
+    async def test_what_is_in_force_is_not_replaced(
+        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled"
+    ) -> None:
+        secret, _, tokens = await enrolled(owner)
+        sealed = (await User.get(pk=owner.pk)).totp_secret
+        with pytest.raises(Refusal, match="SECOND_FACTOR_ACTIVE"):
+            await begin_totp(now(), guard, owner, password)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_ACTIVE"):
+            await confirm_totp(now(), guard, owner, tokens.session, code_of(secret, now(), 1))
+        assert (await User.get(pk=owner.pk)).totp_secret == sealed
+        assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
+
+    async def test_of_two_confirmations_at_once_one_hands_out_codes(
+        self, guard: Guard, now: "Now", owner: User, password: str
+    ) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        code = code_of(await begin_totp(now(), guard, owner, password), now())
+        both = [confirm_totp(now(), guard, owner, tokens.session, code) for _ in range(2)]
+        answers = await asyncio.gather(*both, return_exceptions=True)
+        assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_ACTIVE"]
+        assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
+
+    async def test_the_seed_reaches_the_authenticator_as_a_qr_code_and_the_database_sealed(
+        self, guard: Guard, owner: User, enrolled: "Enrolled"
+    ) -> None:
+        """P4.3: TOTP with QR. P3.5: seeds encrypted at rest."""
+        secret, codes, _ = await enrolled(owner)
+        uri = totp.provisioning_uri(owner, secret)
+        read = pyotp.parse_uri(uri)
+        assert (read.secret, read.name, read.issuer) == (secret, owner.email, "CAMCHA")
+        assert totp.qr_svg(uri).startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+        stored = json.dumps([await User.all().values(), await RecoveryCode.all().values()], default=str)
+        assert all(word not in stored for word in (secret, *codes, *(code.replace("-", "") for code in codes)))
+        assert guard.vault.open((await User.get(pk=owner.pk)).totp_secret or "") == secret
+
+
+class TestCodes:
+    async def test_a_code_is_accepted_once(
+        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
+    ) -> None:
+        """P4.3: a code read over the shoulder is worth nothing, not even the one that confirmed the set-up."""
+        secret, _, _ = await enrolled(owner)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code_of(secret, now()))
+        clock.advance(timedelta(seconds=30))
+        assert await enter(owner, code_of(secret, now())) == owner
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code_of(secret, now()))
+
+    async def test_of_sign_ins_at_once_with_one_code_one_gets_in(
+        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
+    ) -> None:
+        secret, _, _ = await enrolled(owner)
+        clock.advance(timedelta(minutes=1))
+        answers = await asyncio.gather(*(enter(owner, code_of(secret, now())) for _ in range(4)), return_exceptions=True)
+        assert sorted(str(a) for a in answers if isinstance(a, Refusal)) == ["SECOND_FACTOR_INVALID"] * 3
+        assert [a for a in answers if isinstance(a, User)] == [owner]
+
+    @pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+    async def test_a_clock_may_be_one_step_off(
+        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock", steps: int, accepted: bool
+    ) -> None:
+        secret, _, _ = await enrolled(owner)
+        clock.advance(timedelta(hours=1))
+        code = code_of(secret, now(), steps)
+        if accepted:
+            assert await enter(owner, f" {code[:3]} {code[3:]}") == owner
+            return
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code)
+
+    async def test_an_older_code_than_the_last_is_not_accepted(
+        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
+    ) -> None:
+        secret, _, _ = await enrolled(owner)
+        clock.advance(timedelta(hours=1))
+        assert await enter(owner, code_of(secret, now(), 1)) == owner
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code_of(secret, now()))
+
+    @pytest.mark.parametrize("code", [" ", "0", "x" * 10_000, "\x00", "١٢٣٤٥٦", "\ud800", "-1"])
+    async def test_nonsense_is_refused(self, owner: User, enrolled: "Enrolled", enter: Enter, code: str) -> None:
+        await enrolled(owner)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code)
+
+    async def test_the_password_comes_first(self, guard: Guard, now: "Now", owner: User, enrolled: "Enrolled") -> None:
+        secret, _, _ = await enrolled(owner)
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await authenticate(now(), guard, email=owner.email, password="-", code=code_of(secret, now(), 1), peer="::1")
+
+    async def test_guesses_are_slowed_down_wherever_they_come_from(
+        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled"
+    ) -> None:
+        await enrolled(owner)
+        answers = []
+        for n in range(10):
+            try:
+                await authenticate(now(), guard, email=owner.email, password=password, code="abc", peer=f"198.51.100.{n}")
+            except (Refusal, Throttled) as error:
+                answers.append(error.code)
+        assert answers == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
+
+
+class TestRecovery:
+    async def test_a_recovery_code_stands_in_once(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
+        """P4.3: recovery codes, single-use."""
+        _, codes, _ = await enrolled(owner)
+        assert len(set(codes)) == 10
+        assert await enter(owner, codes[0]) == owner
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, codes[0])
+        assert await enter(owner, f" {codes[1].upper().replace('-', ' ')} ") == owner
+        assert await RecoveryCode.filter(user_id=owner.pk, used_at=None).count() == 8
+
+    async def test_of_two_uses_at_once_one_gets_in(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
+        _, codes, _ = await enrolled(owner)
+        answers = await asyncio.gather(*(enter(owner, codes[0]) for _ in range(4)), return_exceptions=True)
+        assert [a for a in answers if isinstance(a, User)] == [owner]
+
+    async def test_nobody_elses_code_works(self, owner: User, agent: User, enrolled: "Enrolled", enter: Enter) -> None:
+        _, codes, _ = await enrolled(owner)
+        await enrolled(agent)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(agent, codes[0])
+
+
+class TestVault:
+    def test_only_the_secret_key_opens_what_it_sealed(self) -> None:
+        sealed = Vault("first key of the test").seal("JBSWY3DPEHPK3PXP" * 2)
+        assert Vault("first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
+        assert Vault("second key", "first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
+        assert len(sealed) <= 200  # the column
+        with pytest.raises(InvalidToken):
+            Vault("second key").open(sealed)

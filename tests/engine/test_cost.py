@@ -1,0 +1,101 @@
+"""What an operation costs, told before it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from graphql import GraphQLField, GraphQLSchema
+
+from engine import Engine, Params, Rejected
+
+
+def cost(engine: Engine, query: str, **variables: Any) -> int:
+    return engine.prepare(Params(query, variables=variables), cost_limit=10**15).cost
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("{ hello __typename }", 0),
+        ("{ me { id tags } }", 1),
+        ("{ search { __typename ... on Item { me { id } } } }", 2),
+        ("{ dear { id } report }", 451),
+        ("{ rows { id me { id } } }", 20),
+        ("{ items(first: 5) { total } }", 1),
+        ("{ items(first: 5) { total first { id } nodes { id } } }", 7),
+        ("{ items(first: 5) { edges { node { id } cursor } } }", 11),
+        ("{ items(first: 5, last: 8) { nodes { id } } }", 9),
+        ("{ items(last: 8) { nodes { id } } }", 9),
+        ("{ items(first: -5) { nodes { id } } }", 1),
+        ("{ items(first: null) { nodes { id } } }", 21),
+        ("{ items { nodes { id } } }", 21),
+        ("{ paged { nodes { id } } }", 8),
+        ("{ messages(first: 4) { me { id } } }", 8),
+        ("{ items(first: 5) { nodes { items(first: 3) { nodes { id } } } } }", 1 + 5 * (1 + 1 + 3)),
+        ("{ me { others { id } } }", 11),
+        ("{ a: me { id } b: me { id } }", 2),
+        ("{ me @skip(if: true) { id } items @include(if: false) { nodes { id } } }", 0),
+        ('{ __type(name: "Item") { fields { name } } me { id } }', 1),
+        ('mutation { add(name: "x") { me { id } } }', 2),
+    ],
+)
+def test_cost(engine: Engine, query: str, expected: int) -> None:
+    assert cost(engine, query) == expected
+    assert cost(engine, query) == expected  # remembered
+
+
+def test_variables_decide(engine: Engine) -> None:
+    query = "query ($n: Int = 6, $all: Boolean = true) { items(first: $n) @include(if: $all) { nodes { id } } }"
+    assert [cost(engine, query), cost(engine, query, n=2), cost(engine, query, all=False)] == [7, 3, 0]
+    assert cost(engine, query, n=None) == 21
+
+
+def test_an_argument_that_will_fail_when_executed_still_costs(engine: Engine) -> None:
+    assert cost(engine, "query ($n: Int) { page(first: $n) { nodes { id } } }", n=None) == 21
+
+
+def test_one_fragment_under_parents_of_different_sizes(engine: Engine) -> None:
+    query = "{ a: items(first: 2) { ...F } b: items(first: 90) { ...F } } fragment F on Items { first { id } nodes { id } }"
+    assert cost(engine, query) == (1 + 1 + 2) + (1 + 1 + 90)
+
+
+def test_doubled_fragments_cost_without_walking_them_again(engine: Engine) -> None:
+    links = [f"fragment F{n} on Item {{ ...F{n + 1} ...F{n + 1} }}" for n in range(100)]
+    query = " ".join(["{ me { ...F0 } }", *links, "fragment F100 on Item { me { id } }"])
+    assert cost(engine, query) == 10**12
+
+
+def test_too_costly_says_the_cost_and_the_limit(engine: Engine) -> None:
+    query = Params("{ items(first: 100) { nodes { items(first: 100) { nodes { id } } } } }")
+    with pytest.raises(Rejected) as caught:
+        engine.prepare(query)
+    assert caught.value.errors[0]["extensions"] == {"code": "QUERY_TOO_COSTLY", "cost": 10_201, "limit": 10_000}
+    assert engine.prepare(query, cost_limit=10_201).cost_limit == 10_201
+    with pytest.raises(Rejected):
+        engine.prepare(Params("{ me { id } }"), cost_limit=0)
+
+
+def test_the_owner_says_what_a_field_costs(schema: GraphQLSchema) -> None:
+    def by_count(_field: GraphQLField, args: dict[str, Any]) -> int:
+        return int(args.get("count", 0)) * 1_000
+
+    assert cost(Engine(schema, cost_of=by_count), "query ($n: Int!) { rows(count: $n) { id } }", n=4) == 4_010
+
+
+async def test_a_dry_run_tells_the_cost_and_executes_nothing(engine: Engine) -> None:
+    query = "mutation { slowAdd }"
+    operation = engine.prepare(Params(query, extensions={"dryRun": True}))
+    assert await engine.execute(operation, None) == {"data": None, "extensions": {"cost": {"requested": 0, "limit": 10_000}}}
+
+
+async def test_a_dry_run_tells_what_would_be_too_costly(engine: Engine) -> None:
+    operation = engine.prepare(Params("{ items(first: 99) { nodes { id } } }", extensions={"dryRun": True}), cost_limit=5)
+    assert (await engine.execute(operation, None))["extensions"] == {"cost": {"requested": 100, "limit": 5}}
+
+
+async def test_a_dry_run_of_a_subscription_starts_nothing(engine: Engine) -> None:
+    operation = engine.prepare(Params("subscription { refused }", extensions={"dryRun": True}))
+    assert [result async for result in engine.subscribe(operation, dict)] == [
+        {"data": None, "extensions": {"cost": {"requested": 0, "limit": 10_000}}}
+    ]

@@ -1,0 +1,69 @@
+"""A Strawberry schema runs on the engine as it is, its lists, fragments, arguments and subscriptions."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import pytest
+import strawberry
+from graphql.execution import Executor
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from engine import Engine, Params
+
+
+class Row:
+    """What a resolver returns in place of an Item: a row that defines `__await__`."""
+
+    def __init__(self, id_: int) -> None:
+        self.id = id_
+
+    def __await__(self) -> Any:
+        raise AssertionError("a row was awaited")
+
+
+@strawberry.type
+class Item:
+    id: int
+
+    @strawberry.field
+    async def plus(self, info: strawberry.Info[dict[str, int]], number: int) -> int:
+        return self.id + number + info.context["more"]
+
+
+async def listing(first: int = 5) -> list[Row]:
+    return [Row(number) for number in range(first)]
+
+
+@strawberry.type
+class Query:
+    items: list[Item] = strawberry.field(resolver=listing, graphql_type=list[Item])  # type: ignore[assignment]  # rows stand in for items
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def items(self, to: int) -> AsyncGenerator[Item, None]:
+        for number in range(to):
+            yield Item(id=number)
+
+
+SCHEMA = strawberry.Schema(Query, subscription=Subscription)
+
+
+@pytest.fixture(params=[Executor, StrawberryGraphQLCoreExecutionContext])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return Engine(SCHEMA._schema, executor=request.param)
+
+
+async def test_a_query(engine: Engine) -> None:
+    query = "query ($n: Int!) { items(first: $n) { ...F } } fragment F on Item { id name: __typename }"
+    operation = engine.prepare(Params(query, variables={"n": 2}))
+    result = await engine.execute(operation, {})
+    assert result["data"] == {"items": [{"id": 0, "name": "Item"}, {"id": 1, "name": "Item"}]}
+    assert operation.cost == 2
+
+
+async def test_a_subscription(engine: Engine) -> None:
+    operation = engine.prepare(Params("subscription { items(to: 2) { id plus(number: 10) } }"))
+    results: AsyncIterator[dict[str, Any]] = engine.subscribe(operation, lambda: {"more": 100})
+    assert [result["data"]["items"] async for result in results] == [{"id": 0, "plus": 110}, {"id": 1, "plus": 111}]

@@ -1,0 +1,30 @@
+"""A worker that is killed between the server's yes and the mark: `dying_worker.py <database> <mail> <time>`."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import datetime
+from email.message import EmailMessage
+
+from mail.delivery import deliver_due
+from mail.transport import transport
+from models.database import connect
+
+
+class Deadly:
+    def __init__(self, url: str) -> None:
+        self.real = transport(url)
+
+    async def send(self, message: EmailMessage) -> str:
+        await self.real.send(message)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return "never said"
+
+
+async def main(database: str, mail: str, at: str) -> None:
+    await connect(database)
+    await deliver_due(Deadly(mail), datetime.fromisoformat(at), sender="CAMCHA <bonjour@camcha.example>")
+
+
+asyncio.run(main(*sys.argv[1:]))

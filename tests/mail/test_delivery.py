@@ -1,0 +1,200 @@
+"""Delivery: every letter arrives, whatever servers and workers do, and none holds up another."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from structlog.testing import capture_logs
+
+from mail import letters
+from mail.delivery import deliver_due
+from mail.transport import Transport, transport
+from models.act import Act
+from models.invoice import Invoice, InvoiceDocument
+from models.letter import Letter
+from models.user import User
+from tests.conftest import MovableClock
+from tests.mail.conftest import PDF
+from tests.mail.post_office import PostOffice
+
+SENDER = "CAMCHA <bonjour@camcha.example>"
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[PostOffice]:
+    async with PostOffice().open() as office:
+        yield office
+
+
+def to(office: PostOffice) -> Transport:
+    return transport(f"smtp://127.0.0.1:{office.port}?starttls=never")
+
+
+async def write(act: Act, user: User, *recipients: str) -> list[Letter]:
+    """A letter to each, in this order."""
+    written = []
+    async with act.transaction() as tx:
+        for recipient in recipients:
+            user.email = recipient
+            written.append(await letters.verification(tx, user, "https://camcha.example/v?token=t", "TOKEN-123"))
+    return written
+
+
+async def test_p1_4_a_letter_is_sent_once(office: PostOffice, act: Act, zoe: User) -> None:
+    [letter] = await write(act, zoe, "zoe@example.fr")
+    assert await deliver_due(to(office), act.at, sender=SENDER) == 1
+    assert await deliver_due(to(office), act.at + HOUR, sender=SENDER) == 0
+    await letter.refresh_from_db()
+    assert (letter.sent_at, letter.next_attempt_at, letter.attempts) == (act.at, None, 1)
+    assert office.addresses == ["zoe@example.fr"]
+
+
+async def test_p1_4_french_and_english_readers_get_their_own_language(
+    office: PostOffice, act: Act, zoe: User, john: User
+) -> None:
+    await write(act, zoe, "zoe@example.fr")
+    await write(act, john, "john@example.com")
+    await deliver_due(to(office), act.at, sender=SENDER)
+    read = dict(office.taken)
+    assert [read[who]["Content-Language"] for who in ("zoe@example.fr", "john@example.com")] == ["fr", "en"]
+    french, english = (read[who].get_body(("plain",)) for who in ("zoe@example.fr", "john@example.com"))
+    assert french is not None
+    assert english is not None
+    assert "Bonjour Zoé Lefèvre,\r\n\r\nBienvenue chez CAMCHA\u202f!" in french.get_content()
+    assert "Hello John Smith,\r\n\r\nWelcome to CAMCHA!" in english.get_content()
+
+
+async def test_p2_4_the_invoice_arrives_with_its_pdf(office: PostOffice, act: Act, zoe: User, invoice: Invoice) -> None:
+    async with act.transaction() as tx:
+        await letters.invoice_issued(tx, zoe, invoice, "https://camcha.example/files/1")
+    await deliver_due(to(office), act.at, sender=SENDER)
+    [attached] = office.taken[0][1].iter_attachments()
+    assert attached.get_content() == PDF
+    assert attached.get_filename() == "FA-2026-000042.pdf"
+
+
+async def test_p2_4_no_invoice_letter_leaves_without_its_pdf(office: PostOffice, act: Act, zoe: User, invoice: Invoice) -> None:
+    async with act.transaction() as tx:
+        await letters.invoice_issued(tx, zoe, invoice, "https://camcha.example/files/1")
+    await InvoiceDocument.all().delete()
+    assert await deliver_due(to(office), act.at, sender=SENDER) == 0
+    assert office.taken == []
+
+
+def linked(link: str) -> bytes:
+    return Path(unquote(urlsplit(link).path)).read_bytes()
+
+
+async def test_the_log_links_the_file_and_names_nobody(tmp_path: Path, act: Act, zoe: User) -> None:
+    [letter] = await write(act, zoe, "zoe@example.fr")
+    with capture_logs() as logged:
+        await deliver_due(transport(f"file://{tmp_path}"), act.at, sender=SENDER)
+    [entry] = logged
+    assert (entry["event"], entry["letter"], entry["template"]) == ("letter.delivered", letter.pk, "verification.fr")
+    assert linked(str(entry["link"])).startswith(b"From: CAMCHA")
+    for personal in ("zoe", "Zoé", "example.fr", "Confirmez", "TOKEN"):
+        assert personal not in str(logged).replace(str(tmp_path), "")
+
+
+async def test_failures_name_nobody_either(office: PostOffice, act: Act, zoe: User) -> None:
+    office.recipients["zoe@example.fr"] = "550 zoe@example.fr does not exist"
+    await write(act, zoe, "zoe@example.fr", "zoe@example.fr\nBcc: eve@example.org")
+    with capture_logs() as logged:
+        await deliver_due(to(office), act.at, sender=SENDER)
+    assert [entry["event"] for entry in logged] == ["letter.failed"] * 2
+    assert logged[0]["reason"] == "SMTPRecipientRefused 550"
+    assert "example" not in str(logged)
+
+
+async def test_one_bad_letter_never_holds_up_the_others(office: PostOffice, act: Act, zoe: User) -> None:
+    office.recipients |= {"gone@example.fr": "550 no such user", "busy@example.fr": "451 later"}
+    gone, busy, broken, _ = await write(
+        act, zoe, "gone@example.fr", "busy@example.fr", "x@example.fr\r\nBcc: eve@example.org", "good@example.fr"
+    )
+    assert await deliver_due(to(office), act.at, sender=SENDER) == 1
+    assert office.addresses == ["good@example.fr"]
+    for letter in (gone, busy, broken):
+        await letter.refresh_from_db()
+        assert (letter.sent_at, letter.attempts) == (None, 1)
+    assert (gone.next_attempt_at, busy.next_attempt_at) == (None, act.at + MINUTE)
+
+
+async def test_a_temporary_refusal_is_tried_again_later_and_later(
+    office: PostOffice, act: Act, clock: MovableClock, zoe: User
+) -> None:
+    office.recipients["zoe@example.fr"] = "451 come back later"
+    [letter] = await write(act, zoe, "zoe@example.fr")
+    waits = []
+    for _ in range(3):
+        await deliver_due(to(office), clock.now(), sender=SENDER)
+        await letter.refresh_from_db()
+        assert letter.next_attempt_at is not None
+        waits.append(letter.next_attempt_at - clock.now())
+        clock.time = letter.next_attempt_at
+    assert waits == [MINUTE, 2 * MINUTE, 4 * MINUTE]
+    office.recipients.clear()
+    assert await deliver_due(to(office), clock.now(), sender=SENDER) == 1
+
+
+async def test_a_server_that_was_down_gets_everything_once_it_is_back(act: Act, zoe: User) -> None:
+    office = PostOffice()
+    async with office.open():
+        pass
+    await write(act, zoe, "a@example.fr", "b@example.fr")
+    assert await deliver_due(to(office), act.at, sender=SENDER) == 0
+    async with office.open(office.port):
+        assert await deliver_due(to(office), act.at, sender=SENDER) == 0
+        assert await deliver_due(to(office), act.at + MINUTE, sender=SENDER) == 2
+    assert office.addresses == ["a@example.fr", "b@example.fr"]
+
+
+async def test_a_server_that_hangs_is_left(office: PostOffice, act: Act, zoe: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mail.delivery.PATIENCE", timedelta(seconds=0.3))
+    office.hangs = True
+    [letter] = await write(act, zoe, "zoe@example.fr")
+    async with asyncio.timeout(5):  # no goodbye is waited for
+        assert await deliver_due(to(office), act.at, sender=SENDER) == 0
+    await letter.refresh_from_db()
+    assert letter.next_attempt_at == act.at + MINUTE
+
+
+async def test_two_workers_at_once_send_each_letter_once(office: PostOffice, act: Act, zoe: User) -> None:
+    recipients = [f"p{n:02}@example.fr" for n in range(20)]
+    await write(act, zoe, *recipients)
+    taken = await asyncio.gather(*(deliver_due(to(office), act.at, sender=SENDER) for _ in range(2)))
+    assert sum(taken) == 20
+    assert sorted(office.addresses) == recipients
+
+
+async def test_a_batch_is_limited_and_begins_with_the_oldest(office: PostOffice, act: Act, zoe: User) -> None:
+    await write(act, zoe, "a@example.fr", "b@example.fr", "c@example.fr")
+    assert await deliver_due(to(office), act.at, limit=2, sender=SENDER) == 2
+    assert office.addresses == ["a@example.fr", "b@example.fr"]
+
+
+async def test_a_worker_killed_between_send_and_mark_loses_nothing(office: PostOffice, act: Act, zoe: User, db: str) -> None:
+    [letter] = await write(act, zoe, "zoe@example.fr")
+    await _killed_while_delivering(db, office, act)
+    await letter.refresh_from_db()
+    assert (len(office.taken), letter.sent_at) == (1, None)
+    assert await deliver_due(to(office), act.at, sender=SENDER) == 0  # the dead worker's lease still holds
+    assert await deliver_due(to(office), act.at + HOUR, sender=SENDER) == 1
+    first, second = (made for _, made in office.taken)
+    assert first["Message-ID"] == second["Message-ID"]
+
+
+async def _killed_while_delivering(db: str, office: PostOffice, act: Act) -> None:
+    root = Path(__file__).parents[2]
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, Path(__file__).with_name("dying_worker.py"),
+        db, f"smtp://127.0.0.1:{office.port}?starttls=never", act.at.isoformat(),
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )  # fmt: skip
+    assert await worker.wait() == -9

@@ -1,0 +1,150 @@
+"""Letters: in the reader's language, in the caller's transaction, and deaf to what hostile people put into names."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from mail import letters
+from models.act import Act
+from models.invoice import Invoice
+from models.letter import Letter
+from models.locale import Locale
+from models.user import User
+
+LINK = "https://camcha.example/files/1?token=a.b&expires=9"
+HOSTILE = '<img src=x onerror=alert(1)>\r\nBcc: victim@example.org\u2028& "Zoé"'
+
+
+async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
+    async with act.transaction() as tx:
+        return [
+            await letters.verification(tx, user, LINK, "TOKEN-123"),
+            await letters.already_registered(tx, user, LINK),
+            await letters.invoice_issued(tx, user, invoice, LINK),
+            await letters.payment_confirmation_needed(tx, user, LINK),
+        ]
+
+
+async def test_p1_4_the_verification_letter_holds_link_and_token(act: Act, zoe: User) -> None:
+    async with act.transaction() as tx:
+        letter = await letters.verification(tx, zoe, LINK, "TOKEN-123")
+    stored = await Letter.get(pk=letter.pk)
+    assert stored.subject == "Confirmez votre adresse e-mail"
+    assert stored.recipient == "zoe@example.fr"
+    assert stored.next_attempt_at == stored.created_at == act.at
+    assert f"\n{LINK}\n" in stored.text
+    assert "\nTOKEN-123\n" in stored.text
+    assert 'href="https://camcha.example/files/1?token=a.b&amp;expires=9"' in stored.html
+    assert "TOKEN-123" in stored.html
+
+
+async def test_p1_4_an_unverified_address_gets_no_words_of_whoever_signed_up(act: Act, zoe: User) -> None:
+    zoe.name, zoe.email_verified_at = "Achetez sur spam.example", None
+    async with act.transaction() as tx:
+        letter = await letters.verification(tx, zoe, LINK, "TOKEN-123")
+    assert "spam" not in letter.text + letter.html
+    assert letter.text.startswith("Bonjour,\n")
+
+
+async def test_p2_4_the_invoice_letter_in_french(act: Act, zoe: User, invoice: Invoice) -> None:
+    async with act.transaction() as tx:
+        letter = await letters.invoice_issued(tx, zoe, invoice, LINK)
+    assert letter.subject == "Votre facture FA-2026-000042"
+    assert letter.invoice_id == invoice.pk
+    assert letter.template == "invoice_issued.fr"
+    for words in (
+        "Bonjour Zoé Lefèvre,",
+        "1er novembre 2026",
+        "1\u202f481,40\u00a0€",
+        "«\u00a0Mes factures et commandes\u00a0»",
+    ):
+        assert words in letter.text, words
+    assert '<html lang="fr">' in letter.html
+
+
+async def test_p2_4_the_invoice_letter_in_english(act: Act, john: User, invoice: Invoice) -> None:
+    async with act.transaction() as tx:
+        letter = await letters.invoice_issued(tx, john, invoice, LINK)
+    assert letter.subject == "Your invoice FA-2026-000042"
+    for words in ("Hello John Smith,", "1 November 2026", "€1,481.40"):
+        assert words in letter.text, words
+    assert '<html lang="en">' in letter.html
+    assert not re.search("[éèàçù]", letter.text)
+
+
+async def test_p1_4_the_owner_of_a_taken_address_is_told_where_to_sign_in(act: Act, john: User) -> None:
+    async with act.transaction() as tx:
+        letter = await letters.already_registered(tx, john, "https://camcha.example/graphql")
+    assert "https://camcha.example/graphql" in letter.text
+    assert '<a href="https://camcha.example/graphql"' in letter.html
+
+
+async def test_a_rolled_back_transaction_takes_its_letter_along(act: Act, zoe: User) -> None:
+    async def interrupted() -> None:
+        async with act.transaction() as tx:
+            await letters.payment_confirmation_needed(tx, zoe, LINK)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await interrupted()
+    assert not await Letter.exists()
+
+
+@pytest.mark.parametrize("locale", list(Locale))
+async def test_hostile_names_stay_words(act: Act, zoe: User, invoice: Invoice, locale: Locale) -> None:
+    zoe.name, zoe.locale = HOSTILE, locale
+    for letter in await every_letter(act, zoe, invoice):
+        assert "<img" not in letter.html
+        assert "&lt;img src=x onerror=alert(1)&gt; Bcc: victim@example.org &amp; &#34;Zoé&#34;," in letter.html
+        assert '<img src=x onerror=alert(1)> Bcc: victim@example.org & "Zoé",\n' in letter.text
+        assert not re.search("[\r\n]", letter.subject)
+
+
+async def test_hostile_links_stay_inside_their_attribute(act: Act, zoe: User) -> None:
+    async with act.transaction() as tx:
+        letter = await letters.verification(tx, zoe, 'https://x/"><script>', "<b>")
+        hinted = await letters.already_registered(tx, zoe, "<script>alert(1)</script>")
+    assert "<script" not in letter.html + hinted.html
+    assert "<b>" not in letter.html
+
+
+@pytest.mark.parametrize("locale", list(Locale))
+async def test_letters_load_nothing_and_carry_all_links_in_text(act: Act, zoe: User, invoice: Invoice, locale: Locale) -> None:
+    zoe.locale = locale
+    for letter in await every_letter(act, zoe, invoice):
+        assert not re.search(r"<(img|script|link|iframe)|url\(|@import", letter.html)
+        assert LINK in letter.text
+        assert "{{" not in letter.text + letter.html
+        assert "\n\n\n" not in letter.text
+        assert all(len(line) <= 85 for line in letter.text.splitlines())
+
+
+async def test_french_double_punctuation_never_wraps(act: Act, zoe: User, invoice: Invoice) -> None:
+    for letter in await every_letter(act, zoe, invoice):
+        for words in (letter.subject, letter.text, re.sub(r"<[^>]*>", "", letter.html)):
+            assert not re.search(r" [:;!?»]|« |\w[!?»](?=\s)|'", words), words
+
+
+@pytest.mark.parametrize(
+    ("on", "locale", "words"),
+    [
+        (date(2026, 11, 1), Locale.FR, "1er novembre 2026"),
+        (date(2026, 8, 11), Locale.FR, "11 août 2026"),
+        (date(2026, 11, 1), Locale.EN, "1 November 2026"),
+    ],
+)
+def test_days_in_words(on: date, locale: Locale, words: str) -> None:
+    assert letters.day(on, locale) == words
+
+
+def test_every_letter_exists_in_every_language() -> None:
+    names = {path.name for path in (Path(letters.__file__).parent / "templates").iterdir()} - {
+        "base.txt",
+        "base.html",
+        "parts.html",
+    }
+    kinds = {name.split(".")[0] for name in names}
+    assert kinds == {"verification", "already_registered", "invoice_issued", "payment_confirmation_needed"}
+    assert names == {f"{kind}.{locale.value}.{form}" for kind in kinds for locale in Locale for form in ("txt", "html")}

@@ -1,0 +1,111 @@
+"""A letter as an e-mail, read back by the standard library's parser."""
+
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+
+from mail import letters
+from mail.message import message
+from models.act import Act
+from models.invoice import Invoice, InvoiceDocument
+from models.letter import Letter
+from models.user import User
+from tests.mail.conftest import PDF
+
+SENDER = "CAMCHA <bonjour@camcha.example>"
+LINK = "https://camcha.example/verifier?token=" + "a" * 200
+
+
+async def verification(act: Act, user: User) -> Letter:
+    async with act.transaction() as tx:
+        return await letters.verification(tx, user, LINK, "TOKEN-123")
+
+
+def delivered(made: EmailMessage) -> EmailMessage:
+    """What a mail reader makes of the bytes."""
+    read = message_from_bytes(made.as_bytes(), policy=policy.default)
+    assert isinstance(read, EmailMessage)
+    assert not [defect for part in read.walk() for defect in part.defects]
+    return read
+
+
+def body(made: EmailMessage, kind: str) -> str:
+    part = made.get_body((kind,))
+    assert part is not None
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+async def test_p1_4_the_headers_of_a_letter(act: Act, zoe: User) -> None:
+    made = delivered(message(await verification(act, zoe), SENDER))
+    assert made["From"] == SENDER
+    assert made["To"] == "zoe@example.fr"
+    assert made["Subject"] == "Confirmez votre adresse e-mail"
+    assert made["Date"].datetime == act.at
+    assert made["Content-Language"] == "fr"
+    assert made["Auto-Submitted"] == "auto-generated"
+    assert made.get_content_type() == "multipart/alternative"
+
+
+async def test_p1_4_text_and_html_arrive_as_written(act: Act, zoe: User) -> None:
+    letter = await verification(act, zoe)
+    made = delivered(message(letter, SENDER))
+    assert body(made, "plain") == letter.text
+    assert body(made, "html").rstrip() == letter.html.rstrip()
+    assert message(letter, SENDER).as_bytes().isascii()
+
+
+async def test_p2_4_the_pdf_is_attached_byte_for_byte(act: Act, zoe: User, invoice: Invoice) -> None:
+    async with act.transaction() as tx:
+        letter = await letters.invoice_issued(tx, zoe, invoice, LINK)
+    document = await InvoiceDocument.get(invoice_id=invoice.pk).select_related("invoice")
+    made = delivered(message(letter, SENDER, document))
+    [attached] = made.iter_attachments()
+    assert attached.get_content() == PDF
+    assert attached.get_content_type() == "application/pdf"
+    assert attached.get_filename() == "FA-2026-000042.pdf"
+    assert body(made, "plain") == letter.text
+
+
+async def test_the_message_id_is_the_letters_own_for_ever(act: Act, zoe: User) -> None:
+    first, second = await verification(act, zoe), await verification(act, zoe)
+    name = message(first, SENDER)["Message-ID"]
+    stored = await Letter.get(pk=first.pk)
+    await stored.failed(act.at + timedelta(hours=1), final=False)
+    assert message(await Letter.get(pk=first.pk), SENDER)["Message-ID"] == name
+    assert name.startswith(f"<letter-{first.pk}.")
+    assert name.endswith("@camcha.example>")
+    assert "zoe" not in name
+    assert message(second, SENDER)["Message-ID"] != name
+
+
+async def test_p1_4_a_hostile_name_adds_no_header(act: Act, zoe: User) -> None:
+    zoe.name = "Zoé\r\nBcc: victim@example.org\r\n\r\n<script>"
+    made = delivered(message(await verification(act, zoe), SENDER))
+    assert "Bcc" not in made
+    assert "Bonjour Zoé Bcc: victim@example.org <script>,\n" in body(made, "plain")
+
+
+@pytest.mark.parametrize(
+    "recipient", ["a@example.fr\r\nBcc: b@example.org", "a@example.fr, b@example.org", "Zoé <a@example.fr>", "a@example.fr\n"]
+)
+async def test_only_one_plain_address_is_written_to(act: Act, zoe: User, recipient: str) -> None:
+    letter = await verification(act, zoe)
+    letter.recipient = recipient
+    with pytest.raises(ValueError, match=r".+"):
+        message(letter, SENDER)
+
+
+async def test_a_broken_subject_is_refused(act: Act, zoe: User) -> None:
+    letter = await verification(act, zoe)
+    letter.subject = "Bonjour\r\nBcc: victim@example.org"
+    with pytest.raises(ValueError, match=r".+"):
+        message(letter, SENDER)
+
+
+async def test_addresses_beyond_ascii_and_long_ones_survive(act: Act, zoe: User) -> None:
+    letter = await verification(act, zoe)
+    for recipient in ("zoé@exemple.fr", "a" * 64 + "@" + "b" * 60 + "." + "c" * 60 + ".example.fr"):
+        letter.recipient = recipient
+        assert f"\nTo: {recipient}\r\n".encode() in message(letter, SENDER).as_bytes()

@@ -1,0 +1,183 @@
+"""Two companies with everything, the vendor's people, and real documents executed for whoever asks."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import billing
+from auth import sessions
+from auth.guard import Guard
+from billing import checkout
+from billing.checkout import Till
+from billing.sandbox import Sandbox
+from billing.seller import seller
+from engine import Engine, Params
+from models.account import Account, Membership, Role
+from models.act import Act
+from models.file import File
+from models.invoice import Invoice
+from models.locale import Locale
+from models.offer import Interval, Offer, Price, Segment
+from models.payment import Payment
+from models.purchase import Purchase
+from models.session import Session
+from models.ticket import Category, Channel, Message, Ticket
+from models.user import Staff, User
+from models.viewer import Viewer
+from realtime.hub import Hub
+from realtime.presence import Presence
+from resolvers.context import Context, Parts
+from resolvers.ids import encode
+from schema.errors import present
+from schema.fields import cost_of
+from schema.root import schema
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+URL = "https://camcha.example"
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(schema._schema, present=present, cost_of=cost_of)
+
+
+@pytest.fixture
+def parts(clock: "MovableClock") -> "AsyncIterator[Parts] | Any":
+    hub = Hub()
+    guard = Guard.of("a secret key of a test, long enough", clock)
+    terms = seller(Path(billing.__file__).with_name("seller.toml"))
+    yield Parts(clock, hub, Presence(hub, clock), guard, Sandbox(URL), terms, URL)
+    guard.passwords.close()
+
+
+@pytest.fixture
+def ask(engine: Engine, parts: Parts) -> Ask:
+    """Executes a document for a viewer: the whole answer."""
+
+    async def asked(viewer: Viewer, query: str, **variables: Any) -> dict[str, Any]:
+        operation = engine.prepare(Params(query=query, variables=variables), cost_limit=10**9)
+        return await engine.execute(operation, Context(viewer, parts))
+
+    return asked
+
+
+@dataclass
+class Company:
+    """One customer's rows, every text in them beginning with the company's mark."""
+
+    mark: str
+    account: Account
+    owner: Viewer
+    member: Viewer
+    rows: list[Any] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        """The global ids of all its rows."""
+        return [encode(type(row).__name__, row.pk) for row in self.rows]
+
+    def id(self, model: type[Any]) -> str:
+        return next(encode(type(row).__name__, row.pk) for row in self.rows if type(row) is model)
+
+    def row(self, model: type[Any]) -> Any:
+        return next(row for row in self.rows if type(row) is model)
+
+
+@dataclass
+class House:
+    """Paul's and Marie's companies, Alice who answers them, Nadia who counts."""
+
+    paul: Company
+    marie: Company
+    alice: Viewer
+    alice_without_factor: Viewer
+    nadia: Viewer
+
+
+async def person(act: Act, name: str, staff: Staff | None = None) -> User:
+    email = f"{name.lower().replace(' ', '.')}@camcha.example"
+    return await User.create(
+        email=email, name=name, password_hash="-", staff=staff, created_at=act.at, email_verified_at=act.at
+    )
+
+
+async def signed_in(
+    act: Act, user: User, account: Account | None = None, role: Role | None = None, factor: bool = False
+) -> Viewer:
+    await sessions.sign_in(user, account, factor, act)
+    session = await Session.filter(user_id=user.pk).order_by("-id").first()
+    return Viewer(user, account, role, session, Locale.FR)
+
+
+async def company(act: Act, parts: Parts, price: Price, mark: str, siren: str) -> Company:
+    """A company that bought, paid, was invoiced, asked for help and sent a file."""
+    account = await Account.create(
+        legal_name=f"{mark} legal", trade_name=f"{mark} trade", siren=siren, street="1 rue X", postal_code="75001",
+        city="Paris", created_at=act.at,
+    )  # fmt: skip
+    viewers = {}
+    for role in (Role.OWNER, Role.MEMBER):
+        user = await person(act, f"{mark} {role}")
+        await Membership.create(user=user, account=account, role=role, created_at=act.at)
+        viewers[role] = await signed_in(act, user, account, role)
+    made = Company(mark, account, viewers[Role.OWNER], viewers[Role.MEMBER])
+    users = [viewer.user for viewer in viewers.values()]
+    made.rows += [account, *users, *await bought(act, parts, price, made), *await asked_for_help(act, made)]
+    return made
+
+
+async def bought(act: Act, parts: Parts, price: Price, by: Company) -> list[Any]:
+    assert by.owner.user is not None
+    purchase = await checkout.draft(act, by.account, by.owner.user, price, "k")
+    billing_details: dict[str, str | None] = {
+        "street": f"{by.mark} bills street", "postal_code": f"{by.mark[:6]}pc", "city": f"{by.mark} bills city",
+        "country": "FR", "order_number": f"{by.mark} bills order",
+    }  # fmt: skip
+    purchase = await purchase.confirm_billing(act, billing_details)
+    till = Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
+    payment = await checkout.pay(act, till, purchase, "pm_sandbox_success", "k")
+    invoice = await Invoice.get(purchase_id=purchase.pk)
+    return [await Purchase.get(pk=purchase.pk), await Payment.get(pk=payment.pk), invoice]
+
+
+async def asked_for_help(act: Act, by: Company) -> list[Any]:
+    user = by.owner.user
+    assert user is not None
+    async with act.transaction() as tx:
+        ticket = await Ticket.open(
+            tx, by.account, user, subject=f"{by.mark} subject", channel=Channel.CHAT, category=Category.USAGE
+        )
+    file = await File.create(
+        key=f"{by.mark}-key-0123456789", uploader=user, account=by.account, name=f"{by.mark} file.pdf",
+        content_type="application/pdf", size=3, sha256=f"{by.mark} sha", created_at=act.at, uploaded_at=act.at,
+    )  # fmt: skip
+    message: Message = await ticket.reply(act, user, f"{by.mark} body", f"{by.mark} client id", (file.pk,))
+    return [ticket, message, file]
+
+
+@pytest.fixture
+async def price(db: str, act: Act) -> Price:
+    texts: Any = {
+        locale: {"name": "Essentiel", "description": "Une offre", "features": ["a"], "advantages": ["b"]}
+        for locale in ("fr", "en")
+    }
+    offer = await Offer.create(slug="essentiel", segment=Segment.TPE, position=1, texts=texts)
+    return await Price.create(offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=act.at)
+
+
+@pytest.fixture
+async def house(price: Price, act: Act, parts: Parts) -> House:
+    alice, nadia = await person(act, "Alice", Staff.AGENT), await person(act, "Nadia", Staff.ANALYST)
+    return House(
+        await company(act, parts, price, "PAULMARK", "404833048"),
+        await company(act, parts, price, "MARIEMARK", "732829320"),
+        await signed_in(act, alice, factor=True),
+        await signed_in(act, alice),
+        await signed_in(act, nadia, factor=True),
+    )

@@ -1,0 +1,93 @@
+"""What an attack on the running server found: each finding a test."""
+
+import asyncio
+from base64 import urlsafe_b64encode
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from billing.checkout import Till, reconcile
+from billing.sandbox import Sandbox
+from models.account import Account
+from models.act import Act
+from models.cards import masked
+from models.offer import Price
+from models.payment import Payment, PaymentStatus
+from models.purchase import Purchase, PurchaseStatus
+from models.viewer import Viewer
+from resolvers.context import Loaders, Parts
+from resolvers.text import client_key
+
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def test_keys_of_clients_that_look_like_cards_stay_apart() -> None:
+    """Masked, both were `•••• 1234`, and the second message was answered with the first."""
+    keys = ["4000000000081234", "4000000000161234", "a  b", "a b"]
+    assert [client_key(key, "clientMessageId") for key in keys] == keys
+
+
+@pytest.mark.parametrize("text", ["4111​1111​1111​1111", "4111­1111­1111­1111", "4111—1111—1111—1111", "4111,1111,1111,1111"])
+def test_unusual_separators_hide_no_card(text: str) -> None:
+    assert masked(text) == "•••• 1111"
+
+
+def test_digits_of_other_scripts_hide_no_card() -> None:
+    fullwidth = "".join(chr(ord("０") + int(digit)) for digit in "4111111111111111")
+    assert masked(fullwidth) == "•••• 1111"
+
+
+@pytest.mark.parametrize("slug", ["x" * 61, "x" * 200_000, "a\x00b", "\ud800"])
+async def test_a_strange_slug_is_just_not_found(db: str, ask: Ask, slug: str) -> None:
+    answer = await ask(Viewer(), "query($s: String!) { offer(slug: $s) { id } article(slug: $s) { id } }", s=slug)
+    assert answer["data"] == {"offer": None, "article": None}
+
+
+async def test_one_payment_that_cannot_be_settled_holds_up_no_other(db: str, act: Act, price: Price, parts: Parts) -> None:
+    """A kill between storing an attempt and asking the bank leaves it open; the next ones must still be settled."""
+    account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=act.at)
+    attempts = [await _left_open(act, account, price, method) for method in ("bogus", "pm_sandbox_success")]
+    later = Act(None, act.at + timedelta(minutes=2), act.bus)
+    till = Till(Sandbox("http://127.0.0.1"), parts.seller, parts.guard.signer, "http://127.0.0.1")
+    assert await reconcile(later, till) == 2
+    settled = [await Payment.get(pk=attempt.pk) for attempt in attempts]
+    assert [payment.status for payment in settled] == [PaymentStatus.DECLINED, PaymentStatus.SUCCEEDED]
+    assert (await Purchase.get(pk=attempts[1].purchase_id)).status is PurchaseStatus.ACTIVE
+    assert await reconcile(later, till) == 0
+
+
+async def _left_open(act: Act, account: Account, price: Price, method: str) -> Payment:
+    purchase = await Purchase.create(
+        account=account, price=price, status=PurchaseStatus.PAYMENT_PENDING, created_at=act.at,
+        street="1 rue du Four", postal_code="75001", city="Paris", country="FR",
+    )  # fmt: skip
+    return await Payment.create(
+        account=account, purchase=purchase, amount_cents=price.gross.cents, method=method, created_at=act.at
+    )
+
+
+@pytest.mark.parametrize(
+    "moment", ["9999-12-31T23:59:59", "2026-11-23T10:00:00", "0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00"]
+)
+async def test_a_forged_cursor_harms_nobody(ask: Ask, house: Any, moment: str) -> None:
+    """Without a zone, or at the ends of time: a page or a coded error, no warning and nothing internal."""
+    forged = urlsafe_b64encode(orjson.dumps(["updated_at", moment, 1])).decode()
+    answer = await ask(house.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged)
+    codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+    assert codes in ([], ["BAD_USER_INPUT"])
+
+
+async def test_a_batch_whose_operation_left_fails_in_silence() -> None:
+    """A query that was cancelled no longer waits for its rows."""
+
+    async def fails(context: Any, parents: Any) -> Any:
+        raise ValueError("too late")
+
+    loaders = Loaders()
+    waiting = loaders.load(None, fails, object())  # type: ignore[arg-type] # the batch looks at no context
+    waiting.cancel()
+    await asyncio.sleep(0.01)
+    assert waiting.cancelled()

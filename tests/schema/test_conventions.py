@@ -1,0 +1,119 @@
+"""What holds for the whole graph: pages, ids, refusals in the viewer's language, masked errors."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tortoise import connections
+
+from models.act import Act
+from models.locale import Locale
+from models.ticket import Category, Channel, Ticket
+from models.viewer import Viewer
+from resolvers.ids import encode
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+    from tests.schema.conftest import Ask, House
+
+PAGE = """query($first: Int, $after: String, $last: Int, $before: String) {
+    tickets(first: $first, after: $after, last: $last, before: $before) {
+        nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+}"""
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"first": 101}, {"last": 101}, {"first": -1}, {"first": 1, "last": 1}, {"after": "nonsense"}, {"before": ""},
+        {"after": "WyJ1cGRhdGVkX2F0Il0"}, {"after": "é"},
+    ],
+)  # fmt: skip
+async def test_a_bad_page_is_refused(ask: "Ask", house: "House", window: dict[str, Any]) -> None:
+    answer = await ask(house.alice, PAGE, **window)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+
+
+async def open_tickets(act: Act, house: "House", count: int) -> list[str]:
+    """Tickets opened in one instant: their ids."""
+    user, ids = house.paul.owner.user, []
+    assert user is not None
+    for number in range(count):
+        async with act.transaction() as tx:
+            ticket = await Ticket.open(
+                tx, house.paul.account, user, subject=f"Aide {number}", channel=Channel.WEB, category=Category.BUG
+            )
+        ids.append(encode("Ticket", ticket.pk))
+    return ids
+
+
+async def walk(ask: "Ask", viewer: Viewer, backwards: bool, random: Random, between: Callable[[], Awaitable[Any]]) -> list[str]:
+    """All ids, page by page, with something happening between the pages."""
+    size, cursor, more, end = ("last", "before", "hasPreviousPage", "startCursor") if backwards else (
+        "first", "after", "hasNextPage", "endCursor",
+    )  # fmt: skip
+    seen: list[str] = []
+    place = None
+    while True:
+        page = (await ask(viewer, PAGE, **{size: random.randint(1, 4), cursor: place}))["data"]["tickets"]
+        ids = [node["id"] for node in page["nodes"]]
+        seen = ids + seen if backwards else seen + ids
+        if not page["pageInfo"][more]:
+            return seen
+        place = page["pageInfo"][end]
+        await between()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_a_walk_misses_nothing_and_sees_nothing_twice(
+    ask: "Ask", house: "House", act: Act, clock: "MovableClock", seed: int, backwards: bool
+) -> None:
+    random, known = Random(seed), [house.paul.id(Ticket)]
+    for _ in range(4):
+        clock.advance(timedelta(seconds=1))
+        known += await open_tickets(replace(act, at=clock.now()), house, random.randint(1, 3))
+
+    async def another() -> None:
+        clock.advance(timedelta(seconds=random.choice([-9, 1])))
+        await open_tickets(replace(act, at=clock.now()), house, 1)
+
+    seen = await walk(ask, house.paul.owner, backwards, random, another)
+    assert len(seen) == len(set(seen))
+    assert set(known) <= set(seen)
+
+
+async def test_every_id_leads_back_to_its_object(ask: "Ask", house: "House") -> None:
+    for key in house.marie.ids:
+        answer = await ask(house.marie.owner, "query($id: ID!) { node(id: $id) { id } }", id=key)
+        assert answer["data"] == {"node": {"id": key}}
+        assert not key.isdigit()
+
+
+@pytest.mark.parametrize("key", ["", "1", "Ticket:1", "é", encode("Ticket", 2**62), encode("Session", 1), encode("Stream", 1)])
+async def test_any_other_id_leads_nowhere(ask: "Ask", house: "House", key: str) -> None:
+    answer = await ask(house.alice, "query($id: ID!) { node(id: $id) { id } }", id=key)
+    assert answer["data"] == {"node": None}
+    assert "errors" not in answer
+
+
+@pytest.mark.parametrize(("locale", "message"), [(Locale.FR, "Introuvable."), (Locale.EN, "Not found.")])
+async def test_a_refusal_speaks_the_viewers_language(ask: "Ask", house: "House", locale: Locale, message: str) -> None:
+    query = "mutation($id: ID!) { ticketClose(input: {ticketId: $id}) { userErrors { code message field } } }"
+    answer = await ask(replace(house.paul.owner, locale=locale), query, id=house.marie.id(Ticket))
+    expected = {"code": "NOT_FOUND", "message": message, "field": ["input", "ticketId"]}
+    assert answer["data"]["ticketClose"]["userErrors"] == [expected]
+
+
+async def test_what_breaks_inside_is_masked(ask: "Ask", house: "House") -> None:
+    await connections.get("default").execute_script("ALTER TABLE ticket RENAME TO hidden_ticket")
+    answer = await ask(house.alice, PAGE)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["INTERNAL"]
+    assert "hidden_ticket" not in str(answer)
+    assert "SELECT" not in str(answer)
+    assert "no such table" not in str(answer)
+    assert "does not exist" not in str(answer)

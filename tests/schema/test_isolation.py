@@ -1,0 +1,130 @@
+"""Nobody reads another company's words: every field of every type, asked by everybody who has no right to it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_composite_type, is_required_argument
+
+from engine import Engine, Params
+from models.invoice import Invoice
+from models.payment import Payment
+from models.purchase import Purchase
+from models.ticket import Ticket
+from models.viewer import Viewer
+from resolvers.context import Context, Parts
+from resolvers.ids import encode
+from schema.root import schema
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Ask, Company, House
+
+GRAPH = schema._schema
+DEPTH = 4
+ARGUMENTS = {
+    "offer": 'slug: "essentiel"',
+    "article": 'slug: "essentiel"',
+    "ticketReport": "groupBy: [DAY]",
+    "revenueReport": "groupBy: [DAY]",
+}
+BILLS = (Purchase, Payment, Invoice)
+
+
+def selection(kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
+    """Every field of a type that needs no argument, nested as deep as asked."""
+    parts = ["__typename"]
+    for name, each in kind.fields.items():
+        below = get_named_type(each.type)
+        if any(is_required_argument(argument) for argument in each.args.values()):
+            continue
+        if not is_composite_type(below):
+            parts.append(name)
+        elif depth and isinstance(below, GraphQLObjectType):
+            parts.append(f"{name} {{ {selection(below, depth - 1)} }}")
+    return " ".join(parts)
+
+
+def documents(ids: list[str]) -> Iterator[str]:
+    """Every root, and every type by its id."""
+    listed = orjson.dumps(ids).decode()
+    assert GRAPH.query_type is not None
+    for name, root in GRAPH.query_type.fields.items():
+        below = get_named_type(root.type)
+        if isinstance(below, GraphQLObjectType):
+            arguments = f"({ARGUMENTS[name]})" if any(map(is_required_argument, root.args.values())) else ""
+            yield f"{{ {name}{arguments} {{ {selection(below, DEPTH)} }} }}"
+    node = GRAPH.type_map["Node"]
+    assert isinstance(node, GraphQLInterfaceType)
+    for kind in GRAPH.get_possible_types(node):
+        inner = f"... on {kind.name} {{ {selection(kind, DEPTH - 1)} }}"
+        yield f"{{ nodes(ids: {listed}) {{ {inner} }} }}"
+        yield from (f"{{ node(id: {orjson.dumps(key).decode()}) {{ {inner} }} }}" for key in ids)
+
+
+def secrets(company: "Company") -> list[str]:
+    """What nobody else may read."""
+    invoice: Invoice = company.row(Invoice)
+    return [company.mark, company.mark[:6] + "pc", company.account.siren, invoice.number, invoice.sha256]
+
+
+async def everything(ask: "Ask", viewer: Viewer, ids: list[str]) -> str:
+    """All that a viewer gets out of the whole graph."""
+    return "\n".join([orjson.dumps(await ask(viewer, each)).decode() for each in documents(ids)])
+
+
+async def test_nobody_reads_another_company(ask: "Ask", house: "House") -> None:
+    strangers = [Viewer(), house.paul.owner, house.paul.member, house.nadia, house.alice_without_factor]
+    for viewer in strangers:
+        read = await everything(ask, viewer, house.marie.ids)
+        assert [secret for secret in secrets(house.marie) if secret in read] == []
+
+
+async def test_the_owner_and_the_agent_read_all_of_it(ask: "Ask", house: "House") -> None:
+    marie = house.marie
+    said = [f"{marie.mark} {each}" for each in ("legal", "trade", "subject", "body", "file.pdf", "client id", "bills order")]
+    for viewer in (marie.owner, house.alice):
+        read = await everything(ask, viewer, marie.ids)
+        assert [each for each in [*said, *secrets(marie)] if each not in read] == []
+
+
+async def test_a_member_reads_no_bills(ask: "Ask", house: "House") -> None:
+    marie = house.marie
+    read = await everything(ask, marie.member, marie.ids)
+    assert f"{marie.mark} body" in read
+    bills = [f"{marie.mark} bills", marie.row(Invoice).number, marie.row(Invoice).sha256]
+    bills += [encode(model.__name__, marie.row(model).pk) for model in BILLS]
+    assert [each for each in bills if each in read] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "model", "field", "more"),
+    [
+        ("purchaseConfirmBilling", "PurchaseConfirmBillingInput", Purchase, "purchaseId",
+         {"street": "x", "postalCode": "75001", "city": "x"}),
+        ("purchasePay", "PurchasePayInput", Purchase, "purchaseId",
+         {"paymentMethod": "pm_sandbox_success", "idempotencyKey": "x"}),
+        ("paymentRefresh", "PaymentRefreshInput", Payment, "paymentId", {}),
+        ("ticketReply", "TicketReplyInput", Ticket, "ticketId", {"body": "x", "clientMessageId": "x"}),
+        ("ticketClose", "TicketCloseInput", Ticket, "ticketId", {}),
+        ("ticketTyping", "TicketTypingInput", Ticket, "ticketId", {}),
+    ],
+)  # fmt: skip
+async def test_nobody_changes_another_company(
+    ask: "Ask", house: "House", name: str, kind: str, model: Any, field: str, more: dict[str, Any]
+) -> None:
+    query = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ userErrors {{ code field }} }} }}"
+    for key in (house.marie.id(model), encode(model.__name__, 999_999)):  # forbidden and missing look the same
+        answer = await ask(house.paul.owner, query, input={field: key, **more})
+        assert answer["data"] == {name: {"userErrors": [{"code": "NOT_FOUND", "field": ["input", field]}]}}
+
+
+@pytest.mark.parametrize("name", ["ticketEvents", "ticketTyping"])
+async def test_nobody_follows_another_companys_ticket(engine: Engine, parts: Parts, house: "House", name: str) -> None:
+    query = f"subscription($id: ID!) {{ {name}(ticketId: $id) {{ __typename }} }}"
+    for viewer in (house.paul.owner, house.paul.member):
+        operation = engine.prepare(Params(query=query, variables={"id": house.marie.id(Ticket)}))
+        following = engine.subscribe(operation, lambda viewer=viewer: Context(viewer, parts))  # type: ignore[misc]
+        answer = await anext(following)
+        await following.aclose()
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]

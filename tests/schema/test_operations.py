@@ -1,0 +1,176 @@
+"""What people do through the graph, at its edges: buying, asking for help, running the service."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from models.act import Act
+from models.clock import SystemClock
+from models.offer import Price
+from models.ticket import Ticket, TicketStatus
+from models.user import Staff
+from models.viewer import Viewer
+from resolvers.context import Context, Parts
+from resolvers.ids import encode
+from tests.schema.conftest import House, person, signed_in
+
+if TYPE_CHECKING:
+    from engine import Engine
+
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+PAYMENT = "payment { status declineCode } purchase { id status } userErrors { code field message }"
+
+
+async def did(ask: Ask, who: Viewer, name: str, kind: str, selection: str, **given: Any) -> dict[str, Any]:
+    """One mutation's payload."""
+    answer = await ask(who, f"mutation($i: {kind}!) {{ {name}(input: $i) {{ {selection} }} }}", i=given)
+    assert "errors" not in answer, answer
+    return dict(answer["data"][name])
+
+
+async def drafted(ask: Ask, who: Viewer, price: Price, key: str) -> dict[str, Any]:
+    given = {"priceId": encode("Price", price.pk), "idempotencyKey": key}
+    return await did(ask, who, "purchaseDraft", "PurchaseDraftInput", "purchase { id status } userErrors { code }", **given)
+
+
+async def billed(ask: Ask, who: Viewer, purchase: str, **given: Any) -> dict[str, Any]:
+    where = {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"} | given
+    selection = "purchase { status street orderNumber } userErrors { code field }"
+    return await did(ask, who, "purchaseConfirmBilling", "PurchaseConfirmBillingInput", selection, purchaseId=purchase, **where)
+
+
+async def paid(ask: Ask, who: Viewer, purchase: str, method: str, key: str) -> dict[str, Any]:
+    given = {"purchaseId": purchase, "paymentMethod": method, "idempotencyKey": key}
+    return await did(ask, who, "purchasePay", "PurchasePayInput", PAYMENT, **given)
+
+
+async def test_a_purchase_refuses_what_is_wrong_and_loses_nothing(ask: Ask, house: House, price: Price) -> None:
+    """P2.2: resumable and idempotent; P2.3: an unknown means of payment is told, and told again."""
+    owner = house.paul.owner
+    purchase = (await drafted(ask, owner, price, "one"))["purchase"]["id"]
+    assert (await drafted(ask, owner, price, "one"))["purchase"]["id"] == purchase
+    early = await paid(ask, owner, purchase, "pm_sandbox_success", "early")
+    assert early["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
+    assert "BILLING_CONFIRMED" in early["userErrors"][0]["message"]
+    for wrong, code in ({"country": "ZZ"}, "VALUE_INVALID"), ({"city": "  "}, "BLANK"), ({"street": "x" * 201}, "TOO_LONG"):
+        assert (await billed(ask, owner, purchase, **wrong))["userErrors"][0]["code"] == code
+    confirmed = await billed(ask, owner, purchase, orderNumber="4242 4242 4242 4242")
+    assert confirmed["purchase"] == {"status": "BILLING_CONFIRMED", "street": "3 rue du Four", "orderNumber": "•••• 4242"}
+    unknown = await paid(ask, owner, purchase, "pm_unheard_of", "u")
+    assert unknown == await paid(ask, owner, purchase, "pm_unheard_of", "u")
+    assert (unknown["payment"]["status"], unknown["userErrors"][0]["code"]) == ("DECLINED", "VALUE_INVALID")
+    other = await paid(ask, owner, purchase, "pm_sandbox_success", "u")
+    assert other["userErrors"][0]["code"] == "IDEMPOTENCY_MISMATCH"
+    active = await paid(ask, owner, purchase, "pm_sandbox_success", "v")
+    assert (active["payment"]["status"], active["purchase"]["status"]) == ("SUCCEEDED", "ACTIVE")
+    again = await billed(ask, owner, purchase)
+    assert again["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
+
+
+async def test_a_payment_waits_for_the_bank_and_is_asked_again(ask: Ask, house: House, price: Price, parts: Parts) -> None:
+    """P2.3: the states of strong customer authentication are shown."""
+    owner = house.paul.owner
+    purchase = (await drafted(ask, owner, price, "sca"))["purchase"]["id"]
+    await billed(ask, owner, purchase)
+    waiting = await paid(ask, owner, purchase, "pm_sandbox_confirmation", "s")
+    assert (waiting["payment"]["status"], waiting["purchase"]["status"]) == ("REQUIRES_ACTION", "PAYMENT_PENDING")
+    found = await ask(
+        owner, "query($id: ID!) { node(id: $id) { ... on Purchase { payments { id confirmationUrl } } } }", id=purchase
+    )
+    (payment,) = found["data"]["node"]["payments"]
+    await parts.gateway.decide(payment["confirmationUrl"].rpartition("/")[2], approved=False)  # type: ignore[attr-defined] # the sandbox
+    refused = await did(ask, owner, "paymentRefresh", "PaymentRefreshInput", PAYMENT, paymentId=payment["id"])
+    assert (refused["payment"]["status"], refused["purchase"]["status"]) == ("DECLINED", "BILLING_CONFIRMED")
+    assert refused["userErrors"][0]["code"] == "PAYMENT_DECLINED"
+
+
+async def test_a_price_that_is_no_longer_sold_cannot_be_bought(ask: Ask, house: House, price: Price, act: Act) -> None:
+    """P2.1: versions of prices."""
+    await Price.filter(pk=price.pk).update(valid_until=act.at)
+    assert (await drafted(ask, house.paul.owner, price, "late"))["userErrors"][0]["code"] == "NOT_FOUND"
+
+
+async def test_a_ticket_is_opened_once_by_chat_or_from_the_account(ask: Ask, house: House) -> None:
+    """P5.1, P5.8: phone calls and mails become tickets by other ways."""
+    given = {"subject": "Lenteur", "body": "Tout est lent", "category": "PERFORMANCE", "idempotencyKey": "k"}
+    selection = "ticket { id channel category } userErrors { code field }"
+    first = await did(ask, house.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given)
+    assert first == await did(ask, house.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given)
+    assert first["ticket"]["channel"] == "WEB"
+    for wrong, code in (
+        ({"channel": "PHONE"}, "VALUE_INVALID"),
+        ({"subject": " "}, "BLANK"),
+        ({"body": "x" * 8_001}, "TOO_LONG"),
+        ({"body": "Autre"}, "IDEMPOTENCY_MISMATCH"),
+        ({"idempotencyKey": "a\nb"}, "VALUE_INVALID"),
+    ):
+        payload = await did(ask, house.paul.owner, "ticketOpen", "TicketOpenInput", selection, **{**given, **wrong})
+        assert payload["userErrors"][0]["code"] == code
+
+
+async def test_what_waits_for_a_third_party_is_open_to_the_customer(ask: Ask, house: House, act: Act) -> None:
+    """P5.3: on hold is the vendor's affair."""
+    ticket = house.paul.row(Ticket)
+    await ticket.claim(act, house.alice.user)
+    await did(
+        ask, house.alice, "ticketMove", "TicketMoveInput", "ticket { status }", ticketId=house.paul.id(Ticket), status="ON_HOLD"
+    )
+    listed = """query($s: [TicketStatus!], $a: Boolean) {
+        tickets(status: $s, assigned: $a) { nodes { status assignee { name email } } } }"""
+    customers = (await ask(house.paul.owner, listed, s=["OPEN"]))["data"]["tickets"]["nodes"]
+    assert customers == [{"status": "OPEN", "assignee": {"name": "Alice", "email": None}}]
+    assert (await ask(house.paul.owner, listed, s=["ON_HOLD"]))["data"]["tickets"]["nodes"] == []
+    agents = (await ask(house.alice, listed, s=["ON_HOLD"], a=True))["data"]["tickets"]["nodes"]
+    assert agents == [{"status": "ON_HOLD", "assignee": {"name": "Alice", "email": "alice@camcha.example"}}]
+    free = (await ask(house.alice, listed, a=False))["data"]["tickets"]["nodes"]
+    assert [ticket["assignee"] for ticket in free] == [None]
+
+
+async def test_an_illegal_move_names_the_legal_ones(ask: Ask, house: House) -> None:
+    """P5.2: closed stays closed; P6.2."""
+    ticket = house.paul.id(Ticket)
+    closed = await did(ask, house.paul.owner, "ticketClose", "TicketCloseInput", "ticket { status closedAt }", ticketId=ticket)
+    assert closed["ticket"]["status"] == TicketStatus.CLOSED.value
+    moved = await did(
+        ask, house.alice, "ticketMove", "TicketMoveInput", "userErrors { code message }", ticketId=ticket, status="OPEN"
+    )
+    assert moved["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
+    replied = await did(
+        ask, house.paul.owner, "ticketReply", "TicketReplyInput", "ticket { follows { id } lastSequence } userErrors { code }",
+        ticketId=ticket, body="Encore moi", clientMessageId="after",
+    )  # fmt: skip
+    assert replied["ticket"]["follows"]["id"] == ticket
+    stolen = await did(
+        ask, house.paul.owner, "ticketReply", "TicketReplyInput", "userErrors { code }",
+        ticketId=ticket, body="x", clientMessageId="file", fileIds=[ticket],
+    )  # fmt: skip
+    assert stolen["userErrors"] == [{"code": "NOT_FOUND"}]
+
+
+async def test_the_operator_proves_the_numbering(ask: Ask, house: House, act: Act) -> None:
+    """P6.4, and nobody else may ask."""
+    oscar = await signed_in(act, await person(act, "Oscar", Staff.OPERATOR), factor=True)
+    found = await ask(oscar, "{ invoiceNumbering { issued faults } }")
+    assert found["data"]["invoiceNumbering"] == {"issued": 2, "faults": []}
+    refused = await ask(house.alice, "{ invoiceNumbering { issued } }")
+    assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+@pytest.mark.parametrize(
+    ("demonstration", "seconds", "code"), [(False, 60, "NOT_ACTIVE"), (True, 0, "VALUE_INVALID"), (True, 86_400, None)]
+)
+async def test_time_moves_forward_in_a_demonstration_only(
+    db: str, act: Act, engine: "Engine", parts: Parts, demonstration: bool, seconds: int, code: str | None
+) -> None:
+    from engine import Params
+
+    clock = SystemClock()
+    oscar = await signed_in(act, await person(act, "Oscar", Staff.OPERATOR), factor=True)
+    context = Context(oscar, replace(parts, clock=clock, demonstration=demonstration))
+    asked = "mutation($s: Int!) { clockAdvance(input: {seconds: $s}) { now userErrors { code } } }"
+    answer = await engine.execute(engine.prepare(Params(asked, variables={"s": seconds})), context)
+    errors = [error["code"] for error in answer["data"]["clockAdvance"]["userErrors"]]
+    assert errors == ([code] if code else [])
+    assert clock.offset.total_seconds() == (0 if code else seconds)

@@ -1,0 +1,87 @@
+"""How many SQL statements a page takes: one a list and a level, however many rows."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from models.act import Act
+from models.invoice import Invoice, InvoiceLine
+from models.offer import Price
+from models.payment import Payment
+from models.purchase import Purchase
+from models.ticket import Category, Channel, Ticket
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Ask, Company, House
+
+INBOX = """{ tickets(first: 50) {
+    nodes { subject account { legalName } requester { name } assignee { name } lastMessage { body author { name } } }
+    pageInfo { hasNextPage }
+} }"""
+INBOX_STATEMENTS = 7  # tickets, companies, requesters, assignees, which messages, the messages, their authors
+INVOICES = "{ invoices(first: 50) { nodes { number lines { label } purchase { price { interval } } } } }"
+INVOICE_STATEMENTS = 4  # invoices, lines, purchases, prices
+
+
+async def ask_for_help(act: Act, house: "House", tickets: int) -> None:
+    user, agent = house.paul.owner.user, house.alice.user
+    assert user is not None
+    assert agent is not None
+    for number in range(tickets):
+        async with act.transaction() as tx:
+            ticket = await Ticket.open(
+                tx, house.paul.account, user, subject=f"Aide {number}", channel=Channel.WEB, category=Category.BUG
+            )
+        await ticket.claim(act, agent)
+        await ticket.reply(act, user, f"Bonjour {number}", f"m{number}")
+
+
+async def invoice(act: Act, company: "Company", price: Price, invoices: int, first: int = 1_000) -> None:
+    sold: Invoice = company.row(Invoice)
+    for number in range(first, first + invoices):
+        purchase = await Purchase.create(account=company.account, price=price, created_at=act.at)
+        payment = await Payment.create(
+            account=company.account, purchase=purchase, amount_cents=3480, method="card", created_at=act.at
+        )
+        made = await Invoice.create(
+            position=number, number=f"FA-2026-{number:06d}", account=company.account, purchase=purchase,
+            payment=payment, offer_id=sold.offer_id, period_index=0, issued_at=act.at, issued_on=act.day, due_on=act.day,
+            net_cents=2900, vat_cents=580, gross_cents=3480, facts={}, sha256="-",
+        )  # fmt: skip
+        await InvoiceLine.create(
+            invoice=made, position=1, label="Essentiel", quantity=1, unit_net_cents=2900, net_cents=2900, vat_rate=2000
+        )
+
+
+def statements(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was sent to the database since the last look."""
+    sent = [record.getMessage() for record in caplog.records if record.name == "tortoise.db_client"]
+    caplog.clear()
+    return [each for each in sent if each.lstrip().startswith("SELECT")]
+
+
+async def counted(ask: "Ask", viewer: Any, query: str, caplog: pytest.LogCaptureFixture) -> tuple[int, int]:
+    """How many rows a list has and how many statements it took."""
+    with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
+        statements(caplog)
+        answer = await ask(viewer, query)
+    assert "errors" not in answer
+    (page,) = answer["data"].values()
+    return len(page["nodes"]), len(statements(caplog))
+
+
+async def test_the_inbox(ask: "Ask", house: "House", act: Act, caplog: pytest.LogCaptureFixture) -> None:
+    await ask_for_help(act, house, 3)
+    assert await counted(ask, house.alice, INBOX, caplog) == (5, INBOX_STATEMENTS)
+    await ask_for_help(act, house, 45)
+    assert await counted(ask, house.alice, INBOX, caplog) == (50, INBOX_STATEMENTS)
+
+
+async def test_invoices_with_lines(
+    ask: "Ask", house: "House", act: Act, price: Price, caplog: pytest.LogCaptureFixture
+) -> None:
+    await invoice(act, house.paul, price, 4)
+    assert await counted(ask, house.paul.owner, INVOICES, caplog) == (5, INVOICE_STATEMENTS)
+    await invoice(act, house.paul, price, 45, first=2_000)
+    assert await counted(ask, house.paul.owner, INVOICES, caplog) == (50, INVOICE_STATEMENTS)

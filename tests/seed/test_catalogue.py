@@ -1,0 +1,82 @@
+"""The catalogue gets into the database, and again, without rewriting what was sold."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from models.article import Article
+from models.locale import Locale
+from models.offer import Interval, Offer, Price
+from seed import catalogue
+from seed.content import articles, offers
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+
+async def stored() -> list[list[dict[str, Any]]]:
+    return [await model.all().order_by("id").values() for model in (Offer, Price, Article)]
+
+
+async def test_everything_written_is_stored(db: str, clock: "MovableClock") -> None:
+    await catalogue.load(clock.now())
+    complet = await Offer.get(slug="tpe-complet")
+    assert complet.text(Locale.FR)["advantages"] == list(next(o for o in offers() if o.slug == "tpe-complet").fr.advantages)
+    found = {price.interval: price.gross.cents async for price in Price.current(clock.now()).filter(offer_id=complet.pk)}
+    assert found == {Interval.MONTH: 9480, Interval.YEAR: 94800}
+    assert await Offer.all().count() == len(offers())
+    assert await Article.all().count() == len(articles())
+    assert await Article.matching(Article.all(), "RGPD", Locale.FR).exists()
+
+
+async def test_positions_order_the_library_without_ties(db: str, clock: "MovableClock") -> None:
+    await catalogue.load(clock.now())
+    for model in (Offer, Article):
+        positions = [row["position"] for row in await model.all().order_by("position").values("position")]
+        assert positions == list(range(1, len(positions) + 1))
+
+
+async def test_a_second_time_changes_nothing(db: str, clock: "MovableClock") -> None:
+    await catalogue.load(clock.now())
+    before = await stored()
+    clock.advance(timedelta(days=40))
+    await catalogue.load(clock.now())
+    assert await stored() == before
+
+
+async def test_a_webinar_keeps_the_date_it_was_announced_for(db: str, clock: "MovableClock") -> None:
+    await catalogue.load(clock.now())
+    before = {row.slug: row.starts_at async for row in Article.filter(kind="WEBINAR")}
+    assert before
+    assert all(isinstance(at, datetime) and at > clock.now() for at in before.values())
+    clock.advance(timedelta(days=3))
+    await catalogue.load(clock.now())
+    assert {row.slug: row.starts_at async for row in Article.filter(kind="WEBINAR")} == before
+
+
+async def test_a_changed_price_closes_the_old_version_and_leaves_it_as_it_was(db: str, clock: "MovableClock") -> None:
+    content = offers()
+    await catalogue.sell(clock.now(), content)
+    old = await Price.get(offer__slug=content[0].slug, interval=Interval.MONTH)
+    clock.advance(timedelta(days=1))
+    dearer = replace(content[0], monthly_net_cents=old.net_cents + 100)
+    await catalogue.sell(clock.now(), [dearer, *content[1:]])
+    versions = await Price.filter(offer_id=old.offer_id, interval=Interval.MONTH).order_by("id")
+    assert [(v.net_cents, v.valid_from, v.valid_until) for v in versions] == [
+        (old.net_cents, old.valid_from, clock.now()),
+        (old.net_cents + 100, clock.now(), None),
+    ]
+    assert await Price.current(clock.now()).filter(offer_id=old.offer_id).count() == 2
+
+
+async def test_a_changed_text_replaces_the_old_one_also_in_the_search(db: str, clock: "MovableClock") -> None:
+    content = articles()
+    await catalogue.publish(clock.now(), content)
+    changed = replace(content[0], fr=replace(content[0].fr, title="Une girafe"))
+    await catalogue.publish(clock.now(), [changed, *content[1:]])
+    assert [row.slug async for row in Article.matching(Article.all(), "girafe", Locale.FR)] == [changed.slug]
+    assert await Article.all().count() == len(content)
+
+
+def test_no_trial_is_promised_before_one_can_be_bought() -> None:
+    assert {offer.trial_days for offer in offers()} == {0}

@@ -1,0 +1,123 @@
+"""A demonstration's people can sign in as the table says, and its past is one that could have happened."""
+
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auth.accounts import authenticate, company_of
+from auth.guard import Guard
+from billing.checkout import Till
+from billing.sandbox import Sandbox
+from billing.seller import seller
+from models.act import Act
+from models.event import Event
+from models.invoice import Invoice
+from models.letter import Letter
+from models.numbering import numbering_faults
+from models.payment import Payment, PaymentStatus
+from models.purchase import Purchase, PurchaseStatus
+from models.ticket import Channel, Message, Ticket, TicketStatus
+from models.user import Staff, User
+from models.viewer import Viewer
+from seed import demonstration
+from seed.people import CUSTOMER, NEIGHBOUR, people
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+SELLER = Path(__file__).parents[2] / "billing" / "seller.toml"
+
+
+@pytest.fixture
+async def guard(clock: "MovableClock") -> AsyncIterator[Guard]:
+    guard = Guard.of("a secret key of a test, long enough", clock)
+    yield guard
+    guard.passwords.close()
+
+
+@pytest.fixture
+def till(guard: Guard) -> Till:
+    return Till(Sandbox("http://shop.example"), seller(SELLER), guard.signer, "http://shop.example")
+
+
+@pytest.fixture
+async def filled(db: str, clock: "MovableClock", bus: "RecordingBus", guard: Guard, till: Till) -> None:
+    assert await demonstration.load(clock.now(), bus, guard, till)
+
+
+async def test_everybody_signs_in_as_the_table_says(filled: None, act: Act, guard: Guard) -> None:
+    for person in people():
+        user = await authenticate(
+            act, guard, email=person.email, password=person.password, code=person.code_at(act.at) or None, peer="::1"
+        )
+        assert (user.staff, user.second_factor) == (person.staff, person.staff is not None)
+        company = await company_of(user)
+        assert (company and company.siren) == (person.company and person.company.siren)
+
+
+def test_every_role_is_there() -> None:
+    assert {person.staff for person in people()} == {None, *Staff}
+    assert {person.email.partition("@")[2] for person in people()} == {"camcha.example"}
+
+
+async def test_the_passwords_are_strong(guard: Guard) -> None:
+    for person in people():
+        own = (person.company.legal_name,) if person.company else ()
+        await guard.passwords.require_strong(person.password, person.email, person.name, *own)
+
+
+async def test_invoices_are_numbered_in_the_order_of_their_dates(filled: None, clock: "MovableClock") -> None:
+    issued = await Invoice.all().order_by("position")
+    assert len(issued) == 6
+    assert await numbering_faults() == []
+    assert len({(each.issued_on.year, each.issued_on.month) for each in issued}) >= 5
+    assert issued[-1].issued_at < clock.now()
+
+
+async def test_purchases_are_paid_and_one_was_declined_first(filled: None) -> None:
+    assert {each.status for each in await Purchase.all()} == {PurchaseStatus.ACTIVE}
+    statuses = sorted(each.status.value for each in await Payment.all())
+    assert statuses == ["DECLINED"] + [PaymentStatus.SUCCEEDED.value] * 6
+
+
+async def test_reports_have_something_to_tell(filled: None) -> None:
+    tickets = await Ticket.all()
+    assert {each.channel for each in tickets} == set(Channel)
+    assert {each.status for each in tickets} == set(TicketStatus)
+    assert len({each.opened_on for each in tickets}) >= 10
+    assert len({each.first_response_seconds for each in tickets} - {None}) >= 8
+    waiting = [each for each in tickets if each.status is TicketStatus.NEW]
+    assert [(each.assignee_id, each.first_response_at) for each in waiting] == [(None, None)]
+
+
+async def test_the_past_happened_in_order_and_before_now(filled: None, clock: "MovableClock") -> None:
+    events = await Event.all().order_by("id")
+    assert all(before.at <= after.at for before, after in pairwise(events))
+    assert events[-1].at < clock.now()
+    assert all(message.at >= message.ticket.created_at for message in await Message.all().select_related("ticket"))
+
+
+async def test_two_companies_have_their_own(filled: None) -> None:
+    seen = []
+    for person in (CUSTOMER, NEIGHBOUR):
+        user = await User.get(email=person.email)
+        found = await Ticket.visible_to(Viewer(user=user, account=await company_of(user)))
+        seen.append({ticket.pk for ticket in found})
+    assert all(seen)
+    assert not seen[0] & seen[1]
+
+
+async def test_old_letters_are_not_sent_again(filled: None) -> None:
+    assert await Letter.all().count() == 6
+    assert not await Letter.filter(next_attempt_at__not_isnull=True).exists()
+
+
+async def test_a_database_with_users_stays_as_it_is(
+    db: str, clock: "MovableClock", bus: "RecordingBus", guard: Guard, till: Till
+) -> None:
+    await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=clock.now())
+    assert not await demonstration.load(clock.now(), bus, guard, till)
+    assert await User.all().count() == 1

@@ -1,0 +1,256 @@
+"""The real server in a process of its own, and clients that reach it as everybody does: by HTTP and by websocket."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pyotp
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+ROOT = Path(__file__).parents[2]
+SECRET_KEY = "a-key-for-tests-only-0123456789-abcdefghij"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """`python -m cli serve` on a database of ours, its mail and files in a folder of its own."""
+
+    database_url: str
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
+        return kept | {
+            "CAMCHA_DATABASE_URL": self.database_url,
+            "CAMCHA_SECRET_KEY": SECRET_KEY,
+            "CAMCHA_BASE_URL": self.url,
+            "CAMCHA_MAIL_URL": f"file://{self.folder / 'mail'}",
+            "CAMCHA_FILES": str(self.folder / "files"),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def command(self, *arguments: str) -> str:
+        """Run one of the operator's commands to its end; what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self) -> None:
+        """Start and wait until it is ready."""
+        log = (self.folder / "log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "serve", "--port", str(self.port)],
+            cwd=ROOT, env=self.environment, stdout=log, stderr=log,
+        )  # fmt: skip
+        log.close()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(self.log)
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """As an operator would."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+
+    def letters(self, address: str) -> list[EmailMessage]:
+        """What was mailed to this address, the first letter first."""
+        paths = sorted((self.folder / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+        read = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
+        return [letter for letter in read if isinstance(letter, EmailMessage) and address in str(letter["To"])]
+
+    async def letter(self, address: str, number: int = 1) -> EmailMessage:
+        """Wait for the n-th letter to this address."""
+        async with asyncio.timeout(20):
+            while len(self.letters(address)) < number:
+                await asyncio.sleep(0.1)
+        return self.letters(address)[number - 1]
+
+
+@dataclass
+class Client:
+    """Somebody with an HTTP client and a websocket."""
+
+    server: Server
+    token: str | None = None
+    language: str = "fr"
+
+    async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The whole answer of one operation."""
+        headers = {"Accept-Language": self.language} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
+        async with httpx.AsyncClient(base_url=self.server.url, timeout=30) as http:
+            answer = await http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        return dict(answer.json())
+
+    async def data(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The data of an operation that must not fail."""
+        answer = await self.ask(query, **variables)
+        assert "errors" not in answer, answer
+        return dict(answer["data"])
+
+    async def do(self, name: str, kind: str, given: dict[str, Any], selection: str) -> dict[str, Any]:
+        """One mutation's payload, which must hold no userErrors."""
+        payload = await self.attempt(name, kind, given, selection)
+        assert payload["userErrors"] == [], payload
+        return payload
+
+    async def attempt(self, name: str, kind: str, given: dict[str, Any], selection: str) -> dict[str, Any]:
+        """One mutation's payload."""
+        document = (
+            f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
+        )
+        return dict((await self.data(document, input=given))[name])
+
+    async def sign_in(self, email: str, password: str, secret: str | None = None) -> "Client":
+        """Sign in, with a fresh one-time code where there is a second factor."""
+        code = {"code": pyotp.TOTP(secret).now()} if secret else {}
+        given = {"email": email, "password": password, **code}
+        payload = await self.do("sessionSignIn", "SessionSignInInput", given, "session { accessToken refreshToken }")
+        self.token = payload["session"]["accessToken"]
+        return self
+
+    @asynccontextmanager
+    async def socket(self) -> AsyncIterator["Live"]:
+        """A websocket after its handshake."""
+        url = self.server.url.replace("http", "ws") + "/graphql"
+        async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")], max_queue=1024) as websocket:
+            payload = {"authorization": f"Bearer {self.token}"} if self.token else {}
+            await websocket.send(orjson.dumps({"type": "connection_init", "payload": payload}).decode())
+            assert orjson.loads(await websocket.recv())["type"] == "connection_ack"
+            live = Live(websocket)
+            reader = asyncio.create_task(live.read())
+            try:
+                yield live
+            finally:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+
+
+class Live:
+    """The operations of one websocket."""
+
+    def __init__(self, websocket: ClientConnection) -> None:
+        self._websocket = websocket
+        self._numbers = count(1)
+        self._queues: dict[str, asyncio.Queue[dict[str, Any]]] = {}
+
+    async def read(self) -> None:
+        async for text in self._websocket:
+            message = orjson.loads(text)
+            if message["type"] == "ping":
+                await self._websocket.send('{"type":"pong"}')
+            elif message.get("id") in self._queues:
+                self._queues[message["id"]].put_nowait(message)
+
+    async def follow(self, query: str, **variables: Any) -> "Following":
+        """Start a subscription."""
+        key = str(next(self._numbers))
+        self._queues[key] = asyncio.Queue()
+        payload = {"query": query, "variables": variables}
+        await self._websocket.send(orjson.dumps({"id": key, "type": "subscribe", "payload": payload}).decode())
+        return Following(self._queues[key])
+
+
+@dataclass
+class Following:
+    """What arrives of one subscription."""
+
+    queue: asyncio.Queue[dict[str, Any]]
+
+    async def next(self, seconds: float = 10) -> dict[str, Any]:
+        """The next event's data."""
+        message = await asyncio.wait_for(self.queue.get(), seconds)
+        assert message["type"] == "next", message
+        assert "errors" not in message["payload"], message
+        (event,) = message["payload"]["data"].values()
+        return dict(event)
+
+    async def until(self, kind: str, seconds: float = 10) -> dict[str, Any]:
+        """The next event of this kind."""
+        while (event := await self.next(seconds))["kind"] != kind:
+            pass
+        return event
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """One of the vendor's people, as the operator created them."""
+
+    email: str
+    password: str
+    secret: str
+
+    async def at(self, server: Server, language: str = "fr") -> Client:
+        return await Client(server, language=language).sign_in(self.email, self.password, self.secret)
+
+
+def colleague(server: Server, email: str, role: str) -> Colleague:
+    """Create a member of staff by the operator's command."""
+    printed = server.command("staff", email, "--name", role.title(), "--role", role)
+    facts = dict(re.findall(r"^\s*(password|secret):?\s+(\S+)\s*$", printed, re.M | re.I))
+    facts = {name.lower(): value for name, value in facts.items()}
+    return Colleague(email, facts["password"], facts["secret"])
+
+
+@contextlib.contextmanager
+def served(database_url: str, folder: Path) -> Iterator[Server]:
+    """A server with the catalogue, stopped at the end."""
+    server = Server(database_url, folder)
+    server.command("seed")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,191 @@
+"""Nothing acknowledged is lost and nothing comes twice, though the server is killed twice under load: promise P5.5.
+
+50 chats, each with its customer and an agent, who both write by HTTP and read by websocket. Who gets no answer repeats the
+request with the same clientMessageId; whose socket dies reconnects with `after:` the last event seen.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+from websockets.typing import Subprotocol
+
+from tests.clients.people import chat, customer
+from tests.story.house import Client, Server, colleague, served
+
+COMPANIES, CHATS_EACH = 5, 10
+MESSAGES_EACH = 21  # of both people in 50 chats: 2,100
+KILLED_AT = (600, 1400)  # acknowledged messages
+EVENTS = """subscription($id: ID!, $after: Int) { ticketEvents(ticketId: $id, after: $after) {
+    sequence message { clientMessageId } } }"""
+REPLY = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }"
+STORED = """query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence
+    messages(first: 100) { totalCount nodes { sequence clientMessageId } } } } }"""
+
+
+@pytest.fixture
+def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+    with served(database_url, tmp_path) as running:
+        yield running
+
+
+@dataclass
+class Writer:
+    """One person's messages in one chat, each repeated until it is acknowledged."""
+
+    person: Client
+    chat: str
+    name: str
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    unanswered: int = 0
+
+    async def write(self, http: httpx.AsyncClient) -> None:
+        for number in range(MESSAGES_EACH):
+            key = f"{self.name}-{number}"
+            while key not in self.acknowledged:
+                await self._try(http, key)
+
+    async def _try(self, http: httpx.AsyncClient, key: str) -> None:
+        given = {"ticketId": self.chat, "body": f"Message {key}", "clientMessageId": key}
+        headers = {"Authorization": f"Bearer {self.person.token}"}
+        try:
+            answer = await http.post("/graphql", json={"query": REPLY, "variables": {"input": given}}, headers=headers)
+        except httpx.TransportError:
+            self.unanswered += 1
+            await asyncio.sleep(0.2)
+            return
+        payload = answer.json()["data"]["ticketReply"]
+        assert payload["userErrors"] == [], payload
+        self.acknowledged[key] = payload["message"]["sequence"]
+
+
+@dataclass
+class Reader:
+    """Everything one person sees in all of their chats, through as many sockets as it takes."""
+
+    person: Client
+    chats: list[str]
+    seen: dict[str, list[tuple[int, str | None]]] = field(default_factory=dict)
+    sockets: int = 0
+
+    async def read(self) -> None:
+        """Read until cancelled."""
+        while True:
+            with suppress(OSError, EOFError, WebSocketException):
+                url = self.person.server.url.replace("http", "ws") + "/graphql"
+                async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")]) as websocket:
+                    await self._follow(websocket)
+            await asyncio.sleep(0.1)
+
+    async def _follow(self, websocket: ClientConnection) -> None:
+        await _send(websocket, type="connection_init", payload={"authorization": f"Bearer {self.person.token}"})
+        assert orjson.loads(await websocket.recv()) == {"type": "connection_ack"}
+        self.sockets += 1
+        for each in self.chats:
+            payload = {"query": EVENTS, "variables": {"id": each, "after": self.last(each)}}
+            await _send(websocket, id=each, type="subscribe", payload=payload)
+        async for text in websocket:
+            await self._hear(websocket, orjson.loads(text))
+
+    async def _hear(self, websocket: ClientConnection, message: dict[str, Any]) -> None:
+        if message["type"] == "ping":
+            return await _send(websocket, type="pong")
+        assert message["type"] == "next", message
+        event = message["payload"]["data"]["ticketEvents"]
+        said = event["message"] or {"clientMessageId": None}
+        self.seen.setdefault(message["id"], []).append((event["sequence"], said["clientMessageId"]))
+        return None
+
+    def last(self, chat: str) -> int:
+        return self.seen[chat][-1][0] if chat in self.seen else 0
+
+
+async def _send(websocket: ClientConnection, **message: Any) -> None:
+    await websocket.send(orjson.dumps(message).decode())
+
+
+async def test_two_kills_lose_nothing_and_repeat_nothing(server: Server) -> None:
+    customers = [await customer(server, f"paul{number}@boulangerie.example") for number in range(COMPANIES)]
+    agent = await colleague(server, "alice@camcha.example", "AGENT").at(server)
+    chats = {person.token: [await chat(person, number) for number in range(CHATS_EACH)] for person in customers}
+    readers = [Reader(person, chats[person.token]) for person in customers]
+    readers.append(Reader(agent, [each for reader in readers for each in reader.chats]))
+    writers = [
+        Writer(person, each, name)
+        for reader in readers[:-1]
+        for each in reader.chats
+        for person, name in ((reader.person, "customer"), (agent, "agent"))
+    ]
+    reading = [asyncio.create_task(reader.read()) for reader in readers]
+    await asyncio.gather(everybody_writes(server, writers), the_server_is_killed(server, writers, readers))
+    stored = {each: await stored_in(agent, each) for each in readers[-1].chats}
+    await everybody_has_read(readers, reading, stored)
+    nothing_is_missing_nothing_is_twice(readers, writers, stored)
+
+
+async def everybody_writes(server: Server, writers: list[Writer]) -> None:
+    async def at_a_desk(own: list[Writer]) -> None:
+        async with httpx.AsyncClient(base_url=server.url, timeout=30, verify=False) as http:  # noqa: S501 - it is plain HTTP
+            await asyncio.gather(*(writer.write(http) for writer in own))
+
+    await asyncio.gather(*(at_a_desk(writers[start : start + 2]) for start in range(0, len(writers), 2)))
+
+
+async def the_server_is_killed(server: Server, writers: list[Writer], readers: list[Reader]) -> None:
+    """Each time while messages are under way, of which some get no answer, and all the sockets are lost."""
+    for number, count in enumerate(KILLED_AT, start=1):
+        while sum(len(writer.acknowledged) for writer in writers) < count:
+            await asyncio.sleep(0.01)
+        unanswered, sockets = sum(writer.unanswered for writer in writers), [reader.sockets for reader in readers]
+        server.kill()
+        await asyncio.to_thread(server.start)
+        assert sum(writer.unanswered for writer in writers) > unanswered
+        assert min(sockets) >= number
+
+
+async def stored_in(agent: Client, chat: str) -> tuple[int, dict[str, int]]:
+    """The number of a chat's last event, and of each message by its client's id."""
+    ticket = (await agent.data(STORED, id=chat))["node"]
+    nodes = ticket["messages"]["nodes"]
+    keyed = {node["clientMessageId"]: node["sequence"] for node in nodes if node["clientMessageId"]}
+    assert ticket["messages"]["totalCount"] == len(nodes) == len({node["clientMessageId"] for node in nodes})
+    return ticket["lastSequence"], keyed
+
+
+async def everybody_has_read(
+    readers: list[Reader], reading: list[asyncio.Task[None]], stored: dict[str, tuple[int, dict[str, int]]]
+) -> None:
+    async with asyncio.timeout(30):
+        while any(reader.last(each) < stored[each][0] for reader in readers for each in reader.chats):
+            assert not any(task.done() for task in reading)
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(1)  # whatever would come twice comes now
+    for task in reading:
+        task.cancel()
+    ended = await asyncio.gather(*reading, return_exceptions=True)
+    assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
+
+
+def nothing_is_missing_nothing_is_twice(
+    readers: list[Reader], writers: list[Writer], stored: dict[str, tuple[int, dict[str, int]]]
+) -> None:
+    assert len(stored) == COMPANIES * CHATS_EACH == 50
+    assert sum(len(writer.acknowledged) for writer in writers) == 2_100
+    for reader in readers:
+        assert reader.sockets > len(KILLED_AT)
+        for each in reader.chats:
+            last, keyed = stored[each]
+            assert [sequence for sequence, _ in reader.seen[each]] == list(range(1, last + 1))
+            assert {key: sequence for sequence, key in reader.seen[each] if key} == keyed
+    for writer in writers:
+        own = {key: sequence for key, sequence in stored[writer.chat][1].items() if key.startswith(f"{writer.name}-")}
+        assert own == writer.acknowledged
+        assert list(own.values()) == sorted(own.values())

@@ -1,0 +1,272 @@
+"""The first whole story, over real sockets against the real process, on SQLite and on PostgreSQL.
+
+A company signs up, buys, gets its invoice and chats with an agent; the server is killed in mid-chat; an analyst asks for
+figures. Promises P1.4, P2.1, P2.2, P2.4, P3.4, P3.6, P4.3, P5.1, P5.2, P5.5, P5.7, P6.1, P6.2, P6.3.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyotp
+import pypdf
+import pytest
+
+from tests.story.house import Client, Colleague, Server, colleague, served
+
+PAUL = "paul@boulangerie.example"
+PASSWORD = "fournil-tournesol-rivage-72"
+TICKET_EVENTS = """subscription($id: ID!, $after: Int) { ticketEvents(ticketId: $id, after: $after) {
+    sequence kind status actor { name } message { body fromStaff clientMessageId } } }"""
+INBOX = "subscription($after: Int) { inboxEvents(after: $after) { sequence kind ticket { id subject channel status } } }"
+TYPING = "subscription($id: ID!) { ticketTyping(ticketId: $id) { typing user { name } } }"
+
+
+@pytest.fixture
+def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+    with served(database_url, tmp_path) as running:
+        yield running
+
+
+async def test_the_story(server: Server) -> None:
+    agent, analyst = colleague(server, "alice@camcha.example", "AGENT"), colleague(server, "nadia@camcha.example", "ANALYST")
+    await anyone_reads_the_catalogue_and_the_library(server)
+    paul = await paul_signs_up(server)
+    invoice = await paul_buys(paul)
+    await the_invoice_is_readable(paul, invoice)
+    await paul_turns_the_second_factor_on(paul)
+    await paul_and_alice_chat(paul, await agent.at(server, "en"))
+    await nadia_asks_for_figures(server, analyst)
+
+
+async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
+    """P2.1, P5.7: without signing in, in French and in English."""
+    visitor = Client(server)
+    found = await visitor.data(
+        """{ offers(segment: TPE) { totalCount nodes { slug name english: name(locale: EN)
+             prices { interval net { amountCents formatted } gross { amountCents } } } }
+             articles(search: "TELECHARGER une facture") { nodes { slug title } } contact { email phone openingHours } }"""
+    )
+    first = found["offers"]["nodes"][0]
+    assert found["offers"]["totalCount"] == len(found["offers"]["nodes"]) == 3
+    assert first["prices"][0] == {
+        "interval": "MONTH", "net": {"amountCents": 2900, "formatted": "29,00\xa0€"}, "gross": {"amountCents": 3480},
+    }  # fmt: skip
+    assert found["articles"]["nodes"]
+    assert "support@" in found["contact"]["email"]
+
+
+async def paul_signs_up(server: Server) -> Client:
+    """P1.4: the SIREN is checked, the address verified by letter, in French."""
+    paul = Client(server)
+    form = {"email": PAUL, "password": PASSWORD, "name": "Paul Meunier", "legalName": "Boulangerie Meunier SARL"}
+    refused = await paul.attempt("accountSignUp", "AccountSignUpInput", {**form, "siren": "404833049"}, "accepted")
+    assert [error["code"] for error in refused["userErrors"]] == ["SIREN_INVALID"]
+    await paul.do("accountSignUp", "AccountSignUpInput", {**form, "siren": "404 833 048"}, "accepted")
+    early = await paul.attempt(
+        "sessionSignIn", "SessionSignInInput", {"email": PAUL, "password": PASSWORD}, "session { accessToken }"
+    )
+    assert [error["code"] for error in early["userErrors"]] == ["EMAIL_UNVERIFIED"]
+    letter = await server.letter(PAUL)
+    link = re.search(r"https?://\S+/verify\?token=\S+", letter.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+    assert link
+    async with httpx.AsyncClient() as browser:
+        assert (await browser.get(link[0])).status_code == 200
+        assert (await browser.post(link[0])).status_code == 200
+    return await paul.sign_in(PAUL, PASSWORD)
+
+
+async def paul_buys(paul: Client) -> dict[str, Any]:
+    """P2.2: a declined card, then one that the bank wants confirmed; P3.6: the next dates are told."""
+    offers = await paul.data(
+        "query($slug: String!) { offer(slug: $slug) { prices { id interval } } }", slug=await first_slug(paul)
+    )
+    price = next(price["id"] for price in offers["offer"]["prices"] if price["interval"] == "MONTH")
+    given = {"priceId": price, "idempotencyKey": "draft-1"}
+    purchase = (await paul.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id status }"))["purchase"]
+    again = (await paul.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id status }"))["purchase"]
+    assert purchase == again
+    billing = {"purchaseId": purchase["id"], "street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"}
+    await paul.do("purchaseConfirmBilling", "PurchaseConfirmBillingInput", billing, "purchase { status }")
+    declined = await pay(paul, purchase["id"], "pm_sandbox_declined", "pay-1")
+    assert (declined["payment"]["status"], declined["purchase"]["status"]) == ("DECLINED", "BILLING_CONFIRMED")
+    assert [error["code"] for error in declined["userErrors"]] == ["PAYMENT_DECLINED"]
+    waiting = await pay(paul, purchase["id"], "pm_sandbox_confirmation", "pay-2")
+    assert waiting["payment"]["status"] == "REQUIRES_ACTION"
+    async with paul.socket() as live, httpx.AsyncClient() as browser:
+        news = await live.follow("subscription { accountEvents { kind sequence purchase { status } invoice { number } } }")
+        await asyncio.sleep(0.2)
+        assert (await browser.get(waiting["payment"]["confirmationUrl"])).status_code == 200
+        await browser.post(waiting["payment"]["confirmationUrl"], data={"outcome": "approve"})
+        issued = await news.until("INVOICE_ISSUED")
+    return await bought(paul, purchase["id"], issued["invoice"]["number"])
+
+
+async def first_slug(client: Client) -> str:
+    return str((await client.data("{ offers(first: 1) { nodes { slug } } }"))["offers"]["nodes"][0]["slug"])
+
+
+async def pay(paul: Client, purchase: str, method: str, key: str) -> dict[str, Any]:
+    given = {"purchaseId": purchase, "paymentMethod": method, "idempotencyKey": key}
+    selection = "payment { id status confirmationUrl declineCode } purchase { status }"
+    return await paul.attempt("purchasePay", "PurchasePayInput", given, selection)
+
+
+async def bought(paul: Client, purchase: str, number: str) -> dict[str, Any]:
+    found = await paul.data(
+        """query($id: ID!) { node(id: $id) { ... on Purchase { status anchor periods { start end } } }
+           invoices { nodes { number net { amountCents } vat { amountCents } gross { amountCents } sha256 downloadUrl
+           lines { label quantity net { amountCents } } } } }""",
+        id=purchase,
+    )
+    assert found["node"]["status"] == "ACTIVE"
+    assert found["node"]["periods"][0]["start"] == found["node"]["anchor"]
+    assert len(found["node"]["periods"]) == 3
+    (invoice,) = found["invoices"]["nodes"]
+    assert invoice["number"] == number
+    assert re.fullmatch(r"FA-\d{4}-000001", number)
+    assert [invoice[part]["amountCents"] for part in ("net", "vat", "gross")] == [2900, 580, 3480]
+    return dict(invoice)
+
+
+async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None:
+    """P2.4, P3.4: the PDF is in the letter and behind a signed link, the same to the byte."""
+    letter = next(each for each in await letters_with_pdf(paul.server))
+    (attached,) = [part for part in letter.iter_attachments() if part.get_content_type() == "application/pdf"]
+    pdf = attached.get_content()
+    text = pypdf.PdfReader(BytesIO(pdf)).pages[0].extract_text()
+    assert invoice["number"] in text
+    assert "Boulangerie Meunier SARL" in text
+    async with httpx.AsyncClient() as browser:
+        downloaded = await browser.get(invoice["downloadUrl"])
+        forged = await browser.get(invoice["downloadUrl"][:-3] + "abc")
+    assert downloaded.content == pdf
+    assert forged.status_code == 404
+
+
+async def letters_with_pdf(server: Server) -> list[Any]:
+    async with asyncio.timeout(20):
+        while not (found := [letter for letter in server.letters(PAUL) if any(letter.iter_attachments())]):
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def paul_turns_the_second_factor_on(paul: Client) -> None:
+    """P4.3: from now on a code is asked for."""
+    made = await paul.do("totpSetUp", "TotpSetUpInput", {"password": PASSWORD}, "secret provisioningUri qrCodeSvg")
+    code = pyotp.TOTP(made["secret"]).now()
+    confirmed = await paul.do("totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes")
+    assert len(confirmed["recoveryCodes"]) == 10
+    given = {"email": PAUL, "password": PASSWORD}
+    refused = await paul.attempt("sessionSignIn", "SessionSignInInput", given, "session { accessToken }")
+    assert [error["code"] for error in refused["userErrors"]] == ["SECOND_FACTOR_REQUIRED"]
+    given["code"] = confirmed["recoveryCodes"][0]
+    signed_in = await paul.do("sessionSignIn", "SessionSignInInput", given, "session { accessToken }")
+    paul.token = signed_in["session"]["accessToken"]
+
+
+async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
+    """P5.5, P6.2, P5.2: the chat arrives in the inbox, is claimed, both see everything at once, survives a kill."""
+    async with alice.socket() as hers, paul.socket() as his:
+        inbox = await hers.follow(INBOX)
+        await asyncio.sleep(0.2)
+        chat = await open_chat(paul)
+        arrived = await inbox.until("TICKET_OPENED")
+        assert arrived["ticket"]["id"] == chat
+        seen_by_paul = await his.follow(TICKET_EVENTS, id=chat, after=0)
+        assert [(await seen_by_paul.next())["kind"] for _ in range(2)] == ["TICKET_OPENED", "MESSAGE_POSTED"]
+        await alice.do("ticketClaim", "TicketClaimInput", {"ticketId": chat}, "ticket { status assignee { name } }")
+        assert (await seen_by_paul.until("TICKET_ASSIGNED"))["actor"]["name"] == "Agent"
+        assert (await seen_by_paul.until("STATUS_CHANGED"))["status"] == "OPEN"
+        typing = await his.follow(TYPING, id=chat)
+        await asyncio.sleep(0.2)
+        await alice.do("ticketTyping", "TicketTypingInput", {"ticketId": chat}, "told")
+        assert (await typing.next())["typing"] is True
+        await say(alice, chat, "Bonjour Paul", "hello")
+        assert (await seen_by_paul.until("MESSAGE_POSTED"))["message"]["body"] == "Bonjour Paul"
+    await the_server_is_killed_in_mid_chat(paul, alice, chat)
+    await alice.do("ticketClose", "TicketCloseInput", {"ticketId": chat}, "ticket { status }")
+    kept = await paul.data("{ tickets(channel: CHAT) { nodes { id status messages(first: 3) { nodes { body } } } } }")
+    assert kept["tickets"]["nodes"][0]["status"] == "CLOSED"
+    assert kept["tickets"]["nodes"][0]["messages"]["nodes"][1]["body"] == "Bonjour Paul"
+
+
+async def open_chat(paul: Client) -> str:
+    given = {"subject": "Ma facture", "body": "Ma carte 4242 4242 4242 4242 ?", "channel": "CHAT", "idempotencyKey": "chat-1"}
+    ticket = (await paul.do("ticketOpen", "TicketOpenInput", given, "ticket { id lastMessage { body } }"))["ticket"]
+    assert ticket["lastMessage"]["body"] == "Ma carte •••• 4242 ?"
+    return str(ticket["id"])
+
+
+async def say(client: Client, ticket: str, body: str, key: str) -> int:
+    given = {"ticketId": ticket, "body": body, "clientMessageId": key}
+    payload = await client.do("ticketReply", "TicketReplyInput", given, "message { sequence }")
+    return int(payload["message"]["sequence"])
+
+
+async def the_server_is_killed_in_mid_chat(paul: Client, alice: Client, chat: str) -> None:
+    """Both reconnect with `after:` and hold the same gap-free sequence: nothing acknowledged lost, nothing twice."""
+    server = paul.server
+    acknowledged: dict[str, int] = {}
+    before = await sequence_of(paul, chat)
+    async with paul.socket() as live:
+        seen = await live.follow(TICKET_EVENTS, id=chat, after=before)
+        talkers = [asyncio.create_task(talk(who, chat, name, acknowledged)) for who, name in ((paul, "p"), (alice, "a"))]
+        heard = [(await seen.next())["sequence"] for _ in range(20)]
+        server.kill()
+        await asyncio.gather(*talkers, return_exceptions=True)
+    server.start()
+    for key in list(acknowledged)[-2:]:
+        who = paul if key.startswith("p") else alice
+        assert await say(who, chat, f"message {key}", key) == acknowledged[key]
+    histories = [await read_to_the_end(who, chat, heard[-1]) for who in (paul, alice)]
+    assert histories[0] == histories[1]
+    whole = await read_to_the_end(paul, chat, before)
+    assert [sequence for sequence, _ in whole] == list(range(before + 1, before + 1 + len(whole)))
+    stored = {key: sequence for sequence, key in whole}
+    assert len(stored) == len(whole)
+    assert {key: stored.get(key) for key in acknowledged} == acknowledged
+
+
+async def talk(who: Client, chat: str, name: str, acknowledged: dict[str, int]) -> None:
+    for number in range(500):
+        acknowledged[f"{name}-{number}"] = await say(who, chat, f"message {name}-{number}", f"{name}-{number}")
+
+
+async def sequence_of(who: Client, chat: str) -> int:
+    found = await who.data("query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence } } }", id=chat)
+    return int(found["node"]["lastSequence"])
+
+
+async def read_to_the_end(who: Client, chat: str, after: int) -> list[tuple[int, str]]:
+    last = await sequence_of(who, chat)
+    async with who.socket() as live:
+        seen = await live.follow(TICKET_EVENTS, id=chat, after=after)
+        events = [await seen.next() for _ in range(last - after)]
+    return [(event["sequence"], event["message"]["clientMessageId"]) for event in events]
+
+
+async def nadia_asks_for_figures(server: Server, analyst: Colleague) -> None:
+    """P6.3: figures without personal data, and a query that costs too much is refused with its cost and the limit."""
+    nadia = await analyst.at(server)
+    figures = await nadia.data(
+        """{ ticketReport(groupBy: [CHANNEL, DAY]) { channel day count medianFirstResponseSeconds }
+             revenueReport(groupBy: [OFFER, MONTH]) { offer { slug } month invoices net { amountCents } } }"""
+    )
+    assert figures["ticketReport"][0]["channel"] == "CHAT"
+    assert figures["ticketReport"][0]["medianFirstResponseSeconds"] is not None
+    assert [row["net"]["amountCents"] for row in figures["revenueReport"]] == [2900]
+    for hidden in ("tickets { nodes { subject } }", "invoices { nodes { number } }", "purchases { nodes { id } }"):
+        answer = await nadia.ask(f"{{ {hidden} }}")
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
+    costly = await nadia.ask(
+        """{ ticketReport(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2024-01-01", until: "2026-12-31", first: 1000)
+             { count } offers(first: 1000) { nodes { prices { offer { prices { offer { prices { id } } } } } } } }"""
+    )
+    (error,) = costly["errors"]
+    assert error["extensions"]["code"] == "QUERY_TOO_COSTLY"
+    assert error["extensions"]["cost"] > error["extensions"]["limit"]

@@ -1,0 +1,107 @@
+"""The front door: health, what may be introspected, who is let in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app import create_app
+from models.database import connect, disconnect, migrated
+from settings import Settings, read
+from tests.story.house import SECRET_KEY
+
+
+def settings_of(url: str, folder: Path) -> Settings:
+    return read({"CAMCHA_DATABASE_URL": url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{folder}/mail"})
+
+
+@pytest.fixture
+async def http(database_url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(settings_of(database_url, tmp_path))
+    async with app.router.lifespan_context(app), _client(app) as client:
+        yield client
+
+
+def _client(app: object) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://camcha.example")  # type: ignore[arg-type] # an ASGI app
+
+
+async def test_alive_and_ready(http: httpx.AsyncClient) -> None:
+    """P6.4: one variable chose the database, and health tells."""
+    assert (await http.get("/healthz")).json() == {"alive": True}
+    ready = await http.get("/readyz")
+    assert (ready.status_code, ready.json()["ready"]) == (200, True)
+
+
+async def test_the_address_alone_leads_to_the_graph(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/graphql")
+
+
+async def test_not_ready_without_its_migrations(tmp_path: Path) -> None:
+    app = create_app(settings_of(f"sqlite://{tmp_path}/empty.sqlite3", tmp_path))
+    async with app.router.lifespan_context(app), _client(app) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert "0001_initial" in answer.json()["pendingMigrations"]
+
+
+async def test_strangers_see_no_schema_outside_the_demonstration(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/graphql", json={"query": "{ __schema { types { name } } }"})
+    assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    misspelt = await http.post("/graphql", json={"query": "{ offerz { nodes { slug } } }"})
+    assert "offers" not in misspelt.json()["errors"][0]["message"]
+
+
+async def test_a_token_that_does_not_work_is_told_so(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/graphql", json={"query": "{ viewer { user { name } } }"}, headers={"Authorization": "Bearer x"})
+    assert answer.status_code == 401
+    assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert answer.json()["errors"][0]["message"] == "Connectez-vous."
+
+
+async def test_other_origins_are_allowed_by_setting_only(database_url: str, tmp_path: Path) -> None:
+    """P6.1: the web client's origin, and no other, may call and upload."""
+    environ = {
+        "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
+        "CAMCHA_ALLOWED_ORIGINS": "https://app.camcha.example",
+    }  # fmt: skip
+    asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
+    async with _client(create_app(read(environ))) as client:
+        ours = await client.options("/uploads/x", headers={"Origin": "https://app.camcha.example", **asked})
+        others = await client.options("/uploads/x", headers={"Origin": "https://evil.example", **asked})
+    assert ours.headers["access-control-allow-origin"] == "https://app.camcha.example"
+    assert "access-control-allow-origin" not in others.headers
+
+
+async def test_the_cost_is_told_before_and_after(http: httpx.AsyncClient) -> None:
+    document = "{ offers(first: 50) { nodes { slug prices { net { amountCents } } } } }"
+    dry = (await http.post("/graphql", json={"query": document, "extensions": {"dryRun": True}})).json()
+    done = (await http.post("/graphql", json={"query": document})).json()
+    assert dry["data"] is None
+    assert dry["extensions"]["cost"] == done["extensions"]["cost"]
+    assert done["extensions"]["cost"]["limit"] == 5_000
+
+
+async def test_moving_time_is_for_demonstrations(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/graphql", json={"query": "mutation { clockAdvance(input: {seconds: 60}) { now } }"})
+    assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path) -> None:
+    """Kept in the database, so that a restart doesn't take invoices back in time."""
+    from models.demonstration import move, offset
+
+    async def story() -> float:
+        url = f"sqlite://{tmp_path}/demonstration.sqlite3"
+        await migrated(url)
+        await connect(url)
+        await move(60)
+        await move(40)
+        moved = await offset()
+        await disconnect()
+        return moved.total_seconds()
+
+    assert asyncio.run(story()) == 100

@@ -1,0 +1,207 @@
+"""The operator's commands, as processes of their own."""
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import orjson
+import pyotp
+import pytest
+
+from auth.accounts import authenticate
+from auth.guard import Guard
+from models.act import Act
+from models.clock import SystemClock
+from models.invoice import Counter
+from models.offer import Offer
+from models.user import Staff
+from realtime.hub import Hub
+from seed.people import AGENT, people
+
+ROOT = Path(__file__).parents[1]
+KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def environment(**camcha: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | {f"CAMCHA_{k}": v for k, v in camcha.items()}
+
+
+def command(folder: Path, *arguments: str, **camcha: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder of its own, where the demonstration keeps its var/."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments], cwd=folder, env=environment(**camcha), capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts servers, and kills those that still run at the end."""
+    started: list[subprocess.Popen[str]] = []
+
+    def starting(*arguments: str, **camcha: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "serve", *arguments], cwd=tmp_path, env=environment(**camcha),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield starting
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def listening(process: subprocess.Popen[str]) -> str:
+    """Wait for the server to say that it listens; its address."""
+    assert process.stderr is not None
+    said = []
+    while select.select([process.stderr], [], [], 30)[0] and (line := process.stderr.readline()):
+        said.append(line)
+        if "server.listening" in line:
+            return str(orjson.loads(line)["url"])
+    raise AssertionError(said)
+
+
+def table(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    said = ""
+    while "A code works once" not in said:
+        said += process.stdout.readline()
+    return said
+
+
+def test_a_demonstration_is_filled_keeps_its_data_and_starts_again_within_seconds(start: Start, tmp_path: Path) -> None:
+    first = start("--port", "0")
+    url = listening(first)
+    assert httpx.get(f"{url}/readyz").status_code == 200  # it listens before it says so
+    told = table(first)
+    assert f"{url}/graphql" in told
+    assert all(person.email in told and person.password in told for person in people())
+    assert re.search(rf"{AGENT.email} +{AGENT.password} +\d{{6}}$", told, re.M)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    began = time.monotonic()
+    second = start("--port", "0")
+    url = listening(second)
+    assert time.monotonic() - began < 5  # 3 s on a quiet machine
+    answer = httpx.post(f"{url}/graphql", json={"query": "{ offers { nodes { slug } } }"})
+    assert len(answer.json()["data"]["offers"]["nodes"]) == 6
+    assert command(tmp_path, "check-invoices").stdout == "The numbering has no fault.\n"
+
+
+def test_a_stopped_server_ends_in_order(start: Start) -> None:
+    process = start("--port", "0")
+    listening(process)
+    process.terminate()
+    process.wait(10)
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_a_second_process_on_the_same_sqlite_file_is_refused(start: Start) -> None:
+    listening(start("--port", "0"))
+    second = start("--port", "0")
+    _, said = second.communicate(timeout=30)
+    assert second.returncode == 1
+    assert said == (
+        "error: another process uses var/camcha.sqlite3."
+        " SQLite serves one process at a time: stop the other, or use PostgreSQL.\n"
+    )
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = command(tmp_path, "serve", "--port", str(port))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: can't listen on 127.0.0.1, port {port}: ")
+
+
+def test_faults_of_the_environment_are_told_one_a_line(tmp_path: Path) -> None:
+    done = command(tmp_path, "serve", "--port", "0", DATABASE_URL="mysql://x", NONSENSE="1")
+    assert done.returncode == 2
+    assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == [
+        "CAMCHA_NONSENSE", "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY",
+    ]  # fmt: skip
+
+
+def test_a_database_that_is_not_migrated_is_refused_until_it_is(tmp_path: Path) -> None:
+    ours = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": KEY}
+    refused = command(tmp_path, "serve", "--port", "0", **ours)
+    assert (refused.returncode, "run python -m cli migrate" in refused.stderr) == (1, True)
+    assert command(tmp_path, "migrate", **ours).returncode == 0
+    assert command(tmp_path, "seed", **ours).returncode == 0
+    assert command(tmp_path, "migrate", "--to", "__first__", **ours).returncode == 0
+    assert "run python -m cli migrate" in command(tmp_path, "seed", **ours).stderr
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
+    ours = {"DATABASE_URL": "postgres://camcha:hunter2@127.0.0.1:1/camcha", "SECRET_KEY": KEY}
+    for asked in (["serve", "--port", "0"], ["migrate"], ["check-invoices"]):
+        done = command(tmp_path, *asked, **ours)
+        assert (done.returncode, done.stderr) == (
+            1, "error: CAMCHA_DATABASE_URL: the database can't be used (ConnectionRefusedError)\n",
+        )  # fmt: skip
+
+
+async def test_staff_can_sign_in_with_what_was_printed(db: str, tmp_path: Path) -> None:
+    ours = {"DATABASE_URL": db, "SECRET_KEY": KEY}
+    asked = ["staff", "Amadou@camcha.example", "--name", "Amadou Diop", "--role", "AGENT"]
+    done = command(tmp_path, *asked, **ours)
+    assert done.returncode == 0, done.stderr
+    printed = dict(re.findall(r"^(password|secret|recovery codes): (.+)$", done.stdout, re.M))
+    again = command(tmp_path, *asked, **ours)
+    assert (again.returncode, again.stderr) == (1, "error: Amadou@camcha.example has an account already\n")
+    clock = SystemClock()
+    guard, act = Guard.of(KEY, clock), Act(None, clock.now(), Hub())
+    try:
+        for code in (pyotp.TOTP(printed["secret"]).at(act.at), printed["recovery codes"].split()[0]):
+            user = await authenticate(
+                act, guard, email="amadou@camcha.example", password=printed["password"], code=code, peer="::1"
+            )
+            assert (user.staff, user.name) == (Staff.AGENT, "Amadou Diop")
+    finally:
+        guard.passwords.close()
+
+
+def test_staff_with_an_impossible_address_or_role_are_refused(tmp_path: Path) -> None:
+    ours = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": KEY}
+    command(tmp_path, "migrate", **ours)
+    assert "not valid" in command(tmp_path, "staff", "nobody", "--name", "N", "--role", "AGENT", **ours).stderr
+    assert command(tmp_path, "staff", "n@camcha.example", "--name", "N", "--role", "OWNER", **ours).returncode == 2
+
+
+def test_codes_are_told_of_the_demonstrations_staff_only(start: Start, tmp_path: Path) -> None:
+    listening(start("--port", "0"))
+    done = command(tmp_path, "code", AGENT.email)
+    assert re.fullmatch(r"\d{6}\n", done.stdout)
+    assert command(tmp_path, "code", "customer@camcha.example").returncode == 1
+    ours = {"DATABASE_URL": f"sqlite://{tmp_path}/var/camcha.sqlite3", "SECRET_KEY": KEY}
+    assert command(tmp_path, "code", AGENT.email, **ours).returncode == 1
+
+
+async def test_the_catalogue_can_be_seeded_twice_and_invoices_are_checked(db: str, tmp_path: Path) -> None:
+    ours = {"DATABASE_URL": db, "SECRET_KEY": KEY}
+    for _ in range(2):
+        assert command(tmp_path, "seed", **ours).stdout == "The catalogue is up to date.\n"
+    assert await Offer.all().count() == 6
+    await Counter.create(series="FA", last_position=1)
+    done = command(tmp_path, "check-invoices", **ours)
+    assert (done.returncode, done.stdout) == (1, "FA: the last invoice has position 0, but the counter stands at 1\n")
+
+
+def test_the_exported_schema_is_compared(tmp_path: Path) -> None:
+    assert command(tmp_path, "export-schema", "--check").returncode == 0

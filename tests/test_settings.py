@@ -1,0 +1,63 @@
+"""Every fault of the environment is named, all of them at once."""
+
+import pytest
+
+from settings import DEMONSTRATION_DATABASE, SettingsError, read
+
+KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
+GOOD = {"CAMCHA_DATABASE_URL": "postgres://camcha@db.example/camcha", "CAMCHA_SECRET_KEY": KEY}
+
+FAULTS = [
+    ({"CAMCHA_DATABSE_URL": "sqlite://x"}, "CAMCHA_DATABSE_URL: no such setting"),
+    ({"CAMCHA_DATABASE_URL": "mysql://camcha@db.example/camcha"}, "CAMCHA_DATABASE_URL: sqlite://"),
+    ({"CAMCHA_DATABASE_URL": "postgres://db.example"}, "CAMCHA_DATABASE_URL: sqlite://"),
+    ({"CAMCHA_DATABASE_URL": "sqlite://"}, "CAMCHA_DATABASE_URL: sqlite://"),
+    ({"CAMCHA_SECRET_KEY": ""}, "CAMCHA_SECRET_KEY: required"),
+    ({"CAMCHA_SECRET_KEY": "short"}, "CAMCHA_SECRET_KEY: too weak"),
+    ({"CAMCHA_SECRET_KEY": "a" * 64}, "CAMCHA_SECRET_KEY: too weak"),
+    ({"CAMCHA_SECRET_KEY": "only-for-the-demonstration-on-this-machine"}, "CAMCHA_SECRET_KEY: the demonstration's key"),
+    ({"CAMCHA_BASE_URL": "app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
+    ({"CAMCHA_BASE_URL": "ftp://app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
+    ({"CAMCHA_ALLOWED_ORIGINS": "https://a.example app.example"}, "CAMCHA_ALLOWED_ORIGINS: app.example is not an origin"),
+    ({"CAMCHA_SELLER": "nowhere.toml"}, "CAMCHA_SELLER: there is no file nowhere.toml"),
+]
+
+
+@pytest.mark.parametrize(("environ", "fault"), FAULTS)
+def test_a_fault_is_named(environ: dict[str, str], fault: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(GOOD | environ)
+    assert len(caught.value.faults) == 1
+    assert caught.value.faults[0].startswith(fault)
+
+
+def test_all_faults_are_named_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read({"CAMCHA_DATABASE_URL": "mysql://x", "CAMCHA_NONSENSE": "1", "CAMCHA_BASE_URL": "x"})
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "CAMCHA_NONSENSE", "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL",
+    ]  # fmt: skip
+
+
+def test_nothing_set_is_the_demonstration() -> None:
+    settings = read({}, "http://127.0.0.1:9000")
+    assert settings.demonstration
+    assert (settings.database_url, settings.base_url) == (DEMONSTRATION_DATABASE, "http://127.0.0.1:9000")
+
+
+def test_a_database_of_ones_own_is_no_demonstration() -> None:
+    settings = read({**GOOD, "CAMCHA_ALLOWED_ORIGINS": "https://a.example, https://b.example", "HOME": "/"})
+    assert not settings.demonstration
+    assert settings.allowed_origins == {"https://a.example", "https://b.example"}
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(read({**GOOD, "CAMCHA_MAIL_URL": "smtp://user:hunter2@mail.example"}))
+    assert KEY not in shown
+    assert "hunter2" not in shown
+
+
+def test_a_mail_url_or_a_sender_that_make_no_sense_are_named() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read({"CAMCHA_MAIL_URL": "pigeon:loft", "CAMCHA_MAIL_SENDER": "nobody"})
+    assert [fault.partition(":")[0] for fault in refused.value.faults] == ["CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER"]

@@ -1,0 +1,225 @@
+"""Uploads and downloads by signed links: what is taken, what is refused, and what lies in the store afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+import uvicorn
+
+from auth.tokens import Purpose
+from models.file import File
+from models.invoice import Invoice
+from tests.realtime.socket_house import until
+from tests.web.web_house import ENGLISH, PNG, Site, announced, app, bytewise, waiting_payment
+from tests.web.web_house import site as opened
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+OTHER_PNG = PNG[:-1] + b"!"
+
+
+@pytest.fixture
+async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[Site]:
+    async with opened(clock, tmp_path / "files") as site:
+        yield site
+
+
+async def test_what_was_announced_is_stored_and_comes_back(site: Site) -> None:
+    file = await announced(site.act())
+    response = await site.put(file, PNG)
+    assert (response.status_code, response.json()["code"]) == (201, "STORED")
+    await file.refresh_from_db()
+    assert file.uploaded_at == site.parts.clock.now()
+    assert file.sha256 == sha256(PNG).hexdigest()
+    assert site.bytes_kept() == {file.key: PNG}
+    address = f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}"
+    got, head = await site.client.get(address), await site.client.head(address)
+    assert got.content == PNG
+    assert head.content == b""
+    for headers in (got.headers, head.headers):
+        assert headers["content-disposition"] == "attachment; filename=\"photo.png\"; filename*=UTF-8''photo.png"
+        assert headers["content-type"] == "image/png"
+        assert headers["content-length"] == str(len(PNG))
+        assert headers["etag"] == f'"{file.sha256}"'
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "private, no-store"
+        assert headers["content-security-policy"] == "sandbox; default-src 'none'"
+
+
+async def test_content_that_lies_about_its_kind_is_refused(site: Site) -> None:
+    page = b"<!doctype html><script>alert(1)</script>"
+    file = await announced(site.act(), page)
+    response = await site.put(file, page)
+    assert (response.status_code, response.json()["code"]) == (415, "OTHER_CONTENT")
+    await assert_nothing_came(site, file)
+
+
+async def assert_nothing_came(site: Site, file: File) -> None:
+    """No byte is left, the row still waits, and the right content is still taken afterwards."""
+    assert site.bytes_kept() == {}
+    assert (await File.get(pk=file.pk)).uploaded_at is None
+    assert (await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")).status_code == 404
+
+
+@pytest.mark.parametrize("declared", ["true", "none", "lying"])
+@pytest.mark.parametrize(("content", "status"), [(PNG + b"!", 413), (PNG[:-1], 400), (b"", 400), (PNG * 50, 413)])
+async def test_a_size_that_lies_is_refused(site: Site, content: bytes, status: int, declared: str) -> None:
+    file = await announced(site.act())
+    token = site.sign(Purpose.UPLOAD, file=file.pk)
+    headers = {"lying": {"Content-Length": str(file.size)}, "true": {"Content-Length": str(len(content))}}.get(declared, {})
+    response = await site.client.put(f"/uploads/{token}", content=bytewise(content, 300), headers=headers)
+    assert response.status_code == status
+    await assert_nothing_came(site, file)
+    assert (await site.put(file, PNG)).status_code == 201
+
+
+@pytest.mark.parametrize("length", ["9" * 6000, "-1", "1e3", "²", ""])
+async def test_a_senseless_length_is_no_server_error(site: Site, length: str) -> None:
+    file = await announced(site.act())
+    token = site.sign(Purpose.UPLOAD, file=file.pk)
+    headers = [(b"Content-Length", length.encode("latin-1"))]
+    assert (await site.client.put(f"/uploads/{token}", content=PNG, headers=headers)).status_code in (400, 413)
+
+
+async def test_an_endless_body_is_cut_off(site: Site) -> None:
+    file, sent = await announced(site.act()), 0
+    token = site.sign(Purpose.UPLOAD, file=file.pk)
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b"x" * 500
+
+    assert (await site.client.put(f"/uploads/{token}", content=endless())).status_code == 413
+    assert sent < 10
+    await assert_nothing_came(site, file)
+
+
+async def test_a_compressed_body_is_refused(site: Site) -> None:
+    file = await announced(site.act())
+    assert (await site.put(file, PNG, **{"Content-Encoding": "gzip"})).status_code == 415
+
+
+async def test_a_repeat_changes_nothing_and_another_file_is_refused(site: Site) -> None:
+    file = await announced(site.act())
+    assert [(await site.put(file, PNG)).status_code for _ in range(3)] == [201, 200, 200]
+    response = await site.put(file, OTHER_PNG, **ENGLISH)
+    assert (response.status_code, response.json()["message"]) == (409, "Another file was uploaded by this link before.")
+    await file.refresh_from_db()
+    assert site.bytes_kept() == {file.key: PNG}
+    assert file.sha256 == sha256(PNG).hexdigest()
+
+
+async def test_of_two_files_at_once_one_is_kept_whole(site: Site) -> None:
+    file, gate = await announced(site.act()), asyncio.Barrier(8)
+    token = site.sign(Purpose.UPLOAD, file=file.pk)
+
+    async def interleaved(content: bytes) -> AsyncIterator[bytes]:
+        yield content[:500]
+        await gate.wait()  # every upload is halfway before any goes on
+        yield content[500:]
+
+    contents = [PNG, OTHER_PNG] * 4
+    sent = [site.client.put(f"/uploads/{token}", content=interleaved(content)) for content in contents]
+    statuses = [response.status_code for response in await asyncio.gather(*sent)]
+    assert sorted(statuses) == [200, 200, 200, 201, 409, 409, 409, 409]
+    await file.refresh_from_db()
+    kept = contents[statuses.index(201)]
+    assert site.bytes_kept() == {file.key: kept}
+    assert file.sha256 == sha256(kept).hexdigest()
+
+
+@pytest.mark.parametrize("spoil", ["forged", "expired", "download", "verify", "unknown", "garbage"])
+async def test_a_spoilt_upload_link_takes_nothing(site: Site, clock: "MovableClock", spoil: str) -> None:
+    file = await announced(site.act())
+    token = {
+        "download": site.sign(Purpose.DOWNLOAD, file=file.pk),
+        "verify": site.sign(Purpose.VERIFY_EMAIL, file=file.pk),
+        "unknown": site.sign(Purpose.UPLOAD, file=file.pk + 1),
+        "garbage": "%00%ff..é",
+        "forged": "a" + site.sign(Purpose.UPLOAD, file=file.pk),
+    }.get(spoil, site.sign(Purpose.UPLOAD, file=file.pk))
+    if spoil == "expired":
+        clock.advance(timedelta(minutes=5))
+    response = await site.client.put(f"/uploads/{token}", content=PNG)
+    assert (response.status_code, response.json()["code"]) == (404, "TOKEN_INVALID")
+    await assert_nothing_came(site, file)
+
+
+@pytest.mark.parametrize("spoil", ["forged", "expired", "upload", "verify", "unknown", "other facts", "garbage"])
+async def test_a_spoilt_download_link_is_a_friendly_404(site: Site, clock: "MovableClock", spoil: str) -> None:
+    file = await announced(site.act())
+    await site.put(file, PNG)
+    token = {
+        "upload": site.sign(Purpose.UPLOAD, file=file.pk),
+        "verify": site.sign(Purpose.VERIFY_EMAIL, file=file.pk),
+        "unknown": site.sign(Purpose.DOWNLOAD, invoice=file.pk),
+        "other facts": site.sign(Purpose.DOWNLOAD, user=file.pk),
+        "garbage": "%00%ff..é",
+        "forged": "a" + site.sign(Purpose.DOWNLOAD, file=file.pk),
+    }.get(spoil, site.sign(Purpose.DOWNLOAD, file=file.pk))
+    if spoil == "expired":
+        clock.advance(timedelta(minutes=5))
+    response = await site.client.get(f"/downloads/{token}", headers=ENGLISH)
+    assert response.status_code == 404
+    assert "no longer valid" in response.text
+    assert (await site.client.head(f"/downloads/{token}")).status_code == 404
+
+
+async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
+    _, payment = await waiting_payment(site)
+    assert payment.confirmation_url
+    await site.client.post(payment.confirmation_url, data={"outcome": "approve"})
+    invoice = await Invoice.get()
+    for purpose in (Purpose.DOWNLOAD, Purpose.LETTER_DOWNLOAD):
+        address = f"/downloads/{site.sign(purpose, invoice=invoice.pk)}"
+        response, head = await site.client.get(address), await site.client.head(address)
+        assert sha256(response.content).hexdigest() == invoice.sha256
+        assert response.headers["etag"] == f'"{invoice.sha256}"'
+        assert f'filename="{invoice.number}.pdf"' in response.headers["content-disposition"]
+        assert response.headers["content-type"] == "application/pdf"
+        assert head.headers["content-length"] == str(len(response.content))
+        assert head.content == b""
+
+
+@pytest.mark.parametrize("name", ["été à l’Île.png", 'a"b\\c%41.png', "日本.png", "x;filename=y.png", "a\u00a0b.png"])
+async def test_any_name_survives_the_header(site: Site, name: str) -> None:
+    file = await announced(site.act(), name=name)
+    await site.put(file, PNG)
+    response = await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")
+    header = response.headers["content-disposition"]
+    assert header.endswith(f"filename*=UTF-8''{quote(name, safe='')}")
+    assert header.startswith('attachment; filename="')
+    assert header.count('"') == 2
+
+
+@asynccontextmanager
+async def served(site: Site) -> AsyncIterator[int]:
+    """The port of a real server."""
+    server = uvicorn.Server(uvicorn.Config(app(site.parts, site.store), port=0, log_config=None, lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+async def test_a_connection_that_breaks_leaves_nothing(site: Site) -> None:
+    file = await announced(site.act())
+    async with served(site) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        token = site.sign(Purpose.UPLOAD, file=file.pk)
+        head = f"PUT /uploads/{token} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PNG)}\r\n\r\n"
+        writer.write(head.encode() + PNG[:500])
+        await until(lambda: bool(site.bytes_kept()))
+        writer.close()
+        await until(lambda: not site.bytes_kept())
+    await assert_nothing_came(site, file)

@@ -1,0 +1,109 @@
+"""GraphiQL in a real browser, against a real server; and what its assets promise."""
+
+import asyncio
+import html.parser
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.web.graphiql_house import EMAIL, PASSWORD, TOKEN, application, house
+from web import graphiql
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+async def visit() -> dict[str, Any]:
+    """What a person saw: see graphiql.mjs. CAMCHA_SCREENSHOT names a file for a picture of the end."""
+    screenshot = [os.environ["CAMCHA_SCREENSHOT"]] if "CAMCHA_SCREENSHOT" in os.environ else []
+    with house() as address:
+        command = ["node", str(HERE / "graphiql.mjs"), f"{address}/graphql", EMAIL, PASSWORD, *screenshot]
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+        output, errors = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode == 0, errors.decode()
+    seen: dict[str, Any] = json.loads(output)
+    assert "failure" not in seen, seen
+    return {**seen, "address": address}
+
+
+async def test_the_page_asks_no_other_host_and_breaks_no_rule_of_its_policy(visit: dict[str, Any]) -> None:
+    assert visit["status"] == 200
+    assert visit["hosts"] == [visit["address"].removeprefix("http://")]
+    assert visit["console"] == []  # what the policy refuses is reported there
+
+
+async def test_the_explorer_is_open_from_the_start_and_stays(visit: dict[str, Any]) -> None:
+    assert visit["explorer"]
+    assert visit["stillThere"]
+
+
+async def test_the_first_query_explains_itself_and_runs(visit: dict[str, Any]) -> None:
+    assert visit["query"].startswith("# Bienvenue")
+    assert json.loads(visit["welcome"])["data"] == {"offers": {"nodes": [{"name": "TPE Essentielle"}]}}
+
+
+async def test_signing_in_fills_the_header(visit: dict[str, Any]) -> None:
+    assert visit["refused"] == "Identifiants inconnus."
+    assert visit["accepted"] == f"Connecté : {EMAIL}"
+    assert json.loads(visit["headers"]) == {"Authorization": f"Bearer {TOKEN}"}
+    assert json.loads(visit["caller"])["data"] == {"caller": f"Bearer {TOKEN}"}
+
+
+async def test_a_subscription_shows_its_events_to_who_is_signed_in(visit: dict[str, Any]) -> None:
+    events = [json.loads(text)["data"]["calls"] for text in visit["calls"]]
+    assert events == [f"call 1 of Bearer {TOKEN}", f"call 2 of Bearer {TOKEN}"]
+
+
+@pytest.fixture
+def client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(application()), base_url="http://camcha.test")
+
+
+class _Loads(html.parser.HTMLParser):
+    """The addresses that a page loads."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attrs if name in {"src", "href"} and value and value != "data:,"]
+
+
+async def test_every_asset_is_there_typed_and_revalidated(client: httpx.AsyncClient) -> None:
+    page = await client.get("/graphql", headers={"Accept": "text/html"})
+    for path in _Loads(page.text).found:
+        answer = await client.get(f"/{path}")
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"].startswith("text/css" if path.endswith(".css") else "text/javascript")
+        again = await client.get(f"/{path}", headers={"If-None-Match": answer.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_an_asset_reads_the_same_packed_and_plain(client: httpx.AsyncClient) -> None:
+    plain = await client.get("/graphql/assets/page.js", headers={"Accept-Encoding": "identity"})
+    packed = await client.get("/graphql/assets/page.js", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert plain.text == packed.text == (HERE.parent.parent / "web" / "graphiql.js").read_text()
+
+
+@pytest.mark.parametrize("name", ["page.html", "..%2Fgraphiql.py", "react.js%00", "constructor"])
+async def test_nothing_else_is_an_asset(client: httpx.AsyncClient, name: str) -> None:
+    assert (await client.get(f"/graphql/assets/{name}")).status_code == 404
+
+
+async def test_without_the_packages_the_page_says_what_to_do(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(graphiql.ASSETS, "react.js", tmp_path / "react.js")
+    page = await client.get("/graphql", headers={"Accept": "text/html"})
+    assert page.status_code == 503
+    assert "bin/serve" in page.text
+    assert (await client.get("/graphql/assets/react.js")).status_code == 404

@@ -1,0 +1,216 @@
+"""Pages that letters lead to: what a person sees, and that only their button changes anything."""
+
+import re
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from auth.accounts import verification_token
+from auth.tokens import Purpose
+from billing.gateway import Outcome
+from models.invoice import Invoice
+from models.letter import Letter
+from models.payment import PaymentStatus
+from models.purchase import Purchase, PurchaseStatus
+from models.user import User
+from tests.web.web_house import BASE_URL, ENGLISH, FRENCH, Site, camille, waiting_payment
+from tests.web.web_house import site as opened
+from web import pages
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+
+@pytest.fixture
+async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[Site]:
+    async with opened(clock, tmp_path / "files") as site:
+        yield site
+
+
+@pytest.fixture
+async def link(site: Site) -> str:
+    """The address in Camille's verification letter."""
+    user = (await camille(site.act())).user
+    assert user
+    return f"/verify?token={verification_token(site.parts.guard, user, site.act().at)}"
+
+
+async def verified() -> bool:
+    return (await User.get(email="camille@fournil.example")).email_verified_at is not None
+
+
+def assert_closed(response: httpx.Response) -> None:
+    """The page can load, send and leak nothing, and its own style is let in."""
+    policy = response.headers["content-security-policy"]
+    style = re.search(r"<style>(.*)</style>", response.text, re.DOTALL)
+    assert style
+    assert f"style-src 'sha256-{b64encode(sha256(style[1].encode()).digest()).decode()}'" in policy
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["cache-control"] == "private, no-store"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert not re.search(r"(src|href|url)\s*[=(]|style=|<script", response.text)
+
+
+async def test_looking_changes_nothing(site: Site, link: str) -> None:
+    for method in ("GET", "HEAD", "GET"):
+        assert (await site.client.request(method, link)).status_code == 200
+    assert not await verified()
+
+
+async def test_the_button_verifies_and_may_be_pressed_twice(site: Site, link: str) -> None:
+    for _ in range(2):
+        response = await site.client.post(link, data={"outcome": "verify"}, headers=FRENCH)
+        assert response.status_code == 200
+        assert "Adresse confirmée" in response.text
+        assert_closed(response)
+        assert await verified()
+
+
+@pytest.mark.parametrize(
+    ("headers", "language", "words"),
+    [(FRENCH, "fr", "Confirmer mon adresse"), (ENGLISH, "en", "Confirm my address"), ({}, "fr", "Confirmer mon adresse")],
+)
+async def test_a_page_speaks_the_reader_s_language(
+    site: Site, link: str, headers: dict[str, str], language: str, words: str
+) -> None:
+    response = await site.client.get(link, headers=headers)
+    assert f'<html lang="{language}">' in response.text
+    assert response.headers["content-language"] == language
+    assert words in response.text
+    assert response.text.count("<h1>") == 1
+    assert_closed(response)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("spoil", ["forged", "expired", "other purpose", "missing", "garbage"])
+async def test_a_spoilt_link_is_a_friendly_404(site: Site, link: str, clock: "MovableClock", method: str, spoil: str) -> None:
+    user = await User.get(email="camille@fournil.example")
+    match spoil:
+        case "forged":
+            link = link[:-1] + ("A" if link[-1] != "A" else "B")
+        case "expired":
+            clock.advance(timedelta(hours=24))
+        case "other purpose":
+            link = f"/verify?token={site.sign(Purpose.DOWNLOAD, user=user.pk, email=user.email)}"
+        case "missing":
+            link = "/verify"
+        case "garbage":
+            link = "/verify?token=%00%ff%F0%9F%92%A5.." + "x" * 3000
+    response = await site.client.request(method, link, headers=ENGLISH)
+    assert response.status_code == 404
+    assert "no longer valid" in response.text
+    assert_closed(response)
+    assert not await verified()
+
+
+async def test_an_address_changed_since_the_letter_is_not_verified(site: Site, link: str) -> None:
+    await User.filter(email="camille@fournil.example").update(email="new@fournil.example")
+    assert (await site.client.post(link)).status_code == 404
+    assert (await User.get(email="new@fournil.example")).email_verified_at is None
+
+
+async def test_a_huge_form_is_refused_before_it_is_read(site: Site, link: str) -> None:
+    read = 0
+
+    async def flood() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(1000):
+            read += 1
+            yield b"x" * 1000
+
+    assert (await site.client.post(link, content=flood())).status_code == 413
+    assert read < 10
+    assert not await verified()
+
+
+async def test_the_bank_shows_the_amount_and_asks(site: Site) -> None:
+    purchase, payment = await waiting_payment(site)
+    assert payment.confirmation_url
+    response = await site.client.get(payment.confirmation_url, headers=FRENCH)
+    assert "34,80\u00a0€" in response.text
+    assert re.findall(r'<button name="outcome" value="(\w+)">', response.text) == ["approve", "refuse"]
+    assert_closed(response)
+    assert "€34.80" in (await site.client.get(payment.confirmation_url, headers=ENGLISH)).text
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.PAYMENT_PENDING
+
+
+async def test_approving_activates_the_purchase_and_sends_the_invoice_once(site: Site) -> None:
+    purchase, payment = await waiting_payment(site)
+    assert payment.confirmation_url
+    for answer in ("approve", "approve", "refuse"):
+        response = await site.client.post(payment.confirmation_url, data={"outcome": answer}, headers=ENGLISH)
+        assert response.status_code == 200
+        assert "Payment approved" in response.text
+        assert "<button" not in response.text
+        assert_closed(response)
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
+    assert await Invoice.all().count() == 1
+    assert await Letter.filter(template="invoice_issued.fr").count() == 1
+    assert "Payment approved" in (await site.client.get(payment.confirmation_url, headers=ENGLISH)).text
+
+
+async def test_refusing_declines_and_another_means_can_be_tried(site: Site) -> None:
+    purchase, payment = await waiting_payment(site)
+    assert payment.confirmation_url
+    response = await site.client.post(payment.confirmation_url, data={"outcome": "refuse"}, headers=FRENCH)
+    assert "Paiement refusé" in response.text
+    await payment.refresh_from_db()
+    assert payment.status is PaymentStatus.DECLINED
+    assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.BILLING_CONFIRMED
+    assert await Invoice.all().count() == 0
+
+
+async def test_the_letter_s_invoice_link_works_for_a_month(site: Site, clock: "MovableClock") -> None:
+    _, payment = await waiting_payment(site)
+    assert payment.confirmation_url
+    await site.client.post(payment.confirmation_url, data={"outcome": "approve"})
+    letter = await Letter.get(template="invoice_issued.fr")
+    found = re.search(rf"{BASE_URL}/downloads/\S+", letter.text)
+    assert found
+    clock.advance(timedelta(days=29))
+    response = await site.client.get(found[0])
+    assert response.status_code == 200
+    assert response.content.startswith(b"%PDF-")
+    clock.advance(timedelta(days=1))
+    assert (await site.client.get(found[0])).status_code == 404
+
+
+@pytest.mark.parametrize("body", ["", "outcome=", "outcome=perhaps", "outcome=APPROVE", "\x00\xff", "approve"])
+async def test_an_unclear_answer_decides_nothing(site: Site, body: str) -> None:
+    _, payment = await waiting_payment(site)
+    assert payment.confirmation_url
+    assert (await site.client.post(payment.confirmation_url, content=body.encode("latin-1"))).status_code == 400
+    await payment.refresh_from_db()
+    assert payment.status is PaymentStatus.REQUIRES_ACTION
+
+
+@pytest.mark.parametrize("reference", ["sandbox_unknown", "x", "sandbox_%00", "sandbox_" + "a" * 500, "sandbox_'--"])
+async def test_an_unknown_reference_is_not_found(site: Site, reference: str) -> None:
+    await waiting_payment(site)
+    assert (await site.client.get(f"/sandbox/bank/{reference}")).status_code == 404
+    response = await site.client.post(f"/sandbox/bank/{reference}", data={"outcome": "approve"})
+    assert response.status_code == 404
+
+
+class RealBank:
+    """Another provider than the sandbox."""
+
+    async def charge(self, key: str, amount_cents: int, method: str) -> Outcome:
+        return Outcome(PaymentStatus.DECLINED, key)
+
+    async def find(self, key: str) -> Outcome | None:
+        return None
+
+
+async def test_without_the_sandbox_there_is_no_bank_page(site: Site) -> None:
+    routes = pages.routes(replace(site.parts, gateway=RealBank()))
+    assert {route.path for route in routes} == {"/verify"}

@@ -1,0 +1,154 @@
+"""Uploads and downloads by signed links: the token in the address is the whole permission, so no cookie and no sign-in."""
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from auth.tokens import Purpose
+from models.errors import Refusal
+from models.file import File
+from models.invoice import InvoiceDocument
+from models.locale import Locale
+from models.store import Store
+from resolvers.context import Parts
+from resolvers.files import Fault, UploadRefused, receive
+from web.page import language, not_found
+
+_UPLOAD_SECONDS = 300
+_HEADERS = {
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+
+
+def routes(parts: Parts, store: Store) -> list[Route]:
+    """`/uploads/{token}` and `/downloads/{token}`."""
+    desk = _Desk(parts, store)
+    return [
+        Route("/uploads/{token}", desk.upload, methods=["PUT"]),
+        Route("/downloads/{token}", desk.download),
+    ]
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Where files are handed in and out."""
+
+    parts: Parts
+    store: Store
+
+    async def upload(self, request: Request) -> Response:
+        """201 when the file is stored, 200 when the same was stored before, else the fault, in JSON."""
+        file = await self._announced(request.path_params["token"])
+        if file is None:
+            return _answer(request, 404, "TOKEN_INVALID")
+        if refused := _refused_by_headers(request, file):
+            return refused
+        try:
+            async with asyncio.timeout(_UPLOAD_SECONDS):
+                new = await receive(self.parts, self.store, file, request.stream())
+        except UploadRefused as error:
+            return _refused(request, error.fault)
+        except (TimeoutError, ClientDisconnect):
+            return _answer(request, 408, "INCOMPLETE")
+        return _answer(request, 201 if new else 200, "STORED")
+
+    async def _announced(self, token: str) -> File | None:
+        facts = self._facts(token, Purpose.UPLOAD)
+        return await File.get_or_none(pk=facts["file"]) if facts else None
+
+    async def download(self, request: Request) -> Response:
+        """The file or the invoice's PDF, always to be saved, never to be shown as a page of ours."""
+        match self._facts(request.path_params["token"], Purpose.DOWNLOAD, Purpose.LETTER_DOWNLOAD):
+            case {"invoice": int(key)}:
+                return await self._invoice(request, key)
+            case {"file": int(key)}:
+                return await self._file(request, key)
+        return not_found(request)
+
+    def _facts(self, token: str, *purposes: Purpose) -> dict[str, Any]:
+        """The facts of a token that is good for one of the purposes, else none."""
+        for purpose in purposes:
+            try:
+                return self.parts.guard.signer.read(purpose, token, self.parts.clock.now())
+            except Refusal:
+                continue
+        return {}
+
+    async def _invoice(self, request: Request, key: int) -> Response:
+        document = await InvoiceDocument.get_or_none(invoice_id=key).select_related("invoice")
+        if document is None:
+            return not_found(request)
+        headers = _headers(f"{document.invoice.number}.pdf", "application/pdf", len(document.pdf), document.invoice.sha256)
+        return Response(b"" if request.method == "HEAD" else document.pdf, headers=headers)
+
+    async def _file(self, request: Request, key: int) -> Response:
+        file = await File.get_or_none(pk=key, uploaded_at__not_isnull=True)
+        if file is None or file.sha256 is None:
+            return not_found(request)
+        headers = _headers(file.name, file.content_type, file.size, file.sha256)
+        if request.method == "HEAD":
+            return Response(headers=headers)
+        return StreamingResponse(await self.store.open(file.key), headers=headers)
+
+
+def _refused_by_headers(request: Request, file: File) -> Response | None:
+    """What can be refused before a byte of the body is read."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        return _refused(request, Fault.OTHER_CONTENT)
+    length = request.headers.get("content-length")
+    if length is None or length.lstrip("0") == str(file.size):
+        return None
+    larger = not length.isdecimal() or len(length) > 18 or int(length) > file.size
+    return _refused(request, Fault.TOO_LARGE if larger else Fault.TOO_SMALL)
+
+
+def _refused(request: Request, fault: Fault) -> Response:
+    return _answer(request, _STATUS[fault], fault.value)
+
+
+def _answer(request: Request, status: int, code: str) -> Response:
+    french, english = _WORDS[code]
+    message = english if language(request) is Locale.EN else french
+    return JSONResponse({"code": code, "message": message}, status, headers=_HEADERS)
+
+
+def _headers(name: str, content_type: str, size: int, sha256: str) -> dict[str, str]:
+    return _HEADERS | {
+        "Content-Disposition": disposition(name),
+        "Content-Length": str(size),
+        "Content-Type": content_type,
+        "ETag": f'"{sha256}"',
+    }
+
+
+def disposition(name: str) -> str:
+    """To be saved under this name: in full (RFC 6266, RFC 8187), and in ASCII for clients that read only that."""
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+_STATUS = {
+    Fault.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Fault.TOO_SMALL: HTTPStatus.BAD_REQUEST,
+    Fault.OTHER_CONTENT: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Fault.UPLOADED_BEFORE: HTTPStatus.CONFLICT,
+}
+_WORDS = {
+    "STORED": ("Le fichier est enregistré.", "The file is stored."),
+    "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
+    "INCOMPLETE": ("L'envoi a été interrompu : recommencez.", "The upload broke off: try again."),
+    "TOO_LARGE": ("Le fichier est plus grand qu'annoncé.", "The file is larger than announced."),
+    "TOO_SMALL": ("Le fichier est plus petit qu'annoncé.", "The file is smaller than announced."),
+    "OTHER_CONTENT": ("Le contenu n'est pas du type annoncé.", "The content is not of the announced type."),
+    "UPLOADED_BEFORE": ("Un autre fichier a déjà été envoyé par ce lien.", "Another file was uploaded by this link before."),
+}

@@ -1,0 +1,88 @@
+"""GraphiQL as a page of our own: every byte from this server, and a policy that lets it ask no other.
+
+The libraries are served as npm installed them, so there is no build and no copy that could go stale.
+"""
+
+import gzip
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+HERE = Path(__file__).parent
+MODULES = HERE.parent / "node_modules"
+ASSETS = {
+    "react.js": MODULES / "react/umd/react.production.min.js",
+    "react-dom.js": MODULES / "react-dom/umd/react-dom.production.min.js",
+    "graphql-ws.js": MODULES / "graphql-ws/umd/graphql-ws.min.js",
+    "graphiql.js": MODULES / "graphiql/graphiql.min.js",
+    "graphiql.css": MODULES / "graphiql/graphiql.min.css",
+    "explorer.js": MODULES / "@graphiql/plugin-explorer/dist/index.umd.js",
+    "explorer.css": MODULES / "@graphiql/plugin-explorer/dist/style.css",
+    "page.js": HERE / "graphiql.js",
+    "page.css": HERE / "graphiql.css",
+}
+MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self' data:",
+        "form-action 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def page(request: Request) -> Response:
+    """GraphiQL's page; 503 and what to do about it when npm's packages are not installed."""
+    installed = all(path.exists() for path in ASSETS.values())
+    text = (HERE / ("graphiql.html" if installed else "missing.html")).read_text()
+    return Response(text, 200 if installed else 503, HEADERS | {"Vary": "Accept"}, "text/html; charset=utf-8")
+
+
+def routes() -> list[Route]:
+    """What the page loads, at /graphql/assets/."""
+    return [Route("/graphql/assets/{name}", _asset, methods=["GET"])]
+
+
+def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in ASSETS or not ASSETS[name].exists():
+        raise HTTPException(404)
+    file = _read(name, ASSETS[name].stat().st_mtime_ns)
+    headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
+    if request.headers.get("if-none-match") == file.etag:
+        return Response(None, 304, headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(file.gzipped, 200, headers | {"Content-Encoding": "gzip"}, file.media_type)
+    return Response(gzip.decompress(file.gzipped), 200, headers, file.media_type)
+
+
+class _File(NamedTuple):
+    etag: str
+    media_type: str
+    gzipped: bytes
+
+
+@cache
+def _read(name: str, changed: int) -> _File:
+    """The file as it was at `changed`, its time of modification, packed once."""
+    content = ASSETS[name].read_bytes()
+    etag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'  # weak: the same for both encodings
+    return _File(etag, MEDIA_TYPES[Path(name).suffix], gzip.compress(content))

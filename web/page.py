@@ -1,0 +1,61 @@
+"""One small page: who speaks, a title, a sentence, perhaps buttons. It asks nothing of any other address."""
+
+import hashlib
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from models.locale import Locale, preferred
+
+_FOLDER = Path(__file__).parent / "templates"
+_STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
+_TEMPLATE = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined).get_template("page.html")
+_STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+HEADERS = {
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",  # addresses carry tokens
+    "Vary": "Accept-Language",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page says. `figure` stands out; `buttons` are the values and labels of a form that posts to the same address."""
+
+    title: str
+    text: str
+    figure: str = ""
+    buttons: tuple[tuple[str, str], ...] = ()
+    sender: str = "CAMCHA"
+
+
+def shown(request: Request, page: Page, status: int = 200) -> Response:
+    """The page as a response in the reader's language."""
+    locale = language(request)
+    html = _TEMPLATE.render(page=page, locale=locale.value, style=Markup(_STYLE))  # noqa: S704 - our own file
+    return HTMLResponse(html, status, headers=HEADERS | {"Content-Language": locale.value})
+
+
+def language(request: Request) -> Locale:
+    """The reader's language, by the browser's settings."""
+    return preferred(request.headers.get("accept-language"))
+
+
+def not_found(request: Request) -> Response:
+    """The page of a link that leads nowhere: forged, too old, and gone look the same."""
+    return shown(request, _NOT_FOUND[language(request)], 404)
+
+
+_NOT_FOUND = {
+    Locale.FR: Page("Ce lien n’est plus valable", "Il a peut-être expiré, ou il est incomplet. Demandez-en un nouveau."),
+    Locale.EN: Page("This link is no longer valid", "It may have expired, or a part of it is missing. Ask for a new one."),
+}

@@ -1,0 +1,186 @@
+"""Pages that letters lead to: confirming an address, and the sandbox bank. Looking changes nothing, only a button does.
+
+Mail scanners follow links before people do. So GET shows what would happen, and POST makes it happen.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from auth import accounts
+from auth.tokens import Purpose
+from billing import checkout
+from billing.checkout import Till
+from billing.sandbox import Sandbox
+from models.act import Act
+from models.errors import Refusal
+from models.locale import Locale
+from models.money import Money
+from models.payment import Payment, PaymentStatus, SandboxCharge
+from resolvers.context import Parts
+from web.page import Page, language, not_found, shown
+
+_FORM_BYTES = 1024
+_REFERENCE = re.compile(r"sandbox_[A-Za-z0-9_-]{1,56}")
+_OUTCOMES = {"approve": True, "refuse": False}
+
+
+def routes(parts: Parts) -> list[Route]:
+    """The pages. The bank's is there only when the sandbox is the payment provider."""
+    verify = _Verification(parts)
+    pages = [Route("/verify", verify.ask), Route("/verify", verify.confirm, methods=["POST"])]
+    if not isinstance(parts.gateway, Sandbox):
+        return pages
+    bank = _Bank(parts, parts.gateway)
+    path = "/sandbox/bank/{reference}"
+    return [*pages, Route(path, bank.ask), Route(path, bank.decide, methods=["POST"])]
+
+
+@dataclass(frozen=True)
+class _Verification:
+    """The address of a verification letter's link."""
+
+    parts: Parts
+
+    async def ask(self, request: Request) -> Response:
+        """Offer the button, if the link would work."""
+        try:
+            self.parts.guard.signer.read(Purpose.VERIFY_EMAIL, _token(request), self.parts.clock.now())
+        except Refusal:
+            return not_found(request)
+        return shown(request, _VERIFY[language(request)])
+
+    async def confirm(self, request: Request) -> Response:
+        """Note that the letter was read."""
+        if await _form(request) is None:
+            return _too_large(request)
+        try:
+            await accounts.verify_email(_act(self.parts), self.parts.guard, _token(request))
+        except Refusal:
+            return not_found(request)
+        return shown(request, _VERIFIED[language(request)])
+
+
+@dataclass(frozen=True)
+class _Bank:
+    """The page where a bank asks its customer to confirm a payment, as 3-D Secure does."""
+
+    parts: Parts
+    sandbox: Sandbox
+
+    async def ask(self, request: Request) -> Response:
+        """The amount and two buttons, or what was decided before."""
+        charge = await _charge(request)
+        return _told(request, charge) if charge else not_found(request)
+
+    async def decide(self, request: Request) -> Response:
+        """Note the answer, of which the first counts, and let the checkout learn of it at once."""
+        form = await _form(request)
+        if form is None:
+            return _too_large(request)
+        if form not in _OUTCOMES:
+            return shown(request, _UNCLEAR[language(request)], 400)
+        if await _charge(request) is None:
+            return not_found(request)
+        charge = await self.sandbox.decide(request.path_params["reference"], _OUTCOMES[form])
+        return await self._settled(request, charge) if charge else not_found(request)
+
+    async def _settled(self, request: Request, charge: SandboxCharge) -> Response:
+        parts = self.parts
+        payment = await Payment.get_or_none(provider_reference=charge.reference)
+        if payment:
+            till = Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
+            await checkout.refresh(_act(parts), till, payment)
+        return _told(request, charge)
+
+
+def _token(request: Request) -> str:
+    return request.query_params.get("token", "")
+
+
+def _act(parts: Parts) -> Act:
+    return Act(None, parts.clock.now(), parts.hub)
+
+
+async def _form(request: Request) -> str | None:
+    """The form's `outcome`, empty when it has none; None for a body that is too large."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _FORM_BYTES:
+            return None
+    return parse_qs(body.decode("latin-1")).get("outcome", [""])[0]
+
+
+async def _charge(request: Request) -> SandboxCharge | None:
+    reference = request.path_params["reference"]
+    return await SandboxCharge.get_or_none(reference=reference) if _REFERENCE.fullmatch(reference) else None
+
+
+def _told(request: Request, charge: SandboxCharge) -> Response:
+    locale = language(request)
+    title, text = _BANK[charge.status, locale]
+    waiting = charge.status is PaymentStatus.REQUIRES_ACTION
+    amount = Money(charge.amount_cents).formatted(locale.value)
+    return shown(request, Page(title, text, amount, _BUTTONS[locale] if waiting else (), _SENDER[locale]))
+
+
+def _too_large(request: Request) -> Response:
+    return shown(request, _UNCLEAR[language(request)], 413)
+
+
+_VERIFY = {
+    Locale.FR: Page(
+        "Confirmez votre adresse e-mail",
+        "Un clic, et vous pourrez vous connecter. Si vous n’avez pas créé de compte, fermez simplement cette page.",
+        buttons=(("verify", "Confirmer mon adresse"),),
+    ),
+    Locale.EN: Page(
+        "Confirm your e-mail address",
+        "One click, and you can sign in. If you did not create an account, simply close this page.",
+        buttons=(("verify", "Confirm my address"),),
+    ),
+}
+_VERIFIED = {
+    Locale.FR: Page("Adresse confirmée", "Merci ! Vous pouvez fermer cette page et vous connecter."),
+    Locale.EN: Page("Address confirmed", "Thank you! You can close this page and sign in."),
+}
+_UNCLEAR = {
+    Locale.FR: Page("Réponse illisible", "Revenez en arrière et utilisez l’un des boutons."),
+    Locale.EN: Page("Unreadable answer", "Go back and use one of the buttons."),
+}
+_SENDER = {Locale.FR: "Banque d’essai", Locale.EN: "Sandbox bank"}
+_BUTTONS = {
+    Locale.FR: (("approve", "Approuver"), ("refuse", "Refuser")),
+    Locale.EN: (("approve", "Approve"), ("refuse", "Refuse")),
+}
+_BANK = {
+    (PaymentStatus.REQUIRES_ACTION, Locale.FR): (
+        "Confirmez-vous ce paiement à CAMCHA ?",
+        "Ceci est une banque d’essai : aucun argent ne circule.",
+    ),
+    (PaymentStatus.REQUIRES_ACTION, Locale.EN): (
+        "Do you confirm this payment to CAMCHA?",
+        "This is a sandbox bank: no money moves.",
+    ),
+    (PaymentStatus.SUCCEEDED, Locale.FR): (
+        "Paiement approuvé",
+        "Votre achat est actif et sa facture arrive par e-mail. Vous pouvez fermer cette page.",
+    ),
+    (PaymentStatus.SUCCEEDED, Locale.EN): (
+        "Payment approved",
+        "Your purchase is active, and its invoice is on its way by e-mail. You can close this page.",
+    ),
+    (PaymentStatus.DECLINED, Locale.FR): (
+        "Paiement refusé",
+        "Rien n’a été débité. Vous pouvez fermer cette page et essayer un autre moyen de paiement.",
+    ),
+    (PaymentStatus.DECLINED, Locale.EN): (
+        "Payment refused",
+        "Nothing was charged. You can close this page and try another means of payment.",
+    ),
+}
