@@ -55,12 +55,16 @@ async def no_tasks(it: House) -> bool:
 
 
 async def pulled_in_turns(it: House) -> list[int]:
-    """How many events are pulled in each of 200 turns of the server's loop."""
-    steps = []
-    for _ in range(200):
-        before = it.toy.pulled
-        await asyncio.sleep(0)
-        steps.append(it.toy.pulled - before)
+    """How many events are pulled in each turn of the server's loop, until a hundred were.
+
+    A turn may well pull none: the flood also waits for its reader, who runs beside the server.
+    """
+    steps: list[int] = []
+    async with asyncio.timeout(20):
+        while sum(steps) < 100:
+            before = it.toy.pulled
+            await asyncio.sleep(0)
+            steps.append(it.toy.pulled - before)
     return steps
 
 
@@ -110,7 +114,6 @@ async def test_a_flood_to_a_quick_reader_leaves_room_for_others(patient: House) 
             assert (await hear(quick))["type"] == "next"
             await hear(quick)
         steps = await patient.ask(lambda: pulled_in_turns(patient))
-        assert sum(steps) > 0
         assert max(steps) <= 2
         await say(greedy, id="1", type="complete")
         await steady(patient)
