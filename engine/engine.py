@@ -195,29 +195,32 @@ class Engine:
             yield {"data": None, "extensions": operation.extensions}
             return
         context = fresh()
-        events = await self._source(operation, context)
+        events = await self.source(operation, context)
         try:
             async for event in events:
                 context = fresh()
-                yield await self._event(operation, context, event)
+                yield await self.event(operation, context, event)
         except Exception as error:
-            yield self._broken(operation, error, context)
+            yield self.broken(operation, error, context)
         finally:
             if close := getattr(events, "aclose", None):
                 await close()
 
-    async def _source(self, operation: Operation, context: Any) -> Any:
+    async def source(self, operation: Operation, context: Any) -> Any:
+        """A subscription's source stream, as its resolver returned it. Raises `Rejected` when it can't start."""
         pending = create_source_event_stream(self._executor(operation, context))
         stream = await pending if awaitable(pending) else pending
         if isinstance(stream, ExecutionResult):
             raise Rejected([self._present(error, context) for error in stream.errors or ()])
         return stream
 
-    async def _event(self, operation: Operation, context: Any, event: Any) -> Result:
+    async def event(self, operation: Operation, context: Any, event: Any) -> Result:
+        """The result of one event of a subscription's source."""
         pending = execute_subscription_event(self._executor(operation, context, event))
         return await self._within_time(operation, self._answer(operation, context, pending))
 
-    def _broken(self, operation: Operation, error: Exception, context: Any) -> Result:
+    def broken(self, operation: Operation, error: Exception, context: Any) -> Result:
+        """The last result of a subscription whose source raised."""
         located = located_error(error, [operation.definition])
         return {"data": None, "errors": [self._present(located, context)], "extensions": operation.extensions}
 

@@ -12,6 +12,7 @@ from billing.gateway import Gateway
 from billing.seller import Seller
 from models.act import Act
 from models.clock import Clock
+from models.user import User
 from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence
@@ -73,6 +74,12 @@ class Context:
     parts: Parts
     peer: str = ""
     loaders: Loaders = field(default_factory=Loaders)
+
+    @property
+    def user(self) -> User:
+        """The signed-in person, in fields whose rule lets in nobody else."""
+        assert self.viewer.user is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
+        return self.viewer.user
 
     def act(self) -> Act:
         """Something the viewer does now."""

@@ -1,22 +1,20 @@
 """Tickets and chats: opening, answering, following."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
 
-from auth.sessions import standing, stream
 from models.account import Account
-from models.errors import ErrorCode, NotFound, Refusal, Unauthenticated
+from models.errors import ErrorCode, Refusal
 from models.event import INBOX, Event, head, heads
 from models.file import File
 from models.idempotency import earlier, made
 from models.ticket import SUBJECT_LENGTH, Channel, Message, Ticket, TicketStatus, worded
 from models.user import User
 from realtime.presence import Typing
-from realtime.stream import follow
 from resolvers.context import Context, Info
-from resolvers.ids import key_argument, key_of, visible
+from resolvers.ids import key_of, visible
 from resolvers.inputs import (
     TicketClaimInput,
     TicketCloseInput,
@@ -30,15 +28,6 @@ from resolvers.text import client_key
 
 LATEST = Order("updated_at", descending=True)
 SPOKEN = Order("sequence")
-
-TicketId = Annotated[strawberry.ID, strawberry.argument(description="The ticket to follow.")]
-Cursor = Annotated[
-    int | None,
-    strawberry.argument(
-        description="The sequence of the last event seen; 0 for all of them, null for what comes next."
-        " One beyond the latest is refused with AFTER_AHEAD: start from 0 then."
-    ),
-]
 
 
 async def tickets(
@@ -91,7 +80,7 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
 async def claim(info: Info, input: TicketClaimInput) -> Ticket:
     """Take a ticket on."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await ticket.claim(info.context.act(), _user(info.context))
+    return await ticket.claim(info.context.act(), info.context.user)
 
 
 async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
@@ -102,7 +91,7 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
     if len(files) != len(input.file_ids):
         raise Refusal(ErrorCode.NOT_FOUND, "input", "fileIds")
     client_message_id = client_key(input.client_message_id, "clientMessageId")
-    message = await ticket.reply(info.context.act(), _user(info.context), input.body, client_message_id, files)
+    message = await ticket.reply(info.context.act(), info.context.user, input.body, client_message_id, files)
     return {"message": message, "ticket": await Ticket.get(pk=message.ticket_id)}
 
 
@@ -121,65 +110,8 @@ async def close(info: Info, input: TicketCloseInput) -> Ticket:
 async def typing(info: Info, input: TicketTypingInput) -> bool:
     """Tell the others that the viewer types, or stopped to."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    info.context.parts.presence.typing(ticket.pk, _user(info.context).pk, input.typing)
+    info.context.parts.presence.typing(ticket.pk, info.context.user.pk, input.typing)
     return True
-
-
-def _user(context: Context) -> User:
-    assert context.viewer.user is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
-    return context.viewer.user
-
-
-async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> AsyncGenerator[Event, None]:
-    """Everything that happens in one ticket."""
-    key = key_argument(Ticket, ticket_id, "ticketId")
-    return follow(info.context.parts.hub, f"ticket:{key}", after, _still_sees(info.context, key), *_woken_by(info.context))
-
-
-async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typing, None]:
-    """Who else types in one ticket."""
-    key = key_argument(Ticket, ticket_id, "ticketId")
-    may_see = _still_sees(info.context, key)
-    await may_see()
-    return info.context.parts.presence.follow(key, _user(info.context).pk, may_see)
-
-
-async def inbox_events(info: Info, after: Cursor = None) -> AsyncGenerator[Event, None]:
-    """What agents must know of every ticket."""
-    return follow(info.context.parts.hub, INBOX, after, _still_signed_in(info.context), *_woken_by(info.context))
-
-
-async def account_events(info: Info, after: Cursor = None) -> AsyncGenerator[Event, None]:
-    """What happens to the viewer's company."""
-    account = info.context.viewer.account
-    assert account is not None, "the field's rule lets in customers only"  # noqa: S101
-    context = info.context
-    return follow(context.parts.hub, account.stream, after, _still_signed_in(context), *_woken_by(context))
-
-
-def _woken_by(context: Context) -> list[str]:
-    session = context.viewer.session
-    return [stream(session.pk)] if session else []
-
-
-def _still_signed_in(context: Context) -> Callable[[], Awaitable[None]]:
-    async def may_see() -> None:
-        session = context.viewer.session
-        if session is None or not await standing(context.parts.clock.now()).filter(pk=session.pk).exists():
-            raise Unauthenticated
-
-    return may_see
-
-
-def _still_sees(context: Context, ticket_id: int) -> Callable[[], Awaitable[None]]:
-    signed_in = _still_signed_in(context)
-
-    async def may_see() -> None:
-        await signed_in()
-        if not await Ticket.visible_to(context.viewer).filter(pk=ticket_id).exists():
-            raise NotFound
-
-    return may_see
 
 
 async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int]:

@@ -6,7 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from auth.rules import agent, analyst, anyone, buyer, customer, operator, signed_in
-from resolvers import catalogue, clock, contact, files, identity, numbering, reports
+from resolvers import catalogue, clock, contact, files, following, identity, numbering, reports
 from resolvers import nodes as objects
 from resolvers import purchases as buying
 from resolvers import tickets as support
@@ -127,16 +127,16 @@ class Mutation:
 @strawberry.type(description="What can be followed. `after` resumes: nothing is missed, nothing comes twice.")
 class Subscription:
     ticket_events: AsyncGenerator[t.TicketEvent, None] = subscription(
-        support.ticket_events, allow=customer | agent, description="Everything that happens in one ticket, in order."
+        following.ticket_events, allow=customer | agent, description="Everything that happens in one ticket, in order."
     )
     ticket_typing: AsyncGenerator[t.Typing, None] = subscription(
-        support.ticket_typing, allow=customer | agent, description="Who else types in one ticket."
+        following.ticket_typing, allow=customer | agent, description="Who else types in one ticket."
     )
     inbox_events: AsyncGenerator[t.InboxEvent, None] = subscription(
-        support.inbox_events, allow=agent, description="What agents must know of every ticket, in order."
+        following.inbox_events, allow=agent, description="What agents must know of every ticket, in order."
     )
     account_events: AsyncGenerator[t.AccountEvent, None] = subscription(
-        support.account_events, allow=customer, description="What happens to the viewer's company, in order."
+        following.account_events, allow=customer, description="What happens to the viewer's company, in order."
     )
 
 
