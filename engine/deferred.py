@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from graphql import GraphQLField
@@ -32,9 +33,14 @@ class Selection:
     what is worked out from it may be kept in `memo`.
     """
 
-    def __init__(self, fields: Mapping[str, Sequence[Selected]]) -> None:
-        self.fields = fields
+    def __init__(self, fields: Callable[[], Mapping[str, Sequence[Selected]]]) -> None:
+        self._fields = fields
         self.memo: dict[Any, Any] = {}
+
+    @cached_property
+    def fields(self) -> Mapping[str, Sequence[Selected]]:
+        """What is selected, by name. Worked out when first asked for: seldom are all possible types met."""
+        return self._fields()
 
     def below(self, name: str) -> list[Selection]:
         """What is selected below the field of this name, once for each time it is selected."""
@@ -56,3 +62,7 @@ class Deferred(ABC):
 
 Batch = Callable[..., Deferred | Awaitable[Sequence[Any]]]
 BatchOf = Callable[[GraphQLField], Batch | None]
+
+
+def no_batch(definition: GraphQLField) -> None:
+    """The hook of a schema whose fields have no batches."""

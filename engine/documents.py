@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
 from graphql import (
     ASTValidationRule,
@@ -27,6 +28,7 @@ from graphql.validation import OverlappingFieldsCanBeMergedRule
 from engine.limits import QUERY_TOO_COSTLY, Limits, Rejected, refuse
 from engine.masking import coded
 from engine.measure import check, measure, order, spreads_of
+from engine.plan import Plan
 
 MAX_ERRORS = 20  # validation errors named in one answer
 KEPT_DOCUMENTS = 1_000
@@ -45,6 +47,8 @@ class Document:
     ordered: list[str]  # fragments, each after those it spreads
     introspects: bool
     costs: dict[str | None, int] = field(default_factory=dict)  # of operations without variables
+    switches: dict[str | None, tuple[str, ...]] = field(default_factory=dict)  # variables of @skip and @include, by operation
+    plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to execute. Raises `Rejected` when the name is unknown, or missing among several."""

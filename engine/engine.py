@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from types import CoroutineType
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 from graphql import (
     ASTValidationRule,
@@ -21,15 +21,20 @@ from graphql import (
     default_type_resolver,
     located_error,
 )
-from graphql.execution import Executor, execute_root_selection_set, execute_subscription_event
+from graphql.execution import Executor
 from graphql.execution.values import VariableValues, get_variable_values
 
+from engine.core import Core, awaitable
 from engine.cost import CostOf, Tally, extension_cost
+from engine.deferred import BatchOf, no_batch
 from engine.documents import Document, Library
 from engine.limits import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, Limits, Params, Rejected, refuse
 from engine.masking import coded, masked
+from engine.plan import Plan, switches
+from engine.walk import Walk, fits
 
 MAX_COERCION_ERRORS = 20
+KEPT_PLANS = 16  # of one document: a hostile one with many switches gets a plan made each time
 Present = Callable[[GraphQLError, Any], dict[str, Any]]
 Result = dict[str, Any]
 
@@ -58,6 +63,10 @@ class Engine:
 
     `present` formats an execution error for the caller and gets the context as well; the default masks what isn't a
     GraphQLError. `cost_of` says what a field costs by itself. `rules` are validated besides the specification's.
+    `batch_of` finds a field's batch function (deferred.py).
+
+    Operations are executed by plans (walk.py). Those that no plan can be made of, all where not `compiled`, go to
+    graphql-core's `executor`; `fallbacks` counts them by reason.
     """
 
     def __init__(
@@ -68,12 +77,16 @@ class Engine:
         present: Present = masked,
         cost_of: CostOf = extension_cost,
         rules: Sequence[type[ASTValidationRule]] = (),
-        executor: type[Executor[Any]] = Executor,
+        batch_of: BatchOf = no_batch,
+        compiled: bool = True,
+        executor: type[Executor[Any]] = Core,
     ) -> None:
         assert_valid_schema(schema)
         self.schema = schema
         self.limits = limits or Limits()
         self._present, self._cost_of, self._executor_class = present, cost_of, executor
+        self._batch_of, self._compiled = batch_of, compiled
+        self.fallbacks: Counter[str] = Counter()
         self._library = Library(schema, self.limits, rules)
         self._mutations: set[asyncio.Task[Result]] = set()
 
@@ -141,7 +154,34 @@ class Engine:
         return await self._within_time(operation, self._run(operation, context))
 
     async def _run(self, operation: Operation, context: Any) -> Result:
-        return await self._answer(operation, context, execute_root_selection_set(self._executor(operation, context)))
+        return self._answer(operation, context, await self._executed(operation, context))
+
+    async def _executed(self, operation: Operation, context: Any, root: Any = None) -> ExecutionResult:
+        if reason := self._unfit(operation):
+            self.fallbacks[reason] += 1
+            executor = self._executor(operation, context, root)
+            pending: Any = executor.execute_operation(operation.kind == "mutation")
+            result: ExecutionResult = await pending if awaitable(pending) else pending
+            return result
+        walk = Walk(self._plan(operation), operation.variables, context, root, lambda: self._executor(operation, context, root))
+        return await walk.run(serially=operation.kind == "mutation")
+
+    def _unfit(self, operation: Operation) -> str | None:
+        return fits(operation.source.details) if self._compiled else "not compiled"
+
+    def _plan(self, operation: Operation) -> Plan:
+        """The operation's plan, kept with the document: one for each way in which its directives may turn out."""
+        source, name = operation.source, operation.name
+        if name not in source.switches:
+            source.switches[name] = switches(operation.definition, source.details)
+        coerced = operation.variables.coerced
+        key = (name, *(coerced.get(each) for each in source.switches[name]))
+        plan = source.plans.get(key)
+        if plan is None:
+            plan = Plan(self.schema, operation.definition, source.details, operation.variables, self._batch_of)
+            if len(source.plans) < KEPT_PLANS:
+                source.plans[key] = plan
+        return plan
 
     def _executor(self, operation: Operation, context: Any, root: Any = None) -> Executor[Any]:
         # Executor.build would choose the operation and coerce the variables again.
@@ -159,12 +199,12 @@ class Engine:
             is_awaitable=awaitable,
         )
 
-    async def _answer(self, operation: Operation, context: Any, pending: Any) -> Result:
-        result: ExecutionResult = await pending if awaitable(pending) else pending
+    def _answer(self, operation: Operation, context: Any, result: ExecutionResult) -> Result:
         answer: Result = {"data": result.data}
         if result.errors:
             answer["errors"] = [self._present(error, context) for error in result.errors]
-        return {**answer, "extensions": operation.extensions}
+        answer["extensions"] = operation.extensions
+        return answer
 
     async def _finish(self, work: Coroutine[Any, Any, Result]) -> Result:
         task = asyncio.get_running_loop().create_task(work)
@@ -216,21 +256,15 @@ class Engine:
 
     async def event(self, operation: Operation, context: Any, event: Any) -> Result:
         """The result of one event of a subscription's source."""
-        pending = execute_subscription_event(self._executor(operation, context, event))
-        return await self._within_time(operation, self._answer(operation, context, pending))
+        return await self._within_time(operation, self._told(operation, context, event))
+
+    async def _told(self, operation: Operation, context: Any, event: Any) -> Result:
+        return self._answer(operation, context, await self._executed(operation, context, event))
 
     def broken(self, operation: Operation, error: Exception, context: Any) -> Result:
         """The last result of a subscription whose source raised."""
         located = located_error(error, [operation.definition])
         return {"data": None, "errors": [self._present(located, context)], "extensions": operation.extensions}
-
-
-def awaitable(value: Any) -> TypeGuard[Any]:
-    """Whether the executor should await a resolver's value: coroutines, futures and tasks only.
-
-    graphql-core awaits whatever has `__await__`. Rows of some ORMs have it, and would be fetched again one by one.
-    """
-    return isinstance(value, CoroutineType | asyncio.Future)
 
 
 def _unaffordable(operation: Operation) -> Rejected:

@@ -1,4 +1,4 @@
-"""The engine knows nothing of this house: it could be published for any schema."""
+"""The engine knows nothing of this house: it could be published for any schema, Strawberry's above all."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 PROGRAM = """
 import sys
 import engine.http
-foreign = {"strawberry", "tortoise", "app", "settings", "schema", "resolvers", "billing", "mail", "auth", "realtime", "models"}
+foreign = {"tortoise", "app", "settings", "schema", "resolvers", "billing", "mail", "auth", "realtime", "models"}
 sys.exit(" ".join(sorted(foreign & set(sys.modules))) or 0)
 """
 

@@ -1,0 +1,204 @@
+"""Plans: what is worked out of a valid operation once, and kept with its document.
+
+A plan is a tree. A `Shape` is the selection set of one object type, its fields in response order, and makes their rows. A
+`Field` is one response key of a shape: the merged field nodes, the way to resolve them, and, below an object, an interface
+or a union, one shape for each runtime type that was met. Only @skip and @include change what is selected, so a plan holds
+for all executions whose variables give these directives the same answers (`switches`).
+
+The fields are collected by graphql-core itself, so fragments, aliases, merging and the directives are its own.
+engine/walk.py executes a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    Node,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    get_argument_values,
+    is_abstract_type,
+    is_leaf_type,
+    visit,
+)
+from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
+from graphql.execution.values import VariableValues
+
+from engine.deferred import BatchOf, Selected, Selection
+from engine.leaves import Coerce, coercion
+from engine.resolution import Resolve, resolution
+
+Row = dict[str, Any]
+SCALARS = (str, int, float, bool, type(None))
+
+
+class Plan:
+    """An operation, ready to be executed for any variables that give its directives the same answers."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        operation: OperationDefinitionNode,
+        fragments: dict[str, FragmentDetails],
+        variables: VariableValues,
+        batch_of: BatchOf,
+    ) -> None:
+        names = switches(operation, fragments)
+        self.schema, self.operation, self.fragments, self.batch_of = schema, operation, fragments, batch_of
+        # Only what the directives read is kept: a plan outlives the request, and its caller's variables must not.
+        self.variables = VariableValues(
+            {name: value for name, value in variables.sources.items() if name in names},
+            {name: value for name, value in variables.coerced.items() if name in names},
+        )
+        root = schema.get_root_type(operation.operation)
+        assert root is not None, "validation knows the root type"  # noqa: S101
+        self.root = Shape(self, root, collect_fields(schema, fragments, self.variables, root, operation).grouped_field_set)
+
+
+class Shape:
+    """What is selected of one object type."""
+
+    def __init__(self, plan: Plan, kind: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]]) -> None:
+        found = [(key, plan.schema.get_field(kind, details[0].node.name.value), details) for key, details in grouped.items()]
+        self.kind = kind
+        self.fields = [
+            Field(plan, kind, position, key, definition, details)
+            for position, (key, definition, details) in enumerate(found)
+            if definition is not None
+        ]
+        self.make = _row_maker(self.fields)
+
+
+def _row_maker(fields: Sequence[Field]) -> Callable[[int, Sequence[Sequence[Any]]], list[Row]]:
+    """A function of the number of rows and the leaf fields' columns. Objects' keys hold their place with null.
+
+    Written out as source, because a dict display in a comprehension makes a row in a third of `dict(zip(...))`'s time. The
+    source holds nothing but response keys, which the grammar keeps to letters, digits and underscores.
+    """
+    names = {field.key: f"v{number}" for number, field in enumerate(fields) if field.leaf}
+    row = ", ".join(f'"{field.key}": {names.get(field.key)}' for field in fields)
+    source = ", ".join(names.values())
+    loop = f"for {source}{',' if len(names) == 1 else ''} in zip(*columns)" if names else "for _ in range(size)"
+    maker: Callable[[int, Sequence[Sequence[Any]]], list[Row]] = eval(f"lambda size, columns: [{{{row}}} {loop}]")  # noqa: S307
+    return maker
+
+
+class Field:
+    """One response key of a shape."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        parent: GraphQLObjectType,
+        position: int,
+        key: str,
+        definition: Any,
+        details: list[FieldDetails],
+    ) -> None:
+        self.parent, self.position, self.key, self.definition = parent, position, key, definition
+        self.nodes: list[FieldNode] = [each.node for each in details]
+        self.name = self.nodes[0].name.value
+        self.nullable, self.kind = _unwrapped(definition.type)
+        self.depth = len(self.nullable) - 1  # lists within lists
+        self.abstract = is_abstract_type(self.kind)
+        self.coerce: Coerce | None = coercion(self.kind) if _is_leaf(self.kind) else None
+        self.details = details
+        self._plan, self._shapes = plan, dict[str, Shape]()
+        self._constant = self._constant_arguments()
+        self.resolve: Resolve = resolution(plan.schema, self, plan.batch_of(definition))
+
+    @property
+    def leaf(self) -> bool:
+        return self.coerce is not None
+
+    def below(self, kind: GraphQLObjectType) -> Shape:
+        """What is selected of an object of this type below the field."""
+        if kind.name not in self._shapes:
+            plan = self._plan
+            found = collect_subfields(plan.schema, plan.fragments, plan.variables, plan.operation, kind, self.details)
+            self._shapes[kind.name] = Shape(plan, kind, found.grouped_field_set)
+        return self._shapes[kind.name]
+
+    def arguments(self, variables: VariableValues) -> dict[str, Any]:
+        """The coerced arguments, a dict of their own each time. Raises GraphQLError."""
+        if self._constant is not None:
+            return dict(self._constant)
+        return get_argument_values(self.definition, self.nodes[0], variables)
+
+    def _constant_arguments(self) -> dict[str, Any] | None:
+        if not self.definition.args:
+            return {}
+        if any(_variables(argument.value) for argument in self.nodes[0].arguments or ()):
+            return None
+        try:
+            found = get_argument_values(self.definition, self.nodes[0])
+        except Exception:  # raised again for each execution, where it belongs
+            return None
+        return found if all(isinstance(value, SCALARS) for value in found.values()) else None
+
+    @cached_property
+    def selection(self) -> Selection | None:
+        """What is selected below, for Deferred values; None for leaves."""
+        return None if self.leaf else Selection(self._selected)
+
+    def _selected(self) -> dict[str, list[Selected]]:
+        schema = self._plan.schema
+        kinds = schema.get_possible_types(self.kind) if is_abstract_type(self.kind) else [self.kind]
+        found: dict[str, list[Selected]] = {}
+        for kind in kinds:
+            for field in self.below(kind).fields:
+                found.setdefault(field.name, []).append(Selected(field.definition, field.selection))
+        return found
+
+
+def _is_leaf(kind: Any) -> bool:
+    return is_leaf_type(kind)
+
+
+def _unwrapped(kind: GraphQLOutputType) -> tuple[tuple[bool, ...], Any]:
+    """Whether null is allowed: of the value itself, of its items, of their items, ...; and the named type."""
+    nullable = not isinstance(kind, GraphQLNonNull)
+    inner: Any = kind if nullable else kind.of_type  # type: ignore[union-attr] # a non-null type has one
+    if not isinstance(inner, GraphQLList):
+        return (nullable,), inner
+    below, named = _unwrapped(inner.of_type)
+    return (nullable, *below), named
+
+
+def switches(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDetails]) -> tuple[str, ...]:
+    """The names of the variables that @skip and @include read, anywhere in the document."""
+    nodes: list[Node] = [operation, *(fragment.definition for fragment in fragments.values())]
+    return tuple(sorted({name for node in nodes for name in _switches(node)}))
+
+
+def _switches(node: Node) -> Iterator[str]:
+    found: list[str] = []
+
+    class Directives(Visitor):
+        def enter_directive(self, directive: Any, *_: Any) -> None:
+            if directive.name.value in {"skip", "include"}:
+                found.extend(_variables(directive))
+
+    visit(node, Directives())
+    return iter(found)
+
+
+def _variables(node: Node) -> list[str]:
+    found: list[str] = []
+
+    class Variables(Visitor):
+        def enter_variable(self, variable: VariableNode, *_: Any) -> None:
+            found.append(variable.name.value)
+
+    visit(node, Variables())
+    return found

@@ -1,0 +1,199 @@
+"""How one field's values are got for all rows of a level.
+
+A `Resolve` returns a column: a value for each row. What a resolver raises is its value, so one row's failure stops no
+other, and each resolver runs exactly once. A batch's column comes `Later`.
+
+Strawberry wraps each resolver to convert its arguments, build its `Info` and call its extensions. A field with extensions
+(permissions are extensions) is called as Strawberry defines it. One without them is called directly, with what the wrapper
+would have given it; a field without a resolver is read from the object.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from enum import Enum
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from graphql import GraphQLSchema, default_field_resolver
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
+
+from engine.deferred import Batch, Deferred
+
+if TYPE_CHECKING:
+    from engine.plan import Field
+    from engine.walk import Level, Walk
+
+FLAT = (str, int, float, bool, type(None), Enum)
+Column = Sequence[Any]
+Arguments = Callable[[], dict[str, Any]]
+
+
+class Later:
+    """A column that is being fetched for the whole level."""
+
+    __slots__ = ("column",)
+
+    def __init__(self, column: Awaitable[Column]) -> None:
+        self.column = column
+
+
+Resolve = Callable[["Walk", "Level"], Column | Later]
+
+
+def resolution(schema: GraphQLSchema, field: Field, batch: Batch | None) -> Resolve:
+    """The way to resolve a field."""
+    if field.name == "__typename":
+        return lambda walk, level: [field.parent.name] * len(level.sources)
+    declared = _declared(schema, field.definition)
+    if batch and (declared or not _of_strawberry(field.definition)):
+        return _batched(field, batch, declared)
+    if declared is None:
+        return _called(field, field.definition.resolve or default_field_resolver)
+    if declared.base_resolver is None:
+        return _read(declared)
+    return _direct(field, declared)
+
+
+def _of_strawberry(definition: Any) -> StrawberryField | None:
+    declared = (definition.extensions or {}).get("strawberry-definition")
+    return declared if isinstance(declared, StrawberryField) else None
+
+
+def _declared(schema: GraphQLSchema, definition: Any) -> StrawberryField | None:
+    """The Strawberry field, if what Strawberry would do around its resolver can be done here."""
+    declared, owner = _of_strawberry(definition), getattr(schema, "_strawberry_schema", None)
+    if declared is None or owner is None or declared.extensions or declared.is_subscription:
+        return None
+    if owner.schema_converter._exception_handler_specs:
+        return None
+    if not getattr(definition.resolve, "__qualname__", "").startswith("GraphQLCoreConverter.from_resolver."):
+        return None  # somebody wrapped it
+    return declared
+
+
+def _collected(size: int, values: Iterator[Any]) -> list[Any]:
+    """All the values of an iterator that goes on after it raised, as `map` does; in place of a value, what was raised."""
+    found: list[Any] = []
+    while len(found) < size:
+        try:
+            found.extend(values)
+            if len(found) < size:  # a resolver that raises StopIteration ends the map early
+                found.append(StopIteration())
+        except Exception as error:
+            found.append(error)
+    return found
+
+
+def _read(declared: StrawberryField) -> Resolve:
+    if declared.default_resolver is getattr:
+        get: Callable[[Any], Any] = attrgetter(declared.python_name)
+    else:
+        reader, name = declared.default_resolver, declared.python_name
+
+        def get(source: Any) -> Any:
+            return reader(source, name)
+
+    return lambda walk, level: _collected(len(level.sources), map(get, level.sources))
+
+
+def _called(field: Field, resolver: Callable[..., Any]) -> Resolve:
+    def resolve(walk: Walk, level: Level) -> Column:
+        arguments = _shared(lambda: field.arguments(walk.variables))
+
+        def call(source: Any, number: int) -> Any:
+            info = walk.info(level, number, field)
+            return resolver(source, info, **arguments())
+
+        size = len(level.sources)
+        return _collected(size, map(call, level.sources, range(size)))
+
+    return resolve
+
+
+def _shared(arguments: Arguments) -> Arguments:
+    """Coerce once for a level what no resolver can change; the rest for each row."""
+    try:
+        found = arguments()
+    except Exception:
+        return arguments
+    if all(isinstance(value, FLAT) for value in found.values()):
+        return lambda: found
+    first = iter([found])
+    return lambda: next(first, None) or arguments()
+
+
+def _converted(walk: Walk, level: Level, field: Field, declared: StrawberryField) -> Arguments:
+    if not declared.arguments:
+        return dict
+    owner = _converter(walk)
+
+    def converted() -> dict[str, Any]:
+        info = _info(walk, level, 0, field, declared)
+        given = field.arguments(walk.variables)
+        return convert_arguments(given, declared.arguments, owner.scalar_registry, owner.config, info)
+
+    return _shared(converted)
+
+
+def _converter(walk: Walk) -> Any:
+    return walk.schema._strawberry_schema.schema_converter  # type: ignore[attr-defined] # `_declared` has seen it
+
+
+def _info(walk: Walk, level: Level, number: int, field: Field, declared: StrawberryField) -> Any:
+    return _converter(walk).config.info_class(_raw_info=walk.info(level, number, field), _field=declared)
+
+
+def _direct(field: Field, declared: StrawberryField) -> Resolve:
+    resolver: Any = declared.base_resolver
+    function, named = resolver.wrapped_func, _reserved(resolver)
+    if named == {"root": None} and not declared.arguments:
+        return lambda walk, level: _collected(len(level.sources), map(function, level.sources))
+
+    def resolve(walk: Walk, level: Level) -> Column:
+        arguments = _converted(walk, level, field, declared)
+
+        def call(source: Any, number: int) -> Any:
+            given = dict(arguments())
+            if "info" in named:
+                given[named["info"]] = _info(walk, level, number, field, declared)
+            if "root" not in named:
+                return function(**given)
+            if named["root"] is None:
+                return function(source, **given)
+            return function(**{named["root"]: source}, **given)
+
+        size = len(level.sources)
+        return _collected(size, map(call, level.sources, range(size)))
+
+    return resolve
+
+
+def _reserved(resolver: Any) -> dict[str, Any]:
+    """Which of root and info a resolver takes, by which names; None for a root that can be given by its place."""
+    found: dict[str, Any] = {}
+    if parameter := resolver.parent_parameter or resolver.root_parameter:
+        first = next(iter(resolver.signature.parameters.values()))
+        by_place = first.name == parameter.name and first.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        found["root"] = None if by_place else parameter.name
+    if resolver.self_parameter:
+        found["root"] = None
+    if parameter := resolver.info_parameter:
+        found["info"] = parameter.name
+    return found
+
+
+def _batched(field: Field, batch: Batch, declared: StrawberryField | None) -> Resolve:
+    def resolve(walk: Walk, level: Level) -> Column | Later:
+        try:
+            given = _converted(walk, level, field, declared)() if declared else field.arguments(walk.variables)
+            found: Any = batch(walk.context, level.sources, **given)
+        except Exception as error:
+            return [error] * len(level.sources)
+        if isinstance(found, Deferred):
+            return Later(found.fetch(field.selection))
+        return found if isinstance(found, list | tuple) else Later(found)
+
+    return resolve
