@@ -28,8 +28,7 @@ What this can't do goes to graphql-core: see `fits`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from types import CoroutineType
 from typing import Any, NamedTuple
@@ -64,7 +63,7 @@ class Level:
         self.shape, self.sources, self.parent, self.field = shape, sources, parent, field
         self.owners, self.places = owners, places
         self.rows: list[Row] = []
-        self.paths: dict[int, Path | None] = {}
+        self.paths: dict[int, Path] = {}
 
     def place(self, number: int) -> Place:
         if self.places is None:
@@ -93,11 +92,11 @@ class Level:
 class Found(NamedTuple):
     """The objects below one field: how each hangs off the level above, and the container and key that await its row."""
 
-    sources: list[Any]
-    owners: list[int]
-    places: list[Any]
-    holders: list[Any]
-    keys: list[Any]
+    sources: Sequence[Any]
+    owners: Sequence[int]
+    places: Sequence[Any]
+    holders: Sequence[Any]
+    keys: Sequence[Any]
 
 
 class Walk:
@@ -124,10 +123,9 @@ class Walk:
         return ExecutionResult(data, [error for _, error in sorted(self._errors, key=lambda each: each[0])] or None)
 
     async def _serially(self, level: Level) -> None:
-        level.rows = [{}]
+        level.rows = [dict.fromkeys(field.key for field in level.shape.fields)]
         for field in level.shape.fields:
-            level.rows[0][field.key] = None
-            self._complete(level, field, [0], self._resolved(level, field))
+            self._complete(level, field, field.resolve(self, level))
             await self._until_done()
             if () in self._nulled:  # nothing more is begun
                 return
@@ -146,103 +144,97 @@ class Walk:
 
     # Levels
 
-    def _enter(self, level: Level, holders: Sequence[Any], keys: Sequence[Any]) -> None:
+    def _enter(self, level: Level, holders: Sequence[Any], keys: Iterable[Any]) -> None:
         columns: list[Sequence[Any]] = []
-        objects: list[tuple[Field, Column | Later]] = []
+        unfinished: list[tuple[Field, Column | Later]] = []
         faults: list[tuple[Field, Sequence[Any]]] = []
         for field in level.shape.fields:
-            values = self._resolved(level, field)
+            values = field.resolve(self, level)
             if not field.leaf:
-                objects.append((field, values))
-            elif isinstance(values, Later) or field.depth or _any_of(values, _waits):
+                unfinished.append((field, values))
+            elif field.depth or isinstance(values, Later) or _traits(values) & WAITS:
                 columns.append([None] * len(level.sources))
-                objects.append((field, values))
+                unfinished.append((field, values))
             else:
                 columns.append(self._leaves(field, values, faults))
         level.rows = level.shape.make(len(level.sources), columns)
         for holder, key, row in zip(holders, keys, level.rows, strict=False):
             holder[key] = row
         for field, column in faults:
-            self._fail_all(level, field, range(len(column)), column)
-        for field, values in objects:
-            self._complete(level, field, range(len(level.sources)), values)
-
-    def _resolved(self, level: Level, field: Field) -> Column | Later:
-        return field.resolve(self, level)
+            self._fail_each(level, field, column)
+        for field, values in unfinished:
+            self._complete(level, field, values)
 
     def _leaves(self, field: Field, values: Sequence[Any], faults: list[tuple[Field, Sequence[Any]]]) -> Sequence[Any]:
         """The coerced column, null where there is a fault."""
         assert field.coerce is not None  # noqa: S101 - a leaf
         coerced = field.coerce(values)
-        failed = _any_of(coerced, _is_error)
-        if failed or (not field.nullable[0] and None in coerced):
+        traits = _traits(coerced)
+        if traits & (ERROR if field.nullable[0] else ERROR | NULL):
             faults.append((field, coerced))
-        return [None if isinstance(value, Exception) else value for value in coerced] if failed else coerced
+        return [None if isinstance(value, Exception) else value for value in coerced] if traits & ERROR else coerced
 
     # Completing values
 
-    def _complete(self, level: Level, field: Field, numbers: Sequence[int], values: Column | Later) -> None:
-        """Complete a field of some of a level's rows, whose values these are; or leave a step that will."""
+    def _complete(self, level: Level, field: Field, values: Column | Later) -> None:
+        """Complete a field of a level, whose values these are; or leave a step that will."""
         if isinstance(values, Later):
             self._steps.append(self._fetched(level, field, values))
             return
         waiting: list[tuple[list[Any], int]] = []
-        values = _opened(values, field, field.depth, waiting)
+        if field.depth or _traits(values) & WAITS:
+            values = _opened(values, field, field.depth, waiting)
         if waiting:
-            self._steps.append(self._arrived(level, field, numbers, values, waiting))
+            self._steps.append(self._arrived(level, field, values, waiting))
         elif field.leaf:
-            self._hang_leaves(level, field, numbers, values)
+            self._hang_leaves(level, field, values)
         else:
-            self._descend(level, field, self._spread_all(level, field, numbers, values))
+            self._descend(level, field, self._spread_all(level, field, values))
 
     async def _fetched(self, level: Level, field: Field, later: Later) -> list[Any]:
         size = len(level.sources)
         try:
-            values = list(await later.column)
+            values = await later.column
             if len(values) != size:
                 raise ValueError(f"A batch returned {len(values)} values for {size} parents.")
         except Exception as error:
             values = [error] * size
-        return self._next(level, field, range(size), values)
+        return self._next(level, field, values)
 
     async def _arrived(
-        self, level: Level, field: Field, numbers: Sequence[int], values: Sequence[Any], waiting: list[tuple[list[Any], int]]
+        self, level: Level, field: Field, values: Sequence[Any], waiting: list[tuple[list[Any], int]]
     ) -> list[Any]:
-        arrivals = [_arrival(values[number], field) for values, number in waiting]
-        if len(arrivals) == 1:
-            found = [await arrivals[0]]
-        else:
-            found = await asyncio.gather(*arrivals)
+        found = await _arrivals([container[number] for container, number in waiting], field)
         for (container, number), value in zip(waiting, found, strict=True):
             container[number] = value
-        return self._next(level, field, numbers, values)
+        return self._next(level, field, values)
 
-    def _next(self, level: Level, field: Field, numbers: Sequence[int], values: Column) -> list[Any]:
+    def _next(self, level: Level, field: Field, values: Column) -> list[Any]:
         """Complete, and hand over the steps that this left: no other step runs meanwhile."""
         self._steps = []
-        self._complete(level, field, numbers, values)
+        self._complete(level, field, values)
         steps, self._steps = self._steps, []
         return steps
 
-    def _hang_leaves(self, level: Level, field: Field, numbers: Sequence[int], values: Sequence[Any]) -> None:
-        for number, value in zip(numbers, values, strict=True):
+    def _hang_leaves(self, level: Level, field: Field, values: Sequence[Any]) -> None:
+        for number, value in enumerate(values):
             faults: list[tuple[Place, Exception]] = []
             level.rows[number][field.key] = _coerced(field, value, (), faults)
             for place, error in faults:
                 self._fail(level, number, field, place, error)
 
-    def _spread_all(self, level: Level, field: Field, numbers: Sequence[int], values: Sequence[Any]) -> Found:
+    def _spread_all(self, level: Level, field: Field, values: Sequence[Any]) -> Found:
         """Every object in the values, nulls and failures put in their places."""
-        rows = level.rows
-        if field.depth == 0 and not _any_of(values, _is_odd):
-            return Found(list(values), list(numbers), [], [rows[number] for number in numbers], [field.key] * len(values))
+        size, rows = len(values), level.rows
+        if field.depth == 0 and not _traits(values):
+            return Found(values, range(size), [], rows, [field.key] * size)
         found = Found([], [], [], [], [])
-        for number, value in zip(numbers, values, strict=True):
+        for number, value in enumerate(values):
             self._spread(level, number, field, (), value, rows[number], field.key, found)
         return found
 
     def _spread(
-        self, level: Level, number: int, field: Field, place: Place, value: Any, holder: Any, key: Any, found: Found
+        self, level: Level, number: int, field: Field, place: Place, value: Any, holder: Any, key: Any, found: Any
     ) -> None:
         if value is None or value is Undefined:
             if not field.nullable[len(place)]:
@@ -252,21 +244,12 @@ class Walk:
         elif len(place) == field.depth:
             for column, each in zip(found, (value, number, place, holder, key), strict=True):
                 column.append(each)
-        elif len(place) == field.depth - 1 and not place and not _any_of(value, _is_odd):
-            self._spread_flat(number, value, holder, key, found)
+        elif field.depth == 1 and not _traits(value):
+            _spread_flat(number, value, holder, key, found)
         else:
             holder[key] = inner = [None] * len(value)
             for position, item in enumerate(value):
                 self._spread(level, number, field, (*place, position), item, inner, position, found)
-
-    def _spread_flat(self, number: int, values: Sequence[Any], holder: Any, key: Any, found: Found) -> None:
-        size = len(values)
-        holder[key] = inner = [None] * size
-        found.sources.extend(values)
-        found.owners.extend(repeat(number, size))
-        found.places.extend(range(size))
-        found.holders.extend(repeat(inner, size))
-        found.keys.extend(range(size))
 
     # Objects and their types
 
@@ -277,7 +260,7 @@ class Walk:
             self._checked(level, field, found, field.kind)
             return
         names = self._type_names(level, field, found)
-        if _any_of(names, _waits):
+        if _traits(names) & WAITS:
             self._steps.append(self._named_later(level, field, found, names))
         else:
             self._by_type(level, field, found, names)
@@ -294,7 +277,7 @@ class Walk:
         return [name(source, owner) for source, owner in zip(found.sources, found.owners, strict=True)]
 
     async def _named_later(self, level: Level, field: Field, found: Found, names: list[Any]) -> list[Any]:
-        names = list(await asyncio.gather(*(_arrival(name, field) for name in names)))
+        names = await _arrivals(names, field)
         self._steps = []
         self._by_type(level, field, found, names)
         steps, self._steps = self._steps, []
@@ -323,7 +306,7 @@ class Walk:
             self._enter_below(level, field, found, kind)
             return
         answers = self._type_answers(level, field, found, kind)
-        if _any_of(answers, _waits):
+        if _traits(answers) & WAITS:
             self._steps.append(self._answered_later(level, field, found, kind, answers))
         else:
             self._admitted(level, field, found, kind, answers)
@@ -340,7 +323,7 @@ class Walk:
     async def _answered_later(
         self, level: Level, field: Field, found: Found, kind: GraphQLObjectType, answers: list[Any]
     ) -> list[Any]:
-        answers = list(await asyncio.gather(*(_arrival(answer, field) for answer in answers)))
+        answers = await _arrivals(answers, field)
         self._steps = []
         self._admitted(level, field, found, kind, answers)
         steps, self._steps = self._steps, []
@@ -377,8 +360,8 @@ class Walk:
 
     # Errors
 
-    def _fail_all(self, level: Level, field: Field, numbers: Sequence[int], coerced: Sequence[Any]) -> None:
-        for number, value in zip(numbers, coerced, strict=True):
+    def _fail_each(self, level: Level, field: Field, coerced: Sequence[Any]) -> None:
+        for number, value in enumerate(coerced):
             if isinstance(value, Exception):
                 self._fail(level, number, field, (), value)
             elif value is None and not field.nullable[0]:
@@ -444,55 +427,63 @@ def _right_by_class(kind: GraphQLObjectType, sources: Sequence[Any]) -> bool:
 
 # What the values of a column are, by their classes: a column of a thousand values has one or two.
 
-
-def _by_class(question: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lru_cache(maxsize=1_000)(question)
+WAITS, ERROR, NULL = 1, 2, 4
 
 
-def _any_of(values: Sequence[Any], question: Callable[[Any], bool]) -> bool:
-    return any(question(each) for each in set(map(type, values)))
+class _Traits(dict[type, int]):
+    def __missing__(self, kind: type) -> int:
+        if len(self) > 1_000:  # classes made on the fly must not live for ever
+            self.clear()
+        waits = issubclass(kind, CoroutineType | asyncio.Future | Deferred)
+        null = kind is type(None) or kind is type(Undefined)
+        self[kind] = WAITS * waits | ERROR * issubclass(kind, Exception) | NULL * null
+        return self[kind]
 
 
-@_by_class
-def _waits(kind: type) -> bool:
-    return issubclass(kind, CoroutineType | asyncio.Future | Deferred)
+_TRAITS = _Traits()
 
 
-@_by_class
-def _is_error(kind: type) -> bool:
-    return issubclass(kind, Exception)
+def _traits(values: Sequence[Any]) -> int:
+    """Whether a column holds anything to wait for, errors or nulls; 0 for the usual one."""
+    found = 0
+    for kind in set(map(type, values)):
+        found |= _TRAITS[kind]
+    return found
 
 
-@_by_class
-def _is_odd(kind: type) -> bool:
-    return issubclass(kind, Exception) or kind is type(None) or kind is type(Undefined)
-
-
-@_by_class
-def _is_list(kind: type) -> bool:
-    return issubclass(kind, list | tuple)
+def _spread_flat(number: int, values: Sequence[Any], holder: Any, key: Any, found: Any) -> None:
+    size = len(values)
+    holder[key] = inner = [None] * size
+    found.sources.extend(values)
+    found.owners.extend(repeat(number, size))
+    found.places.extend(range(size))
+    found.holders.extend(repeat(inner, size))
+    found.keys.extend(range(size))
 
 
 def _opened(values: Sequence[Any], field: Field, depth: int, waiting: list[tuple[list[Any], int]]) -> Sequence[Any]:
     """The values with all lists made lists, `depth` deep; what must be awaited is noted with its place in ours."""
-    kinds = set(map(type, values))
-    if any(map(_waits, kinds)):
+    if _traits(values) & WAITS:
         values = list(values)
-        waiting.extend((values, number) for number, value in enumerate(values) if _waits(type(value)))
+        waiting.extend((values, number) for number, value in enumerate(values) if _waits(value))
     if depth == 0:
         return values
     opened = list(values)
     for number, value in enumerate(values):
-        opened[number] = value if _waits(type(value)) else _open(value, field, depth, waiting, (opened, number))
+        opened[number] = value if _waits(value) else _open(value, field, depth, waiting, (opened, number))
     waiting[:] = [(opened if container is values else container, number) for container, number in waiting]
     return opened
 
 
+def _waits(value: Any) -> int:
+    return _TRAITS[type(value)] & WAITS
+
+
 def _open(value: Any, field: Field, depth: int, waiting: list[tuple[list[Any], int]], place: tuple[list[Any], int]) -> Any:
+    if isinstance(value, list | tuple):
+        return _opened(value, field, depth - 1, waiting)
     if value is None or value is Undefined or isinstance(value, Exception):
         return value
-    if _is_list(type(value)):
-        return _opened(value, field, depth - 1, waiting)
     if isinstance(value, AsyncIterable):
         waiting.append(place)
         return _gathered(value)
@@ -508,12 +499,18 @@ async def _gathered(values: AsyncIterable[Any]) -> list[Any]:
     return [value async for value in values]
 
 
+async def _arrivals(values: Sequence[Any], field: Field) -> list[Any]:
+    if len(values) == 1:  # a task costs more than what is awaited, often
+        return [await _arrival(values[0], field)]
+    return list(await asyncio.gather(*(_arrival(value, field) for value in values)))
+
+
 async def _arrival(value: Any, field: Field) -> Any:
     """What a value was awaited to, or the exception it raised; a value that needs no awaiting is itself."""
     try:
         if isinstance(value, Deferred):
             return await value.fetch(field.selection)
-        return await value if _waits(type(value)) else value
+        return await value if _waits(value) else value
     except Exception as error:
         return error
 
