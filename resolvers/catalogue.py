@@ -9,43 +9,40 @@ from models.article import Article, ArticleCategory, ArticleKind
 from models.locale import Locale
 from models.offer import Offer, Price, Segment
 from resolvers.context import Context, Info
-from resolvers.paging import After, Before, First, Last, Order, Page, Window, page
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.rows import ByKey, ByParent, One
 
 Language = Annotated[Locale | None, strawberry.argument(description="The language of the text; the viewer's own unless told.")]
 Slug = Annotated[str, strawberry.argument(description="The name in addresses, in lower case with hyphens.")]
 
 
-async def offers(
+def offers(
     info: Info,
     segment: Annotated[Segment | None, strawberry.argument(description="Only offers made for this size of business.")] = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> Page:  # fmt: skip
+) -> OnePage:  # fmt: skip
     """The catalogue, in the vendor's order."""
     found = Offer.visible_to(info.context.viewer)
     found = found.filter(segment=segment) if segment else found
-    return await page(found, Order("position"), Window(first, after, last, before), info.context.viewer)
+    return page(found, Order("position"), Window(first, after, last, before), info.context.viewer)
 
 
-async def offer(info: Info, slug: Slug) -> Offer | None:
+def offer(info: Info, slug: Slug) -> One | None:
     """One offer by its slug."""
-    return await Offer.visible_to(info.context.viewer).get_or_none(slug=slug) if _is_slug(slug, 60) else None
+    return One(Offer.visible_to(info.context.viewer).filter(slug=slug)) if _is_slug(slug, 60) else None
 
 
-async def prices(context: Context, parents: Sequence[Offer]) -> list[list[Price]]:
+def prices(context: Context, parents: Sequence[Offer]) -> ByParent:
     """The prices on sale now of each offer, the shortest interval first."""
-    found = (
-        await Price.current(context.parts.clock.now()).filter(offer_id__in={o.pk for o in parents}).order_by("net_cents", "id")
-    )
-    return [[price for price in found if price.offer_id == offer.pk] for offer in parents]
+    return ByParent(parents, Price.current(context.parts.clock.now()), "offer_id", "net_cents", "id")
 
 
-async def offer_of_price(context: Context, parents: Sequence[Any]) -> list[Offer]:
+def offer_of_price(context: Context, parents: Sequence[Any]) -> ByKey:
     """The offer of each price or invoice."""
-    found = await Offer.in_bulk({parent.offer_id for parent in parents}, "id")
-    return [found[parent.offer_id] for parent in parents]
+    return ByKey(parents, "offer_id", Offer.all())
 
 
-async def articles(
+def articles(
     info: Info,
     search: Annotated[
         str | None, strawberry.argument(description="Words that must all occur, whatever their case and accents.")
@@ -54,19 +51,19 @@ async def articles(
     category: Annotated[ArticleCategory | None, strawberry.argument(description="Only about this part of the service.")] = None,
     locale: Language = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> Page:  # fmt: skip
+) -> OnePage:  # fmt: skip
     """The library, searched in one language."""
     viewer = info.context.viewer
     chosen = {"kind": kind, "category": category}
     found = Article.visible_to(viewer).filter(**{name: value for name, value in chosen.items() if value})
     if search:
         found = Article.matching(found, search, locale or viewer.locale)
-    return await page(found, Order("position"), Window(first, after, last, before), viewer)
+    return page(found, Order("position"), Window(first, after, last, before), viewer)
 
 
-async def article(info: Info, slug: Slug) -> Article | None:
+def article(info: Info, slug: Slug) -> One | None:
     """One article by its slug."""
-    return await Article.visible_to(info.context.viewer).get_or_none(slug=slug) if _is_slug(slug, 100) else None
+    return One(Article.visible_to(info.context.viewer).filter(slug=slug)) if _is_slug(slug, 100) else None
 
 
 def _is_slug(text: str, length: int) -> bool:

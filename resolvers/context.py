@@ -1,7 +1,7 @@
 """What a resolver gets besides its arguments: who asks, and the parts of the house it may use."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +10,13 @@ import strawberry
 from auth.guard import Guard
 from billing.gateway import Gateway
 from billing.seller import Seller
+from engine.deferred import Batch
 from models.act import Act
 from models.clock import Clock
 from models.user import User
 from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence
-
-Batch = Callable[..., Awaitable[Sequence[Any]]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Parts:
 
 
 class Loaders:
-    """Feeds batch functions: collects the parents that one level asks about, then calls once for all of them."""
+    """Feeds batches under graphql-core: collects the parents that one level asks about, then calls once for all of them."""
 
     def __init__(self) -> None:
         self._waiting: dict[Hashable, list[tuple[Any, asyncio.Future[Any]]]] = {}

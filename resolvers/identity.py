@@ -20,9 +20,10 @@ from resolvers.inputs import (
     TotpConfirmInput,
     TotpSetUpInput,
 )
+from resolvers.rows import ByKey, ByParent
 
 
-async def viewer(info: Info) -> Viewer | None:
+def viewer(info: Info) -> Viewer | None:
     """Whoever is signed in."""
     return info.context.viewer if info.context.viewer.user else None
 
@@ -101,13 +102,16 @@ def _session(context: Context) -> Session:
     return context.viewer.session
 
 
-async def accounts_of(context: Context, parents: Sequence[Any]) -> list[Account]:
+def accounts_of(context: Context, parents: Sequence[Any]) -> ByKey:
     """The company of each row."""
-    found = await Account.in_bulk({parent.account_id for parent in parents}, "id")
-    return [found[parent.account_id] for parent in parents]
+    return ByKey(parents, "account_id", Account.all())
 
 
-async def members(context: Context, parents: Sequence[Account]) -> list[list[Membership]]:
+def members(context: Context, parents: Sequence[Account]) -> ByParent:
     """The people of each company, in the order in which they joined."""
-    found = await Membership.filter(account_id__in={account.pk for account in parents}).order_by("id").select_related("user")
-    return [[member for member in found if member.account_id == account.pk] for account in parents]
+    return ByParent(parents, Membership.all(), "account_id", "id")
+
+
+def users_of(context: Context, parents: Sequence[Membership]) -> ByKey:
+    """The person of each membership."""
+    return ByKey(parents, "user_id", User.all())

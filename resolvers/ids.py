@@ -1,6 +1,7 @@
 """Global ids: opaque to clients, the type and the row's key to us."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from typing import TypeVar
 
 from tortoise.models import Model
@@ -14,7 +15,7 @@ _LARGEST_KEY = 2**63 - 1
 
 def encode(kind: str, key: int) -> str:
     """The global id of a row."""
-    return urlsafe_b64encode(f"{kind}:{key}".encode()).decode().rstrip("=")
+    return b2a_base64(f"{kind}:{key}".encode(), newline=False).decode().rstrip("=")  # of these letters, no `+` and no `/`
 
 
 def decode(global_id: str) -> tuple[str, int] | None:

@@ -1,11 +1,12 @@
 """Any row by its global id, as far as the viewer may see it."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
-from tortoise.models import Model
 
+from engine.deferred import Deferred, Selection
 from models.account import Account
 from models.article import Article
 from models.errors import BadInput
@@ -14,37 +15,59 @@ from models.invoice import Invoice
 from models.offer import Offer, Price
 from models.payment import Payment
 from models.purchase import Purchase
+from models.rows import read
 from models.ticket import Message, Ticket
 from models.user import User
+from models.viewer import Viewer
 from resolvers.context import Info
 from resolvers.ids import decode
 from resolvers.paging import MOST
+from resolvers.rows import columns
 
 MODELS: dict[str, Any] = {
     model.__name__: model for model in (Account, Article, File, Invoice, Message, Offer, Payment, Price, Purchase, Ticket, User)
 }
 
 
-async def node(info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]) -> Model | None:
+class Several(Deferred):
+    """The rows of these types and keys, None for those not seen: one statement for each type."""
+
+    __slots__ = ("viewer", "wanted")
+
+    def __init__(self, viewer: Viewer, wanted: Sequence[tuple[str, int] | None]) -> None:
+        self.viewer, self.wanted = viewer, wanted
+
+    async def fetch(self, selection: Selection | None) -> list[Any]:
+        keys: defaultdict[str, set[int]] = defaultdict(set)
+        for each in self.wanted:
+            if each and each[0] in MODELS:
+                keys[each[0]].add(each[1])
+        found = {(kind, row.id): row for kind in keys for row in await self._rows(MODELS[kind], keys[kind], selection)}
+        return [found.get(each) if each else None for each in self.wanted]
+
+    async def _rows(self, model: Any, keys: set[int], selection: Selection | None) -> list[Any]:
+        return await read(model.visible_to(self.viewer), columns(model, [selection]), among=("id", keys))
+
+
+class Single(Several):
+    """The one row of a type and key, or None."""
+
+    __slots__ = ()
+
+    async def fetch(self, selection: Selection | None) -> Any:
+        return (await super().fetch(selection))[0]
+
+
+def node(info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]) -> Single:
     """The row, null when it does not exist or is not the viewer's to see."""
-    return (await nodes(info, [id]))[0]
+    return Single(info.context.viewer, [decode(id)])
 
 
-async def nodes(
+def nodes(
     info: Info,
     ids: Annotated[list[strawberry.ID], strawberry.argument(description="Global ids, at most 100.")],
-) -> list[Model | None]:
-    """One answer for each id, in their order: one statement for each type."""
+) -> Several:
+    """One answer for each id, in their order."""
     if len(ids) > MOST:
         raise BadInput("ids", f"0..{MOST}")
-    wanted = [decode(each) for each in ids]
-    keys: defaultdict[str, set[int]] = defaultdict(set)
-    for each in wanted:
-        if each and each[0] in MODELS:
-            keys[each[0]].add(each[1])
-    found = {
-        (kind, row.pk): row
-        for kind, of_kind in keys.items()
-        for row in await MODELS[kind].visible_to(info.context.viewer).filter(pk__in=of_kind)
-    }
-    return [found.get(each) if each else None for each in wanted]
+    return Several(info.context.viewer, [decode(each) for each in ids])

@@ -12,10 +12,12 @@ from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from engine.deferred import Deferred, Selection
 from models.errors import BadInput
-from models.sql import rows
+from models.rows import every, read
 from models.user import Staff
 from models.viewer import Viewer
+from resolvers.rows import columns, grouped
 
 DEFAULT = 20
 MOST = 100
@@ -40,8 +42,10 @@ class Order:
     column: str
     descending: bool = False
 
-    def value(self, row: Model) -> Any:
-        return getattr(row, self.column)
+    def by(self, window: "Window") -> tuple[str, str]:
+        """By which columns to read, the window's near end first."""
+        sign = "-" if self.descending != window.backwards else ""
+        return f"{sign}{self.column}", f"{sign}id"
 
 
 @dataclass(frozen=True)
@@ -114,15 +118,75 @@ class Page:
         )
 
 
-async def page(found: QuerySet[Any], order: Order, window: Window, viewer: Viewer) -> Page:
-    """One page of `found`, in one statement. Raises BadInput for a bad window or cursor."""
+class OnePage(Deferred):
+    """One page of a list: at most one statement for its rows, none when only their number is asked for."""
+
+    __slots__ = ("found", "order", "wanted", "window")
+
+    def __init__(self, found: QuerySet[Any], wanted: QuerySet[Any], order: Order, window: Window) -> None:
+        self.found, self.wanted, self.order, self.window = found, wanted, order, window
+
+    async def fetch(self, selection: Selection | None) -> Page:
+        chosen, order, window = _chosen(self.found.model, selection, self.order), self.order, self.window
+        rows = await read(self.wanted, chosen, *order.by(window), limit=window.size + 1) if chosen else []
+        return _page(rows, order, window, self.found.count)
+
+
+class PageOfEach(Deferred):
+    """One page for each parent, of the rows whose column `owner` names it: one statement for all of them together."""
+
+    __slots__ = ("found", "order", "owner", "parents", "window")
+
+    def __init__(self, parents: Sequence[Model], found: QuerySet[Any], owner: str, order: Order, window: Window) -> None:
+        self.parents, self.found, self.owner, self.order, self.window = parents, found, owner, order, window
+
+    async def fetch(self, selection: Selection | None) -> list[Page]:
+        chosen = _chosen(self.found.model, selection, self.order, self.owner)
+        lists = grouped(self.parents, self.owner, await self._rows(chosen) if chosen else ())
+        return [
+            _page(rows, self.order, self.window, self.found.filter(**{self.owner: parent.pk}).count)
+            for parent, rows in zip(self.parents, lists, strict=True)
+        ]
+
+    async def _rows(self, chosen: tuple[str, ...]) -> list[Any]:
+        keys, order = {parent.pk for parent in self.parents}, self.order.by(self.window)
+        return await read(self.found, chosen, *order, among=(self.owner, keys), limit=self.window.size + 1, each=True)
+
+
+def page(found: QuerySet[Any], order: Order, window: Window, viewer: Viewer) -> OnePage:
+    """One page of `found`. Raises BadInput for a bad window or cursor."""
     window.require(viewer)
-    descending = order.descending != window.backwards
-    sign = "-" if descending else ""
-    wanted = _between(found, order, window)
-    fetched = await wanted.order_by(f"{sign}{order.column}", f"{sign}id").limit(window.size + 1)
-    nodes = fetched[: window.size]
-    return Page(nodes[::-1] if window.backwards else nodes, order, len(fetched) > window.size, window, found.count)
+    return OnePage(found, _between(found, order, window), order, window)
+
+
+def pages_of(
+    parents: Sequence[Model], model: type[Model], owner: str, order: Order, window: Window, viewer: Viewer
+) -> Deferred:
+    """One page for each parent, of the rows whose column `owner` names it. Raises BadInput for a bad window or cursor."""
+    window.require(viewer)
+    found: QuerySet[Any] = model.visible_to(viewer)  # type: ignore[attr-defined] # each of our models has it
+    if window.after is None and window.before is None:
+        return PageOfEach(parents, found, owner, order, window)
+    if len({parent.pk for parent in parents}) > 1:
+        raise BadInput("after" if window.after is not None else "before", "1 parent")
+    return PageOfEach(parents, _between(found, order, window), owner, order, window)
+
+
+def _chosen(model: type[Model], selection: Selection | None, order: Order, *also: str) -> tuple[str, ...] | None:
+    """The columns that a page's selection needs, None when it needs no row."""
+    if selection is None:
+        return every(model)
+    place = (model, order, also)
+    if place not in selection.memo:
+        parts = [name for name in ("nodes", "edges", "pageInfo") if name in selection.fields]
+        nodes = [*selection.below("nodes"), *(node for edge in selection.below("edges") for node in edge.below("node"))]
+        selection.memo[place] = columns(model, nodes, order.column, *also) if parts else None
+    return selection.memo[place]  # type: ignore[no-any-return] # a memo holds anything
+
+
+def _page(found: list[Any], order: Order, window: Window, count: Callable[[], Awaitable[int]]) -> Page:
+    nodes = found[: window.size]
+    return Page(nodes[::-1] if window.backwards else nodes, order, len(found) > window.size, window, count)
 
 
 def _between(found: QuerySet[Any], order: Order, window: Window) -> QuerySet[Any]:
@@ -136,7 +200,7 @@ def _between(found: QuerySet[Any], order: Order, window: Window) -> QuerySet[Any
 
 def cursor(row: Model, order: Order) -> str:
     """A row's place in an order, opaque to clients."""
-    return urlsafe_b64encode(orjson.dumps([order.column, order.value(row), row.pk])).decode().rstrip("=")
+    return urlsafe_b64encode(orjson.dumps([order.column, getattr(row, order.column), row.pk])).decode().rstrip("=")
 
 
 def _place(found: QuerySet[Any], order: Order, argument: str, text: str) -> tuple[Any, int]:
@@ -157,44 +221,3 @@ def _typed(kind: Any, value: Any) -> Any:
     if type(value) is not kind or (kind is int and abs(value) >= 2**63):
         raise ValueError(value)
     return value
-
-
-async def pages_of(
-    parents: Sequence[Model], model: type[Model], owner: str, order: Order, window: Window, viewer: Viewer
-) -> list[Page]:
-    """One page for each parent, of the rows whose column `owner` names it: two statements for all of them together."""
-    window.require(viewer)
-    keys = list({parent.pk for parent in parents})
-    visible: QuerySet[Any] = model.visible_to(viewer)  # type: ignore[attr-defined] # each of our models has it
-    found = await visible.filter(pk__in=await _first_of_each(model, owner, order, window, keys))
-    mine: dict[int, list[Any]] = {key: [] for key in keys}
-    for row in sorted(found, key=lambda row: (order.value(row), row.pk), reverse=order.descending):
-        mine[getattr(row, owner)].append(row)
-    return [_page_of(parent, mine[parent.pk], visible.filter(**{owner: parent.pk}), order, window) for parent in parents]
-
-
-async def _first_of_each(model: type[Model], owner: str, order: Order, window: Window, keys: list[int]) -> list[int]:
-    if window.after is not None or window.before is not None:
-        return await _first_behind_cursor(model, owner, order, window, keys)
-    direction = "DESC" if order.descending != window.backwards else "ASC"
-    marks = ", ".join("?" for _ in keys)
-    # Names come from our own models, never from a request.
-    statement = (
-        f'SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY "{owner}"'  # noqa: S608
-        f' ORDER BY "{order.column}" {direction}, id {direction}) AS place'
-        f' FROM "{model._meta.db_table}" WHERE "{owner}" IN ({marks})) AS ranked WHERE place <= ?'
-    )
-    return [row["id"] for row in await rows(statement, *keys, window.size + 1)]
-
-
-async def _first_behind_cursor(model: type[Model], owner: str, order: Order, window: Window, keys: list[int]) -> list[int]:
-    if len(keys) > 1:
-        raise BadInput("after" if window.after is not None else "before", "1 parent")
-    sign = "-" if order.descending != window.backwards else ""
-    wanted = _between(model.filter(**{owner: keys[0]}), order, window).order_by(f"{sign}{order.column}", f"{sign}id")
-    return [int(str(key)) for key in await wanted.limit(window.size + 1).values_list("id", flat=True)]
-
-
-def _page_of(parent: Model, found: list[Any], all_of_it: QuerySet[Any], order: Order, window: Window) -> Page:
-    nodes = found[-window.size :] if window.backwards and window.size else found[: window.size]
-    return Page(nodes, order, len(found) > window.size, window, all_of_it.count)

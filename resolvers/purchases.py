@@ -7,6 +7,7 @@ from babel.core import get_global
 
 from billing import checkout
 from billing.checkout import UNKNOWN_METHOD, Till
+from engine.deferred import Deferred
 from models.account import Account
 from models.clock import local_date
 from models.errors import ErrorCode, Refusal
@@ -20,7 +21,8 @@ from models.viewer import Viewer
 from resolvers.context import Context, Info
 from resolvers.ids import visible
 from resolvers.inputs import PaymentRefreshInput, PurchaseConfirmBillingInput, PurchaseDraftInput, PurchasePayInput
-from resolvers.paging import After, Before, First, Last, Order, Page, Window, page, pages_of
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
+from resolvers.rows import ByKey, ByParent
 from resolvers.text import client_key, within
 
 NEWEST = Order("created_at", descending=True)
@@ -35,16 +37,16 @@ def till(context: Context) -> Till:
     return Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
 
 
-async def purchases(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> Page:
+def purchases(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
     """What the viewer's company bought, the latest first."""
     viewer = info.context.viewer
-    return await page(Purchase.visible_to(viewer), NEWEST, Window(first, after, last, before), viewer)
+    return page(Purchase.visible_to(viewer), NEWEST, Window(first, after, last, before), viewer)
 
 
-async def invoices(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> Page:
+def invoices(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
     """The viewer's company's invoices, the latest first."""
     viewer = info.context.viewer
-    return await page(Invoice.visible_to(viewer), NEWEST_INVOICE, Window(first, after, last, before), viewer)
+    return page(Invoice.visible_to(viewer), NEWEST_INVOICE, Window(first, after, last, before), viewer)
 
 
 async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
@@ -108,10 +110,9 @@ async def _paid(payment: Payment) -> dict[str, Any]:
     }
 
 
-async def price_of(context: Context, parents: Sequence[Purchase]) -> list[Price]:
+def price_of(context: Context, parents: Sequence[Purchase]) -> ByKey:
     """The price version each purchase was made with."""
-    found = await Price.in_bulk({parent.price_id for parent in parents}, "id")
-    return [found[parent.price_id] for parent in parents]
+    return ByKey(parents, "price_id", Price.all())
 
 
 async def upcoming(context: Context, parents: Sequence[Purchase]) -> list[list[Period]]:
@@ -120,41 +121,34 @@ async def upcoming(context: Context, parents: Sequence[Purchase]) -> list[list[P
     return [parent.upcoming(price.interval.months, today, UPCOMING) for parent, price in zip(parents, prices, strict=True)]
 
 
-async def purchase_of(context: Context, parents: Sequence[Any]) -> list[Purchase | None]:
+def purchase_of(context: Context, parents: Sequence[Any]) -> ByKey:
     """The purchase of each row."""
-    found = await Purchase.in_bulk({parent.purchase_id for parent in parents if parent.purchase_id}, "id")
-    return [found.get(parent.purchase_id) for parent in parents]
+    return ByKey(parents, "purchase_id", Purchase.all())
 
 
-async def payments(context: Context, parents: Sequence[Purchase]) -> list[list[Payment]]:
+def payments(context: Context, parents: Sequence[Purchase]) -> ByParent:
     """The attempts to pay each purchase, the first one first."""
-    found = await Payment.filter(purchase_id__in={purchase.pk for purchase in parents}).order_by("id")
-    return [[payment for payment in found if payment.purchase_id == purchase.pk] for purchase in parents]
+    return ByParent(parents, Payment.all(), "purchase_id", "id")
 
 
-async def invoices_of(context: Context, parents: Sequence[Purchase]) -> list[list[Invoice]]:
+def invoices_of(context: Context, parents: Sequence[Purchase]) -> ByParent:
     """The invoices of each purchase, in the order of their periods."""
-    found = await Invoice.filter(purchase_id__in={purchase.pk for purchase in parents}).order_by("period_index")
-    return [[invoice for invoice in found if invoice.purchase_id == purchase.pk] for purchase in parents]
+    return ByParent(parents, Invoice.all(), "purchase_id", "period_index")
 
 
-async def lines(context: Context, parents: Sequence[Invoice]) -> list[list[InvoiceLine]]:
+def lines(context: Context, parents: Sequence[Invoice]) -> ByParent:
     """The lines of each invoice, in order."""
-    found = await InvoiceLine.filter(invoice_id__in={invoice.pk for invoice in parents}).order_by("position")
-    by_invoice: dict[int, list[InvoiceLine]] = {invoice.pk: [] for invoice in parents}
-    for line in found:
-        by_invoice[line.invoice_id].append(line)
-    return [by_invoice[invoice.pk] for invoice in parents]
+    return ByParent(parents, InvoiceLine.all(), "invoice_id", "position")
 
 
-async def account_purchases(context: Context, parents: Sequence[Account], window: Window) -> list[Page]:
+def account_purchases(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
     """One page of each company's purchases."""
-    return await pages_of(parents, Purchase, "account_id", NEWEST, window, context.viewer)
+    return pages_of(parents, Purchase, "account_id", NEWEST, window, context.viewer)
 
 
-async def account_invoices(context: Context, parents: Sequence[Account], window: Window) -> list[Page]:
+def account_invoices(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
     """One page of each company's invoices."""
-    return await pages_of(parents, Invoice, "account_id", NEWEST_INVOICE, window, context.viewer)
+    return pages_of(parents, Invoice, "account_id", NEWEST_INVOICE, window, context.viewer)
 
 
 def download_url(root: Invoice, info: Info) -> str:
@@ -163,15 +157,11 @@ def download_url(root: Invoice, info: Info) -> str:
     return checkout.download_link(parts.guard.signer, parts.base_url, root, info.context.act())
 
 
-async def purchase_of_event(context: Context, parents: Sequence[Any]) -> list[Purchase | None]:
+def purchase_of_event(context: Context, parents: Sequence[Any]) -> ByKey:
     """The purchase each event tells of, as far as the viewer may see it."""
-    keys = {event.purchase_id for event in parents if event.purchase_id}
-    found = {row.pk: row for row in await Purchase.visible_to(context.viewer).filter(pk__in=keys)}
-    return [found.get(event.purchase_id or 0) for event in parents]
+    return ByKey(parents, "purchase_id", Purchase.visible_to(context.viewer))
 
 
-async def invoice_of_event(context: Context, parents: Sequence[Any]) -> list[Invoice | None]:
+def invoice_of_event(context: Context, parents: Sequence[Any]) -> ByKey:
     """The invoice each event tells of, as far as the viewer may see it."""
-    keys = {event.invoice_id for event in parents if event.invoice_id}
-    found = {row.pk: row for row in await Invoice.visible_to(context.viewer).filter(pk__in=keys)}
-    return [found.get(event.invoice_id or 0) for event in parents]
+    return ByKey(parents, "invoice_id", Invoice.visible_to(context.viewer))

@@ -20,6 +20,7 @@ from models.sql import dialect, rows
 from models.ticket import Category, Channel, TicketStatus
 from resolvers.context import Context, Info
 from resolvers.enums import described
+from resolvers.rows import ByKey
 
 DAYS = 30
 MOST_DAYS = 1_100
@@ -276,7 +277,6 @@ def _revenue_measures(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"invoices": row["invoices"], **sums}
 
 
-async def offers_of(context: Context, parents: Sequence[RevenueReportRow]) -> list[Offer | None]:
+def offers_of(context: Context, parents: Sequence[RevenueReportRow]) -> ByKey:
     """The offer of each row, None where offers are not told apart."""
-    found = await Offer.in_bulk({parent.offer_id for parent in parents if parent.offer_id}, "id")
-    return [found.get(parent.offer_id or 0) for parent in parents]
+    return ByKey(parents, "offer_id", Offer.all())

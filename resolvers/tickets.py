@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from engine.deferred import Deferred
 from models.account import Account
 from models.errors import ErrorCode, Refusal
 from models.event import INBOX, Event, head, heads
@@ -23,14 +24,15 @@ from resolvers.inputs import (
     TicketReplyInput,
     TicketTypingInput,
 )
-from resolvers.paging import After, Before, First, Last, Order, Page, Window, page, pages_of
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
+from resolvers.rows import ByKey, ByParent, FirstOfEach
 from resolvers.text import client_key
 
 LATEST = Order("updated_at", descending=True)
 SPOKEN = Order("sequence")
 
 
-async def tickets(
+def tickets(
     info: Info,
     status: Annotated[list[TicketStatus] | None, strawberry.argument(description="Only in one of these states.")] = None,
     channel: Annotated[Channel | None, strawberry.argument(description="Only of this channel.")] = None,
@@ -38,7 +40,7 @@ async def tickets(
         bool | None, strawberry.argument(description="Agents: true for the viewer's own, false for those nobody has taken.")
     ] = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> Page:  # fmt: skip
+) -> OnePage:  # fmt: skip
     """The tickets the viewer may see, the latest change first: an agent's inbox, a customer's Messages."""
     viewer = info.context.viewer
     found = Ticket.visible_to(viewer)
@@ -48,7 +50,7 @@ async def tickets(
         found = found.filter(channel=channel)
     if assigned is not None:
         found = found.filter(assignee_id=viewer.user_id) if assigned else found.filter(assignee_id=None)
-    return await page(found, LATEST, Window(first, after, last, before), viewer)
+    return page(found, LATEST, Window(first, after, last, before), viewer)
 
 
 def _asked(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
@@ -131,73 +133,61 @@ async def account_sequence(root: Any, info: Info) -> int | None:
     return await head(account.stream) if account else None
 
 
-async def requesters(context: Context, parents: Sequence[Ticket]) -> list[User]:
+def requesters(context: Context, parents: Sequence[Ticket]) -> ByKey:
     """Who asked for help."""
-    return await _people([ticket.requester_id for ticket in parents])
+    return ByKey(parents, "requester_id", User.all())
 
 
-async def assignees(context: Context, parents: Sequence[Ticket]) -> list[User | None]:
+def assignees(context: Context, parents: Sequence[Ticket]) -> ByKey:
     """Which agent took the ticket on, if one did."""
-    found = await User.in_bulk({ticket.assignee_id for ticket in parents if ticket.assignee_id}, "id")
-    return [found.get(ticket.assignee_id or 0) for ticket in parents]
+    return ByKey(parents, "assignee_id", User.all())
 
 
-async def authors(context: Context, parents: Sequence[Message]) -> list[User]:
+def authors(context: Context, parents: Sequence[Message]) -> ByKey:
     """Who wrote each message."""
-    return await _people([message.author_id for message in parents])
+    return ByKey(parents, "author_id", User.all())
 
 
-async def actors(context: Context, parents: Sequence[Event]) -> list[User | None]:
+def actors(context: Context, parents: Sequence[Event]) -> ByKey:
     """Who did it; nobody when the clock did."""
-    found = await User.in_bulk({event.actor_id for event in parents if event.actor_id}, "id")
-    return [found.get(event.actor_id or 0) for event in parents]
+    return ByKey(parents, "actor_id", User.all())
 
 
-async def typists(context: Context, parents: Sequence[Typing]) -> list[User]:
+def typists(context: Context, parents: Sequence[Typing]) -> ByKey:
     """Who types."""
-    return await _people([state.user_id for state in parents])
+    return ByKey(parents, "user_id", User.all())
 
 
-async def _people(keys: list[int]) -> list[User]:
-    found = await User.in_bulk(set(keys), "id")
-    return [found[key] for key in keys]
-
-
-async def tickets_of(context: Context, parents: Sequence[Any]) -> list[Ticket | None]:
+def tickets_of(context: Context, parents: Sequence[Any]) -> ByKey:
     """The ticket of each message or event."""
-    found = await Ticket.in_bulk({parent.ticket_id for parent in parents if parent.ticket_id}, "id")
-    return [found.get(parent.ticket_id or 0) for parent in parents]
+    return ByKey(parents, "ticket_id", Ticket.all())
 
 
-async def followed(context: Context, parents: Sequence[Ticket]) -> list[Ticket | None]:
+def followed(context: Context, parents: Sequence[Ticket]) -> ByKey:
     """The closed ticket that each follow-up goes on from."""
-    found = await Ticket.in_bulk({ticket.follows_id for ticket in parents if ticket.follows_id}, "id")
-    return [found.get(ticket.follows_id or 0) for ticket in parents]
+    return ByKey(parents, "follows_id", Ticket.all())
 
 
-async def messages_of(context: Context, parents: Sequence[Event]) -> list[Message | None]:
+def messages_of(context: Context, parents: Sequence[Event]) -> ByKey:
     """The message an event tells of."""
-    found = await Message.in_bulk({event.message_id for event in parents if event.message_id}, "id")
-    return [found.get(event.message_id or 0) for event in parents]
+    return ByKey(parents, "message_id", Message.all())
 
 
-async def last_messages(context: Context, parents: Sequence[Ticket]) -> list[Message | None]:
+def last_messages(context: Context, parents: Sequence[Ticket]) -> FirstOfEach:
     """The latest message of each ticket."""
-    pages = await pages_of(parents, Message, "ticket_id", SPOKEN, Window(last=1), context.viewer)
-    return [page.nodes[-1] if page.nodes else None for page in pages]  # type: ignore[misc] # a page of messages holds messages
+    return FirstOfEach(parents, Message.all(), "ticket_id", "-sequence")
 
 
-async def messages(context: Context, parents: Sequence[Ticket], window: Window) -> list[Page]:
+def messages(context: Context, parents: Sequence[Ticket], window: Window) -> Deferred:
     """One page of each ticket's messages."""
-    return await pages_of(parents, Message, "ticket_id", SPOKEN, window, context.viewer)
+    return pages_of(parents, Message, "ticket_id", SPOKEN, window, context.viewer)
 
 
-async def files(context: Context, parents: Sequence[Message]) -> list[list[File]]:
+def files(context: Context, parents: Sequence[Message]) -> ByParent:
     """The files attached to each message."""
-    found = await File.filter(message_id__in={message.pk for message in parents}).order_by("id")
-    return [[file for file in found if file.message_id == message.pk] for message in parents]
+    return ByParent(parents, File.all(), "message_id", "id")
 
 
-async def account_tickets(context: Context, parents: Sequence[Account], window: Window) -> list[Page]:
+def account_tickets(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
     """One page of each company's tickets."""
-    return await pages_of(parents, Ticket, "account_id", LATEST, window, context.viewer)
+    return pages_of(parents, Ticket, "account_id", LATEST, window, context.viewer)

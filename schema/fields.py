@@ -5,7 +5,7 @@ The attribute's annotation decides the GraphQL type; the resolver honestly retur
 """
 
 import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,13 +14,14 @@ from graphql import GraphQLField
 from strawberry.types.field import StrawberryField
 
 from auth.rules import Rule
+from engine.deferred import Batch
 from models.errors import ErrorCode, Refusal
 from models.locale import Locale
 from models.messages import worded
-from resolvers.context import Batch, Info
+from resolvers.context import Context, Info
 from resolvers.paging import After, Before, First, Last, Window
 
-Resolver = Callable[..., Awaitable[Any]]
+Resolver = Callable[..., Any]
 Cost = int | Callable[[dict[str, Any]], int]
 
 
@@ -62,46 +63,62 @@ def subscription(resolver: Resolver, *, allow: Rule, description: str) -> Any:
     return strawberry.subscription(resolver=followed, description=description)
 
 
-def edge(batch: Batch, *, description: str, cost: Cost = 0) -> Any:
-    """What hangs off rows, by a batch function: all parents of a level in, one answer for each out."""
+def edge(batch: Batch, *, description: str, cost: Cost = 0, needs: Sequence[str] = ("id",)) -> Any:
+    """What hangs off rows, by a batch: all parents of a level in, one answer for each out. It `needs` columns of them."""
 
     def resolve(root: Any, info: Info) -> Any:
         return info.context.loaders.load(info.context, batch, root)
 
-    return strawberry.field(resolver=resolve, description=description, metadata={"cost": cost})
+    return strawberry.field(resolver=resolve, description=description, metadata={"cost": cost, "batch": batch, "needs": needs})
 
 
 def connection(batch: Batch, *, description: str) -> Any:
-    """A list that hangs off rows, a page of it for each parent."""
+    """A list that hangs off rows, a page of it for each parent: the batch gets the `Window` besides the parents."""
+
+    def pages(
+        context: Context,
+        parents: Sequence[Any],
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Any:
+        return batch(context, parents, Window(first, after, last, before))
 
     def resolve(
         root: Any, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Any:
-        window = Window(first, after, last, before)
-        return info.context.loaders.load(info.context, batch, root, window=window)
+        return info.context.loaders.load(info.context, pages, root, first=first, after=after, last=last, before=before)
 
-    return strawberry.field(resolver=resolve, description=description)
-
-
-def said(description: str, resolver: Callable[..., Any] | None = None) -> Any:
-    """A plain field of a row."""
-    return (
-        strawberry.field(description=description, resolver=resolver) if resolver else strawberry.field(description=description)
-    )
+    return strawberry.field(resolver=resolve, description=description, metadata={"batch": pages, "needs": ("id",)})
 
 
-def cost_of(field: GraphQLField, arguments: dict[str, Any]) -> int:
-    """What a field costs by itself, as declared above: the engine's hook."""
+def said(description: str, resolver: Callable[..., Any] | None = None, *, needs: Sequence[str] | None = None) -> Any:
+    """A plain field of a row. Unless it is a column itself, it says which columns it `needs`, or gets all of them."""
+    metadata = {} if needs is None else {"needs": needs}
+    if resolver is None:
+        return strawberry.field(description=description, metadata=metadata)
+    return strawberry.field(description=description, resolver=resolver, metadata=metadata)
+
+
+def batch_of(field: GraphQLField) -> Batch | None:
+    """The batch of a field declared by `edge` or `connection`: the engine's hook."""
+    declared = (field.extensions or {}).get("strawberry-definition")
+    return declared.metadata.get("batch") if isinstance(declared, StrawberryField) else None
+
+
+def cost_of(field: GraphQLField) -> int | Callable[[dict[str, Any]], int]:
+    """What a field costs by itself, or how that follows from its arguments, as declared above: the engine's hook."""
     declared = (field.extensions or {}).get("strawberry-definition")
     cost = declared.metadata.get("cost", 0) if isinstance(declared, StrawberryField) else 0
-    return int(cost(arguments)) if callable(cost) else int(cost)
+    return cost if callable(cost) else int(cost)
 
 
 def _guarded(resolver: Resolver, allow: Rule) -> Resolver:
     @functools.wraps(resolver)
-    async def guarded(info: Info, *args: Any, **kwargs: Any) -> Any:
+    def guarded(info: Info, *args: Any, **kwargs: Any) -> Any:
         allow(info.context.viewer)
-        return await resolver(info, *args, **kwargs)
+        return resolver(info, *args, **kwargs)
 
     return guarded
 

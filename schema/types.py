@@ -88,14 +88,14 @@ def _body(root: Any, info: Info, locale: Language = None) -> str:
 @of(models.offer.Price)
 class Price(Node):
     interval: Interval = said("How often it is paid.")
-    net: Money = said("Net of VAT, for one interval.")
-    vat: Money = said("The VAT on it.")
-    gross: Money = said("Gross, as it is charged.")
+    net: Money = said("Net of VAT, for one interval.", needs=("net_cents",))
+    vat: Money = said("The VAT on it.", needs=("net_cents", "vat_rate"))
+    gross: Money = said("Gross, as it is charged.", needs=("net_cents", "vat_rate"))
     vat_rate: int = said("The VAT rate in hundredths of a percent: 2000 is 20 %.")
     valid_from: datetime = said("On sale since.")
     valid_until: datetime | None = said("On sale until, null while it is.")
     offer: Annotated["Offer", strawberry.lazy("schema.types")] = edge(
-        catalogue.offer_of_price, description="What it is the price of."
+        catalogue.offer_of_price, needs=("offer_id",), description="What it is the price of."
     )
 
 
@@ -104,10 +104,10 @@ class Price(Node):
 class Offer(Node):
     slug: str = said("Its name in addresses.")
     segment: Segment = said("The size of business it is made for.")
-    name: str = said("Its name.", _name)
-    description: str = said("What it is, in a few sentences.", _description)
-    features: list[str] = said("What it does.", _features)
-    advantages: list[str] = said("Why to choose it.", _advantages)
+    name: str = said("Its name.", _name, needs=("texts",))
+    description: str = said("What it is, in a few sentences.", _description, needs=("texts",))
+    features: list[str] = said("What it does.", _features, needs=("texts",))
+    advantages: list[str] = said("Why to choose it.", _advantages, needs=("texts",))
     prices: list[Price] = edge(catalogue.prices, description="The prices on sale now, the shortest interval first.")
 
 
@@ -117,9 +117,9 @@ class Article(Node):
     slug: str = said("Its name in addresses.")
     kind: ArticleKind = said("What sort of help it is.")
     category: ArticleCategory = said("The part of the service it is about.")
-    title: str = said("Its title.", _title)
-    summary: str = said("What it answers, in a sentence.", _summary)
-    body: str = said("The text in Markdown; of a video, its transcript.", _body)
+    title: str = said("Its title.", _title, needs=("texts",))
+    summary: str = said("What it answers, in a sentence.", _summary, needs=("texts",))
+    body: str = said("The text in Markdown; of a video, its transcript.", _body, needs=("texts",))
     media: str | None = said("The name under which a video is played, null for the others.")
     duration_seconds: int | None = said("How long a video or a webinar takes.")
     starts_at: datetime | None = said("When a webinar begins, null for the others.")
@@ -134,13 +134,13 @@ def _email(root: Any, info: Info) -> str | None:
 @of(models.user.User)
 class User(Node):
     name: str = said("How colleagues and agents know them.")
-    email: str | None = said("The address; of the vendor's people, only agents see it.", _email)
-    from_vendor: bool = said("Whether they work for the vendor.", lambda root: root.staff is not None)
+    email: str | None = said("The address; of the vendor's people, only agents see it.", _email, needs=("email", "staff"))
+    from_vendor: bool = said("Whether they work for the vendor.", lambda root: root.staff is not None, needs=("staff",))
 
 
 @strawberry.type(description="A person's place in a company account.")
 class Membership:
-    user: User = said("The person.")
+    user: User = edge(identity.users_of, needs=("user_id",), description="The person.")
     role: Role = said("What they may do.")
     created_at: datetime = said("Since when.")
 
@@ -151,7 +151,7 @@ class Account(Node):
     legal_name: str = said("As registered, and as invoices say it.")
     trade_name: str | None = said("How it calls itself, if otherwise.")
     siren: str = said("Its SIREN, nine digits.")
-    vat_number: str = said("Its VAT number, made from the SIREN.")
+    vat_number: str = said("Its VAT number, made from the SIREN.", needs=("siren",))
     created_at: datetime = said("When it signed up.")
     members: list[Membership] = edge(identity.members, description="Its people, in the order in which they joined.")
     purchases: Connection[Annotated["Purchase", strawberry.lazy("schema.types")]] = connection(
@@ -192,7 +192,7 @@ class Period:
 @of(models.payment.Payment)
 class Payment(Node):
     status: PaymentStatus = said("Where it stands.")
-    amount: Money = said("Gross, as charged.")
+    amount: Money = said("Gross, as charged.", needs=("amount_cents",))
     brand: str | None = said("The card's brand.")
     last_four: str | None = said("The card's last four digits; no more of it is ever known here.")
     confirmation_url: str | None = said("The bank's page, while it wants the customer's confirmation.")
@@ -206,8 +206,8 @@ class InvoiceLine:
     position: int = said("Its place, from 1.")
     label: str = said("What is billed.")
     quantity: int = said("How many.")
-    unit_net: Money = said("Net price of one.")
-    net: Money = said("Net price of the line.")
+    unit_net: Money = said("Net price of one.", needs=("unit_net_cents",))
+    net: Money = said("Net price of the line.", needs=("net_cents",))
     vat_rate: int = said("The VAT rate in hundredths of a percent: 2000 is 20 %.")
 
 
@@ -217,20 +217,24 @@ class Invoice(Node):
     number: str = said("Its number, such as FA-2026-000042.")
     issued_on: date = said("The day of issue in Paris.")
     due_on: date = said("The day by which it is to be paid; the day of payment where it is paid already.")
-    net: Money = said("Net total.")
-    vat: Money = said("VAT total: summed per rate, rounded once.")
-    gross: Money = said("Gross total.")
+    net: Money = said("Net total.", needs=("net_cents",))
+    vat: Money = said("VAT total: summed per rate, rounded once.", needs=("vat_cents",))
+    gross: Money = said("Gross total.", needs=("gross_cents",))
     sha256: str = said("SHA-256 of the PDF, in hexadecimal: proof that it never changed.")
-    download_url: str = said("A link to the PDF, good for five minutes.", buying.download_url)
+    download_url: str = said("A link to the PDF, good for five minutes.", buying.download_url, needs=("id",))
     lines: list[InvoiceLine] = edge(buying.lines, description="Its lines, in order.")
-    purchase: Annotated["Purchase", strawberry.lazy("schema.types")] = edge(buying.purchase_of, description="What it bills.")
+    purchase: Annotated["Purchase", strawberry.lazy("schema.types")] = edge(
+        buying.purchase_of, needs=("purchase_id",), description="What it bills."
+    )
 
 
 @strawberry.type(description="A bought offer, which renews on its anniversary.")
 @of(models.purchase.Purchase)
 class Purchase(Node):
     status: PurchaseStatus = said("Where it stands.")
-    price: Price = edge(buying.price_of, description="The price version it was made with; later prices don't touch it.")
+    price: Price = edge(
+        buying.price_of, needs=("price_id",), description="The price version it was made with; later prices don't touch it."
+    )
     street: str | None = said("Billing address: number and street.")
     postal_code: str | None = said("Billing address: postal code.")
     city: str | None = said("Billing address: town.")
@@ -239,7 +243,11 @@ class Purchase(Node):
     anchor: date | None = said("The anniversary from which all periods are counted, null before activation.")
     created_at: datetime = said("When it was drafted.")
     activated_at: datetime | None = said("When it was paid and became active.")
-    periods: list[Period] = edge(buying.upcoming, description="The running period and the next two; none before activation.")
+    periods: list[Period] = edge(
+        buying.upcoming,
+        needs=("anchor", "price_id"),
+        description="The running period and the next two; none before activation.",
+    )
     payments: list[Payment] = edge(buying.payments, description="The attempts to pay it, the first one first.")
     invoices: list[Invoice] = edge(buying.invoices_of, description="Its invoices, in the order of their periods.")
 
@@ -252,7 +260,9 @@ class File(Node):
     size: BigInt = said("Its size in bytes.")
     sha256: str | None = said("SHA-256 of its bytes, null until uploaded.")
     uploaded_at: datetime | None = said("When it arrived, null until it has.")
-    download_url: str | None = said("A link to it, good for five minutes; null until uploaded.", files.file_url)
+    download_url: str | None = said(
+        "A link to it, good for five minutes; null until uploaded.", files.file_url, needs=("uploaded_at",)
+    )
 
 
 def _status(root: Any, info: Info) -> TicketStatus:
@@ -267,29 +277,29 @@ class Message(Node):
     at: datetime = said("When it was stored.")
     from_staff: bool = said("Whether the vendor said it.")
     client_message_id: str = said("The id its sender chose.")
-    author: User = edge(support.authors, description="Who said it.")
+    author: User = edge(support.authors, needs=("author_id",), description="Who said it.")
     files: list[File] = edge(support.files, description="What was attached.")
 
 
 @strawberry.type(description="A request for help. A live chat is a ticket whose channel is CHAT.")
 @of(models.ticket.Ticket)
 class Ticket(Node):
-    number: str = said("What people read and say, such as CAM-2026-000123.")
+    number: str = said("What people read and say, such as CAM-2026-000123.", needs=("created_at",))
     subject: str = said("What it is about, in a few words.")
     channel: Channel = said("How it reached the vendor.")
     category: Category = said("What it is about.")
-    status: TicketStatus = said("Where it stands.", _status)
+    status: TicketStatus = said("Where it stands.", _status, needs=("status",))
     created_at: datetime = said("When it was opened.")
     updated_at: datetime = said("When anything last happened to it.")
     reply_awaited_since: datetime | None = said("Since when the customer waits for an answer, null while nobody does.")
     first_response_at: datetime | None = said("When a person first answered.")
     closed_at: datetime | None = said("When it was closed.")
     last_sequence: BigInt = edge(support.last_sequence, description="The number of its latest event: follow `after` it.")
-    account: Account = edge(identity.accounts_of, description="The company that asked.")
-    requester: User = edge(support.requesters, description="The person who asked.")
-    assignee: User | None = edge(support.assignees, description="The agent who took it on.")
+    account: Account = edge(identity.accounts_of, needs=("account_id",), description="The company that asked.")
+    requester: User = edge(support.requesters, needs=("requester_id",), description="The person who asked.")
+    assignee: User | None = edge(support.assignees, needs=("assignee_id",), description="The agent who took it on.")
     follows: Annotated["Ticket", strawberry.lazy("schema.types")] | None = edge(
-        support.followed, description="The closed ticket it goes on from."
+        support.followed, needs=("follows_id",), description="The closed ticket it goes on from."
     )
     last_message: Message | None = edge(support.last_messages, description="The latest message.")
     messages: Connection[Message] = connection(support.messages, description="What was said, in order.")

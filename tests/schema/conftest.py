@@ -32,7 +32,7 @@ from realtime.presence import Presence
 from resolvers.context import Context, Parts
 from resolvers.ids import encode
 from schema.errors import present
-from schema.fields import cost_of
+from schema.fields import batch_of, cost_of
 from schema.root import schema
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 @pytest.fixture
 def engine() -> Engine:
-    return Engine(schema._schema, present=present, cost_of=cost_of)
+    return Engine(schema._schema, present=present, cost_of=cost_of, batch_of=batch_of)
 
 
 @pytest.fixture

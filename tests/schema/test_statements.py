@@ -19,7 +19,7 @@ INBOX = """{ tickets(first: 50) {
     nodes { subject account { legalName } requester { name } assignee { name } lastMessage { body author { name } } }
     pageInfo { hasNextPage }
 } }"""
-INBOX_STATEMENTS = 7  # tickets, companies, requesters, assignees, which messages, the messages, their authors
+INBOX_STATEMENTS = 6  # tickets, companies, requesters, assignees, their latest messages, the authors
 INVOICES = "{ invoices(first: 50) { nodes { number lines { label } purchase { price { interval } } } } }"
 INVOICE_STATEMENTS = 4  # invoices, lines, purchases, prices
 

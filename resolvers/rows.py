@@ -1,0 +1,125 @@
+"""Rows as deferred values: the operation says first which fields it selects of them, then only their columns are read.
+
+A resolver says which rows, by a queryset, and how they belong to their parents. Which columns a field needs is declared with
+it (schema/fields.py): a plain field needs the column of its name, others say `needs=`, and whoever says nothing needs all.
+graphql-core selects nothing in advance: there all columns are read.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from graphql import GraphQLField
+from strawberry.types.field import StrawberryField
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from engine.deferred import Deferred, Selection
+from models.rows import every, read
+
+Found = QuerySet[Any]
+
+
+class One(Deferred):
+    """The row of a queryset that finds at most one, or None."""
+
+    __slots__ = ("found",)
+
+    def __init__(self, found: Found) -> None:
+        self.found = found
+
+    async def fetch(self, selection: Selection | None) -> Any:
+        rows = await read(self.found, columns(self.found.model, [selection]))
+        return rows[0] if rows else None
+
+
+class ByKey(Deferred):
+    """For each parent the row whose id is the parent's `attribute`, None where there is none: one statement."""
+
+    __slots__ = ("attribute", "found", "parents")
+
+    def __init__(self, parents: Sequence[Any], attribute: str, found: Found) -> None:
+        self.parents, self.attribute, self.found = parents, attribute, found
+
+    async def fetch(self, selection: Selection | None) -> list[Any]:
+        keys = [getattr(parent, self.attribute) for parent in self.parents]
+        wanted = {key for key in keys if key is not None}
+        rows = await read(self.found, columns(self.found.model, [selection]), among=("id", wanted)) if wanted else ()
+        by_key = {row.id: row for row in rows}
+        return [by_key.get(key) for key in keys]
+
+
+class ByParent(Deferred):
+    """For each parent the list of rows whose column `owner` is the parent's id, in their order: one statement."""
+
+    __slots__ = ("found", "order", "owner", "parents")
+
+    def __init__(self, parents: Sequence[Model], found: Found, owner: str, *order: str) -> None:
+        self.parents, self.found, self.owner, self.order = parents, found, owner, order
+
+    async def fetch(self, selection: Selection | None) -> list[list[Any]]:
+        wanted, keys = columns(self.found.model, [selection], self.owner), {parent.pk for parent in self.parents}
+        return grouped(self.parents, self.owner, await read(self.found, wanted, *self.order, among=(self.owner, keys)))
+
+
+class FirstOfEach(Deferred):
+    """For each parent the first row, in this order, whose column `owner` is the parent's id, or None: one statement."""
+
+    __slots__ = ("found", "order", "owner", "parents")
+
+    def __init__(self, parents: Sequence[Model], found: Found, owner: str, *order: str) -> None:
+        self.parents, self.found, self.owner, self.order = parents, found, owner, order
+
+    async def fetch(self, selection: Selection | None) -> list[Any]:
+        wanted = columns(self.found.model, [selection], self.owner, *(name.removeprefix("-") for name in self.order))
+        keys = {parent.pk for parent in self.parents}
+        rows = await read(self.found, wanted, *self.order, among=(self.owner, keys), limit=1, each=True)
+        return [next(iter(mine), None) for mine in grouped(self.parents, self.owner, rows)]
+
+
+def grouped(parents: Sequence[Model], owner: str, rows: Iterable[Any]) -> list[list[Any]]:
+    """For each parent a list of its own of the rows whose column `owner` is its id, in their order."""
+    mine: dict[int, list[Any]] = {parent.pk: [] for parent in parents}
+    for row in rows:
+        mine[getattr(row, owner)].append(row)
+    return [mine[parent.pk] for parent in parents]
+
+
+def columns(model: type[Model], selections: Collection[Selection | None], *also: str) -> tuple[str, ...]:
+    """The columns of a model that the selected fields need, its key and `also` among them."""
+    known = [selection for selection in selections if selection is not None]
+    if len(known) < len(selections):
+        return every(model)
+    memo, place = (known[0].memo, (model, also)) if len(known) == 1 else ({}, None)
+    if place not in memo:
+        memo[place] = _columns(model, known, also)
+    return memo[place]  # type: ignore[no-any-return] # a memo holds anything
+
+
+def _columns(model: type[Model], selections: Iterable[Selection], also: Iterable[str]) -> tuple[str, ...]:
+    wanted = {model._meta.pk_attr, *also}
+    for selection in selections:
+        for name, each in selection.fields.items():
+            for selected in each:
+                wanted |= _needs(model, name, selected.field)
+    return tuple(column for column in every(model) if column in wanted)
+
+
+def _needs(model: type[Model], name: str, field: GraphQLField) -> set[str]:
+    if name.startswith("__"):
+        return set()
+    declared = field.extensions.get("strawberry-definition")
+    if not isinstance(declared, StrawberryField):
+        return set(every(model))
+    if getattr(declared.origin, "made_of", model) is not model:
+        return set()  # a field of another type behind the same interface
+    return needs(model, declared)
+
+
+def needs(model: type[Model], field: StrawberryField) -> set[str]:
+    """The columns that one field needs of a row of this model."""
+    told = field.metadata.get("needs")
+    if told is not None:
+        return set(told)
+    if field.base_resolver is None and field.python_name in model._meta.fields_db_projection:
+        return {field.python_name}
+    return set(every(model))
