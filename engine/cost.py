@@ -15,9 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import (
+    ArgumentNode,
+    DirectiveNode,
+    DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -33,26 +36,39 @@ from graphql import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    TypeInfo,
+    TypeInfoVisitor,
     Undefined,
+    VariableNode,
+    Visitor,
     get_argument_values,
     get_directive_values,
     get_named_type,
     is_composite_type,
     is_list_type,
+    visit,
 )
 from graphql.execution.values import VariableValues
 
 from engine.measure import SATURATED
 
+if TYPE_CHECKING:
+    from engine.documents import Document
+
 PAGE_SIZE = 20  # of a sized list whose size neither the operation nor the schema gives
 LIST_SIZE = 10  # of a list that nothing sizes
 
-CostOf = Callable[[GraphQLField, dict[str, Any]], int]
+CostOf = Callable[[GraphQLField], int | Callable[[dict[str, Any]], int]]
+SIZES = ("first", "last")
+KEPT_COSTS = 16  # of one document
+SMALL = frozenset({int, bool, type(None), type(Undefined)})  # values worth keeping: a caller's long strings are not
 
 
-def extension_cost(definition: GraphQLField, args: dict[str, Any]) -> int:
-    """What a field costs by itself, beyond the objects it returns: its `extensions["cost"]`, or nothing."""
-    return int(definition.extensions.get("cost", 0))
+def extension_cost(definition: GraphQLField) -> int | Callable[[dict[str, Any]], int]:
+    """What a field costs by itself, beyond the objects it returns, or how that follows from its arguments: its
+    `extensions["cost"]`, or nothing."""
+    cost: int | Callable[[dict[str, Any]], int] = definition.extensions.get("cost", 0)
+    return cost
 
 
 class Cost(NamedTuple):
@@ -105,7 +121,8 @@ class Tally:
         if definition is None:  # validation has refused the unknown field already
             return Cost()
         args = self._arguments(node, definition)
-        own, kind = self.cost_of(definition, args), get_named_type(definition.type)
+        own, kind = self.cost_of(definition), get_named_type(definition.type)
+        own = own(args) if callable(own) else own
         if not is_composite_type(kind) or kind.name.startswith("__"):
             return Cost(own)
         inside = self.selections(node.selection_set, kind) if node.selection_set else Cost()
@@ -132,7 +149,7 @@ class Tally:
 
 def sized(definition: GraphQLField, args: Mapping[str, Any]) -> int | None:
     """How many items a field was asked for; None when it has no `first` or `last` argument."""
-    names = [name for name in ("first", "last") if name in definition.args]
+    names = [name for name in SIZES if name in definition.args]
     if not names:
         return None
     given = [value for name in names if isinstance(value := _given(definition, name, args), int)]
@@ -145,3 +162,43 @@ def _given(definition: GraphQLField, name: str, args: Mapping[str, Any]) -> Any:
 
 def _is_list(kind: GraphQLOutputType) -> bool:
     return is_list_type(kind.of_type if isinstance(kind, GraphQLNonNull) else kind)
+
+
+def counted(
+    schema: GraphQLSchema, source: Document, operation: OperationDefinitionNode, variables: VariableValues, cost_of: CostOf
+) -> int:
+    """The cost of a document's operation, kept with it by the values of the variables that matter."""
+    if source.weights is None:
+        source.weights = weights(schema, source.node, cost_of)
+    values = [variables.coerced.get(name, Undefined) for name in source.weights]
+    if not SMALL.issuperset(map(type, values)):
+        return Tally(schema, variables, source.fragments, cost_of, {}).operation(operation, source.ordered)
+    key = (operation.name and operation.name.value, *values)
+    if key not in source.costs:
+        if len(source.costs) >= KEPT_COSTS:
+            source.costs.clear()
+        source.costs[key] = Tally(schema, variables, source.fragments, cost_of, {}).operation(operation, source.ordered)
+    return source.costs[key]
+
+
+def weights(schema: GraphQLSchema, document: DocumentNode, cost_of: CostOf) -> tuple[str, ...]:
+    """The variables that costs depend on: those of directives, of `first` and `last`, and of costs worked out of arguments."""
+    weighing = _Weighing(TypeInfo(schema), cost_of)
+    visit(document, TypeInfoVisitor(weighing.types, weighing))
+    return tuple(weighing.found)
+
+
+class _Weighing(Visitor):
+    def __init__(self, types: TypeInfo, cost_of: CostOf) -> None:
+        super().__init__()
+        self.types, self._cost_of = types, cost_of
+        self.found: dict[str, None] = {}
+
+    def enter_variable(self, node: VariableNode, _key: Any, parent: Any, _path: Any, ancestors: list[Any]) -> None:
+        field = self.types.get_field_def()
+        if any(map(_weighs, [parent, *ancestors])) or (field and callable(self._cost_of(field))):
+            self.found[node.name.value] = None
+
+
+def _weighs(node: Any) -> bool:
+    return isinstance(node, DirectiveNode) or (isinstance(node, ArgumentNode) and node.name.value in SIZES)

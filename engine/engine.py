@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from graphql.execution import Executor
 from graphql.execution.values import VariableValues, get_variable_values
 
 from engine.core import Core, awaitable
-from engine.cost import CostOf, Tally, extension_cost
+from engine.cost import CostOf, counted, extension_cost
 from engine.deferred import BatchOf, no_batch
 from engine.documents import Document, Library
 from engine.limits import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, Limits, Params, Rejected, refuse
@@ -34,6 +34,7 @@ from engine.plan import Plan, switches
 from engine.walk import Walk, fits
 
 MAX_COERCION_ERRORS = 20
+NO_VARIABLES = VariableValues({}, {})
 KEPT_PLANS = 16  # of one document: a hostile one with many switches gets a plan made each time
 Present = Callable[[GraphQLError, Any], dict[str, Any]]
 Result = dict[str, Any]
@@ -63,6 +64,7 @@ class Engine:
 
     `present` formats an execution error for the caller and gets the context as well; the default masks what isn't a
     GraphQLError. `cost_of` says what a field costs by itself. `rules` are validated besides the specification's.
+    `trusted` are texts of documents by their ids, kept for ever (engine/persisted.py); raises `Unusable` for bad ones.
     `batch_of` finds a field's batch function (deferred.py).
 
     Operations are executed by plans (walk.py). Those that no plan can be made of, all where not `compiled`, go to
@@ -77,6 +79,7 @@ class Engine:
         present: Present = masked,
         cost_of: CostOf = extension_cost,
         rules: Sequence[type[ASTValidationRule]] = (),
+        trusted: Mapping[str, str] | None = None,
         batch_of: BatchOf = no_batch,
         compiled: bool = True,
         executor: type[Executor[Any]] = Core,
@@ -87,17 +90,18 @@ class Engine:
         self._present, self._cost_of, self._executor_class = present, cost_of, executor
         self._batch_of, self._compiled = batch_of, compiled
         self.fallbacks: Counter[str] = Counter()
-        self._library = Library(schema, self.limits, rules)
+        self._library = Library(schema, self.limits, rules, trusted)
         self._mutations: set[asyncio.Task[Result]] = set()
 
-    def prepare(self, params: Params, *, cost_limit: int | None = None, introspection: bool = True) -> Operation:
+    def prepare(
+        self, params: Params, *, cost_limit: int | None = None, introspection: bool = True, trusted_only: bool = False
+    ) -> Operation:
         """Parse, validate, coerce the variables and count the cost. Raises `Rejected`.
 
         Without `introspection`, `__schema` and `__type` are FORBIDDEN and errors don't suggest names of the schema.
+        With `trusted_only`, any document but the `trusted` ones is DOCUMENT_NOT_TRUSTED.
         """
-        if not params.query:
-            raise refuse("The parameter 'query' is missing.")
-        document = self._library.read(params.query, suggest=introspection)
+        document = self._library.find(params, suggest=introspection, trusted_only=trusted_only)
         if document.introspects and not introspection:
             raise refuse("Introspection is not allowed.", FORBIDDEN)
         definition = document.operation(params.operation_name)
@@ -109,7 +113,9 @@ class Engine:
         return operation
 
     def _coerced(self, definition: OperationDefinitionNode, given: dict[str, Any], suggest: bool) -> VariableValues:
-        wanted = definition.variable_definitions or ()
+        wanted = definition.variable_definitions
+        if not wanted:
+            return NO_VARIABLES
         values = get_variable_values(self.schema, wanted, given, MAX_COERCION_ERRORS, hide_suggestions=not suggest)
         if isinstance(values, list):
             raise Rejected([coded(error) for error in values])
@@ -121,7 +127,7 @@ class Engine:
         return Operation(
             kind=definition.operation.value,
             name=definition.name.value if definition.name else None,
-            cost=self._cost(source, definition, variables),
+            cost=counted(self.schema, source, definition, variables, self._cost_of),
             cost_limit=limit,
             document=source.node,
             dry_run=dry_run,
@@ -129,15 +135,6 @@ class Engine:
             variables=variables,
             source=source,
         )
-
-    def _cost(self, source: Document, definition: OperationDefinitionNode, variables: VariableValues) -> int:
-        name = definition.name.value if definition.name else None
-        if (known := source.costs.get(name)) is not None:
-            return known
-        cost = Tally(self.schema, variables, source.fragments, self._cost_of, {}).operation(definition, source.ordered)
-        if not definition.variable_definitions:
-            source.costs[name] = cost
-        return cost
 
     async def execute(self, operation: Operation, context: Any) -> Result:
         """Execute a query or a mutation: `data`, `errors` if there are any, and the cost in `extensions`.

@@ -9,6 +9,8 @@ from typing import Any
 BAD_USER_INPUT = "BAD_USER_INPUT"
 QUERY_TOO_COSTLY = "QUERY_TOO_COSTLY"
 FORBIDDEN = "FORBIDDEN"
+DOCUMENT_NOT_TRUSTED = "DOCUMENT_NOT_TRUSTED"
+PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
 TIMEOUT = "TIMEOUT"
 INTERNAL = "INTERNAL"
 
@@ -47,14 +49,20 @@ def refuse(message: str, code: str = BAD_USER_INPUT, **extensions: Any) -> Rejec
     return Rejected([{"message": message, "extensions": {"code": code, **extensions}}])
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: that is 1 µs more for each request
 class Params:
-    """A GraphQL request's parameters, of the right types."""
+    """A GraphQL request's parameters, of the right types. A document is brought (`query`) or named (engine/persisted.py)."""
 
     query: str | None
     operation_name: str | None = None
     variables: dict[str, Any] = field(default_factory=dict)
     extensions: dict[str, Any] = field(default_factory=dict)
+    document_id: str | None = None
+
+    @property
+    def names_document(self) -> bool:
+        """Whether a document is named, by whatever means."""
+        return self.document_id is not None or "persistedQuery" in self.extensions
 
     @classmethod
     def of(cls, payload: Any) -> Params:
@@ -66,6 +74,7 @@ class Params:
             operation_name=_typed(payload, "operationName", str, "a string") or None,
             variables=_typed(payload, "variables", dict, "an object") or {},
             extensions=_typed(payload, "extensions", dict, "an object") or {},
+            document_id=_typed(payload, "documentId", str, "a string"),
         )
 
 

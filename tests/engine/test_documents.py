@@ -39,26 +39,27 @@ def test_a_flood_of_refused_documents_leaves_even_the_new_ones(library: Library)
     assert library.read(DAILY) is kept
 
 
-def shelved(size: int) -> Document:
-    return Document(None, size, {}, {}, {}, [], False)  # type: ignore[arg-type]  # a shelf looks at the size alone
+def shelved(text: str, size: int) -> Document:
+    return Document(None, text, size, text, {}, {}, {}, [], False)  # type: ignore[arg-type]  # a shelf looks at no node
 
 
 def test_a_shelf_throws_out_the_least_recently_used() -> None:
     shelf = Shelf(documents=2, size=KEPT_BYTES)
-    for key in (b"a", b"b"):
-        shelf.put(key, shelved(1))
-    shelf.get(b"a")
-    shelf.put(b"c", shelved(1))
-    assert [bool(shelf.get(key)) for key in (b"a", b"b", b"c")] == [True, False, True]
+    for text in "ab":
+        shelf.put(shelved(text, 1))
+    shelf.get("a")
+    shelf.put(shelved("c", 1))
+    assert [bool(shelf.get(text)) for text in "abc"] == [True, False, True]
+    assert [shelf.text_of(text) for text in "abc"] == ["a", None, "c"]
 
 
 def test_a_shelf_holds_so_many_bytes() -> None:
     shelf = Shelf(documents=100, size=10)
-    for key in (b"a", b"b", b"c"):
-        shelf.put(key, shelved(4))
-    assert [bool(shelf.get(key)) for key in (b"a", b"b", b"c")] == [False, True, True]
-    shelf.put(b"c", shelved(4))  # again: its room is counted once
-    assert shelf.get(b"b")
-    shelf.take(b"b")
-    shelf.put(b"d", shelved(6))
-    assert shelf.get(b"c")
+    for text in "abc":
+        shelf.put(shelved(text, 4))
+    assert [bool(shelf.get(text)) for text in "abc"] == [False, True, True]
+    shelf.put(shelved("c", 4))  # again: its room is counted once
+    assert shelf.get("b")
+    shelf.take("b")
+    shelf.put(shelved("d", 6))
+    assert shelf.get("c")
