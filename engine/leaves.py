@@ -1,12 +1,12 @@
 """Scalars and enums, a column at a time.
 
 Nearly every value is already what its type makes of it: a str of a String, an int of an Int. So a column is looked at once,
-by the set of its values' classes, and only what is left goes value by value through the type's own `coerce_output_value`.
+by the set of its values' classes (`Leaf.exact`), and only what is left goes through the type's own `coerce_output_value`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from math import isfinite
 from typing import Any
@@ -22,32 +22,65 @@ from graphql import (
 )
 from graphql.pyutils import inspect
 
-Coerce = Callable[[Sequence[Any]], Sequence[Any]]  # what failed comes back as its exception, in its place
-
 _NONE = type(None)
 _INT = range(-(2**31), 2**31)
 
 
-def coercion(kind: Any) -> Coerce:
-    """How columns of a leaf type are coerced. None stays None; an exception stays itself."""
-    if kind in _AS_THEY_ARE:
-        classes, fine = _AS_THEY_ARE[kind]
-        return lambda values: values if _plain(values, classes) and fine(values) else _each(kind, values)
-    if isinstance(kind, GraphQLEnumType):
-        return lambda values: _enums(kind, values)
-    return lambda values: _each(kind, values)
+def collected(size: int, values: Iterator[Any]) -> list[Any]:
+    """All the values of a `map`, which goes on after its function raised; in place of a value, what was raised."""
+    found: list[Any] = []
+    while len(found) < size:
+        try:
+            found.extend(values)
+            if len(found) < size:  # a function that raises StopIteration ends the map early
+                found.append(StopIteration())
+        except Exception as error:
+            found.append(error)
+    return found
 
 
-def _plain(values: Sequence[Any], classes: frozenset[type]) -> bool:
-    return classes.issuperset(map(type, values))
+class Leaf:
+    """How a scalar or an enum is coerced. Columns of no other classes than `exact`, if `fine`, are right as they are."""
 
+    def __init__(self, kind: Any, nullable: bool) -> None:
+        exact, fine = _AS_THEY_ARE.get(kind, (None, None))
+        self.fine: Callable[[Sequence[Any]], bool] | None = fine
+        self.exact = frozenset({exact, _NONE} if nullable else {exact}) if exact else frozenset()
+        self._kind, self._coerce = kind, kind.coerce_output_value
 
-def _always(values: Sequence[Any]) -> bool:
-    return True
+    def right(self, values: Sequence[Any]) -> bool:
+        """Whether the column is its own coercion, and without faults."""
+        return self.exact.issuperset(map(type, values)) and (self.fine is None or self.fine(values))
+
+    def coerce(self, values: Sequence[Any]) -> list[Any]:
+        """The coerced column. None stays None, an exception stays itself, and what fails becomes its exception."""
+        if isinstance(self._kind, GraphQLEnumType) and (names := self._names(values)):
+            return [names[value] for value in values]
+        return [self._checked(*pair) for pair in zip(values, collected(len(values), map(self._one, values)), strict=True)]
+
+    def _one(self, value: Any) -> Any:
+        return value if value is None or isinstance(value, Exception) else self._coerce(value)
+
+    def _checked(self, value: Any, coerced: Any) -> Any:
+        if value is None or value is Undefined:
+            return None
+        if coerced is None or coerced is Undefined:
+            call = f"`{inspect(self._kind)}.coerce_output_value({inspect(value)})`"
+            return TypeError(f"Expected {call} to return non-nullable value, returned: {inspect(coerced)}")
+        return coerced
+
+    def _names(self, values: Sequence[Any]) -> dict[Any, Any] | None:
+        """The enum's names of the values; None where they are no members of one Enum, whose equality is identity."""
+        classes = set(map(type, values)) - {_NONE}
+        if len(classes) != 1 or not issubclass(classes.pop(), Enum):
+            return None
+        distinct = list(set(values))
+        names = collected(len(distinct), map(self._one, distinct))
+        return {value: self._checked(value, name) for value, name in zip(distinct, names, strict=True)}
 
 
 def _in_range(values: Sequence[Any]) -> bool:
-    given = [value for value in values if value is not None]
+    given = values if None not in values else [value for value in values if value is not None]
     return not given or (min(given) in _INT and max(given) in _INT)
 
 
@@ -55,36 +88,10 @@ def _finite(values: Sequence[Any]) -> bool:
     return all(isfinite(value) for value in values if value is not None)
 
 
-_AS_THEY_ARE: dict[Any, tuple[frozenset[type], Callable[[Sequence[Any]], bool]]] = {
-    GraphQLString: (frozenset({str, _NONE}), _always),
-    GraphQLID: (frozenset({str, _NONE}), _always),
-    GraphQLBoolean: (frozenset({bool, _NONE}), _always),
-    GraphQLInt: (frozenset({int, _NONE}), _in_range),
-    GraphQLFloat: (frozenset({float, _NONE}), _finite),
+_AS_THEY_ARE: dict[Any, tuple[type, Callable[[Sequence[Any]], bool] | None]] = {
+    GraphQLString: (str, None),
+    GraphQLID: (str, None),
+    GraphQLBoolean: (bool, None),
+    GraphQLInt: (int, _in_range),
+    GraphQLFloat: (float, _finite),
 }
-
-
-def _enums(kind: GraphQLEnumType, values: Sequence[Any]) -> Sequence[Any]:
-    classes = set(map(type, values)) - {_NONE}
-    if len(classes) != 1 or not issubclass(classes.pop(), Enum):  # equal values of different classes may differ in their names
-        return _each(kind, values)
-    distinct = set(values)
-    names = dict(zip(distinct, _each(kind, list(distinct)), strict=True))
-    return [names[value] for value in values]
-
-
-def _each(kind: Any, values: Sequence[Any]) -> list[Any]:
-    return [value if value is None or isinstance(value, Exception) else _one(kind, value) for value in values]
-
-
-def _one(kind: Any, value: Any) -> Any:
-    if value is Undefined:
-        return None
-    try:
-        coerced = kind.coerce_output_value(value)
-    except Exception as error:
-        return error
-    if coerced is None or coerced is Undefined:
-        call = f"`{inspect(kind)}.coerce_output_value({inspect(value)})`"
-        return TypeError(f"Expected {call} to return non-nullable value, returned: {inspect(coerced)}")
-    return coerced

@@ -35,7 +35,7 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues
 
 from engine.deferred import BatchOf, Selected, Selection
-from engine.leaves import Coerce, coercion
+from engine.leaves import Leaf
 from engine.resolution import Resolve, resolution
 
 Row = dict[str, Any]
@@ -111,15 +111,11 @@ class Field:
         self.nullable, self.kind = _unwrapped(definition.type)
         self.depth = len(self.nullable) - 1  # lists within lists
         self.abstract = is_abstract_type(self.kind)
-        self.coerce: Coerce | None = coercion(self.kind) if _is_leaf(self.kind) else None
+        self.leaf = Leaf(self.kind, self.nullable[-1]) if is_leaf_type(self.kind) else None
         self.details = details
         self._plan, self._shapes = plan, dict[str, Shape]()
         self._constant = self._constant_arguments()
         self.resolve: Resolve = resolution(plan.schema, self, plan.batch_of(definition))
-
-    @property
-    def leaf(self) -> bool:
-        return self.coerce is not None
 
     def below(self, kind: GraphQLObjectType) -> Shape:
         """What is selected of an object of this type below the field."""
@@ -159,10 +155,6 @@ class Field:
             for field in self.below(kind).fields:
                 found.setdefault(field.name, []).append(Selected(field.definition, field.selection))
         return found
-
-
-def _is_leaf(kind: Any) -> bool:
-    return is_leaf_type(kind)
 
 
 def _unwrapped(kind: GraphQLOutputType) -> tuple[tuple[bool, ...], Any]:

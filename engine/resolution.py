@@ -11,16 +11,18 @@ would have given it; a field without a resolver is read from the object.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLSchema, default_field_resolver
-from strawberry.types.arguments import convert_arguments
+from strawberry.relay import GlobalID
+from strawberry.types.arguments import _is_leaf_type, _is_optional_leaf_type, convert_arguments
 from strawberry.types.field import StrawberryField
 
 from engine.deferred import Batch, Deferred
+from engine.leaves import collected
 
 if TYPE_CHECKING:
     from engine.plan import Field
@@ -49,12 +51,12 @@ def resolution(schema: GraphQLSchema, field: Field, batch: Batch | None) -> Reso
         return lambda walk, level: [field.parent.name] * len(level.sources)
     declared = _declared(schema, field.definition)
     if batch and (declared or not _of_strawberry(field.definition)):
-        return _batched(field, batch, declared)
+        return _batched(schema, field, batch, declared)
     if declared is None:
         return _called(field, field.definition.resolve or default_field_resolver)
     if declared.base_resolver is None:
         return _read(declared)
-    return _direct(field, declared)
+    return _direct(schema, field, declared)
 
 
 def _of_strawberry(definition: Any) -> StrawberryField | None:
@@ -74,19 +76,6 @@ def _declared(schema: GraphQLSchema, definition: Any) -> StrawberryField | None:
     return declared
 
 
-def _collected(size: int, values: Iterator[Any]) -> list[Any]:
-    """All the values of an iterator that goes on after it raised, as `map` does; in place of a value, what was raised."""
-    found: list[Any] = []
-    while len(found) < size:
-        try:
-            found.extend(values)
-            if len(found) < size:  # a resolver that raises StopIteration ends the map early
-                found.append(StopIteration())
-        except Exception as error:
-            found.append(error)
-    return found
-
-
 def _read(declared: StrawberryField) -> Resolve:
     if declared.default_resolver is getattr:
         get: Callable[[Any], Any] = attrgetter(declared.python_name)
@@ -96,19 +85,21 @@ def _read(declared: StrawberryField) -> Resolve:
         def get(source: Any) -> Any:
             return reader(source, name)
 
-    return lambda walk, level: _collected(len(level.sources), map(get, level.sources))
+    return lambda walk, level: collected(len(level.sources), map(get, level.sources))
 
 
 def _called(field: Field, resolver: Callable[..., Any]) -> Resolve:
+    conversion = _conversion(None, field, None)
+
     def resolve(walk: Walk, level: Level) -> Column:
-        arguments = _shared(lambda: field.arguments(walk.variables))
+        arguments = conversion(walk, level)
 
         def call(source: Any, number: int) -> Any:
             info = walk.info(level, number, field)
             return resolver(source, info, **arguments())
 
         size = len(level.sources)
-        return _collected(size, map(call, level.sources, range(size)))
+        return collected(size, map(call, level.sources, range(size)))
 
     return resolve
 
@@ -125,35 +116,52 @@ def _shared(arguments: Arguments) -> Arguments:
     return lambda: next(first, None) or arguments()
 
 
-def _converted(walk: Walk, level: Level, field: Field, declared: StrawberryField) -> Arguments:
+def _conversion(schema: Any, field: Field, declared: StrawberryField | None) -> Callable[[Walk, Level], Arguments]:
+    """How a field's arguments become what its Strawberry resolver wants."""
+    if declared is None:
+        return lambda walk, level: _shared(lambda: field.arguments(walk.variables))
     if not declared.arguments:
-        return dict
-    owner = _converter(walk)
+        return lambda walk, level: dict
+    owner = schema._strawberry_schema.schema_converter
+    if all(_is_leaf(each.type, owner.scalar_registry) for each in declared.arguments):
+        names = {owner.config.name_converter.from_argument(each): each.python_name for each in declared.arguments}
+        return lambda walk, level: _shared(lambda: _renamed(names, field.arguments(walk.variables)))
 
-    def converted() -> dict[str, Any]:
+    def conversion(walk: Walk, level: Level) -> Arguments:
         info = _info(walk, level, 0, field, declared)
-        given = field.arguments(walk.variables)
-        return convert_arguments(given, declared.arguments, owner.scalar_registry, owner.config, info)
+        return _shared(
+            lambda: convert_arguments(
+                field.arguments(walk.variables), declared.arguments, owner.scalar_registry, owner.config, info
+            )
+        )
 
-    return _shared(converted)
+    return conversion
 
 
-def _converter(walk: Walk) -> Any:
-    return walk.schema._strawberry_schema.schema_converter  # type: ignore[attr-defined] # `_declared` has seen it
+def _is_leaf(kind: Any, registry: Any) -> bool:
+    """Whether it is a scalar or an enum, maybe null, which Strawberry hands over as graphql-core coerced it."""
+    return _is_leaf_type(kind, registry, (GlobalID,)) or _is_optional_leaf_type(kind, registry, (GlobalID,))
+
+
+def _renamed(names: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    return {names[name]: value for name, value in given.items()}
 
 
 def _info(walk: Walk, level: Level, number: int, field: Field, declared: StrawberryField) -> Any:
-    return _converter(walk).config.info_class(_raw_info=walk.info(level, number, field), _field=declared)
+    converter = walk.schema._strawberry_schema.schema_converter  # type: ignore[attr-defined] # `_declared` has seen it
+    return converter.config.info_class(_raw_info=walk.info(level, number, field), _field=declared)
 
 
-def _direct(field: Field, declared: StrawberryField) -> Resolve:
+def _direct(schema: GraphQLSchema, field: Field, declared: StrawberryField) -> Resolve:
     resolver: Any = declared.base_resolver
     function, named = resolver.wrapped_func, _reserved(resolver)
     if named == {"root": None} and not declared.arguments:
-        return lambda walk, level: _collected(len(level.sources), map(function, level.sources))
+        return lambda walk, level: collected(len(level.sources), map(function, level.sources))
+
+    conversion = _conversion(schema, field, declared)
 
     def resolve(walk: Walk, level: Level) -> Column:
-        arguments = _converted(walk, level, field, declared)
+        arguments = conversion(walk, level)
 
         def call(source: Any, number: int) -> Any:
             given = dict(arguments())
@@ -166,7 +174,7 @@ def _direct(field: Field, declared: StrawberryField) -> Resolve:
             return function(**{named["root"]: source}, **given)
 
         size = len(level.sources)
-        return _collected(size, map(call, level.sources, range(size)))
+        return collected(size, map(call, level.sources, range(size)))
 
     return resolve
 
@@ -185,11 +193,12 @@ def _reserved(resolver: Any) -> dict[str, Any]:
     return found
 
 
-def _batched(field: Field, batch: Batch, declared: StrawberryField | None) -> Resolve:
+def _batched(schema: GraphQLSchema, field: Field, batch: Batch, declared: StrawberryField | None) -> Resolve:
+    conversion = _conversion(schema, field, declared)
+
     def resolve(walk: Walk, level: Level) -> Column | Later:
         try:
-            given = _converted(walk, level, field, declared)() if declared else field.arguments(walk.variables)
-            found: Any = batch(walk.context, level.sources, **given)
+            found: Any = batch(walk.context, level.sources, **conversion(walk, level)())
         except Exception as error:
             return [error] * len(level.sources)
         if isinstance(found, Deferred):

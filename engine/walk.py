@@ -150,13 +150,18 @@ class Walk:
         faults: list[tuple[Field, Sequence[Any]]] = []
         for field in level.shape.fields:
             values = field.resolve(self, level)
-            if not field.leaf:
+            if field.leaf is None or field.depth or isinstance(values, Later):
                 unfinished.append((field, values))
-            elif field.depth or isinstance(values, Later) or _traits(values) & WAITS:
-                columns.append([None] * len(level.sources))
+            elif field.leaf.right(values):
+                columns.append(values)
+                continue
+            elif _traits(values) & WAITS:
                 unfinished.append((field, values))
             else:
-                columns.append(self._leaves(field, values, faults))
+                columns.append(self._leaves(field, field.leaf.coerce(values), faults))
+                continue
+            if field.leaf:
+                columns.append([None] * len(level.sources))
         level.rows = level.shape.make(len(level.sources), columns)
         for holder, key, row in zip(holders, keys, level.rows, strict=False):
             holder[key] = row
@@ -165,10 +170,8 @@ class Walk:
         for field, values in unfinished:
             self._complete(level, field, values)
 
-    def _leaves(self, field: Field, values: Sequence[Any], faults: list[tuple[Field, Sequence[Any]]]) -> Sequence[Any]:
-        """The coerced column, null where there is a fault."""
-        assert field.coerce is not None  # noqa: S101 - a leaf
-        coerced = field.coerce(values)
+    def _leaves(self, field: Field, coerced: list[Any], faults: list[tuple[Field, Sequence[Any]]]) -> list[Any]:
+        """The column, null where there is a fault."""
         traits = _traits(coerced)
         if traits & (ERROR if field.nullable[0] else ERROR | NULL):
             faults.append((field, coerced))
@@ -526,8 +529,8 @@ def _coerced(field: Field, value: Any, place: Place, faults: list[tuple[Place, E
         return None
     if len(place) < field.depth:
         return [_coerced(field, item, (*place, position), faults) for position, item in enumerate(value)]
-    assert field.coerce is not None  # noqa: S101 - a leaf
-    [coerced] = field.coerce([value])
+    assert field.leaf is not None  # noqa: S101 - objects are spread
+    [coerced] = field.leaf.coerce([value])
     if isinstance(coerced, Exception):
         faults.append((place, coerced))
         return None
