@@ -182,7 +182,7 @@ class _Marks:
     def node(self, node: Q) -> Q:
         """The same conditions with placeholders, numbered in the order in which `_walk` meets their values."""
         children = [self.node(child) for child in node.children]
-        filters: dict[str, Any] = node.filters  # type: ignore[assignment] # they hold values, whatever the ORM declares
+        filters: dict[str, Any] = node.filters
         children += [Q(**{name: value}) if _said(name, value) else self.leaf(name) for name, value in filters.items()]
         marked = Q(*children, join_type=node.join_type)
         marked._is_negated = node._is_negated

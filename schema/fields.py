@@ -93,12 +93,18 @@ def connection(batch: Batch, *, description: str) -> Any:
     return strawberry.field(resolver=resolve, description=description, metadata={"batch": pages, "needs": ("id",)})
 
 
-def said(description: str, resolver: Callable[..., Any] | None = None, *, needs: Sequence[str] | None = None) -> Any:
+def said(
+    description: str,
+    resolver: Callable[..., Any] | None = None,
+    *,
+    needs: Sequence[str] | None = None,
+    name: str | None = None,
+) -> Any:
     """A plain field of a row. Unless it is a column itself, it says which columns it `needs`, or gets all of them."""
     metadata = {} if needs is None else {"needs": needs}
     if resolver is None:
-        return strawberry.field(description=description, metadata=metadata)
-    return strawberry.field(description=description, resolver=resolver, metadata=metadata)
+        return strawberry.field(name=name, description=description, metadata=metadata)
+    return strawberry.field(name=name, description=description, resolver=resolver, metadata=metadata)
 
 
 def batch_of(field: GraphQLField) -> Batch | None:

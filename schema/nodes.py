@@ -37,6 +37,7 @@ def of(model: type[Any]) -> Callable[[type[T]], type[T]]:
         def is_type_of(row: Any, info: GraphQLResolveInfo[Any]) -> bool:
             return isinstance(row, model)
 
+        is_type_of.by_class = True  # type: ignore[attr-defined] # it asks for the row's class only: the walk does so once a class
         cls.is_type_of = staticmethod(is_type_of)  # type: ignore[attr-defined] # Strawberry looks for it on the class
         cls.made_of = model  # type: ignore[attr-defined] # resolvers/rows.py does, to know whose columns a field needs
         return cls

@@ -44,7 +44,7 @@ def _formatted(root: Any, info: Info, locale: Language = None) -> str:
 
 @strawberry.type(description="An amount of money, never a float.")
 class Money:
-    amount_cents: BigInt = said("In the currency's minor unit: 2900 is 29.00.", lambda root: root.cents)
+    cents: BigInt = said("In the currency's minor unit: 2900 is 29.00.", name="amountCents")
     currency: str = said("ISO 4217; EUR everywhere today.")
     formatted: str = said("As a reader of the language writes it, such as 29,00 €.", _formatted)
 
