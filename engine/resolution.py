@@ -25,8 +25,9 @@ from engine.deferred import Batch, Deferred
 from engine.leaves import collected
 
 if TYPE_CHECKING:
+    from engine.level import Level
     from engine.plan import Field
-    from engine.walk import Level, Walk
+    from engine.walk import Walk
 
 FLAT = (str, int, float, bool, type(None), Enum)
 Column = Sequence[Any]

@@ -1,0 +1,118 @@
+"""Columns: what one field holds for all objects of a level, looked at and made ready together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Sequence
+from types import CoroutineType
+from typing import Any
+
+from graphql import GraphQLError, Undefined
+from graphql.pyutils import is_iterable
+
+from engine.deferred import Deferred
+from engine.level import Place
+from engine.plan import Field
+
+# What the values of a column are, by their classes: a column of a thousand values has one or two.
+
+WAITS, ERROR, NULL = 1, 2, 4
+
+
+class _Traits(dict[type, int]):
+    def __missing__(self, kind: type) -> int:
+        if len(self) > 1_000:  # classes made on the fly must not live for ever
+            self.clear()
+        waits = issubclass(kind, CoroutineType | asyncio.Future | Deferred)
+        null = kind is type(None) or kind is type(Undefined)
+        self[kind] = WAITS * waits | ERROR * issubclass(kind, Exception) | NULL * null
+        return self[kind]
+
+
+_TRAITS = _Traits()
+
+
+def traits(values: Sequence[Any]) -> int:
+    """Whether a column holds anything to wait for, errors or nulls; 0 for the usual one."""
+    found = 0
+    for kind in set(map(type, values)):
+        found |= _TRAITS[kind]
+    return found
+
+
+def opened(values: Sequence[Any], field: Field, depth: int, waiting: list[tuple[list[Any], int]]) -> Sequence[Any]:
+    """The values with all lists made lists, `depth` deep; what must be awaited is noted with its place in ours."""
+    if traits(values) & WAITS:
+        values = list(values)
+        waiting.extend((values, number) for number, value in enumerate(values) if _waits(value))
+    if depth == 0:
+        return values
+    opened = list(values)
+    for number, value in enumerate(values):
+        opened[number] = value if _waits(value) else _open(value, field, depth, waiting, (opened, number))
+    waiting[:] = [(opened if container is values else container, number) for container, number in waiting]
+    return opened
+
+
+def _waits(value: Any) -> int:
+    return _TRAITS[type(value)] & WAITS
+
+
+def _open(value: Any, field: Field, depth: int, waiting: list[tuple[list[Any], int]], place: tuple[list[Any], int]) -> Any:
+    if isinstance(value, list | tuple):
+        return opened(value, field, depth - 1, waiting)
+    if value is None or value is Undefined or isinstance(value, Exception):
+        return value
+    if isinstance(value, AsyncIterable):
+        waiting.append(place)
+        return _gathered(value)
+    if not is_iterable(value):
+        return GraphQLError(f"Expected Iterable, but did not find one for field '{field.parent}.{field.name}'.")
+    try:
+        return opened(list(value), field, depth - 1, waiting)
+    except Exception as error:
+        return error
+
+
+async def _gathered(values: AsyncIterable[Any]) -> list[Any]:
+    return [value async for value in values]
+
+
+async def arrivals(values: Sequence[Any], field: Field) -> list[Any]:
+    if len(values) == 1:  # a task costs more than what is awaited, often
+        return [await _arrival(values[0], field)]
+    return list(await asyncio.gather(*(_arrival(value, field) for value in values)))
+
+
+async def _arrival(value: Any, field: Field) -> Any:
+    """What a value was awaited to, or the exception it raised; a value that needs no awaiting is itself."""
+    try:
+        if isinstance(value, Deferred):
+            return await value.fetch(field.selection)
+        return await value if _waits(value) else value
+    except Exception as error:
+        return error
+
+
+def coerced(field: Field, value: Any, place: Place, faults: list[tuple[Place, Exception]]) -> Any:
+    """A leaf, or a list of them, with null where there is a fault."""
+    if value is None or value is Undefined:
+        if not field.nullable[len(place)]:
+            faults.append((place, missing(field)))
+        return None
+    if isinstance(value, Exception):
+        faults.append((place, value))
+        return None
+    if len(place) < field.depth:
+        return [coerced(field, item, (*place, position), faults) for position, item in enumerate(value)]
+    assert field.leaf is not None  # noqa: S101 - objects are spread
+    [found] = field.leaf.coerce([value])
+    if isinstance(found, Exception):
+        faults.append((place, found))
+        return None
+    return found
+
+
+def missing(field: Field) -> TypeError:
+    """Null where there may be none, in graphql-core's words."""
+    return TypeError(f"Cannot return null for non-nullable field {field.parent}.{field.name}.")
