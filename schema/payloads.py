@@ -6,7 +6,8 @@ from typing import Any
 import strawberry
 
 from models.errors import ErrorCode
-from schema.fields import said
+from resolvers.tickets import tickets_of
+from schema.fields import edge, said
 from schema.types import File, Message, Payment, Purchase, Ticket, User
 
 
@@ -96,7 +97,9 @@ class TicketPayload:
 @strawberry.type(description="A stored message.")
 class TicketReplyPayload:
     message: Message | None = said("The message, with its sequence.")
-    ticket: Ticket | None = said("The ticket it is in: a follow-up, when the one replied to was closed.")
+    ticket: Ticket | None = edge(
+        tickets_of, description="The ticket it is in: a follow-up, when the one replied to was closed."
+    )
     user_errors: list[UserError] = errors()
 
 

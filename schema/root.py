@@ -104,7 +104,7 @@ class Mutation:
     ticket_open: TicketPayload = mutation(support.open_, "ticket", allow=customer, description="Ask for help, or begin a chat.")
     ticket_claim: TicketPayload = mutation(support.claim, "ticket", allow=agent, description="Take a ticket on.")
     ticket_reply: TicketReplyPayload = mutation(
-        support.reply, "message", "ticket", allow=customer | agent, description="Say something in a ticket."
+        support.reply, "message", "ticket_id", allow=customer | agent, description="Say something in a ticket."
     )
     ticket_move: TicketPayload = mutation(support.move, "ticket", allow=agent, description="Change a ticket's state.")
     ticket_close: TicketPayload = mutation(
