@@ -34,6 +34,8 @@ class Settings:
     allowed_origins: frozenset[str]
     files: Path
     seller: Path
+    documents: Path | None
+    trusted_documents_only: bool
     demonstration: bool
 
 
@@ -49,6 +51,8 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
         allowed_origins=frozenset(filter(None, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())),
         files=Path(environ.get("CAMCHA_FILES") or "var/files"),
         seller=Path(environ.get("CAMCHA_SELLER") or Path(__file__).parent / "billing" / "seller.toml"),
+        documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
+        trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
         demonstration=demonstration,
     )
     if faults := _faults(settings, environ):
@@ -65,12 +69,13 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_mail(settings),
         *(fault for origin in sorted(settings.allowed_origins) for fault in _origin(origin)),
         *([] if settings.seller.is_file() else [f"CAMCHA_SELLER: there is no file {settings.seller}"]),
+        *_documents(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
     ]
 
 
 KNOWN = {
     "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL", "CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER",
-    "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_SELLER",
+    "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_SELLER", "CAMCHA_DOCUMENTS", "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
 }  # fmt: skip
 
 
@@ -118,3 +123,13 @@ def _origin(origin: str) -> list[str]:
     parts = urlsplit(origin)
     good = parts.scheme in ("http", "https") and parts.netloc and not parts.path.strip("/")
     return [] if good else [f"CAMCHA_ALLOWED_ORIGINS: {origin} is not an origin like https://app.example.fr"]
+
+
+def _documents(settings: Settings, only: str) -> list[str]:
+    if only not in ("true", "false"):
+        return ["CAMCHA_TRUSTED_DOCUMENTS_ONLY: true or false"]
+    if settings.trusted_documents_only and not settings.documents:
+        return ["CAMCHA_TRUSTED_DOCUMENTS_ONLY: nobody could ask for anything without CAMCHA_DOCUMENTS"]
+    if settings.documents and not settings.documents.is_file():
+        return [f"CAMCHA_DOCUMENTS: there is no file {settings.documents}"]
+    return []

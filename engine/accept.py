@@ -1,14 +1,32 @@
-"""Content negotiation: which of the two GraphQL media types the client prefers, and what it sent."""
+"""Content negotiation: which of the two GraphQL media types the client prefers, how it takes them, and what it sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import Message
+from functools import lru_cache, wraps
+from math import inf
+from typing import TypeVar
 
 RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
+WORTH_COMPRESSING = 1_400  # bytes; a smaller answer is one packet on the wire anyway
+
+Meaning = TypeVar("Meaning")
 
 
+def remembered(read: Callable[[str | None], Meaning]) -> Callable[[str | None], Meaning]:
+    """Reads a header once: a client sends the same one each time. What is long is read anew, so little is held."""
+    kept = lru_cache(maxsize=256)(read)
+
+    @wraps(read)
+    def reading(header: str | None) -> Meaning:
+        return kept(header) if header is None or len(header) <= 256 else read(header)
+
+    return reading
+
+
+@remembered
 def choose(accept: str | None) -> str | None:
     """The media type to answer in; None when the client accepts neither.
 
@@ -26,11 +44,25 @@ def choose(accept: str | None) -> str | None:
     return JSON
 
 
+@remembered
 def wants_page(accept: str | None) -> bool:
     """Whether a browser asks: it names text/html, which no GraphQL client does."""
     return dict(_ranges(accept or "")).get("text/html", 0) > 0
 
 
+@remembered
+def gzip_from(accept_encoding: str | None) -> float:
+    """From how many bytes on the client is sent gzip (RFC 9110, section 12.5.3): all of it if nothing else is taken."""
+    codings = dict(_ranges(accept_encoding or ""))
+    others = codings.get("*")
+    gzip = codings.get("gzip", codings.get("x-gzip", others or 0.0))
+    identity = codings.get("identity", others if others == 0 else None)
+    if gzip <= 0 or (identity is not None and identity > gzip):
+        return inf
+    return 0 if identity == 0 else WORTH_COMPRESSING
+
+
+@remembered
 def content_type(header: str | None) -> tuple[str, str]:
     """The media type and the charset (utf-8 when not said) of a Content-Type header, in lower case."""
     message = Message()

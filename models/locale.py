@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from engine.accept import remembered
+
 
 class Locale(StrEnum):
     """A language of the catalogue, the letters and the messages (BCP 47 primary tags)."""
@@ -12,11 +14,16 @@ class Locale(StrEnum):
 
 def preferred(accept_language: str | None, default: Locale = Locale.FR) -> Locale:
     """The best supported language of an Accept-Language header (RFC 9110, section 12.5.4), else `default`."""
+    return _asked(accept_language) or default
+
+
+@remembered
+def _asked(accept_language: str | None) -> Locale | None:
     ranked = sorted((_weighted(part) for part in (accept_language or "").split(",")[:20]), key=lambda pair: -pair[1])
     for tag, weight in ranked:
         if weight > 0 and tag in set(Locale):
             return Locale(tag)
-    return default
+    return None
 
 
 def _weighted(part: str) -> tuple[str, float]:

@@ -19,6 +19,9 @@ class Connection(Protocol):
     @property
     def introspection(self) -> bool: ...
 
+    @property
+    def trusted_only(self) -> bool: ...
+
     def context(self) -> Any:
         """A new context, for one operation or one event of a subscription."""
 

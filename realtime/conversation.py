@@ -188,7 +188,9 @@ class Conversation:
 
     async def _run(self, message: Subscribe) -> None:
         may = self._connection
-        operation = self._engine.prepare(message.params, cost_limit=may.cost_limit, introspection=may.introspection)
+        operation = self._engine.prepare(
+            message.params, cost_limit=may.cost_limit, introspection=may.introspection, trusted_only=may.trusted_only
+        )
         if operation.kind == "subscription":
             await self._follow(message.id, operation)
         else:

@@ -97,7 +97,7 @@ def _subscribe(frame: JSON) -> Subscribe:
         params = Params.of(frame.get("payload"))
     except Rejected as refusal:
         raise _invalid(str(refusal)) from None
-    if params.query is None and not params.extensions:  # which may name a stored document
+    if params.query is None and not params.names_document:
         raise _invalid("subscribe needs a query")
     return Subscribe(_id(frame), params)
 

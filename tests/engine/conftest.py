@@ -11,12 +11,11 @@ import httpx
 import pytest
 from graphql import GraphQLError, GraphQLResolveInfo, GraphQLSchema, build_schema
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from engine import Engine, Limits, Params
-from engine.http import GraphQLEndpoint, Refused
+from engine.http import Call, GraphQLEndpoint, Refused
 
 SDL = """
     type Query {
@@ -177,10 +176,10 @@ def ask(engine: Engine, shop: Shop) -> Ask:
 
 @pytest.fixture
 def asgi(engine: Engine, shop: Shop) -> Starlette:
-    async def context(request: Request) -> Shop:
-        if request.headers.get("authorization") == "stale":
+    async def context(call: Call) -> Shop:
+        if call.header(b"authorization") == "stale":
             raise Refused(401, {"message": "Sign in again.", "extensions": {"code": "UNAUTHENTICATED"}})
-        if request.headers.get("authorization") == "broken":
+        if call.header(b"authorization") == "broken":
             raise RuntimeError("the secret")
         return shop
 

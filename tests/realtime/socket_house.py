@@ -129,6 +129,7 @@ class Visitor:
         self.toy = toy
         self.cost_limit: int | None = None
         self.introspection = True
+        self.trusted_only = False
         self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def context(self) -> dict[str, Any]:

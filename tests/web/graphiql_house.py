@@ -9,12 +9,11 @@ from typing import Any
 import strawberry
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from engine import Engine
-from engine.http import GraphQLEndpoint
+from engine.http import Call, GraphQLEndpoint
 from realtime.socket import Socket, SocketLimits
 from realtime.wire import UVICORN
 from web import graphiql
@@ -90,6 +89,7 @@ class Caller:
 
     cost_limit = None
     introspection = True
+    trusted_only = False
 
     def __init__(self, authorization: str) -> None:
         self._authorization = authorization
@@ -106,8 +106,8 @@ def application() -> Starlette:
     """A toy graph at /graphql, for browsers and sockets, and the page's assets."""
     engine = Engine(strawberry.Schema(Query, Mutation, Subscription)._schema)
 
-    async def context(request: Request) -> str:
-        return request.headers.get("authorization", "nobody")
+    async def context(call: Call) -> str:
+        return call.header(b"authorization") or "nobody"
 
     async def connect(payload: dict[str, Any], websocket: WebSocket) -> Caller:
         return Caller(payload.get("authorization", "nobody"))
