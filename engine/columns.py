@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Sequence
 from types import CoroutineType
 from typing import Any
 
@@ -79,17 +79,21 @@ async def _gathered(values: AsyncIterable[Any]) -> list[Any]:
 
 
 async def arrivals(values: Sequence[Any], field: Field) -> list[Any]:
-    if len(values) == 1:  # a task costs more than what is awaited, often
-        return [await _arrival(values[0], field)]
-    return list(await asyncio.gather(*(_arrival(value, field) for value in values)))
+    """What each value was awaited to, or the exception it raised; a value that needs no awaiting is itself."""
+    awaited = [value.fetch(field.selection) if isinstance(value, Deferred) else value for value in values if _waits(value)]
+    if len(awaited) == 1:  # a task often costs more than what is awaited
+        found = [await _outcome(awaited[0])]
+    else:
+        found = await asyncio.gather(*awaited, return_exceptions=True)
+    if ended := [each for each in found if isinstance(each, BaseException) and not isinstance(each, Exception)]:
+        raise ended[0]  # a cancellation is nobody's value
+    arrived = iter(found)
+    return [next(arrived) if _waits(value) else value for value in values]
 
 
-async def _arrival(value: Any, field: Field) -> Any:
-    """What a value was awaited to, or the exception it raised; a value that needs no awaiting is itself."""
+async def _outcome(awaitable: Awaitable[Any]) -> Any:
     try:
-        if isinstance(value, Deferred):
-            return await value.fetch(field.selection)
-        return await value if _waits(value) else value
+        return await awaitable
     except Exception as error:
         return error
 

@@ -10,10 +10,12 @@ would have given it; a field without a resolver is read from the object.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from operator import attrgetter
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLSchema, default_field_resolver
@@ -204,6 +206,17 @@ def _batched(schema: GraphQLSchema, field: Field, batch: Batch, declared: Strawb
             return [error] * len(level.sources)
         if isinstance(found, Deferred):
             return Later(found.fetch(field.selection))
-        return found if isinstance(found, list | tuple) else Later(found)
+        return Later(found) if isinstance(found, CoroutineType | asyncio.Future) else of_size(len(level.sources), found)
 
     return resolve
+
+
+def of_size(size: int, column: Any) -> Column:
+    """What a batch returned, if it is a value for each parent; else the fault, for each."""
+    try:
+        values = column if isinstance(column, list) else list(column)
+        if len(values) != size:
+            raise ValueError(f"A batch returned {len(values)} values for {size} parents.")
+    except Exception as error:
+        return [error] * size
+    return values

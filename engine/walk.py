@@ -40,7 +40,7 @@ from graphql.pyutils import Path
 from engine.columns import ERROR, NULL, WAITS, arrivals, coerced, missing, opened, traits
 from engine.level import Found, Level, Place, Spread
 from engine.plan import Field, Plan
-from engine.resolution import Column, Later
+from engine.resolution import Column, Later, of_size
 
 
 class Walk:
@@ -139,11 +139,9 @@ class Walk:
             self._descend(level, field, self._spread_all(level, field, values))
 
     def _completed(self, level: Level, field: Field, columns: list[Any]) -> None:
-        """Complete the column that a batch returned; its failure is each row's."""
-        [column], size = columns, len(level.sources)
-        if not isinstance(column, Exception) and len(column) != size:
-            column = ValueError(f"A batch returned {len(column)} values for {size} parents.")
-        self._complete(level, field, [column] * size if isinstance(column, Exception) else column)
+        """Complete the column that a batch was awaited to; its failure is each row's."""
+        size = len(level.sources)
+        self._complete(level, field, [columns[0]] * size if isinstance(columns[0], Exception) else of_size(size, columns[0]))
 
     def _filled(
         self, level: Level, field: Field, values: Column, waiting: Sequence[tuple[list[Any], int]], found: list[Any]
