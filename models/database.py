@@ -47,11 +47,12 @@ def _tuned(url: str) -> dict[str, Any]:
     else:
         # More statements than asyncpg's 100 are kept prepared: clients choose columns, and each choice is another one.
         parts = parts._replace(scheme="asyncpg")
-        wanted = {"minsize": "1", "maxsize": "10", "statement_cache_size": "300"}
+        wanted = {"minsize": "1", "maxsize": "20", "statement_cache_size": "300"}
     query = wanted | dict(parse_qsl(parts.query))
     tuned = expand_db_url(urlunsplit(parts._replace(query=urlencode(query))))
     if parts.scheme == "asyncpg":
         tuned["credentials"]["reset"] = _as_it_is
+        tuned["engine"] = "models.postgres"  # up to half of the connections are kept for reading
     return tuned
 
 

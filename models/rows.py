@@ -15,6 +15,7 @@ from tortoise.connection import get_connection
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from models.postgres import Client
 from models.statement import Asked, filled
 
 Row = TypeVar("Row", bound=Model)
@@ -42,5 +43,4 @@ async def read(
     asked = Asked(columns or every(found.model), order, limit is not None, name, each)
     db = found._db or get_connection("default")
     text, values, make = filled(found, asked, db.capabilities.dialect, keys, limit)
-    _, rows = await db.execute_query(text, values)
-    return make(rows)
+    return make(await db.read(text, values) if isinstance(db, Client) else (await db.execute_query(text, values))[1])
