@@ -40,7 +40,7 @@ Present = Callable[[GraphQLError, Any], dict[str, Any]]
 Result = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: that is 1 µs more for each request
 class Operation:
     """A valid operation with its variables, within the limits, ready to be executed."""
 
