@@ -141,7 +141,7 @@ class PageOfEach(Deferred):
         self.parents, self.found, self.owner, self.order, self.window = parents, found, owner, order, window
 
     async def fetch(self, selection: Selection | None) -> list[Page]:
-        chosen = _chosen(self.found.model, selection, self.order, self.owner)
+        chosen = _chosen(self.found.model, selection, self.order, self.owner, self.order.column)
         lists = grouped(self.parents, self.owner, await self._rows(chosen) if chosen else ())
         return [
             _page(rows, self.order, self.window, self.found.filter(**{self.owner: parent.pk}).count)
@@ -178,9 +178,9 @@ def _chosen(model: type[Model], selection: Selection | None, order: Order, *also
         return every(model)
     place = (model, order, also)
     if place not in selection.memo:
-        parts = [name for name in ("nodes", "edges", "pageInfo") if name in selection.fields]
         nodes = [*selection.below("nodes"), *(node for edge in selection.below("edges") for node in edge.below("node"))]
-        selection.memo[place] = columns(model, nodes, order.column, *also) if parts else None
+        placed = (order.column,) if selection.fields.keys() & {"edges", "pageInfo"} else ()
+        selection.memo[place] = columns(model, nodes, *also, *placed) if nodes or placed else None
     return selection.memo[place]  # type: ignore[no-any-return] # a memo holds anything
 
 

@@ -1,0 +1,156 @@
+"""Each field says which columns it needs: selected alone, when no others are read, it answers as with the whole row."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_composite_type, is_required_argument
+from strawberry.types.field import StrawberryField
+
+from engine import Engine, Limits, Params
+from models.viewer import Viewer
+from resolvers.context import Context, Parts
+from resolvers.ids import decode, encode
+from schema.errors import present
+from schema.fields import batch_of, cost_of
+from schema.root import schema
+from tests.schema.test_statements import statements
+
+if TYPE_CHECKING:
+    from models.offer import Price
+    from tests.schema.conftest import House
+
+GRAPH = schema._schema
+DEPTH = 3
+TOGETHER = 25
+LIMITS = Limits(document_bytes=10**6, tokens=10**5, depth=20, aliases=100, root_fields=100, overlaps=10**6)
+
+
+@pytest.fixture
+def engines() -> tuple[Engine, Engine]:
+    """One that reads what is selected, one that reads whole rows."""
+    given: dict[str, Any] = {"present": present, "cost_of": cost_of, "batch_of": batch_of, "limits": LIMITS}
+    return Engine(GRAPH, **given), Engine(GRAPH, compiled=False, **given)
+
+
+def node_types() -> list[GraphQLObjectType]:
+    node = GRAPH.type_map["Node"]
+    assert isinstance(node, GraphQLInterfaceType)
+    return list(GRAPH.get_possible_types(node))
+
+
+def single(kind: GraphQLObjectType, depth: int, above: tuple[GraphQLObjectType, ...] = ()) -> Iterator[str]:
+    """Every way to select one leaf below a type, without going round in circles."""
+    for name, field in kind.fields.items():
+        below = get_named_type(field.type)
+        if any(is_required_argument(argument) for argument in field.args.values()):
+            continue
+        if not is_composite_type(below):
+            yield name
+        elif isinstance(below, GraphQLObjectType) and depth > 1 and below not in above:
+            yield from (f"{name} {{ {inner} }}" for inner in single(below, depth - 1, (*above, kind)))
+
+
+def documents(ids: list[str]) -> Iterator[str]:
+    """Each leaf selected by itself, some roots in one document."""
+    keys = {kind.name: [each for each in ids if (decode(each) or ("", 0))[0] == kind.name] for kind in node_types()}
+    roots = [
+        f"nodes(ids: {orjson.dumps(keys[kind.name]).decode()}) {{ ... on {kind.name} {{ {alone} }} }}"
+        for kind in node_types()
+        for alone in single(kind, DEPTH)
+    ]
+    for start in range(0, len(roots), TOGETHER):
+        yield "{ " + " ".join(f"r{place}: {root}" for place, root in enumerate(roots[start : start + TOGETHER])) + " }"
+
+
+async def answer(engine: Engine, parts: Parts, viewer: Viewer, query: str) -> dict[str, Any]:
+    return await engine.execute(engine.prepare(Params(query=query), cost_limit=10**9), Context(viewer, parts))
+
+
+async def test_every_field_answers_from_its_own_columns(
+    engines: tuple[Engine, Engine], parts: Parts, house: "House", price: "Price"
+) -> None:
+    ids = [*house.paul.ids, encode("Price", price.pk), encode("Offer", price.offer_id)]
+    for viewer in (house.paul.owner, house.alice):
+        for query in documents(ids):
+            found, whole = [await answer(engine, parts, viewer, query) for engine in engines]
+            assert "errors" not in whole
+            assert found == whole
+    assert not engines[0].fallbacks
+
+
+def declared() -> Iterator[tuple[str, Any, StrawberryField]]:
+    """The fields of every type that is made of rows."""
+    for kind in node_types():
+        for name, field in kind.fields.items():
+            definition = field.extensions["strawberry-definition"]
+            yield f"{kind.name}.{name}", kind.is_type_of, definition
+
+
+def test_no_field_needs_the_whole_row() -> None:
+    """What declares nothing gets all columns: right, and dear. So every field of a row says what it needs."""
+    silent = [
+        path
+        for path, _, field in declared()
+        if "needs" not in field.metadata and (field.base_resolver or not _is_column(path, field))
+    ]
+    assert silent == []
+
+
+def _is_column(path: str, field: StrawberryField) -> bool:
+    from resolvers.nodes import MODELS
+
+    return field.python_name in MODELS[path.partition(".")[0]]._meta.fields_db_projection
+
+
+@pytest.mark.parametrize(
+    ("selection", "columns"),
+    [
+        ("nodes { number }", {"id", "created_at"}),
+        ("nodes { subject status }", {"id", "subject", "status"}),
+        ("nodes { ...on Node { id } }", {"id"}),
+        ("a: nodes { subject } b: nodes { channel }", {"id", "subject", "channel"}),
+        ("edges { node { subject } } nodes { channel }", {"id", "subject", "channel", "updated_at"}),
+        ("edges { cursor }", {"id", "updated_at"}),
+        ("pageInfo { endCursor }", {"id", "updated_at"}),
+        ("nodes { subject @include(if: false) channel @skip(if: false) }", {"id", "channel"}),
+    ],
+)
+async def test_a_page_reads_what_is_selected_of_it(
+    engines: tuple[Engine, Engine], parts: Parts, house: "House", caplog: pytest.LogCaptureFixture, selection: str,
+    columns: set[str],
+) -> None:  # fmt: skip
+    with caplog.at_level("DEBUG", "tortoise.db_client"):
+        found = await answer(engines[0], parts, house.alice, f"{{ tickets {{ {selection} }} }}")
+        sent = statements(caplog)
+    assert "errors" not in found
+    assert len(sent) == 1
+    assert {
+        each.strip('" ').split('"')[0] for each in sent[0].partition("FROM")[0].removeprefix("SELECT").split(",")
+    } == columns
+
+
+async def test_a_total_alone_reads_no_rows(
+    engines: tuple[Engine, Engine], parts: Parts, house: "House", caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG", "tortoise.db_client"):
+        found = await answer(engines[0], parts, house.alice, "{ tickets { totalCount } }")
+        sent = statements(caplog)
+    assert found["data"] == {"tickets": {"totalCount": 2}}
+    assert len(sent) == 1
+    assert "COUNT(" in sent[0]
+
+
+@pytest.mark.parametrize("window", ["first: 101", "first: -1", "first: 1, last: 1", 'after: "nonsense"'])
+async def test_a_bad_window_is_refused_though_no_row_is_asked_for(
+    engines: tuple[Engine, Engine], parts: Parts, house: "House", window: str
+) -> None:
+    key = house.paul.id(type(house.paul.account))
+    for engine in engines:
+        found = await answer(engine, parts, house.alice, f"{{ tickets({window}) {{ totalCount }} }}")
+        below = await answer(
+            engine, parts, house.alice, f'{{ node(id: "{key}") {{ ... on Account {{ tickets({window}) {{ totalCount }} }} }} }}'
+        )
+        for refused in (found, below):
+            assert [error["extensions"]["code"] for error in refused["errors"]] == ["BAD_USER_INPUT"]
