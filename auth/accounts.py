@@ -9,6 +9,7 @@ from tortoise.exceptions import IntegrityError
 
 from auth import throttle, totp
 from auth.guard import Guard
+from auth.sessions import person
 from auth.tokens import Purpose, invalid
 from models.account import Account, Membership, Role, siren
 from models.act import Act, Transaction
@@ -107,6 +108,7 @@ async def verify_email(act: Act, guard: Guard, token: str) -> User:
     user = await User.get_or_none(pk=facts["user"], email=facts["email"])
     if user is None:
         raise invalid()
+    act.bus.announce([person(user.pk)])
     return user
 
 
@@ -116,7 +118,7 @@ async def authenticate(act: Act, guard: Guard, *, email: str, password: str, cod
     `code` is a one-time or a recovery code. Raises CREDENTIALS_INVALID for an unknown address and a wrong password alike;
     only after the right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID; Throttled.
     """
-    user = await _by_password(guard, email, password, peer)
+    user = await _by_password(act, guard, email, password, peer)
     if user.email_verified_at is None:
         raise Refusal(ErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
@@ -124,7 +126,7 @@ async def authenticate(act: Act, guard: Guard, *, email: str, password: str, cod
     return user
 
 
-async def _by_password(guard: Guard, email: str, password: str, peer: str) -> User:
+async def _by_password(act: Act, guard: Guard, email: str, password: str, peer: str) -> User:
     pair, broad = throttle.pair(email, peer), throttle.broad(email, peer)
     await guard.throttle.attempt(pair, *broad)
     user = await _known(address(email))
@@ -133,7 +135,7 @@ async def _by_password(guard: Guard, email: str, password: str, peer: str) -> Us
         raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
     await guard.throttle.clear(pair)
     await guard.throttle.take_back(*broad)
-    await _rehash(guard, user, password)
+    await _rehash(act, guard, user, password)
     return user
 
 
@@ -142,11 +144,12 @@ async def _known(email: str) -> User | None:
     return await User.get_or_none(email=email) if email.isprintable() and len(email) <= EMAIL_LENGTH else None
 
 
-async def _rehash(guard: Guard, user: User, password: str) -> None:
+async def _rehash(act: Act, guard: Guard, user: User, password: str) -> None:
     if guard.passwords.needs_rehash(user.password_hash):
         # Only in place of the hash just verified: a password changed meanwhile must not come back.
         password_hash = await guard.passwords.hash(password)
         await User.filter(pk=user.pk, password_hash=user.password_hash).update(password_hash=password_hash)
+        act.bus.announce([person(user.pk)])
 
 
 async def _require_second_factor(act: Act, guard: Guard, user: User, code: str | None) -> None:

@@ -40,6 +40,7 @@ async def confirm_totp(act: Act, guard: Guard, user: User, session: Session, cod
         codes = await totp.new_recovery_codes(user, tx.db)
         await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
         await sessions.end_all(tx, user, but=session)
+        tx.touched[sessions.person(user.pk)] = None
     await guard.throttle.clear(counted)
     return codes
 

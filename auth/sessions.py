@@ -38,6 +38,14 @@ def stream(session_id: int) -> str:
     return f"session:{session_id}"
 
 
+def person(user_id: int) -> str:
+    """The key announced when a person, their sign-ins or their place in a company changed: what is known of them is stale.
+
+    Announce it after every change of what a Viewer holds, except the end of a session, which has a key of its own.
+    """
+    return f"user:{user_id}"
+
+
 def standing(at: datetime) -> QuerySet[Session]:
     """The sessions that still count: not ended, not expired, and of people who still belong to the company they act for."""
     person = RawSQL('"session"."user_id"')  # F("user_id") would not say whose, and memberships have one as well
@@ -81,6 +89,7 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
     if not await renewed.update(access_hash=hashed(access), access_expires_at=until, expires_at=tx.act.at + REFRESH_LIFETIME):
         return None
     session = await Session.get(pk=known.session_id, using_db=tx.db)
+    tx.touched[person(session.user_id)] = None
     return Tokens(access, await _refresh_token(tx, session), until, session)
 
 

@@ -1,5 +1,7 @@
-"""Plain SQL for the few statements the ORM has no words for, written once for both databases."""
+"""Plain SQL for the few statements the ORM has no words for, or takes too long over; written once for both databases."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -9,9 +11,14 @@ from tortoise.connection import get_connection
 async def rows(statement: str, *values: Any, db: BaseDBAsyncClient | None = None) -> list[dict[str, Any]]:
     """Run one statement with `?` placeholders; its rows as dictionaries. Joins the caller's transaction."""
     connection = db or get_connection("default")
-    if dialect(connection) == "postgres":
-        statement = _numbered(statement)
-    return await connection.execute_query_dict(statement, list(values))
+    return await connection.execute_query_dict(_spelt(statement, dialect(connection)), list(values))
+
+
+async def records(statement: str, *values: Any, db: BaseDBAsyncClient | None = None) -> Sequence[Sequence[Any]]:
+    """Run a SELECT with `?` placeholders; its rows as the driver has them, by position, not copied."""
+    connection = db or get_connection("default")
+    _, found = await connection.execute_query(_spelt(statement, dialect(connection)), list(values))
+    return found  # type: ignore[return-value] # records of asyncpg and rows of sqlite3 are sequences, whatever Tortoise says
 
 
 def dialect(db: BaseDBAsyncClient | None = None) -> str:
@@ -19,6 +26,9 @@ def dialect(db: BaseDBAsyncClient | None = None) -> str:
     return (db or get_connection("default")).capabilities.dialect
 
 
-def _numbered(statement: str) -> str:
+@lru_cache(500)
+def _spelt(statement: str, dialect: str) -> str:
+    if dialect != "postgres":
+        return statement
     head, *tail = statement.split("?")
     return head + "".join(f"${position}{part}" for position, part in enumerate(tail, 1))

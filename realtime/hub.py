@@ -5,7 +5,7 @@ heads in the database every second (`sweep`), and wakes the readers of those tha
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from models.event import heads
@@ -41,6 +41,7 @@ class Hub:
     def __init__(self) -> None:
         self._ears: dict[str, set[Ear]] = {}
         self._heads: dict[str, int] = {}
+        self._overhearing: list[Callable[[str], None]] = []
 
     @contextmanager
     def listen(self, *keys: str) -> Iterator[Ear]:
@@ -63,8 +64,14 @@ class Hub:
     def announce(self, streams: Iterable[str]) -> None:
         """Wake whoever listens to these keys. Called after the commit."""
         for key in streams:
+            for heard in self._overhearing:
+                heard(key)
             for ear in tuple(self._ears.get(key, ())):
                 ear.wake()
+
+    def overhear(self, heard: Callable[[str], None]) -> None:
+        """Call `heard` with every key announced from now on, at once: for what must not outlive a change by a moment."""
+        self._overhearing.append(heard)
 
     def listened(self, prefix: str) -> list[str]:
         """The keys that begin so and that somebody listens to."""

@@ -94,7 +94,7 @@ class TestSetUp:
         other = await sign_in(agent, None, False, now())
         _, _, tokens = await enrolled(agent)
         assert (await viewer_of(tokens.access, now().at)).agent
-        assert bus.announced == [f"session:{other.session.pk}"]
+        assert bus.announced == [f"session:{other.session.pk}", f"user:{agent.pk}"]
         with pytest.raises(Unauthenticated):
             await viewer_of(other.access, now().at)
 

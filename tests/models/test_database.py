@@ -11,7 +11,6 @@ from models.act import Act
 from models.sql import rows
 
 pytestmark = pytest.mark.usefixtures("db")
-COMPANY = {"legal_name": "Le Fournil d'Aubry", "siren": "404833048"}
 
 
 async def test_a_transaction_that_was_cancelled_leaves_nothing(act: Act) -> None:
@@ -19,7 +18,7 @@ async def test_a_transaction_that_was_cancelled_leaves_nothing(act: Act) -> None
 
     async def interrupted() -> None:
         async with act.transaction() as tx:
-            await Account.create(using_db=tx.db, created_at=act.at, **COMPANY)
+            await Account.create(using_db=tx.db, created_at=act.at, legal_name="Le Fournil", siren="404833048")
             begun.set()
             await asyncio.Event().wait()
 
@@ -29,7 +28,8 @@ async def test_a_transaction_that_was_cancelled_leaves_nothing(act: Act) -> None
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await Account.all().count() == 0
-    await Account.create(created_at=act.at, **COMPANY)  # committed by itself, not part of what was left open
+    # Committed by itself, not part of what was left open.
+    await Account.create(created_at=act.at, legal_name="Le Fournil", siren="404833048")
     async with in_transaction() as db:
         assert await Account.all().using_db(db).count() == 1
 

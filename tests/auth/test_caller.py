@@ -1,0 +1,202 @@
+"""Callers are remembered for a moment, and never longer than what is known of them is true."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pyotp
+import pytest
+
+from auth import accounts, caller, enrolment
+from auth.caller import Callers
+from auth.guard import Guard
+from auth.sessions import Tokens, end_all, person, refresh, sign_in, sign_out
+from models.account import Membership, Role
+from models.act import Act
+from models.errors import Refusal, Unauthenticated
+from models.locale import Locale
+from models.session import Session
+from models.user import User
+from realtime.hub import Hub
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+    Statements = Callable[[], list[str]]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+class House:
+    """One process: its hub, its callers, its time, which passes when told to."""
+
+    def __init__(self, clock: "MovableClock") -> None:
+        self.clock, self.hub, self.seconds = clock, Hub(), 0.0
+        self.callers = Callers(self.hub, clock, lambda: self.seconds)
+        self.viewer_of = self.callers.viewer_of
+
+    def act(self, actor: User | None = None) -> Act:
+        return Act(actor, self.clock.now(), self.hub)
+
+    async def refuses(self, tokens: Tokens) -> None:
+        with pytest.raises(Unauthenticated):
+            await self.viewer_of(tokens.access)
+
+    def size(self) -> int:
+        """How many things are kept, in all."""
+        return sum(len(kept) for kept in vars(self.callers).values() if isinstance(kept, dict))
+
+
+@pytest.fixture
+def house(clock: "MovableClock") -> House:
+    return House(clock)
+
+
+@pytest.fixture
+async def tokens(house: House, owner: User) -> Tokens:
+    """Camille, signed in for her bakery and seen a moment ago."""
+    tokens = await signed_in(house, owner)
+    await house.viewer_of(tokens.access)
+    return tokens
+
+
+async def signed_in(house: House, owner: User) -> Tokens:
+    return await sign_in(owner, await accounts.company_of(owner), False, house.act())
+
+
+async def test_a_caller_is_asked_for_once_a_second(house: House, tokens: Tokens, statements: "Statements") -> None:
+    before = len(statements())
+    first = await house.viewer_of(tokens.access)
+    house.seconds += 0.9
+    assert await house.viewer_of(tokens.access) is first
+    assert len(statements()) == before
+    house.seconds += 0.1
+    assert await house.viewer_of(tokens.access) is first  # nothing changed
+    assert len(statements()) == before + 1
+
+
+async def test_a_session_ended_here_is_over_at_once(house: House, owner: User, tokens: Tokens) -> None:
+    await sign_out(tokens.session, house.act())
+    await house.refuses(tokens)
+
+
+async def test_all_sessions_ended_here_are_over_at_once(house: House, owner: User, tokens: Tokens) -> None:
+    other = await signed_in(house, owner)
+    await house.viewer_of(other.access)
+    async with house.act().transaction() as tx:
+        await end_all(tx, owner, but=tokens.session)
+    await house.refuses(other)
+    assert (await house.viewer_of(tokens.access)).user == owner
+
+
+async def test_a_session_ended_elsewhere_is_over_within_a_second(house: House, tokens: Tokens) -> None:
+    await Session.filter(pk=tokens.session.pk).update(ended_at=house.clock.now())  # as another process would
+    house.seconds += 1
+    await house.refuses(tokens)
+
+
+async def test_a_role_lost_elsewhere_is_lost_within_a_second(house: House, owner: User, tokens: Tokens) -> None:
+    await Membership.filter(user_id=owner.pk).update(role=Role.MEMBER)
+    house.seconds += 1
+    assert (await house.viewer_of(tokens.access)).role is Role.MEMBER
+    await Membership.filter(user_id=owner.pk).delete()
+    house.seconds += 1
+    await house.refuses(tokens)
+
+
+async def test_a_change_announced_here_is_seen_at_once(house: House, owner: User, tokens: Tokens) -> None:
+    await Membership.filter(user_id=owner.pk).update(role=Role.MEMBER)
+    house.hub.announce([person(owner.pk)])
+    assert not (await house.viewer_of(tokens.access)).buyer
+    await User.filter(pk=owner.pk).update(locale=Locale.EN)
+    house.hub.announce([person(owner.pk)])
+    assert (await house.viewer_of(tokens.access)).locale is Locale.EN
+
+
+async def test_the_token_lasts_as_long_as_the_clock_says(house: House, tokens: Tokens) -> None:
+    """Also when the demonstration's time is moved within the second."""
+    house.clock.advance(timedelta(minutes=15, microseconds=-1))
+    await house.viewer_of(tokens.access)
+    house.clock.advance(timedelta(microseconds=1))
+    await house.refuses(tokens)
+
+
+async def test_a_replaced_token_is_worth_nothing_at_once(house: House, owner: User, tokens: Tokens) -> None:
+    renewed = await refresh(tokens.refresh, house.act())
+    await house.refuses(tokens)
+    assert (await house.viewer_of(renewed.access)).user == owner
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(tokens.refresh, house.act())  # a second use ends the session
+    await house.refuses(renewed)
+
+
+async def test_a_second_factor_counts_at_once(house: House, agent: User, guard: Guard, password: str) -> None:
+    tokens = await sign_in(agent, None, False, house.act())
+    viewer = await house.viewer_of(tokens.access)
+    assert viewer.user
+    assert not viewer.agent
+    secret = await enrolment.begin_totp(house.act(), guard, viewer.user, password)
+    code = pyotp.TOTP(secret).at(house.clock.now())
+    await enrolment.confirm_totp(house.act(), guard, viewer.user, tokens.session, code)
+    confirmed = await house.viewer_of(tokens.access)
+    assert confirmed.agent
+    assert confirmed.user
+    assert confirmed.user.second_factor
+
+
+async def test_a_verified_address_counts_at_once(house: House, owner: User, guard: Guard, tokens: Tokens) -> None:
+    await User.filter(pk=owner.pk).update(email_verified_at=None)
+    house.hub.announce([person(owner.pk)])
+    assert (await house.viewer_of(tokens.access)).user == owner
+    token = accounts.verification_token(guard, owner, house.clock.now())
+    await accounts.verify_email(house.act(), guard, token)
+    verified = (await house.viewer_of(tokens.access)).user
+    assert verified
+    assert verified.email_verified_at == house.clock.now()
+
+
+async def test_an_answer_under_way_during_a_change_is_not_kept(
+    house: House, owner: User, tokens: Tokens, statements: "Statements"
+) -> None:
+    house.hub.announce([person(owner.pk)])
+    before, asking = len(statements()), asyncio.create_task(house.viewer_of(tokens.access))
+    while len(statements()) == before:
+        await asyncio.sleep(0)
+    house.hub.announce([person(owner.pk)])
+    await asking
+    await house.viewer_of(tokens.access)
+    assert len(statements()) == before + 2
+
+
+async def test_each_request_has_its_own_language(house: House, owner: User, tokens: Tokens) -> None:
+    assert (await house.viewer_of(tokens.access, "en")).locale is Locale.EN
+    assert (await house.viewer_of(tokens.access, "fr")).locale is Locale.FR
+    assert (await house.viewer_of(tokens.access)).locale is owner.locale
+    assert (await house.viewer_of(None, "en")).locale is Locale.EN
+
+
+async def test_tokens_that_mean_nothing_leave_nothing(house: House, tokens: Tokens) -> None:
+    before = house.size()
+    for _ in range(500):
+        with pytest.raises(Unauthenticated):
+            await house.viewer_of(f"cam_at_{secrets.token_urlsafe(32)}")
+    assert house.size() == before
+
+
+async def test_of_many_callers_the_latest_are_kept(
+    house: House, owner: User, statements: "Statements", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caller, "MOST_KEPT", 3)
+    sessions = [await signed_in(house, owner) for _ in range(6)]
+    for tokens in sessions:
+        await house.viewer_of(tokens.access)
+        await house.viewer_of(sessions[0].access)  # in use all the time, so it stays
+    assert len(house.callers) == 3
+    before = len(statements())
+    for tokens in (sessions[0], sessions[4], sessions[5]):
+        await house.viewer_of(tokens.access)
+    assert len(statements()) == before
+    house.hub.announce([person(owner.pk)])
+    assert house.size() == 0
