@@ -29,6 +29,7 @@ from engine.masking import coded
 from engine.measure import check, measure, order, spreads_of
 from engine.persisted import Unusable, hashed, named
 from engine.plan import Plan
+from engine.variables import Wanted
 
 MAX_ERRORS = 20  # validation errors named in one answer
 KEPT_DOCUMENTS = 1_000
@@ -48,6 +49,7 @@ class Document:
     details: dict[str, FragmentDetails]  # the fragments as graphql-core's executor wants them
     ordered: list[str]  # fragments, each after those it spreads
     introspects: bool
+    wanted: dict[str | None, list[Wanted]] = field(default_factory=dict)  # variables, by operation
     weights: tuple[str, ...] | None = None  # the variables that costs depend on, once asked for
     costs: dict[tuple[Any, ...], int] = field(default_factory=dict)  # by operation and the weights' values
     switches: dict[str | None, tuple[str, ...]] = field(default_factory=dict)  # variables of @skip and @include, by operation

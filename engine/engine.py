@@ -22,19 +22,18 @@ from graphql import (
     located_error,
 )
 from graphql.execution import Executor
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 
 from engine.core import Core, awaitable
 from engine.cost import CostOf, counted, extension_cost
 from engine.deferred import BatchOf, no_batch
 from engine.documents import Document, Library
 from engine.limits import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, Limits, Params, Rejected, refuse
-from engine.masking import coded, masked
+from engine.masking import masked
 from engine.plan import Plan, switches
+from engine.variables import coerced
 from engine.walk import Walk, fits
 
-MAX_COERCION_ERRORS = 20
-NO_VARIABLES = VariableValues({}, {})
 KEPT_PLANS = 16  # of one document: a hostile one with many switches gets a plan made each time
 Present = Callable[[GraphQLError, Any], dict[str, Any]]
 Result = dict[str, Any]
@@ -105,21 +104,12 @@ class Engine:
         if document.introspects and not introspection:
             raise refuse("Introspection is not allowed.", FORBIDDEN)
         definition = document.operation(params.operation_name)
-        variables = self._coerced(definition, params.variables, introspection)
+        variables = coerced(self.schema, document, definition, params.variables, introspection)
         limit = self.limits.cost if cost_limit is None else cost_limit
         operation = self._operation(document, definition, variables, limit, params.extensions.get("dryRun") is True)
         if operation.cost > operation.cost_limit and not operation.dry_run:
             raise _unaffordable(operation)
         return operation
-
-    def _coerced(self, definition: OperationDefinitionNode, given: dict[str, Any], suggest: bool) -> VariableValues:
-        wanted = definition.variable_definitions
-        if not wanted:
-            return NO_VARIABLES
-        values = get_variable_values(self.schema, wanted, given, MAX_COERCION_ERRORS, hide_suggestions=not suggest)
-        if isinstance(values, list):
-            raise Rejected([coded(error) for error in values])
-        return values
 
     def _operation(
         self, source: Document, definition: OperationDefinitionNode, variables: VariableValues, limit: int, dry_run: bool
