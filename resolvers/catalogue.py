@@ -29,7 +29,7 @@ def offers(
 
 def offer(info: Info, slug: Slug) -> One | None:
     """One offer by its slug."""
-    return One(Offer.visible_to(info.context.viewer).filter(slug=slug)) if _is_slug(slug, 60) else None
+    return One(Offer.visible_to(info.context.viewer), "slug", slug) if _is_slug(slug, 60) else None
 
 
 def prices(context: Context, parents: Sequence[Offer]) -> ByParent:
@@ -63,7 +63,7 @@ def articles(
 
 def article(info: Info, slug: Slug) -> One | None:
     """One article by its slug."""
-    return One(Article.visible_to(info.context.viewer).filter(slug=slug)) if _is_slug(slug, 100) else None
+    return One(Article.visible_to(info.context.viewer), "slug", slug) if _is_slug(slug, 100) else None
 
 
 def _is_slug(text: str, length: int) -> bool:

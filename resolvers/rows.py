@@ -20,15 +20,15 @@ Found = QuerySet[Any]
 
 
 class One(Deferred):
-    """The row of a queryset that finds at most one, or None."""
+    """The row of a queryset that has this key in this unique column, or None."""
 
-    __slots__ = ("found",)
+    __slots__ = ("column", "found", "key")
 
-    def __init__(self, found: Found) -> None:
-        self.found = found
+    def __init__(self, found: Found, column: str, key: Any) -> None:
+        self.found, self.column, self.key = found, column, key
 
     async def fetch(self, selection: Selection | None) -> Any:
-        rows = await read(self.found, columns(self.found.model, [selection]))
+        rows = await read(self.found, columns(self.found.model, [selection]), among=(self.column, (self.key,)))
         return rows[0] if rows else None
 
 

@@ -15,13 +15,15 @@ from strawberry.types.field import StrawberryField
 
 from auth.rules import Rule
 from engine.deferred import Batch
+from models import messages
 from models.errors import ErrorCode, Refusal
 from models.locale import Locale
-from models.messages import worded
+from resolvers.catalogue import Language
 from resolvers.context import Context, Info
 from resolvers.paging import After, Before, First, Last, Window
 
 Resolver = Callable[..., Any]
+Column = Callable[..., list[Any]]
 Cost = int | Callable[[dict[str, Any]], int]
 
 
@@ -48,17 +50,15 @@ def mutation(resolver: Resolver, *fields: str, allow: Rule, description: str, co
 
 
 def subscription(resolver: Resolver, *, allow: Rule, description: str) -> Any:
-    """A root field of Subscription. Its rule is checked when it starts, its stream checks again at every delivery."""
+    """A root field of Subscription. Its rule is checked when it starts, its stream checks again at every delivery.
+
+    What the resolver returns is handed through as it is: of a Feed, the websocket makes more than of other streams.
+    """
 
     @functools.wraps(resolver)
     async def followed(info: Info, *args: Any, **kwargs: Any) -> Any:
         allow(info.context.viewer)
-        events = await resolver(info, *args, **kwargs)
-        try:
-            async for event in events:
-                yield event
-        finally:
-            await events.aclose()
+        return await resolver(info, *args, **kwargs)
 
     return strawberry.subscription(resolver=followed, description=description)
 
@@ -107,6 +107,24 @@ def said(
     return strawberry.field(name=name, description=description, resolver=resolver, metadata=metadata)
 
 
+def seen(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
+    """A plain field whose value depends on who asks: worked out for all rows of a level at once, without a statement."""
+
+    def resolve(root: Any, info: Info) -> Any:
+        return batch(info.context, [root])[0]
+
+    return strawberry.field(resolver=resolve, description=description, metadata={"batch": batch, "needs": needs})
+
+
+def worded(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
+    """A plain field in a language: worked out as `seen` does it, `locale` being the one asked for."""
+
+    def resolve(root: Any, info: Info, locale: Language = None) -> Any:
+        return batch(info.context, [root], locale=locale)[0]
+
+    return strawberry.field(resolver=resolve, description=description, metadata={"batch": batch, "needs": needs})
+
+
 def batch_of(field: GraphQLField) -> Batch | None:
     """The batch of a field declared by `edge` or `connection`: the engine's hook."""
     declared = (field.extensions or {}).get("strawberry-definition")
@@ -137,4 +155,6 @@ def _payload(fields: Sequence[str], result: Any, locale: Locale, refused: bool =
 
 
 def _user_error(refusal: Refusal, locale: Locale) -> SimpleNamespace:
-    return SimpleNamespace(code=ErrorCode(refusal.code), message=worded(refusal, locale), field=list(refusal.field) or None)
+    return SimpleNamespace(
+        code=ErrorCode(refusal.code), message=messages.worded(refusal, locale), field=list(refusal.field) or None
+    )

@@ -1,5 +1,6 @@
 """The objects of the graph as they read, field by field: nothing leaks because a column was added."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, NewType
 
@@ -28,8 +29,8 @@ from resolvers import catalogue, files, identity
 from resolvers import purchases as buying
 from resolvers import tickets as support
 from resolvers.catalogue import Language
-from resolvers.context import Info
-from schema.fields import connection, edge, said
+from resolvers.context import Context, Info
+from schema.fields import Column, connection, edge, said, seen, worded
 from schema.nodes import Connection, Node, of
 
 BigInt = NewType("BigInt", int)
@@ -49,39 +50,14 @@ class Money:
     formatted: str = said("As a reader of the language writes it, such as 29,00 €.", _formatted)
 
 
-def _offer_text(name: str) -> Any:
-    def text(root: Any, info: Info, locale: Language = None) -> Any:
-        return root.text(locale or info.context.viewer.locale)[name]
+def _text(name: str) -> Column:
+    """One of the texts of offers and articles, in the language asked for or the viewer's."""
 
-    return text
+    def texts(context: Context, parents: Sequence[Any], locale: Locale | None = None) -> list[Any]:
+        chosen = locale or context.viewer.locale
+        return [parent.text(chosen)[name] for parent in parents]
 
-
-def _name(root: Any, info: Info, locale: Language = None) -> str:
-    return str(_offer_text("name")(root, info, locale))
-
-
-def _description(root: Any, info: Info, locale: Language = None) -> str:
-    return str(_offer_text("description")(root, info, locale))
-
-
-def _features(root: Any, info: Info, locale: Language = None) -> list[str]:
-    return list(_offer_text("features")(root, info, locale))
-
-
-def _advantages(root: Any, info: Info, locale: Language = None) -> list[str]:
-    return list(_offer_text("advantages")(root, info, locale))
-
-
-def _title(root: Any, info: Info, locale: Language = None) -> str:
-    return str(_offer_text("title")(root, info, locale))
-
-
-def _summary(root: Any, info: Info, locale: Language = None) -> str:
-    return str(_offer_text("summary")(root, info, locale))
-
-
-def _body(root: Any, info: Info, locale: Language = None) -> str:
-    return str(_offer_text("body")(root, info, locale))
+    return texts
 
 
 @strawberry.type(description="One version of an offer's price. A new version never touches running purchases.")
@@ -104,10 +80,10 @@ class Price(Node):
 class Offer(Node):
     slug: str = said("Its name in addresses.")
     segment: Segment = said("The size of business it is made for.")
-    name: str = said("Its name.", _name, needs=("texts",))
-    description: str = said("What it is, in a few sentences.", _description, needs=("texts",))
-    features: list[str] = said("What it does.", _features, needs=("texts",))
-    advantages: list[str] = said("Why to choose it.", _advantages, needs=("texts",))
+    name: str = worded(_text("name"), description="Its name.", needs=("texts",))
+    description: str = worded(_text("description"), description="What it is, in a few sentences.", needs=("texts",))
+    features: list[str] = worded(_text("features"), description="What it does.", needs=("texts",))
+    advantages: list[str] = worded(_text("advantages"), description="Why to choose it.", needs=("texts",))
     prices: list[Price] = edge(catalogue.prices, description="The prices on sale now, the shortest interval first.")
 
 
@@ -117,24 +93,27 @@ class Article(Node):
     slug: str = said("Its name in addresses.")
     kind: ArticleKind = said("What sort of help it is.")
     category: ArticleCategory = said("The part of the service it is about.")
-    title: str = said("Its title.", _title, needs=("texts",))
-    summary: str = said("What it answers, in a sentence.", _summary, needs=("texts",))
-    body: str = said("The text in Markdown; of a video, its transcript.", _body, needs=("texts",))
+    title: str = worded(_text("title"), description="Its title.", needs=("texts",))
+    summary: str = worded(_text("summary"), description="What it answers, in a sentence.", needs=("texts",))
+    body: str = worded(_text("body"), description="The text in Markdown; of a video, its transcript.", needs=("texts",))
     media: str | None = said("The name under which a video is played, null for the others.")
     duration_seconds: int | None = said("How long a video or a webinar takes.")
     starts_at: datetime | None = said("When a webinar begins, null for the others.")
 
 
-def _email(root: Any, info: Info) -> str | None:
-    viewer = info.context.viewer
-    return root.email if viewer.agent or root.staff is None or root.pk == viewer.user_id else None
+def _emails(context: Context, parents: Sequence[Any]) -> list[str | None]:
+    viewer = context.viewer
+    agent, own = viewer.agent, viewer.user_id
+    return [root.email if agent or root.staff is None or root.id == own else None for root in parents]
 
 
 @strawberry.type(description="A person: of a customer's company, or of the vendor.")
 @of(models.user.User)
 class User(Node):
     name: str = said("How colleagues and agents know them.")
-    email: str | None = said("The address; of the vendor's people, only agents see it.", _email, needs=("email", "staff"))
+    email: str | None = seen(
+        _emails, description="The address; of the vendor's people, only agents see it.", needs=("email", "staff")
+    )
     from_vendor: bool = said("Whether they work for the vendor.", lambda root: root.staff is not None, needs=("staff",))
 
 
@@ -265,8 +244,8 @@ class File(Node):
     )
 
 
-def _status(root: Any, info: Info) -> TicketStatus:
-    return shown(root.status, info.context.viewer)
+def _statuses(context: Context, parents: Sequence[Any]) -> list[TicketStatus]:
+    return [shown(root.status, context.viewer) for root in parents]
 
 
 @strawberry.type(description="Something said in a ticket.")
@@ -288,7 +267,7 @@ class Ticket(Node):
     subject: str = said("What it is about, in a few words.")
     channel: Channel = said("How it reached the vendor.")
     category: Category = said("What it is about.")
-    status: TicketStatus = said("Where it stands.", _status, needs=("status",))
+    status: TicketStatus = seen(_statuses, description="Where it stands.", needs=("status",))
     created_at: datetime = said("When it was opened.")
     updated_at: datetime = said("When anything last happened to it.")
     reply_awaited_since: datetime | None = said("Since when the customer waits for an answer, null while nobody does.")
