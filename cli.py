@@ -78,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     command("code", code, "the one-time code of a demonstration's member of staff").add_argument("email")
     exporting = command("export-schema", export_schema, "write schema.graphql")
     exporting.add_argument("--check", action="store_true", help="only compare, and fail when it is stale")
+    checking = command("check-documents", check_documents, "prove that a manifest's documents can be trusted")
+    checking.add_argument("file", type=Path, help="JSON: {hash or id: text}, or Apollo's manifest")
     command("check-invoices", check_invoices, "prove that invoices are numbered without gap, in the order of their dates")
     return parser
 
@@ -223,6 +225,14 @@ def export_schema(asked: argparse.Namespace) -> int:
         SCHEMA.write_text(exported, "utf-8")
     elif not SCHEMA.exists() or SCHEMA.read_text("utf-8") != exported:
         raise Failed("schema.graphql is stale: run python -m cli export-schema")
+    return 0
+
+
+def check_documents(asked: argparse.Namespace) -> int:
+    from app import engine  # the whole graph, which the other commands need not load
+
+    engine(asked.file)
+    print("The documents can be trusted.")
     return 0
 
 
