@@ -1,0 +1,255 @@
+"""The data of every run: the same rows each time, written by COPY into our own migrated tables.
+
+Every number fits: invoices are numbered without gaps, streams end where their heads say, totals are their lines' sums.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import asyncpg
+import orjson
+from stdnum.luhn import calc_check_digit
+
+from auth.sessions import hashed
+from models.clock import local_date
+from models.invoice import Series, number
+from models.money import vat_of
+
+START = datetime(2025, 1, 6, 8, tzinfo=UTC)
+END_OF_SESSIONS = datetime(2100, 1, 1, tzinfo=UTC)
+TOKEN = "cam_at_only-for-benchmarks-on-this-machine"  # noqa: S105 - opens a database that is thrown away
+AGENTS = 5
+INVOICES_EACH = 10
+MESSAGES_EACH = 5
+RATE = 2_000
+CHANNELS = ("CHAT", "WEB", "EMAIL", "PHONE")
+STATUSES = ("OPEN", "PENDING", "SOLVED")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many rows there are of what. Keys count from 1."""
+
+    accounts: int = 1_000
+    offers: int = 20
+    purchases: int = 2_000
+    tickets: int = 10_000
+
+    @property
+    def agent(self) -> int:
+        """The key of the agent whom TOKEN signs in, behind the accounts' owners."""
+        return self.accounts + 1
+
+
+FULL = Sizes()
+TINY = Sizes(accounts=20, offers=3, purchases=40, tickets=120)
+
+
+async def fill(url: str, sizes: Sizes) -> None:
+    """Fill an empty, migrated database."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            for table, rows in _tables(sizes).items():
+                columns = list(rows[0])
+                await connection.copy_records_to_table(table, columns=columns, records=[list(row.values()) for row in rows])
+                if "id" in columns:
+                    await connection.execute("SELECT setval(pg_get_serial_sequence($1, 'id'), $2)", f'"{table}"', len(rows))
+        await connection.execute("VACUUM ANALYZE")
+        await connection.execute("CHECKPOINT")  # or its writing would fall into the first rounds
+    finally:
+        await connection.close()
+
+
+Rows = list[dict[str, Any]]
+
+
+def _tables(sizes: Sizes) -> dict[str, Rows]:
+    tickets = list(_tickets(sizes))
+    messages = list(_messages(sizes, tickets))
+    invoices = list(_invoices(sizes))
+    return {
+        "user": list(_users(sizes)),
+        "account": list(_accounts(sizes)),
+        "membership": [
+            {"id": n, "user_id": n, "account_id": n, "role": "OWNER", "created_at": START} for n in _keys(sizes.accounts)
+        ],
+        "session": [_session(sizes)],
+        "offer": list(_offers(sizes)),
+        "price": list(_prices(sizes)),
+        "purchase": list(_purchases(sizes)),
+        "payment": [_payment(invoice) for invoice in invoices],
+        "invoice": invoices,
+        "invoice_line": list(_lines(invoices)),
+        "counter": [{"series": Series.INVOICE.value, "last_position": len(invoices)}],
+        "ticket": tickets,
+        "message": messages,
+        "event": list(_events(sizes, tickets, messages)),
+        "stream": list(_streams(sizes)),
+    }
+
+
+def _keys(most: int) -> range:
+    return range(1, most + 1)
+
+
+def _users(sizes: Sizes) -> Iterator[dict[str, Any]]:
+    for n in _keys(sizes.accounts + AGENTS):
+        agent = n > sizes.accounts
+        yield {
+            "id": n, "email": f"person{n}@example.fr", "name": f"{'Agent' if agent else 'Client'} {n}", "locale": "fr",
+            "staff": "AGENT" if agent else None, "password_hash": "!", "email_verified_at": START, "totp_last_step": 0,
+            "totp_confirmed_at": START if agent else None, "created_at": START,
+        }  # fmt: skip
+
+
+def _accounts(sizes: Sizes) -> Iterator[dict[str, Any]]:
+    for n in _keys(sizes.accounts):
+        digits = f"{40_000_000 + n}"
+        yield {
+            "id": n, "legal_name": f"Établissements Durand n° {n} SARL", "siren": digits + calc_check_digit(digits),
+            "street": f"{n} rue de la Paix", "postal_code": "75002", "city": "Paris", "country": "FR", "created_at": START,
+        }  # fmt: skip
+
+
+def _session(sizes: Sizes) -> dict[str, Any]:
+    return {
+        "id": 1, "user_id": sizes.agent, "access_hash": hashed(TOKEN), "access_expires_at": END_OF_SESSIONS,
+        "expires_at": END_OF_SESSIONS, "second_factor": True, "created_at": START,
+    }  # fmt: skip
+
+
+def _offers(sizes: Sizes) -> Iterator[dict[str, Any]]:
+    for n in _keys(sizes.offers):
+        texts = {locale: _offer_texts(n, words) for locale, words in (("fr", "Offre"), ("en", "Offer"))}
+        segment = "TPE" if n % 2 else "PME"
+        yield {"id": n, "slug": f"offre-{n:02}", "segment": segment, "position": n, "texts": orjson.dumps(texts).decode()}
+
+
+def _offer_texts(n: int, word: str) -> dict[str, Any]:
+    return {
+        "name": f"{word} Essentiel {n}",
+        "description": " ".join([f"{word} {n} : facturation, support à l'écran et chat en direct, sans engagement."] * 3),
+        "features": [f"Fonction {k}" for k in range(5)],
+        "advantages": [f"Avantage {k}" for k in range(3)],
+    }
+
+
+def _prices(sizes: Sizes) -> Iterator[dict[str, Any]]:
+    for n in _keys(2 * sizes.offers):
+        yield {
+            "id": n, "offer_id": (n + 1) // 2, "interval": "MONTH" if n % 2 else "YEAR", "net_cents": 1_900 + 100 * n,
+            "vat_rate": RATE, "valid_from": START,
+        }  # fmt: skip
+
+
+def _purchases(sizes: Sizes) -> Iterator[dict[str, Any]]:
+    for n in _keys(sizes.purchases):
+        at, account = START + timedelta(minutes=n), 1 + (n - 1) % sizes.accounts
+        yield {
+            "id": n, "account_id": account, "buyer_id": account, "price_id": 1 + n % (2 * sizes.offers), "status": "ACTIVE",
+            "street": f"{n} rue de la Paix", "postal_code": "75002", "city": "Paris", "country": "FR",
+            "anchor": local_date(at), "created_at": at, "activated_at": at,
+        }  # fmt: skip
+
+
+def _invoices(sizes: Sizes) -> Iterator[dict[str, Any]]:
+    position = count(1)
+    for period in range(INVOICES_EACH):
+        for purchase in _keys(sizes.purchases):
+            yield _invoice(sizes, next(position), purchase, period)
+
+
+def _invoice(sizes: Sizes, n: int, purchase: int, period: int) -> dict[str, Any]:
+    at = START + timedelta(days=30 * period, minutes=purchase)
+    day = local_date(at)
+    printed = number(Series.INVOICE, day, n)
+    net = sum(quantity * unit for quantity, unit in _priced(n))
+    vat = vat_of(net, RATE)
+    return {
+        "id": n, "series": "FA", "position": n, "number": printed, "account_id": 1 + (purchase - 1) % sizes.accounts,
+        "purchase_id": purchase, "payment_id": n, "offer_id": 1 + purchase % sizes.offers, "period_index": period,
+        "issued_at": at, "issued_on": day, "due_on": day, "net_cents": net, "vat_cents": vat, "gross_cents": net + vat,
+        "facts": "{}", "sha256": hashlib.sha256(printed.encode()).hexdigest(),
+    }  # fmt: skip
+
+
+def _priced(invoice: int) -> list[tuple[int, int]]:
+    """Quantity and net price of one, of each of an invoice's lines."""
+    return [(position, 990 + 10 * ((invoice + position) % 100)) for position in (1, 2, 3)]
+
+
+def _lines(invoices: Rows) -> Iterator[dict[str, Any]]:
+    key = count(1)
+    for invoice in invoices:
+        for position, (quantity, unit) in enumerate(_priced(invoice["id"]), 1):
+            yield {
+                "id": next(key), "invoice_id": invoice["id"], "position": position, "quantity": quantity,
+                "label": f"Abonnement Essentiel, poste {position}, du mois {invoice['period_index'] + 1}",
+                "unit_net_cents": unit, "net_cents": quantity * unit, "vat_rate": RATE,
+            }  # fmt: skip
+
+
+def _payment(invoice: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": invoice["id"], "account_id": invoice["account_id"], "purchase_id": invoice["purchase_id"], "status": "SUCCEEDED",
+        "amount_cents": invoice["gross_cents"], "method": "pm_sandbox_success", "brand": "visa", "last_four": "4242",
+        "created_at": invoice["issued_at"], "settled_at": invoice["issued_at"],
+    }  # fmt: skip
+
+
+def _tickets(sizes: Sizes) -> Iterator[dict[str, Any]]:
+    for n in _keys(sizes.tickets):
+        at, account = START + timedelta(minutes=10 * n), 1 + (n - 1) % sizes.accounts
+        assigned = n % 3 != 0
+        yield {
+            "id": n, "account_id": account, "requester_id": account,
+            "assignee_id": sizes.agent + n % AGENTS if assigned else None,
+            "subject": f"Question n° {n} sur ma facture", "channel": CHANNELS[n % 4], "category": "BILLING",
+            "status": STATUSES[n % 3] if assigned else "NEW", "created_at": at, "opened_on": local_date(at),
+            "updated_at": at + timedelta(minutes=4), "reply_awaited_since": at + timedelta(minutes=4),
+            "first_response_at": at + timedelta(minutes=1), "first_response_seconds": 60,
+        }  # fmt: skip
+
+
+def _messages(sizes: Sizes, tickets: Rows) -> Iterator[dict[str, Any]]:
+    """Customer and agent in turns; the first event of each ticket's stream is its opening."""
+    key = count(1)
+    for ticket in tickets:
+        for turn in range(MESSAGES_EACH):
+            staff = turn % 2 == 1
+            yield {
+                "id": next(key), "ticket_id": ticket["id"], "origin_id": ticket["id"], "sequence": 2 + turn,
+                "author_id": sizes.agent if staff else ticket["requester_id"], "from_staff": staff,
+                "body": f"Message {turn + 1} : je ne comprends pas la facture {ticket['id']}, pouvez-vous m'aider ?",
+                "client_message_id": f"seed-{turn}", "at": ticket["created_at"] + timedelta(minutes=turn),
+            }  # fmt: skip
+
+
+def _events(sizes: Sizes, tickets: Rows, messages: Rows) -> Iterator[dict[str, Any]]:
+    key = count(1)
+    for n, ticket in enumerate(tickets, 1):
+        places = {f"ticket:{n}": 1, f"account:{ticket['account_id']}": 1 + (n - 1) // sizes.accounts, "inbox": n}
+        for stream, sequence in places.items():
+            yield {
+                "id": next(key), "stream": stream, "sequence": sequence, "kind": "TICKET_OPENED", "at": ticket["created_at"],
+                "status": "NEW", "actor_id": ticket["requester_id"], "ticket_id": n, "message_id": None,
+            }  # fmt: skip
+    for message in messages:
+        yield {
+            "id": next(key), "stream": f"ticket:{message['ticket_id']}", "sequence": message["sequence"],
+            "kind": "MESSAGE_POSTED", "at": message["at"], "status": None, "actor_id": message["author_id"],
+            "ticket_id": message["ticket_id"], "message_id": message["id"],
+        }  # fmt: skip
+
+
+def _streams(sizes: Sizes) -> Iterator[dict[str, Any]]:
+    yield {"key": "inbox", "last_sequence": sizes.tickets}
+    for n in _keys(sizes.tickets):
+        yield {"key": f"ticket:{n}", "last_sequence": 1 + MESSAGES_EACH}
+    for n in _keys(min(sizes.accounts, sizes.tickets)):
+        yield {"key": f"account:{n}", "last_sequence": len(range(n, sizes.tickets + 1, sizes.accounts))}

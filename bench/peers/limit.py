@@ -1,0 +1,187 @@
+"""The limit: bare ASGI, hand-written SQL, asyncpg's rows and orjson. No GraphQL: an operation is known by its name.
+
+Run as `python -m bench.peers.limit DATABASE_URL PORT AGENT`, under the uvicorn configuration of our own server.
+"""
+
+import sys
+from base64 import b64decode, b64encode
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import orjson
+
+from server import bound, serve
+
+PARIS = ZoneInfo("Europe/Paris")
+Json = dict[str, Any]
+Send = Callable[[Json], Awaitable[None]]
+
+OFFER = "SELECT id, slug, segment, texts FROM offer WHERE slug = $1"
+ACCOUNT = "SELECT id, legal_name, siren FROM account WHERE id = $1"
+INVOICES = """SELECT id, number, issued_on, net_cents, vat_cents, gross_cents FROM invoice
+WHERE account_id = $1 ORDER BY issued_at DESC, id DESC LIMIT $2"""
+LINES = """SELECT invoice_id, position, label, quantity, net_cents FROM invoice_line
+WHERE invoice_id = ANY($1) ORDER BY position"""
+TICKETS = """SELECT t.id, t.subject, t.status, t.channel, t.updated_at, t.created_at, a.legal_name, u.name,
+  m.body, m.at, m.from_staff
+FROM (SELECT * FROM ticket ORDER BY updated_at DESC, id DESC LIMIT $1) t
+JOIN account a ON a.id = t.account_id LEFT JOIN "user" u ON u.id = t.assignee_id
+LEFT JOIN LATERAL (SELECT body, at, from_staff FROM message WHERE ticket_id = t.id ORDER BY sequence DESC LIMIT 1) m ON true
+ORDER BY t.updated_at DESC, t.id DESC"""
+PURCHASES = "SELECT id FROM purchase ORDER BY created_at DESC, id DESC LIMIT $1"
+BILLS = """SELECT purchase_id, id, number, issued_on, due_on, sha256, net_cents, vat_cents, gross_cents FROM invoice
+WHERE purchase_id = ANY($1) ORDER BY period_index"""
+REPLY = """WITH head AS (UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING last_sequence),
+said AS (INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, from_staff, client_message_id, at)
+  SELECT $2, $2, $3, last_sequence, $4, true, $5, $6 FROM head RETURNING id, sequence),
+told AS (INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
+  SELECT $1, sequence, 'MESSAGE_POSTED', $6, $3, $2, id FROM said),
+touched AS (UPDATE ticket SET updated_at = $6, reply_awaited_since = NULL WHERE id = $2)
+SELECT sequence FROM said"""
+
+
+class Limit:
+    """The ASGI application."""
+
+    def __init__(self, database_url: str, agent: int) -> None:
+        self._url, self._agent = database_url, agent
+        self._listeners: defaultdict[str, set[Send]] = defaultdict(set)
+        self._operations = {"Q1": self.offer, "Q2": self.account, "Q3": self.tickets, "Q4": self.purchases, "M1": self.reply}
+
+    async def __call__(self, scope: Json, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(receive, send)
+        elif scope["type"] == "websocket":
+            await self._follow(receive, send)
+        else:
+            await self._live(receive, send)
+
+    async def _live(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
+        await receive()
+        self._pool: Any = await asyncpg.create_pool(self._url, min_size=1, max_size=10, reset=_as_it_is)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._pool.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
+        body, more = b"", True
+        while more:
+            part = await receive()
+            body, more = body + part.get("body", b""), part.get("more_body", False)
+        asked = orjson.loads(body)
+        answer = orjson.dumps({"data": await self._operations[asked["operationName"]](asked["variables"])})
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def offer(self, variables: Json) -> Json:
+        row = await self._pool.fetchrow(OFFER, variables["slug"])
+        words = orjson.loads(row["texts"])["fr"]
+        name, description = words["name"], words["description"]
+        told = {"id": global_id("Offer", row["id"]), "slug": row["slug"], "segment": row["segment"]}
+        return {"offer": told | {"name": name, "description": description}}
+
+    async def account(self, variables: Json) -> Json:
+        key = key_of(variables["id"])
+        async with self._pool.acquire() as db:
+            row = await db.fetchrow(ACCOUNT, key)
+            invoices = await db.fetch(INVOICES, key, 20)
+            lines = await db.fetch(LINES, [invoice["id"] for invoice in invoices])
+        mine: defaultdict[int, list[Json]] = defaultdict(list)
+        for invoice_id, position, label, quantity, net in lines:
+            line = {"position": position, "label": label, "quantity": quantity, "net": {"amountCents": net}}
+            mine[invoice_id].append(line)
+        nodes = [_invoice(invoice, mine[invoice["id"]]) for invoice in invoices]
+        known = {"id": variables["id"], "legalName": row["legal_name"], "siren": row["siren"]}
+        return {"node": known | {"invoices": {"nodes": nodes}}}
+
+    async def tickets(self, variables: Json) -> Json:
+        return {"tickets": {"nodes": [_ticket(*row) for row in await self._pool.fetch(TICKETS, 50)]}}
+
+    async def purchases(self, variables: Json) -> Json:
+        async with self._pool.acquire() as db:
+            keys = [key for (key,) in await db.fetch(PURCHASES, 100)]
+            bills = await db.fetch(BILLS, keys)
+        mine: dict[int, list[Json]] = {key: [] for key in keys}
+        for key, *bill in bills:
+            mine[key].append(_bill(*bill))
+        return {"purchases": {"nodes": [{"invoices": mine[key]} for key in keys]}}
+
+    async def reply(self, variables: Json) -> Json:
+        given, now = variables["input"], datetime.now(UTC)
+        body, ticket = given["body"].strip(), key_of(given["ticketId"])
+        about = f"ticket:{ticket}", ticket, self._agent, body, given["clientMessageId"], now
+        sequence = await self._pool.fetchval(REPLY, *about)
+        said = {"body": body, "fromStaff": True}
+        if self._listeners[given["ticketId"]]:
+            await self._tell(given["ticketId"], {"sequence": sequence, "kind": "MESSAGE_POSTED", "message": said})
+        return {"ticketReply": {"message": {"sequence": sequence} | said, "userErrors": []}}
+
+    async def _tell(self, ticket_id: str, event: Json) -> None:
+        """One text for every socket, as far as a subscription's own id allows it: they all get the same one."""
+        text = orjson.dumps({"id": "1", "type": "next", "payload": {"data": {"ticketEvents": event}}}).decode()
+        for send in tuple(self._listeners[ticket_id]):
+            await send({"type": "websocket.send", "text": text})
+
+    async def _follow(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": "graphql-transport-ws"})
+        ticket_id = ""
+        while (event := await receive())["type"] == "websocket.receive":
+            said = orjson.loads(event["text"])
+            if said["type"] == "connection_init":
+                await send({"type": "websocket.send", "text": '{"type":"connection_ack"}'})
+            elif said["type"] == "subscribe":
+                ticket_id = said["payload"]["variables"]["ticketId"]
+                self._listeners[ticket_id].add(send)
+        self._listeners[ticket_id].discard(send)
+
+
+def global_id(kind: str, key: int) -> str:
+    return b64encode(f"{kind}:{key}".encode()).decode().rstrip("=")
+
+
+def key_of(given: str) -> int:
+    return int(b64decode(given + "=" * (-len(given) % 4)).partition(b":")[2])
+
+
+def _invoice(row: Any, lines: list[Json]) -> Json:
+    key, number, issued_on, net, vat, gross = row
+    return {
+        "id": global_id("Invoice", key), "number": number, "issuedOn": issued_on, "net": {"amountCents": net},
+        "vat": {"amountCents": vat}, "gross": {"amountCents": gross, "currency": "EUR"}, "lines": lines,
+    }  # fmt: skip
+
+
+def _ticket(
+    key: int, subject: str, status: str, channel: str, updated_at: datetime, created_at: datetime, legal_name: str,
+    assignee: str | None, body: str | None, at: datetime, from_staff: bool,
+) -> Json:  # fmt: skip
+    return {
+        "id": global_id("Ticket", key), "number": f"CAM-{created_at.astimezone(PARIS).year}-{key:06d}", "subject": subject,
+        "status": status, "channel": channel, "updatedAt": updated_at, "account": {"legalName": legal_name},
+        "assignee": {"name": assignee} if assignee else None,
+        "lastMessage": {"body": body, "at": at, "fromStaff": from_staff} if body is not None else None,
+    }  # fmt: skip
+
+
+def _bill(key: int, number: str, issued_on: Any, due_on: Any, sha256: str, net: int, vat: int, gross: int) -> Json:
+    return {
+        "id": global_id("Invoice", key), "number": number, "issuedOn": issued_on, "dueOn": due_on, "sha256": sha256,
+        "net": {"amountCents": net}, "vat": {"amountCents": vat}, "gross": {"amountCents": gross},
+    }  # fmt: skip
+
+
+async def _as_it_is(connection: object) -> None:
+    """Nothing to undo, and no statement for it, as in our own pool."""
+
+
+if __name__ == "__main__":
+    application: Any = Limit(sys.argv[1], int(sys.argv[3]))
+    with bound("127.0.0.1", int(sys.argv[2])) as listener:
+        sys.exit(serve(application, listener, lambda: None))

@@ -1,0 +1,365 @@
+"""Plain Strawberry and Tortoise on uvicorn, as an ordinary good user writes it: types made of rows, loaders for edges.
+
+Run as `python -m bench.peers.plain DATABASE_URL PORT AGENT`. It needs no sign-in: everything is said by that agent.
+"""
+
+import asyncio
+import sys
+from base64 import b64decode, b64encode
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from typing import Any, NewType
+from zoneinfo import ZoneInfo
+
+import strawberry
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route, WebSocketRoute
+from strawberry.asgi import GraphQL
+from strawberry.dataloader import DataLoader
+from strawberry.schema.config import StrawberryConfig
+from tortoise import Tortoise
+from tortoise.transactions import in_transaction
+
+from bench.peers import rows
+from models.event import EventKind
+from models.offer import Segment
+from models.ticket import Channel, TicketStatus
+
+PARIS = ZoneInfo("Europe/Paris")
+BigInt = NewType("BigInt", int)
+Info = strawberry.Info[dict[str, Any], None]
+listeners: defaultdict[int, set[asyncio.Queue["TicketEvent"]]] = defaultdict(set)
+agent = 0
+strawberry.enum(Segment)
+strawberry.enum(Channel)
+strawberry.enum(TicketStatus)
+strawberry.enum(EventKind)
+
+
+def global_id(kind: str, key: int) -> strawberry.ID:
+    return strawberry.ID(b64encode(f"{kind}:{key}".encode()).decode().rstrip("="))
+
+
+def key_of(given: strawberry.ID) -> int:
+    return int(b64decode(given + "=" * (-len(given) % 4)).decode().partition(":")[2])
+
+
+@strawberry.type
+class Money:
+    amount_cents: BigInt
+    currency: str = "EUR"
+
+
+@strawberry.interface
+class Node:
+    id: strawberry.ID
+
+
+@strawberry.type
+class Offer(Node):
+    slug: str
+    segment: Segment
+    name: str
+    description: str
+
+    @classmethod
+    def of(cls, row: rows.Offer) -> "Offer":
+        words = row.texts["fr"]
+        return cls(
+            id=global_id("Offer", row.id), slug=row.slug, segment=row.segment, name=words["name"],
+            description=words["description"],
+        )  # fmt: skip
+
+
+@strawberry.type
+class InvoiceLine:
+    position: int
+    label: str
+    quantity: int
+    net: Money
+
+    @classmethod
+    def of(cls, row: rows.InvoiceLine) -> "InvoiceLine":
+        net = Money(amount_cents=BigInt(row.net_cents))
+        return cls(position=row.position, label=row.label, quantity=row.quantity, net=net)
+
+
+@strawberry.type
+class Invoice(Node):
+    key: strawberry.Private[int]
+    number: str
+    issued_on: date
+    due_on: date
+    sha256: str
+    net: Money
+    vat: Money
+    gross: Money
+
+    @classmethod
+    def of(cls, row: rows.Invoice) -> "Invoice":
+        return cls(
+            id=global_id("Invoice", row.id), key=row.id, number=row.number, issued_on=row.issued_on, due_on=row.due_on,
+            sha256=row.sha256, net=Money(amount_cents=BigInt(row.net_cents)), vat=Money(amount_cents=BigInt(row.vat_cents)),
+            gross=Money(amount_cents=BigInt(row.gross_cents)),
+        )  # fmt: skip
+
+    @strawberry.field
+    async def lines(self, info: Info) -> list[InvoiceLine]:
+        found = await info.context["lines"].load(self.key)
+        return [InvoiceLine.of(row) for row in found]
+
+
+@strawberry.type
+class InvoiceConnection:
+    nodes: list[Invoice]
+
+
+@strawberry.type
+class Account(Node):
+    key: strawberry.Private[int]
+    legal_name: str
+    siren: str
+
+    @classmethod
+    def of(cls, row: rows.Account) -> "Account":
+        return cls(id=global_id("Account", row.id), key=row.id, legal_name=row.legal_name, siren=row.siren)
+
+    @strawberry.field
+    async def invoices(self, first: int = 20) -> InvoiceConnection:
+        found = await rows.Invoice.filter(account_id=self.key).order_by("-issued_at", "-id").limit(first)
+        return InvoiceConnection(nodes=[Invoice.of(row) for row in found])
+
+
+@strawberry.type
+class User:
+    name: str
+
+
+@strawberry.type
+class Message:
+    sequence: BigInt
+    body: str
+    at: datetime
+    from_staff: bool
+
+    @classmethod
+    def of(cls, row: rows.Message) -> "Message":
+        return cls(sequence=BigInt(row.sequence), body=row.body, at=row.at, from_staff=row.from_staff)
+
+
+@strawberry.type
+class Ticket(Node):
+    row: strawberry.Private[rows.Ticket]
+    subject: str
+    status: TicketStatus
+    channel: Channel
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: rows.Ticket) -> "Ticket":
+        return cls(
+            id=global_id("Ticket", row.id), row=row, subject=row.subject, status=row.status, channel=row.channel,
+            updated_at=row.updated_at,
+        )  # fmt: skip
+
+    @strawberry.field
+    def number(self) -> str:
+        return f"CAM-{self.row.created_at.astimezone(PARIS).year}-{self.row.id:06d}"
+
+    @strawberry.field
+    async def account(self, info: Info) -> Account:
+        return Account.of(await info.context["accounts"].load(self.row.account_id))
+
+    @strawberry.field
+    async def assignee(self, info: Info) -> User | None:
+        row = await info.context["users"].load(self.row.assignee_id) if self.row.assignee_id else None
+        return User(name=row.name) if row else None
+
+    @strawberry.field
+    async def last_message(self, info: Info) -> Message | None:
+        row = await info.context["last_messages"].load(self.row.id)
+        return Message.of(row) if row else None
+
+
+@strawberry.type
+class TicketConnection:
+    nodes: list[Ticket]
+
+
+@strawberry.type
+class Purchase(Node):
+    key: strawberry.Private[int]
+
+    @strawberry.field
+    async def invoices(self, info: Info) -> list[Invoice]:
+        return [Invoice.of(row) for row in await info.context["invoices"].load(self.key)]
+
+
+@strawberry.type
+class PurchaseConnection:
+    nodes: list[Purchase]
+
+
+@strawberry.type
+class TicketEvent:
+    sequence: BigInt
+    kind: EventKind
+    message: Message | None
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    async def offer(self, slug: str) -> Offer | None:
+        row = await rows.Offer.get_or_none(slug=slug)
+        return Offer.of(row) if row else None
+
+    @strawberry.field
+    async def node(self, id: strawberry.ID) -> Node | None:
+        row = await rows.Account.get_or_none(id=key_of(id))
+        return Account.of(row) if row else None
+
+    @strawberry.field
+    async def tickets(self, first: int = 20) -> TicketConnection:
+        found = await rows.Ticket.all().order_by("-updated_at", "-id").limit(first)
+        return TicketConnection(nodes=[Ticket.of(row) for row in found])
+
+    @strawberry.field
+    async def purchases(self, first: int = 20) -> PurchaseConnection:
+        found = await rows.Purchase.all().order_by("-created_at", "-id").limit(first)
+        return PurchaseConnection(nodes=[Purchase(id=global_id("Purchase", row.id), key=row.id) for row in found])
+
+
+@strawberry.input
+class TicketReplyInput:
+    ticket_id: strawberry.ID
+    body: str
+    client_message_id: str
+
+
+@strawberry.type
+class UserError:
+    code: str
+
+
+@strawberry.type
+class TicketReplyPayload:
+    message: Message | None
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def ticket_reply(self, input: TicketReplyInput) -> TicketReplyPayload:
+        message = Message.of(await stored(key_of(input.ticket_id), input.body.strip(), input.client_message_id))
+        event = TicketEvent(sequence=message.sequence, kind=EventKind.MESSAGE_POSTED, message=message)
+        for queue in listeners[key_of(input.ticket_id)]:
+            queue.put_nowait(event)
+        return TicketReplyPayload(message=message, user_errors=[])
+
+
+async def stored(ticket_id: int, body: str, client_message_id: str) -> rows.Message:
+    """One transaction, under a lock on the ticket: the next number, the message, its event, the ticket's times."""
+    now = datetime.now(UTC)
+    async with in_transaction() as db:
+        ticket = await rows.Ticket.select_for_update().using_db(db).get(id=ticket_id)
+        stream = f"ticket:{ticket_id}"
+        taken = await db.execute_query_dict(
+            "UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING last_sequence", [stream]
+        )
+        sequence = taken[0]["last_sequence"]
+        message = await rows.Message.create(
+            using_db=db, ticket_id=ticket_id, origin_id=ticket_id, author_id=agent, sequence=sequence, body=body,
+            from_staff=True, client_message_id=client_message_id, at=now,
+        )  # fmt: skip
+        await rows.Event.create(
+            using_db=db, stream=stream, sequence=sequence, kind=EventKind.MESSAGE_POSTED, at=now, actor_id=agent,
+            ticket_id=ticket_id, message_id=message.id,
+        )  # fmt: skip
+        ticket.updated_at, ticket.reply_awaited_since = now, None
+        await ticket.save(using_db=db, update_fields=["updated_at", "reply_awaited_since"])
+    return message
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def ticket_events(self, ticket_id: strawberry.ID) -> AsyncGenerator[TicketEvent, None]:
+        mine, queue = listeners[key_of(ticket_id)], asyncio.Queue[TicketEvent]()
+        mine.add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            mine.discard(queue)
+
+
+def by_key(model: Any) -> Callable[[list[int]], Awaitable[list[Any]]]:
+    async def load(keys: list[int]) -> list[Any]:
+        found = {row.id: row for row in await model.filter(id__in=keys)}
+        return [found.get(key) for key in keys]
+
+    return load
+
+
+def grouped(keys: list[int], owner: str, found: Iterable[Any]) -> list[list[Any]]:
+    lists: dict[int, list[Any]] = {key: [] for key in keys}
+    for row in found:
+        lists[getattr(row, owner)].append(row)
+    return [lists[key] for key in keys]
+
+
+async def lines_of(keys: list[int]) -> list[list[Any]]:
+    return grouped(keys, "invoice_id", await rows.InvoiceLine.filter(invoice_id__in=keys).order_by("position"))
+
+
+async def invoices_of(keys: list[int]) -> list[list[Any]]:
+    return grouped(keys, "purchase_id", await rows.Invoice.filter(purchase_id__in=keys).order_by("period_index"))
+
+
+LAST = """SELECT m.* FROM unnest($1::BIGINT[]) AS t(id)
+CROSS JOIN LATERAL (SELECT * FROM message WHERE ticket_id = t.id ORDER BY sequence DESC LIMIT 1) m"""
+
+
+async def last_messages_of(keys: list[int]) -> list[Any]:
+    _, records = await rows.Message._meta.db.execute_query(LAST, [keys])
+    found = {record["ticket_id"]: rows.Message._init_from_db(**record) for record in records}
+    return [found.get(key) for key in keys]
+
+
+class App(GraphQL[dict[str, Any], None]):
+    async def get_context(self, request: Any, response: Any) -> dict[str, Any]:
+        return {
+            "accounts": DataLoader(by_key(rows.Account)),
+            "users": DataLoader(by_key(rows.User)),
+            "lines": DataLoader(lines_of),
+            "invoices": DataLoader(invoices_of),
+            "last_messages": DataLoader(last_messages_of),
+        }
+
+
+def application(database_url: str) -> Starlette:
+    """The ASGI application."""
+    scalar = strawberry.scalar(name="BigInt", serialize=int, parse_value=int)
+    config = StrawberryConfig(scalar_map={BigInt: scalar})
+    graph = App(strawberry.Schema(Query, Mutation, Subscription, types=[Account], config=config))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        url = f"{database_url}&minsize=1&maxsize=10".replace("postgres://", "asyncpg://", 1)
+        await Tortoise.init(
+            db_url=url, modules={"models": ["bench.peers.rows"]}, use_tz=True, timezone="UTC", _enable_global_fallback=True
+        )
+        yield
+        await Tortoise.close_connections()
+
+    return Starlette(routes=[Route("/graphql", graph), WebSocketRoute("/graphql", graph)], lifespan=lifespan)
+
+
+if __name__ == "__main__":
+    agent = int(sys.argv[3])
+    uvicorn.run(application(sys.argv[1]), port=int(sys.argv[2]), access_log=False, log_level="warning")

@@ -1,0 +1,44 @@
+"""Processes on cores of their own, and what the kernel says of them: processor time and resident memory."""
+
+import os
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cores() -> tuple[int, int]:
+    """The server's core, and that of the database and the load client: the same one where there is no other."""
+    mine = sorted(os.sched_getaffinity(0))
+    return mine[0], mine[-1]
+
+
+def family(pid: int) -> list[int]:
+    """A process and all its descendants."""
+    found = [pid]
+    for parent in found:  # grows while it is walked
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += [int(child) for child in _read(task).split()]
+    return found
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor time that a process and its living descendants have used."""
+    return sum(_cpu(each) for each in family(pid))
+
+
+def _cpu(pid: int) -> float:
+    words = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return sum(map(int, words[11:13])) / _TICKS if words else 0.0
+
+
+def resident(pid: int) -> int:
+    """KiB of memory that a process and its descendants hold."""
+    lines = [line for each in family(pid) for line in _read(Path(f"/proc/{each}/status")).splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it ended meanwhile
+        return ""
