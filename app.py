@@ -119,7 +119,10 @@ class House:
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self.settings, self.parts = settings, parts
-        self.engine = engine(settings.documents)
+        try:
+            self.engine = engine(settings.documents)
+        except Unusable as error:
+            raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.faults]) from None
         self.socket = Socket(self.engine, self.peer, SocketLimits(), settings.allowed_origins)
         self.store = FolderStore(settings.files)
 
@@ -218,12 +221,9 @@ class House:
 
 
 def engine(documents: Path | None) -> Engine:
-    """The engine of the graph, and of a manifest's documents. Raises SettingsError with what is wrong with them."""
-    try:
-        trusted = manifest(documents) if documents else {}
-        return Engine(schema._schema, present=present, cost_of=cost_of, batch_of=batch_of, trusted=trusted)
-    except Unusable as error:
-        raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.faults]) from None
+    """The engine of the graph, and of a manifest's documents. Raises Unusable with what is wrong with them."""
+    trusted = manifest(documents) if documents else {}
+    return Engine(schema._schema, present=present, cost_of=cost_of, batch_of=batch_of, trusted=trusted)
 
 
 async def healthz(request: Request) -> Response:

@@ -16,6 +16,7 @@ from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalEr
 import logs
 from auth.guard import Guard
 from auth.hiring import Hired, hire
+from engine.persisted import Unusable
 from models.act import Act
 from models.clock import SystemClock
 from models.database import connect, disconnect, migrated, pending_migrations
@@ -231,7 +232,10 @@ def export_schema(asked: argparse.Namespace) -> int:
 def check_documents(asked: argparse.Namespace) -> int:
     from app import engine  # the whole graph, which the other commands need not load
 
-    engine(asked.file)
+    try:
+        engine(asked.file)
+    except Unusable as error:
+        return _complain(error.faults, 1)
     print("The documents can be trusted.")
     return 0
 

@@ -1,5 +1,7 @@
 """Every fault of the environment is named, all of them at once."""
 
+from pathlib import Path
+
 import pytest
 
 from settings import DEMONSTRATION_DATABASE, SettingsError, read
@@ -20,6 +22,9 @@ FAULTS = [
     ({"CAMCHA_BASE_URL": "ftp://app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
     ({"CAMCHA_ALLOWED_ORIGINS": "https://a.example app.example"}, "CAMCHA_ALLOWED_ORIGINS: app.example is not an origin"),
     ({"CAMCHA_SELLER": "nowhere.toml"}, "CAMCHA_SELLER: there is no file nowhere.toml"),
+    ({"CAMCHA_DOCUMENTS": "nowhere.json"}, "CAMCHA_DOCUMENTS: there is no file nowhere.json"),
+    ({"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "yes"}, "CAMCHA_TRUSTED_DOCUMENTS_ONLY: true or false"),
+    ({"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"}, "CAMCHA_TRUSTED_DOCUMENTS_ONLY: nobody could ask for anything"),
 ]
 
 
@@ -49,6 +54,15 @@ def test_a_database_of_ones_own_is_no_demonstration() -> None:
     settings = read({**GOOD, "CAMCHA_ALLOWED_ORIGINS": "https://a.example, https://b.example", "HOME": "/"})
     assert not settings.demonstration
     assert settings.allowed_origins == {"https://a.example", "https://b.example"}
+
+
+def test_trusted_documents_are_a_file_and_may_be_the_only_ones(tmp_path: Path) -> None:
+    path = tmp_path / "documents.json"
+    path.touch()
+    settings = read({"CAMCHA_DOCUMENTS": str(path), "CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"})
+    assert (settings.documents, settings.trusted_documents_only) == (path, True)
+    settings = read({"CAMCHA_DOCUMENTS": "", "CAMCHA_TRUSTED_DOCUMENTS_ONLY": "false"})
+    assert (settings.documents, settings.trusted_documents_only) == (None, False)
 
 
 def test_secrets_are_not_shown() -> None:

@@ -196,9 +196,12 @@ class Live:
 
     async def follow(self, query: str, **variables: Any) -> "Following":
         """Start a subscription."""
+        return await self.send({"query": query, "variables": variables})
+
+    async def send(self, payload: dict[str, Any]) -> "Following":
+        """Start whatever operation this payload asks for."""
         key = str(next(self._numbers))
         self._queues[key] = asyncio.Queue()
-        payload = {"query": query, "variables": variables}
         await self._websocket.send(orjson.dumps({"id": key, "type": "subscribe", "payload": payload}).decode())
         return Following(self._queues[key])
 
