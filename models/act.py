@@ -4,16 +4,20 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
 from models.clock import local_date
 from models.event import Event, EventKind, next_sequence
+from models.writing import insert, locked
 
 if TYPE_CHECKING:
     from models.user import User
+
+Row = TypeVar("Row", bound=Model)
 
 
 class Bus(Protocol):
@@ -40,10 +44,15 @@ class Transaction:
 
     async def append(self, stream: str, kind: EventKind, sequence: int | None = None, **facts: Any) -> None:
         """Store the stream's next event, under a number taken before or now."""
-        await Event.create(
-            using_db=self.db, stream=stream, sequence=sequence or await self.take(stream), kind=kind, at=self.act.at,
-            actor_id=self.act.actor.pk if self.act.actor else None, **facts,
-        )  # fmt: skip
+        told = {
+            "stream": stream, "sequence": sequence or await self.take(stream), "kind": kind.value, "at": self.act.at,
+            "actor_id": self.act.actor.pk if self.act.actor else None,
+        } | facts  # fmt: skip
+        await insert(Event, told, db=self.db)
+
+    async def locked(self, model: type[Row], key: int) -> Row:
+        """The row of this key as it stands, all of it, locked until the transaction ends. Raises DoesNotExist."""
+        return await locked(model, key, db=self.db)
 
 
 @dataclass(frozen=True)

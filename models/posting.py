@@ -13,13 +13,15 @@ and the steps find the first.
 
 from functools import cache
 
+from asyncpg import UniqueViolationError
 from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
 
 from models.act import Act
 from models.event import EventKind
 from models.maker import Make, maker
-from models.sql import dialect
+from models.postgres import Client
+from models.rows import read
 from models.ticket import Message, Ticket, TicketStatus, worded
 from models.user import User
 from models.viewer import Viewer
@@ -35,19 +37,19 @@ async def reply(
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
     if not file_ids and (message := await _at_once(act, viewer, viewer.user, ticket_id, worded(body), client_message_id)):
         return message
-    ticket = await Ticket.visible_to(viewer).get_or_none(pk=ticket_id)
-    return await ticket.reply(act, viewer.user, body, client_message_id, file_ids) if ticket else None
+    seen = await read(Ticket.visible_to(viewer).filter(id=ticket_id))
+    return await seen[0].reply(act, viewer.user, body, client_message_id, file_ids) if seen else None
 
 
 async def _at_once(act: Act, viewer: Viewer, author: User, ticket_id: int, text: str, client_message_id: str) -> Message | None:
     db, staff = get_connection("default"), author.staff is not None
     company = viewer.account.pk if viewer.account and not viewer.agent else None  # the rule of Ticket.visible_to
-    if dialect(db) != "postgres" or not (viewer.agent or company):
+    if not isinstance(db, Client) or not (viewer.agent or company):  # SQLite has no such statement
         return None
     values = [ticket_id, author.pk, text, client_message_id, act.at, staff, company]
     try:
-        _, found = await db.execute_query(_ANSWERED if staff else _ASKED, values)
-    except IntegrityError:
+        found = await db.read(_ANSWERED if staff else _ASKED, values)
+    except (IntegrityError, UniqueViolationError):  # the ORM's or the driver's own, as the connection came
         return None
     if not found:
         return None
@@ -65,7 +67,7 @@ def _made() -> Make:
 _POST = """
 WITH unchanged AS (
     UPDATE ticket SET updated_at = $5{also}
-    WHERE id = $1 AND ($7::bigint IS NULL OR account_id = $7) AND status IN ({statuses}) AND {settled} IS NOT NULL
+    WHERE id = $1 AND account_id = COALESCE($7, account_id) AND status IN ({statuses}) AND {settled} IS NOT NULL
       AND NOT EXISTS (SELECT FROM message WHERE origin_id = $1 AND author_id = $2 AND client_message_id = $4)
     RETURNING id
 ), numbered AS (

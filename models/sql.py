@@ -7,6 +7,8 @@ from typing import Any
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 
+from models.postgres import Client
+
 
 async def rows(statement: str, *values: Any, db: BaseDBAsyncClient | None = None) -> list[dict[str, Any]]:
     """Run one statement with `?` placeholders; its rows as dictionaries. Joins the caller's transaction."""
@@ -17,7 +19,10 @@ async def rows(statement: str, *values: Any, db: BaseDBAsyncClient | None = None
 async def records(statement: str, *values: Any, db: BaseDBAsyncClient | None = None) -> Sequence[Sequence[Any]]:
     """Run a SELECT with `?` placeholders; its rows as the driver has them, by position, not copied."""
     connection = db or get_connection("default")
-    _, found = await connection.execute_query(_spelt(statement, dialect(connection)), list(values))
+    text = _spelt(statement, dialect(connection))
+    if isinstance(connection, Client):
+        return await connection.read(text, list(values))
+    _, found = await connection.execute_query(text, list(values))
     return found  # type: ignore[return-value] # records of asyncpg and rows of sqlite3 are sequences, whatever Tortoise says
 
 

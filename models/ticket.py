@@ -14,7 +14,9 @@ from models.cards import masked
 from models.clock import PARIS
 from models.errors import ErrorCode, Refusal
 from models.event import INBOX, EventKind
+from models.rows import read
 from models.user import User
+from models.writing import insert
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -157,7 +159,7 @@ class Ticket(Model):
 
     async def locked(self, tx: Transaction) -> "Ticket":
         """The row as it stands, locked until the transaction ends."""
-        return await Ticket.select_for_update().using_db(tx.db).get(pk=self.pk)
+        return await tx.locked(Ticket, self.pk)
 
     async def _follow_up(self, tx: Transaction, author: User) -> "Ticket":
         running = Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
@@ -174,10 +176,11 @@ class Ticket(Model):
     ) -> "Message":
         """Append a message to this ticket, already locked, and keep the ticket's measures."""
         sequence = await tx.take(self.stream)
-        message = await Message.create(
-            using_db=tx.db, ticket=self, author=author, origin_id=origin or self.pk, sequence=sequence,
-            body=text, from_staff=author.staff is not None, client_message_id=client_message_id, at=tx.act.at,
-        )  # fmt: skip
+        facts = {
+            "ticket_id": self.pk, "author_id": author.pk, "origin_id": origin or self.pk, "sequence": sequence,
+            "body": text, "from_staff": author.staff is not None, "client_message_id": client_message_id, "at": tx.act.at,
+        }  # fmt: skip
+        message = await insert(Message, facts, db=tx.db)
         await tx.append(self.stream, EventKind.MESSAGE_POSTED, sequence, ticket_id=self.pk, message_id=message.pk)
         await self._answered(tx) if message.from_staff else await self._asked(tx)
         return message
@@ -188,7 +191,8 @@ class Ticket(Model):
             self.first_response_seconds = round((tx.act.at - self.created_at).total_seconds())
         self.reply_awaited_since = None
         self.updated_at = tx.act.at
-        await self.save(using_db=tx.db)
+        measures = ["first_response_at", "first_response_seconds", "reply_awaited_since", "updated_at"]
+        await self.save(using_db=tx.db, update_fields=measures)
 
     async def _asked(self, tx: Transaction) -> None:
         waiting, self.reply_awaited_since = self.reply_awaited_since, self.reply_awaited_since or tx.act.at
@@ -196,7 +200,7 @@ class Ticket(Model):
         if self.status in (TicketStatus.PENDING, TicketStatus.SOLVED):
             await self._set_status(tx, TicketStatus.OPEN)
             return
-        await self.save(using_db=tx.db)
+        await self.save(using_db=tx.db, update_fields=["reply_awaited_since", "updated_at"])
         if waiting is None:
             await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value)
 
@@ -211,7 +215,7 @@ class Ticket(Model):
             ticket._require(TicketStatus.OPEN)
             ticket.assignee_id = agent.pk
             ticket.updated_at = act.at
-            await ticket.save(using_db=tx.db)
+            await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
             await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
             if ticket.status is TicketStatus.NEW:
                 await ticket._set_status(tx, TicketStatus.OPEN)
@@ -238,7 +242,7 @@ class Ticket(Model):
         self.closed_at = tx.act.at if status is TicketStatus.CLOSED else self.closed_at
         if status in (TicketStatus.SOLVED, TicketStatus.CLOSED):
             self.reply_awaited_since = None
-        await self.save(using_db=tx.db)
+        await self.save(using_db=tx.db, update_fields=["status", "updated_at", "solved_at", "closed_at", "reply_awaited_since"])
         await self._tell(tx, EventKind.STATUS_CHANGED, status=status.value)
 
     async def _tell(self, tx: Transaction, kind: EventKind, **facts: Any) -> None:
@@ -278,7 +282,7 @@ class Message(Model):
     async def of(cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str) -> "Message | None":
         """What this author already sent to this ticket under this id."""
         found = cls.filter(origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
-        return await found.using_db(tx.db).first()
+        return next(iter(await read(found.using_db(tx.db))), None)
 
 
 def shown(status: TicketStatus, viewer: "Viewer") -> TicketStatus:
