@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from tortoise.exceptions import BaseORMException
 
@@ -53,7 +53,7 @@ COST_LIMIT = 5_000
 COST_LIMIT_OF_ANALYSTS = 20_000
 
 
-def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway | None = None) -> Starlette:
+def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway | None = None) -> "Front":
     """The ASGI application of these settings. Tests hand in their own clock and gateway."""
     clock, hub = clock or SystemClock(), Hub()
     parts = Parts(
@@ -105,7 +105,7 @@ class Front(Starlette):
     A browser's call from another site, known by its Origin, takes the long way, where CORS is.
     """
 
-    graph: ASGIApp
+    graph: GraphQLEndpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/graphql" and not has_origin(scope):
@@ -126,7 +126,7 @@ class House:
         self.socket = Socket(self.engine, self.peer, SocketLimits(), settings.allowed_origins)
         self.store = FolderStore(settings.files)
 
-    def app(self) -> Starlette:
+    def app(self) -> Front:
         """The ASGI application."""
         origins = Middleware(
             CORSMiddleware, allow_origins=sorted(self.settings.allowed_origins), allow_methods=["GET", "POST", "PUT"],

@@ -63,7 +63,7 @@ class GraphQLEndpoint:
         introspection: Callable[[Any], bool] = lambda context: True,
         trusted_only: Callable[[Any], bool] = lambda context: False,
     ) -> None:
-        self._engine, self._context, self._page = engine, context, page
+        self.engine, self._context, self._page = engine, context, page
         self._cost_limit, self._introspection, self._trusted_only = cost_limit, introspection, trusted_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,17 +96,17 @@ class GraphQLEndpoint:
         await _send(send, status, media_type or RESPONSE, body, call, headers)
 
     async def _operate(self, call: Call) -> bytes:
-        params = await read(call, self._engine.limits)
+        params = await read(call, self.engine.limits)
         context = await self._context(call)
         operation = self._prepare(params, context)
         if operation.kind != "query" and call.method == "GET":
             raise refused(405, f"Send a {operation.kind} by POST.", Allow="POST")
         with _WhileConnected(call.receive):
-            result = await self._engine.execute(operation, context)
+            result = await self.engine.execute(operation, context)
         return dump(result)
 
     def _prepare(self, params: Params, context: Any) -> Operation:
-        return self._engine.prepare(
+        return self.engine.prepare(
             params,
             cost_limit=self._cost_limit(context),
             introspection=self._introspection(context),

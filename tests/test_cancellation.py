@@ -1,0 +1,99 @@
+"""A request whose client left, or whose time is up, stops its statement in the database; nobody else notices."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+import uvicorn
+
+from app import Front, create_app
+from engine.limits import Limits
+from settings import read
+from tests.story.house import SECRET_KEY
+
+BODY = b'{"query": "{ offers { nodes { slug } } }"}'
+HEAD = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+LEAVERS = 25  # more than the pool holds, were they to keep their connections
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+
+
+@pytest.fixture
+def app(database_url: str, tmp_path: Path) -> Front:
+    environ = {
+        "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
+    }  # fmt: skip
+    return create_app(read(environ))
+
+
+@pytest.fixture
+async def address(app: Front) -> AsyncIterator[tuple[str, int]]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on", ws="none"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # uvicorn sets a flag only
+        await asyncio.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()
+    server.should_exit = True
+    await serving
+
+
+@asynccontextmanager
+async def locked(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Nobody can read the offers meanwhile."""
+    operator = await asyncpg.connect(database_url.replace("postgres://", "postgresql://", 1))
+    try:
+        async with operator.transaction():
+            await operator.execute('LOCK TABLE "offer" IN ACCESS EXCLUSIVE MODE')
+            yield operator
+    finally:
+        await operator.close()
+
+
+async def waiting(operator: asyncpg.Connection, number: int) -> None:
+    """Wait until so many statements wait for the lock."""
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while await operator.fetchval(asked) != number:
+            await asyncio.sleep(0.02)
+
+
+async def ask(address: tuple[str, int]) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", timeout=30) as client:
+        return await client.post("/graphql", content=BODY, headers={"content-type": "application/json"})
+
+
+async def test_a_statement_ends_when_its_client_leaves(address: tuple[str, int], database_url: str) -> None:
+    async with locked(database_url) as operator:
+        for _ in range(LEAVERS):
+            _reader, writer = await asyncio.open_connection(*address)
+            writer.write(HEAD + BODY)
+            await waiting(operator, 1)
+            writer.close()
+            await waiting(operator, 0)
+    assert "errors" not in (await ask(address)).json()
+
+
+async def test_a_statement_ends_when_its_time_is_up(app: Front, address: tuple[str, int], database_url: str) -> None:
+    app.graph.engine.limits = Limits(seconds=0.5)
+    async with locked(database_url) as operator:
+        answers = await asyncio.gather(*(ask(address) for _ in range(LEAVERS)))
+        await waiting(operator, 0)
+    for answer in answers:
+        assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (200, "TIMEOUT")
+    app.graph.engine.limits = Limits()
+    assert "errors" not in (await ask(address)).json()
+
+
+async def test_others_are_served_while_one_hangs(address: tuple[str, int], database_url: str) -> None:
+    async with locked(database_url) as operator:
+        hanging = asyncio.create_task(ask(address))
+        await waiting(operator, 1)
+        async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}") as client:
+            answer = await client.post("/graphql", json={"query": "{ articles { nodes { slug } } }"})
+        assert "errors" not in answer.json()
+        assert not hanging.done()
+    assert "errors" not in (await hanging).json()
