@@ -50,7 +50,12 @@ COMMANDS: dict[str, Command] = {
 async def running(names: Sequence[str], url: str, sizes: Sizes, folder: Path, core: int | None) -> AsyncIterator[list[Server]]:
     """These servers, ready, all on one core where one is given; their logs and files lie in `folder`."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(_started(name, url, sizes, folder, core)) for name in names]
+        starting = [stack.enter_async_context(_started(name, url, sizes, folder, core)) for name in names]
+        started = await asyncio.gather(*starting, return_exceptions=True)  # so that all have settled, whoever failed
+        for each in started:
+            if isinstance(each, BaseException):
+                raise each
+        yield [each for each in started if isinstance(each, Server)]
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 Run as `python -m bench.peers.limit DATABASE_URL PORT AGENT`, under the uvicorn configuration of our own server.
 """
 
+import asyncio
 import sys
 from base64 import b64decode, b64encode
 from collections import defaultdict
@@ -50,6 +51,7 @@ class Limit:
     def __init__(self, database_url: str, agent: int) -> None:
         self._url, self._agent = database_url, agent
         self._listeners: defaultdict[str, set[Send]] = defaultdict(set)
+        self._news: asyncio.Queue[tuple[str, Json]] = asyncio.Queue()
         self._operations = {"Q1": self.offer, "Q2": self.account, "Q3": self.tickets, "Q4": self.purchases, "M1": self.reply}
 
     async def __call__(self, scope: Json, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
@@ -63,8 +65,10 @@ class Limit:
     async def _live(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
         await receive()
         self._pool: Any = await asyncpg.create_pool(self._url, min_size=1, max_size=10, reset=_as_it_is)
+        teller = asyncio.create_task(self._tell())
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        teller.cancel()
         await self._pool.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -119,14 +123,18 @@ class Limit:
         sequence = await self._pool.fetchval(REPLY, *about)
         said = {"body": body, "fromStaff": True}
         if self._listeners[given["ticketId"]]:
-            await self._tell(given["ticketId"], {"sequence": sequence, "kind": "MESSAGE_POSTED", "message": said})
+            self._news.put_nowait((given["ticketId"], {"sequence": sequence, "kind": "MESSAGE_POSTED", "message": said}))
         return {"ticketReply": {"message": {"sequence": sequence} | said, "userErrors": []}}
 
-    async def _tell(self, ticket_id: str, event: Json) -> None:
-        """One text for every socket, as far as a subscription's own id allows it: they all get the same one."""
-        text = orjson.dumps({"id": "1", "type": "next", "payload": {"data": {"ticketEvents": event}}}).decode()
-        for send in tuple(self._listeners[ticket_id]):
-            await send({"type": "websocket.send", "text": text})
+    async def _tell(self) -> None:
+        """One text for every socket, without regard to the id that each subscription has."""
+        while True:
+            ticket_id, event = await self._news.get()
+            text = orjson.dumps({"id": "1", "type": "next", "payload": {"data": {"ticketEvents": event}}}).decode()
+            for number, send in enumerate(tuple(self._listeners[ticket_id])):
+                await send({"type": "websocket.send", "text": text})
+                if number % 100 == 99:  # the next message is stored meanwhile
+                    await asyncio.sleep(0)
 
     async def _follow(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
         await receive()
