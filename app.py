@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from tortoise.exceptions import BaseORMException
 
-from auth.caller import still_valid, viewer_of
+from auth.caller import Callers, still_valid
 from auth.guard import Guard
 from auth.sessions import stream
 from billing.gateway import Gateway
@@ -119,6 +119,7 @@ class House:
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self.settings, self.parts = settings, parts
+        self.callers = Callers(parts.hub, parts.clock)
         try:
             self.engine = engine(settings.documents)
         except Unusable as error:
@@ -182,7 +183,7 @@ class House:
         return Peer(viewer, self.parts, address(websocket.scope), self.introspection(viewer), self.trusted_only(viewer))
 
     async def _viewer(self, token: str | None, language: str | None) -> Viewer:
-        return await viewer_of(token, self.parts.clock.now(), language)
+        return await self.callers.viewer_of(token, language)
 
     def introspection(self, viewer: Viewer) -> bool:
         """Whether the caller may see the schema: anyone in the demonstration, else whoever is signed in."""
