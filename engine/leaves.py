@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -56,7 +57,13 @@ class Leaf:
         """The coerced column. None stays None, an exception stays itself, and what fails becomes its exception."""
         if isinstance(self._kind, GraphQLEnumType) and (names := self._names(values)):
             return [names[value] for value in values]
-        return [self._checked(*pair) for pair in zip(values, collected(len(values), map(self._one, values)), strict=True)]
+        if not any(map(_odd, set(map(type, values)))):
+            found = collected(len(values), map(self._coerce, values))
+            if not any(map(_odd, set(map(type, found)))):
+                return found
+        else:
+            found = collected(len(values), map(self._one, values))
+        return [self._checked(*pair) for pair in zip(values, found, strict=True)]
 
     def _one(self, value: Any) -> Any:
         return value if value is None or isinstance(value, Exception) else self._coerce(value)
@@ -77,6 +84,11 @@ class Leaf:
         distinct = list(set(values))
         names = collected(len(distinct), map(self._one, distinct))
         return {value: self._checked(value, name) for value, name in zip(distinct, names, strict=True)}
+
+
+@lru_cache(1_000)
+def _odd(kind: type) -> bool:
+    return kind is _NONE or kind is type(Undefined) or issubclass(kind, Exception)
 
 
 def _in_range(values: Sequence[Any]) -> bool:
