@@ -14,6 +14,7 @@ from tortoise import fields
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 
+from models.rows import read
 from models.sql import rows
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Event(Model):
     @classmethod
     async def since(cls, stream: str, after: int, limit: int) -> "list[Event]":
         """The next `limit` events of a stream behind the cursor `after`, in order."""
-        return await cls.filter(stream=stream, sequence__gt=after).order_by("sequence").limit(limit)
+        return await read(cls.filter(stream=stream, sequence__gt=after), None, "sequence", limit=limit)
 
 
 async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
@@ -100,8 +101,8 @@ async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
 
 async def heads(streams: list[str]) -> dict[str, int]:
     """The last number given in each of these streams; a stream nobody wrote to yet is left out."""
-    found = await Stream.filter(key__in=streams).values_list("key", "last_sequence")
-    return {str(key): int(last) for key, last in found}
+    found = await read(Stream.all(), among=("key", streams))
+    return {stream.key: stream.last_sequence for stream in found}
 
 
 async def head(stream: str) -> int:

@@ -71,7 +71,12 @@ async def answer(engine: Engine, parts: Parts, viewer: Viewer, query: str) -> di
 async def test_every_field_answers_from_its_own_columns(
     engines: tuple[Engine, Engine], parts: Parts, house: "House", price: "Price"
 ) -> None:
-    ids = [*house.paul.ids, encode("Price", price.pk), encode("Offer", price.offer_id)]
+    ids = [
+        *house.paul.ids,
+        encode("Account", house.marie.account.pk),
+        encode("Price", price.pk),
+        encode("Offer", price.offer_id),
+    ]
     for viewer in (house.paul.owner, house.alice):
         for query in documents(ids):
             found, whole = [await answer(engine, parts, viewer, query) for engine in engines]
