@@ -14,9 +14,8 @@ from models.cards import masked
 from models.clock import PARIS
 from models.errors import ErrorCode, Refusal
 from models.event import INBOX, EventKind
-from models.rows import read
 from models.user import User
-from models.writing import insert
+from models.writing import insert, one
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -281,8 +280,7 @@ class Message(Model):
     @classmethod
     async def of(cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str) -> "Message | None":
         """What this author already sent to this ticket under this id."""
-        found = cls.filter(origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
-        return next(iter(await read(found.using_db(tx.db))), None)
+        return await one(cls, tx.db, origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
 
 
 def shown(status: TicketStatus, viewer: "Viewer") -> TicketStatus:

@@ -1,4 +1,4 @@
-"""Locking and storing single rows the cheap way, for the few verbs that are called all the time.
+"""Finding, locking and storing single rows the cheap way, for the few verbs that are called all the time.
 
 The ORM takes 150 to 300 microseconds to put a statement together and to look at each value. These statements are put together
 once for each model and set of columns; the values go to the driver as they are, so they must be what the columns hold (an
@@ -37,16 +37,21 @@ def _insertion(model: type[Model], columns: tuple[str, ...]) -> Any:
 
 async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
     """The row as it stands, locked until the transaction ends. Raises DoesNotExist."""
-    statement, make = _locking(model, dialect(db))
-    row: list[Row] = make(await records(statement, key, db=db))
-    if not row:
+    row = await one(model, db, " FOR UPDATE" if dialect(db) == "postgres" else "", id=key)  # SQLite has one writer at a time
+    if row is None:
         raise DoesNotExist(model)
-    return row[0]
+    return row
+
+
+async def one(model: type[Row], db: BaseDBAsyncClient, lock: str = "", **by: Any) -> Row | None:
+    """The row whose columns hold these values, if there is one."""
+    statement, make = _search(model, tuple(by), lock, dialect(db))
+    rows: list[Row] = make(await records(statement, *by.values(), db=db))
+    return rows[0] if rows else None
 
 
 @cache
-def _locking(model: type[Model], dialect: str) -> Any:
-    lock = " FOR UPDATE" if dialect == "postgres" else ""  # SQLite has one writer at a time
-    columns = ", ".join(every(model))
-    statement = f'SELECT {columns} FROM "{model._meta.db_table}" WHERE id = ?{lock}'  # noqa: S608 - names of columns
+def _search(model: type[Model], by: tuple[str, ...], lock: str, dialect: str) -> Any:
+    columns, conditions = ", ".join(every(model)), " AND ".join(f"{name} = ?" for name in by)
+    statement = f'SELECT {columns} FROM "{model._meta.db_table}" WHERE {conditions}{lock}'  # noqa: S608 - names of columns
     return statement, maker(model, every(model), dialect)
