@@ -37,7 +37,7 @@ from models.sql import rows
 from models.store import FolderStore
 from models.user import Staff
 from models.viewer import Viewer
-from realtime.hub import Hub
+from realtime.hub import Hub, Sleeper
 from realtime.presence import Presence
 from realtime.socket import Refused as SocketRefused
 from realtime.socket import Socket, SocketLimits
@@ -86,17 +86,20 @@ class Peer:
     def context(self) -> Context:
         return Context(self.viewer, self.parts, self.address)
 
-    async def ended(self) -> int:
-        """4401 once the session was ended or expired; never for nobody's socket."""
-        keys = [stream(self.viewer.session.pk)] if self.viewer.session else []
-        with self.parts.hub.listen(*keys) as ear:
-            while self.viewer.session is None or await self._stands():
-                await ear.wait()
-        return 4401
+    def listen(self, sleeper: Sleeper) -> None:
+        self.parts.hub.add(sleeper, *self._keys)
 
-    async def _stands(self) -> bool:
-        assert self.viewer.session is not None  # noqa: S101 - asked only for somebody's socket
-        return bool(await still_valid([self.viewer.session.pk], self.parts.clock.now()))
+    def unlisten(self, sleeper: Sleeper) -> None:
+        self.parts.hub.remove(sleeper, *self._keys)
+
+    @property
+    def _keys(self) -> list[str]:
+        return [stream(self.viewer.session.pk)] if self.viewer.session else []
+
+    async def ended(self) -> int | None:
+        """4401 once the session was ended or expired; never for nobody's socket."""
+        session = self.viewer.session
+        return 4401 if session and not await still_valid([session.pk], self.parts.clock.now()) else None
 
 
 class Front(Starlette):

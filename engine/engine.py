@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -223,6 +224,14 @@ class Engine:
             return
         context = fresh()
         events = await self.source(operation, context)
+        async with aclosing(self.results(operation, events, context, fresh)) as results:
+            async for result in results:
+                yield result
+
+    async def results(
+        self, operation: Operation, events: Any, context: Any, fresh: Callable[[], Any]
+    ) -> AsyncGenerator[Result, None]:
+        """The results of the source that was made in this context, as `subscribe`. Closing this generator closes the source."""
         try:
             async for event in events:
                 context = fresh()

@@ -1,7 +1,10 @@
 """Whoever is asking: the argument of every `visible_to`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
+
+from tortoise.models import Model
 
 from models.account import Account, Role
 from models.locale import Locale
@@ -44,3 +47,31 @@ class Viewer:
     def buyer(self) -> bool:
         """May spend the company's money and read its bills."""
         return self.role in (Role.OWNER, Role.ADMIN, Role.BILLING)
+
+    def fact(self, name: str) -> Any:
+        """One of the facts above, to be compared with another viewer's: of a row its key."""
+        value = getattr(self, name)
+        return (type(value), value.pk) if isinstance(value, Model) else value
+
+
+class Watched(Viewer):
+    """Stands for a viewer while something is worked out that others may get as well: notes each fact that is read.
+
+    Whoever has the same values of the facts read gets the same outcome. Reading a row counts as the fact of its key.
+    """
+
+    def __init__(self, viewer: Viewer, facts: dict[str, Any]) -> None:
+        object.__setattr__(self, "_watched", (viewer, facts))
+
+    def __getattribute__(self, name: str) -> Any:
+        viewer, facts = object.__getattribute__(self, "_watched")
+        if name in FACTS:
+            facts[name] = viewer.fact(name)
+            return getattr(viewer, name)
+        facts.update((each, viewer.fact(each)) for each in FACTS)  # whatever else this is, it may tell everything
+        return object.__getattribute__(self, name)
+
+
+FACTS = frozenset(each.name for each in fields(Viewer)) | {
+    name for name, value in vars(Viewer).items() if isinstance(value, property | cached_property)
+}

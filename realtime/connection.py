@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from starlette.websockets import WebSocket
 
+from realtime.hub import Sleeper
 from realtime.protocol import JSON
 from realtime.wire import FRAME_BYTES
 
@@ -25,8 +26,14 @@ class Connection(Protocol):
     def context(self) -> Any:
         """A new context, for one operation or one event of a subscription."""
 
-    async def ended(self) -> int:
-        """Waits until the session is revoked or expires; the close code, 4401 or 4403."""
+    def listen(self, sleeper: Sleeper) -> None:
+        """Wake it whenever the session may have ended."""
+
+    def unlisten(self, sleeper: Sleeper) -> None:
+        """Wake it no longer."""
+
+    async def ended(self) -> int | None:
+        """Whether the session was revoked or expired: the close code, 4401 or 4403; None while it stands."""
 
 
 Connect = Callable[[JSON, WebSocket], Awaitable[Connection]]

@@ -1,59 +1,57 @@
-"""One websocket from its connection_init to its end, and the operations it runs.
+"""One websocket from its connection_init to its end. What it runs meanwhile: operations.py.
 
-Tasks: the server's own, which reads; one that waits for the session to be revoked; one for each running operation.
+Tasks: the server's own, which reads, and one for each running operation. A subscription to a stream of stored events has one
+only until it has told all there is; then a channel writes what comes straight to the wire (channel.py, `put`), and hands the
+subscription back (`release`) when it can't. So an idle socket costs its reader.
+
 Nothing is queued. An operation pulls a result, waits until it is written, and only then pulls the next: a peer that
 reads slowly slows its own operations down, and costs the transport's buffer (see wire.py) and one result an operation.
+A frame is `put` only when no message waits to be sent, so it can't overtake one.
+
+Revocation: the application wakes the conversation whenever its session may have ended. From that moment nothing is `put`,
+until a look at the session told whether it still stands.
 
 Timers: none once the connection is acknowledged. Each conversation notes when its send began and when its peer was last
 heard, and `check`, called for all of them from one timer, sees who is stalled, silent or due for a ping.
 
 Ends: whoever wants the socket closed calls `end`, which keeps the first verdict and interrupts the reader. The reader
 alone cancels the operations and closes, so nothing can be written after the close and nothing is closed twice.
-
-An id is taken until its last message is written. The write and the release happen in one step (wire.py), so a client
-that saw `complete` can use the id again, and a client's `complete` that crosses ours finds either the operation, whose
-message is then never written, or nothing.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from contextlib import aclosing, suppress
-from typing import Any
+from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from engine import Engine, Operation, Rejected, internal
 from realtime import protocol
+from realtime.channel import Channels, Follower
 from realtime.connection import Connect, Connection, SocketLimits
+from realtime.operations import Gone, Operations
 from realtime.protocol import JSON, Complete, ConnectionInit, Message, Ping, Refused, Subscribe
+from realtime.wire import EXTENSION, Wire
 
 log = logging.getLogger(__name__)
 
-SETTLE = 10.0  # seconds that cancelled operations get to clean up before the log names them
 HANG_UP = 1.0  # seconds for the close frame to be written; without it wire.py aborts the connection
 REVOKED = {4401: "Unauthorized", 4403: "Forbidden"}
 
 
-class Gone(Exception):
-    """The peer left: there is nobody to tell."""
-
-
 class Conversation:
-    _connection: Connection
+    _connection: Connection | None = None
 
-    def __init__(self, websocket: WebSocket, engine: Engine, connect: Connect, limits: SocketLimits) -> None:
-        self._websocket, self._engine, self._connect, self._limits = websocket, engine, connect, limits
+    def __init__(self, websocket: WebSocket, channels: Channels, connect: Connect, limits: SocketLimits) -> None:
+        self._websocket, self._connect, self._limits = websocket, connect, limits
+        self._wire: Wire | None = websocket.scope.get("extensions", {}).get(EXTENSION)
         self._loop = asyncio.get_running_loop()
-        self._open: dict[str, asyncio.Task[None]] = {}  # the operations by id
-        self._tasks: set[asyncio.Task[None]] = set()  # all that runs, also operations that still clean up
-        self._leaving: set[asyncio.Task[None]] = set()  # those of them that end already
+        self._operations = Operations(self, channels, limits.operations)
         self._turn = asyncio.Lock()
         self._sending_since = 0.0
         self._pinged_at = 0.0
         self._heard_at = self._loop.time()
         self._allowance = float(limits.messages_per_minute)
         self._verdict: Refused | Gone | None = None
+        self.doubted = 0  # looks under way whether the session still stands
         self.reader = asyncio.current_task()
 
     async def serve(self) -> None:
@@ -61,11 +59,11 @@ class Conversation:
         try:
             await self._converse()
         finally:
-            self._open.clear()
-            for task in self._tasks:
-                self._cancel(task)
+            if self._connection:
+                self._connection.unlisten(self)
+            self._operations.end()
             await self._hang_up()
-            await self._settle()
+            await self._operations.settle()
 
     async def _converse(self) -> None:
         try:
@@ -89,7 +87,6 @@ class Conversation:
             if not patience.expired():
                 raise
             raise Refused(4408, "Connection initialisation timeout") from None
-        self._spawn(self._watch())
 
     async def _introduction(self) -> JSON:
         while not isinstance(message := await self._receive(), ConnectionInit):
@@ -106,15 +103,31 @@ class Conversation:
         except Exception:
             log.exception("connect failed")
             raise Refused(4500, "Internal server error") from None
-        await self._send(protocol.ACK)
+        self._connection.listen(self)
+        self.wake()  # for what happened before it listened
+        await self.send(protocol.ACK)
 
-    async def _watch(self) -> None:
+    def wake(self) -> None:
+        """The session may have ended: nothing is put until that is known."""
+        self.doubted += 1
+        self._operations.spawn(self._look())
+
+    @property
+    def connection(self) -> Connection:
+        """Who is at the other end, once acknowledged."""
+        assert self._connection is not None, "operations begin after the acknowledgement"  # noqa: S101
+        return self._connection
+
+    async def _look(self) -> None:
         try:
-            code = await self._connection.ended()
+            code = await self.connection.ended()
         except Exception:
-            log.exception("nobody watches whether the session is revoked")
+            log.exception("nobody knows whether the session is revoked")
             code = 4500
-        self.end(Refused(code, REVOKED.get(code, "")))
+        if code:
+            self.end(Refused(code, REVOKED.get(code, "")))
+        else:
+            self.doubted -= 1
 
     async def _receive(self) -> Message:
         event = await self._websocket.receive()
@@ -133,88 +146,26 @@ class Conversation:
     async def _obey(self, message: Message) -> None:
         match message:
             case Subscribe():
-                await self._start(message)
+                await self._operations.start(message)
             case Complete(key):
-                self._stop(key)
+                self._operations.stop(key)
             case Ping(payload):
-                await self._send(protocol.pong(payload))
+                await self.send(protocol.pong(payload))
             case ConnectionInit():
                 raise Refused(4429, "Too many initialisation requests")
 
-    async def _start(self, message: Subscribe) -> None:
-        if message.id in self._open:
-            raise Refused(4409, f"Subscriber for {message.id} already exists")
-        most = self._limits.operations
-        if len(self._open) >= most or len(self._tasks) > 2 * most:  # the second: those that take long to clean up
-            await self._send(protocol.error(message.id, [_crowded(most)]))
-        else:
-            self._open[message.id] = self._spawn(self._operate(message))
+    def put(self, frame: bytes) -> bool:
+        """Writes a whole frame at once, unless the peer reads slowly, a message is on its way, or the session is in doubt."""
+        free = self._wire is not None and not self.doubted and self._verdict is None and not self._turn.locked()
+        return free and self._wire.put(frame)  # type: ignore[union-attr] # not None
 
-    def _stop(self, key: str) -> None:
-        if task := self._open.pop(key, None):
-            self._cancel(task)
+    def release(self, follower: Follower) -> None:
+        """Tells this follower alone, until it is ready again."""
+        if self._verdict is None:  # else it leaves with all the others
+            self._operations.release(follower)
 
-    def _cancel(self, task: asyncio.Task[None]) -> None:
-        if task not in self._leaving:  # or it would be interrupted while it cleans up
-            self._leaving.add(task)
-            task.cancel()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
-        return task
-
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._leaving.discard(task)
-
-    async def _operate(self, message: Subscribe) -> None:
-        with suppress(Gone):
-            await self._tell(message.id, await self._answer(message))
-            self._open.pop(message.id, None)
-
-    async def _answer(self, message: Subscribe) -> str:
-        """Sends the operation's results; what is left to send is its last message."""
-        try:
-            await self._run(message)
-        except Rejected as refusal:
-            return protocol.error(message.id, refusal.errors)
-        except Gone:
-            raise
-        except Exception as error:
-            return protocol.error(message.id, [internal(error)])
-        return protocol.complete(message.id)
-
-    async def _run(self, message: Subscribe) -> None:
-        may = self._connection
-        operation = self._engine.prepare(
-            message.params, cost_limit=may.cost_limit, introspection=may.introspection, trusted_only=may.trusted_only
-        )
-        if operation.kind == "subscription":
-            await self._follow(message.id, operation)
-        else:
-            result = await self._engine.execute(operation, self._connection.context())
-            await self._tell(message.id, protocol.next_(message.id, result))
-
-    async def _follow(self, key: str, operation: Operation) -> None:
-        events = self._engine.subscribe(operation, self._connection.context)
-        async with aclosing(events) as results:  # a generator that is only dropped is closed some time later
-            async for result in results:
-                await self._tell(key, protocol.next_(key, result))
-                await asyncio.sleep(0)  # a source that never waits, to a peer that reads fast, must not hold the loop
-
-    async def _tell(self, key: str, text: str) -> None:
-        task = self._open.get(key)
-        if task is not asyncio.current_task() or task is None:  # the operation swallowed its cancellation
-            raise Gone
-        try:
-            await self._send(text)
-        except Gone:
-            self._leaving.add(task)
-            raise
-
-    async def _send(self, text: str) -> None:
+    async def send(self, text: str) -> None:
+        """Writes a message once the peer has read enough. Raises Gone when it left."""
         async with self._turn:
             self._sending_since = self._loop.time()
             try:
@@ -234,11 +185,11 @@ class Conversation:
                 self.end(Refused(4408, "Ping unanswered"))
         elif now - self._heard_at > self._limits.ping_interval:
             self._pinged_at = now
-            self._spawn(self._ping())
+            self._operations.spawn(self._ping())
 
     async def _ping(self) -> None:
         with suppress(Gone):
-            await self._send(protocol.PING)
+            await self.send(protocol.PING)
 
     def end(self, verdict: Refused) -> None:
         """Closes the socket with the verdict's code, unless it is ending already."""
@@ -252,14 +203,3 @@ class Conversation:
         with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):  # it doesn't read, or left meanwhile
             async with asyncio.timeout(HANG_UP):
                 await self._websocket.close(self._verdict.code, self._verdict.reason)
-
-    async def _settle(self) -> None:
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=SETTLE)
-            if late:
-                log.error("operations still running after their socket: %s", late)
-
-
-def _crowded(most: int) -> JSON:
-    extensions = {"code": "RATE_LIMITED", "retryAfter": 1}
-    return {"message": f"At most {most} operations at once", "extensions": extensions}

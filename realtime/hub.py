@@ -7,11 +7,18 @@ heads in the database every second (`sweep`), and wakes the readers of those tha
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from models.event import heads
 
 SWEEP_SECONDS = 1.0
 _SWEPT_AT_ONCE = 500
+
+
+class Sleeper(Protocol):
+    """Whoever wants to be woken: a reader's ear, or something that is called."""
+
+    def wake(self) -> None: ...
 
 
 class Ear:
@@ -39,7 +46,7 @@ class Hub:
     """The wake-ups of one process. Implements `models.act.Bus`."""
 
     def __init__(self) -> None:
-        self._ears: dict[str, set[Ear]] = {}
+        self._ears: dict[str, set[Sleeper]] = {}
         self._heads: dict[str, int] = {}
         self._overhearing: list[Callable[[str], None]] = []
 
@@ -47,19 +54,24 @@ class Hub:
     def listen(self, *keys: str) -> Iterator[Ear]:
         """An ear for these keys. Listen first, then read the backlog: what commits in between wakes the ear."""
         ear = Ear()
-        for key in keys:
-            self._ears.setdefault(key, set()).add(ear)
+        self.add(ear, *keys)
         try:
             yield ear
         finally:
-            for key in keys:
-                self._leave(key, ear)
+            self.remove(ear, *keys)
 
-    def _leave(self, key: str, ear: Ear) -> None:
-        self._ears[key].discard(ear)
-        if not self._ears[key]:
-            del self._ears[key]
-            self._heads.pop(key, None)
+    def add(self, sleeper: Sleeper, *keys: str) -> None:
+        """Wake the sleeper with each of these keys, until it is removed."""
+        for key in keys:
+            self._ears.setdefault(key, set()).add(sleeper)
+
+    def remove(self, sleeper: Sleeper, *keys: str) -> None:
+        """Wake it no longer."""
+        for key in keys:
+            self._ears[key].discard(sleeper)
+            if not self._ears[key]:
+                del self._ears[key]
+                self._heads.pop(key, None)
 
     def announce(self, streams: Iterable[str]) -> None:
         """Wake whoever listens to these keys. Called after the commit."""

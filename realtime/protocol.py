@@ -136,6 +136,11 @@ def next_(key: str, result: JSON) -> str:
     return _write({"id": key, "type": "next", "payload": result})
 
 
+def next_of(key: str, payload: bytes) -> bytes:
+    """The same, around a result that is JSON already."""
+    return b'{"id":' + dump(key) + b',"type":"next","payload":' + payload + b"}"
+
+
 def error(key: str, errors: list[JSON]) -> str:
     """An operation's last message when it could not be run: GraphQL errors, at least one."""
     return _write({"id": key, "type": "error", "payload": errors})

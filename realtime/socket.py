@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from engine import Engine
+from realtime.channel import Channels
 from realtime.connection import Connect, Connection, SocketLimits
 from realtime.conversation import Conversation
 from realtime.protocol import SUBPROTOCOL, Refused
@@ -31,7 +32,7 @@ class Socket:
         limits: SocketLimits,
         allowed_origins: frozenset[str],
     ) -> None:
-        self._engine = engine
+        self._channels = Channels(engine)
         self._connect = connect
         self._limits = limits
         self._allowed_origins = allowed_origins
@@ -50,7 +51,7 @@ class Socket:
             await websocket.close(4406, "Subprotocol not acceptable")
         else:
             await websocket.accept(SUBPROTOCOL)
-            await self._serve(Conversation(websocket, self._engine, self._connect, self._limits))
+            await self._serve(Conversation(websocket, self._channels, self._connect, self._limits))
 
     def _knows_origin(self, websocket: WebSocket) -> bool:
         host = websocket.headers.get("host", "").lower()
@@ -89,3 +90,4 @@ class Socket:
         readers = {each.reader for each in self._conversations if each.reader}
         if readers:
             await asyncio.wait(readers)
+        await self._channels.closed()

@@ -12,13 +12,19 @@ application ended, or after the server was told to stop, is aborted.
 Run uvicorn with `**UVICORN`: this protocol; our frame limit; no pings of its own, since conversation.py's also show that
 the application at the other end is alive; no compression, which keeps a window per socket and lets a source run far
 ahead of a peer that stopped reading.
+
+What many peers get is written past ASGI: the application finds this protocol in its scope (`EXTENSION`) and hands it whole
+frames (`put`), which a peer that reads takes at once. Under another server there is none, and everything goes by `send`.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
+EXTENSION = "camcha.wire"  # the scope's extension that holds the protocol
 FRAME_BYTES = 65_536
 LINGER = 5.0  # seconds for the peer to answer the close frame and take what is buffered
 
@@ -31,6 +37,17 @@ UVICORN: dict[str, Any] = {
 
 
 class Wire(WebSocketsSansIOProtocol):
+    def run_asgi(self) -> Coroutine[Any, Any, None]:
+        self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment] # uvicorn's own are dicts
+        return super().run_asgi()
+
+    def put(self, frame: bytes) -> bool:
+        """Write a whole frame in one step. False when the peer reads too slowly for that, or when the connection is ending."""
+        if self.conn.state is not State.OPEN or self.disconnected or not self.writable.is_set():
+            return False
+        self.transport.write(frame)
+        return True
+
     def on_task_complete(self, task: "asyncio.Task[None]") -> None:
         super().on_task_complete(task)
         self._abort_later()
@@ -42,3 +59,13 @@ class Wire(WebSocketsSansIOProtocol):
     def _abort_later(self) -> None:
         if not self.disconnected:
             self.loop.call_later(LINGER, self.transport.abort)
+
+
+def framed(payload: bytes) -> bytes:
+    """A text frame as a server sends it (RFC 6455, 5.2): whole and unmasked."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x81, size)) + payload
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload

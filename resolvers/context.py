@@ -14,7 +14,7 @@ from engine.deferred import Batch
 from models.act import Act
 from models.clock import Clock
 from models.user import User
-from models.viewer import Viewer
+from models.viewer import Viewer, Watched
 from realtime.hub import Hub
 from realtime.presence import Presence
 
@@ -83,6 +83,27 @@ class Context:
     def act(self) -> Act:
         """Something the viewer does now."""
         return Act(self.viewer.user, self.parts.clock.now(), self.parts.hub)
+
+
+    def recorded(self) -> "tuple[Context, dict[str, Any]]":
+        """A context for work whose outcome others may get as well, and the facts of this one that the work reads."""
+        facts: dict[str, Any] = {}
+        return _Recorded(Watched(self.viewer, facts), self.parts, self.peer, facts=facts), facts
+
+    def fact(self, name: str) -> Any:
+        """One of the facts that may have been read."""
+        return self.peer if name == "peer" else self.viewer.fact(name)
+
+
+@dataclass(frozen=True)
+class _Recorded(Context):
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name == "peer":
+            self.facts[name] = found
+        return found
 
 
 Info = strawberry.Info[Context, None]

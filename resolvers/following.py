@@ -5,12 +5,13 @@ from typing import Annotated
 
 import strawberry
 
-from auth.sessions import standing, stream
-from models.errors import NotFound, Unauthenticated
-from models.event import INBOX, Event
+from auth.caller import still_valid
+from auth.sessions import stream
+from models.errors import NotFound
+from models.event import INBOX
 from models.ticket import Ticket
 from realtime.presence import Typing
-from realtime.stream import follow
+from realtime.stream import Feed
 from resolvers.context import Context, Info
 from resolvers.ids import key_argument
 
@@ -24,53 +25,44 @@ Cursor = Annotated[
 ]
 
 
-async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> AsyncGenerator[Event, None]:
+async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> Feed:
     """Everything that happens in one ticket."""
     key = key_argument(Ticket, ticket_id, "ticketId")
-    return follow(info.context.parts.hub, f"ticket:{key}", after, _still_sees(info.context, key), *_woken_by(info.context))
+    return _feed(info.context, f"ticket:{key}", after, lambda context: _sees(context, key))
 
 
 async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typing, None]:
     """Who else types in one ticket."""
-    key = key_argument(Ticket, ticket_id, "ticketId")
-    may_see = _still_sees(info.context, key)
-    await may_see()
-    return info.context.parts.presence.follow(key, info.context.user.pk, may_see)
+    context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
+    look = _feed(context, f"ticket:{key}", None, lambda context: _sees(context, key))
+    return context.parts.presence.follow(key, context.user.pk, look.may_see)
 
 
-async def inbox_events(info: Info, after: Cursor = None) -> AsyncGenerator[Event, None]:
+async def inbox_events(info: Info, after: Cursor = None) -> Feed:
     """What agents must know of every ticket."""
-    return follow(info.context.parts.hub, INBOX, after, _still_signed_in(info.context), *_woken_by(info.context))
+    return _feed(info.context, INBOX, after, _anyone)
 
 
-async def account_events(info: Info, after: Cursor = None) -> AsyncGenerator[Event, None]:
+async def account_events(info: Info, after: Cursor = None) -> Feed:
     """What happens to the viewer's company."""
     account = info.context.viewer.account
     assert account is not None, "the field's rule lets in customers only"  # noqa: S101
-    context = info.context
-    return follow(context.parts.hub, account.stream, after, _still_signed_in(context), *_woken_by(context))
+    return _feed(info.context, account.stream, after, _anyone)
 
 
-def _woken_by(context: Context) -> list[str]:
-    session = context.viewer.session
-    return [stream(session.pk)] if session else []
+def _feed(context: Context, key: str, after: int | None, rule: Callable[[Context], Awaitable[None]]) -> Feed:
+    session, clock = context.viewer.session, context.parts.clock
+    return Feed(
+        hub=context.parts.hub, stream=key, after=after, context=context, session=session.pk if session else None,
+        standing=lambda sessions: still_valid(sessions, clock.now()), rule=rule,
+        woken_by=stream(session.pk) if session else "",
+    )  # fmt: skip
 
 
-def _still_signed_in(context: Context) -> Callable[[], Awaitable[None]]:
-    async def may_see() -> None:
-        session = context.viewer.session
-        if session is None or not await standing(context.parts.clock.now()).filter(pk=session.pk).exists():
-            raise Unauthenticated
-
-    return may_see
+async def _anyone(context: Context) -> None:
+    """Whoever is signed in: what else it takes does not change while they are."""
 
 
-def _still_sees(context: Context, ticket_id: int) -> Callable[[], Awaitable[None]]:
-    signed_in = _still_signed_in(context)
-
-    async def may_see() -> None:
-        await signed_in()
-        if not await Ticket.visible_to(context.viewer).filter(pk=ticket_id).exists():
-            raise NotFound
-
-    return may_see
+async def _sees(context: Context, ticket_id: int) -> None:
+    if not await Ticket.visible_to(context.viewer).filter(pk=ticket_id).exists():
+        raise NotFound

@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from engine import Engine
+from realtime.hub import Sleeper
 from realtime.socket import Refused, Socket, SocketLimits
 from realtime.wire import UVICORN
 
@@ -136,8 +137,14 @@ class Visitor:
         self.toy.contexts += 1
         return {"toy": self.toy, "number": self.toy.contexts}
 
-    async def ended(self) -> int:
-        return await asyncio.shield(self.code)
+    def listen(self, sleeper: Sleeper) -> None:
+        self.code.add_done_callback(lambda _: sleeper.wake())
+
+    def unlisten(self, sleeper: Sleeper) -> None:
+        pass
+
+    async def ended(self) -> int | None:
+        return self.code.result() if self.code.done() else None
 
 
 class House:

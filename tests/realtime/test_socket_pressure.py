@@ -161,7 +161,7 @@ async def test_nothing_is_left_of_sockets_that_vanish(patient: House) -> None:
             await subscribe(guest, key, f'subscription {{ wait(name: "{guest.id}{key}") }}')
             await hear(guest)
     assert len(patient.toy.open) == 30
-    assert await patient.tasks() == 10 * (1 + 1 + 3)  # the reader, the watch, and each operation
+    assert await patient.tasks() == 10 * (1 + 3)  # the reader, and each operation
     for guest in guests:
         guest.transport.abort()
     await until(lambda: not patient.toy.open)

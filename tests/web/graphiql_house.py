@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from engine import Engine
 from engine.http import Call, GraphQLEndpoint
+from realtime.hub import Sleeper
 from realtime.socket import Socket, SocketLimits
 from realtime.wire import UVICORN
 from web import graphiql
@@ -97,9 +98,14 @@ class Caller:
     def context(self) -> str:
         return self._authorization
 
-    async def ended(self) -> int:
-        await asyncio.Event().wait()
-        return 4401
+    def listen(self, sleeper: Sleeper) -> None:
+        pass
+
+    def unlisten(self, sleeper: Sleeper) -> None:
+        pass
+
+    async def ended(self) -> int | None:
+        return None
 
 
 def application() -> Starlette:
