@@ -77,7 +77,7 @@ class Bench:
         used, database = cpu(server.pid), cpu(self.database.pid)
         try:
             round_ = await load(server, operation.bodies(self.sizes, label), seconds)
-        except Failed as failure:
+        except (Failed, OSError) as failure:
             self._failed(server, operation.name, failure)
             return None
         return Measured(round_, cpu(server.pid) - used, cpu(self.database.pid) - database)
@@ -85,7 +85,7 @@ class Bench:
     def _well(self, servers: Sequence[Server], name: str) -> list[Server]:
         return [server for server in servers if f"{server.name} {name}" not in self.found.get("failed", {})]
 
-    def _failed(self, server: Server, name: str, failure: Failed) -> None:
+    def _failed(self, server: Server, name: str, failure: Exception) -> None:
         self.found.setdefault("failed", {})[f"{server.name} {name}"] = str(failure)
         print(f"\nFAILED  {name}: {failure}", flush=True)
 
@@ -97,7 +97,7 @@ class Bench:
                 try:
                     given = await fan_out(server, CHAT, self.asked.subscribers, self.asked.seconds, label)
                     rounds[server.name].append(given)
-                except Failed as failure:
+                except (Failed, OSError) as failure:
                     self._failed(server, FAN_OUT, failure)
         title = f"a message to each of {self.asked.subscribers:,} subscribers of one chat (deliveries)"
         self._tell(FAN_OUT, title, [of_deliveries(name, each) for name, each in rounds.items()])

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 import orjson
 
-from bench.data import Sizes
-from bench.load import load
+from bench.data import INVOICES_EACH, Sizes
+from bench.load import Asker, load
 from bench.processes import cpu, resident
 from bench.servers import Server
 from resolvers.ids import encode
 
 FIELDS = "id number issuedOn dueOn sha256 net { amountCents } vat { amountCents } gross { amountCents }"
-PAGES = (1, 2, 5, 10, 20, 50, 100)  # of ten invoices each
-DEPTHS = (2, 4, 6, 8, 10, 12, 14)
+PAGES = (1, 2, 5, 10, 20, 50, 100)  # purchases, of ten invoices each
+TURNS = (0, 1, 2, 3, 4)
 MARKS = 20
 
 
@@ -29,10 +29,8 @@ async def rows(server: Server, seconds: float) -> None:
     print("\nrows in the answer    us a request    us a row    us a further row")
     before: tuple[int, float] | None = None
     for pages in PAGES:
-        count, used = (
-            10 * pages,
-            await _cost(server, f"{{ purchases(first: {pages}) {{ nodes {{ invoices {{ {FIELDS} }} }} }} }}", seconds),
-        )
+        query = f"{{ purchases(first: {pages}) {{ nodes {{ invoices {{ {FIELDS} }} }} }} }}"
+        count, used = INVOICES_EACH * pages, await _cost(server, query, seconds)
         further = f"{(used - before[1]) / (count - before[0]):20.2f}" if before else ""
         print(f"{count:18}{used:16,.0f}{used / count:12.2f}{further}", flush=True)
         before = count, used
@@ -40,32 +38,20 @@ async def rows(server: Server, seconds: float) -> None:
 
 async def levels(server: Server, sizes: Sizes, seconds: float) -> None:
     """Processor time for one row below another, each fetched by a statement of its own."""
-    print("\nlevels of edges    us a request    us a further level")
+    print("\nstatements in turn    us a request    us a further one")
     before: tuple[int, float] | None = None
     account = encode("Account", sizes.accounts)
-    for depth in DEPTHS:
-        chain = _chain(depth)
-        used = await _cost(
-            server,
-            f'{{ node(id: "{account}") {{ ... on Account {{ invoices(first: 1) {{ nodes {{ {chain} }} }} }} }} }}',
-            seconds,
-        )
-        further = f"{(used - before[1]) / (depth - before[0]):22.1f}" if before else ""
-        print(f"{depth:15}{used:16,.0f}{further}", flush=True)
-        before = depth, used
+    for turns in TURNS:
+        query = f'{{ node(id: "{account}") {{ ... on Account {{ {_chain(turns)} }} }} }}'
+        count, used = 1 + 2 * turns, await _cost(server, query, seconds)
+        further = f"{(used - before[1]) / (count - before[0]):20.1f}" if before else ""
+        print(f"{count:18}{used:16,.0f}{further}", flush=True)
+        before = count, used
 
 
-def _chain(depth: int) -> str:
-    """Edges below an invoice: its purchase, the purchase's invoices, their purchase, and so on."""
-    return "id" if depth <= 2 else f"id {_edge(depth - 2)}"
-
-
-def _edge(left: int) -> str:
-    return "" if not left else f"purchase {{ id {_price(left - 1)} }}"
-
-
-def _price(left: int) -> str:
-    return "" if not left else f"invoices {{ id {_edge(left - 1)} }}"
+def _chain(turns: int) -> str:
+    """A company's latest ticket, that ticket's company, and so on: two statements a turn."""
+    return f"legalName tickets(first: 1) {{ nodes {{ id account {{ {_chain(turns - 1)} }} }} }}" if turns else "legalName"
 
 
 async def _cost(server: Server, query: str, seconds: float) -> float:
@@ -95,7 +81,6 @@ async def memory(server: Server, documents: int) -> None:
 
 async def _different(server: Server, start: int, count: int) -> int:
     """Ask so many documents nobody asked before."""
-    from bench.load import Asker
 
     async def lane(first: int) -> None:
         async with Asker.to(server) as asker:

@@ -17,6 +17,8 @@ import orjson
 
 from bench.servers import Failed, Server
 
+PATIENCE = 60.0
+
 
 def request(server: Server, body: bytes) -> bytes:
     """The bytes of one POST."""
@@ -143,7 +145,10 @@ async def load(server: Server, bodies: Iterator[bytes], seconds: float, connecti
     first = head(server)
     for _ in range(connections):
         await loop.create_connection(lambda: Caller(round_, first, bodies, start + seconds, done), "127.0.0.1", server.port)
-    await finished.wait()
+    try:
+        await asyncio.wait_for(finished.wait(), seconds + PATIENCE)
+    except TimeoutError:
+        round_.fault = round_.fault or "no answer for a minute"
     round_.seconds, round_.client_cpu = time.perf_counter() - start, time.process_time() - cpu
     if round_.fault:
         raise Failed(f"{server.name}: {round_.fault}")

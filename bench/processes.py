@@ -22,13 +22,13 @@ def family(pid: int) -> list[int]:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of processor time that a process and its living descendants have used."""
+    """Seconds of processor time that a process and its descendants have used, those that ended included."""
     return sum(_cpu(each) for each in family(pid))
 
 
 def _cpu(pid: int) -> float:
     words = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    return sum(map(int, words[11:13])) / _TICKS if words else 0.0
+    return sum(map(int, words[11:15])) / _TICKS if words else 0.0
 
 
 def resident(pid: int) -> int:

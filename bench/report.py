@@ -67,7 +67,7 @@ def of_deliveries(server: str, rounds: Sequence[Delivered]) -> Line:
 
 
 HEAD = ("", "per s", "p50 ms", "p99 ms", "CPU us", "server", "client", "database", "per s", "CPU")
-WIDTHS = (12, 9, 9, 9, 9, 8, 8, 9, 9, 9)
+WIDTHS = (12, 9, 10, 10, 11, 8, 8, 9, 9, 9)
 
 
 def table(title: str, lines: Sequence[Line]) -> str:

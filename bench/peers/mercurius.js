@@ -8,7 +8,7 @@ import pg from "pg"
 const [url, port, agent] = process.argv.slice(2)
 pg.types.setTypeParser(pg.types.builtins.INT8, Number)
 pg.types.setTypeParser(pg.types.builtins.DATE, (text) => text)
-const pool = new pg.Pool({ connectionString: url, max: 10 })
+const pool = new pg.Pool({ connectionString: url, max: 10, idleTimeoutMillis: 0 })
 const rows = async (name, text, values = [], db = pool) => (await db.query({ name, text, values })).rows // prepared by name
 
 const schema = `
@@ -135,7 +135,7 @@ const each = (keys, attribute, found) => {
   const known = new Map(found.map((row) => [row[attribute], row]))
   return keys.map((key) => known.get(key) ?? null)
 }
-const loader = (load) => ({ loader: load, opts: { cache: false } }) // its cache's keys cost more than they save here
+const loader = (load) => ({ loader: load, opts: { cache: false } }) // no row is asked for twice in one request: nothing to keep
 const keys = (queries, column) => queries.map(({ obj }) => obj[column])
 
 const loaders = {
