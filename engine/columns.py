@@ -68,10 +68,20 @@ def _open(value: Any, field: Field, depth: int, waiting: list[tuple[list[Any], i
         return _gathered(value)
     if not is_iterable(value):
         return GraphQLError(f"Expected Iterable, but did not find one for field '{field.parent}.{field.name}'.")
+    items: list[Any] = []
     try:
-        return opened(list(value), field, depth - 1, waiting)
+        items.extend(value)
     except Exception as error:
+        _abandon(items)
         return error
+    return opened(items, field, depth - 1, waiting)
+
+
+def _abandon(items: Sequence[Any]) -> None:
+    """What a list held before it failed is not awaited any more."""
+    for item in items:
+        if isinstance(item, CoroutineType):
+            item.close()
 
 
 async def _gathered(values: AsyncIterable[Any]) -> list[Any]:

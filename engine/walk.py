@@ -16,11 +16,8 @@ one field of one level together, and goes on below, synchronously, until it has 
 side; a single one is awaited in place, without a task. The root fields of a mutation run one after another, each with all
 that follows from it.
 
-**Errors.** A resolver's exception is its value; `_fail` locates it when it is met in completing. The error then climbs to
-the nearest position that may be null, through lists and levels by their owners and places, and the null is put there:
-rows hang in their place before anything below them can fail. Below a position that was nulled errors are dropped, as
-graphql-core does, and what still runs there writes into rows that nobody will see. In the end errors are sorted into
-response order, so that an answer doesn't depend on which step was quicker.
+**Errors.** A resolver's exception is its value. When it is met in completing, faults.py locates it and puts null where null
+may be; rows hang in their places before anything below them can fail.
 
 What this can't do goes to graphql-core: see `fits`.
 """
@@ -31,13 +28,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, GraphQLResolveInfo, Undefined, located_error
+from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, GraphQLResolveInfo, Undefined
 from graphql.execution import Executor
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.executor import default_type_resolver, invalid_return_type_error
 from graphql.pyutils import Path
 
 from engine.columns import ERROR, NULL, WAITS, arrivals, coerced, missing, opened, traits
+from engine.faults import Faults
 from engine.level import Found, Level, Place, Spread
 from engine.plan import Field, Plan
 from engine.resolution import Column, Later, of_size
@@ -51,8 +49,7 @@ class Walk:
         self._make_core = core
         self._core: Executor[Any] | None = None
         self._steps: list[Any] = []
-        self._errors: list[tuple[tuple[int, ...], GraphQLError]] = []
-        self._nulled: set[tuple[Any, ...]] = set()
+        self._faults = Faults()
 
     async def run(self, serially: bool = False) -> ExecutionResult:
         """The operation's answer, its errors in response order."""
@@ -62,15 +59,14 @@ class Walk:
         else:
             self._enter(level, [{}], ["data"])
             await self._until_done()
-        data = None if () in self._nulled else level.rows[0]
-        return ExecutionResult(data, [error for _, error in sorted(self._errors, key=lambda each: each[0])] or None)
+        return ExecutionResult(None if self._faults.fatal else level.rows[0], self._faults.told() or None)
 
     async def _serially(self, level: Level) -> None:
         level.rows = [dict.fromkeys(field.key for field in level.shape.fields)]
         for field in level.shape.fields:
             self._complete(level, field, field.resolve(self, level))
             await self._until_done()
-            if () in self._nulled:  # nothing more is begun
+            if self._faults.fatal:  # nothing more is begun
                 return
 
     async def _until_done(self) -> None:
@@ -109,7 +105,7 @@ class Walk:
         for holder, key, row in zip(holders, keys, level.rows, strict=False):
             holder[key] = row
         for field, column in faults:
-            self._fail_each(level, field, column)
+            self._faults.fail_each(level, field, column)
         for field, values in unfinished:
             self._complete(level, field, values)
 
@@ -166,7 +162,7 @@ class Walk:
             faults: list[tuple[Place, Exception]] = []
             level.rows[number][field.key] = coerced(field, value, (), faults)
             for place, error in faults:
-                self._fail(level, number, field, place, error)
+                self._faults.fail(level, number, field, place, error)
 
     def _spread_all(self, level: Level, field: Field, values: Sequence[Any]) -> Found:
         """Every object in the values, nulls and failures put in their places."""
@@ -183,9 +179,9 @@ class Walk:
     ) -> None:
         if value is None or value is Undefined:
             if not field.nullable[len(place)]:
-                self._fail(level, number, field, place, missing(field))
+                self._faults.fail(level, number, field, place, missing(field))
         elif isinstance(value, Exception):
-            self._fail(level, number, field, place, value)
+            self._faults.fail(level, number, field, place, value)
         elif len(place) == field.depth:
             found.add(value, number, place, holder, key)
         elif field.depth == 1 and not traits(value):
@@ -227,7 +223,7 @@ class Walk:
             try:
                 groups.setdefault(self._object_type(level, field, found, number, name), []).append(number)
             except Exception as error:
-                self._fail(level, found.owners[number], field, found.place(number), error)
+                self._faults.fail(level, found.owners[number], field, found.place(number), error)
         for kind, numbers in groups.items():
             self._checked(level, field, found.part(numbers), kind)
 
@@ -266,13 +262,18 @@ class Walk:
             else:
                 error = answer if isinstance(answer, Exception) else None
                 error = error or invalid_return_type_error(kind, found.sources[number], field.details)
-                self._fail(level, found.owners[number], field, found.place(number), error)
+                self._faults.fail(level, found.owners[number], field, found.place(number), error)
         if right:
             self._enter_below(level, field, found.part(right), kind)
 
     def _enter_below(self, level: Level, field: Field, found: Found, kind: GraphQLObjectType) -> None:
-        below = Level(field.below(kind), found.sources, level, field, found.owners, found.places)
-        self._enter(below, found.holders, found.keys)
+        try:
+            shape = field.below(kind)
+        except GraphQLError as error:  # a directive of a field below is given null
+            for number, owner in enumerate(found.owners):
+                self._faults.fail(level, owner, field, found.place(number), error)
+            return
+        self._enter(Level(shape, found.sources, level, field, found.owners, found.places), found.holders, found.keys)
 
     # Infos
 
@@ -286,45 +287,6 @@ class Walk:
         """What graphql-core would tell the field's resolver for this row."""
         path = Path(level.path(number), field.key, level.shape.kind.name)
         return self.core.build_resolve_info(field.definition, field.nodes, level.shape.kind, path)
-
-    # Errors
-
-    def _fail_each(self, level: Level, field: Field, coerced: Sequence[Any]) -> None:
-        for number, value in enumerate(coerced):
-            if isinstance(value, Exception):
-                self._fail(level, number, field, (), value)
-            elif value is None and not field.nullable[0]:
-                self._fail(level, number, field, (), missing(field))
-
-    def _fail(self, level: Level, number: int, field: Field, place: Place, error: Exception) -> None:
-        path = [*level.position(number), field.key, *place]
-        self._null(level, number, field, place, located_error(error, field.nodes, path))
-
-    def _null(self, level: Level, number: int, field: Field, place: Place, error: GraphQLError) -> None:
-        """Put null at the nearest position that allows it, and keep the error unless all that is gone already."""
-        for depth in range(len(place), -1, -1):
-            if field.nullable[depth]:
-                self._put_null(level, number, field, place[:depth], error)
-                return
-        if level.parent is None or level.field is None:
-            self._keep((), (*level.order(number), field.position, *place), error)
-            return
-        self._null(level.parent, level.owners[number], level.field, level.place(number), error)
-
-    def _put_null(self, level: Level, number: int, field: Field, place: Place, error: GraphQLError) -> None:
-        position = (*level.position(number), field.key, *place)
-        if self._keep(position, (*level.order(number), field.position, *place), error):
-            holder: Any = level.rows[number]
-            for key in (field.key, *place)[:-1]:
-                holder = holder[key]
-            holder[position[-1]] = None
-
-    def _keep(self, position: tuple[Any, ...], order: tuple[int, ...], error: GraphQLError) -> bool:
-        if any(position[:length] in self._nulled for length in range(len(position) + 1)):
-            return False
-        self._nulled.add(position)
-        self._errors.append((order, error))
-        return True
 
 
 def _right_by_class(kind: GraphQLObjectType, sources: Sequence[Any]) -> bool:
