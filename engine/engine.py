@@ -151,7 +151,11 @@ class Engine:
             pending: Any = executor.execute_operation(operation.kind == "mutation")
             result: ExecutionResult = await pending if awaitable(pending) else pending
             return result
-        walk = Walk(self._plan(operation), operation.variables, context, root, lambda: self._executor(operation, context, root))
+        try:
+            plan = self._plan(operation)
+        except GraphQLError as error:  # a directive of a root field is given null
+            return ExecutionResult(None, [error])
+        walk = Walk(plan, operation.variables, context, root, lambda: self._executor(operation, context, root))
         return await walk.run(serially=operation.kind == "mutation")
 
     def _unfit(self, operation: Operation) -> str | None:

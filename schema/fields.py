@@ -113,7 +113,7 @@ def seen(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
     def resolve(root: Any, info: Info) -> Any:
         return batch(info.context, [root])[0]
 
-    return strawberry.field(resolver=resolve, description=description, metadata={"batch": batch, "needs": needs})
+    return strawberry.field(resolver=resolve, description=description, metadata={"batch": _apart(batch), "needs": needs})
 
 
 def worded(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
@@ -122,7 +122,26 @@ def worded(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
     def resolve(root: Any, info: Info, locale: Language = None) -> Any:
         return batch(info.context, [root], locale=locale)[0]
 
-    return strawberry.field(resolver=resolve, description=description, metadata={"batch": batch, "needs": needs})
+    return strawberry.field(resolver=resolve, description=description, metadata={"batch": _apart(batch), "needs": needs})
+
+
+def _apart(batch: Column) -> Column:
+    """The same, but where one row fails, only that row does."""
+
+    def alone(context: Context, row: Any, arguments: dict[str, Any]) -> Any:
+        try:
+            return batch(context, [row], **arguments)[0]
+        except Exception as error:
+            return error
+
+    @functools.wraps(batch)
+    def column(context: Context, rows: Sequence[Any], **arguments: Any) -> list[Any]:
+        try:
+            return batch(context, rows, **arguments)
+        except Exception:
+            return [alone(context, row, arguments) for row in rows]
+
+    return column
 
 
 def batch_of(field: GraphQLField) -> Batch | None:
