@@ -11,6 +11,7 @@ from tortoise import connections
 
 from models.act import Act
 from models.locale import Locale
+from models.offer import Offer, Price, Segment
 from models.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
@@ -117,3 +118,14 @@ async def test_what_breaks_inside_is_masked(ask: "Ask", house: "House") -> None:
     assert "SELECT" not in str(answer)
     assert "no such table" not in str(answer)
     assert "does not exist" not in str(answer)
+
+
+NAMES = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Offer { name } } }"
+
+
+async def test_an_offer_without_words_in_a_language_spoils_no_other(ask: "Ask", price: Price) -> None:
+    spoilt = await Offer.create(slug="spoilt", segment=Segment.TPE, position=9, texts={})
+    answer = await ask(Viewer(), NAMES, ids=[encode("Offer", spoilt.pk), encode("Offer", price.offer_id)])
+    whole = await Offer.get(pk=price.offer_id)
+    assert answer["data"]["nodes"] == [None, {"name": whole.text(Locale.FR)["name"]}]
+    assert [error["path"] for error in answer["errors"]] == [["nodes", 0, "name"]]
