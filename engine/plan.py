@@ -12,11 +12,13 @@ engine/walk.py executes a plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from graphql import (
     FieldNode,
+    GraphQLError,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -152,8 +154,9 @@ class Field:
         kinds = schema.get_possible_types(self.kind) if is_abstract_type(self.kind) else [self.kind]
         found: dict[str, list[Selected]] = {}
         for kind in kinds:
-            for field in self.below(kind).fields:
-                found.setdefault(field.name, []).append(Selected(field.definition, field.selection))
+            with suppress(GraphQLError):  # a directive is given null: told when an object of the type is met, if one is
+                for field in self.below(kind).fields:
+                    found.setdefault(field.name, []).append(Selected(field.definition, field.selection))
         return found
 
 
