@@ -187,7 +187,9 @@ def serialized(value: Any) -> Any:
             return None
         case "undefined":
             return Undefined
-    return {"odd": value} if value == 3 else value
+    if value == 3:
+        return {"odd": value}
+    return value if isinstance(value, str | int | float) else type(value).__name__
 
 
 def parsed(value: Any) -> Any:

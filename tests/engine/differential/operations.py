@@ -41,6 +41,7 @@ from hypothesis_graphql import from_schema, nodes
 from engine import Engine, Params, Rejected
 
 TRIES = 4
+NULLED = 0.15  # of the conditions that may be null
 Scalars = Mapping[str, st.SearchStrategy[Any]]
 TEXTS = ("", "text", "7", 'é "\\\n', "null", "RED", "$v")
 SCALARS: Scalars = {
@@ -189,7 +190,7 @@ class Rewriter:
         if self.dice.random() < 0.4:
             return str(value).lower()
         name = self.variable(kind, Undefined if "=" in kind and self.dice.random() < 0.5 else value)
-        if kind == "Boolean = false" and self.dice.random() < 0.15:
+        if kind == "Boolean = false" and self.dice.random() < NULLED:
             self.variables[name[1:]] = None
         return name
 

@@ -84,6 +84,8 @@ class Fetched(Deferred):
         self.value, self.turns = value, turns
 
     async def fetch(self, selection: Selection | None) -> Any:
+        if selection is not None:
+            [selection.below(name) for name in selection.fields]  # as one that reads columns would
         return await later(self.value, self.turns)
 
 

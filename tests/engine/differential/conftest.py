@@ -1,0 +1,19 @@
+"""A house with something of everything, on SQLite, asked by several people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.schema.conftest import House, engine, house, parts, price
+
+__all__ = ["House", "database_url", "engine", "house", "parts", "price"]
+
+
+@pytest.fixture
+def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a fresh, migrated SQLite database: the differences looked for are the engine's."""
+    path = tmp_path / "camcha.sqlite3"
+    path.write_bytes(sqlite_template.read_bytes())
+    return f"sqlite://{path}"
