@@ -97,15 +97,21 @@ class Conversation:
 
     async def _acknowledge(self, payload: JSON) -> None:
         try:
-            self._connection = await self._connect(payload, self._websocket)
+            self._connection = await self._connect(payload, self._handshake())
         except Refused:
             raise
         except Exception:
             log.exception("connect failed")
             raise Refused(4500, "Internal server error") from None
+        if self._wire:
+            self._wire.forget()
         self._connection.listen(self)
         self.wake()  # for what happened before it listened
         await self.send(protocol.ACK)
+
+    def _handshake(self) -> WebSocket:
+        """What the application may ask about the handshake, as an object of its own: one that was asked keeps the headers."""
+        return WebSocket(self._websocket.scope, self._websocket.receive, self._websocket.send)
 
     def wake(self) -> None:
         """The session may have ended: nothing is put until that is known."""

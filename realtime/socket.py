@@ -6,6 +6,7 @@ all of them from a single timer, and closes them when the server stops.
 
 import asyncio
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -42,7 +43,7 @@ class Socket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
-        if not self._knows_origin(websocket):
+        if not self._knows_origin(Headers(scope=scope)):
             await websocket.send_denial_response(Response("Origin not allowed", 403))
         elif self._closing or len(self._conversations) >= self._limits.sockets:
             await websocket.send_denial_response(Response("Try again later", 503, {"Retry-After": "5"}))
@@ -53,11 +54,11 @@ class Socket:
             await websocket.accept(SUBPROTOCOL)
             await self._serve(Conversation(websocket, self._channels, self._connect, self._limits))
 
-    def _knows_origin(self, websocket: WebSocket) -> bool:
-        host = websocket.headers.get("host", "").lower()
+    def _knows_origin(self, headers: Headers) -> bool:
+        host = headers.get("host", "").lower()
         return all(
             origin in self._allowed_origins or (host != "" and origin.partition("://")[2].lower() == host)
-            for origin in websocket.headers.getlist("origin")  # none: not a browser
+            for origin in headers.getlist("origin")  # none: not a browser
         )
 
     async def _serve(self, conversation: Conversation) -> None:

@@ -41,6 +41,12 @@ class Wire(WebSocketsSansIOProtocol):
         self.scope["extensions"][EXTENSION] = self  # type: ignore[assignment] # uvicorn's own are dicts
         return super().run_asgi()
 
+    def forget(self) -> None:
+        """Let go of the handshake's headers, 8 KiB of a browser's. For when nobody will ask about them any more."""
+        self.request.headers.clear()
+        self.response.headers.clear()
+        self.scope["headers"] = []
+
     def put(self, frame: bytes) -> bool:
         """Write a whole frame in one step. False when the peer reads too slowly for that, or when the connection is ending."""
         if self.conn.state is not State.OPEN or self.disconnected or not self.writable.is_set():
