@@ -139,6 +139,8 @@ class Expected:
         # Each error as it is told, where it arises and which position it nulls; () is the whole of the data.
         self.possible = [(told(present(error)), place, climbed(place, seen.must)) for place, error in seen.errors]
         self.possible += [(told(error), (), ()) for error in whole.get("errors", ())]  # of the operation as a whole
+        # An error that brings its own path may come from several places.
+        self.times = Counter(text for text, _, _ in self.possible)
         every = {null for _, _, null in self.possible}
         self.nulls = {null for null in every if not any(null[:length] in every for length in range(len(null)))}
 
@@ -146,7 +148,7 @@ class Expected:
         tellings = Counter(told(error) for error in answer.get("errors", ()))
         story = f"{who} answers {answer}\n  where these are possible: {self.possible}"
         climbers: dict[Place, int] = dict.fromkeys(self.nulls, 0)
-        for text, _, null in self.possible:
+        for text, _, null in sorted(self.possible, key=lambda each: self.times[each[0]]):
             if null in self.nulls and tellings[text] > 0 and not climbers[null]:
                 tellings[text] -= 1
                 climbers[null] += 1
@@ -158,8 +160,7 @@ class Expected:
 
     def check_order(self, answer: dict[str, Any]) -> None:
         """Errors come in the response order of the positions that they null."""
-        times = Counter(text for text, _, _ in self.possible)  # an error that brings its own path may come from anywhere
-        nulls = {text: null for text, _, null in self.possible if null and times[text] == 1}
+        nulls = {text: null for text, _, null in self.possible if null and self.times[text] == 1}
         orders = [tuple(steps(self.whole, nulls[told(error)])) for error in answer.get("errors", ()) if told(error) in nulls]
         assert orders == sorted(orders), f"errors out of order: {answer}"
 
