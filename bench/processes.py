@@ -16,9 +16,16 @@ def family(pid: int) -> list[int]:
     """A process and all its descendants."""
     found = [pid]
     for parent in found:  # grows while it is walked
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += [int(child) for child in _read(task).split()]
+        for task in _tasks(parent):
+            found += [int(child) for child in _read(task / "children").split()]
     return found
+
+
+def _tasks(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # it ended meanwhile
+        return []
 
 
 def cpu(pid: int) -> float:
