@@ -1,0 +1,57 @@
+"""A watched viewer: nothing is read of them without being noted."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from models.account import Account, Role
+from models.locale import Locale
+from models.session import Session
+from models.ticket import TicketStatus, shown
+from models.user import Staff, User
+from models.viewer import FACTS, Viewer, Watched
+
+USER = User(id=1, staff=Staff.AGENT, created_at=datetime.now(UTC))
+ALICE = Viewer(USER, None, None, Session(id=2, second_factor=True), Locale.EN)
+PAUL = Viewer(User(id=3), Account(id=4), Role.OWNER, Session(id=5), Locale.FR)
+
+
+@pytest.mark.parametrize("viewer", [ALICE, PAUL, Viewer()])
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_each_fact_is_as_of_the_viewer_and_noted(viewer: Viewer, name: str) -> None:
+    facts: dict[str, Any] = {}
+    assert getattr(Watched(viewer, facts), name) == getattr(viewer, name)
+    assert facts == {name: viewer.fact(name)}
+
+
+def test_the_facts_are_all_that_a_viewer_tells() -> None:
+    assert {"user", "account", "role", "session", "locale", "user_id", "staff", "agent", "customer", "buyer"} == FACTS
+
+
+def test_a_row_counts_as_its_key() -> None:
+    again = Viewer(User(id=3, name="renamed"), Account(id=4), Role.OWNER, Session(id=6))
+    assert PAUL.fact("user") == again.fact("user")
+    assert PAUL.fact("session") != again.fact("session")
+    assert PAUL.fact("user") != PAUL.fact("account")
+    assert Viewer(User(id=4)).fact("user") != PAUL.fact("account")
+
+
+@pytest.mark.parametrize("read", [vars, hash, repr, lambda viewer: viewer.fact("agent")])
+def test_whatever_else_is_read_counts_as_everything(read: Any) -> None:
+    facts: dict[str, Any] = {}
+    read(Watched(PAUL, facts))
+    assert {"user", "account", "role", "session", "locale"} <= facts.keys()
+
+
+def test_rules_note_what_they_read() -> None:
+    facts: dict[str, Any] = {}
+    assert shown(TicketStatus.OPEN, Watched(PAUL, facts)) is TicketStatus.OPEN
+    assert facts == {}
+    assert shown(TicketStatus.ON_HOLD, Watched(PAUL, facts)) is TicketStatus.OPEN
+    assert facts == {"agent": False}
+
+
+def test_nobody_can_change_it() -> None:
+    with pytest.raises(AttributeError):
+        Watched(PAUL, {}).locale = Locale.EN  # type: ignore[misc]
