@@ -61,6 +61,11 @@ class Case(NamedTuple):
     document: str
     variables: dict[str, Any]
 
+    def flipped(self) -> Case:
+        """The same with other answers for its directives: the plan that was kept must not serve here."""
+        flipped = {name: not value if isinstance(value, bool) else value for name, value in self.variables.items()}
+        return Case(self.document, flipped)
+
 
 def operations(schema: GraphQLSchema, engine: Engine, scalars: Scalars = SCALARS, **options: Any) -> st.SearchStrategy[Case]:
     """Valid operations over a schema. `fields` limits the root fields."""
