@@ -99,7 +99,9 @@ class Told:
 
 @strawberry.type
 class Query:
-    hello: str = "world"
+    @strawberry.field
+    def hello(self) -> str:
+        return "world"
 
 
 @strawberry.type
@@ -162,7 +164,7 @@ class Room:
             return Person(self, payload["name"], payload.get("language", "fr"))
 
         socket = Socket(self.engine, connect, limits or SocketLimits(messages_per_minute=100_000), frozenset())
-        self.channels = socket._channels
+        self.channels, self.close = socket._channels, socket.close_all
         app = Starlette(routes=[WebSocketRoute("/graphql", socket)])
         server = uvicorn.Server(uvicorn.Config(app, port=0, **UVICORN, log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve())

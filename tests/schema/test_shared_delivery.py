@@ -61,7 +61,7 @@ def documents(field: str, arguments: str = "") -> Iterator[str]:
     """Everything a subscription's event leads to, at once and field by field."""
     root = schema._schema.subscription_type
     assert root is not None
-    kind = root.fields[field].type.of_type  # type: ignore[union-attr] # each is non-null
+    kind = root.fields[field].type.of_type
     assert isinstance(kind, GraphQLObjectType)
     yield f"subscription {{ {field}{arguments} {{ {selection(kind, DEPTH)} }} }}"
     for name, each in kind.fields.items():
