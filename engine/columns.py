@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Sequence
+from collections.abc import AsyncIterable, Sequence
 from types import CoroutineType
 from typing import Any
 
@@ -90,20 +90,22 @@ async def _gathered(values: AsyncIterable[Any]) -> list[Any]:
 
 async def arrivals(values: Sequence[Any], field: Field) -> list[Any]:
     """What each value was awaited to, or the exception it raised; a value that needs no awaiting is itself."""
+    if len(values) == 1:  # a task often costs more than what is awaited
+        return [await _arrival(values[0], field)]
     awaited = [value.fetch(field.selection) if isinstance(value, Deferred) else value for value in values if _waits(value)]
-    if len(awaited) == 1:  # a task often costs more than what is awaited
-        found = [await _outcome(awaited[0])]
-    else:
-        found = await asyncio.gather(*awaited, return_exceptions=True)
-    if ended := [each for each in found if isinstance(each, BaseException) and not isinstance(each, Exception)]:
-        raise ended[0]  # a cancellation is nobody's value
-    arrived = iter(found)
-    return [next(arrived) if _waits(value) else value for value in values]
+    found = iter(await asyncio.gather(*awaited, return_exceptions=True))
+    arrived = [next(found) if _waits(value) else value for value in values]
+    for value in arrived:
+        if isinstance(value, BaseException) and not isinstance(value, Exception):
+            raise value  # a cancellation is nobody's value
+    return await arrivals(arrived, field) if traits(arrived) & WAITS else arrived
 
 
-async def _outcome(awaitable: Awaitable[Any]) -> Any:
+async def _arrival(value: Any, field: Field) -> Any:
     try:
-        return await awaitable
+        if _TRAITS[type(value)] & WAITS and not isinstance(value, Deferred):
+            value = await value
+        return await value.fetch(field.selection) if isinstance(value, Deferred) else value
     except Exception as error:
         return error
 

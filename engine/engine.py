@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from graphql import (
@@ -147,7 +148,7 @@ class Engine:
     async def _executed(self, operation: Operation, context: Any, root: Any = None) -> ExecutionResult:
         if reason := self._unfit(operation):
             self.fallbacks[reason] += 1
-            executor = self._executor(operation, context, root)
+            executor = self._executor(operation, operation.variables, context, root)
             pending: Any = executor.execute_operation(operation.kind == "mutation")
             result: ExecutionResult = await pending if awaitable(pending) else pending
             return result
@@ -155,8 +156,7 @@ class Engine:
             plan = self._plan(operation)
         except GraphQLError as error:  # a directive of a root field is given null
             return ExecutionResult(None, [error])
-        walk = Walk(plan, operation.variables, context, root, lambda: self._executor(operation, context, root))
-        return await walk.run(serially=operation.kind == "mutation")
+        return await Walk(plan, operation.variables, context, root).run(serially=operation.kind == "mutation")
 
     def _unfit(self, operation: Operation) -> str | None:
         return fits(operation.source.details) if self._compiled else "not compiled"
@@ -170,12 +170,15 @@ class Engine:
         key = (name, *(coerced.get(each) for each in source.switches[name]))
         plan = source.plans.get(key)
         if plan is None:
-            plan = Plan(self.schema, operation.definition, source.details, operation.variables, self._batch_of)
+            core = partial(self._executor, operation)
+            plan = Plan(self.schema, operation.definition, source.details, operation.variables, self._batch_of, core)
             if len(source.plans) < KEPT_PLANS:
                 source.plans[key] = plan
         return plan
 
-    def _executor(self, operation: Operation, context: Any, root: Any = None) -> Executor[Any]:
+    def _executor(
+        self, operation: Operation, variables: VariableValues, context: Any = None, root: Any = None
+    ) -> Executor[Any]:
         # Executor.build would choose the operation and coerce the variables again.
         return self._executor_class(
             self.schema,
@@ -184,7 +187,7 @@ class Engine:
             root,
             context,
             operation.definition,
-            operation.variables,
+            variables,
             default_field_resolver,
             default_type_resolver,
             default_field_resolver,
@@ -248,7 +251,7 @@ class Engine:
 
     async def source(self, operation: Operation, context: Any) -> Any:
         """A subscription's source stream, as its resolver returned it. Raises `Rejected` when it can't start."""
-        pending = create_source_event_stream(self._executor(operation, context))
+        pending = create_source_event_stream(self._executor(operation, operation.variables, context))
         stream = await pending if awaitable(pending) else pending
         if isinstance(stream, ExecutionResult):
             raise Rejected([self._present(error, context) for error in stream.errors or ()])

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
+    ArgumentNode,
     FieldNode,
     GraphQLError,
     GraphQLList,
@@ -33,8 +34,9 @@ from graphql import (
     is_leaf_type,
     visit,
 )
+from graphql.execution import Executor
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
-from graphql.execution.values import VariableValues
+from graphql.execution.values import VariableValues, coerce_argument
 
 from engine.deferred import BatchOf, Selected, Selection
 from engine.leaves import Leaf
@@ -54,6 +56,7 @@ class Plan:
         fragments: dict[str, FragmentDetails],
         variables: VariableValues,
         batch_of: BatchOf,
+        core: Callable[[VariableValues], Executor[Any]],
     ) -> None:
         names = switches(operation, fragments)
         self.schema, self.operation, self.fragments, self.batch_of = schema, operation, fragments, batch_of
@@ -62,6 +65,7 @@ class Plan:
             {name: value for name, value in variables.sources.items() if name in names},
             {name: value for name, value in variables.coerced.items() if name in names},
         )
+        self.core = core(self.variables)  # of graphql-core, for what it defines and no execution changes
         root = schema.get_root_type(operation.operation)
         assert root is not None, "validation knows the root type"  # noqa: S101
         self.root = Shape(self, root, collect_fields(schema, fragments, self.variables, root, operation).grouped_field_set)
@@ -95,6 +99,13 @@ def _row_maker(fields: Sequence[Field]) -> Callable[[int, Sequence[Sequence[Any]
     return maker
 
 
+class Given(NamedTuple):
+    """Arguments: those that are the same for each execution, and (argument, variable, whether null is allowed)."""
+
+    constants: dict[str, Any]
+    variables: list[tuple[str, str, bool]]
+
+
 class Field:
     """One response key of a shape."""
 
@@ -116,7 +127,7 @@ class Field:
         self.leaf = Leaf(self.kind, self.nullable[-1]) if is_leaf_type(self.kind) else None
         self.details = details
         self._plan, self._shapes = plan, dict[str, Shape]()
-        self._constant = self._constant_arguments()
+        self._given = self._simple_arguments()
         self.resolve: Resolve = resolution(plan.schema, self, plan.batch_of(definition))
 
     def below(self, kind: GraphQLObjectType) -> Shape:
@@ -129,20 +140,37 @@ class Field:
 
     def arguments(self, variables: VariableValues) -> dict[str, Any]:
         """The coerced arguments, a dict of their own each time. Raises GraphQLError."""
-        if self._constant is not None:
-            return dict(self._constant)
+        if self._given is not None:
+            found, coerced = dict(self._given.constants), variables.coerced
+            for name, variable, nullable in self._given.variables:
+                value = coerced.get(variable)
+                if value is None and not (nullable and variable in coerced):
+                    break  # absent, or null where it may not be
+                found[name] = value
+            else:
+                return found
         return get_argument_values(self.definition, self.nodes[0], variables)
 
-    def _constant_arguments(self) -> dict[str, Any] | None:
+    def _simple_arguments(self) -> Given | None:
+        """How to put the arguments together, where each is a constant that nobody can change, or one variable."""
         if not self.definition.args:
-            return {}
-        if any(_variables(argument.value) for argument in self.nodes[0].arguments or ()):
+            return Given({}, [])
+        nodes = {argument.name.value: argument.value for argument in self.nodes[0].arguments or ()}
+        by_variable = {name: node for name, node in nodes.items() if isinstance(node, VariableNode)}
+        if any(_variables(node) for name, node in nodes.items() if name not in by_variable):
             return None
+        known: dict[str, Any] = {}
+        variables = []
         try:
-            found = get_argument_values(self.definition, self.nodes[0])
+            for name, argument in self.definition.args.items():
+                if name in by_variable:
+                    nullable = not isinstance(argument.type, GraphQLNonNull)
+                    variables.append((argument.out_name or name, by_variable[name].name.value, nullable))
+                else:
+                    coerce_argument(known, self.nodes[0], name, argument, _argument(self.nodes[0], name), None, None)
         except Exception:  # raised again for each execution, where it belongs
             return None
-        return found if all(isinstance(value, SCALARS) for value in found.values()) else None
+        return Given(known, variables) if all(isinstance(value, SCALARS) for value in known.values()) else None
 
     @cached_property
     def selection(self) -> Selection | None:
@@ -158,6 +186,10 @@ class Field:
                 for field in self.below(kind).fields:
                     found.setdefault(field.name, []).append(Selected(field.definition, field.selection))
         return found
+
+
+def _argument(node: FieldNode, name: str) -> ArgumentNode | None:
+    return next((each for each in node.arguments or () if each.name.value == name), None)
 
 
 def _unwrapped(kind: GraphQLOutputType) -> tuple[tuple[bool, ...], Any]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from engine.plan import Field
     from engine.walk import Walk
 
-FLAT = (str, int, float, bool, type(None), Enum)
+FLAT = frozenset({str, int, float, bool, type(None)})
 Column = Sequence[Any]
 Arguments = Callable[[], dict[str, Any]]
 
@@ -113,10 +113,14 @@ def _shared(arguments: Arguments) -> Arguments:
         found = arguments()
     except Exception:
         return arguments
-    if all(isinstance(value, FLAT) for value in found.values()):
+    if FLAT.issuperset(map(type, found.values())) or not any(map(_is_open, found.values())):
         return lambda: found
     first = iter([found])
     return lambda: next(first, None) or arguments()
+
+
+def _is_open(value: Any) -> bool:
+    return type(value) not in FLAT and not isinstance(value, Enum)
 
 
 def _conversion(schema: Any, field: Field, declared: StrawberryField | None) -> Callable[[Walk, Level], Arguments]:

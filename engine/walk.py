@@ -29,9 +29,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, GraphQLResolveInfo, Undefined
-from graphql.execution import Executor
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.executor import default_type_resolver, invalid_return_type_error
+from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 
 from engine.columns import ERROR, NULL, WAITS, arrivals, coerced, missing, opened, traits
@@ -42,12 +42,10 @@ from engine.resolution import Column, Later, of_size
 
 
 class Walk:
-    """One execution of a plan. `core` makes graphql-core's executor of the same operation, for what it defines better."""
+    """One execution of a plan."""
 
-    def __init__(self, plan: Plan, variables: Any, context: Any, root: Any, core: Callable[[], Executor[Any]]) -> None:
+    def __init__(self, plan: Plan, variables: VariableValues, context: Any, root: Any) -> None:
         self.plan, self.schema, self.variables, self.context, self.root = plan, plan.schema, variables, context, root
-        self._make_core = core
-        self._core: Executor[Any] | None = None
         self._steps: list[Any] = []
         self._faults = Faults()
 
@@ -123,13 +121,17 @@ class Walk:
         if isinstance(values, Later):
             self._leave(field, [values.column], lambda columns: self._completed(level, field, columns))
             return
-        waiting: list[tuple[list[Any], int]] = []
-        if field.depth or traits(values) & WAITS:
+        if field.depth:
+            waiting: list[tuple[list[Any], int]] = []
             values = opened(values, field, field.depth, waiting)
-        if waiting:
-            awaited = [container[number] for container, number in waiting]
-            self._leave(field, awaited, lambda found: self._filled(level, field, values, waiting, found))
-        elif field.leaf:
+            if waiting:
+                awaited = [container[number] for container, number in waiting]
+                self._leave(field, awaited, lambda found: self._filled(level, field, values, waiting, found))
+                return
+        elif traits(values) & WAITS:
+            self._leave(field, values, lambda found: self._complete(level, field, found))
+            return
+        if field.leaf:
             self._hang_leaves(level, field, values)
         else:
             self._descend(level, field, self._spread_all(level, field, values))
@@ -232,7 +234,7 @@ class Walk:
             raise name
         details = field.details
         info = self.info(level, found.owners[number], field)
-        return self.core.ensure_valid_runtime_type(name, field.kind, details, info, found.sources[number])
+        return self.plan.core.ensure_valid_runtime_type(name, field.kind, details, info, found.sources[number])
 
     def _checked(self, level: Level, field: Field, found: Found, kind: GraphQLObjectType) -> None:
         """Enter the level of these objects once their type's own predicate has found them right."""
@@ -277,16 +279,25 @@ class Walk:
 
     # Infos
 
-    @property
-    def core(self) -> Executor[Any]:
-        if self._core is None:
-            self._core = self._make_core()
-        return self._core
-
     def info(self, level: Level, number: int, field: Field) -> GraphQLResolveInfo[Any]:
         """What graphql-core would tell the field's resolver for this row."""
-        path = Path(level.path(number), field.key, level.shape.kind.name)
-        return self.core.build_resolve_info(field.definition, field.nodes, level.shape.kind, path)
+        plan, kind = self.plan, level.shape.kind
+        return GraphQLResolveInfo(
+            field.name,
+            field.nodes,
+            field.definition.type,
+            kind,
+            Path(level.path(number), field.key, kind.name),
+            plan.schema,
+            plan.core.fragment_definitions,
+            self.root,
+            plan.operation,
+            self.variables,
+            self.context,
+            plan.core.is_awaitable,
+            None,
+            plan.core.async_helpers,
+        )
 
 
 def _right_by_class(kind: GraphQLObjectType, sources: Sequence[Any]) -> bool:
