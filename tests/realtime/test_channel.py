@@ -1,11 +1,13 @@
 """Shared delivery: everybody gets what they would get alone, each event once, in order, whoever else comes or goes."""
 
 import asyncio
+from collections.abc import Collection
 from random import Random
 
 import pytest
 
 from models.act import Act
+from models.event import Event
 from realtime import channel as channels
 from realtime.stream import STEP
 from tests.realtime.room import Peer, Person, Room, eventually
@@ -173,7 +175,7 @@ async def test_a_reader_that_fails_leaves_everybody_to_themselves(room: Room, mo
 
 
 class Wanderer:
-    """Comes and goes, stalls and reads on at random; resumes behind what it saw, and keeps all that it saw."""
+    """Stalls and reads on at random. Half of them stay to the end, the others come and go, and resume behind what they saw."""
 
     def __init__(self, room: Room, random: Random, name: int) -> None:
         self.room, self.random = room, random
@@ -183,6 +185,7 @@ class Wanderer:
         )
         self.peer = Peer(room, self.person)
         self.after = random.randint(0, 5)
+        self.stays = random.random() < 0.5
         self.seen: list[int] = []
         self.key = 0
 
@@ -197,12 +200,30 @@ class Wanderer:
         return self.seen
 
     async def _wander(self, last: int) -> None:
-        for _ in range(self.random.randint(1, 8)):
+        for _ in range(10_000 if self.stays else self.random.randint(1, 8)):
             self.random.choice([self.peer.stall, self.peer.flow, self.peer.flow])()
             await asyncio.sleep(self.random.choice([0, 0, 0.001, 0.01, 0.03]))
             if self.peer.sequences(str(self.key))[-1:] == [last]:
                 break
         self.peer.flow()
+
+
+def hindered(room: Room, random: Random, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading takes its time before and after, and the check of all at once turns somebody away who may stay."""
+    since, standing = Event.since.__func__, room.standing  # type: ignore[attr-defined] # a classmethod
+
+    async def slowly(cls: type[Event], stream: str, after: int, limit: int) -> list[Event]:
+        await asyncio.sleep(random.choice([0, 0.001, 0.01]))
+        found: list[Event] = await since(cls, stream, after, limit)
+        await asyncio.sleep(random.choice([0, 0.001, 0.01, 0.02]))
+        return found
+
+    async def wrongly(sessions: Collection[int]) -> set[int]:
+        await asyncio.sleep(random.choice([0, 0.005]))
+        return await standing([each for each in sessions if len(sessions) == 1 or random.random() > 0.1])
+
+    monkeypatch.setattr(Event, "since", classmethod(slowly))
+    monkeypatch.setattr(room, "standing", wrongly)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -214,6 +235,7 @@ async def test_any_schedule_gives_everybody_the_whole_sequence_once(
     monkeypatch.setattr(channels, "TRUSTED_SECONDS", random.choice([0, 0.5]))
     monkeypatch.setattr(channels, "STEP", random.choice([2, 100]))
     await room.say(5)
+    hindered(room, random, monkeypatch)
     wanderers = [Wanderer(room, Random(seed * 100 + n), n) for n in range(12)]
     last = 60
 
