@@ -30,21 +30,21 @@ _INT = range(-(2**31), 2**31)
 def collected(size: int, values: Iterator[Any]) -> list[Any]:
     """All the values of a `map`, which goes on after its function raised; in place of a value, what was raised."""
     found: list[Any] = []
-    while len(found) < size:
+    while True:
         try:
             found.extend(values)
-            if len(found) < size:  # a function that raises StopIteration ends the map early
-                found.append(StopIteration())
+            if len(found) == size:
+                return found
+            found.append(StopIteration())  # a function that raises it ends the map early
         except Exception as error:
             found.append(error)
-    return found
 
 
 class Leaf:
     """How a scalar or an enum is coerced. Columns of no other classes than `exact`, if `fine`, are right as they are."""
 
     def __init__(self, kind: Any, nullable: bool) -> None:
-        exact, fine = _AS_THEY_ARE.get(kind, (None, None))
+        exact, fine = _AS_THEY_ARE.get(kind) or _of_scalar(kind)
         self.fine: Callable[[Sequence[Any]], bool] | None = fine
         self.exact = frozenset({exact, _NONE} if nullable else {exact}) if exact else frozenset()
         self._kind, self._coerce = kind, kind.coerce_output_value
@@ -89,6 +89,12 @@ class Leaf:
 @lru_cache(1_000)
 def _odd(kind: type) -> bool:
     return kind is _NONE or kind is type(Undefined) or issubclass(kind, Exception)
+
+
+def _of_scalar(kind: Any) -> tuple[type | None, None]:
+    """A scalar that serializes by a class's own constructor takes that class's values as they are."""
+    made_by = kind.coerce_output_value
+    return (made_by if made_by in (int, str) else None), None
 
 
 def _in_range(values: Sequence[Any]) -> bool:

@@ -40,7 +40,7 @@ from graphql.execution.values import VariableValues, coerce_argument
 
 from engine.deferred import BatchOf, Selected, Selection
 from engine.leaves import Leaf
-from engine.resolution import Resolve, resolution
+from engine.resolution import Get, Resolve, getter, resolution
 
 Row = dict[str, Any]
 SCALARS = (str, int, float, bool, type(None))
@@ -128,6 +128,7 @@ class Field:
         self.details = details
         self._plan, self._shapes = plan, dict[str, Shape]()
         self._given = self._simple_arguments()
+        self.get: Get | None = getter(plan.schema, self, plan.batch_of(definition))
         self.resolve: Resolve = resolution(plan.schema, self, plan.batch_of(definition))
 
     def below(self, kind: GraphQLObjectType) -> Shape:
@@ -166,6 +167,7 @@ class Field:
                 if name in by_variable:
                     nullable = not isinstance(argument.type, GraphQLNonNull)
                     variables.append((argument.out_name or name, by_variable[name].name.value, nullable))
+                    known[variables[-1][0]] = None  # its place: a resolver may look at the order
                 else:
                     coerce_argument(known, self.nodes[0], name, argument, _argument(self.nodes[0], name), None, None)
         except Exception:  # raised again for each execution, where it belongs

@@ -14,6 +14,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
+from functools import partial
 from operator import attrgetter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ class Later:
 
 
 Resolve = Callable[["Walk", "Level"], Column | Later]
+Get = Callable[[Any], Any]
 
 
 def resolution(schema: GraphQLSchema, field: Field, batch: Batch | None) -> Resolve:
@@ -57,9 +59,7 @@ def resolution(schema: GraphQLSchema, field: Field, batch: Batch | None) -> Reso
         return _batched(schema, field, batch, declared)
     if declared is None:
         return _called(field, field.definition.resolve or default_field_resolver)
-    if declared.base_resolver is None:
-        return _read(declared)
-    return _direct(schema, field, declared)
+    return _got(field.get) if field.get else _direct(schema, field, declared)
 
 
 def _of_strawberry(definition: Any) -> StrawberryField | None:
@@ -79,15 +79,21 @@ def _declared(schema: GraphQLSchema, definition: Any) -> StrawberryField | None:
     return declared
 
 
-def _read(declared: StrawberryField) -> Resolve:
+def getter(schema: GraphQLSchema, field: Field, batch: Batch | None) -> Get | None:
+    """A function of the object alone, for a field that nothing else is needed for: an attribute, a resolver of its root."""
+    declared = _declared(schema, field.definition)
+    if declared is None or batch or field.name == "__typename":
+        return None
+    if declared.base_resolver is not None:
+        function: Any = declared.base_resolver.wrapped_func
+        return function if _reserved(declared.base_resolver) == {"root": None} and not declared.arguments else None
     if declared.default_resolver is getattr:
-        get: Callable[[Any], Any] = attrgetter(declared.python_name)
-    else:
-        reader, name = declared.default_resolver, declared.python_name
+        return attrgetter(declared.python_name)
+    reader, name = declared.default_resolver, declared.python_name
+    return lambda source: reader(source, name)
 
-        def get(source: Any) -> Any:
-            return reader(source, name)
 
+def _got(get: Get) -> Resolve:
     return lambda walk, level: collected(len(level.sources), map(get, level.sources))
 
 
@@ -124,34 +130,38 @@ def _is_open(value: Any) -> bool:
 
 
 def _conversion(schema: Any, field: Field, declared: StrawberryField | None) -> Callable[[Walk, Level], Arguments]:
-    """How a field's arguments become what its Strawberry resolver wants."""
-    if declared is None:
-        return lambda walk, level: _shared(lambda: field.arguments(walk.variables))
-    if not declared.arguments:
+    """How a field's arguments become what its Strawberry resolver wants, for each row of a level."""
+    convert = _converted(schema, field, declared)
+    if convert is None:
         return lambda walk, level: dict
+
+    def conversion(walk: Walk, level: Level) -> Arguments:
+        arguments = partial(convert, walk, level)
+        return arguments if len(level.sources) == 1 else _shared(arguments)
+
+    return conversion
+
+
+def _converted(schema: Any, field: Field, declared: StrawberryField | None) -> Callable[[Walk, Level], dict[str, Any]] | None:
+    if declared is None:
+        return lambda walk, level: field.arguments(walk.variables)
+    if not declared.arguments:
+        return None
     owner = schema._strawberry_schema.schema_converter
     if all(_is_leaf(each.type, owner.scalar_registry) for each in declared.arguments):
         names = {owner.config.name_converter.from_argument(each): each.python_name for each in declared.arguments}
-        return lambda walk, level: _shared(lambda: _renamed(names, field.arguments(walk.variables)))
+        return lambda walk, level: {names[name]: value for name, value in field.arguments(walk.variables).items()}
 
-    def conversion(walk: Walk, level: Level) -> Arguments:
-        info = _info(walk, level, 0, field, declared)
-        return _shared(
-            lambda: convert_arguments(
-                field.arguments(walk.variables), declared.arguments, owner.scalar_registry, owner.config, info
-            )
-        )
+    def converted(walk: Walk, level: Level) -> dict[str, Any]:
+        info, given = _info(walk, level, 0, field, declared), field.arguments(walk.variables)
+        return convert_arguments(given, declared.arguments, owner.scalar_registry, owner.config, info)
 
-    return conversion
+    return converted
 
 
 def _is_leaf(kind: Any, registry: Any) -> bool:
     """Whether it is a scalar or an enum, maybe null, which Strawberry hands over as graphql-core coerced it."""
     return _is_leaf_type(kind, registry, (GlobalID,)) or _is_optional_leaf_type(kind, registry, (GlobalID,))
-
-
-def _renamed(names: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    return {names[name]: value for name, value in given.items()}
 
 
 def _info(walk: Walk, level: Level, number: int, field: Field, declared: StrawberryField) -> Any:
@@ -162,9 +172,6 @@ def _info(walk: Walk, level: Level, number: int, field: Field, declared: Strawbe
 def _direct(schema: GraphQLSchema, field: Field, declared: StrawberryField) -> Resolve:
     resolver: Any = declared.base_resolver
     function, named = resolver.wrapped_func, _reserved(resolver)
-    if named == {"root": None} and not declared.arguments:
-        return lambda walk, level: collected(len(level.sources), map(function, level.sources))
-
     conversion = _conversion(schema, field, declared)
 
     def resolve(walk: Walk, level: Level) -> Column:

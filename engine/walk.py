@@ -85,21 +85,23 @@ class Walk:
         columns: list[Sequence[Any]] = []
         unfinished: list[tuple[Field, Column | Later]] = []
         faults: list[tuple[Field, Sequence[Any]]] = []
+        sources = level.sources
         for field in level.shape.fields:
             values = field.resolve(self, level)
-            if field.leaf is None or field.depth or isinstance(values, Later):
+            leaf = field.leaf
+            if leaf is None:
                 unfinished.append((field, values))
-            elif field.leaf.right(values):
+            elif field.depth or isinstance(values, Later):
+                columns.append([None] * len(sources))
+                unfinished.append((field, values))
+            elif leaf.right(values):
                 columns.append(values)
-                continue
             elif traits(values) & WAITS:
+                columns.append([None] * len(sources))
                 unfinished.append((field, values))
             else:
-                columns.append(self._leaves(field, field.leaf.coerce(values), faults))
-                continue
-            if field.leaf:
-                columns.append([None] * len(level.sources))
-        level.rows = level.shape.make(len(level.sources), columns)
+                columns.append(self._leaves(field, leaf.coerce(values), faults))
+        level.rows = level.shape.make(len(sources), columns)
         for holder, key, row in zip(holders, keys, level.rows, strict=False):
             holder[key] = row
         for field, column in faults:
