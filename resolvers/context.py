@@ -84,7 +84,6 @@ class Context:
         """Something the viewer does now."""
         return Act(self.viewer.user, self.parts.clock.now(), self.parts.hub)
 
-
     def recorded(self) -> "tuple[Context, dict[str, Any]]":
         """A context for work whose outcome others may get as well, and the facts of this one that the work reads."""
         facts: dict[str, Any] = {}
