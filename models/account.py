@@ -47,7 +47,7 @@ class Account(Model):
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Account"]:
         """Agents see every account, members their own."""
         if viewer.agent:
-            return cls.all()
+            return QuerySet(cls)
         return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     @property

@@ -65,7 +65,7 @@ class Article(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Article"]:
         """The library is public."""
-        return cls.all()
+        return QuerySet(cls)
 
     @classmethod
     def matching(cls, found: QuerySet["Article"], search: str, locale: Locale) -> QuerySet["Article"]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tortoise import fields
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 
 from models.rows import read
 from models.sql import rows
@@ -101,7 +102,7 @@ async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
 
 async def heads(streams: list[str]) -> dict[str, int]:
     """The last number given in each of these streams; a stream nobody wrote to yet is left out."""
-    found = await read(Stream.all(), among=("key", streams))
+    found = await read(QuerySet(Stream), among=("key", streams))
     return {stream.key: stream.last_sequence for stream in found}
 
 

@@ -74,7 +74,7 @@ class Invoice(Model):
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Invoice"]:
         """Agents see every invoice, a company's buyers their company's."""
         if viewer.agent:
-            return cls.all()
+            return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
 
     @property

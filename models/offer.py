@@ -60,7 +60,7 @@ class Offer(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Offer"]:
         """The catalogue is public."""
-        return cls.all()
+        return QuerySet(cls)
 
     def text(self, locale: Locale) -> OfferTexts:
         return self.texts[locale.value]
@@ -86,7 +86,7 @@ class Price(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Price"]:
         """Prices are public, past versions included: old invoices point at them."""
-        return cls.all()
+        return QuerySet(cls)
 
     @classmethod
     def current(cls, at: datetime) -> QuerySet["Price"]:

@@ -61,7 +61,7 @@ class Payment(Model):
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Payment"]:
         """Agents see every attempt, a company's buyers their company's."""
         if viewer.agent:
-            return cls.all()
+            return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
 
     @property

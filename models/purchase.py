@@ -62,7 +62,7 @@ class Purchase(Model):
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Purchase"]:
         """Agents see every purchase, a company's buyers their company's."""
         if viewer.agent:
-            return cls.all()
+            return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
 
     async def locked(self, tx: Transaction) -> "Purchase":

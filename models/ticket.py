@@ -107,7 +107,7 @@ class Ticket(Model):
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
         """Agents see every ticket, members their company's."""
         if viewer.agent:
-            return cls.all()
+            return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     @property
@@ -274,7 +274,7 @@ class Message(Model):
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Message"]:
         """Whoever sees the ticket."""
         if viewer.agent:
-            return cls.all()
+            return QuerySet(cls)
         return cls.filter(ticket__account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     @classmethod

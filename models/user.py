@@ -49,7 +49,7 @@ class User(Model):
     def visible_to(cls, viewer: "Viewer") -> QuerySet["User"]:
         """Agents see every person. A member sees their company's people; of staff, only themselves."""
         if viewer.agent:
-            return cls.all()
+            return QuerySet(cls)
         if viewer.account:
             return cls.filter(Q(id=viewer.user_id) | Q(memberships__account_id=viewer.account.pk)).distinct()
         return cls.filter(id=viewer.user_id)

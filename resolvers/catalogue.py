@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
+from tortoise.queryset import QuerySet
 
 from models.article import Article, ArticleCategory, ArticleKind
 from models.locale import Locale
@@ -39,7 +40,7 @@ def prices(context: Context, parents: Sequence[Offer]) -> ByParent:
 
 def offer_of_price(context: Context, parents: Sequence[Any]) -> ByKey:
     """The offer of each price or invoice."""
-    return ByKey(parents, "offer_id", Offer.all())
+    return ByKey(parents, "offer_id", QuerySet(Offer))
 
 
 def articles(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tortoise.queryset import QuerySet
+
 from auth import accounts, enrolment, sessions, totp
 from auth.accounts import SignUp
 from mail import letters
@@ -104,14 +106,14 @@ def _session(context: Context) -> Session:
 
 def accounts_of(context: Context, parents: Sequence[Any]) -> ByKey:
     """The company of each row."""
-    return ByKey(parents, "account_id", Account.all())
+    return ByKey(parents, "account_id", QuerySet(Account))
 
 
 def members(context: Context, parents: Sequence[Account]) -> ByParent:
     """The people of each company, in the order in which they joined."""
-    return ByParent(parents, Membership.all(), "account_id", "id")
+    return ByParent(parents, QuerySet(Membership), "account_id", "id")
 
 
 def users_of(context: Context, parents: Sequence[Membership]) -> ByKey:
     """The person of each membership."""
-    return ByKey(parents, "user_id", User.all())
+    return ByKey(parents, "user_id", QuerySet(User))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from babel.core import get_global
+from tortoise.queryset import QuerySet
 
 from billing import checkout
 from billing.checkout import UNKNOWN_METHOD, Till
@@ -112,7 +113,7 @@ async def _paid(payment: Payment) -> dict[str, Any]:
 
 def price_of(context: Context, parents: Sequence[Purchase]) -> ByKey:
     """The price version each purchase was made with."""
-    return ByKey(parents, "price_id", Price.all())
+    return ByKey(parents, "price_id", QuerySet(Price))
 
 
 async def upcoming(context: Context, parents: Sequence[Purchase]) -> list[list[Period]]:
@@ -123,22 +124,22 @@ async def upcoming(context: Context, parents: Sequence[Purchase]) -> list[list[P
 
 def purchase_of(context: Context, parents: Sequence[Any]) -> ByKey:
     """The purchase of each row."""
-    return ByKey(parents, "purchase_id", Purchase.all())
+    return ByKey(parents, "purchase_id", QuerySet(Purchase))
 
 
 def payments(context: Context, parents: Sequence[Purchase]) -> ByParent:
     """The attempts to pay each purchase, the first one first."""
-    return ByParent(parents, Payment.all(), "purchase_id", "id")
+    return ByParent(parents, QuerySet(Payment), "purchase_id", "id")
 
 
 def invoices_of(context: Context, parents: Sequence[Purchase]) -> ByParent:
     """The invoices of each purchase, in the order of their periods."""
-    return ByParent(parents, Invoice.all(), "purchase_id", "period_index")
+    return ByParent(parents, QuerySet(Invoice), "purchase_id", "period_index")
 
 
 def lines(context: Context, parents: Sequence[Invoice]) -> ByParent:
     """The lines of each invoice, in order."""
-    return ByParent(parents, InvoiceLine.all(), "invoice_id", "position")
+    return ByParent(parents, QuerySet(InvoiceLine), "invoice_id", "position")
 
 
 def account_purchases(context: Context, parents: Sequence[Account], window: Window) -> Deferred:

@@ -11,6 +11,7 @@ from enum import Enum, StrEnum
 from typing import Annotated, Any, NamedTuple
 
 import strawberry
+from tortoise.queryset import QuerySet
 
 from models.clock import local_date
 from models.errors import BadInput
@@ -279,4 +280,4 @@ def _revenue_measures(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def offers_of(context: Context, parents: Sequence[RevenueReportRow]) -> ByKey:
     """The offer of each row, None where offers are not told apart."""
-    return ByKey(parents, "offer_id", Offer.all())
+    return ByKey(parents, "offer_id", QuerySet(Offer))

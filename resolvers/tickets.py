@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
+from tortoise.queryset import QuerySet
 
 from engine.deferred import Deferred
 from models import posting
@@ -137,47 +138,47 @@ async def account_sequence(root: Any, info: Info) -> int | None:
 
 def requesters(context: Context, parents: Sequence[Ticket]) -> ByKey:
     """Who asked for help."""
-    return ByKey(parents, "requester_id", User.all())
+    return ByKey(parents, "requester_id", QuerySet(User))
 
 
 def assignees(context: Context, parents: Sequence[Ticket]) -> ByKey:
     """Which agent took the ticket on, if one did."""
-    return ByKey(parents, "assignee_id", User.all())
+    return ByKey(parents, "assignee_id", QuerySet(User))
 
 
 def authors(context: Context, parents: Sequence[Message]) -> ByKey:
     """Who wrote each message."""
-    return ByKey(parents, "author_id", User.all())
+    return ByKey(parents, "author_id", QuerySet(User))
 
 
 def actors(context: Context, parents: Sequence[Event]) -> ByKey:
     """Who did it; nobody when the clock did."""
-    return ByKey(parents, "actor_id", User.all())
+    return ByKey(parents, "actor_id", QuerySet(User))
 
 
 def typists(context: Context, parents: Sequence[Typing]) -> ByKey:
     """Who types."""
-    return ByKey(parents, "user_id", User.all())
+    return ByKey(parents, "user_id", QuerySet(User))
 
 
 def tickets_of(context: Context, parents: Sequence[Any]) -> ByKey:
     """The ticket of each message or event."""
-    return ByKey(parents, "ticket_id", Ticket.all())
+    return ByKey(parents, "ticket_id", QuerySet(Ticket))
 
 
 def followed(context: Context, parents: Sequence[Ticket]) -> ByKey:
     """The closed ticket that each follow-up goes on from."""
-    return ByKey(parents, "follows_id", Ticket.all())
+    return ByKey(parents, "follows_id", QuerySet(Ticket))
 
 
 def messages_of(context: Context, parents: Sequence[Event]) -> ByKey:
     """The message an event tells of."""
-    return ByKey(parents, "message_id", Message.all())
+    return ByKey(parents, "message_id", QuerySet(Message))
 
 
 def last_messages(context: Context, parents: Sequence[Ticket]) -> FirstOfEach:
     """The latest message of each ticket."""
-    return FirstOfEach(parents, Message.all(), "ticket_id", "-sequence")
+    return FirstOfEach(parents, QuerySet(Message), "ticket_id", "-sequence")
 
 
 def messages(context: Context, parents: Sequence[Ticket], window: Window) -> Deferred:
@@ -187,7 +188,7 @@ def messages(context: Context, parents: Sequence[Ticket], window: Window) -> Def
 
 def files(context: Context, parents: Sequence[Message]) -> ByParent:
     """The files attached to each message."""
-    return ByParent(parents, File.all(), "message_id", "id")
+    return ByParent(parents, QuerySet(File), "message_id", "id")
 
 
 def account_tickets(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
