@@ -28,7 +28,6 @@ from engine.limits import DOCUMENT_NOT_TRUSTED, PERSISTED_QUERY_NOT_FOUND, QUERY
 from engine.masking import coded
 from engine.measure import check, measure, order, spreads_of
 from engine.persisted import Unusable, hashed, named
-from engine.plan import Plan
 from engine.variables import Wanted
 
 MAX_ERRORS = 20  # validation errors named in one answer
@@ -53,7 +52,6 @@ class Document:
     weights: tuple[str, ...] | None = None  # the variables that costs depend on, once asked for
     costs: dict[tuple[Any, ...], int] = field(default_factory=dict)  # by operation and the weights' values
     switches: dict[str | None, tuple[str, ...]] = field(default_factory=dict)  # variables of @skip and @include, by operation
-    plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to execute. Raises `Rejected` when the name is unknown, or missing among several."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -33,10 +33,10 @@ from engine.documents import Document, Library
 from engine.limits import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, Limits, Params, Rejected, refuse
 from engine.masking import masked
 from engine.plan import Plan, switches
+from engine.plans import Plans
 from engine.variables import coerced
 from engine.walk import Walk, fits
 
-KEPT_PLANS = 16  # of one document: a hostile one with many switches gets a plan made each time
 Present = Callable[[GraphQLError, Any], dict[str, Any]]
 Result = dict[str, Any]
 
@@ -91,6 +91,7 @@ class Engine:
         self._present, self._cost_of, self._executor_class = present, cost_of, executor
         self._batch_of, self._compiled = batch_of, compiled
         self.fallbacks: Counter[str] = Counter()
+        self.plans = Plans()
         self._library = Library(schema, self.limits, rules, trusted)
         self._mutations: set[asyncio.Task[Result]] = set()
 
@@ -152,29 +153,29 @@ class Engine:
             pending: Any = executor.execute_operation(operation.kind == "mutation")
             result: ExecutionResult = await pending if awaitable(pending) else pending
             return result
+        key = self._plan_key(operation)
         try:
-            plan = self._plan(operation)
+            plan = self.plans.get(key) or self._planned(operation)
         except GraphQLError as error:  # a directive of a root field is given null
             return ExecutionResult(None, [error])
-        return await Walk(plan, operation.variables, context, root).run(serially=operation.kind == "mutation")
+        try:
+            return await Walk(plan, operation.variables, context, root).run(serially=operation.kind == "mutation")
+        finally:
+            self.plans.keep(key, plan)
 
     def _unfit(self, operation: Operation) -> str | None:
         return fits(operation.source.details) if self._compiled else "not compiled"
 
-    def _plan(self, operation: Operation) -> Plan:
-        """The operation's plan, kept with the document: one for each way in which its directives may turn out."""
+    def _plan_key(self, operation: Operation) -> Hashable:
+        """A document's operation has a plan for each way in which its directives may turn out."""
         source, name = operation.source, operation.name
         if name not in source.switches:
             source.switches[name] = switches(operation.definition, source.details)
-        coerced = operation.variables.coerced
-        key = (name, *(coerced.get(each) for each in source.switches[name]))
-        plan = source.plans.get(key)
-        if plan is None:
-            core = partial(self._executor, operation)
-            plan = Plan(self.schema, operation.definition, source.details, operation.variables, self._batch_of, core)
-            if len(source.plans) < KEPT_PLANS:
-                source.plans[key] = plan
-        return plan
+        return (source.id, name, *map(operation.variables.coerced.get, source.switches[name]))
+
+    def _planned(self, operation: Operation) -> Plan:
+        details, core = operation.source.details, partial(self._executor, operation)
+        return Plan(self.schema, operation.definition, details, operation.variables, self._batch_of, core)
 
     def _executor(
         self, operation: Operation, variables: VariableValues, context: Any = None, root: Any = None

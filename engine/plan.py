@@ -32,6 +32,7 @@ from graphql import (
     get_argument_values,
     is_abstract_type,
     is_leaf_type,
+    print_ast,
     visit,
 )
 from graphql.execution import Executor
@@ -59,6 +60,7 @@ class Plan:
         core: Callable[[VariableValues], Executor[Any]],
     ) -> None:
         names = switches(operation, fragments)
+        self.size = 0  # fields, of all shapes so far
         self.schema, self.operation, self.fragments, self.batch_of = schema, operation, fragments, batch_of
         # Only what the directives read is kept: a plan outlives the request, and its caller's variables must not.
         self.variables = VariableValues(
@@ -82,6 +84,7 @@ class Shape:
             for position, (key, definition, details) in enumerate(found)
             if definition is not None
         ]
+        plan.size += len(self.fields)
         self.make = _row_maker(self.fields)
 
 
@@ -205,9 +208,14 @@ def _unwrapped(kind: GraphQLOutputType) -> tuple[tuple[bool, ...], Any]:
 
 
 def switches(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDetails]) -> tuple[str, ...]:
-    """The names of the variables that @skip and @include read, anywhere in the document."""
+    """The names of this operation's Boolean variables that @skip and @include read, anywhere in the document.
+
+    Another operation's fragment may use a variable of the same name: if it isn't Boolean here, this one can't reach it.
+    """
     nodes: list[Node] = [operation, *(fragment.definition for fragment in fragments.values())]
-    return tuple(sorted({name for node in nodes for name in _switches(node)}))
+    read = {name for node in nodes for name in _switches(node)}
+    declared = {each.variable.name.value: each.type for each in operation.variable_definitions or ()}
+    return tuple(sorted(name for name in read & declared.keys() if print_ast(declared[name]) in {"Boolean", "Boolean!"}))
 
 
 def _switches(node: Node) -> Iterator[str]:
