@@ -130,7 +130,7 @@ def install_node_packages() -> None:
         return
     if not shutil.which("npm"):
         raise Failed("Mercurius needs Node 20 or newer and its npm on the PATH; --servers leaves it out.")
-    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--loglevel=error"], cwd=NODE, capture_output=True, text=True, check=False)
+    done = subprocess.run(["npm", "ci", "--loglevel=error"], cwd=NODE, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"npm ci failed:\n{done.stderr[-2000:]}")
     stamp.write_text(made_from)

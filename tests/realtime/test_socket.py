@@ -307,10 +307,9 @@ async def test_own_frame_limit_where_the_server_has_a_larger_one() -> None:
 @pytest.mark.parametrize("code", [4401, 4403])
 async def test_a_revoked_session_closes_at_once(running: House, code: int) -> None:
     async with await running.guest() as client:
-        await subscribe(client, "1", 'subscription { wait(name: "revoked", leaveAfter: 0.5) }')
+        await subscribe(client, "1", 'subscription { wait(name: "revoked", leaveAfter: 2) }')
         await hear(client)
-        started = asyncio.get_running_loop().time()
         await running.revoke(code)
         assert (await closed(client))[0] == code
-        assert asyncio.get_running_loop().time() - started < 0.4
-        await until(lambda: "revoked" not in running.toy.open)
+        assert "revoked" in running.toy.open  # it isn't waited for
+        await until(lambda: "revoked" not in running.toy.open, 20)
