@@ -60,7 +60,7 @@ async def pulled_in_turns(it: House) -> list[int]:
     A turn may well pull none: the flood also waits for its reader, who runs beside the server.
     """
     steps: list[int] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while sum(steps) < 100:
             before = it.toy.pulled
             await asyncio.sleep(0)
@@ -85,7 +85,7 @@ async def test_a_reader_who_stops_stops_the_source(patient: House) -> None:
         for key in "abc":
             await subscribe(slow, key, "subscription { flood(kilobytes: 10) }")
         pulled = await steady(patient)
-        assert pulled < 1000  # 10 MB, nearly all in the kernel's buffers, of the 3 GB that the source holds
+        assert pulled < 1000  # 10 MB, nearly all in the kernel's buffers, of a source without end
         for number in range(50):  # while it stands still, others are answered
             await subscribe(quick, str(number), "{ hello }")
             assert (await hear(quick))["type"] == "next"
