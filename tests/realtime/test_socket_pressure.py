@@ -98,7 +98,7 @@ async def test_a_reader_who_stops_stops_the_source(patient: House) -> None:
 
 async def test_a_flood_to_a_quick_reader_leaves_room_for_others(patient: House) -> None:
     async with await patient.guest() as greedy, await patient.guest() as quick:
-        await subscribe(greedy, "1", "subscription { flood }")
+        await subscribe(greedy, "1", "subscription { flood(kilobytes: 1) }")
 
         async def drink() -> None:
             while True:
