@@ -66,7 +66,7 @@ def prepare_python(kind: str) -> None:
         make_venv()
     with step("Python packages"):
         pip = [str(VENV / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
-        run([*pip, "install", "--require-hashes", "--progress-bar=off", "--requirement", LOCKS[kind]])
+        run([*pip, "install", "--require-hashes", "--no-deps", "--progress-bar=off", "--requirement", LOCKS[kind]])
     for name in INCLUDED[kind]:
         stamp(VENV, name).write_text(fingerprint(interpreter, (ROOT / LOCKS[name]).read_text()))
     stamp(VENV, "interpreter").write_text(interpreter)
