@@ -13,49 +13,21 @@ from graphql.pyutils import is_iterable
 from engine.deferred import Deferred
 from engine.level import Place
 from engine.plan import Field
-
-# What the values of a column are, by their classes: a column of a thousand values has one or two.
-
-WAITS, ERROR, NULL = 1, 2, 4
-
-
-class _Traits(dict[type, int]):
-    def __missing__(self, kind: type) -> int:
-        if len(self) > 1_000:  # classes made on the fly must not live for ever
-            self.clear()
-        waits = issubclass(kind, CoroutineType | asyncio.Future | Deferred)
-        null = kind is type(None) or kind is type(Undefined)
-        self[kind] = WAITS * waits | ERROR * issubclass(kind, Exception) | NULL * null
-        return self[kind]
-
-
-_TRAITS = _Traits()
-
-
-def traits(values: Sequence[Any]) -> int:
-    """Whether a column holds anything to wait for, errors or nulls; 0 for the usual one."""
-    found = 0
-    for kind in set(map(type, values)):
-        found |= _TRAITS[kind]
-    return found
+from engine.traits import WAITS, traits, waits
 
 
 def opened(values: Sequence[Any], field: Field, depth: int, waiting: list[tuple[list[Any], int]]) -> Sequence[Any]:
     """The values with all lists made lists, `depth` deep; what must be awaited is noted with its place in ours."""
     if traits(values) & WAITS:
         values = list(values)
-        waiting.extend((values, number) for number, value in enumerate(values) if _waits(value))
+        waiting.extend((values, number) for number, value in enumerate(values) if waits(value))
     if depth == 0:
         return values
     opened = list(values)
     for number, value in enumerate(values):
-        opened[number] = value if _waits(value) else _open(value, field, depth, waiting, (opened, number))
+        opened[number] = value if waits(value) else _open(value, field, depth, waiting, (opened, number))
     waiting[:] = [(opened if container is values else container, number) for container, number in waiting]
     return opened
-
-
-def _waits(value: Any) -> int:
-    return _TRAITS[type(value)] & WAITS
 
 
 def _open(value: Any, field: Field, depth: int, waiting: list[tuple[list[Any], int]], place: tuple[list[Any], int]) -> Any:
@@ -92,9 +64,9 @@ async def arrivals(values: Sequence[Any], field: Field) -> list[Any]:
     """What each value was awaited to, or the exception it raised; a value that needs no awaiting is itself."""
     if len(values) == 1:  # a task often costs more than what is awaited
         return [await _arrival(values[0], field)]
-    awaited = [value.fetch(field.selection) if isinstance(value, Deferred) else value for value in values if _waits(value)]
+    awaited = [value.fetch(field.selection) if isinstance(value, Deferred) else value for value in values if waits(value)]
     found = iter(await asyncio.gather(*awaited, return_exceptions=True))
-    arrived = [next(found) if _waits(value) else value for value in values]
+    arrived = [next(found) if waits(value) else value for value in values]
     for value in arrived:
         if isinstance(value, BaseException) and not isinstance(value, Exception):
             raise value  # a cancellation is nobody's value
@@ -103,7 +75,7 @@ async def arrivals(values: Sequence[Any], field: Field) -> list[Any]:
 
 async def _arrival(value: Any, field: Field) -> Any:
     try:
-        if _TRAITS[type(value)] & WAITS and not isinstance(value, Deferred):
+        if waits(value) and not isinstance(value, Deferred):
             value = await value
         return await value.fetch(field.selection) if isinstance(value, Deferred) else value
     except Exception as error:

@@ -12,13 +12,15 @@ from graphql.pyutils import Path
 
 from engine.deferred import Deferred
 
+WAITED_FOR = (CoroutineType, asyncio.Future)
+
 
 def awaitable(value: Any) -> TypeGuard[Any]:
     """Whether the executor should await a resolver's value: coroutines, futures and tasks only.
 
     graphql-core awaits whatever has `__await__`. Rows of some ORMs have it, and would be fetched again one by one.
     """
-    return isinstance(value, CoroutineType | asyncio.Future)
+    return isinstance(value, WAITED_FOR)
 
 
 class Core(Executor[None]):

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 from graphql import (
@@ -32,10 +31,10 @@ from engine.deferred import BatchOf, no_batch
 from engine.documents import Document, Library
 from engine.limits import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, Limits, Params, Rejected, refuse
 from engine.masking import masked
-from engine.plan import Plan, switches
+from engine.plan import Plan, switched, switches
 from engine.plans import Plans
 from engine.variables import coerced
-from engine.walk import Walk, fits
+from engine.walk import Walk
 
 Present = Callable[[GraphQLError, Any], dict[str, Any]]
 Result = dict[str, Any]
@@ -68,8 +67,8 @@ class Engine:
     `trusted` are texts of documents by their ids, kept for ever (engine/persisted.py); raises `Unusable` for bad ones.
     `batch_of` finds a field's batch function (deferred.py).
 
-    Operations are executed by plans (walk.py). Those that no plan can be made of, all where not `compiled`, go to
-    graphql-core's `executor`; `fallbacks` counts them by reason.
+    Operations are executed by plans (walk.py). They go to graphql-core's `executor` where it is one of the caller's own,
+    which may do anything, or where they are not to be `compiled`; `fallbacks` counts them by reason.
     """
 
     def __init__(
@@ -89,7 +88,8 @@ class Engine:
         self.schema = schema
         self.limits = limits or Limits()
         self._present, self._cost_of, self._executor_class = present, cost_of, executor
-        self._batch_of, self._compiled = batch_of, compiled
+        self._batch_of = batch_of
+        self._unfit = "not compiled" if not compiled else "an executor of its own" if executor is not Core else None
         self.fallbacks: Counter[str] = Counter()
         self.plans = Plans()
         self._library = Library(schema, self.limits, rules, trusted)
@@ -147,8 +147,8 @@ class Engine:
         return self._answer(operation, context, await self._executed(operation, context))
 
     async def _executed(self, operation: Operation, context: Any, root: Any = None) -> ExecutionResult:
-        if reason := self._unfit(operation):
-            self.fallbacks[reason] += 1
+        if self._unfit:
+            self.fallbacks[self._unfit] += 1
             executor = self._executor(operation, operation.variables, context, root)
             pending: Any = executor.execute_operation(operation.kind == "mutation")
             result: ExecutionResult = await pending if awaitable(pending) else pending
@@ -163,9 +163,6 @@ class Engine:
         finally:
             self.plans.keep(key, plan)
 
-    def _unfit(self, operation: Operation) -> str | None:
-        return fits(operation.source.details) if self._compiled else "not compiled"
-
     def _plan_key(self, operation: Operation) -> Hashable:
         """A document's operation has a plan for each way in which its directives may turn out."""
         source, name = operation.source, operation.name
@@ -174,8 +171,10 @@ class Engine:
         return (source.id, name, *map(operation.variables.coerced.get, source.switches[name]))
 
     def _planned(self, operation: Operation) -> Plan:
-        details, core = operation.source.details, partial(self._executor, operation)
-        return Plan(self.schema, operation.definition, details, operation.variables, self._batch_of, core)
+        source, name = operation.source, operation.name
+        variables = switched(operation.variables, source.switches[name])
+        core = self._executor(operation, variables)
+        return Plan(self.schema, operation.definition, source.details, variables, self._batch_of, core)
 
     def _executor(
         self, operation: Operation, variables: VariableValues, context: Any = None, root: Any = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from functools import lru_cache
 from math import isfinite
 from typing import Any
 
@@ -22,6 +21,8 @@ from graphql import (
     Undefined,
 )
 from graphql.pyutils import inspect
+
+from engine.traits import ERROR, NULL, traits
 
 _NONE = type(None)
 _INT = range(-(2**31), 2**31)
@@ -57,9 +58,9 @@ class Leaf:
         """The coerced column. None stays None, an exception stays itself, and what fails becomes its exception."""
         if isinstance(self._kind, GraphQLEnumType) and (names := self._names(values)):
             return [names[value] for value in values]
-        if not any(map(_odd, set(map(type, values)))):
+        if not traits(values) & (ERROR | NULL):
             found = collected(len(values), map(self._coerce, values))
-            if not any(map(_odd, set(map(type, found)))):
+            if not traits(found) & (ERROR | NULL):
                 return found
         else:
             found = collected(len(values), map(self._one, values))
@@ -84,11 +85,6 @@ class Leaf:
         distinct = list(set(values))
         names = collected(len(distinct), map(self._one, distinct))
         return {value: self._checked(value, name) for value, name in zip(distinct, names, strict=True)}
-
-
-@lru_cache(1_000)
-def _odd(kind: type) -> bool:
-    return kind is _NONE or kind is type(Undefined) or issubclass(kind, Exception)
 
 
 def _of_scalar(kind: Any) -> tuple[type | None, None]:

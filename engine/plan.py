@@ -1,4 +1,4 @@
-"""Plans: what is worked out of a valid operation once, and kept with its document.
+"""Plans: what is worked out of a valid operation once, and kept (plans.py).
 
 A plan is a tree. A `Shape` is the selection set of one object type, its fields in response order, and makes their rows. A
 `Field` is one response key of a shape: the merged field nodes, the way to resolve them, and, below an object, an interface
@@ -11,7 +11,7 @@ engine/walk.py executes a plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -41,14 +41,17 @@ from graphql.execution.values import VariableValues, coerce_argument
 
 from engine.deferred import BatchOf, Selected, Selection
 from engine.leaves import Leaf
-from engine.resolution import Get, Resolve, getter, resolution
+from engine.resolution import Resolve, resolution, unchanging
 
 Row = dict[str, Any]
-SCALARS = (str, int, float, bool, type(None))
 
 
 class Plan:
-    """An operation, ready to be executed for any variables that give its directives the same answers."""
+    """An operation, ready to be executed for any variables that give its directives the same answers.
+
+    `variables` are these answers, and nothing else of the caller's: a plan outlives the request. `core` is graphql-core's
+    executor of the operation, for what it defines and no execution changes.
+    """
 
     def __init__(
         self,
@@ -57,17 +60,11 @@ class Plan:
         fragments: dict[str, FragmentDetails],
         variables: VariableValues,
         batch_of: BatchOf,
-        core: Callable[[VariableValues], Executor[Any]],
+        core: Executor[Any],
     ) -> None:
-        names = switches(operation, fragments)
         self.size = 0  # fields, of all shapes so far
         self.schema, self.operation, self.fragments, self.batch_of = schema, operation, fragments, batch_of
-        # Only what the directives read is kept: a plan outlives the request, and its caller's variables must not.
-        self.variables = VariableValues(
-            {name: value for name, value in variables.sources.items() if name in names},
-            {name: value for name, value in variables.coerced.items() if name in names},
-        )
-        self.core = core(self.variables)  # of graphql-core, for what it defines and no execution changes
+        self.variables, self.core = variables, core
         root = schema.get_root_type(operation.operation)
         assert root is not None, "validation knows the root type"  # noqa: S101
         self.root = Shape(self, root, collect_fields(schema, fragments, self.variables, root, operation).grouped_field_set)
@@ -131,7 +128,6 @@ class Field:
         self.details = details
         self._plan, self._shapes = plan, dict[str, Shape]()
         self._given = self._simple_arguments()
-        self.get: Get | None = getter(plan.schema, self, plan.batch_of(definition))
         self.resolve: Resolve = resolution(plan.schema, self, plan.batch_of(definition))
 
     def below(self, kind: GraphQLObjectType) -> Shape:
@@ -175,7 +171,7 @@ class Field:
                     coerce_argument(known, self.nodes[0], name, argument, _argument(self.nodes[0], name), None, None)
         except Exception:  # raised again for each execution, where it belongs
             return None
-        return Given(known, variables) if all(isinstance(value, SCALARS) for value in known.values()) else None
+        return Given(known, variables) if unchanging(known) else None
 
     @cached_property
     def selection(self) -> Selection | None:
@@ -218,7 +214,15 @@ def switches(operation: OperationDefinitionNode, fragments: Mapping[str, Fragmen
     return tuple(sorted(name for name in read & declared.keys() if print_ast(declared[name]) in {"Boolean", "Boolean!"}))
 
 
-def _switches(node: Node) -> Iterator[str]:
+def switched(variables: VariableValues, names: tuple[str, ...]) -> VariableValues:
+    """The variables of these names only."""
+    return VariableValues(
+        {name: value for name, value in variables.sources.items() if name in names},
+        {name: value for name, value in variables.coerced.items() if name in names},
+    )
+
+
+def _switches(node: Node) -> list[str]:
     found: list[str] = []
 
     class Directives(Visitor):
@@ -227,7 +231,7 @@ def _switches(node: Node) -> Iterator[str]:
                 found.extend(_variables(directive))
 
     visit(node, Directives())
-    return iter(found)
+    return found
 
 
 def _variables(node: Node) -> list[str]:

@@ -10,13 +10,11 @@ would have given it; a field without a resolver is read from the object.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from functools import partial
 from operator import attrgetter
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLSchema, default_field_resolver
@@ -24,6 +22,7 @@ from strawberry.relay import GlobalID
 from strawberry.types.arguments import _is_leaf_type, _is_optional_leaf_type, convert_arguments
 from strawberry.types.field import StrawberryField
 
+from engine.core import awaitable
 from engine.deferred import Batch, Deferred
 from engine.leaves import collected
 
@@ -47,7 +46,6 @@ class Later:
 
 
 Resolve = Callable[["Walk", "Level"], Column | Later]
-Get = Callable[[Any], Any]
 
 
 def resolution(schema: GraphQLSchema, field: Field, batch: Batch | None) -> Resolve:
@@ -59,7 +57,9 @@ def resolution(schema: GraphQLSchema, field: Field, batch: Batch | None) -> Reso
         return _batched(schema, field, batch, declared)
     if declared is None:
         return _called(field, field.definition.resolve or default_field_resolver)
-    return _got(field.get) if field.get else _direct(schema, field, declared)
+    if get := _getter(declared):
+        return lambda walk, level: collected(len(level.sources), map(get, level.sources))
+    return _direct(schema, field, declared)
 
 
 def _of_strawberry(definition: Any) -> StrawberryField | None:
@@ -79,11 +79,8 @@ def _declared(schema: GraphQLSchema, definition: Any) -> StrawberryField | None:
     return declared
 
 
-def getter(schema: GraphQLSchema, field: Field, batch: Batch | None) -> Get | None:
-    """A function of the object alone, for a field that nothing else is needed for: an attribute, a resolver of its root."""
-    declared = _declared(schema, field.definition)
-    if declared is None or batch or field.name == "__typename":
-        return None
+def _getter(declared: StrawberryField) -> Callable[[Any], Any] | None:
+    """A function of the object alone, where nothing else is needed: an attribute's, or a resolver's of its root."""
     if declared.base_resolver is not None:
         function: Any = declared.base_resolver.wrapped_func
         return function if _reserved(declared.base_resolver) == {"root": None} and not declared.arguments else None
@@ -91,10 +88,6 @@ def getter(schema: GraphQLSchema, field: Field, batch: Batch | None) -> Get | No
         return attrgetter(declared.python_name)
     reader, name = declared.default_resolver, declared.python_name
     return lambda source: reader(source, name)
-
-
-def _got(get: Get) -> Resolve:
-    return lambda walk, level: collected(len(level.sources), map(get, level.sources))
 
 
 def _called(field: Field, resolver: Callable[..., Any]) -> Resolve:
@@ -119,14 +112,15 @@ def _shared(arguments: Arguments) -> Arguments:
         found = arguments()
     except Exception:
         return arguments
-    if FLAT.issuperset(map(type, found.values())) or not any(map(_is_open, found.values())):
+    if unchanging(found):
         return lambda: found
     first = iter([found])
     return lambda: next(first, None) or arguments()
 
 
-def _is_open(value: Any) -> bool:
-    return type(value) not in FLAT and not isinstance(value, Enum)
+def unchanging(arguments: dict[str, Any]) -> bool:
+    """Whether nobody can change them, so that all may get the same."""
+    return all(type(value) in FLAT or isinstance(value, Enum) for value in arguments.values())
 
 
 def _conversion(schema: Any, field: Field, declared: StrawberryField | None) -> Callable[[Walk, Level], Arguments]:
@@ -217,7 +211,7 @@ def _batched(schema: GraphQLSchema, field: Field, batch: Batch, declared: Strawb
             return [error] * len(level.sources)
         if isinstance(found, Deferred):
             return Later(found.fetch(field.selection))
-        return Later(found) if isinstance(found, CoroutineType | asyncio.Future) else of_size(len(level.sources), found)
+        return Later(found) if awaitable(found) else of_size(len(level.sources), found)
 
     return resolve
 

@@ -18,27 +18,25 @@ that follows from it.
 
 **Errors.** A resolver's exception is its value. When it is met in completing, faults.py locates it and puts null where null
 may be; rows hang in their places before anything below them can fail.
-
-What this can't do goes to graphql-core: see `fits`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, GraphQLResolveInfo, Undefined
-from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.executor import default_type_resolver, invalid_return_type_error
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 
-from engine.columns import ERROR, NULL, WAITS, arrivals, coerced, missing, opened, traits
+from engine.columns import arrivals, coerced, missing, opened
 from engine.faults import Faults
 from engine.level import Found, Level, Place, Spread
 from engine.plan import Field, Plan
 from engine.resolution import Column, Later, of_size
+from engine.traits import ERROR, NULL, WAITS, traits
 
 
 class Walk:
@@ -308,10 +306,3 @@ def _right_by_class(kind: GraphQLObjectType, sources: Sequence[Any]) -> bool:
         return False
     of_class = {type(source): source for source in sources}
     return all(kind.is_type_of(source, None) for source in of_class.values())  # type: ignore[misc, arg-type]
-
-
-def fits(fragments: Mapping[str, FragmentDetails]) -> str | None:
-    """Why an operation has to go to graphql-core; None when a plan can be made of it."""
-    if any(fragment.variable_signatures for fragment in fragments.values()):
-        return "fragment variables"
-    return None
