@@ -62,24 +62,22 @@ async def _gathered(values: AsyncIterable[Any]) -> list[Any]:
 
 async def arrivals(values: Sequence[Any], field: Field) -> list[Any]:
     """What each value was awaited to, or the exception it raised; a value that needs no awaiting is itself."""
-    if len(values) == 1:  # a task often costs more than what is awaited
-        return [await _arrival(values[0], field)]
-    awaited = [value.fetch(field.selection) if isinstance(value, Deferred) else value for value in values if waits(value)]
-    found = iter(await asyncio.gather(*awaited, return_exceptions=True))
-    arrived = [next(found) if waits(value) else value for value in values]
-    for value in arrived:
+    found = await asyncio.gather(*(arrival(value, field) for value in values if waits(value)), return_exceptions=True)
+    for value in found:
         if isinstance(value, BaseException) and not isinstance(value, Exception):
             raise value  # a cancellation is nobody's value
-    return await arrivals(arrived, field) if traits(arrived) & WAITS else arrived
+    arrived = iter(found)
+    return [next(arrived) if waits(value) else value for value in values]
 
 
-async def _arrival(value: Any, field: Field) -> Any:
+async def arrival(value: Any, field: Field) -> Any:
+    """What a value was awaited to, or the exception it raised."""
     try:
-        if waits(value) and not isinstance(value, Deferred):
-            value = await value
-        return await value.fetch(field.selection) if isinstance(value, Deferred) else value
+        while waits(value):
+            value = await (value.fetch(field.selection) if isinstance(value, Deferred) else value)
     except Exception as error:
         return error
+    return value
 
 
 def coerced(field: Field, value: Any, place: Place, faults: list[tuple[Place, Exception]]) -> Any:

@@ -55,7 +55,7 @@ class Faults:
         if level.parent is None or level.field is None:
             self._keep((), (*level.order(number), field.position, *place), error)
             return
-        self._climb(level.parent, level.owners[number], level.field, level.place(number), error)
+        self._climb(level.parent, level.owner(number), level.field, level.place(number), error)
 
     def _put_null(self, level: Level, number: int, field: Field, place: Place, error: GraphQLError) -> None:
         position = (*level.position(number), field.key, *place)

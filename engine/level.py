@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -16,24 +17,21 @@ Place = tuple[int, ...]
 class Level:
     """`sources` are the objects and `rows` their answers; `owners` and `places` say where each hangs in the level above."""
 
-    __slots__ = ("field", "owners", "parent", "paths", "places", "rows", "shape", "sources")
+    __slots__ = ("field", "found", "parent", "paths", "rows", "shape", "sources")
 
-    def __init__(
-        self,
-        shape: Shape,
-        sources: Sequence[Any],
-        parent: Level | None,
-        field: Field | None,
-        owners: Sequence[int],
-        places: Sequence[Any],
-    ) -> None:
-        self.shape, self.sources, self.parent, self.field = shape, sources, parent, field
-        self.owners, self.places = owners, places
+    def __init__(self, shape: Shape, found: Found | Lists, parent: Level | None = None, field: Field | None = None) -> None:
+        self.shape, self.found, self.sources = shape, found, found.sources
+        self.parent, self.field = parent, field
         self.rows: list[Row] = []
         self.paths: dict[int, Path] = {}
 
+    def owner(self, number: int) -> int:
+        """Which row of the level above it hangs off."""
+        return self.found.owners[number]
+
     def place(self, number: int) -> Place:
-        return _place(self.places[number]) if self.places else ()
+        """Where in its owner's lists, if any."""
+        return self.found.place(number)
 
     def position(self, number: int) -> tuple[Any, ...]:
         """Where the row stands in the answer, as keys and list positions."""
@@ -45,7 +43,7 @@ class Level:
         if self.parent is None or self.field is None:
             return None
         if number not in self.paths:
-            path = Path(self.parent.path(self.owners[number]), self.field.key, self.parent.shape.kind.name)
+            path = Path(self.parent.path(self.owner(number)), self.field.key, self.parent.shape.kind.name)
             for position in self.place(number):
                 path = path.add_key(position, None)
             self.paths[number] = path
@@ -55,7 +53,7 @@ class Level:
         """Where the row stands among all others, in response order."""
         if self.parent is None or self.field is None:
             return ()
-        return (*self.parent.order(self.owners[number]), self.field.position, *self.place(number))
+        return (*self.parent.order(self.owner(number)), self.field.position, *self.place(number))
 
 
 class Found(NamedTuple):
@@ -69,6 +67,11 @@ class Found(NamedTuple):
 
     def place(self, number: int) -> Place:
         return _place(self.places[number]) if self.places else ()
+
+    def hang(self, rows: Sequence[Row]) -> None:
+        """Put the objects' rows where they belong."""
+        for holder, key, row in zip(self.holders, self.keys, rows, strict=True):
+            holder[key] = row
 
     def part(self, numbers: Sequence[int]) -> Found:
         """Some of them."""
@@ -98,6 +101,34 @@ class Spread(NamedTuple):
         self.places.extend(range(size))
         self.holders.extend(repeat(inner, size))
         self.keys.extend(range(size))
+
+
+class Lists:
+    """The objects of lists without nulls and failures, one list for each row of the level above: as `Found`, but who hangs
+    where is worked out only when something fails."""
+
+    def __init__(self, values: Sequence[Sequence[Any]], sources: Sequence[Any], holders: Sequence[Row], key: str) -> None:
+        self.sources = sources
+        self._values, self._holders, self._key = values, holders, key
+
+    @cached_property
+    def owners(self) -> Sequence[int]:
+        return [owner for owner, value in enumerate(self._values) for _ in value]
+
+    @cached_property
+    def _places(self) -> Sequence[int]:
+        return [place for value in self._values for place in range(len(value))]
+
+    def place(self, number: int) -> Place:
+        return (self._places[number],)
+
+    def hang(self, rows: list[Row]) -> None:
+        """Put the objects' rows where they belong."""
+        key, start = self._key, 0
+        for holder, value in zip(self._holders, self._values, strict=True):
+            end = start + len(value)
+            holder[key] = rows[start:end]
+            start = end
 
 
 def _place(place: Any) -> Place:

@@ -11,7 +11,7 @@ engine/walk.py executes a plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -40,8 +40,10 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues, coerce_argument
 
 from engine.deferred import BatchOf, Selected, Selection
-from engine.leaves import Leaf
-from engine.resolution import Resolve, resolution, unchanging
+from engine.leaves import Leaf, unplain
+from engine.resolution import Resolve, attribute, resolution, unchanging
+from engine.rows import DEEPEST, Rows, reader
+from engine.traits import MOST_CLASSES, TRAITS, traits
 
 Row = dict[str, Any]
 
@@ -71,32 +73,31 @@ class Plan:
 
 
 class Shape:
-    """What is selected of one object type."""
+    """What is selected of one object type. `called` are the fields that are not plain (engine/rows.py)."""
 
-    def __init__(self, plan: Plan, kind: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]]) -> None:
+    def __init__(
+        self, plan: Plan, kind: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]], depth: int = DEEPEST
+    ) -> None:
         found = [(key, plan.schema.get_field(kind, details[0].node.name.value), details) for key, details in grouped.items()]
         self.kind = kind
         self.fields = [
-            Field(plan, kind, position, key, definition, details)
+            Field(plan, kind, position, key, definition, details, depth)
             for position, (key, definition, details) in enumerate(found)
             if definition is not None
         ]
         plan.size += len(self.fields)
-        self.make = _row_maker(self.fields)
+        self.called = [field for field in self.fields if not field.plain]
+        self.leaves = [field.key for field in self.fields if field.leaf]
 
+    @cached_property
+    def rows(self) -> Rows:
+        """Makes rows of objects, and of the columns of those leaves that are called; raises where a value isn't plain."""
+        return reader(self.fields, plain=True)
 
-def _row_maker(fields: Sequence[Field]) -> Callable[[int, Sequence[Sequence[Any]]], list[Row]]:
-    """A function of the number of rows and the leaf fields' columns. Objects' keys hold their place with null.
-
-    Written out as source, because a dict display in a comprehension makes a row in a third of `dict(zip(...))`'s time. The
-    source holds nothing but response keys, which the grammar keeps to letters, digits and underscores.
-    """
-    names = {field.key: f"v{number}" for number, field in enumerate(fields) if field.leaf}
-    row = ", ".join(f'"{field.key}": {names.get(field.key)}' for field in fields)
-    source = ", ".join(names.values())
-    loop = f"for {source}{',' if len(names) == 1 else ''} in zip(*columns)" if names else "for _ in range(size)"
-    maker: Callable[[int, Sequence[Sequence[Any]]], list[Row]] = eval(f"lambda size, columns: [{{{row}}} {loop}]")  # noqa: S307
-    return maker
+    @cached_property
+    def rows_of_columns(self) -> Rows:
+        """Makes rows of objects and of the columns of all leaves."""
+        return reader(self.fields, plain=False)
 
 
 class Given(NamedTuple):
@@ -117,6 +118,7 @@ class Field:
         key: str,
         definition: Any,
         details: list[FieldDetails],
+        depth: int,
     ) -> None:
         self.parent, self.position, self.key, self.definition = parent, position, key, definition
         self.nodes: list[FieldNode] = [each.node for each in details]
@@ -128,14 +130,59 @@ class Field:
         self.details = details
         self._plan, self._shapes = plan, dict[str, Shape]()
         self._given = self._simple_arguments()
-        self.resolve: Resolve = resolution(plan.schema, self, plan.batch_of(definition))
+        batch = plan.batch_of(definition)
+        self.resolve: Resolve = resolution(plan.schema, self, batch)
+        self.attribute = attribute(plan.schema, self, batch)
+        self.right = set[type]()  # classes whose objects are the field's one type
+        self.plain = self._is_plain(depth)
 
-    def below(self, kind: GraphQLObjectType) -> Shape:
-        """What is selected of an object of this type below the field."""
+    def _is_plain(self, depth: int) -> bool:
+        if self.name == "__typename":
+            return True
+        if self.depth or self.attribute is None:
+            return False
+        if self.leaf:
+            return True
+        if self.abstract or not depth or not _by_class(self.kind):
+            return False
+        with suppress(GraphQLError):  # a directive of a field below is given null: told when an object is met
+            return not self.below(self.kind, depth - 1).called
+        return False
+
+    @property
+    def inner(self) -> list[Field]:
+        """What is selected of the field's one object type."""
+        return self.below(self.kind).fields
+
+    def admits(self, sources: Sequence[Any]) -> bool:
+        """Whether these are objects of the field's one type, all by their classes; no nulls, no errors, nothing to wait for."""
+        if self.right.issuperset(map(type, sources)):
+            return True
+        if traits(sources):
+            return False
+        try:
+            for source in sources:
+                if type(source) not in self.right:
+                    self.admit(source)
+        except Exception:  # told by the longer way
+            return False
+        return True
+
+    def admit(self, source: Any) -> None:
+        """Note the class of an object of the field's one type. Raises, or Unplain, where it is none, or not by its class."""
+        kind = self.kind
+        if TRAITS[type(source)] or not _by_class(kind) or not (kind.is_type_of is None or kind.is_type_of(source, None)):
+            unplain(source)
+        if len(self.right) > MOST_CLASSES:
+            self.right.clear()
+        self.right.add(type(source))
+
+    def below(self, kind: GraphQLObjectType, depth: int = DEEPEST) -> Shape:
+        """What is selected of an object of this type below the field. What is plain is looked for `depth` deep."""
         if kind.name not in self._shapes:
             plan = self._plan
             found = collect_subfields(plan.schema, plan.fragments, plan.variables, plan.operation, kind, self.details)
-            self._shapes[kind.name] = Shape(plan, kind, found.grouped_field_set)
+            self._shapes[kind.name] = Shape(plan, kind, found.grouped_field_set, depth)
         return self._shapes[kind.name]
 
     def arguments(self, variables: VariableValues) -> dict[str, Any]:
@@ -187,6 +234,11 @@ class Field:
                 for field in self.below(kind).fields:
                     found.setdefault(field.name, []).append(Selected(field.definition, field.selection))
         return found
+
+
+def _by_class(kind: Any) -> bool:
+    """Whether an object is of this type, or not, by nothing but its class."""
+    return kind.is_type_of is None or getattr(kind.is_type_of, "by_class", False)
 
 
 def _argument(node: FieldNode, name: str) -> ArgumentNode | None:

@@ -25,6 +25,7 @@ from strawberry.types.field import StrawberryField
 from engine.core import awaitable
 from engine.deferred import Batch, Deferred
 from engine.leaves import collected
+from engine.rows import readable
 
 if TYPE_CHECKING:
     from engine.level import Level
@@ -60,6 +61,14 @@ def resolution(schema: GraphQLSchema, field: Field, batch: Batch | None) -> Reso
     if get := _getter(declared):
         return lambda walk, level: collected(len(level.sources), map(get, level.sources))
     return _direct(schema, field, declared)
+
+
+def attribute(schema: GraphQLSchema, field: Field, batch: Batch | None) -> str | None:
+    """The attribute that a field reads of its object, if it does nothing else."""
+    declared = None if batch else _declared(schema, field.definition)
+    if declared is None or declared.base_resolver is not None or declared.default_resolver is not getattr:
+        return None
+    return declared.python_name if readable(declared.python_name) else None
 
 
 def _of_strawberry(definition: Any) -> StrawberryField | None:
@@ -100,10 +109,20 @@ def _called(field: Field, resolver: Callable[..., Any]) -> Resolve:
             info = walk.info(level, number, field)
             return resolver(source, info, **arguments())
 
-        size = len(level.sources)
-        return collected(size, map(call, level.sources, range(size)))
+        return _each(level, call)
 
     return resolve
+
+
+def _each(level: Level, call: Callable[[Any, int], Any]) -> Column:
+    """What is called for each object, or what that raised."""
+    size = len(level.sources)
+    if size > 1:
+        return collected(size, map(call, level.sources, range(size)))
+    try:
+        return [call(level.sources[0], 0)]
+    except Exception as error:
+        return [error]
 
 
 def _shared(arguments: Arguments) -> Arguments:
@@ -147,7 +166,10 @@ def _converted(schema: Any, field: Field, declared: StrawberryField | None) -> C
         return lambda walk, level: {names[name]: value for name, value in field.arguments(walk.variables).items()}
 
     def converted(walk: Walk, level: Level) -> dict[str, Any]:
-        info, given = _info(walk, level, 0, field, declared), field.arguments(walk.variables)
+        given = field.arguments(walk.variables)
+        if not given:
+            return given
+        info = _info(walk, level, 0, field, declared)
         return convert_arguments(given, declared.arguments, owner.scalar_registry, owner.config, info)
 
     return converted
@@ -181,8 +203,7 @@ def _direct(schema: GraphQLSchema, field: Field, declared: StrawberryField) -> R
                 return function(source, **given)
             return function(**{named["root"]: source}, **given)
 
-        size = len(level.sources)
-        return collected(size, map(call, level.sources, range(size)))
+        return _each(level, call)
 
     return resolve
 

@@ -11,11 +11,12 @@ from engine.core import WAITED_FOR
 from engine.deferred import Deferred
 
 WAITS, ERROR, NULL = 1, 2, 4
+MOST_CLASSES = 1_000  # kept: classes made on the fly must not live for ever
 
 
 class _Traits(dict[type, int]):
     def __missing__(self, kind: type) -> int:
-        if len(self) > 1_000:  # classes made on the fly must not live for ever
+        if len(self) > MOST_CLASSES:
             self.clear()
         waits = issubclass(kind, (*WAITED_FOR, Deferred))
         null = kind is type(None) or kind is type(Undefined)
@@ -23,17 +24,17 @@ class _Traits(dict[type, int]):
         return self[kind]
 
 
-_TRAITS = _Traits()
+TRAITS = _Traits()
 
 
 def traits(values: Sequence[Any]) -> int:
     """Whether a column holds anything to wait for, errors or nulls; 0 for the usual one."""
     found = 0
     for kind in set(map(type, values)):
-        found |= _TRAITS[kind]
+        found |= TRAITS[kind]
     return found
 
 
 def waits(value: Any) -> int:
     """Whether a value is to be waited for."""
-    return _TRAITS[type(value)] & WAITS
+    return TRAITS[type(value)] & WAITS

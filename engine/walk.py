@@ -7,9 +7,9 @@ level's objects, a leaf's coercion one look at a column, an edge one call of its
 a handful of Python calls more than one of ten.
 
 **A level** knows its objects (`sources`), their answers (`rows`, dicts in response order) and how each hangs off the level
-above (`owners`: the row, `places`: the position in lists, if any). `enter` makes a level: it resolves each field for all
-objects, coerces leaves, makes the rows, hangs them up, and then completes the fields that hold objects, which enters the
-levels below.
+above (`found`). `_enter` calls what has to be called for all objects together, makes the rows, hangs them up, and then
+completes the fields that hold further objects, which enters the levels below. What is plain is read while the rows are made
+(rows.py); where something there is not what it should be, it becomes columns like the rest (columns.py, leaves.py).
 
 **What has to be awaited** (coroutines, futures, Deferred values, batches) becomes a *step*: a coroutine that awaits all of
 one field of one level together, and goes on below, synchronously, until it has left further steps. Steps run side by
@@ -24,19 +24,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, GraphQLResolveInfo, Undefined
 from graphql.execution.executor import default_type_resolver, invalid_return_type_error
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 
-from engine.columns import arrivals, coerced, missing, opened
+from engine.columns import arrival, arrivals, coerced, missing, opened
 from engine.faults import Faults
-from engine.level import Found, Level, Place, Spread
+from engine.level import Found, Level, Lists, Place, Spread
 from engine.plan import Field, Plan
 from engine.resolution import Column, Later, of_size
 from engine.traits import ERROR, NULL, WAITS, traits
+
+LISTS = frozenset({list, tuple})
+
+
+class _Got(NamedTuple):
+    """What the fields of a level gave: leaves' columns by key, what is to be completed, and columns with faults in them."""
+
+    columns: dict[str, Iterable[Any]]
+    unfinished: list[tuple[Field, Column | Later]]
+    faults: list[tuple[Field, Sequence[Any]]]
 
 
 class Walk:
@@ -49,11 +60,11 @@ class Walk:
 
     async def run(self, serially: bool = False) -> ExecutionResult:
         """The operation's answer, its errors in response order."""
-        level = Level(self.plan.root, [self.root], None, None, [0], [])
+        level = Level(self.plan.root, Found([self.root], [0], [], [{}], ["data"]))
         if serially:
             await self._serially(level)
         else:
-            self._enter(level, [{}], ["data"])
+            self._enter(level)
             await self._until_done()
         return ExecutionResult(None if self._faults.fatal else level.rows[0], self._faults.told() or None)
 
@@ -79,33 +90,38 @@ class Walk:
 
     # Levels
 
-    def _enter(self, level: Level, holders: Sequence[Any], keys: Iterable[Any]) -> None:
-        columns: list[Sequence[Any]] = []
-        unfinished: list[tuple[Field, Column | Later]] = []
-        faults: list[tuple[Field, Sequence[Any]]] = []
-        sources = level.sources
-        for field in level.shape.fields:
-            values = field.resolve(self, level)
-            leaf = field.leaf
-            if leaf is None:
-                unfinished.append((field, values))
-            elif field.depth or isinstance(values, Later):
-                columns.append([None] * len(sources))
-                unfinished.append((field, values))
-            elif leaf.right(values):
-                columns.append(values)
-            elif traits(values) & WAITS:
-                columns.append([None] * len(sources))
-                unfinished.append((field, values))
-            else:
-                columns.append(self._leaves(field, leaf.coerce(values), faults))
-        level.rows = level.shape.make(len(sources), columns)
-        for holder, key, row in zip(holders, keys, level.rows, strict=False):
-            holder[key] = row
-        for field, column in faults:
+    def _enter(self, level: Level) -> None:
+        shape, got = level.shape, _Got({}, [], [])
+        for field in shape.called:
+            self._resolve(level, field, got)
+        try:
+            level.rows = shape.rows(level.sources, *got.columns.values())
+        except Exception:  # something isn't plain, and columns know what
+            for field in shape.fields:
+                if field.plain:
+                    self._resolve(level, field, got)
+            level.rows = shape.rows_of_columns(level.sources, *(got.columns[key] for key in shape.leaves))
+        level.found.hang(level.rows)
+        for field, column in got.faults:
             self._faults.fail_each(level, field, column)
-        for field, values in unfinished:
+        for field, values in got.unfinished:
             self._complete(level, field, values)
+
+    def _resolve(self, level: Level, field: Field, got: _Got) -> None:
+        """Resolve a field: a leaf's column is made ready, if that can be done now, and everything else left unfinished."""
+        values, leaf = field.resolve(self, level), field.leaf
+        if leaf is None:
+            got.unfinished.append((field, values))
+        elif field.depth or isinstance(values, Later):
+            got.columns[field.key] = repeat(None)
+            got.unfinished.append((field, values))
+        elif leaf.right(values):
+            got.columns[field.key] = values
+        elif traits(values) & WAITS:
+            got.columns[field.key] = repeat(None)
+            got.unfinished.append((field, values))
+        else:
+            got.columns[field.key] = self._leaves(field, leaf.coerce(values), got.faults)
 
     def _leaves(self, field: Field, values: list[Any], faults: list[tuple[Field, Sequence[Any]]]) -> list[Any]:
         """The coerced column, null where there is a fault."""
@@ -120,7 +136,36 @@ class Walk:
         """Complete a field of a level, whose values these are; or leave a step that will."""
         if isinstance(values, Later):
             self._leave(field, [values.column], lambda columns: self._completed(level, field, columns))
-            return
+        elif (found := self._plainly(level, field, values)) is not None:
+            if found.sources:
+                self._enter_below(level, field, found, field.kind)
+            else:
+                found.hang([])
+        else:
+            self._complete_any(level, field, values)
+
+    def _plainly(self, level: Level, field: Field, values: Column) -> Found | Lists | None:
+        """The objects in the values, where that is all there is in them."""
+        if field.leaf or field.abstract:
+            return None
+        if field.depth == 0:
+            return self._one_each(level, field, values)
+        if field.depth > 1 or not LISTS.issuperset(map(type, values)):
+            return None
+        sources = values[0] if len(values) == 1 else list(chain.from_iterable(values))
+        return Lists(values, sources, level.rows, field.key) if field.admits(sources) else None
+
+    def _one_each(self, level: Level, field: Field, values: Column) -> Found | None:
+        if field.admits(values):
+            return Found(values, range(len(values)), [], level.rows, [field.key] * len(values))
+        if not field.nullable[0]:
+            return None
+        numbers = [number for number, value in enumerate(values) if value is not None]
+        sources, rows = [values[number] for number in numbers], level.rows
+        found = Found(sources, numbers, [], [rows[number] for number in numbers], [field.key] * len(numbers))
+        return found if field.admits(sources) else None
+
+    def _complete_any(self, level: Level, field: Field, values: Column) -> None:
         if field.depth:
             waiting: list[tuple[list[Any], int]] = []
             values = opened(values, field, field.depth, waiting)
@@ -153,7 +198,7 @@ class Walk:
         self._steps.append(self._step(field, awaited, go_on))
 
     async def _step(self, field: Field, awaited: Sequence[Any], go_on: Callable[[list[Any]], None]) -> list[Any]:
-        found = await arrivals(awaited, field)
+        found = [await arrival(awaited[0], field)] if len(awaited) == 1 else await arrivals(awaited, field)
         self._steps = []  # no other step runs until they are handed over
         go_on(found)
         steps, self._steps = self._steps, []
@@ -268,14 +313,14 @@ class Walk:
         if right:
             self._enter_below(level, field, found.part(right), kind)
 
-    def _enter_below(self, level: Level, field: Field, found: Found, kind: GraphQLObjectType) -> None:
+    def _enter_below(self, level: Level, field: Field, found: Found | Lists, kind: GraphQLObjectType) -> None:
         try:
             shape = field.below(kind)
         except GraphQLError as error:  # a directive of a field below is given null
             for number, owner in enumerate(found.owners):
                 self._faults.fail(level, owner, field, found.place(number), error)
             return
-        self._enter(Level(shape, found.sources, level, field, found.owners, found.places), found.holders, found.keys)
+        self._enter(Level(shape, found, level, field))
 
     # Infos
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import orjson
+from strawberry.schema.types.base_scalars import isoformat
 
 from engine.limits import refuse
 
@@ -40,8 +41,9 @@ def _children(value: Any) -> list[Any]:
 
 
 def dump(value: Any) -> bytes:
-    """Encode a response as JSON. Integers past 64 bits and lone surrogates, which orjson refuses, are kept."""
+    """Encode a response as JSON, dates and moments in ISO 8601. Integers past 64 bits and lone surrogates, which orjson
+    refuses, are kept."""
     try:
         return orjson.dumps(value)
     except TypeError:
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(value, allow_nan=False, separators=(",", ":"), default=isoformat).encode()

@@ -52,7 +52,7 @@ def _tuned(url: str) -> dict[str, Any]:
     tuned = expand_db_url(urlunsplit(parts._replace(query=urlencode(query))))
     if parts.scheme == "asyncpg":
         tuned["credentials"]["reset"] = _as_it_is
-        tuned["engine"] = "models.postgres"  # up to half of the connections are kept for reading
+        tuned["engine"] = "models.postgres"  # connections are kept at hand for single statements
     return tuned
 
 

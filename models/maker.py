@@ -28,11 +28,12 @@ class _Blank:
 def maker(model: type[Model], columns: Sequence[str], dialect: str) -> Make:
     """A function from the driver's rows, which hold these columns in this order, to rows of the model."""
     places = {f"v{place}": name for place, name in enumerate(columns)}
-    given: dict[str, Any] = {"Blank": _Blank, "model": model, "NOTHING": _NOTHING}
+    given: dict[str, Any] = {"Blank": _Blank, "model": model}
     lines = [f"row.{name} = {_value(model._meta.fields_map[name], dialect, place, given)}" for place, name in places.items()]
-    partial = len(columns) < len(model._meta.db_fields)
-    generated = model._meta.db_pk_column in model._meta.generated_db_fields
-    source = _SOURCE.format(unpacked=", ".join(places), partial=partial, own=not generated, lines="\n        ".join(lines))
+    _settle(model)
+    if len(columns) == len(model._meta.db_fields):
+        lines.append("row._partial = False")
+    source = _SOURCE.format(unpacked=", ".join(places), lines="\n        ".join(lines))
     exec(source, given)  # noqa: S102 - the source holds names of our own models' columns, nothing of a request
     made: Make = given["make"]
     return made
@@ -44,15 +45,18 @@ def make(found):
     add = rows.append
     for {unpacked}, in found:
         row = Blank()
-        row._partial = {partial}
-        row._saved_in_db = True
-        row._custom_generated_pk = {own}
-        row._await_when_save = NOTHING
         {lines}
         row.__class__ = model
         add(row)
     return rows
 """
+
+
+def _settle(model: type[Model]) -> None:
+    """Say once, on the class, what the ORM notes on each row. Rows that the ORM makes still say it of themselves."""
+    model._partial = model._saved_in_db = True
+    model._custom_generated_pk = model._meta.db_pk_column not in model._meta.generated_db_fields
+    model._await_when_save = _NOTHING
 
 
 def _value(field: Field[Any], dialect: str, place: str, given: dict[str, Any]) -> str:

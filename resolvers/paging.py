@@ -17,7 +17,7 @@ from models.errors import BadInput
 from models.rows import every, read
 from models.user import Staff
 from models.viewer import Viewer
-from resolvers.rows import columns, grouped
+from resolvers.rows import ID, columns, grouped
 
 DEFAULT = 20
 MOST = 100
@@ -149,7 +149,7 @@ class PageOfEach(Deferred):
         ]
 
     async def _rows(self, chosen: tuple[str, ...]) -> list[Any]:
-        keys, order = {parent.pk for parent in self.parents}, self.order.by(self.window)
+        keys, order = set(map(ID, self.parents)), self.order.by(self.window)
         return await read(self.found, chosen, *order, among=(self.owner, keys), limit=self.window.size + 1, each=True)
 
 

@@ -6,6 +6,7 @@ graphql-core selects nothing in advance: there all columns are read.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from graphql import GraphQLField
@@ -17,6 +18,7 @@ from engine.deferred import Deferred, Selection
 from models.rows import every, read
 
 Found = QuerySet[Any]
+ID = attrgetter("id")  # of a row; its `pk` takes ten times as long
 
 
 class One(Deferred):
@@ -41,11 +43,10 @@ class ByKey(Deferred):
         self.parents, self.attribute, self.found = parents, attribute, found
 
     async def fetch(self, selection: Selection | None) -> list[Any]:
-        keys = [getattr(parent, self.attribute) for parent in self.parents]
-        wanted = {key for key in keys if key is not None}
+        keys = list(map(attrgetter(self.attribute), self.parents))
+        wanted = {*keys} - {None}
         rows = await read(self.found, columns(self.found.model, [selection]), among=("id", wanted)) if wanted else ()
-        by_key = {row.id: row for row in rows}
-        return [by_key.get(key) for key in keys]
+        return list(map({row.id: row for row in rows}.get, keys))
 
 
 class ByParent(Deferred):
@@ -57,7 +58,7 @@ class ByParent(Deferred):
         self.parents, self.found, self.owner, self.order = parents, found, owner, order
 
     async def fetch(self, selection: Selection | None) -> list[list[Any]]:
-        wanted, keys = columns(self.found.model, [selection], self.owner), {parent.pk for parent in self.parents}
+        wanted, keys = columns(self.found.model, [selection], self.owner), set(map(ID, self.parents))
         return grouped(self.parents, self.owner, await read(self.found, wanted, *self.order, among=(self.owner, keys)))
 
 
@@ -71,17 +72,18 @@ class FirstOfEach(Deferred):
 
     async def fetch(self, selection: Selection | None) -> list[Any]:
         wanted = columns(self.found.model, [selection], self.owner, *(name.removeprefix("-") for name in self.order))
-        keys = {parent.pk for parent in self.parents}
+        keys = set(map(ID, self.parents))
         rows = await read(self.found, wanted, *self.order, among=(self.owner, keys), limit=1, each=True)
         return [next(iter(mine), None) for mine in grouped(self.parents, self.owner, rows)]
 
 
-def grouped(parents: Sequence[Model], owner: str, rows: Iterable[Any]) -> list[list[Any]]:
+def grouped(parents: Sequence[Model], owner: str, rows: Sequence[Any]) -> list[list[Any]]:
     """For each parent a list of its own of the rows whose column `owner` is its id, in their order."""
-    mine: dict[int, list[Any]] = {parent.pk: [] for parent in parents}
-    for row in rows:
-        mine[getattr(row, owner)].append(row)
-    return [mine[parent.pk] for parent in parents]
+    keys = list(map(ID, parents))
+    mine: dict[int, list[Any]] = {key: [] for key in keys}
+    for key, row in zip(map(attrgetter(owner), rows), rows, strict=True):
+        mine[key].append(row)
+    return list(map(mine.__getitem__, keys))
 
 
 def columns(model: type[Model], selections: Collection[Selection | None], *also: str) -> tuple[str, ...]:

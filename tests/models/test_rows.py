@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -179,6 +180,74 @@ async def test_a_reader_that_was_cancelled_or_lost_is_replaced(desk: Desk) -> No
         with pytest.raises(asyncpg.PostgresError):
             await client.read("SELECT nothing FROM nowhere", [])
     await read(Ticket.all())
-    for reader in client._idle:
-        reader.terminate()
+    pool: Any = client._pool
+    for reader in pool._idle:
+        reader.connection.terminate()
     assert len(await read(Ticket.all())) == 3
+
+
+async def small() -> Client:
+    """A client of two connections to the database in use."""
+    client = get_connection("default")
+    if not isinstance(client, Client):
+        pytest.skip("SQLite has one connection")
+    settings = {name: getattr(client, name) for name in ("user", "password", "database", "host", "port", "extra")}
+    extra = settings.pop("extra")
+    two = Client(**settings, connection_name="two", minsize=1, maxsize=2, **extra)
+    await two.create_connection(with_db=True)
+    return two
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_two_connections_serve_whoever_comes_goes_and_gives_up(desk: Desk, seed: int) -> None:
+    chance, client = Random(seed), await small()
+    pool: Any = client._pool
+
+    async def one(number: int) -> int:
+        found = await client.read("SELECT $1::int FROM pg_sleep($2)", [number, chance.random() / 100])
+        return int(found[0][0])
+
+    async def several(number: int) -> int:
+        connection = await pool.acquire()
+        try:
+            return int(await connection.fetchval("SELECT $1::int FROM pg_sleep(0.003)", number))
+        finally:
+            await pool.release(connection)
+
+    async def failing(number: int) -> int:
+        with pytest.raises(asyncpg.PostgresError):
+            await client.read("SELECT 1 / $1::int", [0])
+        return number
+
+    try:
+        for _ in range(10):
+            tasks = [asyncio.ensure_future(chance.choice([one, one, several, failing])(number)) for number in range(12)]
+            for task in chance.sample(tasks, 4):
+                await asyncio.sleep(chance.random() / 200)
+                task.cancel()
+            async with asyncio.timeout(20):
+                found = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(each == number or isinstance(each, asyncio.CancelledError) for number, each in enumerate(found))
+        assert [await one(number) for number in range(3)] == [0, 1, 2]
+        assert (pool._wanted, len(pool._idle)) == (0, pool._kept)
+    finally:
+        await client.close()
+
+
+async def test_a_transaction_gets_a_connection_though_statements_keep_coming(desk: Desk) -> None:
+    client = await small()
+    pool: Any = client._pool
+    going = True
+
+    async def reading() -> None:
+        while going:
+            await client.read("SELECT 1", [])
+
+    readers = [asyncio.create_task(reading()) for _ in range(6)]
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(20):
+        for _ in range(5):
+            await pool.release(await pool.acquire())
+    going = False
+    await asyncio.gather(*readers)
+    await client.close()

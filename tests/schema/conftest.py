@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 import billing
@@ -14,7 +15,7 @@ from billing import checkout
 from billing.checkout import Till
 from billing.sandbox import Sandbox
 from billing.seller import seller
-from engine import Engine, Params
+from engine import Engine, Params, dump
 from models.account import Account, Membership, Role
 from models.act import Act
 from models.file import File
@@ -62,9 +63,15 @@ def ask(engine: Engine, parts: Parts) -> Ask:
 
     async def asked(viewer: Viewer, query: str, **variables: Any) -> dict[str, Any]:
         operation = engine.prepare(Params(query=query, variables=variables), cost_limit=10**9)
-        return await engine.execute(operation, Context(viewer, parts))
+        return sent(await engine.execute(operation, Context(viewer, parts)))
 
     return asked
+
+
+def sent(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer as its client reads it."""
+    found: dict[str, Any] = orjson.loads(dump(answer))
+    return found
 
 
 @dataclass

@@ -15,6 +15,7 @@ from resolvers.ids import decode, encode
 from schema.errors import present
 from schema.fields import batch_of, cost_of
 from schema.root import schema
+from tests.schema.conftest import sent
 from tests.schema.test_statements import statements
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def documents(ids: list[str]) -> Iterator[str]:
 
 
 async def answer(engine: Engine, parts: Parts, viewer: Viewer, query: str) -> dict[str, Any]:
-    return await engine.execute(engine.prepare(Params(query=query), cost_limit=10**9), Context(viewer, parts))
+    return sent(await engine.execute(engine.prepare(Params(query=query), cost_limit=10**9), Context(viewer, parts)))
 
 
 async def test_every_field_answers_from_its_own_columns(

@@ -21,7 +21,7 @@ from resolvers.context import Context, Parts
 from schema.root import schema
 from tests.realtime.room import Peer as Socket
 from tests.realtime.room import Room, eventually
-from tests.schema.conftest import person, signed_in
+from tests.schema.conftest import person, sent, signed_in
 from tests.schema.test_isolation import selection
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ async def alone(engine: Engine, visitor: Visitor, query: str, sequence: int) -> 
     """What this visitor gets of one event when nobody else is there."""
     operation = engine.prepare(Params(query=query.replace("after: null", f"after: {sequence - 1}")), cost_limit=10**9)
     async with aclosing(engine.subscribe(operation, visitor.context)) as results:
-        return await anext(results)
+        return sent(await anext(results))
 
 
 @pytest.fixture

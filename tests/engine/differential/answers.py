@@ -17,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from datetime import date
 from typing import Any
 
 from graphql import GraphQLError, GraphQLSchema, is_non_null_type, located_error
@@ -128,7 +129,16 @@ async def run(engine: Engine, params: Params, context: Any, root: Any) -> dict[s
         answer = await engine.execute(operation, context)
     while left := [task for task in asyncio.all_tasks() - before if not task.done()]:
         await asyncio.gather(*left, return_exceptions=True)
-    return answer
+    return said(answer)  # type: ignore[no-any-return] # a dict's like
+
+
+def said(value: Any) -> Any:
+    """The same with every date and moment as its text, which is what the encoder makes of it (tests/engine/test_wire.py)."""
+    if isinstance(value, dict):
+        return {key: said(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [said(each) for each in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 class Expected:
@@ -201,8 +211,16 @@ def _same_story(mine: Any, theirs: Any, nulls: set[Place]) -> None:
     if not hasattr(mine, "calls"):
         return
     assert mine.effects == theirs.effects, f"effects\n  by plan: {mine.effects}\n  by core: {theirs.effects}"
-    calls = [{place: times for place, times in scene.calls.items() if _certain(place, nulls)} for scene in (mine, theirs)]
+    calls = [
+        {place: _counted(place, times) for place, times in scene.calls.items() if _certain(place, nulls)}
+        for scene in (mine, theirs)
+    ]
     assert calls[0] == calls[1], f"calls that differ: {set(calls[0].items()) ^ set(calls[1].items())}"
+
+
+def _counted(place: Place, times: int) -> int:
+    """An attribute may be read again where a row turned out not to be plain (engine/rows.py); a resolver is called once."""
+    return 1 if str(place[-1]).startswith(".") else times
 
 
 def _certain(place: Place, nulls: set[Place]) -> bool:
