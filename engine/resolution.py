@@ -11,19 +11,20 @@ would have given it; a field without a resolver is read from the object.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLSchema, default_field_resolver
-from strawberry.relay import GlobalID
-from strawberry.types.arguments import _is_leaf_type, _is_optional_leaf_type, convert_arguments
+from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
 from engine.core import awaitable
 from engine.deferred import Batch, Deferred
+from engine.inputs import Convert, Unknown, converter
 from engine.leaves import collected
 from engine.rows import readable
 
@@ -161,9 +162,15 @@ def _converted(schema: Any, field: Field, declared: StrawberryField | None) -> C
     if not declared.arguments:
         return None
     owner = schema._strawberry_schema.schema_converter
-    if all(_is_leaf(each.type, owner.scalar_registry) for each in declared.arguments):
-        names = {owner.config.name_converter.from_argument(each): each.python_name for each in declared.arguments}
-        return lambda walk, level: {names[name]: value for name, value in field.arguments(walk.variables).items()}
+    with suppress(Unknown):
+        known = {
+            owner.config.name_converter.from_argument(each): (
+                each.python_name,
+                converter(each.type, owner.scalar_registry, owner.config),
+            )
+            for each in declared.arguments
+        }
+        return lambda walk, level: _put(known, field.arguments(walk.variables))
 
     def converted(walk: Walk, level: Level) -> dict[str, Any]:
         given = field.arguments(walk.variables)
@@ -175,9 +182,12 @@ def _converted(schema: Any, field: Field, declared: StrawberryField | None) -> C
     return converted
 
 
-def _is_leaf(kind: Any, registry: Any) -> bool:
-    """Whether it is a scalar or an enum, maybe null, which Strawberry hands over as graphql-core coerced it."""
-    return _is_leaf_type(kind, registry, (GlobalID,)) or _is_optional_leaf_type(kind, registry, (GlobalID,))
+def _put(known: Mapping[str, tuple[str, Convert]], given: dict[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name, value in given.items():
+        python_name, convert = known[name]
+        found[python_name] = convert(value)
+    return found
 
 
 def _info(walk: Walk, level: Level, number: int, field: Field, declared: StrawberryField) -> Any:

@@ -129,13 +129,15 @@ def _each(found: QuerySet[Any], filters: list[Q], asked: Asked, marks: "_Marks")
     # What is put together here are names of our own models' columns, nothing of a request.
     order = ", ".join(f'"{name.removeprefix("-")}"{" DESC" if name[0] == "-" else ""}' for name in asked.order)
     columns = ", ".join(f'"{name}"' for name in asked.columns)
+    by = (name.removeprefix("-") for name in asked.order)  # read inside, to be ordered by outside
+    among, asked = asked.among, asked._replace(columns=tuple(dict.fromkeys((*asked.columns, asked.among, *by))))
     if marks.dialect == "postgres":
         keys, limit = marks.next(list), marks.next(int)
-        inner = _sql(_query(found, asked).filter(*filters, _is(asked.among, '"parent"."key"')), limit)
+        inner = _sql(_query(found, asked).filter(*filters, _is(among, '"parent"."key"')), limit)
         source = f'unnest({keys}::BIGINT[]) AS "parent"("key") CROSS JOIN LATERAL ({inner}) AS "found"'
         return f"SELECT {columns} FROM {source} ORDER BY {order}"  # noqa: S608
-    inner = _sql(_query(found, asked._replace(order=())).filter(*filters, marks.leaf(f"{asked.among}__in")))
-    place = f'row_number() OVER (PARTITION BY "{asked.among}" ORDER BY {order})'
+    inner = _sql(_query(found, asked._replace(order=())).filter(*filters, marks.leaf(f"{among}__in")))
+    place = f'row_number() OVER (PARTITION BY "{among}" ORDER BY {order})'
     ranked = f'SELECT *, {place} AS "place" FROM ({inner})'  # noqa: S608
     return f'SELECT {columns} FROM ({ranked}) WHERE "place" <= {marks.next(int)} ORDER BY {order}'  # noqa: S608
 

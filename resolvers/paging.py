@@ -4,6 +4,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -141,12 +142,15 @@ class PageOfEach(Deferred):
         self.parents, self.found, self.owner, self.order, self.window = parents, found, owner, order, window
 
     async def fetch(self, selection: Selection | None) -> list[Page]:
-        chosen = _chosen(self.found.model, selection, self.order, self.owner, self.order.column)
+        chosen = _chosen(self.found.model, selection, self.order, self.owner)
         lists = grouped(self.parents, self.owner, await self._rows(chosen) if chosen else ())
         return [
-            _page(rows, self.order, self.window, self.found.filter(**{self.owner: parent.pk}).count)
+            _page(rows, self.order, self.window, partial(self._count, parent))
             for parent, rows in zip(self.parents, lists, strict=True)
         ]
+
+    async def _count(self, parent: Model) -> int:
+        return await self.found.filter(**{self.owner: parent.pk}).count()
 
     async def _rows(self, chosen: tuple[str, ...]) -> list[Any]:
         keys, order = set(map(ID, self.parents)), self.order.by(self.window)

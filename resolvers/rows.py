@@ -71,7 +71,7 @@ class FirstOfEach(Deferred):
         self.parents, self.found, self.owner, self.order = parents, found, owner, order
 
     async def fetch(self, selection: Selection | None) -> list[Any]:
-        wanted = columns(self.found.model, [selection], self.owner, *(name.removeprefix("-") for name in self.order))
+        wanted = columns(self.found.model, [selection], self.owner)
         keys = set(map(ID, self.parents))
         rows = await read(self.found, wanted, *self.order, among=(self.owner, keys), limit=1, each=True)
         return [next(iter(mine), None) for mine in grouped(self.parents, self.owner, rows)]
