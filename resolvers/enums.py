@@ -44,7 +44,7 @@ described(
     Role,
     "What a member may do in a company account.",
     {
-        "OWNER": "Everything; each company has one.",
+        "OWNER": "Everything; each company has at least one.",
         "ADMIN": "Everything but giving the company away.",
         "BILLING": "Buying, paying and reading the bills, and asking for help.",
         "MEMBER": "Using what was bought and asking for help.",
