@@ -34,6 +34,14 @@ class Newcomer:
     password: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Offer:
+    """An open invitation, its account fetched, and who has its address already."""
+
+    invitation: Invitation
+    known: User | None
+
+
 async def send(
     act: Act, guard: Guard, letter: InvitationLetter, account_id: int, *, email: str, role: Role, locale: Locale, key: str
 ) -> Invitation:
@@ -118,6 +126,20 @@ async def revoke(act: Act, invitation: Invitation) -> Invitation:
     return invitation
 
 
+async def offered(act: Act, token: str) -> Offer:
+    """What this token offers, and to whom. Raises TOKEN_INVALID as `accept` does."""
+    invitation = await _known(token)
+    _require_open(act, invitation)
+    return Offer(invitation, await User.filter(email=invitation.email).exclude(email_verified_at=None).first())
+
+
+async def _known(token: str) -> Invitation:
+    invitation = await Invitation.get_or_none(token_hash=sessions.hashed(token)).select_related("account")
+    if invitation is None:
+        raise invalid()
+    return invitation
+
+
 async def accept(act: Act, guard: Guard, token: str, newcomer: Newcomer, peer: str) -> Membership:
     """Take an invitation by its letter's token and join the company: as whoever acts, or, when nobody does, as somebody new.
 
@@ -125,9 +147,7 @@ async def accept(act: Act, guard: Guard, token: str, newcomer: Newcomer, peer: s
     again; INVITATION_ELSEWHERE to whoever has another address; SIGN_IN_REQUIRED when nobody acts and the address has a
     person; of somebody new also BLANK, TOO_LONG, PASSWORD_WEAK; Throttled; Forbidden to the vendor's people.
     """
-    invitation = await Invitation.get_or_none(token_hash=sessions.hashed(token)).select_related("account")
-    if invitation is None:
-        raise invalid()
+    invitation = await _known(token)
     if act.actor:
         return await _joined(act, invitation, act.actor)
     _require_open(act, invitation)

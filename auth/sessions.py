@@ -15,7 +15,7 @@ from tortoise.expressions import Q, RawSQL
 from tortoise.queryset import QuerySet
 
 from auth.tokens import invalid
-from models.account import Account, People
+from models.account import Account, Membership, People
 from models.act import Act, Transaction
 from models.errors import ErrorCode, Refusal, Unauthenticated
 from models.session import RefreshToken, Session
@@ -56,10 +56,14 @@ def standing(at: datetime) -> QuerySet[Session]:
 
 
 async def sign_in(user: User, account: Account | None, second_factor: bool, act: Act) -> Tokens:
-    """Begin a session for a person who has just proved who they are."""
+    """Begin a session for a person who has just proved who they are. Raises NOT_FOUND when they are of no such company."""
     account_id = account.pk if account else None
     async with act.transaction() as tx:
-        return await _begun(tx, user_id=user.pk, account_id=account_id, second_factor=second_factor, created_at=act.at)
+        tokens = await _begun(tx, user_id=user.pk, account_id=account_id, second_factor=second_factor, created_at=act.at)
+        # The new row has waited for whoever changes the company's people, so who was just removed is seen to be gone.
+        if account_id and not await Membership.filter(user_id=user.pk, account_id=account_id).using_db(tx.db).exists():
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+    return tokens
 
 
 async def _begun(tx: Transaction, **facts: Any) -> Tokens:

@@ -23,7 +23,7 @@ from models.user import User
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _LINKS = re.compile(r"(?<=\w\w)[.:/@]+(?=\w\w)")  # not of initials: S.A.R.L., L. Martin
 _MENTION = 60
-_ROLES = {
+ROLES = {
     Locale.FR: {
         Role.OWNER: "propriétaire", Role.ADMIN: "administrateur", Role.BILLING: "facturation", Role.MEMBER: "membre",
     },
@@ -64,7 +64,7 @@ async def invitation(tx: Transaction, invited: Invitation, inviter: User, accoun
     until = day(local_date(invited.expires_at), invited.locale)
     return await _put(
         tx, invited.email, invited.locale, "", "invitation", link=link, token=token, until=until,
-        inviter=_unlinked(inviter.name), company=_unlinked(account.legal_name), role=_ROLES[invited.locale][invited.role],
+        inviter=_unlinked(inviter.name), company=_unlinked(account.legal_name), role=ROLES[invited.locale][invited.role],
     )  # fmt: skip
 
 

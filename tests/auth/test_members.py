@@ -14,6 +14,7 @@ from models.account import Membership, Role
 from models.errors import Forbidden, Refusal
 from models.invitation import Invitation
 from models.locale import Locale
+from realtime.hub import Hub
 from tests.auth.company import Company, Post, founded
 
 if TYPE_CHECKING:
@@ -139,6 +140,19 @@ async def test_a_change_is_announced_once_it_is_one(company: Company, bus: "Reco
     await company.removes("odile", "max")
     assert bus.announced == [sessions.stream(session), sessions.person(max_)]
     assert not await company.stays("max")
+
+
+async def test_another_process_learns_of_a_role_by_its_sweep(company: Company) -> None:
+    """Whatever its own hub was never told."""
+    elsewhere = Hub()
+    with elsewhere.listen(sessions.stream(company.tokens["max"].session.pk)) as ear:
+        await elsewhere.sweep()
+        assert not ear.rang()
+        await company.changes("odile", "max", BILLING)
+        await elsewhere.sweep()
+        assert ear.rang()
+        await elsewhere.sweep()
+        assert not ear.rang()
 
 
 async def test_a_removed_person_keeps_their_other_company(company: Company, clock: "MovableClock", bus: "RecordingBus") -> None:

@@ -230,6 +230,13 @@ async def test_of_two_switches_at_once_one_goes_on(owner: User, second: Account,
     assert await Session.filter(ended_at=None).count() == 1
 
 
+async def test_nobody_signs_in_for_a_company_they_left_meanwhile(owner: User, second: Account, now: "Now") -> None:
+    await Membership.filter(user_id=owner.pk, account_id=second.pk).delete()
+    with pytest.raises(Refusal, match="NOT_FOUND"):
+        await sign_in(owner, second, False, now())
+    assert not await Session.exists()
+
+
 async def test_a_seat_is_held_in_its_role_only(owner: User, agent: User, now: "Now") -> None:
     """What a socket was opened with: it is told nothing more once the role is another, and closes to come back."""
     tokens, staffs = await signed_in(owner, now), await sign_in(agent, None, True, now())
