@@ -6,8 +6,10 @@ only. Whoever holds the token reads mail at the address, so they may learn it, a
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from tortoise.exceptions import IntegrityError
+from tortoise.expressions import Q
 
 from auth import sessions, throttle
 from auth.accounts import NAME_LENGTH, deliverable
@@ -22,6 +24,8 @@ from models.invitation import LIFETIME, Invitation
 from models.locale import Locale
 from models.text import line
 from models.user import User
+
+KEPT = timedelta(days=30)
 
 InvitationLetter = Callable[[Transaction, Invitation, str], Awaitable[None]]
 
@@ -56,7 +60,7 @@ async def send(
     async with act.transaction() as tx:
         inviter = _inviting(await People.locked(tx, account_id), act, role)
         if known := await earlier(tx, f"user:{inviter.user_id}", "invitationSend", key, asked):
-            return await Invitation.get(pk=known, using_db=tx.db)
+            return await _made_before(tx, known)
         await _require_news(tx, account_id, email)
         token = _token()
         invitation = await Invitation.create(
@@ -65,6 +69,13 @@ async def send(
         )  # fmt: skip
         await letter(tx, invitation, token)
         await made(tx, f"user:{inviter.user_id}", "invitationSend", key, invitation.pk)
+    return invitation
+
+
+async def _made_before(tx: Transaction, key: int) -> Invitation:
+    invitation = await Invitation.get_or_none(pk=key, using_db=tx.db)
+    if invitation is None:  # forgotten since
+        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
     return invitation
 
 
@@ -228,3 +239,10 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
     await known.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
     await sessions.end_all(tx, known)
     return known
+
+
+async def forget(at: datetime) -> int:
+    """Delete what has been over for a month, since it holds addresses of people who may be no customers. How many it were."""
+    before = at - KEPT
+    over = Q(accepted_at__lt=before) | Q(revoked_at__lt=before) | Q(expires_at__lt=before)
+    return await Invitation.filter(over).delete()

@@ -9,7 +9,7 @@ import pytest
 
 from auth.accounts import authenticate, sign_up
 from auth.guard import Guard
-from auth.invitations import Newcomer, accept, resend, revoke, send
+from auth.invitations import Newcomer, accept, forget, resend, revoke, send
 from auth.members import change_role, remove
 from models.account import Account, Membership, Role
 from models.act import Act, Transaction
@@ -295,6 +295,23 @@ class TestAccepting:
         waiting = others if answers[0] == "done" else house
         assert await outcome(waiting.accepts(await User.get(email=GUEST))) == "done"
         assert await Membership.filter(user__email=GUEST).count() == 2
+
+
+async def test_what_is_over_is_forgotten_after_a_month(house: House, clock: "MovableClock") -> None:
+    """Open ones stay, and an expired one can be sent again until then."""
+    await house.sends(key="k")
+    await house.accepts()
+    await house.revokes(await house.sends(email="revoked@fournil.example"))
+    await house.sends(email="expired@fournil.example")
+    clock.advance(timedelta(days=30))
+    await house.sends(email="open@fournil.example")
+    assert await forget(clock.now()) == 0
+    clock.advance(timedelta(microseconds=1))
+    assert await forget(clock.now()) == 2
+    clock.advance(timedelta(days=7))
+    assert await forget(clock.now()) == 1
+    assert [each.email for each in await Invitation.all()] == ["open@fournil.example"]
+    assert await outcome(house.sends(key="k")) == "NOT_ACTIVE"
 
 
 async def test_a_stranger_who_signed_up_with_the_address_gets_nothing(house: House) -> None:

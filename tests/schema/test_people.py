@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ import pytest
 
 from auth import accounts, members, sessions
 from auth.caller import viewer_of
+from engine import Engine, Params
 from models.account import Membership, Role
 from models.act import Act
 from models.errors import DomainError
+from models.event import EventKind
 from models.invitation import Invitation
 from models.letter import Letter
 from models.locale import Locale
@@ -20,6 +23,7 @@ from models.session import Session
 from models.ticket import Category, Channel, Ticket
 from models.user import User
 from models.viewer import Viewer
+from resolvers.context import Context, Parts
 from resolvers.ids import encode
 from tests.schema.conftest import Company, House, signed_in
 
@@ -166,6 +170,35 @@ async def _ask(act: Act, company: Company, random: Random) -> None:
 
 
 DEEDS: list[Callable[[Act, Company, Random], Awaitable[None]]] = [_change, _transfer, _leave, _switch, _refresh, _ask]
+
+
+@pytest.mark.parametrize("how", ["promoted", "removed", "switched"])
+async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
+    engine: Engine, parts: Parts, house: House, act: Act, how: str
+) -> None:
+    """P1.4: what comes after the change waits for a new connection, whatever the old one was opened with."""
+    user, session = house.paul.member.user, house.paul.member.session
+    assert user
+    assert session
+    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=act.at)
+    operation = engine.prepare(Params(query="subscription { accountEvents(after: 0) { kind } }"))
+    async with aclosing(engine.subscribe(operation, lambda: Context(house.paul.member, parts))) as following:
+        while (await anext(following))["data"]["accountEvents"]["kind"] != "TICKET_OPENED":
+            pass
+        owner = Act(house.paul.owner.user, act.at, parts.hub)
+        deeds: dict[str, Callable[[], Awaitable[object]]] = {
+            "promoted": lambda: members.change_role(owner, house.paul.account.pk, user.pk, Role.BILLING),
+            "removed": lambda: members.remove(owner, house.paul.account.pk, user.pk),
+            "switched": lambda: sessions.switch(session, house.marie.account.pk, owner),
+        }
+        await deeds[how]()
+        async with owner.transaction() as tx:
+            await tx.append(house.paul.account.stream, EventKind.PURCHASE_CHANGED)
+        async for answer in following:
+            if "errors" in answer:
+                break
+            assert answer["data"]["accountEvents"]["kind"] != "PURCHASE_CHANGED"
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
 
 
 async def test_a_switched_sockets_viewer_is_nobody(house: House, act: Act) -> None:
