@@ -45,7 +45,7 @@ described(
     "What a member may do in a company account.",
     {
         "OWNER": "Everything; each company has at least one.",
-        "ADMIN": "Everything but giving the company away.",
+        "ADMIN": "Everything but giving the company away and dealing with its owners.",
         "BILLING": "Buying, paying and reading the bills, and asking for help.",
         "MEMBER": "Using what was bought and asking for help.",
     },

@@ -222,3 +222,36 @@ async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
     assert left["data"]["accountLeave"] == {"left": True, "userErrors": []}
     assert await code_of(marie, "{ viewer { locale } }") == "UNAUTHENTICATED"
     assert await members(noe) == {"Noé Blin": "OWNER"}
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite serves one process
+async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, database_url: str, tmp_path: Path) -> None:
+    """Noé's sockets hang on one server, Paul works on the other: a new role, then the end, within seconds."""
+    (tmp_path / "other").mkdir()
+    paul = await customer(server, PAUL)
+    with served(database_url, tmp_path / "other") as other:
+        await paul.do(
+            "invitationSend", "InvitationSendInput", {"email": NOE, "role": "MEMBER", "idempotencyKey": "noe"}, INVITED
+        )
+        text = (await either_letter(server, other)).get_body(("plain",)).get_content()
+        token = str(re.search(r"token=(\S+)", text)[1])  # type: ignore[index] # it has one
+        noe = Client(other)
+        await accepting(noe, token, name="Noé Blin", password=PASSWORD)
+        await noe.sign_in(NOE, PASSWORD)
+        given = {"userId": await user_id(paul, "Noé Blin")}
+        async with noe.socket() as live:
+            await live.follow(NEWS)
+            await paul.do("memberChangeRole", "MemberChangeRoleInput", {**given, "role": "BILLING"}, "member { role }")
+            assert await live.closed() == 4403
+        async with noe.socket() as live:
+            await live.follow(NEWS)
+            await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
+            assert await live.closed() == 4401
+
+
+async def either_letter(*servers: Server) -> Any:
+    """The letter to Noé, whichever process delivered it."""
+    async with asyncio.timeout(20):
+        while not (found := [letter for server in servers for letter in server.letters(NOE)]):
+            await asyncio.sleep(0.1)
+    return found[0]
