@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from tortoise.exceptions import BaseORMException
 
-from auth.caller import Callers, still_valid
+from auth.caller import Callers, closing
 from auth.guard import Guard
 from auth.sessions import stream
 from billing.gateway import Gateway
@@ -97,9 +97,8 @@ class Peer:
         return [stream(self.viewer.session.pk)] if self.viewer.session else []
 
     async def ended(self) -> int | None:
-        """4401 once the session was ended or expired; never for nobody's socket."""
-        session = self.viewer.session
-        return 4401 if session and not await still_valid([session.pk], self.parts.clock.now()) else None
+        """4401 once the session was ended or expired, 4403 once the role is another; never for nobody's socket."""
+        return await closing(self.viewer, self.parts.clock.now())
 
 
 class Front(Starlette):

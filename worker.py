@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from auth.caller import end_sockets
+from auth.invitations import forget
 from billing.checkout import Till, reconcile
 from mail.delivery import deliver_due
 from mail.transport import Transport
@@ -37,6 +38,7 @@ def jobs(parts: Parts, settings: Settings, transport: Transport) -> list[Job]:
     return [
         Job("letters", 1, lambda: deliver_due(transport, clock.now(), sender=settings.mail_sender)),
         Job("payments", 15, lambda: reconcile(Act(None, clock.now(), parts.hub), till)),
+        Job("invitations", 3_600, lambda: forget(clock.now())),
         Job("streams", SWEEP_SECONDS, parts.hub.sweep),
         Job("sessions", SWEEP_SECONDS, lambda: end_sockets(parts.hub, clock.now())),
     ]

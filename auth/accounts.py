@@ -66,12 +66,13 @@ async def sign_up(
 
 def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Locale) -> _Form:
     return _Form(
-        email=_deliverable(email), name=line(name, "name", NAME_LENGTH),
+        email=deliverable(email), name=line(name, "name", NAME_LENGTH),
         legal_name=line(legal_name, "legalName", LEGAL_NAME_LENGTH), siren=siren(siren_text), locale=locale,
     )  # fmt: skip
 
 
-def _deliverable(email: str) -> str:
+def deliverable(email: str) -> str:
+    """The address as it is stored. Raises EMAIL_INVALID."""
     try:
         return address(validate_email(email.strip(), check_deliverability=False).normalized)
     except EmailNotValidError:
@@ -162,7 +163,13 @@ async def _require_second_factor(act: Act, guard: Guard, user: User, code: str |
     await guard.throttle.clear(counted)
 
 
-async def company_of(user: User) -> Account | None:
-    """The company a person signs in for: the one they joined first. None for staff."""
-    membership = await Membership.filter(user_id=user.pk).order_by("id").select_related("account").first()
+async def company_of(user: User, chosen: int | None = None) -> Account | None:
+    """The company a person signs in for: the chosen one, or the one they joined first. None for staff.
+
+    Raises NOT_FOUND for a choice that is none of theirs.
+    """
+    theirs = Membership.filter(user_id=user.pk).order_by("id").select_related("account")
+    membership = await (theirs if chosen is None else theirs.filter(account_id=chosen)).first()
+    if membership is None and chosen is not None:
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
     return membership.account if membership else None

@@ -32,6 +32,8 @@ from realtime.hub import SWEEP_SECONDS, Hub
 
 MOST_KEPT = 2_000
 
+Seat = tuple[int, Role | None]
+
 
 class Caller:
     """Somebody signed in, as one row of the database tells, and until when that is taken for true (on the clock's own)."""
@@ -171,8 +173,34 @@ def _makers(dialect: str) -> Any:
 
 async def still_valid(session_ids: Collection[int], at: datetime) -> set[int]:
     """Which of these sessions still count, in one statement. The others' sockets must close."""
-    found = await standing(at).filter(pk__in=list(session_ids)).values_list("id", flat=True)
-    return {int(str(session_id)) for session_id in found}
+    return set(await _acting(session_ids, at))
+
+
+def seat(viewer: Viewer) -> Seat | None:
+    """The session, and the role in which it acts: what a socket was opened with. None for nobody."""
+    return (viewer.session.pk, viewer.role) if viewer.session else None
+
+
+async def still_held(seats: Collection[Seat], at: datetime) -> set[Seat]:
+    """Which of these sessions still count and act in this role, in one statement. The others are told nothing more."""
+    return set(seats) & set((await _acting({session_id for session_id, _ in seats}, at)).items())
+
+
+async def closing(viewer: Viewer, at: datetime) -> int | None:
+    """Why this viewer's socket must close, by its code: 4401 once the session ended or expired; 4403 once their role is
+    another, when they may connect again at once. None while all is as it was; nobody's socket stays."""
+    if viewer.session is None:
+        return None
+    acting = await _acting([viewer.session.pk], at)
+    if viewer.session.pk not in acting:
+        return 4401
+    return None if acting[viewer.session.pk] is viewer.role else 4403
+
+
+async def _acting(session_ids: Collection[int], at: datetime) -> dict[int, Role | None]:
+    """Those of these sessions that still count, and the role in which each acts."""
+    found = standing(at).filter(pk__in=list(session_ids)).values_list("id", "account__memberships__role")
+    return {int(str(key)): Role(str(role)) if role else None for key, role in await found}
 
 
 async def end_sockets(hub: Hub, at: datetime) -> None:

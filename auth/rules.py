@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from models.account import Role
 from models.errors import Forbidden, Unauthenticated
 from models.user import Staff
 from models.viewer import Viewer
@@ -30,6 +31,8 @@ anyone = Rule("anyone", lambda viewer: True)
 signed_in = Rule("signed_in", lambda viewer: viewer.user is not None)
 customer = Rule("customer", lambda viewer: viewer.customer)
 buyer = Rule("buyer", lambda viewer: viewer.buyer)
+manager = Rule("manager", lambda viewer: viewer.manager)
+owner = Rule("owner", lambda viewer: viewer.role is Role.OWNER)
 agent = Rule("agent", lambda viewer: viewer.agent)
 supervisor = Rule("supervisor", lambda viewer: viewer.staff is Staff.SUPERVISOR)
 analyst = Rule("analyst", lambda viewer: viewer.staff is Staff.ANALYST)

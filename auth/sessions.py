@@ -9,13 +9,15 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from tortoise.expressions import Q, RawSQL
 from tortoise.queryset import QuerySet
 
 from auth.tokens import invalid
-from models.account import Account
+from models.account import Account, Membership, People
 from models.act import Act, Transaction
+from models.errors import ErrorCode, Refusal, Unauthenticated
 from models.session import RefreshToken, Session
 from models.user import User
 
@@ -34,7 +36,7 @@ class Tokens:
 
 
 def stream(session_id: int) -> str:
-    """The key announced when a session ends, so that its sockets close."""
+    """The key announced when a session ends or its person's role changed, so that its sockets close."""
     return f"session:{session_id}"
 
 
@@ -54,15 +56,40 @@ def standing(at: datetime) -> QuerySet[Session]:
 
 
 async def sign_in(user: User, account: Account | None, second_factor: bool, act: Act) -> Tokens:
-    """Begin a session for a person who has just proved who they are."""
-    access, until = _token("cam_at_"), act.at + ACCESS_LIFETIME
+    """Begin a session for a person who has just proved who they are. Raises NOT_FOUND when they are of no such company."""
+    account_id = account.pk if account else None
     async with act.transaction() as tx:
-        session = await Session.create(
-            using_db=tx.db, user=user, account=account, second_factor=second_factor, created_at=act.at,
-            access_hash=hashed(access), access_expires_at=until, expires_at=act.at + REFRESH_LIFETIME,
-        )  # fmt: skip
-        refresh = await _refresh_token(tx, session)
-    return Tokens(access, refresh, until, session)
+        tokens = await _begun(tx, user_id=user.pk, account_id=account_id, second_factor=second_factor, created_at=act.at)
+        # The new row has waited for whoever changes the company's people, so who was just removed is seen to be gone.
+        if account_id and not await Membership.filter(user_id=user.pk, account_id=account_id).using_db(tx.db).exists():
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+    return tokens
+
+
+async def _begun(tx: Transaction, **facts: Any) -> Tokens:
+    access, until = random_token("cam_at_"), tx.act.at + ACCESS_LIFETIME
+    session = await Session.create(
+        using_db=tx.db, access_hash=hashed(access), access_expires_at=until, expires_at=tx.act.at + REFRESH_LIFETIME, **facts
+    )
+    return Tokens(access, await _refresh_token(tx, session), until, session)
+
+
+async def switch(session: Session, account_id: int | None, act: Act) -> Tokens:
+    """Go on for another of the person's companies: a new session takes the place of this one, which ends with its sockets.
+
+    What a socket may see was found out when it connected; so one that was opened for one company never serves another. The
+    new session counts as begun when the old one was: nobody proved anew who they are. Raises NOT_FOUND, Unauthenticated.
+    """
+    async with act.transaction() as tx:
+        if account_id is None or not (await People.locked(tx, account_id)).of(session.user_id):
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+        old = await tx.locked(Session, session.pk)
+        if not old.alive(act.at):
+            raise Unauthenticated
+        await _end(tx, Session.filter(pk=old.pk))
+        return await _begun(
+            tx, user_id=old.user_id, account_id=account_id, second_factor=old.second_factor, created_at=old.created_at
+        )
 
 
 async def refresh(token: str, act: Act) -> Tokens:
@@ -82,7 +109,7 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
     if not await RefreshToken.filter(pk=known.pk, used_at=None).using_db(tx.db).update(used_at=tx.act.at):
         await _end(tx, Session.filter(pk=known.session_id))
         return None
-    access, until = _token("cam_at_"), tx.act.at + ACCESS_LIFETIME
+    access, until = random_token("cam_at_"), tx.act.at + ACCESS_LIFETIME
     if not await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).exists():
         return None
     renewed = Session.filter(pk=known.session_id, ended_at=None).using_db(tx.db)
@@ -104,6 +131,22 @@ async def end_all(tx: Transaction, user: User, but: Session | None = None) -> No
     await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but.pk if but else 0))
 
 
+async def end_for(tx: Transaction, user_id: int, account_id: int) -> None:
+    """End every session in which a person acts for this company."""
+    await _end(tx, Session.filter(user_id=user_id, account_id=account_id))
+    tx.touched[person(user_id)] = None
+
+
+async def tell(tx: Transaction, user_id: int, account_id: int) -> None:
+    """The person's role in this company changed: their sockets close and come back with the new one, in every process.
+
+    A session's key is a stream without events: its next number is what the other processes' sweep finds.
+    """
+    for session in await Session.filter(user_id=user_id, account_id=account_id, ended_at=None).using_db(tx.db).order_by("id"):
+        await tx.take(stream(session.pk))
+    tx.touched[person(user_id)] = None
+
+
 async def _end(tx: Transaction, found: QuerySet[Session]) -> None:
     running = found.filter(ended_at=None).using_db(tx.db)
     for session in await running.order_by("id").select_for_update():
@@ -111,12 +154,13 @@ async def _end(tx: Transaction, found: QuerySet[Session]) -> None:
         tx.touched[stream(session.pk)] = None
 
 
-def _token(prefix: str) -> str:
+def random_token(prefix: str) -> str:
+    """256 random bits behind a prefix that says what they are for."""
     return prefix + secrets.token_urlsafe(32)
 
 
 async def _refresh_token(tx: Transaction, session: Session) -> str:
-    token = _token("cam_rt_")
+    token = random_token("cam_rt_")
     await RefreshToken.create(using_db=tx.db, session=session, token_hash=hashed(token))
     return token
 

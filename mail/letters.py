@@ -11,13 +11,24 @@ from typing import Any
 from babel.dates import format_date
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from models.account import Account, Role
 from models.act import Transaction
+from models.clock import local_date
+from models.invitation import Invitation
 from models.invoice import Invoice
 from models.letter import Letter
 from models.locale import Locale
 from models.user import User
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_LINKS = re.compile(r"(?<=\w\w)[.:/@]+(?=\w\w)")  # not of initials: S.A.R.L., L. Martin
+_MENTION = 60
+ROLES = {
+    Locale.FR: {
+        Role.OWNER: "propriétaire", Role.ADMIN: "administrateur", Role.BILLING: "facturation", Role.MEMBER: "membre",
+    },
+    Locale.EN: {Role.OWNER: "owner", Role.ADMIN: "administrator", Role.BILLING: "billing", Role.MEMBER: "member"},
+}  # fmt: skip
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(["html"]),
@@ -48,13 +59,28 @@ async def payment_confirmation_needed(tx: Transaction, user: User, link: str) ->
     return await _write(tx, user, "payment_confirmation_needed", link=link)
 
 
+async def invitation(tx: Transaction, invited: Invitation, inviter: User, account: Account, link: str, token: str) -> Letter:
+    """Invites an address into a company: by the link, or by giving the token to the API. It greets nobody by name."""
+    until = day(local_date(invited.expires_at), invited.locale)
+    return await _put(
+        tx, invited.email, invited.locale, "", "invitation", link=link, token=token, until=until,
+        inviter=_unlinked(inviter.name), company=_unlinked(account.legal_name), role=ROLES[invited.locale][invited.role],
+    )  # fmt: skip
+
+
 async def _write(tx: Transaction, user: User, letter: str, enclosed: Invoice | None = None, **facts: Any) -> Letter:
-    template = f"{letter}.{user.locale.value}"
-    facts |= {"name": _greeted(user), "locale": user.locale.value}
+    return await _put(tx, user.email, user.locale, _greeted(user), letter, enclosed, **facts)
+
+
+async def _put(
+    tx: Transaction, recipient: str, locale: Locale, name: str, letter: str, enclosed: Invoice | None = None, **facts: Any
+) -> Letter:
+    template = f"{letter}.{locale.value}"
+    facts |= {"name": name, "locale": locale.value}
     subject, _, text = _TEMPLATES.get_template(f"{template}.txt").render(facts).partition("\n")
     html = _TEMPLATES.get_template(f"{template}.html").render(facts, subject=subject)
     return await Letter.create(
-        using_db=tx.db, template=template, recipient=user.email, subject=subject, text=f"{text.strip()}\n", html=html,
+        using_db=tx.db, template=template, recipient=recipient, subject=subject, text=f"{text.strip()}\n", html=html,
         invoice_id=enclosed.pk if enclosed else None, created_at=tx.act.at, next_attempt_at=tx.act.at,
     )  # fmt: skip
 
@@ -65,6 +91,14 @@ def _greeted(user: User) -> str:
     Anybody can sign up with a stranger's address and an advertisement for a name: our letters must not deliver it.
     """
     return _BREAKS.sub(" ", user.name).strip() if user.email_verified_at else ""
+
+
+def _unlinked(words: str) -> str:
+    """What a customer calls themselves, on one short line in which no mail program finds a link.
+
+    Anybody may sign a company up and invite strangers: our letters must not carry advertisements to them.
+    """
+    return _LINKS.sub(" ", _BREAKS.sub(" ", words)).strip()[:_MENTION]
 
 
 def day(on: date, locale: Locale) -> str:

@@ -14,6 +14,7 @@ from tortoise.queryset import QuerySet
 from models.errors import ErrorCode, Refusal
 
 if TYPE_CHECKING:
+    from models.act import Transaction
     from models.user import User
     from models.viewer import Viewer
 
@@ -25,6 +26,15 @@ class Role(StrEnum):
     ADMIN = "ADMIN"
     BILLING = "BILLING"
     MEMBER = "MEMBER"
+
+    @property
+    def manages(self) -> bool:
+        """Whether they invite, change and remove the company's people."""
+        return self in (Role.OWNER, Role.ADMIN)
+
+    def may_deal(self, other: "Role") -> bool:
+        """Whether they may give the other role and take it away: administrators all but the owner's."""
+        return self is Role.OWNER or (self is Role.ADMIN and other is not Role.OWNER)
 
 
 class Account(Model):
@@ -78,6 +88,27 @@ class Membership(Model):
     class Meta:
         table = "membership"
         unique_together = (("user", "account"),)
+
+
+class People:
+    """The people of one company as they stand until the transaction ends: who looks next waits, and finds what it left."""
+
+    def __init__(self, places: dict[int, Membership]) -> None:
+        self._places = places
+
+    @classmethod
+    async def locked(cls, tx: "Transaction", account_id: int) -> "People":
+        """Everybody of this company; nobody, where there is none."""
+        await Account.select_for_update().using_db(tx.db).get_or_none(pk=account_id)
+        return cls({place.user_id: place for place in await Membership.filter(account_id=account_id).using_db(tx.db)})
+
+    def of(self, user_id: int | None) -> Membership | None:
+        """This person's place."""
+        return self._places.get(user_id) if user_id else None
+
+    def last_owner(self, place: Membership) -> bool:
+        """Whether the company would be without an owner if this place went."""
+        return [each for each in self._places.values() if each.role is Role.OWNER] == [place]
 
 
 def siren(text: str) -> str:

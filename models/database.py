@@ -18,6 +18,7 @@ MODULES = [
     "models.event",
     "models.file",
     "models.idempotency",
+    "models.invitation",
     "models.invoice",
     "models.letter",
     "models.offer",

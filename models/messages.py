@@ -12,6 +12,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "Un autre conseiller s'occupe déjà de cette demande.",
         "Another agent has already taken this ticket.",
     ),
+    "ALREADY_INVITED": (
+        "Cette adresse a déjà une invitation en attente : renvoyez-la, ou annulez-la d'abord.",
+        "This address has an invitation already: send it again, or revoke it first.",
+    ),
+    "ALREADY_MEMBER": ("Cette personne fait déjà partie de l'entreprise.", "This person is a member of the company already."),
     "BLANK": ("Ce champ ne peut pas être vide.", "This field can't be empty."),
     "CREDENTIALS_INVALID": (
         "Adresse e-mail ou mot de passe incorrect.",
@@ -34,6 +39,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cette clé d'idempotence a déjà servi avec d'autres données.",
         "This idempotency key was already used with other arguments.",
     ),
+    "INVITATION_ELSEWHERE": (
+        "Cette invitation a été envoyée à une autre adresse que la vôtre.",
+        "This invitation was sent to another address than yours.",
+    ),
+    "LAST_OWNER": (
+        "L'entreprise doit garder un propriétaire : transmettez d'abord la propriété.",
+        "The company must keep an owner: transfer the ownership first.",
+    ),
     "NOT_ACTIVE": ("Ceci n'est pas actif.", "This is not active."),
     "NOT_FOUND": ("Introuvable.", "Not found."),
     "PASSWORD_WEAK": (
@@ -45,6 +58,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le service de paiement ne répond pas. Vous n'avez pas été débité deux fois : réessayez.",
         "The payment provider does not answer. You were not charged twice: try again.",
     ),
+    "ROLE_RESERVED": (
+        "Seul un propriétaire peut donner ou retirer ce rôle, et jamais par une invitation.",
+        "Only an owner can give this role or take it away, and never by an invitation.",
+    ),
     "SECOND_FACTOR_ACTIVE": (
         "La double authentification est déjà active.",
         "Two-factor authentication is already on.",
@@ -53,6 +70,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "SECOND_FACTOR_REQUIRED": (
         "Entrez le code de votre application d'authentification.",
         "Enter the code of your authenticator app.",
+    ),
+    "SIGN_IN_REQUIRED": (
+        "Vous avez déjà un compte à cette adresse : connectez-vous, puis acceptez l'invitation.",
+        "You have a sign-in with this address already: sign in, then accept the invitation.",
     ),
     "SIREN_INVALID": ("Ce numéro SIREN n'est pas valable.", "This SIREN number is not valid."),
     "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),

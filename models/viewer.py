@@ -44,6 +44,11 @@ class Viewer:
         return self.account is not None
 
     @property
+    def manager(self) -> bool:
+        """Looks after the company's people."""
+        return self.role is not None and self.role.manages
+
+    @property
     def buyer(self) -> bool:
         """May spend the company's money and read its bills."""
         return self.role in (Role.OWNER, Role.ADMIN, Role.BILLING)

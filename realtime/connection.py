@@ -27,13 +27,14 @@ class Connection(Protocol):
         """A new context, for one operation or one event of a subscription."""
 
     def listen(self, sleeper: Sleeper) -> None:
-        """Wake it whenever the session may have ended."""
+        """Wake it whenever the session may have ended, or its rights have changed."""
 
     def unlisten(self, sleeper: Sleeper) -> None:
         """Wake it no longer."""
 
     async def ended(self) -> int | None:
-        """Whether the session was revoked or expired: the close code, 4401 or 4403; None while it stands."""
+        """The close code once the session was revoked or expired (4401) or may do something else than it might when the
+        socket was opened (4403: it may connect again); None while it stands."""
 
 
 Connect = Callable[[JSON, WebSocket], Awaitable[Connection]]

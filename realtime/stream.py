@@ -11,7 +11,7 @@ A `Feed` is what a subscription's resolver returns: a stream, where to begin, an
 follows the stream alone (`follow`). The websocket reads those of many subscribers together instead (channel.py).
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
@@ -41,16 +41,16 @@ class Context(Protocol):
 class Feed:
     """One viewer's look at a stream, behind the cursor `after` (None: what comes next).
 
-    `standing` tells which of some sessions still count. `rule` raises where the viewer of a context may not look; it is the
-    same for everyone who follows the stream.
+    `session` stands for the sign-in and what it may do; `standing` tells which of some still count. `rule` raises where the
+    viewer of a context may not look; it is the same for everyone who follows the stream.
     """
 
     hub: Hub
     stream: str
     after: int | None
     context: Any  # a Context
-    session: int | None
-    standing: Callable[[Collection[int]], Awaitable[set[int]]]
+    session: Hashable | None
+    standing: Callable[[Collection[Any]], Awaitable[set[Any]]]
     rule: Callable[[Any], Awaitable[None]]
     woken_by: str
     _alone: AsyncGenerator[Event, None] | None = field(default=None, repr=False)

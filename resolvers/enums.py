@@ -44,8 +44,8 @@ described(
     Role,
     "What a member may do in a company account.",
     {
-        "OWNER": "Everything; each company has one.",
-        "ADMIN": "Everything but giving the company away.",
+        "OWNER": "Everything; each company has at least one.",
+        "ADMIN": "Everything but giving the company away and dealing with its owners.",
         "BILLING": "Buying, paying and reading the bills, and asking for help.",
         "MEMBER": "Using what was bought and asking for help.",
     },

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from auth.caller import still_valid
+from auth.caller import seat, still_held
 from auth.sessions import stream
 from models.errors import NotFound
 from models.event import INBOX
@@ -53,8 +53,8 @@ async def account_events(info: Info, after: Cursor = None) -> Feed:
 def _feed(context: Context, key: str, after: int | None, rule: Callable[[Context], Awaitable[None]]) -> Feed:
     session, clock = context.viewer.session, context.parts.clock
     return Feed(
-        hub=context.parts.hub, stream=key, after=after, context=context, session=session.pk if session else None,
-        standing=lambda sessions: still_valid(sessions, clock.now()), rule=rule,
+        hub=context.parts.hub, stream=key, after=after, context=context, session=seat(context.viewer),
+        standing=lambda seats: still_held(seats, clock.now()), rule=rule,
         woken_by=stream(session.pk) if session else "",
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from models.session import Session
 from models.user import User
 from models.viewer import Viewer
 from resolvers.context import Context, Info
+from resolvers.ids import key_of
 from resolvers.inputs import (
     AccountSignUpInput,
     EmailVerifyInput,
@@ -66,7 +67,9 @@ async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
     user = await accounts.authenticate(
         act, context.parts.guard, email=input.email, password=input.password, code=input.code, peer=context.peer
     )
-    return {"tokens": await sessions.sign_in(user, await accounts.company_of(user), user.second_factor, act), "user": user}
+    chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
+    account = await accounts.company_of(user, chosen)
+    return {"tokens": await sessions.sign_in(user, account, user.second_factor, act), "user": user}
 
 
 async def refresh(info: Info, input: SessionRefreshInput) -> Any:

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from models.account import Role
 from models.locale import Locale
 from models.ticket import Category, Channel, TicketStatus
 
@@ -34,6 +35,66 @@ class SessionSignInInput:
     code: str | None = strawberry.field(
         default=None, description="The authenticator's six digits, or a recovery code, once the second factor is on."
     )
+
+    account_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The company to act for, of `Viewer.companies`; the one joined first unless told.",
+    )
+
+
+@strawberry.input(description="A company to act for from now on.")
+class SessionSwitchAccountInput:
+    account_id: strawberry.ID = strawberry.field(description="One of `Viewer.companies`.")
+
+
+@strawberry.input(description="Whom to invite into the company, and as what.")
+class InvitationSendInput:
+    email: str = strawberry.field(description="Where they read mail. The answer never tells whether CAMCHA knows the address.")
+    role: Role = strawberry.field(description="What they may do once they join; any role but OWNER, which is transferred.")
+    locale: Locale | None = strawberry.field(
+        default=None, description="The language of the letter; the request's language unless told."
+    )
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+
+@strawberry.input(description="An open invitation, whose letter may have expired.")
+class InvitationResendInput:
+    invitation_id: strawberry.ID = strawberry.field(description="One of `Account.invitations`.")
+    idempotency_key: str = strawberry.field(
+        description="Chosen by the client, at most 64 characters: a repeat sends no other letter."
+    )
+
+
+@strawberry.input(description="An invitation that nobody took yet.")
+class InvitationRevokeInput:
+    invitation_id: strawberry.ID = strawberry.field(description="One of `Account.invitations`.")
+
+
+@strawberry.input(description="The token of an invitation's letter, and who somebody new is.")
+class InvitationAcceptInput:
+    token: str = strawberry.field(description="What the latest letter's link carries; good for seven days, and once.")
+    name: str | None = strawberry.field(
+        default=None, description="Of somebody who isn't signed in: their name, as colleagues and agents see it."
+    )
+    password: str | None = strawberry.field(
+        default=None, description="Of somebody who isn't signed in: 12 to 128 characters that are hard to guess."
+    )
+
+
+@strawberry.input(description="A member of the company and their new role.")
+class MemberChangeRoleInput:
+    user_id: strawberry.ID = strawberry.field(description="One of the company's people, of `Account.members`.")
+    role: Role = strawberry.field(description="What they may do from now on; only owners make owners.")
+
+
+@strawberry.input(description="A member to take out of the company.")
+class MemberRemoveInput:
+    user_id: strawberry.ID = strawberry.field(description="One of the company's people, of `Account.members`.")
+
+
+@strawberry.input(description="Who owns the company from now on.")
+class AccountTransferOwnershipInput:
+    user_id: strawberry.ID = strawberry.field(description="One of the company's people, of `Account.members`.")
 
 
 @strawberry.input(description="The refresh token of a session.")

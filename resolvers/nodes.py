@@ -11,6 +11,7 @@ from models.account import Account
 from models.article import Article
 from models.errors import BadInput
 from models.file import File
+from models.invitation import Invitation
 from models.invoice import Invoice
 from models.offer import Offer, Price
 from models.payment import Payment
@@ -25,7 +26,8 @@ from resolvers.paging import MOST
 from resolvers.rows import columns
 
 MODELS: dict[str, Any] = {
-    model.__name__: model for model in (Account, Article, File, Invoice, Message, Offer, Payment, Price, Purchase, Ticket, User)
+    model.__name__: model
+    for model in (Account, Article, File, Invitation, Invoice, Message, Offer, Payment, Price, Purchase, Ticket, User)
 }
 
 

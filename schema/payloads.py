@@ -8,7 +8,7 @@ import strawberry
 from models.errors import ErrorCode
 from resolvers.tickets import tickets_of
 from schema.fields import edge, said
-from schema.types import File, Message, Payment, Purchase, Ticket, User
+from schema.types import Account, File, Invitation, Membership, Message, Payment, Purchase, Ticket, User, ViewerCompany
 
 
 @strawberry.type(description="Something the user can mend.")
@@ -52,6 +52,48 @@ class SessionSignInPayload:
 @strawberry.type(description="The session's next tokens.")
 class SessionRefreshPayload:
     session: Session | None = said("The tokens; the earlier ones no longer work.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A session for another company.")
+class SessionSwitchAccountPayload:
+    session: Session | None = said("The tokens; the earlier ones no longer work, and their sockets close.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="An invitation after the change.")
+class InvitationPayload:
+    invitation: Invitation | None = said("The invitation as it stands.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The company that was joined.")
+class InvitationAcceptPayload:
+    company: ViewerCompany | None = said("Where one belongs now; act for it by `sessionSwitchAccount`, or by signing in.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A member after the change.")
+class MemberPayload:
+    member: Membership | None = said("The person's place as it stands.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether the member is gone.")
+class MemberRemovePayload:
+    removed: bool | None = said("True when they are.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether one has left.")
+class AccountLeavePayload:
+    left: bool | None = said("True when one has; the session in use ended with it.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A company with its new owner.")
+class AccountTransferOwnershipPayload:
+    account: Account | None = said("The company as it stands.")
     user_errors: list[UserError] = errors()
 
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from auth.rules import agent, analyst, anyone, buyer, customer, operator, signed_in
-from resolvers import catalogue, clock, contact, files, following, identity, numbering, reports
+from auth.rules import agent, analyst, anyone, buyer, customer, manager, operator, owner, signed_in
+from resolvers import catalogue, clock, contact, files, following, identity, members, numbering, reports
 from resolvers import nodes as objects
 from resolvers import purchases as buying
 from resolvers import tickets as support
@@ -15,15 +15,22 @@ from schema.fields import mutation, query, subscription
 from schema.nodes import Connection, Node
 from schema.numbering import InvoiceNumbering
 from schema.payloads import (
+    AccountLeavePayload,
     AccountSignUpPayload,
+    AccountTransferOwnershipPayload,
     ClockAdvancePayload,
     EmailVerifyPayload,
     FileAnnouncePayload,
+    InvitationAcceptPayload,
+    InvitationPayload,
+    MemberPayload,
+    MemberRemovePayload,
     PaymentPayload,
     PurchasePayload,
     SessionRefreshPayload,
     SessionSignInPayload,
     SessionSignOutPayload,
+    SessionSwitchAccountPayload,
     TicketPayload,
     TicketReplyPayload,
     TicketTypingPayload,
@@ -84,6 +91,40 @@ class Mutation:
     session_sign_out: SessionSignOutPayload = mutation(
         identity.sign_out, "signed_out", allow=signed_in, description="End the session in use, its sockets included."
     )
+    session_switch_account: SessionSwitchAccountPayload = mutation(
+        members.switch_account, "session", allow=signed_in,
+        description="Act for another of one's companies: new tokens, and sockets opened before close.",
+    )  # fmt: skip
+    invitation_send: InvitationPayload = mutation(
+        members.send_invitation, "invitation", allow=manager, description="Invite an address into the company, by letter."
+    )
+    invitation_resend: InvitationPayload = mutation(
+        members.resend_invitation, "invitation", allow=manager,
+        description="Send an invitation's letter again; the earlier one's token stops working.",
+    )  # fmt: skip
+    invitation_revoke: InvitationPayload = mutation(
+        members.revoke_invitation, "invitation", allow=manager, description="Take an invitation back. A repeat changes nothing."
+    )
+    invitation_accept: InvitationAcceptPayload = mutation(
+        members.accept_invitation, "company", allow=anyone,
+        description="Join a company by the letter's token: signed in as the invited address, or as somebody new, with a name "
+        "and a password. The address counts as verified, for the letter reached it.",
+    )  # fmt: skip
+    member_change_role: MemberPayload = mutation(
+        members.change_role, "member", allow=manager,
+        description="Give a member another role; administrators neither make nor change owners, one owner always stays.",
+    )  # fmt: skip
+    member_remove: MemberRemovePayload = mutation(
+        members.remove, "removed", allow=manager,
+        description="Take a member out of the company; their sessions for it end, sockets included.",
+    )  # fmt: skip
+    account_leave: AccountLeavePayload = mutation(
+        members.leave, "left", allow=customer, description="Leave the company, unless one is its last owner."
+    )
+    account_transfer_ownership: AccountTransferOwnershipPayload = mutation(
+        members.transfer_ownership, "account", allow=owner,
+        description="Make a member the owner in one's own place, and be an administrator from then on.",
+    )  # fmt: skip
     totp_set_up: TotpSetUpPayload = mutation(
         identity.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in,
         description="A seed for an authenticator app; in force once confirmed.",
@@ -142,6 +183,9 @@ class Subscription:
 
 schema = strawberry.Schema(
     Query, Mutation, Subscription,
-    types=[t.Account, t.Article, t.File, t.Invoice, t.Message, t.Offer, t.Payment, t.Price, t.Purchase, t.Ticket, t.User],
+    types=[
+        t.Account, t.Article, t.File, t.Invitation, t.Invoice, t.Message, t.Offer, t.Payment, t.Price, t.Purchase, t.Ticket,
+        t.User,
+    ],
     config=StrawberryConfig(scalar_map={t.BigInt: t.BIG_INT}),
 )  # fmt: skip

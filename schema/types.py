@@ -10,6 +10,7 @@ import models.account
 import models.article
 import models.event
 import models.file
+import models.invitation
 import models.invoice
 import models.offer
 import models.payment
@@ -26,6 +27,7 @@ from models.purchase import PurchaseStatus
 from models.ticket import Category, Channel, TicketStatus, shown
 from models.user import Staff
 from resolvers import catalogue, files, identity
+from resolvers import members as people
 from resolvers import purchases as buying
 from resolvers import tickets as support
 from resolvers.catalogue import Language
@@ -124,6 +126,20 @@ class Membership:
     created_at: datetime = said("Since when.")
 
 
+@strawberry.type(description="An invitation into a company, sent to an address by letter.")
+@of(models.invitation.Invitation)
+class Invitation(Node):
+    email: str = said("The invited address.")
+    role: Role = said("What the person may do once they join.")
+    locale: Locale = said("The language of the letter.")
+    inviter: User | None = edge(people.inviters, needs=("inviter_id",), description="Who sent the latest letter.")
+    created_at: datetime = said("When the address was invited.")
+    sent_at: datetime = said("When the latest letter was written.")
+    expires_at: datetime = said("Until when the latest letter's token works.")
+    accepted_at: datetime | None = said("When somebody joined by it, null while nobody has.")
+    revoked_at: datetime | None = said("When it was taken back, null unless it was.")
+
+
 @strawberry.type(description="A company.")
 @of(models.account.Account)
 class Account(Node):
@@ -133,6 +149,10 @@ class Account(Node):
     vat_number: str = said("Its VAT number, made from the SIREN.", needs=("siren",))
     created_at: datetime = said("When it signed up.")
     members: list[Membership] = edge(identity.members, description="Its people, in the order in which they joined.")
+    invitations: list[Invitation] = edge(
+        people.open_invitations,
+        description="Its open invitations, expired ones included; none for who doesn't look after its people.",
+    )
     purchases: Connection[Annotated["Purchase", strawberry.lazy("schema.types")]] = connection(
         buying.account_purchases, description="What it bought, the latest first; for buyers and agents."
     )
@@ -144,11 +164,24 @@ class Account(Node):
     )
 
 
+@strawberry.type(description="A company that the viewer may act for: enough to choose it by.")
+class ViewerCompany:
+    account_id: strawberry.ID = said("Its global id, for `sessionSwitchAccount`; `node` finds it once it is the current one.")
+    legal_name: str = said("As registered, and as invoices say it.")
+    trade_name: str | None = said("How it calls itself, if otherwise.")
+    role: Role = said("What the viewer may do there.")
+    joined_at: datetime = said("Since when they belong to it.")
+    current: bool = said("Whether this session acts for it.")
+
+
 @strawberry.type(description="Whoever is signed in.")
 class Viewer:
     user: User = said("The person.")
     account: Account | None = said("The company they act for, null for the vendor's people.")
     role: Role | None = said("Their role in that company.")
+    companies: list[ViewerCompany] = said(
+        "All companies they may act for, the one joined first at first: `sessionSwitchAccount` chooses.", people.companies
+    )
     staff: Staff | None = said("Their role with the vendor: null for customers, and until the second factor is on.")
     locale: Locale = said("The language of this answer's messages.")
     second_factor: bool = said("Whether sign-in asks them for a code.", lambda root: root.user.second_factor)

@@ -4,6 +4,7 @@ import hashlib
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -28,14 +29,29 @@ HEADERS = {
 
 
 @dataclass(frozen=True)
+class Field:
+    """What a page asks for: a line of the form. `fill` tells a browser what it may fill in (HTML's autocomplete)."""
+
+    name: str
+    label: str
+    kind: str = "text"
+    fill: str = "off"
+    value: str = ""
+    required: bool = True
+
+
+@dataclass(frozen=True)
 class Page:
-    """What a page says. `figure` stands out; `buttons` are the values and labels of a form that posts to the same address."""
+    """What a page says. `figure` stands out, `notice` says what went wrong; `fields` and `buttons` (their values and labels)
+    make a form that posts to the same address."""
 
     title: str
     text: str
     figure: str = ""
     buttons: tuple[tuple[str, str], ...] = ()
     sender: str = "CAMCHA"
+    notice: str = ""
+    fields: tuple[Field, ...] = ()
 
 
 def shown(request: Request, page: Page, status: int = 200) -> Response:
@@ -43,6 +59,21 @@ def shown(request: Request, page: Page, status: int = 200) -> Response:
     locale = language(request)
     html = _TEMPLATE.render(page=page, locale=locale.value, style=Markup(_STYLE))  # noqa: S704 - our own file
     return HTMLResponse(html, status, headers=HEADERS | {"Content-Language": locale.value})
+
+
+async def form(request: Request, most: int = 1024) -> dict[str, str] | None:
+    """What the page's form says, the first of each name; None for a body of more bytes than `most`."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            return None
+    return {name: values[0] for name, values in parse_qs(body.decode("latin-1"), errors="replace").items()}
+
+
+def too_large(request: Request) -> Response:
+    """The answer to a form that is too large."""
+    return shown(request, UNCLEAR[language(request)], 413)
 
 
 def language(request: Request) -> Locale:
@@ -55,6 +86,10 @@ def not_found(request: Request) -> Response:
     return shown(request, _NOT_FOUND[language(request)], 404)
 
 
+UNCLEAR = {
+    Locale.FR: Page("Réponse illisible", "Revenez en arrière et utilisez l’un des boutons."),
+    Locale.EN: Page("Unreadable answer", "Go back and use one of the buttons."),
+}
 _NOT_FOUND = {
     Locale.FR: Page("Ce lien n’est plus valable", "Il a peut-être expiré, ou il est incomplet. Demandez-en un nouveau."),
     Locale.EN: Page("This link is no longer valid", "It may have expired, or a part of it is missing. Ask for a new one."),

@@ -4,7 +4,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from auth.rules import Rule, agent, analyst, anyone, buyer, customer, operator, signed_in, supervisor
+from auth.rules import (
+    Rule,
+    agent,
+    analyst,
+    anyone,
+    buyer,
+    customer,
+    manager,
+    operator,
+    owner,
+    signed_in,
+    supervisor,
+)
 from models.account import Account, Role
 from models.errors import Forbidden, Unauthenticated
 from models.session import Session
@@ -12,7 +24,7 @@ from models.user import Staff, User
 from models.viewer import Viewer
 
 AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
-RULES = [anyone, signed_in, customer, buyer, agent, supervisor, analyst, operator]
+RULES = [anyone, signed_in, customer, buyer, manager, owner, agent, supervisor, analyst, operator]
 
 
 def member(role: Role) -> Viewer:
@@ -30,8 +42,8 @@ def staff(role: Staff, second_factor: bool = True) -> Viewer:
         (Viewer(user=User(id=3), session=Session(id=3)), [anyone, signed_in]),
         (member(Role.MEMBER), [anyone, signed_in, customer]),
         (member(Role.BILLING), [anyone, signed_in, customer, buyer]),
-        (member(Role.ADMIN), [anyone, signed_in, customer, buyer]),
-        (member(Role.OWNER), [anyone, signed_in, customer, buyer]),
+        (member(Role.ADMIN), [anyone, signed_in, customer, buyer, manager]),
+        (member(Role.OWNER), [anyone, signed_in, customer, buyer, manager, owner]),
         (staff(Staff.AGENT), [anyone, signed_in, agent]),
         (staff(Staff.SUPERVISOR), [anyone, signed_in, agent, supervisor]),
         (staff(Staff.ANALYST), [anyone, signed_in, analyst]),

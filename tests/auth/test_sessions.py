@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auth.caller import still_valid, viewer_of
-from auth.sessions import Tokens, end_all, refresh, sign_in, sign_out
+from auth.accounts import company_of
+from auth.caller import closing, seat, still_held, still_valid, viewer_of
+from auth.sessions import Tokens, end_all, refresh, sign_in, sign_out, switch
 from models.account import Account, Membership, Role
 from models.act import Act
 from models.errors import Refusal, Unauthenticated
 from models.locale import Locale
 from models.session import RefreshToken, Session
 from models.user import User
+from models.viewer import Viewer
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -25,8 +27,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 async def signed_in(owner: User, now: "Now") -> Tokens:
-    membership = await Membership.get(user_id=owner.pk).select_related("account")
-    return await sign_in(owner, membership.account, False, now())
+    return await sign_in(owner, await company_of(owner), False, now())
 
 
 async def test_tokens_are_opaque_and_stored_only_as_hashes(owner: User, now: "Now") -> None:
@@ -175,6 +176,80 @@ async def test_leaving_the_company_ends_what_was_signed_in_for_it(owner: User, n
         await viewer_of(tokens.access, now().at)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await refresh(tokens.refresh, now())
+
+
+@pytest.fixture
+async def second(owner: User, act: Act) -> Account:
+    """Another company, in which Camille is a member."""
+    account = await Account.create(legal_name="Autre", siren="732829320", created_at=act.at)
+    await Membership.create(user=owner, account=account, role=Role.MEMBER, created_at=act.at)
+    return account
+
+
+async def test_p1_4_switching_goes_on_for_another_company(
+    owner: User, second: Account, now: "Now", bus: "RecordingBus", clock: "MovableClock"
+) -> None:
+    """P1.4: new tokens; the old ones are worth nothing, and sockets opened with them close."""
+    first = await signed_in(owner, now)
+    await Session.filter(pk=first.session.pk).update(second_factor=True)
+    clock.advance(timedelta(minutes=5))
+    tokens = await switch(first.session, second.pk, now())
+    viewer = await viewer_of(tokens.access, now().at)
+    assert (viewer.user, viewer.account, viewer.role) == (owner, second, Role.MEMBER)
+    assert bus.announced == [f"session:{first.session.pk}"]
+    assert await still_valid([first.session.pk, tokens.session.pk], now().at) == {tokens.session.pk}
+    with pytest.raises(Unauthenticated):
+        await viewer_of(first.access, now().at)
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(first.refresh, now())
+    assert (await viewer_of((await refresh(tokens.refresh, now())).access, now().at)).account == second
+    assert (tokens.session.second_factor, tokens.session.created_at) == (True, first.session.created_at)
+
+
+async def test_nobody_switches_to_a_company_that_is_not_theirs(owner: User, now: "Now", bus: "RecordingBus") -> None:
+    tokens, strangers = await signed_in(owner, now), await Account.create(legal_name="-", siren="-", created_at=now().at)
+    for key in (strangers.pk, 999_999, None):
+        with pytest.raises(Refusal, match="NOT_FOUND"):
+            await switch(tokens.session, key, now())
+    assert (await viewer_of(tokens.access, now().at)).user == owner
+    assert bus.announced == []
+
+
+async def test_an_ended_session_goes_on_nowhere(owner: User, second: Account, now: "Now") -> None:
+    tokens = await signed_in(owner, now)
+    await sign_out(tokens.session, now())
+    with pytest.raises(Unauthenticated):
+        await switch(tokens.session, second.pk, now())
+    assert await Session.all().count() == 1
+
+
+async def test_of_two_switches_at_once_one_goes_on(owner: User, second: Account, now: "Now") -> None:
+    tokens = await signed_in(owner, now)
+    answers = await asyncio.gather(*(switch(tokens.session, second.pk, now()) for _ in range(3)), return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in answers) == ["Tokens", "Unauthenticated", "Unauthenticated"]
+    assert await Session.filter(ended_at=None).count() == 1
+
+
+async def test_nobody_signs_in_for_a_company_they_left_meanwhile(owner: User, second: Account, now: "Now") -> None:
+    await Membership.filter(user_id=owner.pk, account_id=second.pk).delete()
+    with pytest.raises(Refusal, match="NOT_FOUND"):
+        await sign_in(owner, second, False, now())
+    assert not await Session.exists()
+
+
+async def test_a_seat_is_held_in_its_role_only(owner: User, agent: User, now: "Now") -> None:
+    """What a socket was opened with: it is told nothing more once the role is another, and closes to come back."""
+    tokens, staffs = await signed_in(owner, now), await sign_in(agent, None, True, now())
+    viewer, staff = [await viewer_of(each.access, now().at) for each in (tokens, staffs)]
+    seats = [seat(viewer), seat(staff)]
+    assert seats == [(tokens.session.pk, Role.OWNER), (staffs.session.pk, None)]
+    assert await still_held([each for each in seats if each], now().at) == set(seats)
+    assert [await closing(each, now().at) for each in (viewer, staff, Viewer())] == [None, None, None]
+    await Membership.filter(user_id=owner.pk).update(role=Role.BILLING)
+    assert await still_held([each for each in seats if each], now().at) == {seats[1]}
+    assert await closing(viewer, now().at) == 4403
+    await Membership.filter(user_id=owner.pk).delete()
+    assert await closing(viewer, now().at) == 4401
 
 
 async def test_a_person_who_is_gone_has_no_session(owner: User, now: "Now") -> None:

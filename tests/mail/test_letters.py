@@ -1,13 +1,15 @@
 """Letters: in the reader's language, in the caller's transaction, and deaf to what hostile people put into names."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from mail import letters
-from models.act import Act
+from models.account import Account, Role
+from models.act import Act, Transaction
+from models.invitation import Invitation
 from models.invoice import Invoice
 from models.letter import Letter
 from models.locale import Locale
@@ -24,7 +26,50 @@ async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
             await letters.already_registered(tx, user, LINK),
             await letters.invoice_issued(tx, user, invoice, LINK),
             await letters.payment_confirmation_needed(tx, user, LINK),
+            await invitation(tx, user, user.name),
         ]
+
+
+async def invitation(tx: Transaction, inviter: User, company: str) -> Letter:
+    """An invitation in the inviter's language, to an address that nobody knows."""
+    invited = Invitation(
+        email="noe@example.fr", role=Role.BILLING, locale=inviter.locale, expires_at=tx.act.at + timedelta(days=7)
+    )
+    return await letters.invitation(tx, invited, inviter, Account(legal_name=company), LINK, "TOKEN-123")
+
+
+@pytest.mark.parametrize(
+    ("locale", "subject", "words"),
+    [
+        (Locale.FR, "Lefèvre SARL vous invite sur CAMCHA", ("facturation", "30 novembre 2026", "Bonjour,\n")),
+        (Locale.EN, "Lefèvre SARL invites you to CAMCHA", ("billing", "30 November 2026", "Hello,\n")),
+    ],
+)
+async def test_p1_4_an_invitation_says_who_invites_and_as_what(
+    act: Act, zoe: User, locale: Locale, subject: str, words: tuple[str, ...]
+) -> None:
+    zoe.locale = locale
+    async with act.transaction() as tx:
+        letter = await invitation(tx, zoe, "Lefèvre SARL")
+    assert (letter.recipient, letter.subject) == ("noe@example.fr", subject)
+    for each in ("Zoé Lefèvre", "Lefèvre SARL", f"\n{LINK}\n", "\nTOKEN-123\n", *words):
+        assert each in letter.text, each
+    assert "Lefèvre SARL" in letter.html
+
+
+@pytest.mark.parametrize(
+    ("company", "said"),
+    [
+        ("S.A.R.L. L. Martin", "S.A.R.L. L. Martin"),
+        ("Gagnez sur https://spam.example/go", "Gagnez sur https spam example go"),
+        ("écrivez à moi@spam.example", "écrivez à moi spam example"),
+        ("x" * 200, "x" * 60),
+    ],
+)
+async def test_an_invitation_carries_no_advertisement(act: Act, zoe: User, company: str, said: str) -> None:
+    async with act.transaction() as tx:
+        letter = await invitation(tx, zoe, company)
+    assert letter.subject == f"{said} vous invite sur CAMCHA"
 
 
 async def test_p1_4_the_verification_letter_holds_link_and_token(act: Act, zoe: User) -> None:
@@ -95,7 +140,11 @@ async def test_a_rolled_back_transaction_takes_its_letter_along(act: Act, zoe: U
 @pytest.mark.parametrize("locale", list(Locale))
 async def test_hostile_names_stay_words(act: Act, zoe: User, invoice: Invoice, locale: Locale) -> None:
     zoe.name, zoe.locale = HOSTILE, locale
-    for letter in await every_letter(act, zoe, invoice):
+    *greeting, inviting = await every_letter(act, zoe, invoice)
+    assert "<img" not in inviting.html
+    assert "&lt;img src=x onerror=alert(1)&gt; Bcc: victim example org &amp; &#34;Zoé&#34;" in inviting.html
+    assert not re.search("[\r\n]", inviting.subject)
+    for letter in greeting:
         assert "<img" not in letter.html
         assert "&lt;img src=x onerror=alert(1)&gt; Bcc: victim@example.org &amp; &#34;Zoé&#34;," in letter.html
         assert '<img src=x onerror=alert(1)> Bcc: victim@example.org & "Zoé",\n' in letter.text
@@ -146,5 +195,5 @@ def test_every_letter_exists_in_every_language() -> None:
         "parts.html",
     }
     kinds = {name.split(".")[0] for name in names}
-    assert kinds == {"verification", "already_registered", "invoice_issued", "payment_confirmation_needed"}
+    assert kinds == {"verification", "already_registered", "invoice_issued", "payment_confirmation_needed", "invitation"}
     assert names == {f"{kind}.{locale.value}.{form}" for kind in kinds for locale in Locale for form in ("txt", "html")}

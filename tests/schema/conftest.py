@@ -19,6 +19,7 @@ from engine import Engine, Params, dump
 from models.account import Account, Membership, Role
 from models.act import Act
 from models.file import File
+from models.invitation import Invitation
 from models.invoice import Invoice
 from models.locale import Locale
 from models.offer import Interval, Offer, Price, Segment
@@ -135,7 +136,11 @@ async def company(act: Act, parts: Parts, price: Price, mark: str, siren: str) -
         viewers[role] = await signed_in(act, user, account, role)
     made = Company(mark, account, viewers[Role.OWNER], viewers[Role.MEMBER])
     users = [viewer.user for viewer in viewers.values()]
-    made.rows += [account, *users, *await bought(act, parts, price, made), *await asked_for_help(act, made)]
+    invitation = await Invitation.create(
+        account=account, email=f"{mark}-guest@camcha.example", role=Role.MEMBER, locale=Locale.FR, inviter=users[0],
+        token_hash=mark, created_at=act.at, sent_at=act.at, expires_at=act.at,
+    )  # fmt: skip
+    made.rows += [account, *users, invitation, *await bought(act, parts, price, made), *await asked_for_help(act, made)]
     return made
 
 

@@ -8,14 +8,19 @@ import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_composite_type, is_required_argument
 
 from engine import Engine, Params
+from models.account import Account, Membership, Role
+from models.act import Act
+from models.invitation import Invitation
 from models.invoice import Invoice
 from models.payment import Payment
 from models.purchase import Purchase
 from models.ticket import Ticket
+from models.user import User
 from models.viewer import Viewer
 from resolvers.context import Context, Parts
 from resolvers.ids import encode
 from schema.root import schema
+from tests.schema.conftest import person, signed_in
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask, Company, House
@@ -86,12 +91,32 @@ async def test_the_owner_and_the_agent_read_all_of_it(ask: "Ask", house: "House"
     for viewer in (marie.owner, house.alice):
         read = await everything(ask, viewer, marie.ids)
         assert [each for each in [*said, *secrets(marie)] if each not in read] == []
+        assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)  # whom they invite is their own affair
+
+
+async def test_p1_4_in_one_company_nothing_of_ones_other_is_reached(ask: "Ask", house: "House", act: Act) -> None:
+    """P1.4: Wanda works for both and acts for Paul: of Marie's company she is told enough to choose it, and nothing else."""
+    wanda = await person(act, "Wanda")
+    for company, role in ((house.paul, Role.MEMBER), (house.marie, Role.OWNER)):
+        await Membership.create(user=wanda, account=company.account, role=role, created_at=act.at)
+    viewer = await signed_in(act, wanda, house.paul.account, Role.MEMBER)
+    read = await everything(ask, viewer, house.marie.ids)
+    assert f"{house.paul.mark} subject" in read
+    for known in (f"{house.marie.mark} legal", f"{house.marie.mark} trade", encode("Account", house.marie.account.pk)):
+        read = read.replace(known, "")
+    assert [secret for secret in secrets(house.marie) if secret in read] == []
+    listed = (await ask(viewer, "{ viewer { companies { accountId legalName role current } } }"))["data"]["viewer"]
+    assert [tuple(each.values()) for each in listed["companies"]] == [
+        (encode("Account", house.paul.account.pk), "PAULMARK legal", "MEMBER", True),
+        (encode("Account", house.marie.account.pk), "MARIEMARK legal", "OWNER", False),
+    ]
 
 
 async def test_a_member_reads_no_bills(ask: "Ask", house: "House") -> None:
     marie = house.marie
     read = await everything(ask, marie.member, marie.ids)
     assert f"{marie.mark} body" in read
+    assert f"{marie.mark}-guest" not in read
     bills = [f"{marie.mark} bills", marie.row(Invoice).number, marie.row(Invoice).sha256]
     bills += [encode(model.__name__, marie.row(model).pk) for model in BILLS]
     assert [each for each in bills if each in read] == []
@@ -105,6 +130,12 @@ async def test_a_member_reads_no_bills(ask: "Ask", house: "House") -> None:
         ("purchasePay", "PurchasePayInput", Purchase, "purchaseId",
          {"paymentMethod": "pm_sandbox_success", "idempotencyKey": "x"}),
         ("paymentRefresh", "PaymentRefreshInput", Payment, "paymentId", {}),
+        ("invitationResend", "InvitationResendInput", Invitation, "invitationId", {"idempotencyKey": "x"}),
+        ("invitationRevoke", "InvitationRevokeInput", Invitation, "invitationId", {}),
+        ("memberChangeRole", "MemberChangeRoleInput", User, "userId", {"role": "MEMBER"}),
+        ("memberRemove", "MemberRemoveInput", User, "userId", {}),
+        ("accountTransferOwnership", "AccountTransferOwnershipInput", User, "userId", {}),
+        ("sessionSwitchAccount", "SessionSwitchAccountInput", Account, "accountId", {}),
         ("ticketReply", "TicketReplyInput", Ticket, "ticketId", {"body": "x", "clientMessageId": "x"}),
         ("ticketClose", "TicketCloseInput", Ticket, "ticketId", {}),
         ("ticketTyping", "TicketTypingInput", Ticket, "ticketId", {}),

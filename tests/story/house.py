@@ -153,10 +153,10 @@ class Client:
         )
         return dict((await self.data(document, input=given))[name])
 
-    async def sign_in(self, email: str, password: str, secret: str | None = None) -> "Client":
+    async def sign_in(self, email: str, password: str, secret: str | None = None, **more: Any) -> "Client":
         """Sign in, with a fresh one-time code where there is a second factor."""
         code = {"code": pyotp.TOTP(secret).now()} if secret else {}
-        given = {"email": email, "password": password, **code}
+        given = {"email": email, "password": password, **code, **more}
         payload = await self.do("sessionSignIn", "SessionSignInInput", given, "session { accessToken refreshToken }")
         self.token = payload["session"]["accessToken"]
         return self
@@ -193,6 +193,11 @@ class Live:
                 await self._websocket.send('{"type":"pong"}')
             elif message.get("id") in self._queues:
                 self._queues[message["id"]].put_nowait(message)
+
+    async def closed(self, seconds: float = 5) -> int | None:
+        """Wait until the server closes the socket; its code."""
+        await asyncio.wait_for(self._websocket.wait_closed(), seconds)
+        return self._websocket.close_code
 
     async def follow(self, query: str, **variables: Any) -> "Following":
         """Start a subscription."""

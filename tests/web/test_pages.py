@@ -213,4 +213,4 @@ class RealBank:
 
 async def test_without_the_sandbox_there_is_no_bank_page(site: Site) -> None:
     routes = pages.routes(replace(site.parts, gateway=RealBank()))
-    assert {route.path for route in routes} == {"/verify"}
+    assert {route.path for route in routes} == {"/verify", "/invitation"}

@@ -1,0 +1,109 @@
+"""Who belongs to a company and what they may do there.
+
+Every change looks at the company's people under the lock of its row, so that of two at once the second sees what the first
+one did: the last two owners can't both be demoted. What a person may do follows from their place as it stands then, never
+from what was known of them when they asked.
+
+Whoever loses the right to invite takes their open invitations along: else somebody who was removed could come back by one.
+"""
+
+from auth import sessions
+from models.account import Membership, People, Role
+from models.act import Act, Transaction
+from models.errors import ErrorCode, Forbidden, Refusal
+from models.invitation import Invitation
+
+
+async def change_role(act: Act, account_id: int, user_id: int | None, role: Role) -> Membership:
+    """Give somebody of the company another role. A repeat changes nothing.
+
+    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER; Forbidden to those who don't look after the company's people.
+    """
+    async with act.transaction() as tx:
+        people = await People.locked(tx, account_id)
+        place = _dealt_with(people, act, user_id)
+        if not acting(people, act).role.may_deal(role):
+            raise Refusal(ErrorCode.ROLE_RESERVED, "input", "role")
+        if place.role is not role:
+            _keep_an_owner(people, place)
+            await _give(tx, place, role)
+    return place
+
+
+async def remove(act: Act, account_id: int, user_id: int | None) -> None:
+    """Take somebody out of the company. Their sessions for it end, and their sockets with them.
+
+    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER; Forbidden to those who don't look after the company's people.
+    """
+    async with act.transaction() as tx:
+        people = await People.locked(tx, account_id)
+        await _taken_out(tx, people, _dealt_with(people, act, user_id))
+
+
+async def leave(act: Act, account_id: int) -> None:
+    """Leave the company, whatever one's role. Raises LAST_OWNER; Forbidden to those who don't belong to it (any more)."""
+    async with act.transaction() as tx:
+        people = await People.locked(tx, account_id)
+        await _taken_out(tx, people, acting(people, act))
+
+
+async def transfer(act: Act, account_id: int, user_id: int | None) -> Membership:
+    """Make somebody of the company its owner in one's own place, and be an administrator from then on.
+
+    Raises NOT_FOUND; Forbidden to those who don't own the company.
+    """
+    async with act.transaction() as tx:
+        people = await People.locked(tx, account_id)
+        mine, theirs = acting(people, act), people.of(user_id)
+        if mine.role is not Role.OWNER:
+            raise Forbidden
+        if theirs is None:
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+        if theirs != mine:
+            await _give(tx, theirs, Role.OWNER)
+            await _give(tx, mine, Role.ADMIN)
+    return theirs
+
+
+def acting(people: People, act: Act) -> Membership:
+    """The place of whoever acts. Raises Forbidden when they have none (any more)."""
+    place = people.of(act.actor.pk) if act.actor else None
+    if place is None:
+        raise Forbidden
+    return place
+
+
+def _dealt_with(people: People, act: Act, user_id: int | None) -> Membership:
+    mine, theirs = acting(people, act), people.of(user_id)
+    if not mine.role.manages:
+        raise Forbidden
+    if theirs is None:
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+    if not mine.role.may_deal(theirs.role):
+        raise Refusal(ErrorCode.ROLE_RESERVED, "input", "userId")
+    return theirs
+
+
+def _keep_an_owner(people: People, place: Membership) -> None:
+    if people.last_owner(place):
+        raise Refusal(ErrorCode.LAST_OWNER, "input")
+
+
+async def _give(tx: Transaction, place: Membership, role: Role) -> None:
+    place.role = role
+    await place.save(using_db=tx.db, update_fields=["role"])
+    if not role.manages:
+        await _withdraw(tx, place)
+    await sessions.tell(tx, place.user_id, place.account_id)
+
+
+async def _taken_out(tx: Transaction, people: People, place: Membership) -> None:
+    _keep_an_owner(people, place)
+    await place.delete(using_db=tx.db)
+    await _withdraw(tx, place)
+    await sessions.end_for(tx, place.user_id, place.account_id)
+
+
+async def _withdraw(tx: Transaction, place: Membership) -> None:
+    sent = Invitation.filter(account_id=place.account_id, inviter_id=place.user_id)
+    await Invitation.waiting(sent).using_db(tx.db).update(revoked_at=tx.act.at)

@@ -1,0 +1,141 @@
+"""A company's people: inviting, accepting, roles, leaving, and the companies one may act for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tortoise.queryset import QuerySet
+
+from auth import invitations, members, sessions
+from auth.invitations import Newcomer
+from mail import letters
+from models.account import Account, Membership, Role
+from models.act import Transaction
+from models.invitation import Invitation
+from models.user import User
+from models.viewer import Viewer
+from resolvers.context import Context, Info
+from resolvers.ids import encode, key_of, visible
+from resolvers.inputs import (
+    AccountTransferOwnershipInput,
+    InvitationAcceptInput,
+    InvitationResendInput,
+    InvitationRevokeInput,
+    InvitationSendInput,
+    MemberChangeRoleInput,
+    MemberRemoveInput,
+    SessionSwitchAccountInput,
+)
+from resolvers.rows import ByKey, ByParent
+from resolvers.text import client_key
+
+
+async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
+    """Invite an address."""
+    context = info.context
+    return await invitations.send(
+        context.act(), context.parts.guard, _letter(context), _company(context).pk, email=input.email, role=input.role,
+        locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
+    )  # fmt: skip
+
+
+async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitation:
+    """Send an invitation's letter again."""
+    context = info.context
+    invitation = await visible(Invitation, input.invitation_id, context.viewer, "invitationId")
+    key = client_key(input.idempotency_key, "idempotencyKey")
+    return await invitations.resend(context.act(), context.parts.guard, _letter(context), invitation, key)
+
+
+def _letter(context: Context) -> invitations.InvitationLetter:
+    account, inviter, base_url = _company(context), context.user, context.parts.base_url
+
+    async def letter(tx: Transaction, invitation: Invitation, token: str) -> None:
+        await letters.invitation(tx, invitation, inviter, account, f"{base_url}/invitation?token={token}", token)
+
+    return letter
+
+
+async def revoke_invitation(info: Info, input: InvitationRevokeInput) -> Invitation:
+    """Take an invitation back."""
+    invitation = await visible(Invitation, input.invitation_id, info.context.viewer, "invitationId")
+    return await invitations.revoke(info.context.act(), invitation)
+
+
+async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Company":
+    """Join a company."""
+    context, newcomer = info.context, Newcomer(input.name or "", input.password or "")
+    place = await invitations.accept(context.act(), context.parts.guard, input.token, newcomer, context.peer)
+    return Company.of(place, await Account.get(pk=place.account_id), context.viewer)
+
+
+async def change_role(info: Info, input: MemberChangeRoleInput) -> Membership:
+    """Give a member another role."""
+    context = info.context
+    return await members.change_role(context.act(), _company(context).pk, key_of(User, input.user_id), input.role)
+
+
+async def remove(info: Info, input: MemberRemoveInput) -> bool:
+    """Take a member out of the company."""
+    await members.remove(info.context.act(), _company(info.context).pk, key_of(User, input.user_id))
+    return True
+
+
+async def leave(info: Info) -> bool:
+    """Leave the company."""
+    await members.leave(info.context.act(), _company(info.context).pk)
+    return True
+
+
+async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -> Account:
+    """Make somebody else the owner."""
+    account = _company(info.context)
+    await members.transfer(info.context.act(), account.pk, key_of(User, input.user_id))
+    return account
+
+
+async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessions.Tokens:
+    """Act for another company."""
+    session = info.context.viewer.session
+    assert session is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
+    return await sessions.switch(session, key_of(Account, input.account_id), info.context.act())
+
+
+def _company(context: Context) -> Account:
+    assert context.viewer.account is not None, "the field's rule lets in members only"  # noqa: S101
+    return context.viewer.account
+
+
+def open_invitations(context: Context, parents: Sequence[Account]) -> ByParent:
+    """The open invitations of each company, the first one first, as far as the viewer may see them."""
+    return ByParent(parents, Invitation.waiting(Invitation.visible_to(context.viewer)), "account_id", "id")
+
+
+def inviters(context: Context, parents: Sequence[Invitation]) -> ByKey:
+    """Who sent the latest letter of each invitation."""
+    return ByKey(parents, "inviter_id", QuerySet(User))
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company that somebody may act for: what they need to choose it, and nothing that is reached only by doing so."""
+
+    account_id: str
+    legal_name: str
+    trade_name: str | None
+    role: Role
+    joined_at: datetime
+    current: bool
+
+    @classmethod
+    def of(cls, place: Membership, account: Account, viewer: Viewer) -> "Company":
+        """The company of this place, as the viewer may choose it."""
+        current = viewer.account is not None and viewer.account.pk == account.pk
+        key = encode("Account", account.pk)
+        return cls(key, account.legal_name, account.trade_name, place.role, place.created_at, current)
+
+
+async def companies(root: Viewer) -> list[Company]:
+    """The companies that the viewer may act for, the one joined first at first."""
+    found = await Membership.filter(user_id=root.user_id).order_by("id").select_related("account")
+    return [Company.of(place, place.account, root) for place in found]

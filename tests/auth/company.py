@@ -1,0 +1,104 @@
+"""A company of several people, each signed in, and what the tests of its stories do with them."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from auth import members, sessions
+from auth.caller import still_valid
+from auth.sessions import Tokens
+from models.account import Account, Membership, Role
+from models.act import Act, Transaction
+from models.errors import DomainError
+from models.invitation import Invitation
+from models.letter import Letter
+from models.user import User
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+
+@dataclass
+class Company:
+    """A company's account, its people by their names, and the sign-in of each."""
+
+    account: Account
+    clock: "MovableClock"
+    bus: "RecordingBus"
+    people: dict[str, User] = field(default_factory=dict)
+    tokens: dict[str, Tokens] = field(default_factory=dict)
+
+    async def join(self, name: str, role: Role) -> User:
+        """Somebody new in this role."""
+        user = await person(self.act(), name)
+        await Membership.create(user=user, account=self.account, role=role, created_at=self.clock.now())
+        self.people[name] = user
+        self.tokens[name] = await sessions.sign_in(user, self.account, False, self.act())
+        return user
+
+    def act(self, name: str | None = None) -> Act:
+        """Something that this person does now."""
+        return Act(self.people[name] if name else None, self.clock.now(), self.bus)
+
+    async def changes(self, name: str, whom: str, role: Role) -> str:
+        """This person gives that one a role: how it ended."""
+        return await outcome(members.change_role(self.act(name), self.account.pk, self.people[whom].pk, role))
+
+    async def removes(self, name: str, whom: str) -> str:
+        return await outcome(members.remove(self.act(name), self.account.pk, self.people[whom].pk))
+
+    async def transfers(self, name: str, whom: str) -> str:
+        return await outcome(members.transfer(self.act(name), self.account.pk, self.people[whom].pk))
+
+    async def leaves(self, name: str) -> str:
+        return await outcome(members.leave(self.act(name), self.account.pk))
+
+    async def roles(self) -> dict[str, str]:
+        """Everybody's role, by name."""
+        places = await Membership.filter(account_id=self.account.pk).select_related("user")
+        return {place.user.name: place.role.value for place in places}
+
+    async def stays(self, name: str) -> bool:
+        """Whether this person's sign-in still counts."""
+        session = self.tokens[name].session.pk
+        return await still_valid([session], self.clock.now()) == {session}
+
+
+async def founded(clock: "MovableClock", bus: "RecordingBus", siren: str = "404833048", **people: Role) -> Company:
+    """A company of these people."""
+    account = await Account.create(legal_name="Le Fournil d'Aubry", siren=siren, created_at=clock.now())
+    company = Company(account, clock, bus)
+    for name, role in people.items():
+        await company.join(name, role)
+    return company
+
+
+async def person(act: Act, name: str, **facts: Any) -> User:
+    """Somebody whose address is verified."""
+    given: dict[str, Any] = {"email": f"{name}@fournil.example", "password_hash": "-", "email_verified_at": act.at}
+    return await User.create(name=name, created_at=act.at, **given | facts)
+
+
+async def outcome(doing: Awaitable[object]) -> str:
+    """How something ended: `done`, or the code it was refused with."""
+    try:
+        await doing
+    except DomainError as error:
+        return error.code
+    return "done"
+
+
+class Post:
+    """Stands where the mail room's letters go: writes in the same transaction, and remembers each token by its address."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[str, str] = {}
+        self.count = 0
+
+    async def __call__(self, tx: Transaction, invitation: Invitation, token: str) -> None:
+        await Letter.create(
+            using_db=tx.db, template="invitation", recipient=invitation.email, subject="-", text="-", html="-",
+            created_at=tx.act.at,
+        )  # fmt: skip
+        self.tokens[invitation.email] = token
+        self.count += 1

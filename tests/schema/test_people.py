@@ -1,0 +1,213 @@
+"""People of a company through the graph: who may ask, what comes back, and what happens when much happens at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auth import accounts, members, sessions
+from auth.caller import viewer_of
+from engine import Engine, Params
+from models.account import Membership, Role
+from models.act import Act
+from models.errors import DomainError
+from models.event import EventKind
+from models.invitation import Invitation
+from models.letter import Letter
+from models.locale import Locale
+from models.session import Session
+from models.ticket import Category, Channel, Ticket
+from models.user import User
+from models.viewer import Viewer
+from resolvers.context import Context, Parts
+from resolvers.ids import encode
+from tests.schema.conftest import Company, House, signed_in
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Ask
+
+INPUTS: dict[str, dict[str, Any]] = {
+    "invitationSend": {"email": "x@y.example", "role": "MEMBER", "idempotencyKey": "k"},
+    "invitationResend": {"invitationId": "x", "idempotencyKey": "k"},
+    "invitationRevoke": {"invitationId": "x"},
+    "memberChangeRole": {"userId": "x", "role": "MEMBER"},
+    "memberRemove": {"userId": "x"},
+    "accountTransferOwnership": {"userId": "x"},
+    "sessionSwitchAccount": {"accountId": "x"},
+    "accountLeave": {},
+}
+MANAGE = {"invitationSend", "invitationResend", "invitationRevoke", "memberChangeRole", "memberRemove"}
+EVERYBODYS = {"accountLeave", "sessionSwitchAccount"}
+
+
+async def asked(ask: "Ask", viewer: Viewer, name: str, **given: Any) -> dict[str, Any]:
+    """The whole answer of one mutation, without what it returns."""
+    if not INPUTS[name]:
+        return await ask(viewer, f"mutation {{ {name} {{ userErrors {{ code field }} }} }}")
+    kind = f"{name[0].upper()}{name[1:]}Input"
+    document = f"mutation($i: {kind}!) {{ {name}(input: $i) {{ userErrors {{ code field }} }} }}"
+    return await ask(viewer, document, i=INPUTS[name] | given)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+async def test_p1_4_each_role_may_ask_for_what_is_its_own(ask: "Ask", house: House, name: str) -> None:
+    """P1.4: nobody, the vendor's people and each role of the company, before anything else is looked at."""
+    viewers = {role: replace(house.paul.owner, role=role) for role in Role}
+    letters = await Letter.all().count()  # of the invoices
+    for role, viewer in viewers.items():
+        allowed = name in EVERYBODYS or role is Role.OWNER or (role is Role.ADMIN and name in MANAGE)
+        if not allowed:
+            answer = await asked(ask, viewer, name)
+            assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"], role
+    for viewer, code in ((Viewer(), "UNAUTHENTICATED"), (house.alice, "FORBIDDEN"), (house.nadia, "FORBIDDEN")):
+        if name != "sessionSwitchAccount" or viewer.user is None:
+            answer = await asked(ask, viewer, name)
+            assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+    assert await Letter.all().count() == letters
+
+
+async def test_staff_act_for_no_company(ask: "Ask", house: House) -> None:
+    answer = await asked(ask, house.alice, "sessionSwitchAccount", accountId=house.paul.id(type(house.paul.account)))
+    assert [error["code"] for error in answer["data"]["sessionSwitchAccount"]["userErrors"]] == ["NOT_FOUND"]
+    assert (await ask(house.alice, "{ viewer { companies { legalName } } }"))["data"]["viewer"]["companies"] == []
+
+
+async def test_a_role_that_was_lost_opens_nothing(ask: "Ask", house: House) -> None:
+    """What is known of a caller may be a second old: the place under the lock decides."""
+    await Membership.filter(user_id=house.paul.owner.user_id).update(role=Role.MEMBER)
+    colleague = encode("User", house.paul.member.user_id or 0)
+    for name in ("invitationSend", "memberChangeRole", "memberRemove", "accountTransferOwnership"):
+        given = {"userId": colleague} if "userId" in INPUTS[name] else {}
+        answer = await asked(ask, house.paul.owner, name, **given)
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"], name
+
+
+@pytest.mark.parametrize(("locale", "given"), [("fr", None), ("en", "EN")])
+async def test_a_letter_speaks_the_language_that_was_chosen(ask: "Ask", house: House, locale: str, given: str | None) -> None:
+    answer = await asked(ask, house.paul.owner, "invitationSend", locale=given)
+    assert answer["data"]["invitationSend"]["userErrors"] == []
+    letter = await Letter.filter(recipient="x@y.example").get()
+    assert letter.template == f"invitation.{locale}"
+    assert (await Invitation.get(email="x@y.example")).locale is Locale(locale)
+
+
+async def test_the_first_company_is_signed_in_for_unless_another_is_chosen(house: House, act: Act) -> None:
+    user = house.paul.owner.user
+    assert user
+    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=act.at)
+    assert await accounts.company_of(user) == house.paul.account
+    assert await accounts.company_of(user, house.marie.account.pk) == house.marie.account
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_nothing_waits_for_itself_when_much_happens_at_once(house: House, act: Act, seed: int) -> None:
+    """People come, go, switch and ask for help in two companies at the same time: no deadlock, an owner stays in each."""
+    for company, other in ((house.paul, house.marie), (house.marie, house.paul)):
+        assert company.member.user
+        await Membership.create(user=company.member.user, account=other.account, role=Role.OWNER, created_at=act.at)
+    random = Random(seed)
+    for _ in range(8):
+        deeds = [random.choice(DEEDS)(act, random.choice([house.paul, house.marie]), random) for _ in range(12)]
+        answers = await asyncio.wait_for(asyncio.gather(*deeds, return_exceptions=True), 60)
+        assert [answer for answer in answers if isinstance(answer, Exception) and not isinstance(answer, DomainError)] == []
+        for company in (house.paul, house.marie):
+            assert await Membership.filter(account_id=company.account.pk, role=Role.OWNER).exists()
+    for session in await Session.filter(ended_at=None):
+        assert (
+            session.account_id is None
+            or await Membership.filter(user_id=session.user_id, account_id=session.account_id).exists()
+        )
+
+
+async def _somebody(company: Company, random: Random) -> tuple[Act, int]:
+    place = random.choice(await Membership.filter(account_id=company.account.pk).select_related("user"))
+    return Act(place.user, company.account.created_at, _Deaf()), place.user_id
+
+
+class _Deaf:
+    def announce(self, streams: Any) -> None:
+        """Nobody listens."""
+
+
+async def _change(act: Act, company: Company, random: Random) -> None:
+    (mine, _), (_, key) = await _somebody(company, random), await _somebody(company, random)
+    await members.change_role(replace(mine, at=act.at), company.account.pk, key, random.choice(list(Role)))
+
+
+async def _transfer(act: Act, company: Company, random: Random) -> None:
+    (mine, _), (_, key) = await _somebody(company, random), await _somebody(company, random)
+    await members.transfer(replace(mine, at=act.at), company.account.pk, key)
+
+
+async def _leave(act: Act, company: Company, random: Random) -> None:
+    mine, _ = await _somebody(company, random)
+    await members.leave(replace(mine, at=act.at), company.account.pk)
+
+
+async def _switch(act: Act, company: Company, random: Random) -> None:
+    if running := await Session.filter(ended_at=None).exclude(account_id=None):
+        await sessions.switch(random.choice(running), company.account.pk, act)
+
+
+async def _refresh(act: Act, company: Company, random: Random) -> None:
+    _, key = await _somebody(company, random)
+    tokens = await sessions.sign_in(await User.get(pk=key), company.account, False, act)
+    await sessions.refresh(tokens.refresh, act)
+
+
+async def _ask(act: Act, company: Company, random: Random) -> None:
+    mine, _ = await _somebody(company, random)
+    assert mine.actor
+    async with act.transaction() as tx:
+        ticket = await Ticket.open(
+            tx, company.account, mine.actor, subject="Aide", channel=Channel.WEB, category=Category.USAGE
+        )
+        await ticket.post(tx, mine.actor, "Bonjour", "k")
+
+
+DEEDS: list[Callable[[Act, Company, Random], Awaitable[None]]] = [_change, _transfer, _leave, _switch, _refresh, _ask]
+
+
+@pytest.mark.parametrize("how", ["promoted", "removed", "switched"])
+async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
+    engine: Engine, parts: Parts, house: House, act: Act, how: str
+) -> None:
+    """P1.4: what comes after the change waits for a new connection, whatever the old one was opened with."""
+    user, session = house.paul.member.user, house.paul.member.session
+    assert user
+    assert session
+    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=act.at)
+    operation = engine.prepare(Params(query="subscription { accountEvents(after: 0) { kind } }"))
+    async with aclosing(engine.subscribe(operation, lambda: Context(house.paul.member, parts))) as following:
+        while (await anext(following))["data"]["accountEvents"]["kind"] != "TICKET_OPENED":
+            pass
+        owner = Act(house.paul.owner.user, act.at, parts.hub)
+        deeds: dict[str, Callable[[], Awaitable[object]]] = {
+            "promoted": lambda: members.change_role(owner, house.paul.account.pk, user.pk, Role.BILLING),
+            "removed": lambda: members.remove(owner, house.paul.account.pk, user.pk),
+            "switched": lambda: sessions.switch(session, house.marie.account.pk, owner),
+        }
+        await deeds[how]()
+        async with owner.transaction() as tx:
+            await tx.append(house.paul.account.stream, EventKind.PURCHASE_CHANGED)
+        async for answer in following:
+            if "errors" in answer:
+                break
+            assert answer["data"]["accountEvents"]["kind"] != "PURCHASE_CHANGED"
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
+
+
+async def test_a_switched_sockets_viewer_is_nobody(house: House, act: Act) -> None:
+    """What a socket was opened with is not what its session's successor acts for."""
+    user = house.paul.owner.user
+    assert user
+    await Membership.create(user=user, account=house.marie.account, role=Role.OWNER, created_at=act.at)
+    old = await signed_in(act, user, house.paul.account, Role.OWNER)
+    assert old.session
+    tokens = await sessions.switch(old.session, house.marie.account.pk, act)
+    viewer = await viewer_of(tokens.access, act.at)
+    assert (viewer.account, viewer.role) == (house.marie.account, Role.OWNER)

@@ -1,0 +1,257 @@
+"""Promise P1.4, several people in one company, over real sockets against the real process, on SQLite and on PostgreSQL.
+
+An owner invites by letter; the newcomer reads it, accepts, works as a member, is promoted, joins a second company, switches,
+and is removed. Whoever loses a right loses it on open sockets too.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.clients.people import chat, customer
+from tests.story.house import Client, Server, served
+
+PAUL, MARIE, NOE = "paul@boulangerie.example", "marie@quais.example", "noe@boulangerie.example"
+PASSWORD = "corneille-sabot-pluvier-42"
+NEWS = "subscription($after: Int) { accountEvents(after: $after) { kind sequence ticket { subject } } }"
+INVITED = "invitation { id email role acceptedAt revokedAt inviter { name } }"
+
+
+@pytest.fixture
+def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+    with served(database_url, tmp_path) as running:
+        yield running
+
+
+async def test_p1_4_several_people_in_one_company(server: Server) -> None:
+    paul, marie = await customer(server, PAUL), await customer(server, MARIE, "732829320")
+    await paul_invites_noe(paul)
+    noe = await noe_joins_by_the_letter(server)
+    await noe_works_as_a_member(paul, noe)
+    await noe_is_promoted_on_an_open_socket(paul, noe)
+    await marie_invites_noe_too(marie, noe)
+    await noe_switches(paul, noe)
+    await noe_is_removed_on_an_open_socket(paul, noe)
+    await marie_hands_her_company_over(marie, noe)
+
+
+async def paul_invites_noe(paul: Client) -> None:
+    """In English, once however often he asks; and a second letter in place of the first."""
+    given = {"email": "Noe@Boulangerie.example", "role": "MEMBER", "locale": "EN", "idempotencyKey": "noe"}
+    sent = await paul.do("invitationSend", "InvitationSendInput", given, INVITED)
+    assert sent == await paul.do("invitationSend", "InvitationSendInput", given, INVITED)
+    assert sent["invitation"] == {
+        "id": sent["invitation"]["id"], "email": NOE, "role": "MEMBER", "acceptedAt": None, "revokedAt": None,
+        "inviter": {"name": "Paul Meunier"},
+    }  # fmt: skip
+    first = await token_of(paul.server, NOE)
+    again = {"invitationId": sent["invitation"]["id"], "idempotencyKey": "again"}
+    await paul.do("invitationResend", "InvitationResendInput", again, INVITED)
+    await token_of(paul.server, NOE, 2)
+    refused = await accepting(Client(paul.server), first, name="Noé Blin", password=PASSWORD)
+    assert (refused["userErrors"][0]["code"], refused["userErrors"][0]["message"]) == (
+        "TOKEN_INVALID", "Ce lien n'est plus valable.",
+    )  # fmt: skip
+    assert [each["email"] for each in await invited(paul)] == [NOE]
+
+
+async def token_of(server: Server, address: str, number: int = 1) -> str:
+    """What the n-th letter to this address says, in both its parts; its link leads to a page."""
+    letter = await server.letter(address, number)
+    text, html = (letter.get_body((kind,)).get_content() for kind in ("plain", "html"))  # type: ignore[union-attr] # it has both
+    link = re.search(rf"{server.url}/invitation\?token=(\S+)", text)
+    assert link, text
+    assert link[0] in html
+    return link[1]
+
+
+async def accepting(who: Client, token: str, **newcomer: str) -> dict[str, Any]:
+    selection = "company { accountId legalName role current }"
+    return await who.attempt("invitationAccept", "InvitationAcceptInput", {"token": token, **newcomer}, selection)
+
+
+async def invited(who: Client) -> list[dict[str, Any]]:
+    found = await who.data("{ viewer { account { invitations { id email role } } } }")
+    return list(found["viewer"]["account"]["invitations"])
+
+
+async def noe_joins_by_the_letter(server: Server) -> Client:
+    """The letter is in English; the password must be a good one; the address needs no other letter."""
+    noe = Client(server, language="en")
+    letter = await server.letter(NOE, 2)
+    assert str(letter["Subject"]) == "Boulangerie Meunier invites you to CAMCHA"
+    token = await token_of(server, NOE, 2)
+    async with httpx.AsyncClient() as browser:
+        assert "Boulangerie Meunier" in (await browser.get(f"{server.url}/invitation?token={token}")).text
+    weak = await accepting(noe, token, name="Noé Blin", password="noe")
+    assert [error["code"] for error in weak["userErrors"]] == ["PASSWORD_WEAK"]
+    joined = await accepting(noe, token, name="Noé Blin", password=PASSWORD)
+    assert joined["userErrors"] == []
+    assert (joined["company"]["legalName"], joined["company"]["role"]) == ("Boulangerie Meunier", "MEMBER")
+    again = await accepting(noe, token, name="Somebody", password=PASSWORD)
+    assert [error["code"] for error in again["userErrors"]] == ["TOKEN_INVALID"]
+    return await noe.sign_in(NOE, PASSWORD)
+
+
+async def noe_works_as_a_member(paul: Client, noe: Client) -> None:
+    """He asks for help and sees what colleagues asked; bills and people are not his affair."""
+    assert await members(paul) == {"Paul Meunier": "OWNER", "Noé Blin": "MEMBER"}
+    ticket = await chat(noe)
+    found = await paul.data("query($id: ID!) { node(id: $id) { ... on Ticket { requester { name } } } }", id=ticket)
+    assert found["node"]["requester"]["name"] == "Noé Blin"
+    assert await code_of(noe, "{ invoices { totalCount } }") == "FORBIDDEN"
+    sending = 'mutation { invitationSend(input: {email: "x@y.example", role: MEMBER, idempotencyKey: "x"}) { __typename } }'
+    assert await code_of(noe, sending) == "FORBIDDEN"
+    assert await invited(noe) == await invited(paul) == []
+
+
+async def members(who: Client) -> dict[str, str]:
+    found = await who.data("{ viewer { account { members { role user { name } } } } }")
+    return {each["user"]["name"]: each["role"] for each in found["viewer"]["account"]["members"]}
+
+
+async def code_of(who: Client, query: str) -> str:
+    answer = await who.ask(query)
+    return str(answer["errors"][0]["extensions"]["code"])
+
+
+async def noe_is_promoted_on_an_open_socket(paul: Client, noe: Client) -> None:
+    """The socket closes with 4403, and comes back with the same token, the new role and nothing missed."""
+    async with noe.socket() as live:
+        news = await live.follow(NEWS, after=0)
+        last = (await news.until("TICKET_OPENED"))["sequence"]
+        given = {"userId": await user_id(paul, "Noé Blin"), "role": "BILLING"}
+        for _ in range(2):
+            promoted = await paul.do("memberChangeRole", "MemberChangeRoleInput", given, "member { role user { name } }")
+            assert promoted["member"] == {"role": "BILLING", "user": {"name": "Noé Blin"}}
+        assert await live.closed() == 4403
+    assert (await noe.data("{ invoices { totalCount } }"))["invoices"] == {"totalCount": 0}
+    async with noe.socket() as live:
+        news = await live.follow(NEWS, after=last)
+        await chat(noe, 2)
+        assert (await news.until("TICKET_OPENED"))["ticket"]["subject"] == "Chat 2"
+
+
+async def user_id(who: Client, name: str) -> str:
+    found = await who.data("{ viewer { account { members { user { id name } } } } }")
+    people = [each["user"] for each in found["viewer"]["account"]["members"]]
+    return str(next(each["id"] for each in people if each["name"] == name))
+
+
+async def marie_invites_noe_too(marie: Client, noe: Client) -> None:
+    """He has a sign-in already, which Marie can't tell; he accepts as himself, and she revokes what she sent by mistake."""
+    given = {"email": NOE, "role": "ADMIN", "idempotencyKey": "noe"}
+    assert (await marie.do("invitationSend", "InvitationSendInput", given, INVITED))["invitation"]["acceptedAt"] is None
+    token = await token_of(marie.server, NOE, 3)
+    assert "Votre rôle" in (await marie.server.letter(NOE, 3)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    for who, code in (Client(marie.server), "SIGN_IN_REQUIRED"), (marie, "INVITATION_ELSEWHERE"):
+        refused = await accepting(who, token, name="Noé", password=PASSWORD)
+        assert [error["code"] for error in refused["userErrors"]] == [code]
+    joined = await accepting(noe, token)
+    assert (joined["userErrors"], joined["company"]["current"]) == ([], False)
+    again = await marie.attempt("invitationSend", "InvitationSendInput", {**given, "idempotencyKey": "again"}, INVITED)
+    assert [error["code"] for error in again["userErrors"]] == ["ALREADY_MEMBER"]
+    mistaken = {"email": "nobody@quais.example", "role": "BILLING", "idempotencyKey": "mistake"}
+    sent = await marie.do("invitationSend", "InvitationSendInput", mistaken, INVITED)
+    for _ in range(2):
+        taken_back = {"invitationId": sent["invitation"]["id"]}
+        revoked = await marie.do("invitationRevoke", "InvitationRevokeInput", taken_back, INVITED)
+        assert revoked["invitation"]["revokedAt"]
+    assert await invited(marie) == []
+
+
+async def noe_switches(paul: Client, noe: Client) -> None:
+    """New tokens for Marie's company; of Paul's nothing is reached any more, on open sockets neither."""
+    companies = (await noe.data("{ viewer { companies { accountId role current } } }"))["viewer"]["companies"]
+    assert [(each["role"], each["current"]) for each in companies] == [("BILLING", True), ("ADMIN", False)]
+    old, ticket = Client(noe.server, noe.token), await chat(noe, 3)
+    async with noe.socket() as live:
+        await live.follow(NEWS)
+        given = {"accountId": companies[1]["accountId"]}
+        switched = await noe.do("sessionSwitchAccount", "SessionSwitchAccountInput", given, "session { accessToken }")
+        assert await live.closed() == 4401
+    noe.token = switched["session"]["accessToken"]
+    assert await code_of(old, "{ viewer { locale } }") == "UNAUTHENTICATED"
+    found = await noe.data(
+        "query($ids: [ID!]!) { nodes(ids: $ids) { id } tickets { totalCount } viewer { account { id } role } }",
+        ids=[ticket, companies[0]["accountId"], await user_id(paul, "Paul Meunier")],
+    )
+    assert found["nodes"] == [None, None, None]
+    assert found["tickets"] == {"totalCount": 0}
+    assert found["viewer"] == {"account": {"id": companies[1]["accountId"]}, "role": "ADMIN"}
+    strangers = {"email": NOE, "password": PASSWORD, "accountId": ticket}
+    refused = await noe.attempt("sessionSignIn", "SessionSignInInput", strangers, "session { accessToken }")
+    assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [("NOT_FOUND", ["input", "accountId"])]
+    await noe.sign_in(NOE, PASSWORD, accountId=companies[0]["accountId"])
+    assert (await noe.data("{ viewer { role } }"))["viewer"]["role"] == "BILLING"
+
+
+async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
+    """Within the moment; he can still sign in, for Marie's company."""
+    async with noe.socket() as live:
+        news = await live.follow(NEWS)
+        await asyncio.sleep(0.2)
+        given = {"userId": await user_id(paul, "Noé Blin")}
+        await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
+        await chat(paul)
+        assert await live.closed() == 4401
+        assert news.queue.empty()
+    assert await code_of(noe, "{ viewer { locale } }") == "UNAUTHENTICATED"
+    assert await members(paul) == {"Paul Meunier": "OWNER"}
+    repeated = await paul.attempt("memberRemove", "MemberRemoveInput", given, "removed")
+    assert [error["code"] for error in repeated["userErrors"]] == ["NOT_FOUND"]
+    noe.token = None
+    await noe.sign_in(NOE, PASSWORD)
+    assert (await noe.data("{ viewer { role companies { legalName } } }"))["viewer"]["role"] == "ADMIN"
+
+
+async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
+    """She can't just go; Noé becomes the owner, she an administrator, and then she may."""
+    alone = await marie.ask("mutation { accountLeave { left userErrors { code } } }")
+    assert alone["data"]["accountLeave"] == {"left": None, "userErrors": [{"code": "LAST_OWNER"}]}
+    given = {"userId": await user_id(marie, "Noé Blin")}
+    await marie.do("accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }")
+    assert await members(noe) == {"Paul Meunier": "ADMIN", "Noé Blin": "OWNER"}  # so every customer of these tests is called
+    assert (await noe.data("{ viewer { role } }"))["viewer"]["role"] == "OWNER"
+    left = await marie.ask("mutation { accountLeave { left userErrors { code } } }")
+    assert left["data"]["accountLeave"] == {"left": True, "userErrors": []}
+    assert await code_of(marie, "{ viewer { locale } }") == "UNAUTHENTICATED"
+    assert await members(noe) == {"Noé Blin": "OWNER"}
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite serves one process
+async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, database_url: str, tmp_path: Path) -> None:
+    """Noé's sockets hang on one server, Paul works on the other: a new role, then the end, within seconds."""
+    (tmp_path / "other").mkdir()
+    paul = await customer(server, PAUL)
+    with served(database_url, tmp_path / "other") as other:
+        await paul.do(
+            "invitationSend", "InvitationSendInput", {"email": NOE, "role": "MEMBER", "idempotencyKey": "noe"}, INVITED
+        )
+        text = (await either_letter(server, other)).get_body(("plain",)).get_content()
+        token = str(re.search(r"token=(\S+)", text)[1])  # type: ignore[index] # it has one
+        noe = Client(other)
+        await accepting(noe, token, name="Noé Blin", password=PASSWORD)
+        await noe.sign_in(NOE, PASSWORD)
+        given = {"userId": await user_id(paul, "Noé Blin")}
+        async with noe.socket() as live:
+            await live.follow(NEWS)
+            await paul.do("memberChangeRole", "MemberChangeRoleInput", {**given, "role": "BILLING"}, "member { role }")
+            assert await live.closed() == 4403
+        async with noe.socket() as live:
+            await live.follow(NEWS)
+            await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
+            assert await live.closed() == 4401
+
+
+async def either_letter(*servers: Server) -> Any:
+    """The letter to Noé, whichever process delivered it."""
+    async with asyncio.timeout(20):
+        while not (found := [letter for server in servers for letter in server.letters(NOE)]):
+            await asyncio.sleep(0.1)
+    return found[0]

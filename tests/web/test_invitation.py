@@ -1,0 +1,145 @@
+"""The page that an invitation's letter leads to."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyotp
+import pytest
+
+from auth import enrolment, sessions
+from auth.invitations import send
+from models.account import Membership, Role
+from models.act import Act
+from models.invitation import Invitation
+from models.locale import Locale
+from models.session import Session
+from models.user import User
+from tests.auth.company import Post
+from tests.web.test_pages import assert_closed
+from tests.web.web_house import ENGLISH, FRENCH, Site, camille
+from tests.web.web_house import site as opened
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+GUEST, PASSWORD = "noe@fournil.example", "corneille sabot pluvier 42"
+NEW = {"name": "Noé <Blin>", "password": PASSWORD}
+
+
+@pytest.fixture
+async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[Site]:
+    async with opened(clock, tmp_path / "files") as site:
+        yield site
+
+
+@pytest.fixture
+async def link(site: Site) -> str:
+    """The address in the letter to Noé, whom Camille invites."""
+    viewer, post = await camille(site.act()), Post()
+    assert viewer.account
+    act = Act(viewer.user, site.act().at, site.parts.hub)
+    await send(act, site.parts.guard, post, viewer.account.pk, email=GUEST, role=Role.BILLING, locale=Locale.FR, key="k")
+    return f"/invitation?token={post.tokens[GUEST]}"
+
+
+async def known(site: Site) -> User:
+    """Noé, who has a password already."""
+    password_hash = await site.parts.guard.passwords.hash(PASSWORD)
+    at = site.act().at
+    return await User.create(email=GUEST, name="Noé", password_hash=password_hash, created_at=at, email_verified_at=at)
+
+
+async def joined() -> bool:
+    return await Membership.filter(user__email=GUEST).exists()
+
+
+async def test_looking_changes_nothing(site: Site, link: str) -> None:
+    for method in ("GET", "HEAD", "GET"):
+        response = await site.client.request(method, link, headers=FRENCH)
+        assert response.status_code == 200
+    assert "Le Fournil d&#39;Aubry" in response.text
+    assert "facturation" in response.text
+    assert re.findall(r'<input name="(\w+)" type="(\w+)"', response.text) == [("name", "text"), ("password", "password")]
+    assert_closed(response)
+    assert not await joined()
+    assert "billing" in (await site.client.get(link, headers=ENGLISH)).text
+
+
+async def test_p1_4_somebody_new_joins_by_the_page(site: Site, link: str) -> None:
+    weak = await site.client.post(link, data={**NEW, "password": "noe"}, headers=FRENCH)
+    assert weak.status_code == 422
+    assert "trop faible" in weak.text
+    assert 'value="Noé &lt;Blin&gt;"' in weak.text
+    assert_closed(weak)
+    response = await site.client.post(link, data=NEW, headers=ENGLISH)
+    assert response.status_code == 200
+    assert "Welcome!" in response.text
+    assert_closed(response)
+    assert (await Membership.get(user__email=GUEST)).role is Role.BILLING
+    for method in ("GET", "POST"):
+        assert (await site.client.request(method, link)).status_code == 404
+
+
+async def test_p1_4_somebody_known_proves_who_they_are(site: Site, link: str) -> None:
+    await known(site)
+    page = await site.client.get(link, headers=FRENCH)
+    assert re.findall(r'<input name="(\w+)"', page.text) == ["password"]
+    wrong = await site.client.post(link, data={"password": "mouette phare ardoise 77"}, headers=FRENCH)
+    assert wrong.status_code == 422
+    assert "incorrect" in wrong.text
+    assert not await joined()
+    assert "Bienvenue" in (await site.client.post(link, data={"password": PASSWORD}, headers=FRENCH)).text
+    assert await joined()
+
+
+async def test_a_second_factor_is_asked_for(site: Site, link: str) -> None:
+    user = await known(site)
+    guard, tokens = site.parts.guard, await sessions.sign_in(user, None, False, site.act())
+    secret = await enrolment.begin_totp(site.act(), guard, user, PASSWORD)
+    code = pyotp.TOTP(secret).at(site.act().at)
+    session = await Session.get(pk=tokens.session.pk)
+    await enrolment.confirm_totp(site.act(), guard, await User.get(pk=user.pk), session, code)
+    page = await site.client.get(link)
+    assert re.findall(r'<input name="(\w+)"', page.text) == ["password", "code"]
+    assert (await site.client.post(link, data={"password": PASSWORD})).status_code == 422
+    fresh = pyotp.TOTP(secret).at(site.act().at + timedelta(seconds=30))
+    assert (await site.client.post(link, data={"password": PASSWORD, "code": fresh})).status_code == 200
+    assert await joined()
+
+
+async def test_guessing_is_slowed_down(site: Site, link: str) -> None:
+    await known(site)
+    answers = [(await site.client.post(link, data={"password": f"guess {n}"})).status_code for n in range(8)]
+    assert answers == [422] * 6 + [429] * 2
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("spoil", ["unknown", "expired", "revoked", "missing", "garbage"])
+async def test_a_spoilt_link_is_a_friendly_404(site: Site, link: str, clock: "MovableClock", method: str, spoil: str) -> None:
+    match spoil:
+        case "unknown":
+            link = "/invitation?token=cam_in_unknown"
+        case "expired":
+            clock.advance(timedelta(days=7))
+        case "revoked":
+            await Invitation.all().update(revoked_at=clock.now())
+        case "missing":
+            link = "/invitation"
+        case "garbage":
+            link = "/invitation?token=%00%ff%F0%9F%92%A5.." + "x" * 3000
+    response = await site.client.request(method, link, headers=ENGLISH, data=NEW if method == "POST" else None)
+    assert response.status_code == 404
+    assert "no longer valid" in response.text
+    assert_closed(response)
+    assert not await joined()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"", 422), (b"name=%ff%00&password=%00", 422), (b"\x00\xff=&;", 422), (b"x" * 9000, 413)]
+)
+async def test_an_unclear_answer_decides_nothing(site: Site, link: str, body: bytes, status: int) -> None:
+    assert (await site.client.post(link, content=body)).status_code == status
+    assert not await joined()

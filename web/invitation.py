@@ -1,0 +1,120 @@
+"""The page of an invitation's letter: somebody new chooses a name and a password, somebody known proves who they are."""
+
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auth import accounts, invitations
+from auth.invitations import Newcomer, Offer
+from mail.letters import ROLES
+from models.act import Act
+from models.errors import DomainError, ErrorCode
+from models.locale import Locale
+from models.messages import worded
+from models.user import User
+from resolvers.context import Parts
+from web.page import Field, Page, form, language, not_found, shown, too_large
+
+_FORM_BYTES = 8192  # a name and a password of the longest, each of their characters as twelve
+
+
+@dataclass(frozen=True)
+class Invited:
+    """The address of an invitation letter's link."""
+
+    parts: Parts
+
+    async def ask(self, request: Request) -> Response:
+        """Who invites and as what, with the form, if the link would work."""
+        try:
+            offer = await invitations.offered(self._act(), _token(request))
+        except DomainError:
+            return not_found(request)
+        return shown(request, _form(offer, language(request)))
+
+    async def answer(self, request: Request) -> Response:
+        """Join, or the form again with what is wrong."""
+        given = await form(request, _FORM_BYTES)
+        if given is None:
+            return too_large(request)
+        try:
+            offer = await invitations.offered(self._act(), _token(request))
+        except DomainError:
+            return not_found(request)
+        return await self._answered(request, offer, given)
+
+    async def _answered(self, request: Request, offer: Offer, given: dict[str, str]) -> Response:
+        locale = language(request)
+        try:
+            await self._join(request, offer, given)
+        except DomainError as error:
+            page = _form(offer, locale, given.get("name", ""))
+            return shown(request, replace(page, notice=worded(error, locale)), _STATUS.get(error.code, 422))
+        company = offer.invitation.account.legal_name
+        return shown(request, replace(_JOINED[locale], figure=company))
+
+    async def _join(self, request: Request, offer: Offer, given: dict[str, str]) -> None:
+        guard, peer = self.parts.guard, request.client.host if request.client else ""
+        password, user = given.get("password", ""), None
+        if offer.known:
+            user = await accounts.authenticate(
+                self._act(), guard, email=offer.invitation.email, password=password, code=given.get("code") or None, peer=peer
+            )
+        newcomer = Newcomer(given.get("name", ""), password)
+        await invitations.accept(self._act(user), guard, _token(request), newcomer, peer)
+
+    def _act(self, user: User | None = None) -> Act:
+        return Act(user, self.parts.clock.now(), self.parts.hub)
+
+
+def _token(request: Request) -> str:
+    return request.query_params.get("token", "")
+
+
+def _form(offer: Offer, locale: Locale, name: str = "") -> Page:
+    title, text, known, new, button = _WORDS[locale]
+    invitation = offer.invitation
+    role = ROLES[locale][invitation.role]
+    return Page(
+        title, f"{text.format(role=role)} {known if offer.known else new}", invitation.account.legal_name,
+        (("accept", button),), fields=_fields(offer, locale, name),
+    )  # fmt: skip
+
+
+def _fields(offer: Offer, locale: Locale, name: str) -> tuple[Field, ...]:
+    naming, password, code = _LABELS[locale]
+    if not offer.known:
+        return (
+            Field("name", naming, fill="name", value=name[: accounts.NAME_LENGTH]),
+            Field("password", password, "password", "new-password"),
+        )
+    known = Field("password", password, "password", "current-password")
+    return (known, Field("code", code, fill="one-time-code")) if offer.known.second_factor else (known,)
+
+
+_STATUS = {"RATE_LIMITED": 429, "FORBIDDEN": 403, ErrorCode.TOKEN_INVALID.value: 404}
+_WORDS = {
+    Locale.FR: (
+        "Vous êtes invité sur CAMCHA",
+        "Rejoignez cette entreprise. Votre rôle y sera : {role}.",
+        "Pour accepter, saisissez votre mot de passe CAMCHA.",
+        "Pour accepter, dites votre nom et choisissez un mot de passe d’au moins 12 caractères.",
+        "Accepter l’invitation",
+    ),
+    Locale.EN: (
+        "You are invited to CAMCHA",
+        "Join this company. Your role there will be: {role}.",
+        "To accept, enter your CAMCHA password.",
+        "To accept, give your name and choose a password of at least 12 characters.",
+        "Accept the invitation",
+    ),
+}
+_LABELS = {
+    Locale.FR: ("Votre nom", "Mot de passe", "Code de votre application d’authentification"),
+    Locale.EN: ("Your name", "Password", "Code of your authenticator app"),
+}
+_JOINED = {
+    Locale.FR: Page("Bienvenue !", "Vous faites maintenant partie de l’entreprise. Fermez cette page et connectez-vous."),
+    Locale.EN: Page("Welcome!", "You are a member of the company now. Close this page and sign in."),
+}
