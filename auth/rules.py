@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from models.account import Role
 from models.errors import Forbidden, Unauthenticated
 from models.user import Staff
 from models.viewer import Viewer
@@ -29,6 +30,7 @@ class Rule:
 anyone = Rule("anyone", lambda viewer: True)
 signed_in = Rule("signed_in", lambda viewer: viewer.user is not None)
 customer = Rule("customer", lambda viewer: viewer.customer)
+owner = Rule("owner", lambda viewer: viewer.role is Role.OWNER)
 buyer = Rule("buyer", lambda viewer: viewer.buyer)
 agent = Rule("agent", lambda viewer: viewer.agent)
 supervisor = Rule("supervisor", lambda viewer: viewer.staff is Staff.SUPERVISOR)

@@ -16,6 +16,7 @@ from tortoise.queryset import QuerySet
 from auth.tokens import invalid
 from models.account import Account
 from models.act import Act, Transaction
+from models.audit import AuditAction
 from models.session import RefreshToken, Session
 from models.user import User
 
@@ -62,6 +63,7 @@ async def sign_in(user: User, account: Account | None, second_factor: bool, act:
             access_hash=hashed(access), access_expires_at=until, expires_at=act.at + REFRESH_LIFETIME,
         )  # fmt: skip
         refresh = await _refresh_token(tx, session)
+        tx.audit(AuditAction.SESSION_SIGN_IN, session, by=user, second_factor=second_factor)
     return Tokens(access, refresh, until, session)
 
 
@@ -80,7 +82,8 @@ async def refresh(token: str, act: Act) -> Tokens:
 
 async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
     if not await RefreshToken.filter(pk=known.pk, used_at=None).using_db(tx.db).update(used_at=tx.act.at):
-        await _end(tx, Session.filter(pk=known.session_id))
+        for session in await _end(tx, Session.filter(pk=known.session_id)):
+            tx.audit(AuditAction.SESSION_REFRESH_REUSED, session)
         return None
     access, until = _token("cam_at_"), tx.act.at + ACCESS_LIFETIME
     if not await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).exists():
@@ -96,19 +99,21 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
 async def sign_out(session: Session, act: Act) -> None:
     """End a session. A repeat changes nothing."""
     async with act.transaction() as tx:
-        await _end(tx, Session.filter(pk=session.pk))
+        for ended in await _end(tx, Session.filter(pk=session.pk)):
+            tx.audit(AuditAction.SESSION_SIGN_OUT, ended)
 
 
-async def end_all(tx: Transaction, user: User, but: Session | None = None) -> None:
-    """End every session of a person, except the one given."""
-    await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but.pk if but else 0))
+async def end_all(tx: Transaction, user: User, but: Session | None = None) -> int:
+    """End every session of a person, except the one given. Returns how many."""
+    return len(await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but.pk if but else 0)))
 
 
-async def _end(tx: Transaction, found: QuerySet[Session]) -> None:
-    running = found.filter(ended_at=None).using_db(tx.db)
-    for session in await running.order_by("id").select_for_update():
+async def _end(tx: Transaction, found: QuerySet[Session]) -> list[Session]:
+    running = await found.filter(ended_at=None).using_db(tx.db).order_by("id").select_for_update()
+    for session in running:
         await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.act.at)
         tx.touched[stream(session.pk)] = None
+    return running
 
 
 def _token(prefix: str) -> str:

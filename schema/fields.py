@@ -6,6 +6,7 @@ The attribute's annotation decides the GraphQL type; the resolver honestly retur
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from strawberry.types.field import StrawberryField
 from auth.rules import Rule
 from engine.deferred import Batch
 from models import messages
+from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.locale import Locale
 from resolvers.catalogue import Language
@@ -32,8 +34,20 @@ def query(resolver: Resolver, *, allow: Rule, description: str, cost: Cost = 0) 
     return strawberry.field(resolver=_guarded(resolver, allow), description=description, metadata={"cost": cost})
 
 
-def mutation(resolver: Resolver, *fields: str, allow: Rule, description: str, cost: Cost = 10) -> Any:
-    """A root field of Mutation. What the resolver returns becomes the payload's one field, or fields by their names."""
+@dataclass(frozen=True)
+class Unaudited:
+    """Why the audit log is not told of a mutation."""
+
+    reason: str
+
+
+def mutation(
+    resolver: Resolver, *fields: str, allow: Rule, audit: AuditAction | Unaudited, description: str, cost: Cost = 10
+) -> Any:
+    """A root field of Mutation. What the resolver returns becomes the payload's one field, or fields by their names.
+
+    `audit` is what the verb tells the audit log (`Transaction.audit`): tests/schema/test_audit.py carries each one out to see.
+    """
 
     @functools.wraps(resolver)
     async def carried_out(info: Info, *args: Any, **kwargs: Any) -> Any:
@@ -43,7 +57,7 @@ def mutation(resolver: Resolver, *fields: str, allow: Rule, description: str, co
         except Refusal as refusal:
             return _payload(fields, {"refusals": [refusal]}, info.context.viewer.locale, refused=True)
 
-    field = strawberry.mutation(resolver=carried_out, description=description, metadata={"cost": cost})
+    field = strawberry.mutation(resolver=carried_out, description=description, metadata={"cost": cost, "audit": audit})
     for argument in field.base_resolver.arguments:
         argument.description = "Everything it needs."
     return field
