@@ -69,6 +69,15 @@ async def test_a_task_that_nobody_looked_at_is_told_without_its_exceptions_words
     assert (event["event"], event["fault"]) == ("Task exception was never retrieved", "ValueError")
 
 
+def test_nobody_forges_a_line(told: io.StringIO) -> None:
+    forged = 'fine\n{"event": "forged"}'
+    structlog.stdlib.get_logger("ours").warning("said", words=forged)
+    logging.getLogger("theirs").warning("said %s", forged)
+    ours, theirs = events(told)
+    assert ours["words"] == forged
+    assert theirs["event"] == "said fine"
+
+
 def test_what_python_itself_would_print_is_told_too(told: io.StringIO) -> None:
     class Spiteful:
         def __del__(self) -> None:

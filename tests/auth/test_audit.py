@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyotp
 import pytest
+from structlog.testing import capture_logs
 
 from auth.accounts import authenticate
 from auth.guard import Guard
@@ -78,13 +79,15 @@ async def test_a_wrong_code_is_told_and_who_was_hired(db: str, guard: Guard, now
 async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, guard: Guard, now: "Now") -> None:
     """Who must wait is refused before anything is looked up or written."""
     throttled = 0
-    for _ in range(50):
-        try:
-            await authenticate(now(), guard, email=owner.email, password="wrong", code=None, peer=PEER)
-        except Throttled:
-            throttled += 1
-        except Refusal:
-            pass
+    with capture_logs() as logged:
+        for _ in range(50):
+            try:
+                await authenticate(now(), guard, email=owner.email, password="wrong", code=None, peer=PEER)
+            except Throttled:
+                throttled += 1
+            except Refusal:
+                pass
+    assert logged == [{"event": "attempt.throttled", "log_level": "warning", "limits": ["pair"]}] * throttled
     assert await AuditEntry.all().count() == 50 - throttled < 10
 
 

@@ -106,6 +106,19 @@ async def test_what_is_taken_back_leaves_no_gap(act: Act) -> None:
     assert (await audit_proof()).fault is None
 
 
+async def hired(act: Act) -> None:
+    async with act.transaction() as tx:
+        await User.create(using_db=tx.db, email="c@fournil.example", name="C", password_hash="-", created_at=act.at)
+        tx.audit(AuditAction.STAFF_HIRE)
+
+
+async def test_without_its_chain_nothing_that_is_audited_is_done(act: Act) -> None:
+    await rows("DELETE FROM audit_chain")
+    with pytest.raises(ValueError, match="not enough values"):
+        await hired(act)
+    assert not await User.exists()
+
+
 async def test_many_at_once_take_turns_without_gap(act: Act) -> None:
     async def several(count: int) -> None:
         async with act.transaction() as tx:

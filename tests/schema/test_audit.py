@@ -11,6 +11,7 @@ import orjson
 import pyotp
 import pytest
 from strawberry.types.field import StrawberryField
+from structlog.testing import capture_logs
 
 from auth import accounts, sessions
 from engine import Engine, Params
@@ -285,6 +286,16 @@ async def test_nobody_else_reads_it(ask: "Ask", stage: Stage, oscar: Viewer) -> 
         assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     stranger = await ask(Viewer(), "{ auditEntries { totalCount } auditProof { fault } }")
     assert {error["extensions"]["code"] for error in stranger["errors"]} == {"UNAUTHENTICATED"}
+
+
+async def test_who_tries_what_is_not_for_their_role_is_logged(ask: "Ask", stage: Stage) -> None:
+    member = stage.house.paul.member
+    with capture_logs() as logged:
+        await ask(member, "{ auditEntries { totalCount } }")
+        await ask(Viewer(), "{ auditEntries { totalCount } }")  # a stranger may sign in yet
+    assert logged == [
+        {"event": "access.denied", "log_level": "warning", "to": "resolvers.audit.entries", "user": member.user_id}
+    ]
 
 
 async def test_it_is_searched_and_paged(ask: "Ask", stage: Stage, oscar: Viewer, clock: "MovableClock") -> None:
