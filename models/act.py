@@ -31,6 +31,29 @@ class Bus(Protocol):
     def announce(self, streams: Iterable[str]) -> None: ...
 
 
+@dataclass(frozen=True)
+class Origin:
+    """From where something is done: by which sign-in, for which account, from which network address."""
+
+    session_id: int | None = None
+    account_id: int | None = None
+    address: str | None = None
+
+
+def network_address(text: str) -> str | None:
+    """The address in its canonical form; None for anything else, which a proxy may have been made to say."""
+    try:
+        return str(ipaddress.ip_address(text.partition("%")[0]))
+    except ValueError:
+        return None
+
+
+def _account_id(about: Model | None, origin: Origin) -> int | None:
+    """The account a row belongs to, as far as it tells; else the one acted for."""
+    found: int | None = about.pk if isinstance(about, Account) else getattr(about, "account_id", origin.account_id)
+    return found
+
+
 class Transaction:
     """An open transaction: its connection, the streams to announce after the commit, and what the auditor is told."""
 
@@ -70,7 +93,7 @@ class Transaction:
             "at": self.act.at.astimezone(UTC),
             "actor_id": actor.pk if actor else None,
             "staff": actor.staff.value if actor and actor.staff else None,
-            "account_id": _account_id(about) or origin.account_id if account_id is ... else account_id,
+            "account_id": _account_id(about, origin) if account_id is ... else account_id,
             "session_id": origin.session_id,
             "action": action.value,
             "object_type": type(about).__name__ if about else None,
@@ -82,29 +105,6 @@ class Transaction:
     async def locked(self, model: type[Row], key: int) -> Row:
         """The row of this key as it stands, all of it, locked until the transaction ends. Raises DoesNotExist."""
         return await locked(model, key, db=self.db)
-
-
-def _account_id(about: Model | None) -> int | None:
-    """The account a row belongs to, if it tells."""
-    found: int | None = about.pk if isinstance(about, Account) else getattr(about, "account_id", None)
-    return found
-
-
-@dataclass(frozen=True)
-class Origin:
-    """From where something is done: by which sign-in, for which account, from which network address."""
-
-    session_id: int | None = None
-    account_id: int | None = None
-    address: str | None = None
-
-
-def network_address(text: str) -> str | None:
-    """The address in its canonical form; None for anything else, which a proxy may have been made to say."""
-    try:
-        return str(ipaddress.ip_address(text.partition("%")[0]))
-    except ValueError:
-        return None
 
 
 @dataclass(frozen=True)

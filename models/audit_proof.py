@@ -8,6 +8,7 @@ hash is kept, and an entry tells of it.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from models.act import Act, Transaction
@@ -159,8 +160,9 @@ async def _expire_some(act: Act, kept: timedelta) -> int:
 
 async def _expirable(tx: Transaction, kept: timedelta) -> End | None:
     """The last of the next entries that are all too old."""
-    found = await rows(_OLD, _BATCH, (tx.act.at - kept).astimezone(UTC), db=tx.db)
-    return End(found[0]["id"], found[0]["hash"]) if found else None
+    found = await rows(_OLDEST, (tx.act.at - kept).astimezone(UTC), _BATCH, db=tx.db)
+    old = list(takewhile(lambda entry: entry["old"], found))
+    return End(old[-1]["id"], old[-1]["hash"]) if old else None
 
 
 async def _moved(tx: Transaction, end: End) -> bool:
@@ -179,12 +181,7 @@ _READ = (
     f"SELECT id, {', '.join(TOLD)}, previous_hash, hash FROM audit_entry"  # noqa: S608 - names of columns
     " WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 )
-_OLD = """
-SELECT id, hash FROM audit_entry
-WHERE id <= (SELECT expired_sequence FROM audit_chain WHERE id = 1) + ?
-    AND NOT EXISTS (SELECT 1 FROM audit_entry AS younger WHERE younger.id <= audit_entry.id AND younger.at >= ?)
-ORDER BY id DESC LIMIT 1
-"""
+_OLDEST = "SELECT id, hash, at < ? AS old FROM audit_entry ORDER BY id LIMIT ?"
 _MOVE = """
 UPDATE audit_chain SET expired_sequence = ?, expired_hash = ? WHERE id = 1 AND expired_sequence < ? RETURNING expired_sequence
 """

@@ -380,6 +380,20 @@ async def test_the_log_tells_an_owner_who_failed_at_their_door_and_nobody_whose_
     assert {failure["actor"]["name"] for failure in failures} == {"PAULMARK OWNER"}  # who was signed in while trying
 
 
+async def test_who_signs_in_as_another_is_told_of_in_the_others_part(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
+    """A customer who has the credentials of one of the vendor's people, or a renewal of theirs."""
+    before = len(await listed(ask, stage.owner))
+    alice = stage.house.alice.user
+    assert alice is not None
+    await User.filter(pk=alice.pk).update(password_hash=await stage.parts.guard.passwords.hash(PASSWORD))
+    await stage.do(stage.owner, "sessionSignIn", email=alice.email, password=PASSWORD)
+    tokens = await sessions.sign_in(alice, None, True, stage.act)
+    for _ in range(2):
+        await stage.do(stage.owner, "sessionRefresh", refreshToken=tokens.refresh)
+    assert [entry["action"] for entry in await listed(ask, oscar)][:1] == ["SESSION_REFRESH_REUSED"]
+    assert len(await listed(ask, stage.owner)) == before
+
+
 async def test_the_operator_proves_the_log_and_is_told_the_first_fault(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
     query = "{ auditProof { entries lastSequence lastHash brokenAt fault } }"
     count = await AuditEntry.all().count()
