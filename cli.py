@@ -18,6 +18,7 @@ from auth.guard import Guard
 from auth.hiring import Hired, hire
 from engine.persisted import Unusable
 from models.act import Act
+from models.audit_proof import AuditProof, End, audit_proof
 from models.clock import SystemClock
 from models.database import connect, disconnect, migrated, pending_migrations
 from models.demonstration import offset
@@ -82,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     checking = command("check-documents", check_documents, "prove that a manifest's documents can be trusted")
     checking.add_argument("file", type=Path, help="JSON: {hash or id: text}, or Apollo's manifest")
     command("check-invoices", check_invoices, "prove that invoices are numbered without gap, in the order of their dates")
+    verifying = command("verify-audit", verify_audit, "prove that the audit log is whole and was never changed; print its end")
+    verifying.add_argument("--noted", type=End.of, metavar="NUMBER:HASH", help="an end printed before, kept elsewhere")
     return parser
 
 
@@ -249,6 +252,19 @@ def check_invoices(asked: argparse.Namespace) -> int:
 async def _numbering(settings: Settings) -> list[str]:
     async with _connected(settings):
         return await numbering_faults()
+
+
+def verify_audit(asked: argparse.Namespace) -> int:
+    proof = asyncio.run(_audited(read(os.environ), asked.noted))
+    print(f"{proof.entries} entries, the last is {proof.last}")
+    if proof.fault:
+        raise Failed(proof.fault)
+    return 0
+
+
+async def _audited(settings: Settings, noted: End | None) -> AuditProof:
+    async with _connected(settings):
+        return await audit_proof(noted)
 
 
 if __name__ == "__main__":

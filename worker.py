@@ -16,6 +16,7 @@ from billing.checkout import Till, reconcile
 from mail.delivery import deliver_due
 from mail.transport import Transport
 from models.act import Act
+from models.audit_proof import expire
 from realtime.hub import SWEEP_SECONDS
 from resolvers.context import Parts
 from settings import Settings
@@ -40,6 +41,7 @@ def jobs(parts: Parts, settings: Settings, transport: Transport) -> list[Job]:
         Job("payments", 15, lambda: reconcile(Act(None, clock.now(), parts.hub), till)),
         Job("invitations", 3_600, lambda: forget(clock.now())),
         Job("streams", SWEEP_SECONDS, parts.hub.sweep),
+        Job("audit", 3_600, lambda: expire(Act(None, clock.now(), parts.hub))),
         Job("sessions", SWEEP_SECONDS, lambda: end_sockets(parts.hub, clock.now())),
     ]
 

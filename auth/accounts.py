@@ -13,6 +13,7 @@ from auth.sessions import person
 from auth.tokens import Purpose, invalid
 from models.account import Account, Membership, Role, siren
 from models.act import Act, Transaction
+from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.locale import Locale
 from models.text import line
@@ -84,7 +85,15 @@ async def _signed_up(act: Act, letter: SignUpLetter, form: _Form, password_hash:
         existing = await User.get_or_none(email=form.email, using_db=tx.db)
         made = SignUp(existing=existing) if existing else await _owner(tx, form, password_hash)
         await letter(tx, made)
+        _note_sign_up(tx, made)
     return made
+
+
+def _note_sign_up(tx: Transaction, made: SignUp) -> None:
+    if made.account:
+        tx.audit(AuditAction.ACCOUNT_SIGN_UP, made.account, by=made.user, known=False)
+    else:  # in nobody's part of the log: whoever tries addresses must not read there which are known
+        tx.audit(AuditAction.ACCOUNT_SIGN_UP, made.existing, None, known=True)
 
 
 async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
@@ -105,11 +114,15 @@ def verification_token(guard: Guard, user: User, at: datetime) -> str:
 async def verify_email(act: Act, guard: Guard, token: str) -> User:
     """Note that the person reads mail at their address. A repeat changes nothing. Raises TOKEN_INVALID."""
     facts = guard.signer.read(Purpose.VERIFY_EMAIL, token, act.at)
-    await User.filter(pk=facts["user"], email=facts["email"], email_verified_at=None).update(email_verified_at=act.at)
-    user = await User.get_or_none(pk=facts["user"], email=facts["email"])
-    if user is None:
-        raise invalid()
-    act.bus.announce([person(user.pk)])
+    async with act.transaction() as tx:
+        meant = User.filter(pk=facts["user"], email=facts["email"]).using_db(tx.db)
+        changed = await meant.filter(email_verified_at=None).update(email_verified_at=act.at)
+        user = await meant.first()
+        if user is None:
+            raise invalid()
+        if changed:
+            tx.audit(AuditAction.EMAIL_VERIFY, user, await _company_id(tx, user), by=user)
+        tx.touched[person(user.pk)] = None
     return user
 
 
@@ -119,7 +132,26 @@ async def authenticate(act: Act, guard: Guard, *, email: str, password: str, cod
     `code` is a one-time or a recovery code. Raises CREDENTIALS_INVALID for an unknown address and a wrong password alike;
     only after the right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID; Throttled.
     """
-    user = await _by_password(act, guard, email, password, peer)
+    keys = throttle.pair(email, peer), *throttle.broad(email, peer)
+    await guard.throttle.attempt(*keys)
+    user = await _known(address(email))
+    try:
+        return await _proved(act, guard, user, keys, password, code)
+    except Refusal as refusal:
+        await _note_failure(act, user, refusal)
+        raise
+
+
+async def _note_failure(act: Act, user: User | None, refusal: Refusal) -> None:
+    """Tell the auditor. An unknown address is told with as many statements as a known one, so that time tells nothing."""
+    async with act.transaction() as tx:
+        tx.audit(AuditAction.SESSION_SIGN_IN_FAILED, user, await _company_id(tx, user), reason=refusal.code)
+
+
+async def _proved(
+    act: Act, guard: Guard, user: User | None, keys: tuple[throttle.Key, ...], password: str, code: str | None
+) -> User:
+    user = await _by_password(act, guard, user, keys, password)
     if user.email_verified_at is None:
         raise Refusal(ErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
@@ -127,10 +159,8 @@ async def authenticate(act: Act, guard: Guard, *, email: str, password: str, cod
     return user
 
 
-async def _by_password(act: Act, guard: Guard, email: str, password: str, peer: str) -> User:
-    pair, broad = throttle.pair(email, peer), throttle.broad(email, peer)
-    await guard.throttle.attempt(pair, *broad)
-    user = await _known(address(email))
+async def _by_password(act: Act, guard: Guard, user: User | None, keys: tuple[throttle.Key, ...], password: str) -> User:
+    pair, *broad = keys
     right = await guard.passwords.matches(user.password_hash if user else None, password)
     if user is None or not right:
         raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
@@ -173,3 +203,9 @@ async def company_of(user: User, chosen: int | None = None) -> Account | None:
     if membership is None and chosen is not None:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
     return membership.account if membership else None
+
+
+async def _company_id(tx: Transaction, user: User | None) -> int | None:
+    """The company of an audit entry about a person."""
+    first = await Membership.filter(user_id=user.pk if user else 0).using_db(tx.db).order_by("id").first()
+    return first.account_id if first else None

@@ -3,6 +3,7 @@
 from auth import sessions, throttle, totp
 from auth.guard import Guard
 from models.act import Act
+from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.session import Session
 from models.user import User
@@ -16,12 +17,16 @@ async def begin_totp(act: Act, guard: Guard, user: User, password: str) -> str:
     counted = throttle.key(throttle.STEP_UP, user.pk)
     await guard.throttle.attempt(counted)
     if not await guard.passwords.matches(user.password_hash, password):
+        async with act.transaction() as tx:
+            tx.audit(AuditAction.SESSION_STEP_UP_FAILED, user)
         raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
     await guard.throttle.clear(counted)
     secret = totp.new_secret()
-    unset = User.filter(pk=user.pk, totp_confirmed_at=None)
-    if not await unset.update(totp_secret=guard.vault.seal(secret), totp_last_step=0):
-        raise Refusal(ErrorCode.SECOND_FACTOR_ACTIVE, "input")
+    async with act.transaction() as tx:
+        unset = User.filter(pk=user.pk, totp_confirmed_at=None).using_db(tx.db)
+        if not await unset.update(totp_secret=guard.vault.seal(secret), totp_last_step=0):
+            raise Refusal(ErrorCode.SECOND_FACTOR_ACTIVE, "input")
+        tx.audit(AuditAction.TOTP_SET_UP, user)
     return secret
 
 
@@ -39,7 +44,8 @@ async def confirm_totp(act: Act, guard: Guard, user: User, session: Session, cod
         await user.save(using_db=tx.db, update_fields=["totp_last_step", "totp_confirmed_at"])
         codes = await totp.new_recovery_codes(user, tx.db)
         await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
-        await sessions.end_all(tx, user, but=session)
+        ended = await sessions.end_all(tx, user, but=session)
+        tx.audit(AuditAction.TOTP_CONFIRM, user, sessions_ended=ended)
         tx.touched[sessions.person(user.pk)] = None
     await guard.throttle.clear(counted)
     return codes

@@ -8,6 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from auth import totp
 from auth.guard import Guard
 from models.act import Act
+from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.user import Staff, User, address
 
@@ -36,6 +37,7 @@ async def hire(act: Act, guard: Guard, *, email: str, name: str, role: Staff) ->
             using_db=tx.db, email=email, name=name, staff=role, password_hash=password_hash, created_at=act.at,
             email_verified_at=act.at, totp_secret=guard.vault.seal(secret), totp_confirmed_at=act.at,
         )  # fmt: skip
+        tx.audit(AuditAction.STAFF_HIRE, user, role=role.value)
         return Hired(user, password, secret, await totp.new_recovery_codes(user, tx.db))
 
 

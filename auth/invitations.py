@@ -18,6 +18,7 @@ from auth.members import acting
 from auth.tokens import invalid
 from models.account import Membership, People, Role
 from models.act import Act, Transaction
+from models.audit import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.idempotency import earlier, made
 from models.invitation import LIFETIME, Invitation
@@ -69,6 +70,7 @@ async def send(
         )  # fmt: skip
         await letter(tx, invitation, token)
         await made(tx, f"user:{inviter.user_id}", "invitationSend", key, invitation.pk)
+        tx.audit(AuditAction.INVITATION_SEND, invitation, role=role.value)
     return invitation
 
 
@@ -120,6 +122,7 @@ async def resend(act: Act, guard: Guard, letter: InvitationLetter, invitation: I
         await invitation.sent(tx, inviter.user_id, sessions.hashed(token))
         await letter(tx, invitation, token)
         await made(tx, f"user:{inviter.user_id}", "invitationResend", key, invitation.pk)
+        tx.audit(AuditAction.INVITATION_RESEND, invitation)
     return invitation
 
 
@@ -133,7 +136,9 @@ async def revoke(act: Act, invitation: Invitation) -> Invitation:
         invitation = await tx.locked(Invitation, invitation.pk)
         if invitation.accepted_at:
             raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId")
-        await invitation.revoke(tx)
+        if invitation.open:
+            await invitation.revoke(tx)
+            tx.audit(AuditAction.INVITATION_REVOKE, invitation)
     return invitation
 
 
@@ -195,6 +200,7 @@ async def _as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
 
 async def _join(tx: Transaction, people: People, invitation: Invitation, user: User) -> Membership:
     await invitation.accepted(tx, user.pk)
+    tx.audit(AuditAction.INVITATION_ACCEPT, invitation, by=user, role=invitation.role.value)
     tx.touched[sessions.person(user.pk)] = None
     return people.of(user.pk) or await Membership.create(
         using_db=tx.db, user_id=user.pk, account_id=invitation.account_id, role=invitation.role, created_at=tx.act.at

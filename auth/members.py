@@ -10,8 +10,10 @@ Whoever loses the right to invite takes their open invitations along: else someb
 from auth import sessions
 from models.account import Membership, People, Role
 from models.act import Act, Transaction
+from models.audit import AuditAction, Detail
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.invitation import Invitation
+from models.user import User
 
 
 async def change_role(act: Act, account_id: int, user_id: int | None, role: Role) -> Membership:
@@ -26,6 +28,7 @@ async def change_role(act: Act, account_id: int, user_id: int | None, role: Role
             raise Refusal(ErrorCode.ROLE_RESERVED, "input", "role")
         if place.role is not role:
             _keep_an_owner(people, place)
+            await _tell(tx, AuditAction.MEMBER_CHANGE_ROLE, place, before=place.role.value, role=role.value)
             await _give(tx, place, role)
     return place
 
@@ -37,14 +40,14 @@ async def remove(act: Act, account_id: int, user_id: int | None) -> None:
     """
     async with act.transaction() as tx:
         people = await People.locked(tx, account_id)
-        await _taken_out(tx, people, _dealt_with(people, act, user_id))
+        await _taken_out(tx, people, _dealt_with(people, act, user_id), AuditAction.MEMBER_REMOVE)
 
 
 async def leave(act: Act, account_id: int) -> None:
     """Leave the company, whatever one's role. Raises LAST_OWNER; Forbidden to those who don't belong to it (any more)."""
     async with act.transaction() as tx:
         people = await People.locked(tx, account_id)
-        await _taken_out(tx, people, acting(people, act))
+        await _taken_out(tx, people, acting(people, act), AuditAction.ACCOUNT_LEAVE)
 
 
 async def transfer(act: Act, account_id: int, user_id: int | None) -> Membership:
@@ -60,6 +63,7 @@ async def transfer(act: Act, account_id: int, user_id: int | None) -> Membership
         if theirs is None:
             raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
         if theirs != mine:
+            await _tell(tx, AuditAction.ACCOUNT_TRANSFER_OWNERSHIP, theirs, before=theirs.role.value)
             await _give(tx, theirs, Role.OWNER)
             await _give(tx, mine, Role.ADMIN)
     return theirs
@@ -97,13 +101,20 @@ async def _give(tx: Transaction, place: Membership, role: Role) -> None:
     await sessions.tell(tx, place.user_id, place.account_id)
 
 
-async def _taken_out(tx: Transaction, people: People, place: Membership) -> None:
+async def _taken_out(tx: Transaction, people: People, place: Membership, action: AuditAction) -> None:
     _keep_an_owner(people, place)
     await place.delete(using_db=tx.db)
     await _withdraw(tx, place)
-    await sessions.end_for(tx, place.user_id, place.account_id)
+    ended = await sessions.end_for(tx, place.user_id, place.account_id)
+    await _tell(tx, action, place, role=place.role.value, sessions_ended=ended)
 
 
 async def _withdraw(tx: Transaction, place: Membership) -> None:
     sent = Invitation.filter(account_id=place.account_id, inviter_id=place.user_id)
     await Invitation.waiting(sent).using_db(tx.db).update(revoked_at=tx.act.at)
+
+
+async def _tell(tx: Transaction, action: AuditAction, place: Membership, **details: Detail) -> None:
+    """Tell the auditor what was done to a person in this company: their place in it may be gone when that is read."""
+    user = await User.get(pk=place.user_id, using_db=tx.db)
+    tx.audit(action, user, place.account_id, None, **details)

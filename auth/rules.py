@@ -30,6 +30,7 @@ class Rule:
 anyone = Rule("anyone", lambda viewer: True)
 signed_in = Rule("signed_in", lambda viewer: viewer.user is not None)
 customer = Rule("customer", lambda viewer: viewer.customer)
+owner = Rule("owner", lambda viewer: viewer.role is Role.OWNER)
 buyer = Rule("buyer", lambda viewer: viewer.buyer)
 manager = Rule("manager", lambda viewer: viewer.manager)
 owner = Rule("owner", lambda viewer: viewer.role is Role.OWNER)

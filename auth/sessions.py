@@ -17,6 +17,7 @@ from tortoise.queryset import QuerySet
 from auth.tokens import invalid
 from models.account import Account, Membership, People
 from models.act import Act, Transaction
+from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal, Unauthenticated
 from models.session import RefreshToken, Session
 from models.user import User
@@ -63,6 +64,7 @@ async def sign_in(user: User, account: Account | None, second_factor: bool, act:
         # The new row has waited for whoever changes the company's people, so who was just removed is seen to be gone.
         if account_id and not await Membership.filter(user_id=user.pk, account_id=account_id).using_db(tx.db).exists():
             raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+        tx.audit(AuditAction.SESSION_SIGN_IN, tokens.session, by=user, second_factor=second_factor)
     return tokens
 
 
@@ -87,9 +89,11 @@ async def switch(session: Session, account_id: int | None, act: Act) -> Tokens:
         if not old.alive(act.at):
             raise Unauthenticated
         await _end(tx, Session.filter(pk=old.pk))
-        return await _begun(
+        tokens = await _begun(
             tx, user_id=old.user_id, account_id=account_id, second_factor=old.second_factor, created_at=old.created_at
         )
+        tx.audit(AuditAction.SESSION_SWITCH_ACCOUNT, tokens.session, second_factor=old.second_factor)
+    return tokens
 
 
 async def refresh(token: str, act: Act) -> Tokens:
@@ -107,7 +111,8 @@ async def refresh(token: str, act: Act) -> Tokens:
 
 async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
     if not await RefreshToken.filter(pk=known.pk, used_at=None).using_db(tx.db).update(used_at=tx.act.at):
-        await _end(tx, Session.filter(pk=known.session_id))
+        for session in await _end(tx, Session.filter(pk=known.session_id)):
+            tx.audit(AuditAction.SESSION_REFRESH_REUSED, session)
         return None
     access, until = random_token("cam_at_"), tx.act.at + ACCESS_LIFETIME
     if not await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).exists():
@@ -123,18 +128,19 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
 async def sign_out(session: Session, act: Act) -> None:
     """End a session. A repeat changes nothing."""
     async with act.transaction() as tx:
-        await _end(tx, Session.filter(pk=session.pk))
+        for ended in await _end(tx, Session.filter(pk=session.pk)):
+            tx.audit(AuditAction.SESSION_SIGN_OUT, ended)
 
 
-async def end_all(tx: Transaction, user: User, but: Session | None = None) -> None:
-    """End every session of a person, except the one given."""
-    await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but.pk if but else 0))
+async def end_all(tx: Transaction, user: User, but: Session | None = None) -> int:
+    """End every session of a person, except the one given. Returns how many."""
+    return len(await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but.pk if but else 0)))
 
 
-async def end_for(tx: Transaction, user_id: int, account_id: int) -> None:
-    """End every session in which a person acts for this company."""
-    await _end(tx, Session.filter(user_id=user_id, account_id=account_id))
+async def end_for(tx: Transaction, user_id: int, account_id: int) -> int:
+    """End every session in which a person acts for this company. Returns how many."""
     tx.touched[person(user_id)] = None
+    return len(await _end(tx, Session.filter(user_id=user_id, account_id=account_id)))
 
 
 async def tell(tx: Transaction, user_id: int, account_id: int) -> None:
@@ -147,11 +153,12 @@ async def tell(tx: Transaction, user_id: int, account_id: int) -> None:
     tx.touched[person(user_id)] = None
 
 
-async def _end(tx: Transaction, found: QuerySet[Session]) -> None:
-    running = found.filter(ended_at=None).using_db(tx.db)
-    for session in await running.order_by("id").select_for_update():
+async def _end(tx: Transaction, found: QuerySet[Session]) -> list[Session]:
+    running = await found.filter(ended_at=None).using_db(tx.db).order_by("id").select_for_update()
+    for session in running:
         await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.act.at)
         tx.touched[stream(session.pk)] = None
+    return running
 
 
 def random_token(prefix: str) -> str:

@@ -23,9 +23,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import structlog
+
 from models.clock import Clock
 from models.errors import Throttled
 from models.user import address
+
+log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Throttle:
         now = self._clock.now()
         wait = max((self._free_at(key, now) - now for key in keys), default=timedelta())
         if wait > timedelta():
+            log.warning("attempt.throttled", limits=[key.limit.name for key in keys if self._free_at(key, now) > now])
             raise Throttled(math.ceil(wait.total_seconds()))
         heated = any(not key.limit.blocks and self._level(key, now) >= key.limit.free for key in keys)
         for key in keys:

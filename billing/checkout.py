@@ -6,7 +6,7 @@ what it says: nobody pays twice, and nobody pays for nothing.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -17,6 +17,7 @@ from billing.seller import Seller
 from mail import letters
 from models.account import Account
 from models.act import Act, Transaction
+from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.event import EventKind
 from models.idempotency import earlier, made
@@ -56,6 +57,7 @@ async def draft(act: Act, account: Account, buyer: User, price: Price, key: str)
         )  # fmt: skip
         await purchase.move(tx, PurchaseStatus.DRAFT)
         await made(tx, owner, "purchaseDraft", key, purchase.pk)
+        tx.audit(AuditAction.PURCHASE_DRAFT, purchase)
     return purchase
 
 
@@ -83,6 +85,7 @@ async def _attempted(act: Act, purchase: Purchase, method: str, key: str) -> Pay
         )  # fmt: skip
         await purchase.move(tx, PurchaseStatus.PAYMENT_PENDING)
         await made(tx, owner, "purchasePay", key, payment.pk)
+        tx.audit(AuditAction.PURCHASE_PAY, payment, amount_cents=payment.amount_cents)
     return payment
 
 
@@ -118,6 +121,7 @@ async def _apply(act: Act, till: Till, payment: Payment, outcome: Outcome) -> Pa
         await tx.append(
             f"account:{payment.account_id}", EventKind.PAYMENT_CHANGED, purchase_id=purchase.pk, status=payment.status.value
         )
+        tx.audit(AuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
         await _follow_up(tx, till, purchase, payment)
     return payment
 
@@ -145,7 +149,7 @@ async def _activate(tx: Transaction, till: Till, purchase: Purchase, payment: Pa
     buyer = await _buyer(tx, purchase)
     invoice = await issue(tx, till.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0)
     if buyer:
-        link = download_link(till.signer, till.base_url, invoice, tx.act, Purpose.LETTER_DOWNLOAD)
+        link = download_link(till.signer, till.base_url, invoice, tx.act.at, Purpose.LETTER_DOWNLOAD)
         await letters.invoice_issued(tx, buyer, invoice, link)
 
 
@@ -153,9 +157,9 @@ async def _buyer(tx: Transaction, purchase: Purchase) -> User | None:
     return await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
 
 
-def download_link(signer: Signer, base_url: str, invoice: Invoice, act: Act, purpose: Purpose = Purpose.DOWNLOAD) -> str:
+def download_link(signer: Signer, base_url: str, invoice: Invoice, at: datetime, purpose: Purpose = Purpose.DOWNLOAD) -> str:
     """A link to the invoice's PDF, good for as long as its purpose: five minutes, or a month in a letter."""
-    return f"{base_url}/downloads/{signer.sign(purpose, act.at, invoice=invoice.pk)}"
+    return f"{base_url}/downloads/{signer.sign(purpose, at, invoice=invoice.pk)}"
 
 
 async def reconcile(act: Act, till: Till) -> int:

@@ -10,6 +10,7 @@ from billing.document_page import rendered
 from billing.seller import Seller
 from models.account import Account
 from models.act import Transaction
+from models.audit import AuditAction
 from models.event import EventKind
 from models.invoice import Invoice, InvoiceDocument, InvoiceLine, Series, next_position, number
 from models.locale import Locale
@@ -96,4 +97,5 @@ async def _frozen(
             unit_net_cents=line.unit_price_cents, net_cents=line.net_cents, vat_rate=line.vat_basis_points,
         )  # fmt: skip
     await tx.append(f"account:{purchase.account_id}", EventKind.INVOICE_ISSUED, invoice_id=invoice.pk)
+    tx.audit(AuditAction.INVOICE_ISSUE, invoice, gross_cents=invoice.gross_cents)
     return invoice

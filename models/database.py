@@ -14,6 +14,7 @@ from tortoise.migrations.executor import MigrationExecutor
 MODULES = [
     "models.account",
     "models.article",
+    "models.audit",
     "models.demonstration",
     "models.event",
     "models.file",

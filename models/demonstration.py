@@ -5,6 +5,8 @@ from datetime import timedelta
 from tortoise import fields
 from tortoise.models import Model
 
+from models.act import Act
+from models.audit import AuditAction
 from models.sql import rows
 
 
@@ -24,11 +26,14 @@ async def offset() -> timedelta:
     return timedelta(seconds=stored.seconds if stored else 0)
 
 
-async def move(seconds: int) -> timedelta:
+async def move(act: Act, seconds: int) -> timedelta:
     """Move the clock forward, and return how far it is ahead now."""
-    await rows(
-        "INSERT INTO clock_offset (id, seconds) VALUES (1, ?)"
-        " ON CONFLICT (id) DO UPDATE SET seconds = clock_offset.seconds + excluded.seconds",
-        seconds,
-    )
+    async with act.transaction() as tx:
+        await rows(
+            "INSERT INTO clock_offset (id, seconds) VALUES (1, ?)"
+            " ON CONFLICT (id) DO UPDATE SET seconds = clock_offset.seconds + excluded.seconds",
+            seconds,
+            db=tx.db,
+        )
+        tx.audit(AuditAction.CLOCK_ADVANCE, seconds=seconds)
     return await offset()

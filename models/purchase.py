@@ -10,6 +10,7 @@ from tortoise.queryset import QuerySet
 
 from models.account import Account
 from models.act import Act, Transaction
+from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.event import EventKind
 from models.offer import Price
@@ -76,6 +77,7 @@ class Purchase(Model):
             purchase.require(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
             purchase.update_from_dict(billing)
             await purchase.move(tx, PurchaseStatus.BILLING_CONFIRMED)
+            tx.audit(AuditAction.PURCHASE_CONFIRM_BILLING, purchase)
         return purchase
 
     def require(self, *legal: PurchaseStatus) -> None:

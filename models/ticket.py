@@ -10,6 +10,7 @@ from tortoise.queryset import QuerySet
 
 from models.account import Account
 from models.act import Act, Transaction
+from models.audit import AuditAction
 from models.cards import masked
 from models.clock import PARIS
 from models.errors import ErrorCode, Refusal
@@ -216,6 +217,7 @@ class Ticket(Model):
             ticket.updated_at = act.at
             await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
             await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
+            tx.audit(AuditAction.TICKET_CLAIM, ticket)
             if ticket.status is TicketStatus.NEW:
                 await ticket._set_status(tx, TicketStatus.OPEN)
         return ticket
@@ -226,6 +228,7 @@ class Ticket(Model):
             ticket = await self.locked(tx)
             if ticket.status is not status:
                 ticket._require(status)
+                tx.audit(AuditAction.TICKET_MOVE, ticket, before=ticket.status.value, status=status.value)
                 await ticket._set_status(tx, status)
         return ticket
 

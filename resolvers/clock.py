@@ -18,5 +18,5 @@ async def advance(info: Info, input: ClockAdvanceInput) -> datetime:
         raise Refusal(ErrorCode.NOT_ACTIVE, "input")
     if not 0 < input.seconds <= _LONGEST:
         raise Refusal(ErrorCode.VALUE_INVALID, "input", "seconds")
-    clock.offset = await move(input.seconds)
+    clock.offset = await move(info.context.act(), input.seconds)
     return clock.now()

@@ -11,7 +11,7 @@ from auth.guard import Guard
 from billing.gateway import Gateway
 from billing.seller import Seller
 from engine.deferred import Batch
-from models.act import Act
+from models.act import Act, Origin, network_address
 from models.clock import Clock
 from models.user import User
 from models.viewer import Viewer, Watched
@@ -82,7 +82,12 @@ class Context:
 
     def act(self) -> Act:
         """Something the viewer does now."""
-        return Act(self.viewer.user, self.parts.clock.now(), self.parts.hub)
+        return Act(self.viewer.user, self.parts.clock.now(), self.parts.hub, self._origin)
+
+    @property
+    def _origin(self) -> Origin:
+        session, account = self.viewer.session, self.viewer.account
+        return Origin(session.pk if session else None, account.pk if account else None, network_address(self.peer))
 
     def recorded(self) -> "tuple[Context, dict[str, Any]]":
         """A context for work whose outcome others may get as well, and the facts of this one that the work reads."""

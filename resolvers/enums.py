@@ -6,6 +6,7 @@ import strawberry
 
 from models.account import Role
 from models.article import ArticleCategory, ArticleKind
+from models.audit import AuditAction
 from models.errors import ErrorCode
 from models.event import EventKind
 from models.locale import Locale
@@ -149,6 +150,41 @@ described(
         "PURCHASE_CHANGED": "A purchase moved to another state.",
         "PAYMENT_CHANGED": "An attempt to pay moved to another state.",
         "INVOICE_ISSUED": "An invoice was issued; `invoice` holds it.",
+    },
+)
+described(
+    AuditAction,
+    "What the audit log tells of.",
+    {
+        "ACCOUNT_LEAVE": "A person left a company.",
+        "ACCOUNT_SIGN_UP": "A company signed up, or somebody tried to with a known address (`known`).",
+        "ACCOUNT_TRANSFER_OWNERSHIP": "An owner made somebody else the owner, and is an administrator since.",
+        "AUDIT_EXPIRE": "Entries older than twelve months were removed, up to the number in `through`.",
+        "CLOCK_ADVANCE": "A demonstration's clock was moved on.",
+        "EMAIL_VERIFY": "A person confirmed their address.",
+        "FILE_ANNOUNCE": "Somebody got a link to upload a file to.",
+        "INVITATION_ACCEPT": "A person joined a company by an invitation, in the role it offered.",
+        "INVITATION_RESEND": "An invitation's letter was sent again, with a new link.",
+        "INVITATION_REVOKE": "An invitation was taken back.",
+        "INVITATION_SEND": "Somebody was invited into a company.",
+        "INVOICE_ISSUE": "An invoice was issued.",
+        "MEMBER_CHANGE_ROLE": "A person of a company got another role.",
+        "MEMBER_REMOVE": "A person was taken out of a company.",
+        "PAYMENT_CHANGE": "An attempt to pay moved to another state.",
+        "PURCHASE_CONFIRM_BILLING": "Billing details of a purchase were set.",
+        "PURCHASE_DRAFT": "A purchase was begun.",
+        "PURCHASE_PAY": "An attempt to pay was made.",
+        "SESSION_REFRESH_REUSED": "A refresh token was used twice, which ended its session.",
+        "SESSION_SIGN_IN": "Somebody signed in.",
+        "SESSION_SIGN_IN_FAILED": "Somebody failed to sign in, `reason` says by what; the object is the person, where known.",
+        "SESSION_SIGN_OUT": "Somebody signed out.",
+        "SESSION_STEP_UP_FAILED": "Somebody signed in gave a wrong password when asked for it again.",
+        "SESSION_SWITCH_ACCOUNT": "A person went on for another of their companies, in a new session.",
+        "STAFF_HIRE": "The operator created a member of staff.",
+        "TICKET_CLAIM": "An agent took a ticket on.",
+        "TICKET_MOVE": "Somebody moved a ticket to another state.",
+        "TOTP_CONFIRM": "A person turned their second factor on, which ended their other sessions.",
+        "TOTP_SET_UP": "A person asked for a seed for their authenticator.",
     },
 )
 described(

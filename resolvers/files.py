@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from auth.tokens import Purpose
+from models.audit import AuditAction
 from models.content import Inspection, Kind, kind
 from models.errors import ErrorCode, Refusal
 from models.file import MAX_BYTES, File
@@ -43,10 +44,13 @@ async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
         raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "contentType")
     if not 1 <= input.size <= MAX_BYTES:
         raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "size")
-    file = await File.create(
-        key=random_key(), uploader_id=viewer.user_id, account=viewer.account, name=_name(input.name, expected),
-        content_type=_media_type(input.content_type), size=input.size, created_at=act.at,
-    )  # fmt: skip
+    name = _name(input.name, expected)
+    async with act.transaction() as tx:
+        file = await File.create(
+            using_db=tx.db, key=random_key(), uploader_id=viewer.user_id, account=viewer.account, name=name,
+            content_type=_media_type(input.content_type), size=input.size, created_at=act.at,
+        )  # fmt: skip
+        tx.audit(AuditAction.FILE_ANNOUNCE, file, size=file.size)
     token = info.context.parts.guard.signer.sign(Purpose.UPLOAD, act.at, file=file.pk)
     return {"file": file, "upload_url": f"{info.context.parts.base_url}/uploads/{token}"}
 

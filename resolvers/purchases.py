@@ -155,7 +155,7 @@ def account_invoices(context: Context, parents: Sequence[Account], window: Windo
 def download_url(root: Invoice, info: Info) -> str:
     """A link to the PDF, good for five minutes."""
     parts = info.context.parts
-    return checkout.download_link(parts.guard.signer, parts.base_url, root, info.context.act())
+    return checkout.download_link(parts.guard.signer, parts.base_url, root, parts.clock.now())
 
 
 def purchase_of_event(context: Context, parents: Sequence[Any]) -> ByKey:

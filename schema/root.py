@@ -6,12 +6,14 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from auth.rules import agent, analyst, anyone, buyer, customer, manager, operator, owner, signed_in
-from resolvers import catalogue, clock, contact, files, following, identity, members, numbering, reports
+from models.audit import AuditAction
+from resolvers import audit, catalogue, clock, contact, files, following, identity, members, numbering, reports
 from resolvers import nodes as objects
 from resolvers import purchases as buying
 from resolvers import tickets as support
 from schema import types as t
-from schema.fields import mutation, query, subscription
+from schema.audit import AuditEntry, AuditProof
+from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection, Node
 from schema.numbering import InvoiceNumbering
 from schema.payloads import (
@@ -38,6 +40,8 @@ from schema.payloads import (
     TotpSetUpPayload,
 )
 from schema.reports import RevenueReportRow, TicketReportRow, revenue_report_cost, ticket_report_cost
+
+_OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who did it, and when.")
 
 
 @strawberry.type(description="What can be read.")
@@ -72,95 +76,182 @@ class Query:
         numbering.invoice_numbering, allow=operator, cost=1_000,
         description="Proof that invoices are numbered without gap or duplicate and never back in time.",
     )  # fmt: skip
+    audit_entries: Connection[AuditEntry] = query(
+        audit.entries, allow=owner | operator,
+        description="Who did what, the latest first: everything for the operator, what concerns their company for its owner.",
+    )  # fmt: skip
+    audit_proof: AuditProof = query(
+        audit.proof, allow=operator, cost=1_000, description="Proof that the audit log is whole and was never changed."
+    )
 
 
 @strawberry.type(description="What can be done. What a user can mend comes back as `userErrors`.")
 class Mutation:
     account_sign_up: AccountSignUpPayload = mutation(
-        identity.sign_up, "accepted", allow=anyone, description="Sign a company up; a verification letter follows."
+        identity.sign_up,
+        "accepted",
+        allow=anyone,
+        audit=AuditAction.ACCOUNT_SIGN_UP,
+        description="Sign a company up; a verification letter follows.",
     )
     email_verify: EmailVerifyPayload = mutation(
-        identity.verify_email, "verified", allow=anyone, description="Confirm an address by the letter's token."
+        identity.verify_email,
+        "verified",
+        allow=anyone,
+        audit=AuditAction.EMAIL_VERIFY,
+        description="Confirm an address by the letter's token.",
     )
     session_sign_in: SessionSignInPayload = mutation(
-        identity.sign_in, "tokens", "user", allow=anyone, description="Begin a session."
+        identity.sign_in, "tokens", "user", allow=anyone, audit=AuditAction.SESSION_SIGN_IN, description="Begin a session."
     )
     session_refresh: SessionRefreshPayload = mutation(
-        identity.refresh, "session", allow=anyone, description="Exchange a refresh token for the next pair."
+        identity.refresh,
+        "session",
+        allow=anyone,
+        audit=AuditAction.SESSION_REFRESH_REUSED,
+        description="Exchange a refresh token for the next pair.",
     )
     session_sign_out: SessionSignOutPayload = mutation(
-        identity.sign_out, "signed_out", allow=signed_in, description="End the session in use, its sockets included."
+        identity.sign_out,
+        "signed_out",
+        allow=signed_in,
+        audit=AuditAction.SESSION_SIGN_OUT,
+        description="End the session in use, its sockets included.",
     )
     session_switch_account: SessionSwitchAccountPayload = mutation(
         members.switch_account, "session", allow=signed_in,
+        audit=AuditAction.SESSION_SWITCH_ACCOUNT,
         description="Act for another of one's companies: new tokens, and sockets opened before close.",
     )  # fmt: skip
     invitation_send: InvitationPayload = mutation(
-        members.send_invitation, "invitation", allow=manager, description="Invite an address into the company, by letter."
+        members.send_invitation,
+        "invitation",
+        allow=manager,
+        audit=AuditAction.INVITATION_SEND,
+        description="Invite an address into the company, by letter.",
     )
     invitation_resend: InvitationPayload = mutation(
         members.resend_invitation, "invitation", allow=manager,
+        audit=AuditAction.INVITATION_RESEND,
         description="Send an invitation's letter again; the earlier one's token stops working.",
     )  # fmt: skip
     invitation_revoke: InvitationPayload = mutation(
-        members.revoke_invitation, "invitation", allow=manager, description="Take an invitation back. A repeat changes nothing."
+        members.revoke_invitation,
+        "invitation",
+        allow=manager,
+        audit=AuditAction.INVITATION_REVOKE,
+        description="Take an invitation back. A repeat changes nothing.",
     )
     invitation_accept: InvitationAcceptPayload = mutation(
         members.accept_invitation, "company", allow=anyone,
+        audit=AuditAction.INVITATION_ACCEPT,
         description="Join a company by the letter's token: signed in as the invited address, or as somebody new, with a name "
         "and a password. The address counts as verified, for the letter reached it.",
     )  # fmt: skip
     member_change_role: MemberPayload = mutation(
         members.change_role, "member", allow=manager,
+        audit=AuditAction.MEMBER_CHANGE_ROLE,
         description="Give a member another role; administrators neither make nor change owners, one owner always stays.",
     )  # fmt: skip
     member_remove: MemberRemovePayload = mutation(
         members.remove, "removed", allow=manager,
+        audit=AuditAction.MEMBER_REMOVE,
         description="Take a member out of the company; their sessions for it end, sockets included.",
     )  # fmt: skip
     account_leave: AccountLeavePayload = mutation(
-        members.leave, "left", allow=customer, description="Leave the company, unless one is its last owner."
+        members.leave,
+        "left",
+        allow=customer,
+        audit=AuditAction.ACCOUNT_LEAVE,
+        description="Leave the company, unless one is its last owner.",
     )
     account_transfer_ownership: AccountTransferOwnershipPayload = mutation(
         members.transfer_ownership, "account", allow=owner,
+        audit=AuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
         description="Make a member the owner in one's own place, and be an administrator from then on.",
     )  # fmt: skip
     totp_set_up: TotpSetUpPayload = mutation(
-        identity.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in,
+        identity.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in, audit=AuditAction.TOTP_SET_UP,
         description="A seed for an authenticator app; in force once confirmed.",
     )  # fmt: skip
     totp_confirm: TotpConfirmPayload = mutation(
-        identity.confirm_totp, "recovery_codes", allow=signed_in, description="Turn the second factor on."
+        identity.confirm_totp,
+        "recovery_codes",
+        allow=signed_in,
+        audit=AuditAction.TOTP_CONFIRM,
+        description="Turn the second factor on.",
     )
-    purchase_draft: PurchasePayload = mutation(buying.draft, "purchase", allow=buyer, description="Begin to buy an offer.")
+    purchase_draft: PurchasePayload = mutation(
+        buying.draft, "purchase", allow=buyer, audit=AuditAction.PURCHASE_DRAFT, description="Begin to buy an offer."
+    )
     purchase_confirm_billing: PurchasePayload = mutation(
-        buying.confirm_billing, "purchase", allow=buyer, description="Say whom and where to bill."
+        buying.confirm_billing,
+        "purchase",
+        allow=buyer,
+        audit=AuditAction.PURCHASE_CONFIRM_BILLING,
+        description="Say whom and where to bill.",
     )
     purchase_pay: PaymentPayload = mutation(
-        buying.pay, "purchase", "payment", allow=buyer, description="Pay; the purchase becomes active and is invoiced."
+        buying.pay,
+        "purchase",
+        "payment",
+        allow=buyer,
+        audit=AuditAction.PURCHASE_PAY,
+        description="Pay; the purchase becomes active and is invoiced.",
     )
     payment_refresh: PaymentPayload = mutation(
-        buying.refresh_payment, "purchase", "payment", allow=buyer, description="Ask the bank again about a payment."
+        buying.refresh_payment,
+        "purchase",
+        "payment",
+        allow=buyer,
+        audit=AuditAction.PAYMENT_CHANGE,
+        description="Ask the bank again about a payment.",
     )
-    ticket_open: TicketPayload = mutation(support.open_, "ticket", allow=customer, description="Ask for help, or begin a chat.")
-    ticket_claim: TicketPayload = mutation(support.claim, "ticket", allow=agent, description="Take a ticket on.")
+    ticket_open: TicketPayload = mutation(
+        support.open_, "ticket", allow=customer, audit=_OWN_RECORD, description="Ask for help, or begin a chat."
+    )
+    ticket_claim: TicketPayload = mutation(
+        support.claim, "ticket", allow=agent, audit=AuditAction.TICKET_CLAIM, description="Take a ticket on."
+    )
     ticket_reply: TicketReplyPayload = mutation(
-        support.reply, "message", "ticket_id", allow=customer | agent, description="Say something in a ticket."
+        support.reply,
+        "message",
+        "ticket_id",
+        allow=customer | agent,
+        audit=_OWN_RECORD,
+        description="Say something in a ticket.",
     )
-    ticket_move: TicketPayload = mutation(support.move, "ticket", allow=agent, description="Change a ticket's state.")
+    ticket_move: TicketPayload = mutation(
+        support.move, "ticket", allow=agent, audit=AuditAction.TICKET_MOVE, description="Change a ticket's state."
+    )
     ticket_close: TicketPayload = mutation(
-        support.close, "ticket", allow=customer | agent, description="End a ticket; it stays readable in Messages."
+        support.close,
+        "ticket",
+        allow=customer | agent,
+        audit=AuditAction.TICKET_MOVE,
+        description="End a ticket; it stays readable in Messages.",
     )
     ticket_typing: TicketTypingPayload = mutation(
-        support.typing, "told", allow=customer | agent, cost=1, description="Tell the others in a ticket that you type."
+        support.typing,
+        "told",
+        allow=customer | agent,
+        audit=Unaudited("Nothing is stored."),
+        cost=1,
+        description="Tell the others in a ticket that you type.",
     )
     file_announce: FileAnnouncePayload = mutation(
-        files.announce, "file", "upload_url", allow=customer | agent, description="Get a link to upload a file to."
+        files.announce,
+        "file",
+        "upload_url",
+        allow=customer | agent,
+        audit=AuditAction.FILE_ANNOUNCE,
+        description="Get a link to upload a file to.",
     )
     clock_advance: ClockAdvancePayload = mutation(
         clock.advance,
         "now",
         allow=operator,
+        audit=AuditAction.CLOCK_ADVANCE,
         description="For operators of a demonstration: move time on; sessions expire with it.",
     )
 

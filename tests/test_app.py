@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from app import create_app
+from models.act import Act
 from models.database import connect, disconnect, migrated
 from settings import Settings, read
 from tests.story.house import SECRET_KEY
@@ -90,7 +91,7 @@ async def test_moving_time_is_for_demonstrations(http: httpx.AsyncClient) -> Non
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path) -> None:
+def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path, act: Act) -> None:
     """Kept in the database, so that a restart doesn't take invoices back in time."""
     from models.demonstration import move, offset
 
@@ -98,8 +99,8 @@ def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path) -> None:
         url = f"sqlite://{tmp_path}/demonstration.sqlite3"
         await migrated(url)
         await connect(url)
-        await move(60)
-        await move(40)
+        await move(act, 60)
+        await move(act, 40)
         moved = await offset()
         await disconnect()
         return moved.total_seconds()

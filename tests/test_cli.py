@@ -21,6 +21,7 @@ from models.act import Act
 from models.clock import SystemClock
 from models.invoice import Counter
 from models.offer import Offer
+from models.sql import rows
 from models.user import Staff
 from realtime.hub import Hub
 from seed.people import AGENT, people
@@ -96,6 +97,7 @@ def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(start
     answer = httpx.post(f"{url}/graphql", json={"query": "{ offers { nodes { slug } } }"})
     assert len(answer.json()["data"]["offers"]["nodes"]) == 6
     assert command(tmp_path, "check-invoices").stdout == "The numbering has no fault.\n"
+    assert command(tmp_path, "verify-audit").returncode == 0
 
 
 def test_a_stopped_server_ends_in_order(start: Start) -> None:
@@ -197,6 +199,20 @@ async def test_the_catalogue_can_be_seeded_twice_and_invoices_are_checked(db: st
     await Counter.create(series="FA", last_position=1)
     done = command(tmp_path, "check-invoices", **ours)
     assert (done.returncode, done.stdout) == (1, "FA: the last invoice has position 0, but the counter stands at 1\n")
+
+
+async def test_the_audit_log_is_proved_and_its_end_can_be_noted(db: str, tmp_path: Path, act: Act) -> None:
+    ours = {"DATABASE_URL": db, "SECRET_KEY": KEY}
+    asked = ["staff", "amadou@camcha.example", "--name", "Amadou Diop", "--role", "AGENT"]
+    assert command(tmp_path, *asked, **ours).returncode == 0
+    done = command(tmp_path, "verify-audit", **ours)
+    assert (done.returncode, done.stdout[:25]) == (0, "1 entries, the last is 1:")
+    noted = done.stdout.split()[-1]
+    assert command(tmp_path, "verify-audit", "--noted", noted, **ours).returncode == 0
+    await rows("UPDATE audit_chain SET last_sequence = 2")
+    broken = command(tmp_path, "verify-audit", **ours)
+    assert (broken.returncode, broken.stderr) == (1, "error: the entries end at 1, but the chain at 2\n")
+    assert command(tmp_path, "verify-audit", "--noted", "1", **ours).returncode == 2
 
 
 def test_the_exported_schema_is_compared(tmp_path: Path) -> None:

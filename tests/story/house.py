@@ -42,6 +42,7 @@ class Server:
     folder: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    program: tuple[str, ...] = ("-m", "cli")
 
     @property
     def url(self) -> str:
@@ -76,7 +77,7 @@ class Server:
         """Start and wait until it is ready."""
         log = (self.folder / "log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "serve", "--port", str(self.port)],
+            [sys.executable, *self.program, "serve", "--port", str(self.port)],
             cwd=ROOT, env=self.environment, stdout=log, stderr=log,
         )  # fmt: skip
         log.close()

@@ -1,0 +1,104 @@
+"""What the audit log tells of sign-ins, and that writing it tells a stranger nothing."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pyotp
+import pytest
+from structlog.testing import capture_logs
+
+from auth.accounts import authenticate
+from auth.guard import Guard
+from auth.hiring import hire
+from auth.sessions import refresh, sign_in, sign_out
+from models.account import Account
+from models.act import Act, Origin
+from models.audit import AuditEntry
+from models.errors import Refusal, Throttled
+from models.user import Staff, User
+
+if TYPE_CHECKING:
+    Now = Callable[[], Act]
+
+PEER = "192.0.2.7"
+
+
+async def attempt(act: Act, guard: Guard, email: str, password: str, code: str | None = None) -> None:
+    """A sign-in that fails."""
+    with pytest.raises(Refusal):
+        await authenticate(act, guard, email=email, password=password, code=code, peer=PEER)
+
+
+async def told() -> list[tuple[str, int | None, int | None, str]]:
+    """Action, person, company and details of every entry."""
+    entries = await AuditEntry.all().order_by("id")
+    return [(entry.action, entry.object_id, entry.account_id, entry.details) for entry in entries]
+
+
+async def test_a_life_of_a_session_is_told(owner: User, now: "Now") -> None:
+    account = await Account.get(memberships__user_id=owner.pk)
+    tokens = await sign_in(owner, account, False, replace(now(), origin=Origin(address=PEER)))
+    renewed = await refresh(tokens.refresh, now())
+    with pytest.raises(Refusal):
+        await refresh(tokens.refresh, now())
+    with pytest.raises(Refusal):
+        await refresh(renewed.refresh, now())
+    await sign_out(tokens.session, now())  # it has ended
+    begun, reused = await AuditEntry.all().order_by("id")
+    assert (begun.action, begun.actor_id, begun.address) == ("session.sign_in", owner.pk, PEER)
+    assert (reused.action, reused.object_type, reused.object_id) == ("session.refresh_reused", "Session", tokens.session.pk)
+    assert begun.account_id == reused.account_id == account.pk
+
+
+async def test_failures_name_the_person_where_one_is_known(owner: User, guard: Guard, now: "Now", password: str) -> None:
+    account = await Account.get(memberships__user_id=owner.pk)
+    await attempt(now(), guard, owner.email, "wrong")
+    await attempt(now(), guard, "nobody@fournil.example", password)
+    await User.filter(pk=owner.pk).update(email_verified_at=None)
+    await attempt(now(), guard, owner.email, password)
+    failed = "session.sign_in_failed"
+    assert await told() == [
+        (failed, owner.pk, account.pk, '{"reason":"CREDENTIALS_INVALID"}'),
+        (failed, None, None, '{"reason":"CREDENTIALS_INVALID"}'),
+        (failed, owner.pk, account.pk, '{"reason":"EMAIL_UNVERIFIED"}'),
+    ]
+
+
+async def test_a_wrong_code_is_told_and_who_was_hired(db: str, guard: Guard, now: "Now") -> None:
+    hired = await hire(now(), guard, email="a@camcha.example", name="Amadou", role=Staff.AGENT)
+    for code in (None, "000000"):
+        await attempt(now(), guard, "a@camcha.example", hired.password, code)
+    right = pyotp.TOTP(hired.secret).at(now().at)
+    await authenticate(now(), guard, email="a@camcha.example", password=hired.password, code=right, peer=PEER)
+    reasons = [details for _, _, _, details in await told()]
+    assert reasons == ['{"role":"AGENT"}', '{"reason":"SECOND_FACTOR_REQUIRED"}', '{"reason":"SECOND_FACTOR_INVALID"}']
+
+
+async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, guard: Guard, now: "Now") -> None:
+    """Who must wait is refused before anything is looked up or written."""
+    throttled = 0
+    with capture_logs() as logged:
+        for _ in range(50):
+            try:
+                await authenticate(now(), guard, email=owner.email, password="wrong", code=None, peer=PEER)
+            except Throttled:
+                throttled += 1
+            except Refusal:
+                pass
+    assert logged == [{"event": "attempt.throttled", "log_level": "warning", "limits": ["pair"]}] * throttled
+    assert await AuditEntry.all().count() == 50 - throttled < 10
+
+
+async def test_a_known_and_an_unknown_address_take_the_same_statements(
+    owner: User, guard: Guard, now: "Now", statements: Callable[[], list[str]]
+) -> None:
+    """Else the time would tell which addresses have an account."""
+    sent = []
+    for email in (owner.email, "nobody@fournil.example"):
+        before = len(statements())
+        await attempt(now(), guard, email, "wrong")
+        sent.append([re.split(r"[:\[]", each)[0] for each in statements()[before:]])
+    assert sent[0] == sent[1]
+    assert len(sent[0]) >= 5

@@ -1,0 +1,96 @@
+"""Every operation of the schema with every sort of argument, each text in it marked: a new operation is in by itself."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+)
+
+from schema.root import schema
+
+MARK = "zqx"
+CARD = "4242 4242 4242 4242"
+EMAIL = f"{MARK}.person@leak.example"
+TEXT = f"{MARK} secret words of {EMAIL}, card {CARD}"
+FORMS = {"Int": 3, "BigInt": 3, "Float": 1.5, "Boolean": True, "DateTime": "2026-11-01T00:00:00Z", "Date": "2026-11-01"}
+SORTS = ("valid", "marked", "long", "nul", "surrogate", "wrong")
+DEPTH = 2
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A document that selects one root field, and its variables."""
+
+    root: str
+    name: str
+    query: str
+    variables: dict[str, Any]
+
+
+def operations(valid: Mapping[str, Any]) -> Iterator[Operation]:
+    """Every root field, with each sort of values. `valid` are good values by the names of arguments and input fields."""
+    graph = schema._schema
+    for kind in (graph.mutation_type, graph.query_type, graph.subscription_type):
+        assert kind is not None
+        for name, field in kind.fields.items():
+            yield from (_operation(kind, name, field, sort, valid) for sort in SORTS)
+
+
+def _operation(kind: GraphQLObjectType, name: str, field: GraphQLField, sort: str, valid: Mapping[str, Any]) -> Operation:
+    root = kind.name.lower()
+    head = ", ".join(f"${argument}: {given.type}" for argument, given in field.args.items())
+    call = ", ".join(f"{argument}: ${argument}" for argument in field.args)
+    variables = {argument: _value(argument, given.type, sort, valid) for argument, given in field.args.items()}
+    variables = {argument: value for argument, value in variables.items() if value is not None}
+    document = f"{root}{f'({head})' if head else ''} {{ {name}{f'({call})' if call else ''} {_selection(field, DEPTH)} }}"
+    return Operation(root, name, document, variables)
+
+
+def _selection(field: GraphQLField, depth: int) -> str:
+    kind = get_named_type(field.type)
+    if is_leaf_type(kind):
+        return ""
+    fields = kind.fields.items() if isinstance(kind, GraphQLObjectType) else []
+    chosen = [
+        f"{name} {_selection(each, depth - 1)}"
+        for name, each in fields
+        if not any(map(is_required_argument, each.args.values())) and (depth or is_leaf_type(get_named_type(each.type)))
+    ]
+    return f"{{ __typename {' '.join(chosen)} }}"
+
+
+def _value(name: str, kind: GraphQLInputType, sort: str, valid: Mapping[str, Any]) -> Any:
+    if isinstance(kind, GraphQLNonNull):
+        return _given(name, kind.of_type, sort, valid)
+    return None if sort == "valid" and name not in valid else _given(name, kind, sort, valid)
+
+
+def _given(name: str, kind: Any, sort: str, valid: Mapping[str, Any]) -> Any:
+    if sort == "valid" and name in valid:
+        return valid[name]
+    if isinstance(kind, GraphQLList):
+        return [_value(name, kind.of_type, sort, valid)]
+    if isinstance(kind, GraphQLInputObjectType):
+        return {each: _value(each, given.type, sort, valid) for each, given in kind.fields.items()}
+    if isinstance(kind, GraphQLEnumType):
+        return TEXT if sort == "wrong" else next(iter(kind.values))
+    return _scalar(name, kind.name, sort)
+
+
+def _scalar(name: str, kind: str, sort: str) -> Any:
+    if sort == "wrong":
+        return {TEXT: [TEXT]} if kind == "String" else TEXT
+    told = f"{name} {TEXT}"
+    text = {"long": told * 100, "nul": f"{told}\0{told}", "surrogate": f"{told}\ud800"}.get(sort, told)
+    return FORMS.get(kind, text)
