@@ -7,8 +7,9 @@ from datetime import datetime
 from email_validator import EmailNotValidError, validate_email
 from tortoise.exceptions import IntegrityError
 
-from auth import throttle, totp
+from auth import throttle
 from auth.guard import Guard
+from auth.proof import require_second_factor
 from auth.sessions import person
 from auth.tokens import Purpose, invalid
 from models.account import Account, Membership, Role, siren
@@ -66,12 +67,13 @@ async def sign_up(
 
 def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Locale) -> _Form:
     return _Form(
-        email=_deliverable(email), name=line(name, "name", NAME_LENGTH),
+        email=deliverable(email), name=line(name, "name", NAME_LENGTH),
         legal_name=line(legal_name, "legalName", LEGAL_NAME_LENGTH), siren=siren(siren_text), locale=locale,
     )  # fmt: skip
 
 
-def _deliverable(email: str) -> str:
+def deliverable(email: str) -> str:
+    """An address as it is stored, if mail could reach it. Raises EMAIL_INVALID."""
     try:
         return address(validate_email(email.strip(), check_deliverability=False).normalized)
     except EmailNotValidError:
@@ -122,7 +124,7 @@ async def authenticate(act: Act, guard: Guard, *, email: str, password: str, cod
     if user.email_verified_at is None:
         raise Refusal(ErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
-        await _require_second_factor(act, guard, user, code)
+        await require_second_factor(act, guard, user, code)
     return user
 
 
@@ -148,18 +150,9 @@ async def _rehash(act: Act, guard: Guard, user: User, password: str) -> None:
     if guard.passwords.needs_rehash(user.password_hash):
         # Only in place of the hash just verified: a password changed meanwhile must not come back.
         password_hash = await guard.passwords.hash(password)
-        await User.filter(pk=user.pk, password_hash=user.password_hash).update(password_hash=password_hash)
+        if await User.filter(pk=user.pk, password_hash=user.password_hash).update(password_hash=password_hash):
+            user.password_hash = password_hash
         act.bus.announce([person(user.pk)])
-
-
-async def _require_second_factor(act: Act, guard: Guard, user: User, code: str | None) -> None:
-    if not code:
-        raise Refusal(ErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
-    counted = throttle.key(throttle.SECOND_FACTOR, user.pk)
-    await guard.throttle.attempt(counted)
-    if not await totp.accept(user, code, act.at, guard.vault):
-        raise Refusal(ErrorCode.SECOND_FACTOR_INVALID, "input", "code")
-    await guard.throttle.clear(counted)
 
 
 async def company_of(user: User) -> Account | None:

@@ -3,6 +3,9 @@
 Both are 256 random bits; the database knows only their SHA-256. A refresh token works once. A second use means that two
 parties hold it, and nobody can say which is the thief: the whole session ends, as RFC 9700 (section 4.14.2) asks. There is
 no period of grace for two uses at once either, since that is what a theft looks like; a client renews in one place.
+
+Whatever changes how a person signs in locks the person's row first. So does the beginning of a session, which then looks
+whether its proof still holds: nobody who proved an old password gets in after the new one has ended all sessions.
 """
 
 import hashlib
@@ -16,6 +19,7 @@ from tortoise.queryset import QuerySet
 from auth.tokens import invalid
 from models.account import Account
 from models.act import Act, Transaction
+from models.errors import ErrorCode, Refusal, Unauthenticated
 from models.session import RefreshToken, Session
 from models.user import User
 
@@ -53,16 +57,33 @@ def standing(at: datetime) -> QuerySet[Session]:
     return Session.filter(member, ended_at=None, expires_at__gt=at)
 
 
-async def sign_in(user: User, account: Account | None, second_factor: bool, act: Act) -> Tokens:
-    """Begin a session for a person who has just proved who they are."""
-    access, until = _token("cam_at_"), act.at + ACCESS_LIFETIME
+async def sign_in(user: User, account: Account | None, second_factor: bool, act: Act, device: str | None = None) -> Tokens:
+    """Begin a session for a person who has just proved who they are. Raises CREDENTIALS_INVALID if that changed meanwhile."""
+    access, until = opaque("cam_at_"), act.at + ACCESS_LIFETIME
     async with act.transaction() as tx:
+        await require_unchanged(tx, user)
         session = await Session.create(
-            using_db=tx.db, user=user, account=account, second_factor=second_factor, created_at=act.at,
-            access_hash=hashed(access), access_expires_at=until, expires_at=act.at + REFRESH_LIFETIME,
+            using_db=tx.db, user=user, account=account, second_factor=second_factor, created_at=act.at, last_used_at=act.at,
+            access_hash=hashed(access), access_expires_at=until, expires_at=act.at + REFRESH_LIFETIME, device=device,
         )  # fmt: skip
         refresh = await _refresh_token(tx, session)
     return Tokens(access, refresh, until, session)
+
+
+async def require_unchanged(tx: Transaction, user: User) -> None:
+    """Lock a person's row. Raises CREDENTIALS_INVALID if what they proved against it has changed since it was read."""
+    now = await tx.locked(User, user.pk)
+    proof = (now.email, now.password_hash, now.totp_confirmed_at)
+    if proof != (user.email, user.password_hash, user.totp_confirmed_at):
+        raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
+
+
+async def holder(tx: Transaction, session: Session) -> User:
+    """The person of a sign-in, locked until the transaction ends. Raises Unauthenticated if the sign-in has ended meanwhile."""
+    user = await tx.locked(User, session.user_id)
+    if not await standing(tx.act.at).filter(pk=session.pk).using_db(tx.db).exists():
+        raise Unauthenticated
+    return user
 
 
 async def refresh(token: str, act: Act) -> Tokens:
@@ -82,11 +103,12 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
     if not await RefreshToken.filter(pk=known.pk, used_at=None).using_db(tx.db).update(used_at=tx.act.at):
         await _end(tx, Session.filter(pk=known.session_id))
         return None
-    access, until = _token("cam_at_"), tx.act.at + ACCESS_LIFETIME
+    access, until = opaque("cam_at_"), tx.act.at + ACCESS_LIFETIME
     if not await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).exists():
         return None
     renewed = Session.filter(pk=known.session_id, ended_at=None).using_db(tx.db)
-    if not await renewed.update(access_hash=hashed(access), access_expires_at=until, expires_at=tx.act.at + REFRESH_LIFETIME):
+    changes = {"access_hash": hashed(access), "access_expires_at": until, "expires_at": tx.act.at + REFRESH_LIFETIME}
+    if not await renewed.update(**changes, last_used_at=tx.act.at):
         return None
     session = await Session.get(pk=known.session_id, using_db=tx.db)
     tx.touched[person(session.user_id)] = None
@@ -99,26 +121,34 @@ async def sign_out(session: Session, act: Act) -> None:
         await _end(tx, Session.filter(pk=session.pk))
 
 
-async def end_all(tx: Transaction, user: User, but: Session | None = None) -> None:
-    """End every session of a person, except the one given."""
-    await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but.pk if but else 0))
+async def end_others(session: Session, act: Act) -> int:
+    """End every other session of this one's person. Returns how many."""
+    async with act.transaction() as tx:
+        return await end_all(tx, await holder(tx, session), but=session.pk)
 
 
-async def _end(tx: Transaction, found: QuerySet[Session]) -> None:
-    running = found.filter(ended_at=None).using_db(tx.db)
-    for session in await running.order_by("id").select_for_update():
+async def end_all(tx: Transaction, user: User, but: int | None = None) -> int:
+    """End every session of a person, except the one of this key. Returns how many."""
+    return await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but or 0))
+
+
+async def _end(tx: Transaction, found: QuerySet[Session]) -> int:
+    running = await found.filter(ended_at=None).using_db(tx.db).order_by("id").select_for_update()
+    for session in running:
         await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.act.at)
         tx.touched[stream(session.pk)] = None
-
-
-def _token(prefix: str) -> str:
-    return prefix + secrets.token_urlsafe(32)
+    return len(running)
 
 
 async def _refresh_token(tx: Transaction, session: Session) -> str:
-    token = _token("cam_rt_")
+    token = opaque("cam_rt_")
     await RefreshToken.create(using_db=tx.db, session=session, token_hash=hashed(token))
     return token
+
+
+def opaque(prefix: str) -> str:
+    """A new token of 256 random bits; the prefix lets scanners of leaked secrets recognise it."""
+    return prefix + secrets.token_urlsafe(32)
 
 
 def hashed(token: str) -> str:

@@ -48,13 +48,50 @@ async def payment_confirmation_needed(tx: Transaction, user: User, link: str) ->
     return await _write(tx, user, "payment_confirmation_needed", link=link)
 
 
-async def _write(tx: Transaction, user: User, letter: str, enclosed: Invoice | None = None, **facts: Any) -> Letter:
+async def password_reset(tx: Transaction, user: User, link: str, token: str) -> Letter:
+    """Lets the person choose a new password: by the link, or by giving the token to the API."""
+    return await _write(tx, user, "password_reset", link=link, token=token)
+
+
+async def password_changed(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
+    """Tells the person that their password was changed, and what to do if it wasn't them."""
+    return await _write(tx, user, "password_changed", sign_in_hint=sign_in_hint)
+
+
+async def second_factor_removed(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
+    """Tells the person that the password alone signs them in from now on, and what to do if it wasn't them."""
+    return await _write(tx, user, "second_factor_removed", sign_in_hint=sign_in_hint)
+
+
+async def email_change(tx: Transaction, user: User, email: str, link: str, token: str) -> Letter:
+    """Asks at a new address whether it is the person's: by the link, or by giving the token to the API."""
+    return await _write(tx, user, "email_change", to=email, link=link, token=token)
+
+
+async def email_change_taken(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
+    """Tells the owner of an address that somebody wanted it for another account. It doesn't say who."""
+    return await _write(tx, user, "email_change_taken", sign_in_hint=sign_in_hint)
+
+
+async def email_change_asked(tx: Transaction, user: User, email: str, link: str, token: str | None) -> Letter:
+    """Tells the present address that another is to replace it; with a token, that it must confirm."""
+    return await _write(tx, user, "email_change_asked", email=email, link=link, token=token)
+
+
+async def email_changed(tx: Transaction, user: User, email: str) -> Letter:
+    """Tells the address that the person had until now which one has replaced it."""
+    return await _write(tx, user, "email_changed", email=email)
+
+
+async def _write(
+    tx: Transaction, user: User, letter: str, enclosed: Invoice | None = None, to: str | None = None, **facts: Any
+) -> Letter:
     template = f"{letter}.{user.locale.value}"
-    facts |= {"name": _greeted(user), "locale": user.locale.value}
+    facts |= {"name": "" if to else _greeted(user), "locale": user.locale.value}
     subject, _, text = _TEMPLATES.get_template(f"{template}.txt").render(facts).partition("\n")
     html = _TEMPLATES.get_template(f"{template}.html").render(facts, subject=subject)
     return await Letter.create(
-        using_db=tx.db, template=template, recipient=user.email, subject=subject, text=f"{text.strip()}\n", html=html,
+        using_db=tx.db, template=template, recipient=to or user.email, subject=subject, text=f"{text.strip()}\n", html=html,
         invoice_id=enclosed.pk if enclosed else None, created_at=tx.act.at, next_attempt_at=tx.act.at,
     )  # fmt: skip
 
@@ -62,7 +99,8 @@ async def _write(tx: Transaction, user: User, letter: str, enclosed: Invoice | N
 def _greeted(user: User) -> str:
     """The person's name on one line; empty until their address is verified.
 
-    Anybody can sign up with a stranger's address and an advertisement for a name: our letters must not deliver it.
+    Anybody can sign up with a stranger's address and an advertisement for a name: our letters must not deliver it. For the
+    same reason a letter to (`to`) another address than the person's greets nobody.
     """
     return _BREAKS.sub(" ", user.name).strip() if user.email_verified_at else ""
 

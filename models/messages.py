@@ -45,16 +45,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le service de paiement ne répond pas. Vous n'avez pas été débité deux fois : réessayez.",
         "The payment provider does not answer. You were not charged twice: try again.",
     ),
-    "SECOND_FACTOR_ACTIVE": (
-        "La double authentification est déjà active.",
-        "Two-factor authentication is already on.",
-    ),
     "SECOND_FACTOR_INVALID": ("Ce code n'est pas valable.", "This code is not valid."),
     "SECOND_FACTOR_REQUIRED": (
         "Entrez le code de votre application d'authentification.",
         "Enter the code of your authenticator app.",
     ),
     "SIREN_INVALID": ("Ce numéro SIREN n'est pas valable.", "This SIREN number is not valid."),
+    "STEP_UP_REQUIRED": (
+        "Confirmez d'abord votre identité : votre mot de passe et, s'il est actif, votre code.",
+        "Prove who you are first: with your password and, if it is on, your code.",
+    ),
     "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
     "TOO_LONG": ("{length} caractères au plus.", "At most {length} characters."),
     "TRANSITION_ILLEGAL": (

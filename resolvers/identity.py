@@ -7,10 +7,10 @@ from tortoise.queryset import QuerySet
 
 from auth import accounts, enrolment, sessions, totp
 from auth.accounts import SignUp
+from auth.devices import device_of
 from mail import letters
 from models.account import Account, Membership
 from models.act import Transaction
-from models.session import Session
 from models.user import User
 from models.viewer import Viewer
 from resolvers.context import Context, Info
@@ -66,7 +66,8 @@ async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
     user = await accounts.authenticate(
         act, context.parts.guard, email=input.email, password=input.password, code=input.code, peer=context.peer
     )
-    return {"tokens": await sessions.sign_in(user, await accounts.company_of(user), user.second_factor, act), "user": user}
+    company, device = await accounts.company_of(user), device_of(context.user_agent)
+    return {"tokens": await sessions.sign_in(user, company, user.second_factor, act, device), "user": user}
 
 
 async def refresh(info: Info, input: SessionRefreshInput) -> Any:
@@ -76,32 +77,22 @@ async def refresh(info: Info, input: SessionRefreshInput) -> Any:
 
 async def sign_out(info: Info) -> bool:
     """End the session in use, its sockets included."""
-    await sessions.sign_out(_session(info.context), info.context.act())
+    await sessions.sign_out(info.context.session, info.context.act())
     return True
 
 
 async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
     """A new seed for an authenticator app."""
-    user = _user(info.context)
-    secret = await enrolment.begin_totp(info.context.act(), info.context.parts.guard, user, input.password)
-    uri = totp.provisioning_uri(user, secret)
+    context = info.context
+    secret = await enrolment.begin_totp(context.act(), context.parts.guard, context.session, input.password)
+    uri = totp.provisioning_uri(context.user, secret)
     return {"secret": secret, "provisioning_uri": uri, "qr_code_svg": totp.qr_svg(uri)}
 
 
 async def confirm_totp(info: Info, input: TotpConfirmInput) -> list[str]:
-    """Turn the second factor on."""
+    """Turn the second factor on, or move it to another authenticator."""
     context = info.context
-    return await enrolment.confirm_totp(context.act(), context.parts.guard, _user(context), _session(context), input.code)
-
-
-def _user(context: Context) -> User:
-    assert context.viewer.user is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
-    return context.viewer.user
-
-
-def _session(context: Context) -> Session:
-    assert context.viewer.session is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
-    return context.viewer.session
+    return await enrolment.confirm_totp(context.act(), context.parts.guard, context.session, input.code)
 
 
 def accounts_of(context: Context, parents: Sequence[Any]) -> ByKey:

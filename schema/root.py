@@ -6,7 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from auth.rules import agent, analyst, anyone, buyer, customer, operator, signed_in
-from resolvers import catalogue, clock, contact, files, following, identity, numbering, reports
+from resolvers import access, catalogue, clock, contact, files, following, identity, numbering, reports
 from resolvers import nodes as objects
 from resolvers import purchases as buying
 from resolvers import tickets as support
@@ -17,17 +17,27 @@ from schema.numbering import InvoiceNumbering
 from schema.payloads import (
     AccountSignUpPayload,
     ClockAdvancePayload,
+    EmailConfirmChangePayload,
+    EmailRequestChangePayload,
     EmailVerifyPayload,
     FileAnnouncePayload,
+    PasswordChangePayload,
+    PasswordRequestResetPayload,
+    PasswordResetPayload,
     PaymentPayload,
     PurchasePayload,
+    RecoveryCodesRenewPayload,
+    SessionEndOthersPayload,
+    SessionEndPayload,
     SessionRefreshPayload,
     SessionSignInPayload,
     SessionSignOutPayload,
+    SessionStepUpPayload,
     TicketPayload,
     TicketReplyPayload,
     TicketTypingPayload,
     TotpConfirmPayload,
+    TotpRemovePayload,
     TotpSetUpPayload,
 )
 from schema.reports import RevenueReportRow, TicketReportRow, revenue_report_cost, ticket_report_cost
@@ -84,13 +94,52 @@ class Mutation:
     session_sign_out: SessionSignOutPayload = mutation(
         identity.sign_out, "signed_out", allow=signed_in, description="End the session in use, its sockets included."
     )
+    session_end: SessionEndPayload = mutation(
+        access.end_session, "ended", allow=signed_in, description="End one of your sessions, its sockets included."
+    )
+    session_end_others: SessionEndOthersPayload = mutation(
+        access.end_other_sessions, "ended", allow=signed_in, description="End every session of yours but the one in use."
+    )
+    session_step_up: SessionStepUpPayload = mutation(
+        access.step_up, "fresh_until", allow=signed_in,
+        description="Prove who you are again: for five minutes, delicate operations are not refused with STEP_UP_REQUIRED.",
+    )  # fmt: skip
+    password_request_reset: PasswordRequestResetPayload = mutation(
+        access.request_reset, "accepted", allow=anyone, description="Get a letter to set a new password with."
+    )
+    password_reset: PasswordResetPayload = mutation(
+        access.reset_password, "reset", allow=anyone,
+        description="Set a new password by the letter's token; every session ends, the second factor stays as it is.",
+    )  # fmt: skip
+    password_change: PasswordChangePayload = mutation(
+        access.change_password, "changed", allow=signed_in,
+        description="Set a new password by the current one; your other sessions end.",
+    )  # fmt: skip
+    email_request_change: EmailRequestChangePayload = mutation(
+        access.request_email_change, "accepted", allow=signed_in,
+        description="Ask for another address, which must confirm; so must the old one without a second factor."
+        " Wants `sessionStepUp`.",
+    )  # fmt: skip
+    email_confirm_change: EmailConfirmChangePayload = mutation(
+        access.confirm_email_change, "changed", allow=anyone,
+        description="Confirm a change of address by a letter's token; once it is done, your other sessions end.",
+    )  # fmt: skip
     totp_set_up: TotpSetUpPayload = mutation(
         identity.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in,
-        description="A seed for an authenticator app; in force once confirmed.",
+        description="A seed for an authenticator app; in force once confirmed. To move from one, it wants `sessionStepUp`.",
     )  # fmt: skip
     totp_confirm: TotpConfirmPayload = mutation(
-        identity.confirm_totp, "recovery_codes", allow=signed_in, description="Turn the second factor on."
-    )
+        identity.confirm_totp, "recovery_codes", allow=signed_in,
+        description="Turn the second factor on, or move it to the new authenticator; your other sessions end.",
+    )  # fmt: skip
+    totp_remove: TotpRemovePayload = mutation(
+        access.remove_totp, "removed", allow=customer,
+        description="Turn the second factor off; your other sessions end. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    recovery_codes_renew: RecoveryCodesRenewPayload = mutation(
+        access.renew_recovery_codes, "recovery_codes", allow=signed_in,
+        description="Get new recovery codes; the earlier ones work no more. Wants `sessionStepUp`.",
+    )  # fmt: skip
     purchase_draft: PurchasePayload = mutation(buying.draft, "purchase", allow=buyer, description="Begin to buy an offer.")
     purchase_confirm_billing: PurchasePayload = mutation(
         buying.confirm_billing, "purchase", allow=buyer, description="Say whom and where to bill."

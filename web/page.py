@@ -1,9 +1,10 @@
-"""One small page: who speaks, a title, a sentence, perhaps buttons. It asks nothing of any other address."""
+"""One small page: who speaks, a title, a sentence, perhaps fields and buttons. It asks nothing of any other address."""
 
 import hashlib
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -12,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from models.locale import Locale, preferred
 
+_FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
 _TEMPLATE = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined).get_template("page.html")
@@ -28,14 +30,27 @@ HEADERS = {
 
 
 @dataclass(frozen=True)
+class Entry:
+    """One field of a page's form: its name, label and kind (HTML's `type`), and what a browser may fill in by itself."""
+
+    name: str
+    label: str
+    kind: str
+    autocomplete: str
+
+
+@dataclass(frozen=True)
 class Page:
-    """What a page says. `figure` stands out; `buttons` are the values and labels of a form that posts to the same address."""
+    """What a page says. `figure` stands out, `fault` warns; `entries` and `buttons` (values and labels) are those of a form
+    that posts to the same address."""
 
     title: str
     text: str
     figure: str = ""
     buttons: tuple[tuple[str, str], ...] = ()
     sender: str = "CAMCHA"
+    fault: str = ""
+    entries: tuple[Entry, ...] = ()
 
 
 def shown(request: Request, page: Page, status: int = 200) -> Response:
@@ -50,6 +65,21 @@ def language(request: Request) -> Locale:
     return preferred(request.headers.get("accept-language"))
 
 
+async def form(request: Request) -> dict[str, str] | None:
+    """The form's fields, of each the first value; None for a body that is too large."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _FORM_BYTES:
+            return None
+    return {name: values[0] for name, values in parse_qs(body.decode("latin-1")).items()}
+
+
+def too_large(request: Request) -> Response:
+    """The page for a form that is no form of ours."""
+    return shown(request, UNCLEAR[language(request)], 413)
+
+
 def not_found(request: Request) -> Response:
     """The page of a link that leads nowhere: forged, too old, and gone look the same."""
     return shown(request, _NOT_FOUND[language(request)], 404)
@@ -58,4 +88,8 @@ def not_found(request: Request) -> Response:
 _NOT_FOUND = {
     Locale.FR: Page("Ce lien n’est plus valable", "Il a peut-être expiré, ou il est incomplet. Demandez-en un nouveau."),
     Locale.EN: Page("This link is no longer valid", "It may have expired, or a part of it is missing. Ask for a new one."),
+}
+UNCLEAR = {
+    Locale.FR: Page("Réponse illisible", "Revenez en arrière et utilisez l’un des boutons."),
+    Locale.EN: Page("Unreadable answer", "Go back and use one of the buttons."),
 }

@@ -5,7 +5,6 @@ Mail scanners follow links before people do. So GET shows what would happen, and
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,9 +21,8 @@ from models.locale import Locale
 from models.money import Money
 from models.payment import Payment, PaymentStatus, SandboxCharge
 from resolvers.context import Parts
-from web.page import Page, language, not_found, shown
+from web.page import UNCLEAR, Page, form, language, not_found, shown, too_large
 
-_FORM_BYTES = 1024
 _REFERENCE = re.compile(r"sandbox_[A-Za-z0-9_-]{1,56}")
 _OUTCOMES = {"approve": True, "refuse": False}
 
@@ -56,8 +54,8 @@ class _Verification:
 
     async def confirm(self, request: Request) -> Response:
         """Note that the letter was read."""
-        if await _form(request) is None:
-            return _too_large(request)
+        if await form(request) is None:
+            return too_large(request)
         try:
             await accounts.verify_email(_act(self.parts), self.parts.guard, _token(request))
         except Refusal:
@@ -79,14 +77,15 @@ class _Bank:
 
     async def decide(self, request: Request) -> Response:
         """Note the answer, of which the first counts, and let the checkout learn of it at once."""
-        form = await _form(request)
-        if form is None:
-            return _too_large(request)
-        if form not in _OUTCOMES:
-            return shown(request, _UNCLEAR[language(request)], 400)
+        given = await form(request)
+        if given is None:
+            return too_large(request)
+        outcome = given.get("outcome", "")
+        if outcome not in _OUTCOMES:
+            return shown(request, UNCLEAR[language(request)], 400)
         if await _charge(request) is None:
             return not_found(request)
-        charge = await self.sandbox.decide(request.path_params["reference"], _OUTCOMES[form])
+        charge = await self.sandbox.decide(request.path_params["reference"], _OUTCOMES[outcome])
         return await self._settled(request, charge) if charge else not_found(request)
 
     async def _settled(self, request: Request, charge: SandboxCharge) -> Response:
@@ -106,16 +105,6 @@ def _act(parts: Parts) -> Act:
     return Act(None, parts.clock.now(), parts.hub)
 
 
-async def _form(request: Request) -> str | None:
-    """The form's `outcome`, empty when it has none; None for a body that is too large."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _FORM_BYTES:
-            return None
-    return parse_qs(body.decode("latin-1")).get("outcome", [""])[0]
-
-
 async def _charge(request: Request) -> SandboxCharge | None:
     reference = request.path_params["reference"]
     return await SandboxCharge.get_or_none(reference=reference) if _REFERENCE.fullmatch(reference) else None
@@ -127,10 +116,6 @@ def _told(request: Request, charge: SandboxCharge) -> Response:
     waiting = charge.status is PaymentStatus.REQUIRES_ACTION
     amount = Money(charge.amount_cents).formatted(locale.value)
     return shown(request, Page(title, text, amount, _BUTTONS[locale] if waiting else (), _SENDER[locale]))
-
-
-def _too_large(request: Request) -> Response:
-    return shown(request, _UNCLEAR[language(request)], 413)
 
 
 _VERIFY = {
@@ -148,10 +133,6 @@ _VERIFY = {
 _VERIFIED = {
     Locale.FR: Page("Adresse confirmée", "Merci ! Vous pouvez fermer cette page et vous connecter."),
     Locale.EN: Page("Address confirmed", "Thank you! You can close this page and sign in."),
-}
-_UNCLEAR = {
-    Locale.FR: Page("Réponse illisible", "Revenez en arrière et utilisez l’un des boutons."),
-    Locale.EN: Page("Unreadable answer", "Go back and use one of the buttons."),
 }
 _SENDER = {Locale.FR: "Banque d’essai", Locale.EN: "Sandbox bank"}
 _BUTTONS = {

@@ -157,7 +157,7 @@ async def test_all_but_one_session_of_a_person_end(owner: User, agent: User, now
     kept, lost = await signed_in(owner, now), await signed_in(owner, now)
     strangers = await sign_in(agent, None, True, now())
     async with now().transaction() as tx:
-        await end_all(tx, owner, but=kept.session)
+        await end_all(tx, owner, but=kept.session.pk)
     every = [tokens.session.pk for tokens in (kept, lost, strangers)]
     assert await still_valid(every, now().at) == {kept.session.pk, strangers.session.pk}
     assert bus.announced == [f"session:{lost.session.pk}"]

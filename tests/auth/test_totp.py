@@ -40,8 +40,9 @@ def enrolled(guard: Guard, now: "Now", password: str) -> "Enrolled":
 
     async def enrol(user: User) -> tuple[str, list[str], Tokens]:
         tokens = await sign_in(user, None, False, now())
-        secret = await begin_totp(now(), guard, user, password)
-        codes = await confirm_totp(now(), guard, user, tokens.session, code_of(secret, now()))
+        secret = await begin_totp(now(), guard, tokens.session, password)
+        codes = await confirm_totp(now(), guard, tokens.session, code_of(secret, now()))
+        await user.refresh_from_db()
         return secret, codes, tokens
 
     return enrol
@@ -63,29 +64,31 @@ class TestSetUp:
         self, guard: Guard, now: "Now", owner: User, password: str, enter: Enter
     ) -> None:
         """P4.3: an abandoned set-up locks nobody out."""
-        secret = await begin_totp(now(), guard, owner, password)
-        assert await enter(owner, None) == owner
         tokens = await sign_in(owner, None, False, now())
+        secret = await begin_totp(now(), guard, tokens.session, password)
+        assert await enter(owner, None) == owner
         wrong = code_of(secret, now(), 5)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), guard, owner, tokens.session, wrong)
+            await confirm_totp(now(), guard, tokens.session, wrong)
         assert await enter(owner, None) == owner
-        await confirm_totp(now(), guard, owner, tokens.session, code_of(secret, now()))
+        await confirm_totp(now(), guard, tokens.session, code_of(secret, now()))
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
             await enter(owner, None)
 
     async def test_a_code_without_a_seed_confirms_nothing(self, guard: Guard, now: "Now", owner: User) -> None:
         tokens = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), guard, owner, tokens.session, "000000")
+            await confirm_totp(now(), guard, tokens.session, "000000")
 
     async def test_asks_for_the_password_again(self, guard: Guard, now: "Now", owner: User) -> None:
+        session = (await sign_in(owner, None, False, now())).session
         for _ in range(6):
             with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-                await begin_totp(now(), guard, owner, "mouette phare ardoise 77")
+                await begin_totp(now(), guard, session, "mouette phare ardoise 77")
         with pytest.raises(Throttled):
-            await begin_totp(now(), guard, owner, "mouette phare ardoise 77")
-        assert (await User.get(pk=owner.pk)).totp_secret is None
+            await begin_totp(now(), guard, session, "mouette phare ardoise 77")
+        user = await User.get(pk=owner.pk)
+        assert (user.totp_secret, user.totp_next) == (None, None)
 
     async def test_the_session_of_staff_gains_its_role_and_the_others_end(
         self, now: "Now", agent: User, enrolled: "Enrolled", bus: "RecordingBus"
@@ -98,15 +101,15 @@ class TestSetUp:
         with pytest.raises(Unauthenticated):
             await viewer_of(other.access, now().at)
 
-    async def test_what_is_in_force_is_not_replaced(
+    async def test_what_is_in_force_is_not_replaced_without_fresh_proof(
         self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled"
     ) -> None:
         secret, _, tokens = await enrolled(owner)
         sealed = (await User.get(pk=owner.pk)).totp_secret
-        with pytest.raises(Refusal, match="SECOND_FACTOR_ACTIVE"):
-            await begin_totp(now(), guard, owner, password)
-        with pytest.raises(Refusal, match="SECOND_FACTOR_ACTIVE"):
-            await confirm_totp(now(), guard, owner, tokens.session, code_of(secret, now(), 1))
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await begin_totp(now(), guard, tokens.session, password)
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await confirm_totp(now(), guard, tokens.session, code_of(secret, now(), 1))
         assert (await User.get(pk=owner.pk)).totp_secret == sealed
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
@@ -114,10 +117,10 @@ class TestSetUp:
         self, guard: Guard, now: "Now", owner: User, password: str
     ) -> None:
         tokens = await sign_in(owner, None, False, now())
-        code = code_of(await begin_totp(now(), guard, owner, password), now())
-        both = [confirm_totp(now(), guard, owner, tokens.session, code) for _ in range(2)]
+        code = code_of(await begin_totp(now(), guard, tokens.session, password), now())
+        both = [confirm_totp(now(), guard, tokens.session, code) for _ in range(2)]
         answers = await asyncio.gather(*both, return_exceptions=True)
-        assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_ACTIVE"]
+        assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["STEP_UP_REQUIRED"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_the_seed_reaches_the_authenticator_as_a_qr_code_and_the_database_sealed(
