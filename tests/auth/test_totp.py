@@ -20,6 +20,7 @@ from auth.vault import Vault
 from models.act import Act
 from models.errors import Refusal, Throttled, Unauthenticated
 from models.user import RecoveryCode, User
+from tests.auth.conftest import code_of
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -28,24 +29,6 @@ if TYPE_CHECKING:
     Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
-
-
-def code_of(secret: str, act: Act, steps: int = 0) -> str:
-    return pyotp.TOTP(secret).at(int(act.at.timestamp()), counter_offset=steps)
-
-
-@pytest.fixture
-def enrolled(guard: Guard, now: "Now", password: str) -> "Enrolled":
-    """Sets the second factor up, as the person would: the seed, the recovery codes and the session it was done in."""
-
-    async def enrol(user: User) -> tuple[str, list[str], Tokens]:
-        tokens = await sign_in(user, None, False, now())
-        secret = await begin_totp(now(), guard, tokens.session, password)
-        codes = await confirm_totp(now(), guard, tokens.session, code_of(secret, now()))
-        await user.refresh_from_db()
-        return secret, codes, tokens
-
-    return enrol
 
 
 @pytest.fixture
