@@ -13,12 +13,13 @@ from cryptography.fernet import InvalidToken
 from auth import totp
 from auth.accounts import authenticate
 from auth.caller import viewer_of
-from auth.enrolment import begin_totp, confirm_totp
+from auth.enrolment import begin_totp, confirm_totp, remove_totp, renew_recovery_codes
+from auth.freshness import step_up
 from auth.guard import Guard
-from auth.sessions import Tokens, sign_in
+from auth.sessions import Tokens, sign_in, sign_out
 from auth.vault import Vault
-from models.act import Act
-from models.errors import Refusal, Throttled, Unauthenticated
+from models.act import Act, Transaction
+from models.errors import Forbidden, Refusal, Throttled, Unauthenticated
 from models.user import RecoveryCode, User
 from tests.auth.conftest import code_of
 
@@ -219,3 +220,140 @@ class TestVault:
         assert len(sealed) <= 200  # the column
         with pytest.raises(InvalidToken):
             Vault("second key").open(sealed)
+
+
+@pytest.fixture
+def prove(guard: Guard, now: "Now", password: str) -> Callable[[Tokens, str], Awaitable[object]]:
+    """Makes a session fresh."""
+
+    async def prove(tokens: Tokens, code: str) -> object:
+        return await step_up(now(), guard, tokens.session, password=password, code=code)
+
+    return prove
+
+
+Prove = Callable[[Tokens, str], Awaitable[object]]
+
+
+class Notices:
+    """Stands where the mail room is."""
+
+    def __init__(self) -> None:
+        self.told: list[User] = []
+
+    async def __call__(self, tx: Transaction, user: User) -> None:
+        self.told.append(user)
+
+
+class TestMoving:
+    async def test_p4_3_a_new_authenticator_takes_over_with_its_first_code(
+        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, enter: Enter,
+        clock: "MovableClock",
+    ) -> None:  # fmt: skip
+        """A new phone: until its first code the old one works, from then on nothing of the old one does."""
+        old, codes, tokens = await enrolled(owner)
+        other = await sign_in(owner, None, True, now())
+        await prove(tokens, codes[0])
+        new = await begin_totp(now(), guard, tokens.session, password)
+        clock.advance(timedelta(minutes=1))
+        assert await enter(owner, code_of(old, now())) == owner
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code_of(new, now()))
+        fresh = await confirm_totp(now(), guard, tokens.session, code_of(new, now()))
+        assert len(set(fresh) - set(codes)) == 10
+        with pytest.raises(Unauthenticated):
+            await viewer_of(other.access, now().at)
+        clock.advance(timedelta(minutes=1))
+        for stale in (code_of(old, now()), codes[1]):
+            with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+                await enter(owner, stale)
+        assert await enter(owner, code_of(new, now())) == owner
+
+    async def test_a_seed_shown_long_ago_is_not_confirmed_without_fresh_proof(
+        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, clock: "MovableClock"
+    ) -> None:
+        _, codes, tokens = await enrolled(owner)
+        await prove(tokens, codes[0])
+        seen = await begin_totp(now(), guard, tokens.session, password)
+        clock.advance(timedelta(minutes=6))
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await confirm_totp(now(), guard, tokens.session, code_of(seen, now()))
+
+    async def test_an_ended_session_puts_nothing_in_force(self, guard: Guard, now: "Now", owner: User, password: str) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        secret = await begin_totp(now(), guard, tokens.session, password)
+        await sign_out(tokens.session, now())
+        with pytest.raises(Unauthenticated):
+            await confirm_totp(now(), guard, tokens.session, code_of(secret, now()))
+        assert not (await User.get(pk=owner.pk)).second_factor
+
+
+class TestRemoving:
+    async def test_p4_3_a_customer_turns_it_off_with_fresh_proof(
+        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, bus: "RecordingBus"
+    ) -> None:
+        """Their other devices are signed out, a letter tells them, and the recovery codes are gone."""
+        notices = Notices()
+        _, codes, tokens = await enrolled(owner)
+        other = await sign_in(owner, None, True, now())
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await remove_totp(now(), tokens.session, notices)
+        await prove(tokens, codes[0])
+        bus.announced.clear()
+        await remove_totp(now(), tokens.session, notices)
+        assert bus.announced == [f"session:{other.session.pk}", f"user:{owner.pk}"]
+        assert await enter(owner, None) == owner
+        user = await User.get(pk=owner.pk)
+        assert (user.totp_secret, user.totp_next, user.second_factor) == (None, None, False)
+        assert not await RecoveryCode.exists()
+        assert notices.told == [owner]
+        with pytest.raises(Refusal, match="NOT_ACTIVE"):
+            await remove_totp(now(), tokens.session, notices)
+
+    async def test_p4_3_staff_keep_theirs(self, now: "Now", agent: User, enrolled: "Enrolled", prove: Prove) -> None:
+        _, codes, tokens = await enrolled(agent)
+        await prove(tokens, codes[0])
+        with pytest.raises(Forbidden):
+            await remove_totp(now(), tokens.session, Notices())
+        assert (await viewer_of(tokens.access, now().at)).agent
+
+
+class TestRenewing:
+    async def test_p4_3_new_recovery_codes_replace_the_old_ones(
+        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
+    ) -> None:
+        _, old, tokens = await enrolled(owner)
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await renew_recovery_codes(now(), tokens.session)
+        await prove(tokens, old[0])
+        new = await renew_recovery_codes(now(), tokens.session)
+        assert len(set(new) - set(old)) == 10
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, old[1])
+        assert await enter(owner, new[0]) == owner
+
+    async def test_of_two_renewals_at_once_the_last_one_counts(
+        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
+    ) -> None:
+        _, old, tokens = await enrolled(owner)
+        await prove(tokens, old[0])
+        both = await asyncio.gather(*(renew_recovery_codes(now(), tokens.session) for _ in range(2)))
+        answers = [await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both]
+        assert sorted(str(answer) for (answer,) in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_INVALID"]
+        assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
+
+    async def test_without_a_second_factor_there_are_none(self, guard: Guard, now: "Now", owner: User, password: str) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        await step_up(now(), guard, tokens.session, password=password, code=None)
+        with pytest.raises(Refusal, match="NOT_ACTIVE"):
+            await renew_recovery_codes(now(), tokens.session)
+
+
+async def test_whoever_proved_the_password_alone_does_not_get_in_once_a_second_factor_is_on(
+    now: "Now", owner: User, enrolled: "Enrolled", enter: Enter
+) -> None:
+    """A sign-in under way while it is turned on would have been one without it."""
+    proved = await enter(owner, None)
+    await enrolled(await User.get(pk=owner.pk))
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await sign_in(proved, None, False, now())
