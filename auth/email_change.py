@@ -1,8 +1,9 @@
 """Moving to another e-mail address: the new one proves that it is read, the old one is told, and nothing changes before.
 
 An address is what a password is reset by, so moving it wants fresh proof (`auth/freshness.py`); and who has no second factor
-confirms from the old address as well, else a stolen password would be enough to take the account away for good. An address
-that somebody has already is answered the same, its owner told by letter: nobody learns here who is a customer.
+confirms from the old address as well, else a stolen password would be enough to take the account away for good. So does who
+has turned it on within a week: whoever has the password could do that, too, and the letter about it wants time to be read. An
+address that somebody has already is answered the same, its owner told by letter: nobody learns here who is a customer.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,7 @@ from models.session import Session
 from models.user import User
 
 LIFETIME = timedelta(hours=24)
+SETTLED = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,17 @@ async def request(act: Act, guard: Guard, letters: WishLetters, session: Session
 
 
 async def _wished(tx: Transaction, user: User, session: Session, email: str) -> Wish:
-    new_token, old_token = opaque("cam_ec_"), None if user.second_factor else opaque("cam_ec_")
+    new_token, old_token = opaque("cam_ec_"), None if _settled(user, tx) else opaque("cam_ec_")
     await EmailChange.filter(user_id=user.pk).using_db(tx.db).delete()
     await EmailChange.create(
         using_db=tx.db, user=user, email=email, session_id=session.pk, expires_at=tx.act.at + LIFETIME,
         new_token_hash=hashed(new_token), old_token_hash=hashed(old_token) if old_token else None,
     )  # fmt: skip
     return Wish(user, email, await User.get_or_none(email=email, using_db=tx.db), new_token, old_token)
+
+
+def _settled(user: User, tx: Transaction) -> bool:
+    return user.totp_confirmed_at is not None and user.totp_confirmed_at <= tx.act.at - SETTLED
 
 
 async def confirm(act: Act, notice: Notice, token: str) -> bool:

@@ -1,10 +1,11 @@
 """Setting up the second factor: a seed is shown, a first code proves that it arrived, recovery codes are handed out.
 
 Moving to another authenticator goes the same way: the new seed waits beside the one in force until its first code comes. Once
-there is a second factor, every change of it wants fresh proof (`auth/freshness.py`).
+there is a second factor, every change of it wants fresh proof (`auth/freshness.py`). A letter tells of each change.
 """
 
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 
 from auth import sessions, throttle, totp
 from auth.freshness import is_fresh, require_fresh
@@ -16,7 +17,17 @@ from models.errors import ErrorCode, Forbidden, Refusal
 from models.session import Session
 from models.user import RecoveryCode, User
 
-Notice = Callable[[Transaction, User], Awaitable[object]]
+
+class Change(StrEnum):
+    """What happened to a second factor, as the letter about it (`Notice`) says."""
+
+    ON = "ON"
+    MOVED = "MOVED"
+    OFF = "OFF"
+    CODES = "CODES"
+
+
+Notice = Callable[[Transaction, User, Change], Awaitable[object]]
 
 
 async def begin_totp(act: Act, guard: Guard, session: Session, password: str) -> str:
@@ -33,7 +44,7 @@ async def begin_totp(act: Act, guard: Guard, session: Session, password: str) ->
     return secret
 
 
-async def confirm_totp(act: Act, guard: Guard, session: Session, code: str) -> list[str]:
+async def confirm_totp(act: Act, guard: Guard, session: Session, notice: Notice, code: str) -> list[str]:
     """Put the second factor in force by its first code; this session counts as made with it, the person's others end.
 
     Returns the recovery codes, for the only time; an earlier authenticator and its recovery codes work no more. Raises
@@ -50,6 +61,7 @@ async def confirm_totp(act: Act, guard: Guard, session: Session, code: str) -> l
         await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
         await sessions.end_all(tx, user, but=session.pk)
         tx.touched[sessions.person(user.pk)] = None
+        await notice(tx, user, Change.MOVED if user.second_factor else Change.ON)
     await guard.throttle.clear(counted)
     return codes
 
@@ -70,19 +82,20 @@ async def _in_force(tx: Transaction, user: User, step: int) -> list[str]:
     return await totp.new_recovery_codes(user, tx.db)
 
 
-async def renew_recovery_codes(act: Act, session: Session) -> list[str]:
+async def renew_recovery_codes(act: Act, session: Session, notice: Notice) -> list[str]:
     """Ten new recovery codes, shown this once, in place of all older ones. Raises STEP_UP_REQUIRED, NOT_ACTIVE."""
     await require_fresh(act, session)
     async with act.transaction() as tx:
         user = await sessions.holder(tx, session)
         if not user.second_factor:
             raise Refusal(ErrorCode.NOT_ACTIVE)
+        await notice(tx, user, Change.CODES)
         return await totp.new_recovery_codes(user, tx.db)
 
 
 async def remove_totp(act: Act, session: Session, notice: Notice) -> None:
     """Turn the second factor off: sign-in asks for the password alone from now on. The person's other sessions end, their
-    recovery codes and what their letters' links could change are void, and a letter (`notice`) tells them.
+    recovery codes and what their letters' links could change are void.
 
     Raises STEP_UP_REQUIRED, NOT_ACTIVE; Forbidden for the vendor's people, who can't work without one.
     """
@@ -96,7 +109,7 @@ async def remove_totp(act: Act, session: Session, notice: Notice) -> None:
         await _removed(tx, user)
         await sessions.end_all(tx, user, but=session.pk)
         tx.touched[sessions.person(user.pk)] = None
-        await notice(tx, user)
+        await notice(tx, user, Change.OFF)
 
 
 async def _removed(tx: Transaction, user: User) -> None:

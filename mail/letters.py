@@ -58,9 +58,9 @@ async def password_changed(tx: Transaction, user: User, sign_in_hint: str) -> Le
     return await _write(tx, user, "password_changed", sign_in_hint=sign_in_hint)
 
 
-async def second_factor_removed(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
-    """Tells the person that the password alone signs them in from now on, and what to do if it wasn't them."""
-    return await _write(tx, user, "second_factor_removed", sign_in_hint=sign_in_hint)
+async def second_factor_changed(tx: Transaction, user: User, change: str, sign_in_hint: str) -> Letter:
+    """Tells the person what happened to their second factor (ON, MOVED, OFF, CODES), and what to do if it wasn't them."""
+    return await _write(tx, user, "second_factor_changed", change=change, sign_in_hint=sign_in_hint)
 
 
 async def email_change(tx: Transaction, user: User, email: str, link: str, token: str) -> Letter:

@@ -32,8 +32,7 @@ class Letter(Model):
     async def sent(self, at: datetime) -> None:
         """Note the delivery, and forget the words of a letter whose token was for its reader alone."""
         self.sent_at, self.next_attempt_at, self.attempts = at, None, self.attempts + 1
-        if self.template.partition(".")[0] in _CONFIDENTIAL:
-            self.text = self.html = ""
+        self._forget()
         await self.save(update_fields=["sent_at", "next_attempt_at", "attempts", "text", "html"])
 
     async def failed(self, at: datetime, final: bool) -> None:
@@ -41,4 +40,10 @@ class Letter(Model):
         self.attempts += 1
         wait = timedelta(minutes=min(2 ** (self.attempts - 1), 240))
         self.next_attempt_at = None if final or self.attempts >= 20 else at + wait
-        await self.save(update_fields=["attempts", "next_attempt_at"])
+        if self.next_attempt_at is None:
+            self._forget()
+        await self.save(update_fields=["attempts", "next_attempt_at", "text", "html"])
+
+    def _forget(self) -> None:
+        if self.template.partition(".")[0] in _CONFIDENTIAL:
+            self.text = self.html = ""

@@ -1,11 +1,11 @@
-"""Signing up, signing in, the second factor, and who one is."""
+"""Signing up, signing in, and who one is."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from tortoise.queryset import QuerySet
 
-from auth import accounts, enrolment, sessions, totp
+from auth import accounts, sessions
 from auth.accounts import SignUp
 from auth.devices import device_of
 from mail import letters
@@ -19,8 +19,6 @@ from resolvers.inputs import (
     EmailVerifyInput,
     SessionRefreshInput,
     SessionSignInInput,
-    TotpConfirmInput,
-    TotpSetUpInput,
 )
 from resolvers.rows import ByKey, ByParent
 
@@ -79,20 +77,6 @@ async def sign_out(info: Info) -> bool:
     """End the session in use, its sockets included."""
     await sessions.sign_out(info.context.session, info.context.act())
     return True
-
-
-async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
-    """A new seed for an authenticator app."""
-    context = info.context
-    secret = await enrolment.begin_totp(context.act(), context.parts.guard, context.session, input.password)
-    uri = totp.provisioning_uri(context.user, secret)
-    return {"secret": secret, "provisioning_uri": uri, "qr_code_svg": totp.qr_svg(uri)}
-
-
-async def confirm_totp(info: Info, input: TotpConfirmInput) -> list[str]:
-    """Turn the second factor on, or move it to another authenticator."""
-    context = info.context
-    return await enrolment.confirm_totp(context.act(), context.parts.guard, context.session, input.code)
 
 
 def accounts_of(context: Context, parents: Sequence[Any]) -> ByKey:

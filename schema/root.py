@@ -117,19 +117,19 @@ class Mutation:
     )  # fmt: skip
     email_request_change: EmailRequestChangePayload = mutation(
         access.request_email_change, "accepted", allow=signed_in,
-        description="Ask for another address, which must confirm; so must the old one without a second factor."
-        " Wants `sessionStepUp`.",
+        description="Ask for another address, which must confirm; so must the old one, unless the second factor has been on for"
+        " a week. Wants `sessionStepUp`.",
     )  # fmt: skip
     email_confirm_change: EmailConfirmChangePayload = mutation(
         access.confirm_email_change, "changed", allow=anyone,
         description="Confirm a change of address by a letter's token; once it is done, your other sessions end.",
     )  # fmt: skip
     totp_set_up: TotpSetUpPayload = mutation(
-        identity.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in,
+        access.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in,
         description="A seed for an authenticator app; in force once confirmed. To move from one, it wants `sessionStepUp`.",
     )  # fmt: skip
     totp_confirm: TotpConfirmPayload = mutation(
-        identity.confirm_totp, "recovery_codes", allow=signed_in,
+        access.confirm_totp, "recovery_codes", allow=signed_in,
         description="Turn the second factor on, or move it to the new authenticator; your other sessions end.",
     )  # fmt: skip
     totp_remove: TotpRemovePayload = mutation(

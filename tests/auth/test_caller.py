@@ -20,6 +20,7 @@ from models.locale import Locale
 from models.session import Session
 from models.user import User
 from realtime.hub import Hub
+from tests.auth.conftest import unnoticed
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -139,7 +140,7 @@ async def test_a_second_factor_counts_at_once(house: House, agent: User, guard: 
     assert not viewer.agent
     secret = await enrolment.begin_totp(house.act(), guard, tokens.session, password)
     code = pyotp.TOTP(secret).at(house.clock.now())
-    await enrolment.confirm_totp(house.act(), guard, tokens.session, code)
+    await enrolment.confirm_totp(house.act(), guard, tokens.session, unnoticed, code)
     confirmed = await house.viewer_of(tokens.access)
     assert confirmed.agent
     assert confirmed.user

@@ -18,7 +18,7 @@ from models.access import EmailChange
 from models.act import Act, Transaction
 from models.errors import Refusal, Throttled
 from models.user import User
-from tests.auth.conftest import PASSWORD, code_of
+from tests.auth.conftest import PASSWORD, code_of, unnoticed
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -146,8 +146,10 @@ class TestWithoutASecondFactor:
 class TestWithASecondFactor:
     async def test_p1_3_the_new_address_confirms_and_the_old_one_is_told(
         self, owner: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        clock: "MovableClock",
     ) -> None:  # fmt: skip
         _, codes, tokens = await enrolled(owner)
+        clock.advance(timedelta(days=7))
         await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
         assert post.wishes[0].old_token is None
@@ -157,17 +159,28 @@ class TestWithASecondFactor:
 
     async def test_turning_it_off_calls_the_wish_off(
         self, owner: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        clock: "MovableClock",
     ) -> None:  # fmt: skip
         """Else the old address, which needed not confirm, would never be asked."""
-
-        async def notice(tx: Transaction, user: User) -> None: ...
-
         _, codes, tokens = await enrolled(owner)
+        clock.advance(timedelta(days=7))
         await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
-        await enrolment.remove_totp(now(), tokens.session, notice)
+        await enrolment.remove_totp(now(), tokens.session, unnoticed)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(post.new_token)
+
+    async def test_one_turned_on_within_a_week_spares_the_old_address_nothing(
+        self, owner: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        clock: "MovableClock",
+    ) -> None:  # fmt: skip
+        """Whoever stole the password could turn it on, to be asked for their own code."""
+        _, codes, tokens = await enrolled(owner)
+        clock.advance(timedelta(days=7, seconds=-1))
+        await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
+        await ask(tokens)
+        assert await confirm(post.new_token) is False
+        assert await address_of(owner) == owner.email
 
 
 class TestFreshProof:
@@ -322,7 +335,7 @@ class TestEdges:
         clock: "MovableClock",
     ) -> None:  # fmt: skip
         secret, _, tokens = await enrolled(agent)
-        clock.advance(timedelta(minutes=1))
+        clock.advance(timedelta(days=7))
         await step_up(now(), guard, tokens.session, password=PASSWORD, code=code_of(secret, now()))
         await ask(tokens)
         assert await confirm(post.new_token) is True

@@ -13,7 +13,7 @@ from cryptography.fernet import InvalidToken
 from auth import totp
 from auth.accounts import authenticate
 from auth.caller import viewer_of
-from auth.enrolment import begin_totp, confirm_totp, remove_totp, renew_recovery_codes
+from auth.enrolment import Change, begin_totp, confirm_totp, remove_totp, renew_recovery_codes
 from auth.freshness import step_up
 from auth.guard import Guard
 from auth.sessions import Tokens, sign_in, sign_out
@@ -21,7 +21,7 @@ from auth.vault import Vault
 from models.act import Act, Transaction
 from models.errors import Forbidden, Refusal, Throttled, Unauthenticated
 from models.user import RecoveryCode, User
-from tests.auth.conftest import code_of
+from tests.auth.conftest import code_of, unnoticed
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -53,16 +53,16 @@ class TestSetUp:
         assert await enter(owner, None) == owner
         wrong = code_of(secret, now(), 5)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), guard, tokens.session, wrong)
+            await confirm_totp(now(), guard, tokens.session, unnoticed, wrong)
         assert await enter(owner, None) == owner
-        await confirm_totp(now(), guard, tokens.session, code_of(secret, now()))
+        await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
             await enter(owner, None)
 
     async def test_a_code_without_a_seed_confirms_nothing(self, guard: Guard, now: "Now", owner: User) -> None:
         tokens = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), guard, tokens.session, "000000")
+            await confirm_totp(now(), guard, tokens.session, unnoticed, "000000")
 
     async def test_asks_for_the_password_again(self, guard: Guard, now: "Now", owner: User) -> None:
         session = (await sign_in(owner, None, False, now())).session
@@ -93,7 +93,7 @@ class TestSetUp:
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await begin_totp(now(), guard, tokens.session, password)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await confirm_totp(now(), guard, tokens.session, code_of(secret, now(), 1))
+            await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now(), 1))
         assert (await User.get(pk=owner.pk)).totp_secret == sealed
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
@@ -102,7 +102,7 @@ class TestSetUp:
     ) -> None:
         tokens = await sign_in(owner, None, False, now())
         code = code_of(await begin_totp(now(), guard, tokens.session, password), now())
-        both = [confirm_totp(now(), guard, tokens.session, code) for _ in range(2)]
+        both = [confirm_totp(now(), guard, tokens.session, unnoticed, code) for _ in range(2)]
         answers = await asyncio.gather(*both, return_exceptions=True)
         assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["STEP_UP_REQUIRED"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
@@ -239,10 +239,10 @@ class Notices:
     """Stands where the mail room is."""
 
     def __init__(self) -> None:
-        self.told: list[User] = []
+        self.told: list[tuple[User, str]] = []
 
-    async def __call__(self, tx: Transaction, user: User) -> None:
-        self.told.append(user)
+    async def __call__(self, tx: Transaction, user: User, change: Change) -> None:
+        self.told.append((user, change.value))
 
 
 class TestMoving:
@@ -259,7 +259,9 @@ class TestMoving:
         assert await enter(owner, code_of(old, now())) == owner
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code_of(new, now()))
-        fresh = await confirm_totp(now(), guard, tokens.session, code_of(new, now()))
+        notices = Notices()
+        fresh = await confirm_totp(now(), guard, tokens.session, notices, code_of(new, now()))
+        assert notices.told == [(owner, "MOVED")]
         assert len(set(fresh) - set(codes)) == 10
         with pytest.raises(Unauthenticated):
             await viewer_of(other.access, now().at)
@@ -277,14 +279,14 @@ class TestMoving:
         seen = await begin_totp(now(), guard, tokens.session, password)
         clock.advance(timedelta(minutes=6))
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await confirm_totp(now(), guard, tokens.session, code_of(seen, now()))
+            await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(seen, now()))
 
     async def test_an_ended_session_puts_nothing_in_force(self, guard: Guard, now: "Now", owner: User, password: str) -> None:
         tokens = await sign_in(owner, None, False, now())
         secret = await begin_totp(now(), guard, tokens.session, password)
         await sign_out(tokens.session, now())
         with pytest.raises(Unauthenticated):
-            await confirm_totp(now(), guard, tokens.session, code_of(secret, now()))
+            await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
         assert not (await User.get(pk=owner.pk)).second_factor
 
 
@@ -306,7 +308,7 @@ class TestRemoving:
         user = await User.get(pk=owner.pk)
         assert (user.totp_secret, user.totp_next, user.second_factor) == (None, None, False)
         assert not await RecoveryCode.exists()
-        assert notices.told == [owner]
+        assert notices.told == [(owner, "OFF")]
         with pytest.raises(Refusal, match="NOT_ACTIVE"):
             await remove_totp(now(), tokens.session, notices)
 
@@ -322,22 +324,25 @@ class TestRenewing:
     async def test_p4_3_new_recovery_codes_replace_the_old_ones(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
     ) -> None:
+        notices = Notices()
         _, old, tokens = await enrolled(owner)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await renew_recovery_codes(now(), tokens.session)
+            await renew_recovery_codes(now(), tokens.session, notices)
         await prove(tokens, old[0])
-        new = await renew_recovery_codes(now(), tokens.session)
+        new = await renew_recovery_codes(now(), tokens.session, notices)
         assert len(set(new) - set(old)) == 10
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, old[1])
         assert await enter(owner, new[0]) == owner
+        assert notices.told == [(owner, "CODES")]
 
     async def test_of_two_renewals_at_once_the_last_one_counts(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
     ) -> None:
+        notices = Notices()
         _, old, tokens = await enrolled(owner)
         await prove(tokens, old[0])
-        both = await asyncio.gather(*(renew_recovery_codes(now(), tokens.session) for _ in range(2)))
+        both = await asyncio.gather(*(renew_recovery_codes(now(), tokens.session, notices) for _ in range(2)))
         answers = [await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both]
         assert sorted(str(answer) for (answer,) in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_INVALID"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
@@ -346,7 +351,7 @@ class TestRenewing:
         tokens = await sign_in(owner, None, False, now())
         await step_up(now(), guard, tokens.session, password=password, code=None)
         with pytest.raises(Refusal, match="NOT_ACTIVE"):
-            await renew_recovery_codes(now(), tokens.session)
+            await renew_recovery_codes(now(), tokens.session, unnoticed)
 
 
 async def test_whoever_proved_the_password_alone_does_not_get_in_once_a_second_factor_is_on(

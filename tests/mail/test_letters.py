@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from markupsafe import escape
 
+from auth.enrolment import Change
 from mail import letters
 from models.act import Act, Transaction
 from models.invoice import Invoice
@@ -27,7 +28,7 @@ async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
             await letters.payment_confirmation_needed(tx, user, LINK),
             await letters.password_reset(tx, user, LINK, "TOKEN-123"),
             await letters.password_changed(tx, user, LINK),
-            await letters.second_factor_removed(tx, user, LINK),
+            *[await letters.second_factor_changed(tx, user, change.value, LINK) for change in Change],
             await letters.email_change_taken(tx, user, LINK),
             await letters.email_change_asked(tx, user, "new@example.fr", LINK, "TOKEN-123"),
             await unsigned(tx, user),
@@ -127,9 +128,13 @@ async def test_a_delivered_letter_forgets_its_token(act: Act, zoe: User) -> None
     async with act.transaction() as tx:
         letter = await letters.password_reset(tx, zoe, LINK, "TOKEN-123")
         kept = await letters.password_changed(tx, zoe, LINK)
+        given_up = await letters.email_change(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
     for each in (letter, kept):
         await each.sent(act.at)
-    assert [bool(each.text) for each in await Letter.all().order_by("id")] == [False, True]
+    await given_up.failed(act.at, final=False)
+    assert [bool(each.text) for each in await Letter.all().order_by("id")] == [False, True, True]
+    await given_up.failed(act.at, final=True)
+    assert "TOKEN-123" not in str(await Letter.all().values())
 
 
 async def test_a_rolled_back_transaction_takes_its_letter_along(act: Act, zoe: User) -> None:
@@ -199,7 +204,7 @@ def test_every_letter_exists_in_every_language() -> None:
     kinds = {name.split(".")[0] for name in names}
     assert kinds == {
         "verification", "already_registered", "invoice_issued", "payment_confirmation_needed", "password_reset",
-        "password_changed", "second_factor_removed", "email_change", "email_change_taken", "email_change_asked",
+        "password_changed", "second_factor_changed", "email_change", "email_change_taken", "email_change_asked",
         "email_changed",
     }  # fmt: skip
     assert names == {f"{kind}.{locale.value}.{form}" for kind in kinds for locale in Locale for form in ("txt", "html")}

@@ -192,7 +192,7 @@ async def test_p4_3_the_second_factor_from_set_up_to_removal(ask: Ask, paul: Vie
     renewed = (await did(ask, paul, "recoveryCodesRenew", "recoveryCodes"))["recoveryCodes"]
     assert len(set(renewed) - set(codes)) == 10
     assert (await did(ask, paul, "totpRemove", "removed"))["removed"] is True
-    assert await letters_to(paul.user.email) == ["second_factor_removed.fr"]
+    assert await letters_to(paul.user.email) == ["second_factor_changed.fr"] * 3
     assert (await did(ask, paul, "totpRemove", "removed"))["userErrors"][0]["code"] == "NOT_ACTIVE"
 
 

@@ -15,7 +15,7 @@ from auth.freshness import step_up
 from models.act import Transaction
 from models.letter import Letter
 from models.user import User
-from tests.auth.conftest import code_of
+from tests.auth.conftest import code_of, unnoticed
 from tests.web.test_pages import assert_closed
 from tests.web.web_house import ENGLISH, FRENCH, Site, camille
 from tests.web.web_house import site as opened
@@ -110,7 +110,7 @@ async def test_p4_3_the_second_factor_is_asked_for_on_the_page(
 ) -> None:
     session = (await sessions.sign_in(owner, None, False, site.act())).session
     secret = await begin_totp(site.act(), site.parts.guard, session, OLD)
-    await confirm_totp(site.act(), site.parts.guard, session, code_of(secret, site.act()))
+    await confirm_totp(site.act(), site.parts.guard, session, unnoticed, code_of(secret, site.act()))
     clock.advance(timedelta(minutes=1))
     assert 'autocomplete="one-time-code"' in (await site.client.get(reset)).text
     for code, status in ("", 422), ("000000", 422), (code_of(secret, site.act()), 200):
@@ -122,7 +122,7 @@ async def test_p4_3_the_second_factor_is_asked_for_on_the_page(
 async def test_guesses_of_codes_have_to_wait(site: Site, owner: User, reset: str) -> None:
     session = (await sessions.sign_in(owner, None, False, site.act())).session
     secret = await begin_totp(site.act(), site.parts.guard, session, OLD)
-    await confirm_totp(site.act(), site.parts.guard, session, code_of(secret, site.act()))
+    await confirm_totp(site.act(), site.parts.guard, session, unnoticed, code_of(secret, site.act()))
     answers = [await site.client.post(reset, data={"password": NEW, "code": "0"}, headers=FRENCH) for _ in range(8)]
     assert [answer.status_code for answer in answers] == [422] * 6 + [429] * 2
     assert "Trop de tentatives" in answers[-1].text
