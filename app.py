@@ -46,7 +46,7 @@ from schema.errors import coded, present
 from schema.fields import batch_of, cost_of
 from schema.root import schema
 from settings import Settings, SettingsError
-from web import files, graphiql, pages
+from web import access, files, graphiql, pages
 from worker import jobs, run
 
 COST_LIMIT = 5_000
@@ -76,6 +76,7 @@ class Peer:
     viewer: Viewer
     parts: Parts
     address: str
+    user_agent: str
     introspection: bool
     trusted_only: bool
 
@@ -84,7 +85,7 @@ class Peer:
         return cost_limit(self.viewer)
 
     def context(self) -> Context:
-        return Context(self.viewer, self.parts, self.address)
+        return Context(self.viewer, self.parts, self.address, self.user_agent)
 
     def listen(self, sleeper: Sleeper) -> None:
         self.parts.hub.add(sleeper, *self._keys)
@@ -165,6 +166,7 @@ class House:
             Route("/readyz", self.readyz),
             *graphiql.routes(),
             *pages.routes(self.parts),
+            *access.routes(self.parts),
             *files.routes(self.parts, self.store),
         ]
 
@@ -176,7 +178,7 @@ class House:
         except Unauthenticated as error:
             nobody = Context(await self._viewer(None, language), self.parts)
             raise Refused(401, coded(error, nobody), {"WWW-Authenticate": "Bearer"}) from None
-        return Context(viewer, self.parts, address(call.scope))
+        return Context(viewer, self.parts, address(call.scope), call.header(b"user-agent") or "")
 
     async def peer(self, payload: dict[str, Any] | None, websocket: WebSocket) -> Peer:
         """Who calls over the websocket: the payload's `authorization`, else the handshake's. Raises Refused (4401)."""
@@ -186,7 +188,10 @@ class House:
             viewer = await self._viewer(bearer(header), websocket.headers.get("accept-language"))
         except Unauthenticated:
             raise SocketRefused(4401, "Sign in again") from None
-        return Peer(viewer, self.parts, address(websocket.scope), self.introspection(viewer), self.trusted_only(viewer))
+        return Peer(
+            viewer, self.parts, address(websocket.scope), websocket.headers.get("user-agent", ""),
+            self.introspection(viewer), self.trusted_only(viewer),
+        )  # fmt: skip
 
     async def _viewer(self, token: str | None, language: str | None) -> Viewer:
         return await self.callers.viewer_of(token, language)

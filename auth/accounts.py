@@ -7,8 +7,9 @@ from datetime import datetime
 from email_validator import EmailNotValidError, validate_email
 from tortoise.exceptions import IntegrityError
 
-from auth import throttle, totp
+from auth import throttle
 from auth.guard import Guard
+from auth.proof import require_second_factor
 from auth.sessions import person
 from auth.tokens import Purpose, invalid
 from models.account import Account, Membership, Role, siren
@@ -73,7 +74,7 @@ def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Lo
 
 
 def deliverable(email: str) -> str:
-    """The address as it is stored. Raises EMAIL_INVALID."""
+    """An address as it is stored, if mail could reach it. Raises EMAIL_INVALID."""
     try:
         return address(validate_email(email.strip(), check_deliverability=False).normalized)
     except EmailNotValidError:
@@ -121,7 +122,7 @@ async def verify_email(act: Act, guard: Guard, token: str) -> User:
         if user is None:
             raise invalid()
         if changed:
-            tx.audit(AuditAction.EMAIL_VERIFY, user, await _company_id(tx, user), by=user)
+            tx.audit(AuditAction.EMAIL_VERIFY, user, await company_id(tx, user), by=user)
         tx.touched[person(user.pk)] = None
     return user
 
@@ -145,7 +146,7 @@ async def authenticate(act: Act, guard: Guard, *, email: str, password: str, cod
 async def _note_failure(act: Act, user: User | None, refusal: Refusal) -> None:
     """Tell the auditor. An unknown address is told with as many statements as a known one, so that time tells nothing."""
     async with act.transaction() as tx:
-        tx.audit(AuditAction.SESSION_SIGN_IN_FAILED, user, await _company_id(tx, user), reason=refusal.code)
+        tx.audit(AuditAction.SESSION_SIGN_IN_FAILED, user, await company_id(tx, user), reason=refusal.code)
 
 
 async def _proved(
@@ -155,7 +156,7 @@ async def _proved(
     if user.email_verified_at is None:
         raise Refusal(ErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
-        await _require_second_factor(act, guard, user, code)
+        await require_second_factor(act, guard, user, code)
     return user
 
 
@@ -179,18 +180,9 @@ async def _rehash(act: Act, guard: Guard, user: User, password: str) -> None:
     if guard.passwords.needs_rehash(user.password_hash):
         # Only in place of the hash just verified: a password changed meanwhile must not come back.
         password_hash = await guard.passwords.hash(password)
-        await User.filter(pk=user.pk, password_hash=user.password_hash).update(password_hash=password_hash)
+        if await User.filter(pk=user.pk, password_hash=user.password_hash).update(password_hash=password_hash):
+            user.password_hash = password_hash
         act.bus.announce([person(user.pk)])
-
-
-async def _require_second_factor(act: Act, guard: Guard, user: User, code: str | None) -> None:
-    if not code:
-        raise Refusal(ErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
-    counted = throttle.key(throttle.SECOND_FACTOR, user.pk)
-    await guard.throttle.attempt(counted)
-    if not await totp.accept(user, code, act.at, guard.vault):
-        raise Refusal(ErrorCode.SECOND_FACTOR_INVALID, "input", "code")
-    await guard.throttle.clear(counted)
 
 
 async def company_of(user: User, chosen: int | None = None) -> Account | None:
@@ -205,7 +197,7 @@ async def company_of(user: User, chosen: int | None = None) -> Account | None:
     return membership.account if membership else None
 
 
-async def _company_id(tx: Transaction, user: User | None) -> int | None:
+async def company_id(tx: Transaction, user: User | None) -> int | None:
     """The company of an audit entry about a person."""
     first = await Membership.filter(user_id=user.pk if user else 0).using_db(tx.db).order_by("id").first()
     return first.account_id if first else None

@@ -1,6 +1,10 @@
 """What the stories of identity need: made once from the settings, handed down."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import monotonic
 
 from auth.passwords import Passwords
 from auth.throttle import Throttle
@@ -11,14 +15,28 @@ from models.clock import Clock
 
 @dataclass(frozen=True)
 class Guard:
-    """The password pool, the vault of seeds, the signer of links and the throttle of one app."""
+    """The password pool, the vault of seeds, the signer of links and the throttle of one app.
+
+    `even_seconds` is how long an answer takes at least that must not tell by its time what it found.
+    """
 
     passwords: Passwords
     vault: Vault
     signer: Signer
     throttle: Throttle
+    even_seconds: float = 0.3
 
     @classmethod
     def of(cls, secret_key: str, clock: Clock) -> "Guard":
         """A guard whose keys all derive from one secret key."""
         return cls(Passwords(), Vault(secret_key), Signer(secret_key), Throttle(clock))
+
+    @asynccontextmanager
+    async def even(self) -> AsyncIterator[None]:
+        """Takes the same time for whatever ends sooner, failures included. Holds nothing while it waits: keep it outside of
+        transactions."""
+        ends = monotonic() + self.even_seconds
+        try:
+            yield
+        finally:
+            await asyncio.sleep(ends - monotonic())

@@ -16,6 +16,7 @@ from auth.accounts import NAME_LENGTH, deliverable
 from auth.guard import Guard
 from auth.members import acting
 from auth.tokens import invalid
+from models.access import void_links
 from models.account import Membership, People, Role
 from models.act import Act, Transaction
 from models.audit import AuditAction
@@ -243,6 +244,7 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
     if known.email_verified_at:
         raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
     await known.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
+    await void_links(known, tx.db)
     await sessions.end_all(tx, known)
     return known
 

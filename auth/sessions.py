@@ -3,6 +3,9 @@
 Both are 256 random bits; the database knows only their SHA-256. A refresh token works once. A second use means that two
 parties hold it, and nobody can say which is the thief: the whole session ends, as RFC 9700 (section 4.14.2) asks. There is
 no period of grace for two uses at once either, since that is what a theft looks like; a client renews in one place.
+
+Whatever changes how a person signs in locks the person's row first. So does the beginning of a session, which then looks
+whether its proof still holds: nobody who proved an old password gets in after the new one has ended all sessions.
 """
 
 import hashlib
@@ -56,23 +59,39 @@ def standing(at: datetime) -> QuerySet[Session]:
     return Session.filter(member, ended_at=None, expires_at__gt=at)
 
 
-async def sign_in(user: User, account: Account | None, second_factor: bool, act: Act) -> Tokens:
-    """Begin a session for a person who has just proved who they are. Raises NOT_FOUND when they are of no such company."""
+async def sign_in(user: User, account: Account | None, second_factor: bool, act: Act, device: str | None = None) -> Tokens:
+    """Begin a session for a person who has just proved who they are.
+
+    Raises CREDENTIALS_INVALID if that changed meanwhile, NOT_FOUND when they are of no such company.
+    """
     account_id = account.pk if account else None
     async with act.transaction() as tx:
-        tokens = await _begun(tx, user_id=user.pk, account_id=account_id, second_factor=second_factor, created_at=act.at)
-        # The new row has waited for whoever changes the company's people, so who was just removed is seen to be gone.
-        if account_id and not await Membership.filter(user_id=user.pk, account_id=account_id).using_db(tx.db).exists():
-            raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+        if account_id:
+            await _still_member(tx, user, account_id)
+        await require_unchanged(tx, user)
+        tokens = await _begun(
+            tx, user_id=user.pk, account_id=account_id, second_factor=second_factor, created_at=act.at, device=device
+        )
         tx.audit(AuditAction.SESSION_SIGN_IN, tokens.session, by=user, second_factor=second_factor)
     return tokens
+
+
+async def _still_member(tx: Transaction, user: User, account_id: int) -> None:
+    """Wait for whoever changes the company's people, and look whether this person is still one of them.
+
+    A company is locked before its people, here as everywhere: so two transactions never wait for each other.
+    """
+    await Account.select_for_update(no_key=True).using_db(tx.db).get_or_none(pk=account_id)
+    if not await Membership.filter(user_id=user.pk, account_id=account_id).using_db(tx.db).exists():
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
 
 
 async def _begun(tx: Transaction, **facts: Any) -> Tokens:
     access, until = random_token("cam_at_"), tx.act.at + ACCESS_LIFETIME
     session = await Session.create(
-        using_db=tx.db, access_hash=hashed(access), access_expires_at=until, expires_at=tx.act.at + REFRESH_LIFETIME, **facts
-    )
+        using_db=tx.db, access_hash=hashed(access), access_expires_at=until, expires_at=tx.act.at + REFRESH_LIFETIME,
+        last_used_at=tx.act.at, **facts,
+    )  # fmt: skip
     return Tokens(access, await _refresh_token(tx, session), until, session)
 
 
@@ -80,20 +99,39 @@ async def switch(session: Session, account_id: int | None, act: Act) -> Tokens:
     """Go on for another of the person's companies: a new session takes the place of this one, which ends with its sockets.
 
     What a socket may see was found out when it connected; so one that was opened for one company never serves another. The
-    new session counts as begun when the old one was: nobody proved anew who they are. Raises NOT_FOUND, Unauthenticated.
+    new session counts as begun when the old one was: nobody proved anew who they are,
+    so it isn't fresh either. Raises NOT_FOUND, Unauthenticated.
     """
     async with act.transaction() as tx:
         if account_id is None or not (await People.locked(tx, account_id)).of(session.user_id):
             raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+        await holder(tx, session)
         old = await tx.locked(Session, session.pk)
         if not old.alive(act.at):
             raise Unauthenticated
         await _end(tx, Session.filter(pk=old.pk))
         tokens = await _begun(
-            tx, user_id=old.user_id, account_id=account_id, second_factor=old.second_factor, created_at=old.created_at
-        )
+            tx, user_id=old.user_id, account_id=account_id, second_factor=old.second_factor, created_at=old.created_at,
+            device=old.device,
+        )  # fmt: skip
         tx.audit(AuditAction.SESSION_SWITCH_ACCOUNT, tokens.session, second_factor=old.second_factor)
     return tokens
+
+
+async def require_unchanged(tx: Transaction, user: User) -> None:
+    """Lock a person's row. Raises CREDENTIALS_INVALID if what they proved against it has changed since it was read."""
+    now = await tx.locked(User, user.pk)
+    proof = (now.email, now.password_hash, now.totp_confirmed_at)
+    if proof != (user.email, user.password_hash, user.totp_confirmed_at):
+        raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
+
+
+async def holder(tx: Transaction, session: Session) -> User:
+    """The person of a sign-in, locked until the transaction ends. Raises Unauthenticated if the sign-in has ended meanwhile."""
+    user = await tx.locked(User, session.user_id)
+    if not await standing(tx.act.at).filter(pk=session.pk).using_db(tx.db).exists():
+        raise Unauthenticated
+    return user
 
 
 async def refresh(token: str, act: Act) -> Tokens:
@@ -118,7 +156,8 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
     if not await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).exists():
         return None
     renewed = Session.filter(pk=known.session_id, ended_at=None).using_db(tx.db)
-    if not await renewed.update(access_hash=hashed(access), access_expires_at=until, expires_at=tx.act.at + REFRESH_LIFETIME):
+    changes = {"access_hash": hashed(access), "access_expires_at": until, "expires_at": tx.act.at + REFRESH_LIFETIME}
+    if not await renewed.update(**changes, last_used_at=tx.act.at):
         return None
     session = await Session.get(pk=known.session_id, using_db=tx.db)
     tx.touched[person(session.user_id)] = None
@@ -126,15 +165,33 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
 
 
 async def sign_out(session: Session, act: Act) -> None:
-    """End a session. A repeat changes nothing."""
+    """End the session in use. A repeat changes nothing."""
+    await _ended(session, act, AuditAction.SESSION_SIGN_OUT)
+
+
+async def end(session: Session, act: Act) -> None:
+    """End one of a person's sessions from another, or from itself. A repeat changes nothing."""
+    await _ended(session, act, AuditAction.SESSION_END)
+
+
+async def _ended(session: Session, act: Act, action: AuditAction) -> None:
     async with act.transaction() as tx:
         for ended in await _end(tx, Session.filter(pk=session.pk)):
-            tx.audit(AuditAction.SESSION_SIGN_OUT, ended)
+            tx.audit(action, ended)
 
 
-async def end_all(tx: Transaction, user: User, but: Session | None = None) -> int:
-    """End every session of a person, except the one given. Returns how many."""
-    return len(await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but.pk if but else 0)))
+async def end_others(session: Session, act: Act) -> int:
+    """End every other session of this one's person. Returns how many."""
+    async with act.transaction() as tx:
+        user = await holder(tx, session)
+        ended = await end_all(tx, user, but=session.pk)
+        tx.audit(AuditAction.SESSION_END_OTHERS, user, sessions_ended=ended)
+    return ended
+
+
+async def end_all(tx: Transaction, user: User, but: int | None = None) -> int:
+    """End every session of a person, except the one of this key. Returns how many."""
+    return len(await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but or 0)))
 
 
 async def end_for(tx: Transaction, user_id: int, account_id: int) -> int:
@@ -162,7 +219,7 @@ async def _end(tx: Transaction, found: QuerySet[Session]) -> list[Session]:
 
 
 def random_token(prefix: str) -> str:
-    """256 random bits behind a prefix that says what they are for."""
+    """A new token of 256 random bits; the prefix lets scanners of leaked secrets recognise it."""
     return prefix + secrets.token_urlsafe(32)
 
 

@@ -67,6 +67,8 @@ STEP_UP = Limit("step-up", free=5, leak=timedelta(hours=1))
 LETTER = Limit("letter", free=5, leak=timedelta(minutes=15))  # to one address, that may not be the asker's
 INVITATION = Limit("invitation", free=30, leak=timedelta(minutes=5))  # by one company, to whomever
 SIGN_UP = Limit("sign-up", free=50, leak=timedelta(minutes=1))
+RESET = Limit("reset", free=20, leak=timedelta(minutes=1))
+EMAIL_CHANGE = Limit("e-mail change", free=5, leak=timedelta(minutes=15))
 
 
 class Key(NamedTuple):

@@ -57,7 +57,8 @@ def matching_step(secret: str, code: str, at: datetime, after: int) -> int | Non
 
 async def _use_step(user: User, step: int) -> bool:
     # The condition is in the statement: of two sign-ins at once with one code, one finds the step taken.
-    return await User.filter(pk=user.pk, totp_last_step__lt=step).update(totp_last_step=step) == 1
+    unused = User.filter(pk=user.pk, totp_secret=user.totp_secret, totp_last_step__lt=step)
+    return await unused.update(totp_last_step=step) == 1
 
 
 async def _use_recovery_code(user: User, code: str, at: datetime) -> bool:

@@ -68,6 +68,41 @@ async def invitation(tx: Transaction, invited: Invitation, inviter: User, accoun
     )  # fmt: skip
 
 
+async def password_reset(tx: Transaction, user: User, link: str, token: str) -> Letter:
+    """Lets the person choose a new password: by the link, or by giving the token to the API."""
+    return await _write(tx, user, "password_reset", link=link, token=token)
+
+
+async def password_changed(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
+    """Tells the person that their password was changed, and what to do if it wasn't them."""
+    return await _write(tx, user, "password_changed", sign_in_hint=sign_in_hint)
+
+
+async def second_factor_changed(tx: Transaction, user: User, change: str, sign_in_hint: str) -> Letter:
+    """Tells the person what happened to their second factor (ON, MOVED, OFF, CODES), and what to do if it wasn't them."""
+    return await _write(tx, user, "second_factor_changed", change=change, sign_in_hint=sign_in_hint)
+
+
+async def email_change(tx: Transaction, user: User, email: str, link: str, token: str) -> Letter:
+    """Asks at a new address whether it is the person's: by the link, or by giving the token to the API."""
+    return await _put(tx, email, user.locale, "", "email_change", link=link, token=token)
+
+
+async def email_change_taken(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
+    """Tells the owner of an address that somebody wanted it for another account. It doesn't say who."""
+    return await _write(tx, user, "email_change_taken", sign_in_hint=sign_in_hint)
+
+
+async def email_change_asked(tx: Transaction, user: User, email: str, link: str, token: str | None) -> Letter:
+    """Tells the present address that another is to replace it; with a token, that it must confirm."""
+    return await _write(tx, user, "email_change_asked", email=email, link=link, token=token)
+
+
+async def email_changed(tx: Transaction, user: User, email: str) -> Letter:
+    """Tells the address that the person had until now which one has replaced it."""
+    return await _write(tx, user, "email_changed", email=email)
+
+
 async def _write(tx: Transaction, user: User, letter: str, enclosed: Invoice | None = None, **facts: Any) -> Letter:
     return await _put(tx, user.email, user.locale, _greeted(user), letter, enclosed, **facts)
 
@@ -88,7 +123,8 @@ async def _put(
 def _greeted(user: User) -> str:
     """The person's name on one line; empty until their address is verified.
 
-    Anybody can sign up with a stranger's address and an advertisement for a name: our letters must not deliver it.
+    Anybody can sign up with a stranger's address and an advertisement for a name: our letters must not deliver it. For the
+    same reason a letter to (`to`) another address than the person's greets nobody.
     """
     return _BREAKS.sub(" ", user.name).strip() if user.email_verified_at else ""
 

@@ -51,7 +51,7 @@ async def _released(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0002_people')]
+    dependencies = [('models', '0003_access')]
 
     initial = False
 

@@ -41,6 +41,8 @@ class AuditAction(StrEnum):
     ACCOUNT_TRANSFER_OWNERSHIP = "account.transfer_ownership"
     AUDIT_EXPIRE = "audit.expire"
     CLOCK_ADVANCE = "clock.advance"
+    EMAIL_CONFIRM_CHANGE = "email.confirm_change"
+    EMAIL_REQUEST_CHANGE = "email.request_change"
     EMAIL_VERIFY = "email.verify"
     FILE_ANNOUNCE = "file.announce"
     INVITATION_ACCEPT = "invitation.accept"
@@ -50,20 +52,28 @@ class AuditAction(StrEnum):
     INVOICE_ISSUE = "invoice.issue"
     MEMBER_CHANGE_ROLE = "member.change_role"
     MEMBER_REMOVE = "member.remove"
+    PASSWORD_CHANGE = "password.change"  # noqa: S105 - a word, no secret
+    PASSWORD_REQUEST_RESET = "password.request_reset"  # noqa: S105 - a word, no secret
+    PASSWORD_RESET = "password.reset"  # noqa: S105 - a word, no secret
     PAYMENT_CHANGE = "payment.change"
     PURCHASE_CONFIRM_BILLING = "purchase.confirm_billing"
     PURCHASE_DRAFT = "purchase.draft"
     PURCHASE_PAY = "purchase.pay"
+    RECOVERY_CODES_RENEW = "recovery_codes.renew"
+    SESSION_END = "session.end"
+    SESSION_END_OTHERS = "session.end_others"
     SESSION_REFRESH_REUSED = "session.refresh_reused"
     SESSION_SIGN_IN = "session.sign_in"
     SESSION_SIGN_IN_FAILED = "session.sign_in_failed"
     SESSION_SIGN_OUT = "session.sign_out"
+    SESSION_STEP_UP = "session.step_up"
     SESSION_STEP_UP_FAILED = "session.step_up_failed"
     SESSION_SWITCH_ACCOUNT = "session.switch_account"
     STAFF_HIRE = "staff.hire"
     TICKET_CLAIM = "ticket.claim"
     TICKET_MOVE = "ticket.move"
     TOTP_CONFIRM = "totp.confirm"
+    TOTP_REMOVE = "totp.remove"
     TOTP_SET_UP = "totp.set_up"
 
 

@@ -12,6 +12,7 @@ from tortoise.migrations.api import migrate
 from tortoise.migrations.executor import MigrationExecutor
 
 MODULES = [
+    "models.access",
     "models.account",
     "models.article",
     "models.audit",

@@ -6,6 +6,8 @@ from typing import Any
 from tortoise import fields
 from tortoise.models import Model
 
+_CONFIDENTIAL = {"password_reset", "email_change", "email_change_asked"}
+
 
 class Letter(Model):
     """One letter of the outbox. attempts counts deliveries tried, next_attempt_at is None once sent or given up."""
@@ -28,13 +30,20 @@ class Letter(Model):
         table = "letter"
 
     async def sent(self, at: datetime) -> None:
-        """Note the delivery."""
+        """Note the delivery, and forget the words of a letter whose token was for its reader alone."""
         self.sent_at, self.next_attempt_at, self.attempts = at, None, self.attempts + 1
-        await self.save(update_fields=["sent_at", "next_attempt_at", "attempts"])
+        self._forget()
+        await self.save(update_fields=["sent_at", "next_attempt_at", "attempts", "text", "html"])
 
     async def failed(self, at: datetime, final: bool) -> None:
         """Note a failed attempt: again in 1, 2, 4, ... minutes, at most 4 hours apart, for some two days; never when final."""
         self.attempts += 1
         wait = timedelta(minutes=min(2 ** (self.attempts - 1), 240))
         self.next_attempt_at = None if final or self.attempts >= 20 else at + wait
-        await self.save(update_fields=["attempts", "next_attempt_at"])
+        if self.next_attempt_at is None:
+            self._forget()
+        await self.save(update_fields=["attempts", "next_attempt_at", "text", "html"])
+
+    def _forget(self) -> None:
+        if self.template.partition(".")[0] in _CONFIDENTIAL:
+            self.text = self.html = ""

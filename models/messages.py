@@ -62,10 +62,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "Seul un propriétaire peut donner ou retirer ce rôle, et jamais par une invitation.",
         "Only an owner can give this role or take it away, and never by an invitation.",
     ),
-    "SECOND_FACTOR_ACTIVE": (
-        "La double authentification est déjà active.",
-        "Two-factor authentication is already on.",
-    ),
     "SECOND_FACTOR_INVALID": ("Ce code n'est pas valable.", "This code is not valid."),
     "SECOND_FACTOR_REQUIRED": (
         "Entrez le code de votre application d'authentification.",
@@ -76,6 +72,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "You have a sign-in with this address already: sign in, then accept the invitation.",
     ),
     "SIREN_INVALID": ("Ce numéro SIREN n'est pas valable.", "This SIREN number is not valid."),
+    "STEP_UP_REQUIRED": (
+        "Confirmez d'abord votre identité : votre mot de passe et, s'il est actif, votre code.",
+        "Prove who you are first: with your password and, if it is on, your code.",
+    ),
     "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
     "TOO_LONG": ("{length} caractères au plus.", "At most {length} characters."),
     "TRANSITION_ILLEGAL": (

@@ -26,7 +26,10 @@ class Staff(StrEnum):
 
 
 class User(Model):
-    """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted (the TOTP seed)."""
+    """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted (the TOTP seed).
+
+    totp_next is a seed, also encrypted, that was shown and waits for its first code; there may be one in force beside it.
+    """
 
     id = fields.BigIntField(primary_key=True)
     email = fields.CharField(max_length=254, unique=True)
@@ -38,6 +41,7 @@ class User(Model):
     totp_secret = fields.CharField(max_length=200, null=True)
     totp_confirmed_at = fields.DatetimeField(null=True)
     totp_last_step = fields.BigIntField(default=0)
+    totp_next = fields.CharField(max_length=200, null=True)
     created_at: datetime = fields.DatetimeField()
 
     memberships: fields.ReverseRelation["Membership"]

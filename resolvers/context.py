@@ -13,6 +13,7 @@ from billing.seller import Seller
 from engine.deferred import Batch
 from models.act import Act, Origin, network_address
 from models.clock import Clock
+from models.session import Session
 from models.user import User
 from models.viewer import Viewer, Watched
 from realtime.hub import Hub
@@ -65,6 +66,9 @@ class Loaders:
                 future.set_result(answer)
 
 
+_OF_THE_CALL = frozenset({"peer", "user_agent"})
+
+
 @dataclass(frozen=True)
 class Context:
     """One operation's, or one event's: loaders live no longer, so nothing they loaded goes stale."""
@@ -72,6 +76,7 @@ class Context:
     viewer: Viewer
     parts: Parts
     peer: str = ""
+    user_agent: str = ""
     loaders: Loaders = field(default_factory=Loaders)
 
     @property
@@ -79,6 +84,12 @@ class Context:
         """The signed-in person, in fields whose rule lets in nobody else."""
         assert self.viewer.user is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
         return self.viewer.user
+
+    @property
+    def session(self) -> Session:
+        """Their sign-in, in the same fields."""
+        assert self.viewer.session is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
+        return self.viewer.session
 
     def act(self) -> Act:
         """Something the viewer does now."""
@@ -92,11 +103,11 @@ class Context:
     def recorded(self) -> "tuple[Context, dict[str, Any]]":
         """A context for work whose outcome others may get as well, and the facts of this one that the work reads."""
         facts: dict[str, Any] = {}
-        return _Recorded(Watched(self.viewer, facts), self.parts, self.peer, facts=facts), facts
+        return _Recorded(Watched(self.viewer, facts), self.parts, self.peer, self.user_agent, facts=facts), facts
 
     def fact(self, name: str) -> Any:
         """One of the facts that may have been read."""
-        return self.peer if name == "peer" else self.viewer.fact(name)
+        return getattr(self, name) if name in _OF_THE_CALL else self.viewer.fact(name)
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ class _Recorded(Context):
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
-        if name == "peer":
+        if name in _OF_THE_CALL:
             self.facts[name] = found
         return found
 

@@ -1,16 +1,16 @@
-"""Signing up, signing in, the second factor, and who one is."""
+"""Signing up, signing in, and who one is."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from tortoise.queryset import QuerySet
 
-from auth import accounts, enrolment, sessions, totp
+from auth import accounts, sessions
 from auth.accounts import SignUp
+from auth.devices import device_of
 from mail import letters
 from models.account import Account, Membership
 from models.act import Transaction
-from models.session import Session
 from models.user import User
 from models.viewer import Viewer
 from resolvers.context import Context, Info
@@ -20,8 +20,6 @@ from resolvers.inputs import (
     EmailVerifyInput,
     SessionRefreshInput,
     SessionSignInInput,
-    TotpConfirmInput,
-    TotpSetUpInput,
 )
 from resolvers.rows import ByKey, ByParent
 
@@ -68,8 +66,8 @@ async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
         act, context.parts.guard, email=input.email, password=input.password, code=input.code, peer=context.peer
     )
     chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
-    account = await accounts.company_of(user, chosen)
-    return {"tokens": await sessions.sign_in(user, account, user.second_factor, act), "user": user}
+    account, device = await accounts.company_of(user, chosen), device_of(context.user_agent)
+    return {"tokens": await sessions.sign_in(user, account, user.second_factor, act, device), "user": user}
 
 
 async def refresh(info: Info, input: SessionRefreshInput) -> Any:
@@ -79,32 +77,8 @@ async def refresh(info: Info, input: SessionRefreshInput) -> Any:
 
 async def sign_out(info: Info) -> bool:
     """End the session in use, its sockets included."""
-    await sessions.sign_out(_session(info.context), info.context.act())
+    await sessions.sign_out(info.context.session, info.context.act())
     return True
-
-
-async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
-    """A new seed for an authenticator app."""
-    user = _user(info.context)
-    secret = await enrolment.begin_totp(info.context.act(), info.context.parts.guard, user, input.password)
-    uri = totp.provisioning_uri(user, secret)
-    return {"secret": secret, "provisioning_uri": uri, "qr_code_svg": totp.qr_svg(uri)}
-
-
-async def confirm_totp(info: Info, input: TotpConfirmInput) -> list[str]:
-    """Turn the second factor on."""
-    context = info.context
-    return await enrolment.confirm_totp(context.act(), context.parts.guard, _user(context), _session(context), input.code)
-
-
-def _user(context: Context) -> User:
-    assert context.viewer.user is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
-    return context.viewer.user
-
-
-def _session(context: Context) -> Session:
-    assert context.viewer.session is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
-    return context.viewer.session
 
 
 def accounts_of(context: Context, parents: Sequence[Any]) -> ByKey:

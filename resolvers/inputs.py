@@ -102,6 +102,49 @@ class SessionRefreshInput:
     refresh_token: str = strawberry.field(description="The latest one; each works once, a second use ends the session.")
 
 
+@strawberry.input(description="Fresh proof of who is signed in.")
+class SessionStepUpInput:
+    password: str = strawberry.field(description="The person's password.")
+    code: str | None = strawberry.field(
+        default=None, description="The authenticator's six digits, or a recovery code, once the second factor is on."
+    )
+
+
+@strawberry.input(description="A sign-in to end.")
+class SessionEndInput:
+    session_id: strawberry.ID = strawberry.field(description="One of `viewer { sessions { id } }`.")
+
+
+@strawberry.input(description="Whose password was forgotten.")
+class PasswordRequestResetInput:
+    email: str = strawberry.field(description="The person's address; a letter goes there if it is known.")
+
+
+@strawberry.input(description="A new password in place of a forgotten one.")
+class PasswordResetInput:
+    token: str = strawberry.field(description="What the letter's link carries; good for 30 minutes and one use.")
+    password: str = strawberry.field(description="12 to 128 characters that are hard to guess; no other rules.")
+    code: str | None = strawberry.field(
+        default=None, description="The authenticator's six digits, or a recovery code, if the second factor is on."
+    )
+
+
+@strawberry.input(description="A new password in place of the current one.")
+class PasswordChangeInput:
+    current_password: str = strawberry.field(description="The one in force.")
+    new_password: str = strawberry.field(description="12 to 128 characters that are hard to guess; no other rules.")
+
+
+@strawberry.input(description="The address to move to.")
+class EmailRequestChangeInput:
+    email: str = strawberry.field(description="Where the person reads mail from now on; a letter goes there.")
+
+
+@strawberry.input(description="The token of a letter about a change of address.")
+class EmailConfirmChangeInput:
+    token: str = strawberry.field(description="What the letter's link carries; good for 24 hours and one use.")
+
+
 @strawberry.input(description="A new authenticator; the password is asked for again.")
 class TotpSetUpInput:
     password: str = strawberry.field(description="The person's password.")

@@ -24,7 +24,7 @@ def errors() -> Any:
 
 
 @strawberry.type(description="What a new session is used with.")
-class Session:
+class SessionTokens:
     access_token: str = said("Goes into the header `Authorization: Bearer ...`; good for minutes.", lambda root: root.access)
     refresh_token: str = said("Gets the next pair by `sessionRefresh`; works once.", lambda root: root.refresh)
     access_expires_at: datetime = said("When the access token ends.")
@@ -44,20 +44,20 @@ class EmailVerifyPayload:
 
 @strawberry.type(description="A new session.")
 class SessionSignInPayload:
-    session: Session | None = said("The tokens.", lambda root: root.tokens)
+    session: SessionTokens | None = said("The tokens.", lambda root: root.tokens)
     user: User | None = said("Who signed in.")
     user_errors: list[UserError] = errors()
 
 
 @strawberry.type(description="The session's next tokens.")
 class SessionRefreshPayload:
-    session: Session | None = said("The tokens; the earlier ones no longer work.")
+    session: SessionTokens | None = said("The tokens; the earlier ones no longer work.")
     user_errors: list[UserError] = errors()
 
 
 @strawberry.type(description="A session for another company.")
 class SessionSwitchAccountPayload:
-    session: Session | None = said("The tokens; the earlier ones no longer work, and their sockets close.")
+    session: SessionTokens | None = said("The tokens; the earlier ones no longer work, and their sockets close.")
     user_errors: list[UserError] = errors()
 
 
@@ -100,6 +100,66 @@ class AccountTransferOwnershipPayload:
 @strawberry.type(description="Whether the session ended.")
 class SessionSignOutPayload:
     signed_out: bool | None = said("True when it did.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether the session is fresh.")
+class SessionStepUpPayload:
+    fresh_until: datetime | None = said("Until when delicate operations are let through.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether the session ended.")
+class SessionEndPayload:
+    ended: bool | None = said("True when it did, or had before.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The sessions that ended.")
+class SessionEndOthersPayload:
+    ended: int | None = said("How many did.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The answer is the same whether or not the address was known.")
+class PasswordRequestResetPayload:
+    accepted: bool | None = said("True when a letter is on its way, if the address is known.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether the new password is in force.")
+class PasswordResetPayload:
+    reset: bool | None = said("True when it is: sign in with it. Every session has ended.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether the new password is in force.")
+class PasswordChangePayload:
+    changed: bool | None = said("True when it is. Every other session has ended.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The answer is the same whether or not somebody has the address already.")
+class EmailRequestChangePayload:
+    accepted: bool | None = said("True when letters are on their way; nothing has changed yet.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A confirmed change of address.")
+class EmailConfirmChangePayload:
+    changed: bool | None = said("True when the new address is in force, false while the other one has yet to confirm.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="New recovery codes; the earlier ones work no more.")
+class RecoveryCodesRenewPayload:
+    recovery_codes: list[str] | None = said("Shown this once: each works one time in place of a code.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether the second factor is off.")
+class TotpRemovePayload:
+    removed: bool | None = said("True when the password alone signs in.")
     user_errors: list[UserError] = errors()
 
 

@@ -7,7 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from auth.rules import agent, analyst, anyone, buyer, customer, manager, operator, owner, signed_in
 from models.audit import AuditAction
-from resolvers import audit, catalogue, clock, contact, files, following, identity, members, numbering, reports
+from resolvers import access, audit, catalogue, clock, contact, files, following, identity, members, numbering, reports
 from resolvers import nodes as objects
 from resolvers import purchases as buying
 from resolvers import tickets as support
@@ -21,22 +21,32 @@ from schema.payloads import (
     AccountSignUpPayload,
     AccountTransferOwnershipPayload,
     ClockAdvancePayload,
+    EmailConfirmChangePayload,
+    EmailRequestChangePayload,
     EmailVerifyPayload,
     FileAnnouncePayload,
     InvitationAcceptPayload,
     InvitationPayload,
     MemberPayload,
     MemberRemovePayload,
+    PasswordChangePayload,
+    PasswordRequestResetPayload,
+    PasswordResetPayload,
     PaymentPayload,
     PurchasePayload,
+    RecoveryCodesRenewPayload,
+    SessionEndOthersPayload,
+    SessionEndPayload,
     SessionRefreshPayload,
     SessionSignInPayload,
     SessionSignOutPayload,
+    SessionStepUpPayload,
     SessionSwitchAccountPayload,
     TicketPayload,
     TicketReplyPayload,
     TicketTypingPayload,
     TotpConfirmPayload,
+    TotpRemovePayload,
     TotpSetUpPayload,
 )
 from schema.reports import RevenueReportRow, TicketReportRow, revenue_report_cost, ticket_report_cost
@@ -170,17 +180,73 @@ class Mutation:
         audit=AuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
         description="Make a member the owner in one's own place, and be an administrator from then on.",
     )  # fmt: skip
+    session_end: SessionEndPayload = mutation(
+        access.end_session,
+        "ended",
+        allow=signed_in,
+        audit=AuditAction.SESSION_END,
+        description="End one of your sessions, its sockets included.",
+    )
+    session_end_others: SessionEndOthersPayload = mutation(
+        access.end_other_sessions,
+        "ended",
+        allow=signed_in,
+        audit=AuditAction.SESSION_END_OTHERS,
+        description="End every session of yours but the one in use.",
+    )
+    session_step_up: SessionStepUpPayload = mutation(
+        access.step_up, "fresh_until", allow=signed_in,
+        audit=AuditAction.SESSION_STEP_UP,
+        description="Prove who you are again: for five minutes, delicate operations are not refused with STEP_UP_REQUIRED.",
+    )  # fmt: skip
+    password_request_reset: PasswordRequestResetPayload = mutation(
+        access.request_reset,
+        "accepted",
+        allow=anyone,
+        audit=AuditAction.PASSWORD_REQUEST_RESET,
+        description="Get a letter to set a new password with.",
+    )
+    password_reset: PasswordResetPayload = mutation(
+        access.reset_password, "reset", allow=anyone,
+        audit=AuditAction.PASSWORD_RESET,
+        description="Set a new password by the letter's token; every session ends, the second factor stays as it is.",
+    )  # fmt: skip
+    password_change: PasswordChangePayload = mutation(
+        access.change_password, "changed", allow=signed_in,
+        audit=AuditAction.PASSWORD_CHANGE,
+        description="Set a new password by the current one; your other sessions end.",
+    )  # fmt: skip
+    email_request_change: EmailRequestChangePayload = mutation(
+        access.request_email_change, "accepted", allow=signed_in,
+        audit=AuditAction.EMAIL_REQUEST_CHANGE,
+        description="Ask for another address, which must confirm; so must the old one, unless the second factor has been on for"
+        " a week. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    email_confirm_change: EmailConfirmChangePayload = mutation(
+        access.confirm_email_change, "changed", allow=anyone,
+        audit=AuditAction.EMAIL_CONFIRM_CHANGE,
+        description="Confirm a change of address by a letter's token; once it is done, your other sessions end.",
+    )  # fmt: skip
     totp_set_up: TotpSetUpPayload = mutation(
-        identity.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in, audit=AuditAction.TOTP_SET_UP,
-        description="A seed for an authenticator app; in force once confirmed.",
+        access.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in,
+        audit=AuditAction.TOTP_SET_UP,
+        description="A seed for an authenticator app; in force once confirmed. To move from one, it wants `sessionStepUp`.",
     )  # fmt: skip
     totp_confirm: TotpConfirmPayload = mutation(
-        identity.confirm_totp,
-        "recovery_codes",
-        allow=signed_in,
+        access.confirm_totp, "recovery_codes", allow=signed_in,
         audit=AuditAction.TOTP_CONFIRM,
-        description="Turn the second factor on.",
-    )
+        description="Turn the second factor on, or move it to the new authenticator; your other sessions end.",
+    )  # fmt: skip
+    totp_remove: TotpRemovePayload = mutation(
+        access.remove_totp, "removed", allow=customer,
+        audit=AuditAction.TOTP_REMOVE,
+        description="Turn the second factor off; your other sessions end. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    recovery_codes_renew: RecoveryCodesRenewPayload = mutation(
+        access.renew_recovery_codes, "recovery_codes", allow=signed_in,
+        audit=AuditAction.RECOVERY_CODES_RENEW,
+        description="Get new recovery codes; the earlier ones work no more. Wants `sessionStepUp`.",
+    )  # fmt: skip
     purchase_draft: PurchasePayload = mutation(
         buying.draft, "purchase", allow=buyer, audit=AuditAction.PURCHASE_DRAFT, description="Begin to buy an offer."
     )

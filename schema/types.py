@@ -26,7 +26,7 @@ from models.payment import PaymentStatus
 from models.purchase import PurchaseStatus
 from models.ticket import Category, Channel, TicketStatus, shown
 from models.user import Staff
-from resolvers import catalogue, files, identity
+from resolvers import access, catalogue, files, identity
 from resolvers import members as people
 from resolvers import purchases as buying
 from resolvers import tickets as support
@@ -174,6 +174,18 @@ class ViewerCompany:
     current: bool = said("Whether this session acts for it.")
 
 
+@strawberry.type(description="One signed-in device.")
+class Session:
+    id: strawberry.ID = said("What `sessionEnd` takes.", access.session_id)
+    created_at: datetime = said("When it was signed in.")
+    last_used_at: datetime = said(
+        "When its tokens were last renewed, which happens every 15 minutes or so while it is in use.",
+        lambda root: root.last_used_at or root.created_at,
+    )
+    device: str | None = said("What it looked like when it was signed in, such as `Firefox, Windows`; null for nothing known.")
+    current: bool = seen(access.current, description="Whether it is the one that asks.", needs=("id",))
+
+
 @strawberry.type(description="Whoever is signed in.")
 class Viewer:
     user: User = said("The person.")
@@ -185,6 +197,9 @@ class Viewer:
     staff: Staff | None = said("Their role with the vendor: null for customers, and until the second factor is on.")
     locale: Locale = said("The language of this answer's messages.")
     second_factor: bool = said("Whether sign-in asks them for a code.", lambda root: root.user.second_factor)
+    sessions: list[Session] = edge(
+        access.sessions_of, description="Where they are signed in, the latest sign-in first, at most 100."
+    )
     account_sequence: BigInt | None = said(
         "The number of the company's latest event, to follow `accountEvents(after:)` from.", support.account_sequence
     )

@@ -8,13 +8,11 @@ from starlette.responses import Response
 from auth import accounts, invitations
 from auth.invitations import Newcomer, Offer
 from mail.letters import ROLES
-from models.act import Act
 from models.errors import DomainError, ErrorCode
 from models.locale import Locale
 from models.messages import worded
-from models.user import User
 from resolvers.context import Parts
-from web.page import Field, Page, form, language, not_found, shown, too_large
+from web.page import Field, Page, act_of, form, language, not_found, shown, too_large
 
 _FORM_BYTES = 8192  # a name and a password of the longest, each of their characters as twelve
 
@@ -28,7 +26,7 @@ class Invited:
     async def ask(self, request: Request) -> Response:
         """Who invites and as what, with the form, if the link would work."""
         try:
-            offer = await invitations.offered(self._act(), _token(request))
+            offer = await invitations.offered(act_of(request, self.parts), _token(request))
         except DomainError:
             return not_found(request)
         return shown(request, _form(offer, language(request)))
@@ -39,7 +37,7 @@ class Invited:
         if given is None:
             return too_large(request)
         try:
-            offer = await invitations.offered(self._act(), _token(request))
+            offer = await invitations.offered(act_of(request, self.parts), _token(request))
         except DomainError:
             return not_found(request)
         return await self._answered(request, offer, given)
@@ -59,13 +57,15 @@ class Invited:
         password, user = given.get("password", ""), None
         if offer.known:
             user = await accounts.authenticate(
-                self._act(), guard, email=offer.invitation.email, password=password, code=given.get("code") or None, peer=peer
+                act_of(request, self.parts),
+                guard,
+                email=offer.invitation.email,
+                password=password,
+                code=given.get("code") or None,
+                peer=peer,
             )
         newcomer = Newcomer(given.get("name", ""), password)
-        await invitations.accept(self._act(user), guard, _token(request), newcomer, peer)
-
-    def _act(self, user: User | None = None) -> Act:
-        return Act(user, self.parts.clock.now(), self.parts.hub)
+        await invitations.accept(act_of(request, self.parts, user), guard, _token(request), newcomer, peer)
 
 
 def _token(request: Request) -> str:

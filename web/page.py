@@ -1,4 +1,4 @@
-"""One small page: who speaks, a title, a sentence, perhaps buttons. It asks nothing of any other address."""
+"""One small page: who speaks, a title, a sentence, perhaps fields and buttons. It asks nothing of any other address."""
 
 import hashlib
 from base64 import b64encode
@@ -11,7 +11,10 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from models.act import Act, Origin, network_address
 from models.locale import Locale, preferred
+from models.user import User
+from resolvers.context import Parts
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
@@ -69,6 +72,12 @@ async def form(request: Request, most: int = 1024) -> dict[str, str] | None:
         if len(body) > most:
             return None
     return {name: values[0] for name, values in parse_qs(body.decode("latin-1"), errors="replace").items()}
+
+
+def act_of(request: Request, parts: Parts, user: User | None = None) -> Act:
+    """Something done by a page: by whoever proved there who they are, else by nobody in particular."""
+    origin = Origin(address=network_address(request.client.host) if request.client else None)
+    return Act(user, parts.clock.now(), parts.hub, origin)
 
 
 def too_large(request: Request) -> Response:

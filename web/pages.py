@@ -16,14 +16,13 @@ from auth.tokens import Purpose
 from billing import checkout
 from billing.checkout import Till
 from billing.sandbox import Sandbox
-from models.act import Act, Origin, network_address
 from models.errors import Refusal
 from models.locale import Locale
 from models.money import Money
 from models.payment import Payment, PaymentStatus, SandboxCharge
 from resolvers.context import Parts
 from web.invitation import Invited
-from web.page import UNCLEAR, Page, form, language, not_found, shown, too_large
+from web.page import UNCLEAR, Page, act_of, form, language, not_found, shown, too_large
 
 _REFERENCE = re.compile(r"sandbox_[A-Za-z0-9_-]{1,56}")
 _OUTCOMES = {"approve": True, "refuse": False}
@@ -65,7 +64,7 @@ class _Verification:
         if await form(request) is None:
             return too_large(request)
         try:
-            await accounts.verify_email(_act(request, self.parts), self.parts.guard, _token(request))
+            await accounts.verify_email(act_of(request, self.parts), self.parts.guard, _token(request))
         except Refusal:
             return not_found(request)
         return shown(request, _VERIFIED[language(request)])
@@ -101,17 +100,12 @@ class _Bank:
         payment = await Payment.get_or_none(provider_reference=charge.reference)
         if payment:
             till = Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
-            await checkout.refresh(_act(request, parts), till, payment)
+            await checkout.refresh(act_of(request, parts), till, payment)
         return _told(request, charge)
 
 
 def _token(request: Request) -> str:
     return request.query_params.get("token", "")
-
-
-def _act(request: Request, parts: Parts) -> Act:
-    origin = Origin(address=network_address(request.client.host) if request.client else None)
-    return Act(None, parts.clock.now(), parts.hub, origin)
 
 
 async def _charge(request: Request) -> SandboxCharge | None:

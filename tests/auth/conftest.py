@@ -1,14 +1,18 @@
 """Named people, a guard whose hashes are counted, and the statements sent."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pyotp
 import pytest
 
+from auth.enrolment import Change, begin_totp, confirm_totp
 from auth.guard import Guard
+from auth.sessions import Tokens, sign_in
 from models.account import Account, Membership, Role
-from models.act import Act
+from models.act import Act, Transaction
 from models.user import Staff, User
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ def now(clock: "MovableClock", bus: "RecordingBus") -> Callable[[], Act]:
 
 @pytest.fixture
 async def guard(clock: "MovableClock") -> AsyncIterator[Guard]:
-    guard = Guard.of("a secret key of a test, long enough", clock)
+    guard = replace(Guard.of("a secret key of a test, long enough", clock), even_seconds=0)
     yield guard
     guard.passwords.close()
 
@@ -54,6 +58,30 @@ async def agent(db: str, guard: Guard, act: Act) -> User:
         email="amadou@camcha.example", name="Amadou Diop", password_hash=await guard.passwords.hash(PASSWORD),
         created_at=act.at, email_verified_at=act.at, staff=Staff.AGENT,
     )  # fmt: skip
+
+
+@pytest.fixture
+def enrolled(
+    guard: Guard, now: Callable[[], Act], password: str
+) -> "Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]":
+    """Sets the second factor up, as the person would: the seed, the recovery codes and the session it was done in."""
+
+    async def enrol(user: User) -> tuple[str, list[str], Tokens]:
+        tokens = await sign_in(user, None, False, now())
+        secret = await begin_totp(now(), guard, tokens.session, password)
+        codes = await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
+        await user.refresh_from_db()
+        return secret, codes, tokens
+
+    return enrol
+
+
+async def unnoticed(tx: Transaction, user: User, change: Change) -> None:
+    """Stands where a letter would be written."""
+
+
+def code_of(secret: str, act: Act, steps: int = 0) -> str:
+    return pyotp.TOTP(secret).at(int(act.at.timestamp()), counter_offset=steps)
 
 
 @pytest.fixture

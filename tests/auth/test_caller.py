@@ -20,6 +20,7 @@ from models.locale import Locale
 from models.session import Session
 from models.user import User
 from realtime.hub import Hub
+from tests.auth.conftest import unnoticed
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -86,7 +87,7 @@ async def test_all_sessions_ended_here_are_over_at_once(house: House, owner: Use
     other = await signed_in(house, owner)
     await house.viewer_of(other.access)
     async with house.act().transaction() as tx:
-        await end_all(tx, owner, but=tokens.session)
+        await end_all(tx, owner, but=tokens.session.pk)
     await house.refuses(other)
     assert (await house.viewer_of(tokens.access)).user == owner
 
@@ -137,9 +138,9 @@ async def test_a_second_factor_counts_at_once(house: House, agent: User, guard: 
     viewer = await house.viewer_of(tokens.access)
     assert viewer.user
     assert not viewer.agent
-    secret = await enrolment.begin_totp(house.act(), guard, viewer.user, password)
+    secret = await enrolment.begin_totp(house.act(), guard, tokens.session, password)
     code = pyotp.TOTP(secret).at(house.clock.now())
-    await enrolment.confirm_totp(house.act(), guard, viewer.user, tokens.session, code)
+    await enrolment.confirm_totp(house.act(), guard, tokens.session, unnoticed, code)
     confirmed = await house.viewer_of(tokens.access)
     assert confirmed.agent
     assert confirmed.user

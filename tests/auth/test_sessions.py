@@ -9,7 +9,7 @@ import pytest
 
 from auth.accounts import company_of
 from auth.caller import closing, seat, still_held, still_valid, viewer_of
-from auth.sessions import Tokens, end_all, refresh, sign_in, sign_out, switch
+from auth.sessions import Tokens, end_all, end_others, refresh, sign_in, sign_out, switch
 from models.account import Account, Membership, Role
 from models.act import Act
 from models.errors import Refusal, Unauthenticated
@@ -158,7 +158,7 @@ async def test_all_but_one_session_of_a_person_end(owner: User, agent: User, now
     kept, lost = await signed_in(owner, now), await signed_in(owner, now)
     strangers = await sign_in(agent, None, True, now())
     async with now().transaction() as tx:
-        await end_all(tx, owner, but=kept.session)
+        await end_all(tx, owner, but=kept.session.pk)
     every = [tokens.session.pk for tokens in (kept, lost, strangers)]
     assert await still_valid(every, now().at) == {kept.session.pk, strangers.session.pk}
     assert bus.announced == [f"session:{lost.session.pk}"]
@@ -265,3 +265,45 @@ async def test_one_statement_each_whatever_the_number(owner: User, now: "Now", s
     assert len(statements()) == before + 1
     assert len(await still_valid([tokens.session.pk for tokens in many], now().at)) == 5
     assert len(statements()) == before + 2
+
+
+async def test_p4_3_a_session_knows_its_device_and_when_it_was_last_used(
+    owner: User, now: "Now", clock: "MovableClock", statements: "Callable[[], list[str]]"
+) -> None:
+    """As coarsely as its tokens are renewed: asking costs no write."""
+    began = now().at
+    tokens = await sign_in(owner, None, False, now(), "Firefox, Linux")
+    clock.advance(timedelta(minutes=10))
+    before = len(statements())
+    await viewer_of(tokens.access, now().at)
+    assert all(each.startswith("SELECT") for each in statements()[before:])
+    session = await Session.get()
+    assert (session.device, session.last_used_at) == ("Firefox, Linux", began)
+    await refresh(tokens.refresh, now())
+    assert (await Session.get()).last_used_at == now().at
+
+
+async def test_p4_3_a_person_sees_their_own_sessions_only(owner: User, agent: User, now: "Now") -> None:
+    mine, theirs = await signed_in(owner, now), await sign_in(agent, None, True, now())
+    for tokens, seen in ((mine, [mine.session]), (theirs, [theirs.session])):
+        viewer = await viewer_of(tokens.access, now().at)
+        assert await Session.visible_to(viewer) == seen
+    assert await Session.visible_to(await viewer_of(None, now().at)) == []
+
+
+async def test_p4_3_all_other_sessions_end_at_once(owner: User, agent: User, now: "Now", bus: "RecordingBus") -> None:
+    kept, *lost = [await signed_in(owner, now) for _ in range(3)]
+    stranger = await sign_in(agent, None, True, now())
+    assert await end_others(kept.session, now()) == 2
+    assert await end_others(kept.session, now()) == 0
+    every = [tokens.session.pk for tokens in (kept, *lost, stranger)]
+    assert await still_valid(every, now().at) == {kept.session.pk, stranger.session.pk}
+    assert bus.announced == [f"session:{tokens.session.pk}" for tokens in lost]
+
+
+async def test_a_session_that_ended_ends_no_others(owner: User, now: "Now") -> None:
+    ended, kept = await signed_in(owner, now), await signed_in(owner, now)
+    await sign_out(ended.session, now())
+    with pytest.raises(Unauthenticated):
+        await end_others(ended.session, now())
+    assert await still_valid([kept.session.pk], now().at) == {kept.session.pk}

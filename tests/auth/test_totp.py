@@ -13,13 +13,15 @@ from cryptography.fernet import InvalidToken
 from auth import totp
 from auth.accounts import authenticate
 from auth.caller import viewer_of
-from auth.enrolment import begin_totp, confirm_totp
+from auth.enrolment import Change, begin_totp, confirm_totp, remove_totp, renew_recovery_codes
+from auth.freshness import step_up
 from auth.guard import Guard
-from auth.sessions import Tokens, sign_in
+from auth.sessions import Tokens, sign_in, sign_out
 from auth.vault import Vault
-from models.act import Act
-from models.errors import Refusal, Throttled, Unauthenticated
+from models.act import Act, Transaction
+from models.errors import Forbidden, Refusal, Throttled, Unauthenticated
 from models.user import RecoveryCode, User
+from tests.auth.conftest import code_of, unnoticed
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -28,23 +30,6 @@ if TYPE_CHECKING:
     Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
-
-
-def code_of(secret: str, act: Act, steps: int = 0) -> str:
-    return pyotp.TOTP(secret).at(int(act.at.timestamp()), counter_offset=steps)
-
-
-@pytest.fixture
-def enrolled(guard: Guard, now: "Now", password: str) -> "Enrolled":
-    """Sets the second factor up, as the person would: the seed, the recovery codes and the session it was done in."""
-
-    async def enrol(user: User) -> tuple[str, list[str], Tokens]:
-        tokens = await sign_in(user, None, False, now())
-        secret = await begin_totp(now(), guard, user, password)
-        codes = await confirm_totp(now(), guard, user, tokens.session, code_of(secret, now()))
-        return secret, codes, tokens
-
-    return enrol
 
 
 @pytest.fixture
@@ -63,29 +48,31 @@ class TestSetUp:
         self, guard: Guard, now: "Now", owner: User, password: str, enter: Enter
     ) -> None:
         """P4.3: an abandoned set-up locks nobody out."""
-        secret = await begin_totp(now(), guard, owner, password)
-        assert await enter(owner, None) == owner
         tokens = await sign_in(owner, None, False, now())
+        secret = await begin_totp(now(), guard, tokens.session, password)
+        assert await enter(owner, None) == owner
         wrong = code_of(secret, now(), 5)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), guard, owner, tokens.session, wrong)
+            await confirm_totp(now(), guard, tokens.session, unnoticed, wrong)
         assert await enter(owner, None) == owner
-        await confirm_totp(now(), guard, owner, tokens.session, code_of(secret, now()))
+        await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
             await enter(owner, None)
 
     async def test_a_code_without_a_seed_confirms_nothing(self, guard: Guard, now: "Now", owner: User) -> None:
         tokens = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), guard, owner, tokens.session, "000000")
+            await confirm_totp(now(), guard, tokens.session, unnoticed, "000000")
 
     async def test_asks_for_the_password_again(self, guard: Guard, now: "Now", owner: User) -> None:
+        session = (await sign_in(owner, None, False, now())).session
         for _ in range(6):
             with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-                await begin_totp(now(), guard, owner, "mouette phare ardoise 77")
+                await begin_totp(now(), guard, session, "mouette phare ardoise 77")
         with pytest.raises(Throttled):
-            await begin_totp(now(), guard, owner, "mouette phare ardoise 77")
-        assert (await User.get(pk=owner.pk)).totp_secret is None
+            await begin_totp(now(), guard, session, "mouette phare ardoise 77")
+        user = await User.get(pk=owner.pk)
+        assert (user.totp_secret, user.totp_next) == (None, None)
 
     async def test_the_session_of_staff_gains_its_role_and_the_others_end(
         self, now: "Now", agent: User, enrolled: "Enrolled", bus: "RecordingBus"
@@ -98,15 +85,15 @@ class TestSetUp:
         with pytest.raises(Unauthenticated):
             await viewer_of(other.access, now().at)
 
-    async def test_what_is_in_force_is_not_replaced(
+    async def test_what_is_in_force_is_not_replaced_without_fresh_proof(
         self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled"
     ) -> None:
         secret, _, tokens = await enrolled(owner)
         sealed = (await User.get(pk=owner.pk)).totp_secret
-        with pytest.raises(Refusal, match="SECOND_FACTOR_ACTIVE"):
-            await begin_totp(now(), guard, owner, password)
-        with pytest.raises(Refusal, match="SECOND_FACTOR_ACTIVE"):
-            await confirm_totp(now(), guard, owner, tokens.session, code_of(secret, now(), 1))
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await begin_totp(now(), guard, tokens.session, password)
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now(), 1))
         assert (await User.get(pk=owner.pk)).totp_secret == sealed
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
@@ -114,10 +101,10 @@ class TestSetUp:
         self, guard: Guard, now: "Now", owner: User, password: str
     ) -> None:
         tokens = await sign_in(owner, None, False, now())
-        code = code_of(await begin_totp(now(), guard, owner, password), now())
-        both = [confirm_totp(now(), guard, owner, tokens.session, code) for _ in range(2)]
+        code = code_of(await begin_totp(now(), guard, tokens.session, password), now())
+        both = [confirm_totp(now(), guard, tokens.session, unnoticed, code) for _ in range(2)]
         answers = await asyncio.gather(*both, return_exceptions=True)
-        assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_ACTIVE"]
+        assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["STEP_UP_REQUIRED"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_the_seed_reaches_the_authenticator_as_a_qr_code_and_the_database_sealed(
@@ -233,3 +220,145 @@ class TestVault:
         assert len(sealed) <= 200  # the column
         with pytest.raises(InvalidToken):
             Vault("second key").open(sealed)
+
+
+@pytest.fixture
+def prove(guard: Guard, now: "Now", password: str) -> Callable[[Tokens, str], Awaitable[object]]:
+    """Makes a session fresh."""
+
+    async def prove(tokens: Tokens, code: str) -> object:
+        return await step_up(now(), guard, tokens.session, password=password, code=code)
+
+    return prove
+
+
+Prove = Callable[[Tokens, str], Awaitable[object]]
+
+
+class Notices:
+    """Stands where the mail room is."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[User, str]] = []
+
+    async def __call__(self, tx: Transaction, user: User, change: Change) -> None:
+        self.told.append((user, change.value))
+
+
+class TestMoving:
+    async def test_p4_3_a_new_authenticator_takes_over_with_its_first_code(
+        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, enter: Enter,
+        clock: "MovableClock",
+    ) -> None:  # fmt: skip
+        """A new phone: until its first code the old one works, from then on nothing of the old one does."""
+        old, codes, tokens = await enrolled(owner)
+        other = await sign_in(owner, None, True, now())
+        await prove(tokens, codes[0])
+        new = await begin_totp(now(), guard, tokens.session, password)
+        clock.advance(timedelta(minutes=1))
+        assert await enter(owner, code_of(old, now())) == owner
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code_of(new, now()))
+        notices = Notices()
+        fresh = await confirm_totp(now(), guard, tokens.session, notices, code_of(new, now()))
+        assert notices.told == [(owner, "MOVED")]
+        assert len(set(fresh) - set(codes)) == 10
+        with pytest.raises(Unauthenticated):
+            await viewer_of(other.access, now().at)
+        clock.advance(timedelta(minutes=1))
+        for stale in (code_of(old, now()), codes[1]):
+            with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+                await enter(owner, stale)
+        assert await enter(owner, code_of(new, now())) == owner
+
+    async def test_a_seed_shown_long_ago_is_not_confirmed_without_fresh_proof(
+        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, clock: "MovableClock"
+    ) -> None:
+        _, codes, tokens = await enrolled(owner)
+        await prove(tokens, codes[0])
+        seen = await begin_totp(now(), guard, tokens.session, password)
+        clock.advance(timedelta(minutes=6))
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(seen, now()))
+
+    async def test_an_ended_session_puts_nothing_in_force(self, guard: Guard, now: "Now", owner: User, password: str) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        secret = await begin_totp(now(), guard, tokens.session, password)
+        await sign_out(tokens.session, now())
+        with pytest.raises(Unauthenticated):
+            await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
+        assert not (await User.get(pk=owner.pk)).second_factor
+
+
+class TestRemoving:
+    async def test_p4_3_a_customer_turns_it_off_with_fresh_proof(
+        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, bus: "RecordingBus"
+    ) -> None:
+        """Their other devices are signed out, a letter tells them, and the recovery codes are gone."""
+        notices = Notices()
+        _, codes, tokens = await enrolled(owner)
+        other = await sign_in(owner, None, True, now())
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await remove_totp(now(), tokens.session, notices)
+        await prove(tokens, codes[0])
+        bus.announced.clear()
+        await remove_totp(now(), tokens.session, notices)
+        assert bus.announced == [f"session:{other.session.pk}", f"user:{owner.pk}"]
+        assert await enter(owner, None) == owner
+        user = await User.get(pk=owner.pk)
+        assert (user.totp_secret, user.totp_next, user.second_factor) == (None, None, False)
+        assert not await RecoveryCode.exists()
+        assert notices.told == [(owner, "OFF")]
+        with pytest.raises(Refusal, match="NOT_ACTIVE"):
+            await remove_totp(now(), tokens.session, notices)
+
+    async def test_p4_3_staff_keep_theirs(self, now: "Now", agent: User, enrolled: "Enrolled", prove: Prove) -> None:
+        _, codes, tokens = await enrolled(agent)
+        await prove(tokens, codes[0])
+        with pytest.raises(Forbidden):
+            await remove_totp(now(), tokens.session, Notices())
+        assert (await viewer_of(tokens.access, now().at)).agent
+
+
+class TestRenewing:
+    async def test_p4_3_new_recovery_codes_replace_the_old_ones(
+        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
+    ) -> None:
+        notices = Notices()
+        _, old, tokens = await enrolled(owner)
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await renew_recovery_codes(now(), tokens.session, notices)
+        await prove(tokens, old[0])
+        new = await renew_recovery_codes(now(), tokens.session, notices)
+        assert len(set(new) - set(old)) == 10
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, old[1])
+        assert await enter(owner, new[0]) == owner
+        assert notices.told == [(owner, "CODES")]
+
+    async def test_of_two_renewals_at_once_the_last_one_counts(
+        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
+    ) -> None:
+        notices = Notices()
+        _, old, tokens = await enrolled(owner)
+        await prove(tokens, old[0])
+        both = await asyncio.gather(*(renew_recovery_codes(now(), tokens.session, notices) for _ in range(2)))
+        answers = [await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both]
+        assert sorted(str(answer) for (answer,) in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_INVALID"]
+        assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
+
+    async def test_without_a_second_factor_there_are_none(self, guard: Guard, now: "Now", owner: User, password: str) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        await step_up(now(), guard, tokens.session, password=password, code=None)
+        with pytest.raises(Refusal, match="NOT_ACTIVE"):
+            await renew_recovery_codes(now(), tokens.session, unnoticed)
+
+
+async def test_whoever_proved_the_password_alone_does_not_get_in_once_a_second_factor_is_on(
+    now: "Now", owner: User, enrolled: "Enrolled", enter: Enter
+) -> None:
+    """A sign-in under way while it is turned on would have been one without it."""
+    proved = await enter(owner, None)
+    await enrolled(await User.get(pk=owner.pk))
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await sign_in(proved, None, False, now())

@@ -5,7 +5,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
+from auth.enrolment import Change
 from mail import letters
 from models.account import Account, Role
 from models.act import Act, Transaction
@@ -27,6 +29,12 @@ async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
             await letters.invoice_issued(tx, user, invoice, LINK),
             await letters.payment_confirmation_needed(tx, user, LINK),
             await invitation(tx, user, user.name),
+            await letters.password_reset(tx, user, LINK, "TOKEN-123"),
+            await letters.password_changed(tx, user, LINK),
+            *[await letters.second_factor_changed(tx, user, change.value, LINK) for change in Change],
+            await letters.email_change_taken(tx, user, LINK),
+            await letters.email_change_asked(tx, user, "new@example.fr", LINK, "TOKEN-123"),
+            await unsigned(tx, user),
         ]
 
 
@@ -70,6 +78,17 @@ async def test_an_invitation_carries_no_advertisement(act: Act, zoe: User, compa
     async with act.transaction() as tx:
         letter = await invitation(tx, zoe, company)
     assert letter.subject == f"{said} vous invite sur CAMCHA"
+
+
+async def unsigned(tx: Transaction, user: User) -> Letter:
+    """The letter to an address that nobody has proved to be theirs, with the greeting it leaves out."""
+    letter = await letters.email_change(tx, user, "new@example.fr", LINK, "TOKEN-123")
+    greeting = {Locale.FR: "Bonjour", Locale.EN: "Hello"}[user.locale]
+    assert letter.text.startswith(f"{greeting},\n")
+    assert letter.recipient == "new@example.fr"
+    letter.text = letter.text.replace(f"{greeting},", f"{greeting} {letters._greeted(user)},")
+    letter.html = letter.html.replace(f"{greeting},", f"{greeting} {escape(letters._greeted(user))},")
+    return letter
 
 
 async def test_p1_4_the_verification_letter_holds_link_and_token(act: Act, zoe: User) -> None:
@@ -124,6 +143,43 @@ async def test_p1_4_the_owner_of_a_taken_address_is_told_where_to_sign_in(act: A
         letter = await letters.already_registered(tx, john, "https://camcha.example/graphql")
     assert "https://camcha.example/graphql" in letter.text
     assert '<a href="https://camcha.example/graphql"' in letter.html
+
+
+async def test_p1_3_the_old_address_is_told_which_is_to_replace_it(act: Act, zoe: User, john: User) -> None:
+    async with act.transaction() as tx:
+        asked = await letters.email_change_asked(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
+        told = await letters.email_change_asked(tx, john, "new@example.fr", LINK, None)
+        done = await letters.email_changed(tx, zoe, "new@example.fr")
+    assert (asked.recipient, told.recipient, done.recipient) == (zoe.email, john.email, zoe.email)
+    assert all("\nnew@example.fr\n" in letter.text for letter in (asked, told, done))
+    assert "\nTOKEN-123\n" in asked.text
+    assert "confirm" in told.text
+    assert LINK not in told.text + told.html
+    assert not re.search("[éèàçù]", told.text)
+    assert not re.search(r" [:;!?»]|« |\w[!?»](?=\s)|'", done.text)
+
+
+async def test_p1_3_a_letter_to_an_unproved_address_holds_no_words_of_whoever_gave_it(act: Act, zoe: User) -> None:
+    zoe.name = "Achetez sur spam.example"
+    async with act.transaction() as tx:
+        letter = await letters.email_change(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
+    assert letter.recipient == "new@example.fr"
+    assert "spam" not in letter.text + letter.html
+    assert zoe.email not in letter.text + letter.html
+
+
+async def test_a_delivered_letter_forgets_its_token(act: Act, zoe: User) -> None:
+    """P4.3: tokens are stored only as hashes, once the letter has gone."""
+    async with act.transaction() as tx:
+        letter = await letters.password_reset(tx, zoe, LINK, "TOKEN-123")
+        kept = await letters.password_changed(tx, zoe, LINK)
+        given_up = await letters.email_change(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
+    for each in (letter, kept):
+        await each.sent(act.at)
+    await given_up.failed(act.at, final=False)
+    assert [bool(each.text) for each in await Letter.all().order_by("id")] == [False, True, True]
+    await given_up.failed(act.at, final=True)
+    assert "TOKEN-123" not in str(await Letter.all().values())
 
 
 async def test_a_rolled_back_transaction_takes_its_letter_along(act: Act, zoe: User) -> None:
@@ -195,5 +251,10 @@ def test_every_letter_exists_in_every_language() -> None:
         "parts.html",
     }
     kinds = {name.split(".")[0] for name in names}
-    assert kinds == {"verification", "already_registered", "invoice_issued", "payment_confirmation_needed", "invitation"}
+    assert kinds == {
+        "invitation",
+        "verification", "already_registered", "invoice_issued", "payment_confirmation_needed", "password_reset",
+        "password_changed", "second_factor_changed", "email_change", "email_change_taken", "email_change_asked",
+        "email_changed",
+    }  # fmt: skip
     assert names == {f"{kind}.{locale.value}.{form}" for kind in kinds for locale in Locale for form in ("txt", "html")}

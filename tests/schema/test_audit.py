@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from auth import accounts, sessions
 from engine import Engine, Params
+from models.access import EmailChange, PasswordReset
 from models.account import Account, Membership, Role
 from models.act import Act
 from models.audit import TOLD, AuditAction, AuditEntry
@@ -172,13 +173,73 @@ async def account_transfer_ownership(stage: Stage) -> None:
 
 
 async def totp_set_up(stage: Stage) -> None:
-    await stage.do(replace(stage.owner, user=await known(stage)), "totpSetUp", password=PASSWORD)
+    await stage.do(await _known_viewer(stage), "totpSetUp", password=PASSWORD)
 
 
 async def totp_confirm(stage: Stage) -> None:
     secret = pyotp.random_base32()
-    user = await known(stage, totp_secret=stage.parts.guard.vault.seal(secret))
-    await stage.do(replace(stage.owner, user=user), "totpConfirm", code=pyotp.TOTP(secret).at(stage.act.at))
+    viewer = await _known_viewer(stage, totp_next=stage.parts.guard.vault.seal(secret))
+    await stage.do(viewer, "totpConfirm", code=pyotp.TOTP(secret).at(stage.act.at))
+
+
+async def session_end(stage: Stage) -> None:
+    tokens = await sessions.sign_in(await known(stage), stage.house.paul.account, False, stage.act)
+    for _ in range(2):
+        await stage.do(await _known_viewer(stage), "sessionEnd", sessionId=encode("Session", tokens.session.pk))
+
+
+async def _known_viewer(stage: Stage, **facts: Any) -> Viewer:
+    return replace(stage.house.paul.member, user=await known(stage, **facts))
+
+
+async def session_end_others(stage: Stage) -> None:
+    await stage.do(stage.owner, "sessionEndOthers")
+
+
+async def session_step_up(stage: Stage) -> Viewer:
+    viewer = await _known_viewer(stage)
+    await stage.do(viewer, "sessionStepUp", password=PASSWORD)
+    return viewer
+
+
+async def password_request_reset(stage: Stage) -> None:
+    await stage.do(Viewer(), "passwordRequestReset", email=(await known(stage)).email)
+
+
+async def password_reset(stage: Stage) -> None:
+    token, at = "cam_pr_marked", stage.act.at + timedelta(minutes=1)
+    await PasswordReset.create(user=await known(stage), token_hash=sessions.hashed(token), expires_at=at)
+    for _ in range(2):
+        await stage.do(Viewer(), "passwordReset", token=token, password="MARKED ardoise 77")
+
+
+async def password_change(stage: Stage) -> None:
+    given = {"currentPassword": PASSWORD, "newPassword": "MARKED ardoise 77"}
+    await stage.do(await _known_viewer(stage), "passwordChange", **given)
+
+
+async def email_request_change(stage: Stage) -> None:
+    await stage.do(await session_step_up(stage), "emailRequestChange", email="moved@mark.example")
+
+
+async def email_confirm_change(stage: Stage) -> None:
+    await email_request_change(stage)
+    await EmailChange.all().update(new_token_hash=sessions.hashed("cam_ec_marked"))
+    for _ in range(2):
+        await stage.do(Viewer(), "emailConfirmChange", token="cam_ec_marked")
+
+
+async def totp_remove(stage: Stage) -> None:
+    viewer = await session_step_up(stage)
+    await known(stage, totp_secret=stage.parts.guard.vault.seal(pyotp.random_base32()), totp_confirmed_at=stage.act.at)
+    for _ in range(2):
+        await stage.do(viewer, "totpRemove")
+
+
+async def recovery_codes_renew(stage: Stage) -> None:
+    viewer = await session_step_up(stage)
+    await known(stage, totp_secret=stage.parts.guard.vault.seal(pyotp.random_base32()), totp_confirmed_at=stage.act.at)
+    await stage.do(viewer, "recoveryCodesRenew")
 
 
 async def purchase_draft(stage: Stage) -> None:
@@ -256,6 +317,16 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "accountTransferOwnership": account_transfer_ownership,
     "totpSetUp": totp_set_up,
     "totpConfirm": totp_confirm,
+    "totpRemove": totp_remove,
+    "recoveryCodesRenew": recovery_codes_renew,
+    "sessionEnd": session_end,
+    "sessionEndOthers": session_end_others,
+    "sessionStepUp": session_step_up,
+    "passwordRequestReset": password_request_reset,
+    "passwordReset": password_reset,
+    "passwordChange": password_change,
+    "emailRequestChange": email_request_change,
+    "emailConfirmChange": email_confirm_change,
     "purchaseDraft": purchase_draft,
     "purchaseConfirmBilling": purchase_confirm_billing,
     "purchasePay": purchase_pay,
@@ -453,7 +524,7 @@ async def test_who_signs_in_as_another_is_told_of_in_the_others_part(ask: "Ask",
     assert alice is not None
     await User.filter(pk=alice.pk).update(password_hash=await stage.parts.guard.passwords.hash(PASSWORD))
     await stage.do(stage.owner, "sessionSignIn", email=alice.email, password=PASSWORD)
-    tokens = await sessions.sign_in(alice, None, True, stage.act)
+    tokens = await sessions.sign_in(await User.get(pk=alice.pk), None, True, stage.act)
     for _ in range(2):
         await stage.do(stage.owner, "sessionRefresh", refreshToken=tokens.refresh)
     assert [entry["action"] for entry in await listed(ask, oscar)][:1] == ["SESSION_REFRESH_REUSED"]

@@ -12,10 +12,9 @@ import pytest
 from auth import enrolment, sessions
 from auth.invitations import send
 from models.account import Membership, Role
-from models.act import Act
+from models.act import Act, Transaction
 from models.invitation import Invitation
 from models.locale import Locale
-from models.session import Session
 from models.user import User
 from tests.auth.company import Post
 from tests.web.test_pages import assert_closed
@@ -95,13 +94,16 @@ async def test_p1_4_somebody_known_proves_who_they_are(site: Site, link: str) ->
     assert await joined()
 
 
+async def unnoticed(tx: Transaction, user: User, change: enrolment.Change) -> None:
+    """Stands where a letter would be written."""
+
+
 async def test_a_second_factor_is_asked_for(site: Site, link: str) -> None:
     user = await known(site)
     guard, tokens = site.parts.guard, await sessions.sign_in(user, None, False, site.act())
-    secret = await enrolment.begin_totp(site.act(), guard, user, PASSWORD)
+    secret = await enrolment.begin_totp(site.act(), guard, tokens.session, PASSWORD)
     code = pyotp.TOTP(secret).at(site.act().at)
-    session = await Session.get(pk=tokens.session.pk)
-    await enrolment.confirm_totp(site.act(), guard, await User.get(pk=user.pk), session, code)
+    await enrolment.confirm_totp(site.act(), guard, tokens.session, unnoticed, code)
     page = await site.client.get(link)
     assert re.findall(r'<input name="(\w+)"', page.text) == ["password", "code"]
     assert (await site.client.post(link, data={"password": PASSWORD})).status_code == 422

@@ -28,7 +28,7 @@ from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence
 from resolvers.context import Parts
-from web import files, pages
+from web import access, files, pages
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -71,7 +71,7 @@ class Site:
 
 def app(parts: Parts, store: FolderStore) -> Starlette:
     """An application of nothing but these routes."""
-    return Starlette(routes=[*pages.routes(parts), *files.routes(parts, store)])
+    return Starlette(routes=[*pages.routes(parts), *access.routes(parts), *files.routes(parts, store)])
 
 
 @asynccontextmanager

@@ -1,0 +1,31 @@
+"""What a person recognises a sign-in by: a few words of the browser's own (RFC 9110, 10.1.5), never the whole text.
+
+The whole text identifies a machine; "Firefox, Windows" does not.
+"""
+
+import re
+
+_READ = 512
+_BROWSERS = (
+    ("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser/", "Samsung Internet"), ("Firefox/", "Firefox"), ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"), ("Chrome/", "Chrome"), ("Safari/", "Safari"),
+)  # fmt: skip
+_SYSTEMS = (
+    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("CrOS", "ChromeOS"),
+    ("Macintosh", "macOS"), ("Linux", "Linux"),
+)  # fmt: skip
+_PRODUCT = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,29}")
+
+
+def device_of(user_agent: str | None) -> str | None:
+    """Such as `Firefox, Windows`; of what is no browser the first product's name, such as `okhttp`. None for nothing of it."""
+    text = (user_agent or "")[:_READ]
+    known = [_first(names, text) for names in (_BROWSERS, _SYSTEMS)]
+    if any(known):
+        return ", ".join(filter(None, known))
+    product = _PRODUCT.match(text)
+    return product[0] if product and product[0] != "Mozilla" else None
+
+
+def _first(names: tuple[tuple[str, str], ...], text: str) -> str | None:
+    return next((name for mark, name in names if mark in text), None)

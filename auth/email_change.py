@@ -1,0 +1,127 @@
+"""Moving to another e-mail address: the new one proves that it is read, the old one is told, and nothing changes before.
+
+An address is what a password is reset by, so moving it wants fresh proof (`auth/freshness.py`); and who has no second factor
+confirms from the old address as well, else a stolen password would be enough to take the account away for good. So does who
+has turned it on within a week: whoever has the password could do that, too, and the letter about it wants time to be read. An
+address that somebody has already is answered the same, its owner told by letter: nobody learns here who is a customer.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from tortoise.exceptions import IntegrityError
+from tortoise.expressions import Q
+
+from auth import sessions, throttle
+from auth.accounts import company_id, deliverable
+from auth.freshness import require_fresh
+from auth.guard import Guard
+from auth.sessions import hashed, random_token
+from auth.tokens import invalid
+from models.access import EmailChange, void_links
+from models.act import Act, Transaction
+from models.audit import AuditAction
+from models.errors import ErrorCode, Refusal
+from models.session import Session
+from models.user import User
+
+LIFETIME = timedelta(hours=24)
+SETTLED = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What letters are to say: who wants which address, who has it already, and what each side confirms with.
+
+    `old_token` is None when the old address is only told.
+    """
+
+    user: User
+    email: str
+    taken_by: User | None
+    new_token: str = field(repr=False)
+    old_token: str | None = field(repr=False)
+
+
+WishLetters = Callable[[Transaction, Wish], Awaitable[object]]
+Notice = Callable[[Transaction, User, str], Awaitable[object]]
+
+
+async def request(act: Act, guard: Guard, letters: WishLetters, session: Session, *, email: str) -> None:
+    """Ask for another address; an earlier wish of the person is replaced. `letters` are written in the same transaction.
+
+    Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the address they have; Throttled.
+    """
+    await require_fresh(act, session)
+    email = deliverable(email)
+    await guard.throttle.attempt(throttle.key(throttle.EMAIL_CHANGE, session.user_id), throttle.key(throttle.LETTER, email))
+    async with guard.even(), act.transaction() as tx:
+        user = await sessions.holder(tx, session)
+        if email == user.email:
+            raise Refusal(ErrorCode.VALUE_INVALID, "input", "email")
+        wish = await _wished(tx, user, session, email)
+        tx.audit(AuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=wish.old_token is not None)
+        await letters(tx, wish)
+
+
+async def _wished(tx: Transaction, user: User, session: Session, email: str) -> Wish:
+    new_token, old_token = random_token("cam_ec_"), None if _settled(user, tx) else random_token("cam_ec_")
+    await EmailChange.filter(user_id=user.pk).using_db(tx.db).delete()
+    await EmailChange.create(
+        using_db=tx.db, user=user, email=email, session_id=session.pk, expires_at=tx.act.at + LIFETIME,
+        new_token_hash=hashed(new_token), old_token_hash=hashed(old_token) if old_token else None,
+    )  # fmt: skip
+    return Wish(user, email, await User.get_or_none(email=email, using_db=tx.db), new_token, old_token)
+
+
+def _settled(user: User, tx: Transaction) -> bool:
+    return user.totp_confirmed_at is not None and user.totp_confirmed_at <= tx.act.at - SETTLED
+
+
+async def confirm(act: Act, notice: Notice, token: str) -> bool:
+    """Confirm a wish from the new address or the old one, each by its token, once. Returns whether that fulfilled it.
+
+    Then the person signs in with the new address, and their sessions end but the one that asked; the old address is told
+    (`notice`). Raises TOKEN_INVALID, also when somebody else has taken the address meanwhile.
+    """
+    wish = await wish_of(act, token)
+    try:
+        async with act.transaction() as tx:
+            user = await tx.locked(User, wish.user_id)
+            wish = await _confirmed(tx, hashed(token))
+            ended = await _moved(tx, user, wish, notice) if wish.agreed else 0
+            tx.audit(
+                AuditAction.EMAIL_CONFIRM_CHANGE, user, await company_id(tx, user), by=user,
+                moved=wish.agreed, sessions_ended=ended,
+            )  # fmt: skip
+    except IntegrityError:
+        raise invalid() from None
+    return wish.agreed
+
+
+async def wish_of(act: Act, token: str) -> EmailChange:
+    """The wish that a token confirms. Raises TOKEN_INVALID."""
+    open_ = EmailChange.filter(expires_at__gt=act.at)
+    side = Q(new_token_hash=hashed(token), new_confirmed_at=None) | Q(old_token_hash=hashed(token), old_confirmed_at=None)
+    wish = await open_.get_or_none(side)
+    if wish is None:
+        raise invalid()
+    return wish
+
+
+async def _confirmed(tx: Transaction, token_hash: str) -> EmailChange:
+    for side in ("new", "old"):
+        waiting = EmailChange.filter(**{f"{side}_token_hash": token_hash, f"{side}_confirmed_at": None}).using_db(tx.db)
+        if await waiting.update(**{f"{side}_confirmed_at": tx.act.at}):
+            return await EmailChange.get(**{f"{side}_token_hash": token_hash}, using_db=tx.db)
+    raise invalid()
+
+
+async def _moved(tx: Transaction, user: User, wish: EmailChange, notice: Notice) -> int:
+    await User.filter(pk=user.pk).using_db(tx.db).update(email=wish.email, email_verified_at=tx.act.at)
+    await void_links(user, tx.db)
+    ended = await sessions.end_all(tx, user, but=wish.session_id)
+    tx.touched[sessions.person(user.pk)] = None
+    await notice(tx, user, wish.email)
+    return ended

@@ -1,0 +1,56 @@
+"""Step-up: what would let a thief of a session keep it wants password and second factor again, within the last minutes.
+
+OWASP ASVS 5 (7.5.1) asks for it before changes to what one signs in with. Signing in itself does not count: a session that
+was taken a moment later would be fresh.
+"""
+
+from datetime import datetime, timedelta
+
+from auth import sessions
+from auth.guard import Guard
+from auth.proof import note_failure, require_password, require_second_factor
+from models.act import Act
+from models.audit import AuditAction
+from models.errors import ErrorCode, Refusal
+from models.session import Session
+from models.user import User
+
+FRESH = timedelta(minutes=5)
+
+
+async def step_up(act: Act, guard: Guard, session: Session, *, password: str, code: str | None) -> datetime:
+    """Make a session fresh, by its person's password and their second factor if they have one. Returns until when it is.
+
+    Raises CREDENTIALS_INVALID, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID; Throttled.
+    """
+    user = await User.get(pk=session.user_id)
+    await require_password(act, guard, user, password)
+    if user.second_factor:
+        await _require_second_factor(act, guard, user, code)
+    until = act.at + FRESH
+    async with act.transaction() as tx:
+        await sessions.require_unchanged(tx, user)
+        await sessions.holder(tx, session)
+        await Session.filter(pk=session.pk).using_db(tx.db).update(fresh_until=until)
+        tx.touched[sessions.person(user.pk)] = None
+        tx.audit(AuditAction.SESSION_STEP_UP, session, second_factor=user.second_factor)
+    return until
+
+
+async def _require_second_factor(act: Act, guard: Guard, user: User, code: str | None) -> None:
+    try:
+        await require_second_factor(act, guard, user, code)
+    except Refusal as refusal:
+        await note_failure(act, user, ErrorCode(refusal.code))
+        raise
+
+
+async def require_fresh(act: Act, session: Session) -> None:
+    """What a delicate operation begins with. Raises STEP_UP_REQUIRED unless the session is fresh."""
+    if not await is_fresh(act, session):
+        raise Refusal(ErrorCode.STEP_UP_REQUIRED)
+
+
+async def is_fresh(act: Act, session: Session) -> bool:
+    """Whether the session is fresh. The database is asked, because a viewer's own row may be a second old."""
+    return await Session.filter(pk=session.pk, ended_at=None, fresh_until__gt=act.at).exists()

@@ -1,0 +1,158 @@
+"""Keeping an account safe: the password, the address, the signed-in devices, the second factor."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from auth import email_change, enrolment, freshness, new_password, sessions, totp
+from auth.email_change import Wish
+from mail import letters
+from models.act import Transaction
+from models.session import Session
+from models.user import User
+from resolvers.context import Context, Info, Parts
+from resolvers.ids import encode, visible
+from resolvers.inputs import (
+    EmailConfirmChangeInput,
+    EmailRequestChangeInput,
+    PasswordChangeInput,
+    PasswordRequestResetInput,
+    PasswordResetInput,
+    SessionEndInput,
+    SessionStepUpInput,
+    TotpConfirmInput,
+    TotpSetUpInput,
+)
+
+_MOST_SESSIONS = 100
+
+
+async def request_reset(info: Info, input: PasswordRequestResetInput) -> bool:
+    """Have a letter sent that lets its reader choose a new password."""
+    context, base_url = info.context, info.context.parts.base_url
+
+    async def letter(tx: Transaction, user: User, token: str) -> None:
+        await letters.password_reset(tx, user, f"{base_url}/reset?token={token}", token)
+
+    await new_password.request_reset(context.act(), context.parts.guard, letter, email=input.email, peer=context.peer)
+    return True
+
+
+async def reset_password(info: Info, input: PasswordResetInput) -> bool:
+    """Set a new password by a letter's token."""
+    await new_password.reset(
+        info.context.act(), info.context.parts.guard, password_notice(info.context.parts),
+        token=input.token, password=input.password, code=input.code,
+    )  # fmt: skip
+    return True
+
+
+async def change_password(info: Info, input: PasswordChangeInput) -> bool:
+    """Set a new password by the current one."""
+    context = info.context
+    await new_password.change(
+        context.act(), context.parts.guard, password_notice(context.parts), context.session,
+        current=input.current_password, password=input.new_password,
+    )  # fmt: skip
+    return True
+
+
+def password_notice(parts: Parts) -> new_password.Notice:
+    """The letter that tells of a new password."""
+    return lambda tx, user: letters.password_changed(tx, user, parts.base_url)
+
+
+async def request_email_change(info: Info, input: EmailRequestChangeInput) -> bool:
+    """Ask for another address. One that somebody has gets another letter and the same answer."""
+    context = info.context
+
+    async def write(tx: Transaction, wish: Wish) -> None:
+        await _wish_letters(context, tx, wish)
+
+    await email_change.request(context.act(), context.parts.guard, write, context.session, email=input.email)
+    return True
+
+
+async def _wish_letters(context: Context, tx: Transaction, wish: Wish) -> None:
+    base_url = context.parts.base_url
+    if wish.taken_by:
+        await letters.email_change_taken(tx, wish.taken_by, base_url)
+    else:
+        await letters.email_change(tx, wish.user, wish.email, f"{base_url}/email?token={wish.new_token}", wish.new_token)
+    link = f"{base_url}/email?token={wish.old_token}" if wish.old_token else base_url
+    await letters.email_change_asked(tx, wish.user, wish.email, link, wish.old_token)
+
+
+async def confirm_email_change(info: Info, input: EmailConfirmChangeInput) -> bool:
+    """Confirm another address by a letter's token: whether that was the last confirmation."""
+    return await email_change.confirm(info.context.act(), letters.email_changed, input.token)
+
+
+async def step_up(info: Info, input: SessionStepUpInput) -> datetime:
+    """Make the session fresh."""
+    context = info.context
+    return await freshness.step_up(
+        context.act(), context.parts.guard, context.session, password=input.password, code=input.code
+    )
+
+
+async def end_session(info: Info, input: SessionEndInput) -> bool:
+    """End one of the viewer's sessions, its sockets included."""
+    session = await visible(Session, input.session_id, info.context.viewer, "sessionId")
+    await sessions.end(session, info.context.act())
+    return True
+
+
+async def end_other_sessions(info: Info) -> int:
+    """End every session of the viewer's but the one in use."""
+    return await sessions.end_others(info.context.session, info.context.act())
+
+
+async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
+    """A new seed for an authenticator app."""
+    context = info.context
+    secret = await enrolment.begin_totp(context.act(), context.parts.guard, context.session, input.password)
+    uri = totp.provisioning_uri(context.user, secret)
+    return {"secret": secret, "provisioning_uri": uri, "qr_code_svg": totp.qr_svg(uri)}
+
+
+async def confirm_totp(info: Info, input: TotpConfirmInput) -> list[str]:
+    """Turn the second factor on, or move it to another authenticator."""
+    context = info.context
+    notice = _second_factor_notice(context.parts)
+    return await enrolment.confirm_totp(context.act(), context.parts.guard, context.session, notice, input.code)
+
+
+async def renew_recovery_codes(info: Info) -> list[str]:
+    """New recovery codes in place of the old ones."""
+    context = info.context
+    return await enrolment.renew_recovery_codes(context.act(), context.session, _second_factor_notice(context.parts))
+
+
+async def remove_totp(info: Info) -> bool:
+    """Turn the second factor off."""
+    context = info.context
+    await enrolment.remove_totp(context.act(), context.session, _second_factor_notice(context.parts))
+    return True
+
+
+def _second_factor_notice(parts: Parts) -> enrolment.Notice:
+    return lambda tx, user, change: letters.second_factor_changed(tx, user, change.value, parts.base_url)
+
+
+async def sessions_of(context: Context, parents: Sequence[Any]) -> list[list[Session]]:
+    """Where the viewer is signed in, the latest sign-in first."""
+    mine = sessions.standing(context.parts.clock.now()).filter(user_id=context.viewer.user_id)
+    found = list(await mine.order_by("-id").limit(_MOST_SESSIONS))
+    return [found for _ in parents]
+
+
+def current(context: Context, parents: Sequence[Session]) -> list[bool]:
+    """Of each session whether it is the one that asks."""
+    asking = context.viewer.session
+    return [asking is not None and row.pk == asking.pk for row in parents]
+
+
+def session_id(root: Session) -> str:
+    """What names a session to its person."""
+    return encode("Session", root.pk)

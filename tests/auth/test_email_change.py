@@ -1,0 +1,341 @@
+"""Moving to another address."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auth import email_change, enrolment, new_password
+from auth.accounts import authenticate
+from auth.caller import still_valid
+from auth.email_change import Wish
+from auth.freshness import step_up
+from auth.guard import Guard
+from auth.sessions import Tokens, hashed, sign_in, sign_out
+from models.access import EmailChange
+from models.act import Act, Transaction
+from models.errors import Refusal, Throttled
+from models.user import User
+from tests.auth.conftest import PASSWORD, code_of, unnoticed
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+    Now = Callable[[], Act]
+    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+NEW = "camille@aubry.example"
+
+
+class Post:
+    """Stands where the mail room is: remembers what it was asked to write."""
+
+    def __init__(self) -> None:
+        self.wishes: list[Wish] = []
+        self.told: list[tuple[str, str]] = []
+
+    async def write(self, tx: Transaction, wish: Wish) -> None:
+        self.wishes.append(wish)
+
+    async def moved(self, tx: Transaction, user: User, email: str) -> None:
+        self.told.append((user.email, email))
+
+    @property
+    def new_token(self) -> str:
+        return self.wishes[-1].new_token
+
+    @property
+    def old_token(self) -> str:
+        return self.wishes[-1].old_token or ""
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+@pytest.fixture
+async def here(owner: User, guard: Guard, now: "Now") -> Tokens:
+    """Camille's session, fresh."""
+    tokens = await sign_in(owner, None, False, now())
+    await step_up(now(), guard, tokens.session, password=PASSWORD, code=None)
+    return tokens
+
+
+@pytest.fixture
+def ask(guard: Guard, now: "Now", post: Post) -> Callable[..., Awaitable[None]]:
+    async def ask(tokens: Tokens, email: str = NEW) -> None:
+        await email_change.request(now(), guard, post.write, tokens.session, email=email)
+
+    return ask
+
+
+@pytest.fixture
+def confirm(now: "Now", post: Post) -> Callable[[str], Awaitable[bool]]:
+    async def confirm(token: str) -> bool:
+        return await email_change.confirm(now(), post.moved, token)
+
+    return confirm
+
+
+Ask = Callable[..., Awaitable[None]]
+Confirm = Callable[[str], Awaitable[bool]]
+
+
+async def address_of(user: User) -> str:
+    return (await User.get(pk=user.pk)).email
+
+
+class TestWithoutASecondFactor:
+    @pytest.mark.parametrize("first", ["new", "old"])
+    async def test_p1_3_both_addresses_confirm_and_nothing_changes_until_then(
+        self, owner: User, guard: Guard, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post,
+        bus: "RecordingBus", first: str,
+    ) -> None:  # fmt: skip
+        """The story, whichever letter is read first."""
+        there = await sign_in(owner, None, False, now())
+        await ask(here, f" {NEW.title()} ")
+        (wish,) = post.wishes
+        assert (wish.email, wish.taken_by, wish.user) == (NEW, None, owner)
+        stored = str(await EmailChange.all().values())
+        assert post.new_token not in stored
+        assert post.old_token not in stored
+        assert hashed(post.new_token) in stored
+        bus.announced.clear()
+        tokens = [post.new_token, post.old_token]
+        tokens = tokens if first == "new" else tokens[::-1]
+        assert await confirm(tokens[0]) is False
+        assert (await address_of(owner), bus.announced) == (owner.email, [])
+        assert await confirm(tokens[1]) is True
+        assert await address_of(owner) == NEW
+        assert post.told == [(owner.email, NEW)]
+        assert await still_valid([here.session.pk, there.session.pk], now().at) == {here.session.pk}
+        assert bus.announced == [f"session:{there.session.pk}", f"user:{owner.pk}"]
+        entered = await authenticate(now(), guard, email=NEW, password=PASSWORD, code=None, peer="192.0.2.7")
+        assert entered == owner
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await authenticate(now(), guard, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
+
+    async def test_each_side_confirms_once_and_not_for_the_other(
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
+    ) -> None:
+        await ask(here)
+        assert await confirm(post.new_token) is False
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await confirm(post.new_token)
+        assert await address_of(owner) == owner.email
+
+    async def test_both_sides_at_once(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post) -> None:
+        await ask(here)
+        answers = await asyncio.gather(confirm(post.new_token), confirm(post.old_token))
+        assert sorted(answers) == [False, True]
+        assert await address_of(owner) == NEW
+
+    async def test_one_letter_confirmed_many_times_at_once_counts_once(
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
+    ) -> None:
+        await ask(here)
+        answers = await asyncio.gather(*(confirm(post.new_token) for _ in range(4)), return_exceptions=True)
+        assert sorted(str(answer) for answer in answers) == ["False", *["TOKEN_INVALID"] * 3]
+
+
+class TestWithASecondFactor:
+    async def test_p1_3_the_new_address_confirms_and_the_old_one_is_told(
+        self, owner: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        clock: "MovableClock",
+    ) -> None:  # fmt: skip
+        _, codes, tokens = await enrolled(owner)
+        clock.advance(timedelta(days=7))
+        await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
+        await ask(tokens)
+        assert post.wishes[0].old_token is None
+        assert await confirm(post.new_token) is True
+        assert await address_of(owner) == NEW
+        assert post.told == [(owner.email, NEW)]
+
+    async def test_turning_it_off_calls_the_wish_off(
+        self, owner: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        clock: "MovableClock",
+    ) -> None:  # fmt: skip
+        """Else the old address, which needed not confirm, would never be asked."""
+        _, codes, tokens = await enrolled(owner)
+        clock.advance(timedelta(days=7))
+        await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
+        await ask(tokens)
+        await enrolment.remove_totp(now(), tokens.session, unnoticed)
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await confirm(post.new_token)
+
+    async def test_one_turned_on_within_a_week_spares_the_old_address_nothing(
+        self, owner: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        clock: "MovableClock",
+    ) -> None:  # fmt: skip
+        """Whoever stole the password could turn it on, to be asked for their own code."""
+        _, codes, tokens = await enrolled(owner)
+        clock.advance(timedelta(days=7, seconds=-1))
+        await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
+        await ask(tokens)
+        assert await confirm(post.new_token) is False
+        assert await address_of(owner) == owner.email
+
+
+class TestFreshProof:
+    async def test_p1_3_password_and_second_factor_are_asked_for_again(
+        self, owner: User, now: "Now", ask: Ask, post: Post
+    ) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await ask(tokens)
+        assert post.wishes == []
+
+    async def test_proof_is_stale_after_five_minutes(self, here: Tokens, ask: Ask, clock: "MovableClock") -> None:
+        clock.advance(timedelta(minutes=5))
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await ask(here)
+
+    async def test_proof_is_one_sessions(self, owner: User, here: Tokens, now: "Now", ask: Ask) -> None:
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await ask(await sign_in(owner, None, False, now()))
+
+    async def test_an_ended_session_asks_for_nothing(self, here: Tokens, now: "Now", ask: Ask) -> None:
+        await sign_out(here.session, now())
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await ask(here)
+
+
+class TestEdges:
+    async def test_p1_3_an_address_that_is_taken_is_answered_the_same(
+        self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
+    ) -> None:
+        """The letter to that address tells its owner; the asker sees no difference, and the old address is asked as ever."""
+        await ask(here, agent.email)
+        (wish,) = post.wishes
+        assert wish.taken_by == agent
+        assert await confirm(post.old_token) is False
+        assert await address_of(owner) == owner.email
+
+    async def test_an_address_taken_meanwhile_stays_with_who_took_it(
+        self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post, now: "Now"
+    ) -> None:
+        await ask(here)
+        await confirm(post.old_token)
+        await User.filter(pk=agent.pk).update(email=NEW)
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await confirm(post.new_token)
+        assert (await address_of(owner), await address_of(agent)) == (owner.email, NEW)
+        assert post.told == []
+        assert await still_valid([here.session.pk], now().at) == {here.session.pk}
+
+    async def test_a_wish_expires_after_a_day(
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post, clock: "MovableClock"
+    ) -> None:
+        await ask(here)
+        assert await confirm(post.new_token) is False
+        clock.advance(timedelta(hours=24))
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await confirm(post.old_token)
+        assert await address_of(owner) == owner.email
+
+    async def test_a_new_wish_replaces_the_old_one(
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
+    ) -> None:
+        await ask(here, "first@aubry.example")
+        first = post.wishes[0]
+        await ask(here)
+        for token in (first.new_token, first.old_token or ""):
+            with pytest.raises(Refusal, match="TOKEN_INVALID"):
+                await confirm(token)
+        await confirm(post.new_token)
+        await confirm(post.old_token)
+        assert await address_of(owner) == NEW
+
+    async def test_a_wish_moves_nobody_else(
+        self, owner: User, agent: User, guard: Guard, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+    ) -> None:
+        theirs = await sign_in(agent, None, False, now())
+        await step_up(now(), guard, theirs.session, password=PASSWORD, code=None)
+        await ask(here)
+        mine = post.wishes[-1]
+        await ask(theirs, "amadou@aubry.example")
+        await confirm(mine.new_token)
+        await confirm(post.old_token)  # the other person's old address
+        assert (await address_of(owner), await address_of(agent)) == (owner.email, agent.email)
+
+    async def test_two_people_may_want_one_address_and_one_gets_it(
+        self, owner: User, agent: User, guard: Guard, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+    ) -> None:
+        theirs = await sign_in(agent, None, False, now())
+        await step_up(now(), guard, theirs.session, password=PASSWORD, code=None)
+        await ask(here)
+        await ask(theirs)
+        for wish in post.wishes:
+            await confirm(wish.old_token or "")
+        answers = await asyncio.gather(*(confirm(wish.new_token) for wish in post.wishes), return_exceptions=True)
+        assert sorted(str(answer) for answer in answers) == ["TOKEN_INVALID", "True"]
+        assert sorted([await address_of(owner), await address_of(agent)]).count(NEW) == 1
+
+    async def test_a_reset_by_the_old_address_calls_it_off(
+        self, owner: User, guard: Guard, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+    ) -> None:
+        """What the letter to the old address advises whoever did not ask."""
+        sent: list[str] = []
+
+        async def letter(tx: Transaction, user: User, token: str) -> None:
+            sent.append(token)
+
+        async def notice(tx: Transaction, user: User) -> None: ...
+
+        await ask(here)
+        await new_password.request_reset(now(), guard, letter, email=owner.email, peer="192.0.2.7")
+        await new_password.reset(now(), guard, notice, token=sent[0], password="mouette phare ardoise 77", code=None)
+        for token in (post.new_token, post.old_token):
+            with pytest.raises(Refusal, match="TOKEN_INVALID"):
+                await confirm(token)
+
+    async def test_reset_letters_to_the_old_address_are_void_once_it_moved(
+        self, owner: User, guard: Guard, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+    ) -> None:
+        sent: list[str] = []
+
+        async def letter(tx: Transaction, user: User, token: str) -> None:
+            sent.append(token)
+
+        await ask(here)
+        await new_password.request_reset(now(), guard, letter, email=owner.email, peer="192.0.2.7")
+        await confirm(post.old_token)
+        await confirm(post.new_token)
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await new_password.reader_of(now(), sent[0])
+
+    @pytest.mark.parametrize(("email", "code"), [("camille@", "EMAIL_INVALID"), ("Camille@Fournil.example", "VALUE_INVALID")])
+    async def test_an_address_that_makes_no_sense_is_named(self, here: Tokens, ask: Ask, email: str, code: str) -> None:
+        with pytest.raises(Refusal, match=code) as refused:
+            await ask(here, email)
+        assert refused.value.field == ("input", "email")
+        assert not await EmailChange.exists()
+
+    @pytest.mark.parametrize("token", ["", "cam_ec_", "\x00", "\ud800", "x" * 100_000])
+    async def test_a_token_of_nobodys_is_refused(self, here: Tokens, ask: Ask, confirm: Confirm, token: str) -> None:
+        await ask(here)
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await confirm(token)
+
+    async def test_strangers_are_not_flooded_with_letters(self, here: Tokens, ask: Ask) -> None:
+        for number in range(6):
+            await ask(here, f"stranger{number}@aubry.example")
+        with pytest.raises(Throttled):
+            await ask(here, "stranger9@aubry.example")
+
+    async def test_staff_move_as_well(
+        self, agent: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        clock: "MovableClock",
+    ) -> None:  # fmt: skip
+        secret, _, tokens = await enrolled(agent)
+        clock.advance(timedelta(days=7))
+        await step_up(now(), guard, tokens.session, password=PASSWORD, code=code_of(secret, now()))
+        await ask(tokens)
+        assert await confirm(post.new_token) is True

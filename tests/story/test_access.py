@@ -1,0 +1,179 @@
+"""Keeping an account safe, over real sockets against the real process, on SQLite and on PostgreSQL.
+
+A person is signed in on two devices, ends one, forgets the password, moves to another address; open sockets close within
+two seconds of whatever ends their session, and no secret is in the log. Promises P1.3, P4.3.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pyotp
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from tests.clients.people import PASSWORD, customer
+from tests.story.house import Client, Server, served
+
+PAUL, NEW_ADDRESS = "paul@boulangerie.example", "paul@meunier.example"
+NEW = "mouette phare ardoise 77"
+LISTED = "{ viewer { user { email } sessions { id device current } } }"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+@pytest.fixture
+def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+    with served(database_url, tmp_path) as running:
+        yield running
+
+
+async def test_the_story(server: Server) -> None:
+    secrets = [PASSWORD, NEW]
+    paul = await customer(server, PAUL)
+    await a_device_is_ended_and_its_socket_closes(paul)
+    await a_changed_password_closes_the_other_sockets(paul)
+    secrets += await a_forgotten_password_is_replaced(server, paul)
+    secrets += await the_address_moves(server, await Client(server).sign_in(PAUL, NEW))
+    secrets += await a_second_factor_outlives_a_reset(server)
+    assert "letter.delivered" in server.log
+    assert [each for each in [*secrets, PAUL, NEW_ADDRESS, "cam_", "Firefox"] if each in server.log] == []
+
+
+@asynccontextmanager
+async def open_socket(client: Client) -> AsyncIterator[ClientConnection]:
+    """A websocket that follows what happens to the company."""
+    url = client.server.url.replace("http", "ws") + "/graphql"
+    async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")]) as websocket:
+        init = {"type": "connection_init", "payload": {"authorization": f"Bearer {client.token}"}}
+        await websocket.send(orjson.dumps(init).decode())
+        assert orjson.loads(await websocket.recv())["type"] == "connection_ack"
+        following = {"query": "subscription { accountEvents { kind } }"}
+        await websocket.send(orjson.dumps({"id": "1", "type": "subscribe", "payload": following}).decode())
+        await asyncio.sleep(0.2)
+        yield websocket
+
+
+async def closes(websocket: ClientConnection, since: float) -> None:
+    """Wait for the socket's end, which comes within two seconds."""
+    with pytest.raises(ConnectionClosed) as closed:
+        await asyncio.wait_for(websocket.recv(), 2)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 4401
+    assert time.monotonic() - since < 2
+
+
+async def stays(websocket: ClientConnection) -> None:
+    """The socket still answers."""
+    await (await websocket.ping())
+
+
+async def a_device_is_ended_and_its_socket_closes(paul: Client) -> None:
+    """P4.3: the list says which is which; an ended one is out at once, over HTTP too."""
+    phone = await signed_in_with(paul.server, PAUL, PASSWORD, FIREFOX)
+    found = (await paul.data(LISTED))["viewer"]["sessions"]
+    assert [(each["device"], each["current"]) for each in found] == [("Firefox, Linux", False), ("python-httpx", True)]
+    async with open_socket(phone) as theirs, open_socket(paul) as mine:
+        since = time.monotonic()
+        await paul.do("sessionEnd", "SessionEndInput", {"sessionId": found[0]["id"]}, "ended")
+        await closes(theirs, since)
+        await stays(mine)
+    assert (await phone.ask(LISTED))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    tablet = await Client(paul.server).sign_in(PAUL, PASSWORD)
+    async with open_socket(tablet) as theirs:
+        since = time.monotonic()
+        assert (await paul.data("mutation { sessionEndOthers { ended } }"))["sessionEndOthers"]["ended"] == 1
+        await closes(theirs, since)
+
+
+async def signed_in_with(server: Server, email: str, password: str, user_agent: str) -> Client:
+    document = "mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) { session { accessToken } } }"
+    given = {"query": document, "variables": {"i": {"email": email, "password": password}}}
+    async with httpx.AsyncClient(base_url=server.url, headers={"User-Agent": user_agent}) as http:
+        answer = (await http.post("/graphql", json=given)).json()
+    return Client(server, answer["data"]["sessionSignIn"]["session"]["accessToken"])
+
+
+async def a_changed_password_closes_the_other_sockets(paul: Client) -> None:
+    other = await Client(paul.server).sign_in(PAUL, PASSWORD)
+    async with open_socket(other) as theirs, open_socket(paul) as mine:
+        since = time.monotonic()
+        given = {"currentPassword": PASSWORD, "newPassword": f"{NEW} bis"}
+        await paul.do("passwordChange", "PasswordChangeInput", given, "changed")
+        await closes(theirs, since)
+        await stays(mine)
+
+
+async def link_in(server: Server, email: str, page: str, number: int = 1) -> str:
+    """The link to a page that the n-th letter with one to an address holds."""
+    async with asyncio.timeout(20):
+        while True:
+            texts = [letter.get_body(("plain",)).get_content() for letter in server.letters(email)]  # type: ignore[union-attr]
+            links = re.findall(rf"{server.url}/{page}\?token=\S+", "\n".join(texts))
+            if len(links) >= number:
+                return str(links[number - 1])
+            await asyncio.sleep(0.1)
+
+
+async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list[str]:
+    """By the letter's page; every socket closes, the one that asked as well. Returns the secrets."""
+    stranger = Client(server)
+    for email in ("nobody@boulangerie.example", PAUL):
+        asked = await stranger.do("passwordRequestReset", "PasswordRequestResetInput", {"email": email}, "accepted")
+        assert asked["accepted"] is True
+    link = await link_in(server, PAUL, "reset")
+    async with open_socket(paul) as mine, httpx.AsyncClient() as browser:
+        assert (await browser.get(link)).status_code == 200
+        since = time.monotonic()
+        assert (await browser.post(link, data={"password": NEW})).status_code == 200
+        await closes(mine, since)
+        assert (await browser.post(link, data={"password": NEW})).status_code == 404
+    async with asyncio.timeout(20):  # one of the change before, one of this
+        while [str(letter["Subject"]) for letter in server.letters(PAUL)].count("Votre mot de passe a été modifié") < 2:
+            await asyncio.sleep(0.1)
+    assert server.letters("nobody@boulangerie.example") == []
+    return [link.rpartition("=")[2]]
+
+
+async def the_address_moves(server: Server, paul: Client) -> list[str]:
+    """P1.3: both addresses confirm, the other device is signed out. Returns the secrets."""
+    refused = await paul.attempt("emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS}, "accepted")
+    assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
+    await paul.do("sessionStepUp", "SessionStepUpInput", {"password": NEW}, "freshUntil")
+    await paul.do("emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS}, "accepted")
+    links = [await link_in(server, email, "email") for email in (NEW_ADDRESS, PAUL)]
+    other = await Client(server).sign_in(PAUL, NEW)
+    async with open_socket(other) as theirs, open_socket(paul) as mine, httpx.AsyncClient() as browser:
+        assert (await browser.post(links[0])).status_code == 200
+        assert (await paul.data(LISTED))["viewer"]["user"]["email"] == PAUL
+        since = time.monotonic()
+        assert (await browser.post(links[1])).status_code == 200
+        await closes(theirs, since)
+        await stays(mine)
+    assert (await paul.data(LISTED))["viewer"]["user"]["email"] == NEW_ADDRESS
+    return [link.rpartition("=")[2] for link in links]
+
+
+async def a_second_factor_outlives_a_reset(server: Server) -> list[str]:
+    """P4.3: whoever reads the mail still needs the phone, or a recovery code. Returns the secrets."""
+    paul = await Client(server).sign_in(NEW_ADDRESS, NEW)
+    secret = (await paul.do("totpSetUp", "TotpSetUpInput", {"password": NEW}, "secret"))["secret"]
+    confirmed = await paul.do("totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes")
+    codes = confirmed["recoveryCodes"]
+    await paul.do("passwordRequestReset", "PasswordRequestResetInput", {"email": NEW_ADDRESS}, "accepted")
+    token = (await link_in(server, NEW_ADDRESS, "reset")).rpartition("=")[2]
+    given: dict[str, Any] = {"token": token, "password": PASSWORD}
+    refused = await paul.attempt("passwordReset", "PasswordResetInput", given, "reset")
+    assert [error["code"] for error in refused["userErrors"]] == ["SECOND_FACTOR_REQUIRED"]
+    await paul.do("passwordReset", "PasswordResetInput", given | {"code": codes[0]}, "reset")
+    sign_in = {"email": NEW_ADDRESS, "password": PASSWORD}
+    without = await Client(server).attempt("sessionSignIn", "SessionSignInInput", sign_in, "session { accessToken }")
+    assert [error["code"] for error in without["userErrors"]] == ["SECOND_FACTOR_REQUIRED"]
+    return [token, secret, *codes]

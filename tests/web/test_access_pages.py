@@ -1,0 +1,170 @@
+"""Pages that letters about an account's access lead to: only their button changes anything."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auth import email_change, new_password, sessions
+from auth.email_change import Wish
+from auth.enrolment import begin_totp, confirm_totp
+from auth.freshness import step_up
+from models.act import Transaction
+from models.letter import Letter
+from models.user import User
+from tests.auth.conftest import code_of, unnoticed
+from tests.web.test_pages import assert_closed
+from tests.web.web_house import ENGLISH, FRENCH, Site, camille
+from tests.web.web_house import site as opened
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+OLD, NEW = "corneille sabot pluvier 42", "mouette phare ardoise 77"
+
+
+@pytest.fixture
+async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[Site]:
+    async with opened(clock, tmp_path / "files") as site:
+        yield site
+
+
+@pytest.fixture
+async def owner(site: Site) -> User:
+    """Camille, with a password."""
+    user = (await camille(site.act())).user
+    assert user
+    await User.filter(pk=user.pk).update(password_hash=await site.parts.guard.passwords.hash(OLD))
+    await user.refresh_from_db()
+    return user
+
+
+@pytest.fixture
+async def reset(site: Site, owner: User) -> str:
+    """The address in Camille's letter."""
+    tokens: list[str] = []
+
+    async def letter(tx: Transaction, user: User, token: str) -> None:
+        tokens.append(token)
+
+    await new_password.request_reset(site.act(), site.parts.guard, letter, email=owner.email, peer="192.0.2.7")
+    return f"/reset?token={tokens[0]}"
+
+
+@pytest.fixture
+async def moves(site: Site, owner: User) -> tuple[str, str]:
+    """The addresses in the letters to Camille's new address and to her old one."""
+    wishes: list[Wish] = []
+
+    async def letters(tx: Transaction, wish: Wish) -> None:
+        wishes.append(wish)
+
+    session = (await sessions.sign_in(owner, None, False, site.act())).session
+    await step_up(site.act(), site.parts.guard, session, password=OLD, code=None)
+    await email_change.request(site.act(), site.parts.guard, letters, session, email="camille@aubry.example")
+    return f"/email?token={wishes[0].new_token}", f"/email?token={wishes[0].old_token}"
+
+
+async def right(site: Site, owner: User, password: str) -> bool:
+    return await site.parts.guard.passwords.matches((await User.get(pk=owner.pk)).password_hash, password)
+
+
+async def test_p4_3_a_new_password_is_chosen_on_a_page(site: Site, owner: User, reset: str) -> None:
+    """Looking changes nothing; the button works once."""
+    for method in ("GET", "HEAD", "GET"):
+        shown = await site.client.request(method, reset, headers=FRENCH)
+        assert shown.status_code == 200
+    assert_closed(shown)
+    assert 'type="password" autocomplete="new-password" required' in shown.text
+    assert 'name="code"' not in shown.text
+    assert await right(site, owner, OLD)
+    saved = await site.client.post(reset, data={"password": NEW, "outcome": "set"}, headers=ENGLISH)
+    assert (saved.status_code, "Password saved" in saved.text) == (200, True)
+    assert_closed(saved)
+    assert await right(site, owner, NEW)
+    assert await Letter.filter(template="password_changed.fr", recipient=owner.email).count() == 1
+    for method in ("GET", "POST"):
+        again = await site.client.request(method, reset, headers=FRENCH)
+        assert (again.status_code, "plus valable" in again.text) == (404, True)
+
+
+async def test_what_is_wrong_is_said_above_the_form(site: Site, owner: User, reset: str) -> None:
+    weak = await site.client.post(reset, data={"password": "<b>short"}, headers=ENGLISH)
+    assert weak.status_code == 422
+    assert "This password is too weak" in weak.text
+    assert "short" not in weak.text.replace("shorter", "")
+    assert_closed(weak)
+    assert (await site.client.post(reset, headers=FRENCH)).status_code == 422
+    assert (await site.client.post(reset, content=b"password=" + b"x" * 5_000)).status_code == 413
+    assert await right(site, owner, OLD)
+    longest = "".join(map(chr, Random(1).sample(range(0x1F300, 0x1F600), 128)))
+    assert (await site.client.post(reset, data={"password": longest})).status_code == 200
+    assert await right(site, owner, longest)
+
+
+async def test_p4_3_the_second_factor_is_asked_for_on_the_page(
+    site: Site, owner: User, reset: str, clock: "MovableClock"
+) -> None:
+    session = (await sessions.sign_in(owner, None, False, site.act())).session
+    secret = await begin_totp(site.act(), site.parts.guard, session, OLD)
+    await confirm_totp(site.act(), site.parts.guard, session, unnoticed, code_of(secret, site.act()))
+    clock.advance(timedelta(minutes=1))
+    assert 'autocomplete="one-time-code"' in (await site.client.get(reset)).text
+    for code, status in ("", 422), ("000000", 422), (code_of(secret, site.act()), 200):
+        answer = await site.client.post(reset, data={"password": NEW, "code": code}, headers=FRENCH)
+        assert answer.status_code == status
+        assert await right(site, owner, NEW if status == 200 else OLD)
+
+
+async def test_guesses_of_codes_have_to_wait(site: Site, owner: User, reset: str) -> None:
+    session = (await sessions.sign_in(owner, None, False, site.act())).session
+    secret = await begin_totp(site.act(), site.parts.guard, session, OLD)
+    await confirm_totp(site.act(), site.parts.guard, session, unnoticed, code_of(secret, site.act()))
+    answers = [await site.client.post(reset, data={"password": NEW, "code": "0"}, headers=FRENCH) for _ in range(8)]
+    assert [answer.status_code for answer in answers] == [422] * 6 + [429] * 2
+    assert "Trop de tentatives" in answers[-1].text
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_p1_3_an_address_is_confirmed_on_a_page_from_each_side(
+    site: Site, owner: User, moves: tuple[str, str], first: int
+) -> None:
+    for method in ("GET", "HEAD", "GET"):
+        shown = await site.client.request(method, moves[first], headers=ENGLISH)
+        assert shown.status_code == 200
+    assert "camille@aubry.example" in shown.text
+    assert_closed(shown)
+    noted = await site.client.post(moves[first], data={"outcome": "move"}, headers=ENGLISH)
+    assert "Confirmation noted" in noted.text
+    assert (await User.get(pk=owner.pk)).email == owner.email
+    assert (await site.client.post(moves[first])).status_code == 404
+    done = await site.client.post(moves[1 - first], data={"outcome": "move"}, headers=FRENCH)
+    assert "Adresse modifiée" in done.text
+    assert (await User.get(pk=owner.pk)).email == "camille@aubry.example"
+    assert await Letter.filter(template="email_changed.fr", recipient=owner.email).count() == 1
+    assert (await site.client.get(moves[1 - first])).status_code == 404
+
+
+@pytest.mark.parametrize("page", ["/reset", "/email"])
+@pytest.mark.parametrize("query", ["", "?token=", "?token=cam_pr_x", "?token=%00%ff%F0%9F%92%A5.." + "x" * 3000])
+async def test_a_spoilt_link_is_a_friendly_404(site: Site, owner: User, page: str, query: str) -> None:
+    for method in ("GET", "POST"):
+        response = await site.client.request(method, page + query, headers=ENGLISH)
+        assert (response.status_code, "no longer valid" in response.text) == (404, True)
+        assert_closed(response)
+
+
+async def test_a_link_is_for_its_own_page_and_its_own_time(
+    site: Site, owner: User, reset: str, moves: tuple[str, str], clock: "MovableClock"
+) -> None:
+    assert (await site.client.get(reset.replace("/reset", "/email"))).status_code == 404
+    assert (await site.client.post(moves[0].replace("/email", "/reset"), data={"password": NEW})).status_code == 404
+    assert (await site.client.post(moves[0], content=b"x" * 5_000)).status_code == 413
+    clock.advance(timedelta(minutes=30))
+    assert (await site.client.get(reset)).status_code == 404
+    clock.advance(timedelta(hours=24))
+    assert (await site.client.post(moves[0])).status_code == 404
+    assert await right(site, owner, OLD)

@@ -1,0 +1,155 @@
+"""Pages that letters about an account's access lead to: a new password, another address. Only a button changes anything."""
+
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from auth import email_change, new_password
+from mail import letters
+from models.act import Act
+from models.errors import DomainError, ErrorCode, Refusal, Throttled
+from models.locale import Locale
+from models.messages import worded
+from models.user import User
+from resolvers.access import password_notice
+from resolvers.context import Parts
+from web.page import Field, Page, act_of, form, language, not_found, shown, too_large
+
+_FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
+
+
+def routes(parts: Parts) -> list[Route]:
+    """The pages, each with what its button does."""
+    reset, move = _Reset(parts), _Move(parts)
+    return [
+        Route("/reset", reset.ask),
+        Route("/reset", reset.set, methods=["POST"]),
+        Route("/email", move.ask),
+        Route("/email", move.confirm, methods=["POST"]),
+    ]
+
+
+@dataclass(frozen=True)
+class _Reset:
+    """The address of a letter that lets its reader choose a new password."""
+
+    parts: Parts
+
+    async def ask(self, request: Request) -> Response:
+        """Offer the form, if the link would work."""
+        try:
+            user = await new_password.reader_of(act_of(request, self.parts), _token(request))
+        except Refusal:
+            return not_found(request)
+        return _form(request, user)
+
+    async def set(self, request: Request) -> Response:
+        """Set the password, or show the form again and say what is wrong."""
+        given = await form(request, _FORM_BYTES)
+        if given is None:
+            return too_large(request)
+        act = act_of(request, self.parts)
+        try:
+            user = await new_password.reader_of(act, _token(request))
+            return await self._attempted(request, act, user, given)
+        except Refusal:
+            return not_found(request)
+
+    async def _attempted(self, request: Request, act: Act, user: User, given: dict[str, str]) -> Response:
+        password, code = given.get("password", ""), given.get("code")
+        guard, notice = self.parts.guard, password_notice(self.parts)
+        try:
+            await new_password.reset(act, guard, notice, token=_token(request), password=password, code=code)
+        except (Refusal, Throttled) as fault:
+            if fault.code == ErrorCode.TOKEN_INVALID:
+                raise
+            return _form(request, user, fault)
+        return shown(request, _SET[language(request)])
+
+
+@dataclass(frozen=True)
+class _Move:
+    """The address of the letters that ask whether another address is right: the new one's and the old one's."""
+
+    parts: Parts
+
+    async def ask(self, request: Request) -> Response:
+        """Offer the button, if the link would work."""
+        try:
+            wish = await email_change.wish_of(act_of(request, self.parts), _token(request))
+        except Refusal:
+            return not_found(request)
+        return shown(request, replace(_MOVE[language(request)], figure=wish.email))
+
+    async def confirm(self, request: Request) -> Response:
+        """Note the confirmation."""
+        if await form(request) is None:
+            return too_large(request)
+        try:
+            done = await email_change.confirm(act_of(request, self.parts), letters.email_changed, _token(request))
+        except Refusal:
+            return not_found(request)
+        return shown(request, (_MOVED if done else _NOTED)[language(request)])
+
+
+def _token(request: Request) -> str:
+    return request.query_params.get("token", "")
+
+
+def _form(request: Request, user: User, fault: DomainError | None = None) -> Response:
+    locale = language(request)
+    fields = _FIELDS[locale] if user.second_factor else _FIELDS[locale][:1]
+    page = replace(_RESET[locale], fields=fields, notice=worded(fault, locale) if fault else "")
+    return shown(request, page, 200 if fault is None else 429 if isinstance(fault, Throttled) else 422)
+
+
+_RESET = {
+    Locale.FR: Page(
+        "Choisissez un nouveau mot de passe",
+        "12 à 128 caractères, difficiles à deviner. Vos appareils seront tous déconnectés.",
+        buttons=(("set", "Enregistrer"),),
+    ),
+    Locale.EN: Page(
+        "Choose a new password",
+        "12 to 128 characters that are hard to guess. All your devices will be signed out.",
+        buttons=(("set", "Save"),),
+    ),
+}
+_FIELDS = {
+    Locale.FR: (
+        Field("password", "Nouveau mot de passe", "password", "new-password"),
+        Field("code", "Code de votre application, ou code de secours", "text", "one-time-code"),
+    ),
+    Locale.EN: (
+        Field("password", "New password", "password", "new-password"),
+        Field("code", "Code of your app, or a recovery code", "text", "one-time-code"),
+    ),
+}
+_SET = {
+    Locale.FR: Page("Mot de passe enregistré", "Merci ! Vous pouvez fermer cette page et vous connecter."),
+    Locale.EN: Page("Password saved", "Thank you! You can close this page and sign in."),
+}
+_MOVE = {
+    Locale.FR: Page(
+        "Confirmez la nouvelle adresse e-mail",
+        "Si vous n’avez rien demandé, fermez simplement cette page : sans confirmation, rien ne change.",
+        buttons=(("move", "Confirmer cette adresse"),),
+    ),
+    Locale.EN: Page(
+        "Confirm the new e-mail address",
+        "If you did not ask for anything, simply close this page: unless confirmed, nothing changes.",
+        buttons=(("move", "Confirm this address"),),
+    ),
+}
+_MOVED = {
+    Locale.FR: Page("Adresse modifiée", "Merci ! Connectez-vous désormais avec la nouvelle adresse."),
+    Locale.EN: Page("Address changed", "Thank you! From now on, sign in with the new address."),
+}
+_NOTED = {
+    Locale.FR: Page(
+        "Confirmation enregistrée", "Merci ! Il reste à confirmer depuis l’autre adresse, où un message vous attend."
+    ),
+    Locale.EN: Page("Confirmation noted", "Thank you! Now confirm from the other address, where a message is waiting for you."),
+}
