@@ -196,8 +196,9 @@ async def end_all(tx: Transaction, user: User, but: int | None = None) -> int:
 
 async def end_for(tx: Transaction, user_id: int, account_id: int) -> int:
     """End every session in which a person acts for this company. Returns how many."""
+    ended = await _end(tx, Session.filter(user_id=user_id, account_id=account_id))
     tx.touched[person(user_id)] = None
-    return len(await _end(tx, Session.filter(user_id=user_id, account_id=account_id)))
+    return len(ended)
 
 
 async def tell(tx: Transaction, user_id: int, account_id: int) -> None:

@@ -36,8 +36,13 @@ def _insertion(model: type[Model], columns: tuple[str, ...]) -> Any:
 
 
 async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
-    """The row as it stands, locked until the transaction ends. Raises DoesNotExist."""
-    row = await one(model, db, " FOR UPDATE" if dialect(db) == "postgres" else "", id=key)  # SQLite has one writer at a time
+    """The row as it stands, locked until the transaction ends. Raises DoesNotExist.
+
+    New rows may refer to it meanwhile: else whoever writes one would wait, and be waited for, in an order of its own.
+    """
+    row = await one(
+        model, db, " FOR NO KEY UPDATE" if dialect(db) == "postgres" else "", id=key
+    )  # SQLite has one writer at a time
     if row is None:
         raise DoesNotExist(model)
     return row

@@ -159,6 +159,11 @@ async def _refresh(act: Act, company: Company, random: Random) -> None:
     await sessions.refresh(tokens.refresh, act)
 
 
+async def _end_others(act: Act, company: Company, random: Random) -> None:
+    if running := await Session.filter(ended_at=None).exclude(account_id=None):
+        await sessions.end_others(random.choice(running), act)
+
+
 async def _ask(act: Act, company: Company, random: Random) -> None:
     mine, _ = await _somebody(company, random)
     assert mine.actor
@@ -169,7 +174,9 @@ async def _ask(act: Act, company: Company, random: Random) -> None:
         await ticket.post(tx, mine.actor, "Bonjour", "k")
 
 
-DEEDS: list[Callable[[Act, Company, Random], Awaitable[None]]] = [_change, _transfer, _leave, _switch, _refresh, _ask]
+DEEDS: list[Callable[[Act, Company, Random], Awaitable[None]]] = [
+    _change, _transfer, _leave, _switch, _refresh, _end_others, _ask,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("how", ["promoted", "removed", "switched"])
