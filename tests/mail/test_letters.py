@@ -28,13 +28,13 @@ async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
             await letters.already_registered(tx, user, LINK),
             await letters.invoice_issued(tx, user, invoice, LINK),
             await letters.payment_confirmation_needed(tx, user, LINK),
-            await invitation(tx, user, user.name),
             await letters.password_reset(tx, user, LINK, "TOKEN-123"),
             await letters.password_changed(tx, user, LINK),
             *[await letters.second_factor_changed(tx, user, change.value, LINK) for change in Change],
             await letters.email_change_taken(tx, user, LINK),
             await letters.email_change_asked(tx, user, "new@example.fr", LINK, "TOKEN-123"),
             await unsigned(tx, user),
+            await invitation(tx, user, user.name),
         ]
 
 
