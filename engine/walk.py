@@ -317,6 +317,7 @@ class Walk:
         try:
             shape = field.below(kind)
         except GraphQLError as error:  # a directive of a field below is given null
+            found.hang([None] * len(found.sources))  # so that there are places to put nulls in
             for number, owner in enumerate(found.owners):
                 self._faults.fail(level, owner, field, found.place(number), error)
             return
