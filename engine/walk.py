@@ -35,7 +35,7 @@ from graphql.pyutils import Path
 from engine.columns import arrival, arrivals, coerced, missing, opened
 from engine.faults import Faults
 from engine.level import Found, Level, Lists, Place, Spread
-from engine.plan import Field, Plan
+from engine.plan import Field, Plan, Row
 from engine.resolution import Column, Later, of_size
 from engine.traits import ERROR, NULL, WAITS, traits
 
@@ -97,15 +97,20 @@ class Walk:
         try:
             level.rows = shape.rows(level.sources, *got.columns.values())
         except Exception:  # something isn't plain, and columns know what
-            for field in shape.fields:
-                if field.plain:
-                    self._resolve(level, field, got)
-            level.rows = shape.rows_of_columns(level.sources, *(got.columns[key] for key in shape.leaves))
+            level.rows = self._by_columns(level, got)
         level.found.hang(level.rows)
         for field, column in got.faults:
             self._faults.fail_each(level, field, column)
         for field, values in got.unfinished:
             self._complete(level, field, values)
+
+    def _by_columns(self, level: Level, got: _Got) -> list[Row]:
+        for field in level.shape.fields:
+            if field.plain:
+                self._resolve(level, field, got)
+        keys = [field.key for field in level.shape.fields]
+        columns = (got.columns.get(key) or repeat(None) for key in keys)
+        return [dict(zip(keys, values, strict=True)) for _, *values in zip(level.sources, *columns, strict=False)]
 
     def _resolve(self, level: Level, field: Field, got: _Got) -> None:
         """Resolve a field: a leaf's column is made ready, if that can be done now, and everything else left unfinished."""
