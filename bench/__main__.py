@@ -24,7 +24,7 @@ from bench.growth import growth
 from bench.load import load
 from bench.memory import per_subscription
 from bench.operations import OPERATIONS, Operation
-from bench.processes import cores, cpu
+from bench.processes import cpu, settle
 from bench.report import OURS, Line, Measured, as_json, of_deliveries, of_rounds, table
 from bench.same import check
 from bench.servers import COMMANDS, ROOT, Failed, Server, install_node_packages, running
@@ -41,9 +41,8 @@ The peers need no sign-in and check no permission, limit or cost; camcha does al
 class Bench:
     """One run: its settings, the database, and what was found."""
 
-    def __init__(self, asked: argparse.Namespace, sizes: Sizes, database: Database, folder: Path) -> None:
-        self.asked, self.sizes, self.database, self.folder = asked, sizes, database, folder
-        self.core = cores()[0]
+    def __init__(self, asked: argparse.Namespace, sizes: Sizes, database: Database, folder: Path, core: int) -> None:
+        self.asked, self.sizes, self.database, self.folder, self.core = asked, sizes, database, folder, core
         self.found: dict[str, Any] = {}
 
     def running(self, names: Sequence[str]) -> Any:
@@ -146,23 +145,23 @@ def main() -> int:
     """Run what was asked for. Returns the exit status: 1 when the servers differ or one of them failed."""
     asked = _parser().parse_args()
     _many_files()
-    os.sched_setaffinity(0, {cores()[1]})  # whatever is started from here on stays there, but for the servers
+    core = settle()
     sizes = TINY if asked.tiny else FULL
     try:
         if "mercurius" in asked.servers and asked.command == "compare":
             install_node_packages()
-        return _run(asked, sizes)
+        return _run(asked, sizes, core)
     except Failed as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
 
 
-def _run(asked: argparse.Namespace, sizes: Sizes) -> int:
+def _run(asked: argparse.Namespace, sizes: Sizes, core: int) -> int:
     print(f"{machine()}\npreparing the data ...", flush=True)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="camcha-bench-") as folder, database(sizes) as data:
         print(f"ready after {time.monotonic() - start:.0f} s", flush=True)
-        bench = Bench(asked, sizes, data, Path(folder))
+        bench = Bench(asked, sizes, data, Path(folder), core)
         uvloop.run(bench.grow() if asked.command == "growth" else bench.compare())
     if asked.command == "growth":
         return 0

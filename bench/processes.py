@@ -6,10 +6,14 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def cores() -> tuple[int, int]:
-    """The server's core, and that of the database and the load client: the same one where there is no other."""
+def settle() -> int:
+    """Settle this process on one core: whatever it starts stays there, but for the servers, whose core is returned.
+
+    It is the same one where there is no other.
+    """
     mine = sorted(os.sched_getaffinity(0))
-    return mine[0], mine[-1]
+    os.sched_setaffinity(0, {mine[-1]})
+    return mine[0]
 
 
 def family(pid: int) -> list[int]:

@@ -80,7 +80,7 @@ def _environment(url: str, folder: Path) -> dict[str, str]:
     """As in production. CAMCHA's variables are those of this run only."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
     return kept | {
-        "CAMCHA_DATABASE_URL": url,
+        "CAMCHA_DATABASE_URL": f"{url}&maxsize=10",  # connections, as for all
         "CAMCHA_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefgh",
         "CAMCHA_MAIL_URL": f"file://{folder / 'mail'}",
         "CAMCHA_FILES": str(folder / "files"),

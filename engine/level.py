@@ -68,7 +68,7 @@ class Found(NamedTuple):
     def place(self, number: int) -> Place:
         return _place(self.places[number]) if self.places else ()
 
-    def hang(self, rows: Sequence[Row]) -> None:
+    def hang(self, rows: Sequence[Row | None]) -> None:
         """Put the objects' rows where they belong."""
         for holder, key, row in zip(self.holders, self.keys, rows, strict=True):
             holder[key] = row
@@ -122,7 +122,7 @@ class Lists:
     def place(self, number: int) -> Place:
         return (self._places[number],)
 
-    def hang(self, rows: list[Row]) -> None:
+    def hang(self, rows: Sequence[Row | None]) -> None:
         """Put the objects' rows where they belong."""
         key, start = self._key, 0
         for holder, value in zip(self._holders, self._values, strict=True):

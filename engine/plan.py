@@ -40,7 +40,7 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues, coerce_argument
 
 from engine.deferred import BatchOf, Selected, Selection
-from engine.leaves import Leaf, unplain
+from engine.leaves import Leaf, Unplain, unplain
 from engine.resolution import Resolve, attribute, resolution, unchanging
 from engine.rows import DEEPEST, Rows, reader
 from engine.traits import MOST_CLASSES, TRAITS, traits
@@ -87,17 +87,16 @@ class Shape:
         ]
         plan.size += len(self.fields)
         self.called = [field for field in self.fields if not field.plain]
-        self.leaves = [field.key for field in self.fields if field.leaf]
+        self.rows: Rows = self._not_yet
 
-    @cached_property
-    def rows(self) -> Rows:
-        """Makes rows of objects, and of the columns of those leaves that are called; raises where a value isn't plain."""
-        return reader(self.fields, plain=True)
+    def _not_yet(self, *_: Any) -> list[Row]:
+        """Many a document comes once: a function is written for rows that are made again."""
+        self.rows = self._written
+        raise Unplain
 
-    @cached_property
-    def rows_of_columns(self) -> Rows:
-        """Makes rows of objects and of the columns of all leaves."""
-        return reader(self.fields, plain=False)
+    def _written(self, *given: Any) -> list[Row]:
+        self.rows = reader(self.fields)
+        return self.rows(*given)
 
 
 class Given(NamedTuple):

@@ -41,12 +41,10 @@ def readable(name: str) -> bool:
     return name.isidentifier() and not iskeyword(name)
 
 
-def reader(fields: Sequence[Field], plain: bool) -> Rows:
-    """A function of the objects and of the columns of those leaves that it doesn't read itself, in the fields' order.
-
-    With `plain`, it reads what is plain; without, all leaves come in columns. Other objects' keys hold their place with null.
-    """
-    return _Source().made(fields, plain)
+def reader(fields: Sequence[Field]) -> Rows:
+    """A function of the objects and of the columns of those leaves that aren't plain, in the fields' order. It raises where a
+    value isn't plain. Other objects' keys hold their place with null."""
+    return _Source().made(fields)
 
 
 class _Source:
@@ -55,12 +53,12 @@ class _Source:
         self._given: dict[str, Any] = {"unplain": unplain, "traits": TRAITS}
         self._count = 0
 
-    def made(self, fields: Sequence[Field], plain: bool) -> Rows:
-        columns = [f"c{number}" for number, field in enumerate(fields) if field.leaf and not (plain and field.plain)]
+    def made(self, fields: Sequence[Field]) -> Rows:
+        columns = [f"c{number}" for number, field in enumerate(fields) if field.leaf and not field.plain]
         each, zipped = (
             (f"source, {', '.join(columns)}", f"zip(sources, {', '.join(columns)})") if columns else ("source", "sources")
         )
-        row = self._row(fields, "source", "        ", plain)
+        row = self._row(fields, "source", "        ")
         lines = [
             f"def rows({', '.join(['sources', *columns])}):",
             "    made = []",
@@ -74,11 +72,11 @@ class _Source:
         rows: Rows = self._given["rows"]
         return rows
 
-    def _row(self, fields: Sequence[Field], source: str, indent: str, plain: bool) -> str:
+    def _row(self, fields: Sequence[Field], source: str, indent: str) -> str:
         pairs = []
         for number, field in enumerate(fields):
             other = f"c{number}" if field.leaf else "None"
-            pairs.append(f'"{field.key}": {self._plain(field, source, indent) if plain and field.plain else other}')
+            pairs.append(f'"{field.key}": {self._plain(field, source, indent) if field.plain else other}')
         return f"{{{', '.join(pairs)}}}"
 
     def _plain(self, field: Field, source: str, indent: str) -> str:
@@ -96,10 +94,10 @@ class _Source:
             self._given |= {f"right{number}": field.right, f"admit{number}": field.admit}
         if not field.nullable[0]:
             self._lines += [indent + line for line in lines]
-            return value if field.leaf else self._row(field.inner, value, indent, plain=True)
+            return value if field.leaf else self._row(field.inner, value, indent)
         inner = f"{indent}    "
         self._lines += [f"{indent}if {value} is not None:", *(inner + line for line in lines)]
         if not field.leaf:
-            row = self._row(field.inner, value, inner, plain=True)
+            row = self._row(field.inner, value, inner)
             self._lines.append(f"{inner}{value} = {row}")
         return value

@@ -24,22 +24,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Any, NamedTuple
 
-from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, GraphQLResolveInfo, Undefined
+from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, GraphQLResolveInfo
 from graphql.execution.executor import default_type_resolver, invalid_return_type_error
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 
-from engine.columns import arrival, arrivals, coerced, missing, opened
+from engine.columns import arrival, arrivals, coerced, opened
 from engine.faults import Faults
-from engine.level import Found, Level, Lists, Place, Spread
-from engine.plan import Field, Plan
+from engine.level import Found, Level, Lists, Place
+from engine.plan import Field, Plan, Row
 from engine.resolution import Column, Later, of_size
+from engine.spread import all_plain, spread
 from engine.traits import ERROR, NULL, WAITS, traits
-
-LISTS = frozenset({list, tuple})
 
 
 class _Got(NamedTuple):
@@ -97,15 +96,20 @@ class Walk:
         try:
             level.rows = shape.rows(level.sources, *got.columns.values())
         except Exception:  # something isn't plain, and columns know what
-            for field in shape.fields:
-                if field.plain:
-                    self._resolve(level, field, got)
-            level.rows = shape.rows_of_columns(level.sources, *(got.columns[key] for key in shape.leaves))
+            level.rows = self._by_columns(level, got)
         level.found.hang(level.rows)
         for field, column in got.faults:
             self._faults.fail_each(level, field, column)
         for field, values in got.unfinished:
             self._complete(level, field, values)
+
+    def _by_columns(self, level: Level, got: _Got) -> list[Row]:
+        for field in level.shape.fields:
+            if field.plain:
+                self._resolve(level, field, got)
+        keys = [field.key for field in level.shape.fields]
+        columns = (got.columns.get(key) or repeat(None) for key in keys)
+        return [dict(zip(keys, values, strict=True)) for _, *values in zip(level.sources, *columns, strict=False)]
 
     def _resolve(self, level: Level, field: Field, got: _Got) -> None:
         """Resolve a field: a leaf's column is made ready, if that can be done now, and everything else left unfinished."""
@@ -136,34 +140,13 @@ class Walk:
         """Complete a field of a level, whose values these are; or leave a step that will."""
         if isinstance(values, Later):
             self._leave(field, [values.column], lambda columns: self._completed(level, field, columns))
-        elif (found := self._plainly(level, field, values)) is not None:
+        elif (found := all_plain(level, field, values)) is not None:
             if found.sources:
                 self._enter_below(level, field, found, field.kind)
             else:
                 found.hang([])
         else:
             self._complete_any(level, field, values)
-
-    def _plainly(self, level: Level, field: Field, values: Column) -> Found | Lists | None:
-        """The objects in the values, where that is all there is in them."""
-        if field.leaf or field.abstract:
-            return None
-        if field.depth == 0:
-            return self._one_each(level, field, values)
-        if field.depth > 1 or not LISTS.issuperset(map(type, values)):
-            return None
-        sources = values[0] if len(values) == 1 else list(chain.from_iterable(values))
-        return Lists(values, sources, level.rows, field.key) if field.admits(sources) else None
-
-    def _one_each(self, level: Level, field: Field, values: Column) -> Found | None:
-        if field.admits(values):
-            return Found(values, range(len(values)), [], level.rows, [field.key] * len(values))
-        if not field.nullable[0]:
-            return None
-        numbers = [number for number, value in enumerate(values) if value is not None]
-        sources, rows = [values[number] for number in numbers], level.rows
-        found = Found(sources, numbers, [], [rows[number] for number in numbers], [field.key] * len(numbers))
-        return found if field.admits(sources) else None
 
     def _complete_any(self, level: Level, field: Field, values: Column) -> None:
         if field.depth:
@@ -179,7 +162,7 @@ class Walk:
         if field.leaf:
             self._hang_leaves(level, field, values)
         else:
-            self._descend(level, field, self._spread_all(level, field, values))
+            self._descend(level, field, spread(level, field, values, self._faults))
 
     def _completed(self, level: Level, field: Field, columns: list[Any]) -> None:
         """Complete the column that a batch was awaited to; its failure is each row's."""
@@ -210,34 +193,6 @@ class Walk:
             level.rows[number][field.key] = coerced(field, value, (), faults)
             for place, error in faults:
                 self._faults.fail(level, number, field, place, error)
-
-    def _spread_all(self, level: Level, field: Field, values: Sequence[Any]) -> Found:
-        """Every object in the values, nulls and failures put in their places."""
-        size, rows = len(values), level.rows
-        if field.depth == 0 and not traits(values):
-            return Found(values, range(size), [], rows, [field.key] * size)
-        spread = Spread([], [], [], [], [])
-        for number, value in enumerate(values):
-            self._spread(level, number, field, (), value, rows[number], field.key, spread)
-        return Found(*spread)
-
-    def _spread(
-        self, level: Level, number: int, field: Field, place: Place, value: Any, holder: Any, key: Any, found: Spread
-    ) -> None:
-        if value is None or value is Undefined:
-            if not field.nullable[len(place)]:
-                self._faults.fail(level, number, field, place, missing(field))
-        elif isinstance(value, Exception):
-            self._faults.fail(level, number, field, place, value)
-        elif len(place) == field.depth:
-            found.add(value, number, place, holder, key)
-        elif field.depth == 1 and not traits(value):
-            holder[key] = [None] * len(value)
-            found.add_list(value, number, holder[key])
-        else:
-            holder[key] = inner = [None] * len(value)
-            for position, item in enumerate(value):
-                self._spread(level, number, field, (*place, position), item, inner, position, found)
 
     # Objects and their types
 
@@ -317,6 +272,7 @@ class Walk:
         try:
             shape = field.below(kind)
         except GraphQLError as error:  # a directive of a field below is given null
+            found.hang([None] * len(found.sources))  # so that there are places to put nulls in
             for number, owner in enumerate(found.owners):
                 self._faults.fail(level, owner, field, found.place(number), error)
             return

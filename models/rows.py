@@ -1,7 +1,7 @@
 """Reading rows the cheap way: only the columns asked for, as light rows of the model, one statement.
 
 A queryset says which rows, as the models' rules do (`visible_to`, filters); `read` adds which columns, in which order, how
-many. On PostgreSQL the ORM takes 300 microseconds for one row and 10 for each further one of 9 columns; `read` 60 and 1.4.
+many. On PostgreSQL the ORM takes 300 microseconds for one row and 10 for each further one of 9 columns; `read` 50 and 1.2.
 Statements are kept by the query's shape (models/statement.py), rows made by written-out source (models/maker.py).
 
 A light row is an object of the model's class: its properties and predicates work as far as their columns were read. It was

@@ -56,7 +56,7 @@ class Viewer:
     def fact(self, name: str) -> Any:
         """One of the facts above, to be compared with another viewer's: of a row its key."""
         value = getattr(self, name)
-        return (type(value), value.pk) if isinstance(value, Model) else value
+        return (value._meta, value.pk) if isinstance(value, Model) else value
 
 
 class Watched(Viewer):

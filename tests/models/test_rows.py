@@ -251,3 +251,22 @@ async def test_a_transaction_gets_a_connection_though_statements_keep_coming(des
     going = False
     await asyncio.gather(*readers)
     await client.close()
+
+
+async def test_light_rows_are_the_models(desk: Desk) -> None:
+    [light] = await read(Ticket.filter(pk=desk.tickets[0].pk), ("id", "subject"))
+    whole = await Ticket.get(pk=light.pk)
+    assert isinstance(light, Ticket)
+    assert (type(light).__name__, repr(light)) == ("Ticket", repr(whole))
+    assert light == whole == light
+    assert light != desk.tickets[1]
+    assert light != Account(id=light.pk)
+    assert {light: 1}[whole] == 1
+    light.subject = "told otherwise"
+    assert (light.subject, light._partial, light._saved_in_db) == ("told otherwise", True, True)
+    [full] = await read(Ticket.filter(pk=light.pk))
+    assert type(full) is Ticket
+    assert not full._partial
+    full.subject = "changed"
+    await full.save(update_fields=["subject"])
+    assert (await Ticket.get(pk=light.pk)).subject == "changed"

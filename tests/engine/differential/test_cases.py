@@ -81,6 +81,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "null for a directive": ("query ($s: Boolean = true) { id @skip(if: $s) name }", {"s": None}),
     "null for a directive below": ("query ($s: Boolean = true) { name deep { id @skip(if: $s) } deepMust { id } }", {"s": None}),
     "null for a directive in a list": ("query ($s: Boolean = true) { items { id @skip(if: $s) } itemsAll { name ...{ id @skip(if: $s) } } }", {"s": None}),
+    "null for a directive in a list without nulls": (
+        'query ($s: Boolean = true) { objects(way: "items") { id @skip(if: $s) } rooms(way: "rooms") { id @skip(if: $s) } }',
+        {"s": None},
+    ),
     "null for a directive of another type": (
         'query ($s: Boolean = true) { thing(way: "item") { ... on Tower { name @skip(if: $s) } ... on Item { id } } }',
         {"s": None},
