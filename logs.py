@@ -17,7 +17,9 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-_QUIET = ("aiosmtplib", "aiosqlite", "asyncio", "asyncpg", "tortoise", "uvicorn", "websockets")
+_QUIET = (
+    "aiosmtplib", "aiosqlite", "asyncio", "asyncpg", "tortoise", "uvicorn", "uvicorn.access", "uvicorn.error", "websockets",
+)  # fmt: skip
 _PLACE = re.compile(r'^ +File "([^"\n]+)", line (\d+)', re.M)
 _DEPTH = 8
 log = structlog.stdlib.get_logger()
@@ -34,7 +36,10 @@ def configure(stream: TextIO = sys.stderr) -> None:
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        library = logging.getLogger(name)
+        library.setLevel(logging.WARNING)
+        library.handlers.clear()  # uvicorn's own way of logging, if somebody has set it up, would tell it all on stderr
+        library.propagate = True
     structlog.configure(
         processors=[*_told(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

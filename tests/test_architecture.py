@@ -67,7 +67,7 @@ def test_queries_are_written_in_resolvers_and_models_only() -> None:
 
 def test_files_stay_small() -> None:
     """Past 320 lines a file has become two rooms; tables of contents and of words may be longer."""
-    lists = {"schema/types.py", "resolvers/enums.py"}
+    lists = {"schema/types.py", "schema/root.py", "resolvers/enums.py"}
     for path in sources():
         length = len(path.read_text(encoding="utf-8").splitlines())
         assert length <= 320 or path.relative_to(ROOT).as_posix() in lists, (path, length)

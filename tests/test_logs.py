@@ -4,6 +4,7 @@ import asyncio
 import gc
 import io
 import logging
+import logging.config
 import sys
 import threading
 import traceback
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 import orjson
 import pytest
 import structlog
+from uvicorn.config import LOGGING_CONFIG
 
 import logs
 
@@ -110,8 +112,12 @@ def test_a_process_that_ends_by_an_exception_says_which(told: io.StringIO, capsy
     assert len(events(told)) == 1
 
 
-def test_a_traceback_that_a_library_tells_as_a_text_keeps_its_places(told: io.StringIO) -> None:
-    """Starlette hands that of a failed start to uvicorn so."""
+@pytest.mark.parametrize("set_up", [False, True])
+def test_a_traceback_that_a_library_tells_as_a_text_keeps_its_places(told: io.StringIO, set_up: bool) -> None:
+    """Starlette hands that of a failed start to uvicorn so, whose own logging may have been set up before."""
+    if set_up:
+        logging.config.dictConfig(LOGGING_CONFIG)
+        logs.configure(told)
     try:
         fail()
     except ValueError:
