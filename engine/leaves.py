@@ -51,10 +51,14 @@ class Unplain(Exception):
     """A value is not what its field's type makes of it, so columns have to see to it."""
 
 
-def unplain(value: Any) -> NoReturn:
-    """Raise Unplain. The value will be read again: if it is a coroutine, this one is nobody's."""
-    if isinstance(value, CoroutineType):
-        value.close()
+def unplain(value: Any, source: Any = None, name: str = "") -> NoReturn:
+    """Raise Unplain. The attribute of this name will be read again: a coroutine that each reading makes is nobody's then."""
+    if isinstance(value, CoroutineType) and name:
+        again = getattr(source, name, None)
+        if again is not value:
+            for each in (value, again):
+                if isinstance(each, CoroutineType):
+                    each.close()
     raise Unplain
 
 
@@ -83,21 +87,21 @@ class Leaf:
             found = collected(len(values), map(self._one, values))
         return [self._checked(*pair) for pair in zip(values, found, strict=True)]
 
-    def source(self, value: str, number: int) -> tuple[list[str], dict[str, Any]]:
+    def source(self, value: str, read: str, number: int) -> tuple[list[str], dict[str, Any]]:
         """Lines of source that check and coerce a variable that isn't null, and what they need: raising Unplain, or whatever
-        the coercion raises, where the value is not plain."""
+        the coercion raises, where the value is not plain. `read` are the variable, its object and attribute, as arguments."""
         known, coerce = f"known{number}", f"coerce{number}"
         if self._kind in _AS_THEY_ARE:
             fine = _FINE.get(self._kind, "").format(value=value)
             exact = _AS_THEY_ARE[self._kind][0]
-            return [f"if {value}.__class__ is not {known}{fine}: unplain({value})"], {known: exact, "isfinite": isfinite}
+            return [f"if {value}.__class__ is not {known}{fine}: unplain({read})"], {known: exact, "isfinite": isfinite}
         if isinstance(self._kind, GraphQLEnumType):
             lines = [
-                f"if {value}.__class__ not in {known}: {known}.meet({value})",
+                f"if {value}.__class__ not in {known}: {known}.meet({read})",
                 f"{value} = {known}[{value}.__class__][{value}]",
             ]
             return lines, {known: _Members(self._coerce)}
-        odd = f"if traits[{value}.__class__]: unplain({value})"
+        odd = f"if traits[{value}.__class__]: unplain({read})"
         lines, given = (
             [odd, f"{value} = {coerce}({value})", odd],
             {coerce: self._coerce, "date": date, "datetime": datetime, "UTC": UTC},
@@ -126,7 +130,10 @@ class Leaf:
         classes = set(map(type, values)) - {_NONE}
         if len(classes) != 1 or not issubclass(classes.pop(), Enum):
             return None
-        distinct = list(set(values))
+        try:
+            distinct = list(set(values))
+        except TypeError:  # members that can't be hashed
+            return None
         names = collected(len(distinct), map(self._one, distinct))
         return {value: self._checked(value, name) for value, name in zip(distinct, names, strict=True)}
 
@@ -138,10 +145,10 @@ class _Members(dict[type, dict[Any, Any]]):
         super().__init__()
         self._coerce = coerce
 
-    def meet(self, value: Any) -> None:
+    def meet(self, value: Any, *place: Any) -> None:
         """Note the names of a member's class. Raises Unplain for anything else, or whatever the coercion raises."""
         if not isinstance(value, Enum):
-            unplain(value)
+            unplain(value, *place)
         names = {member: self._coerce(member) for member in type(value)}
         if not all(type(name) is str for name in names.values()):
             unplain(value)

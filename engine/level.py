@@ -107,17 +107,17 @@ class Lists:
     """The objects of lists without nulls and failures, one list for each row of the level above: as `Found`, but who hangs
     where is worked out only when something fails."""
 
-    def __init__(self, values: Sequence[Sequence[Any]], sources: Sequence[Any], holders: Sequence[Row], key: str) -> None:
+    def __init__(self, sizes: Sequence[int], sources: Sequence[Any], holders: Sequence[Row], key: str) -> None:
         self.sources = sources
-        self._values, self._holders, self._key = values, holders, key
+        self._sizes, self._holders, self._key = sizes, holders, key
 
     @cached_property
     def owners(self) -> Sequence[int]:
-        return [owner for owner, value in enumerate(self._values) for _ in value]
+        return [owner for owner, size in enumerate(self._sizes) for _ in range(size)]
 
     @cached_property
     def _places(self) -> Sequence[int]:
-        return [place for value in self._values for place in range(len(value))]
+        return [place for size in self._sizes for place in range(size)]
 
     def place(self, number: int) -> Place:
         return (self._places[number],)
@@ -125,8 +125,8 @@ class Lists:
     def hang(self, rows: Sequence[Row | None]) -> None:
         """Put the objects' rows where they belong."""
         key, start = self._key, 0
-        for holder, value in zip(self._holders, self._values, strict=True):
-            end = start + len(value)
+        for holder, size in zip(self._holders, self._sizes, strict=True):
+            end = start + size
             holder[key] = rows[start:end]
             start = end
 

@@ -167,11 +167,11 @@ class Field:
             return False
         return True
 
-    def admit(self, source: Any) -> None:
+    def admit(self, source: Any, *place: Any) -> None:
         """Note the class of an object of the field's one type. Raises, or Unplain, where it is none, or not by its class."""
         kind = self.kind
         if TRAITS[type(source)] or not _by_class(kind) or not (kind.is_type_of is None or kind.is_type_of(source, None)):
-            unplain(source)
+            unplain(source, *place)
         if len(self.right) > MOST_CLASSES:
             self.right.clear()
         self.right.add(type(source))

@@ -6,10 +6,10 @@ for what is plain: `reader` writes
 
     for source, c0 in zip(sources, columns[0]):
         v0 = source.number
-        if v0.__class__ is not str: unplain(v0)
-        o1 = source.net
-        if o1.__class__ not in right1: admit1(o1)
-        v2 = o1.cents
+        if v0.__class__ is not str: unplain(v0, source, "number")
+        v1 = source.net
+        if v1.__class__ not in right1: admit1(v1, source, "net")
+        v2 = v1.cents
         ...
         add({"number": v0, "net": {"cents": v2}, "id": c0})
 
@@ -86,11 +86,12 @@ class _Source:
         number, self._count = self._count, self._count + 1
         value = f"v{number}"
         self._lines.append(f"{indent}{value} = {source}.{field.attribute}")
+        read = f'{value}, {source}, "{field.attribute}"'
         if field.leaf:
-            lines, given = field.leaf.source(value, number)
+            lines, given = field.leaf.source(value, read, number)
             self._given |= given
         else:
-            lines = [f"if {value}.__class__ not in right{number}: admit{number}({value})"]
+            lines = [f"if {value}.__class__ not in right{number}: admit{number}({read})"]
             self._given |= {f"right{number}": field.right, f"admit{number}": field.admit}
         if not field.nullable[0]:
             self._lines += [indent + line for line in lines]

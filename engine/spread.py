@@ -28,8 +28,8 @@ def all_plain(level: Level, field: Field, values: Sequence[Any]) -> Found | List
         return _one_each(level, field, values)
     if field.depth > 1 or not LISTS.issuperset(map(type, values)):
         return None
-    sources = values[0] if len(values) == 1 else list(chain.from_iterable(values))
-    return Lists(values, sources, level.rows, field.key) if field.admits(sources) else None
+    sources = list(chain.from_iterable(values))
+    return Lists(list(map(len, values)), sources, level.rows, field.key) if field.admits(sources) else None
 
 
 def _one_each(level: Level, field: Field, values: Sequence[Any]) -> Found | None:

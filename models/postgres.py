@@ -4,8 +4,9 @@ To borrow a connection from the driver's pool and give it back takes longer than
 timers. So connections stay borrowed between statements that are transactions by themselves, and go straight from one to the
 next that waits. Nothing is ever open on them.
 
-Transactions of several statements borrow from the driver's pool as ever. For them one of the connections that lie here is
-given back, or the next that comes free; and a connection on which something went wrong, for the pool looks after it.
+Transactions of several statements borrow from the driver's pool as ever. When it has none left, one of the connections that
+lie here is given back for them, or the next that comes free; and so is one on which something went wrong, for the pool looks
+after it.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ class Pool:
         self._idle: list[Reader] = []
         self._waiting: deque[asyncio.Future[Reader | None]] = deque()
         self._kept = 0
-        self._wanted = 0  # connections, by transactions that wait for the driver's pool
+        self._wanted = 0  # connections, by whoever waits for the driver's pool
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pool, name)
@@ -45,7 +46,7 @@ class Pool:
         """A connection for a transaction: give it back with `release`, which is the driver's."""
         self._wanted += 1
         try:
-            if self._idle and self._kept > self._pool.get_max_size() // 2:
+            if self._idle and self._pool.get_size() - self._pool.get_idle_size() >= self._pool.get_max_size():  # all are lent
                 await self._give_back(self._idle.pop())
             return await self._pool.acquire()
         finally:
@@ -79,11 +80,14 @@ class Pool:
             if reader := await self._next():
                 return reader
         self._kept += 1
+        self._wanted += 1
         try:
             return Reader(await self._pool.acquire())
         except BaseException:
             self._one_less()
             raise
+        finally:
+            self._wanted -= 1
 
     async def _next(self) -> Reader | None:
         """The next connection that comes free; None when one was given back instead."""
@@ -93,11 +97,13 @@ class Pool:
             return await waiting
         except asyncio.CancelledError:
             if not waiting.cancelled():  # it came at the very moment when nobody wanted it any more
-                self._pass(waiting.result())
+                await self._pass(waiting.result())
             raise
 
-    def _pass(self, reader: Reader | None) -> None:
-        if reader:
+    async def _pass(self, reader: Reader | None) -> None:
+        if reader and (self._wanted or self._pool.is_closing()):
+            await self._give_back(reader)
+        elif reader:
             self._hand_on(reader)
         else:
             self._tell(None)

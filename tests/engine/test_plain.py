@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import field
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import orjson
 import pytest
 import strawberry
+from graphql import GraphQLEnumType, GraphQLEnumValue
 
 from engine import Engine, Params, dump
+from engine.leaves import Leaf
 
 
 @strawberry.enum
@@ -197,3 +200,67 @@ async def test_input_objects_are_made_as_strawberry_makes_them() -> None:
     assert data["none"] == data["null"] == "None"
     data, _ = await asked('{ told(order: {parts: {name: "a"}}) }')
     assert data["told"] == repr(order_of([part("a")], None))
+
+
+async def test_a_coroutine_that_an_object_holds_is_awaited_once() -> None:
+    query = "{ things { text inner { number } } }"
+    engine = Engine(SCHEMA._schema)
+    for _ in range(3):
+        GIVEN[:] = [Stand(), Stand()]
+        vars(GIVEN[0]).update(text=later("x"), inner=later(Inner.of(9)))
+        found = await engine.execute(engine.prepare(Params(query)), {})
+        assert found["data"]["things"] == [
+            {"text": "x", "inner": {"number": 9}},
+            {"text": None, "inner": {"number": 7}},
+        ]
+
+
+@strawberry.type
+class Slow:
+    number: int
+
+    @strawberry.field
+    async def later(self) -> str:
+        await asyncio.sleep(0.01)
+        if self.number == 2:
+            raise ValueError("broken")
+        return f"{self.number}"
+
+
+LIVE: list[Slow] = []
+
+
+@strawberry.type
+class LiveQuery:
+    @strawberry.field
+    def slow(self) -> list[Slow]:
+        return LIVE
+
+
+@pytest.mark.parametrize("change", [LIVE.clear, lambda: LIVE.pop(0), lambda: LIVE.insert(0, Slow(number=9))])
+async def test_a_list_that_others_change_meanwhile_is_answered_as_it_was(change: Callable[[], Any]) -> None:
+    engine = Engine(strawberry.Schema(LiveQuery)._schema)
+    for _ in range(3):
+        LIVE[:] = [Slow(number=number) for number in (1, 3, 4)]
+        asked = asyncio.ensure_future(engine.execute(engine.prepare(Params("{ slow { number later } }")), {}))
+        await asyncio.sleep(0.003)
+        change()
+        assert (await asked)["data"]["slow"] == [{"number": number, "later": f"{number}"} for number in (1, 3, 4)]
+        LIVE[:] = [Slow(number=number) for number in (1, 2)]
+        asked = asyncio.ensure_future(engine.execute(engine.prepare(Params("{ slow { number later } }")), {}))
+        await asyncio.sleep(0.003)
+        change()
+        assert [error["path"] for error in (await asked)["errors"]] == [["slow", 1, "later"]]
+
+
+def test_members_that_cannot_be_hashed_are_coerced_one_by_one() -> None:
+    @dataclass
+    class Mix:
+        number: int
+
+    class Odd(Mix, Enum):
+        ONE = 1
+
+    kind = GraphQLEnumType("Odd", {"ONE": GraphQLEnumValue("one")})
+    kind.coerce_output_value = lambda member: member.name  # type: ignore[method-assign, assignment] # as Strawberry's do
+    assert Leaf(kind, nullable=True).coerce([Odd.ONE, None]) == ["ONE", None]

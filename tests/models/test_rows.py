@@ -186,14 +186,14 @@ async def test_a_reader_that_was_cancelled_or_lost_is_replaced(desk: Desk) -> No
     assert len(await read(Ticket.all())) == 3
 
 
-async def small() -> Client:
-    """A client of two connections to the database in use."""
+async def small(most: int = 2) -> Client:
+    """A client of few connections to the database in use."""
     client = get_connection("default")
     if not isinstance(client, Client):
         pytest.skip("SQLite has one connection")
     settings = {name: getattr(client, name) for name in ("user", "password", "database", "host", "port", "extra")}
     extra = settings.pop("extra")
-    two = Client(**settings, connection_name="two", minsize=1, maxsize=2, **extra)
+    two = Client(**settings, connection_name="two", minsize=1, maxsize=most, **extra)
     await two.create_connection(with_db=True)
     return two
 
@@ -250,6 +250,55 @@ async def test_a_transaction_gets_a_connection_though_statements_keep_coming(des
             await pool.release(await pool.acquire())
     going = False
     await asyncio.gather(*readers)
+    await client.close()
+
+
+async def test_transactions_may_have_every_connection_that_lies_idle(desk: Desk) -> None:
+    client = await small()
+    pool: Any = client._pool
+    await asyncio.gather(*(client.read("SELECT pg_sleep(0.01)", []) for _ in range(2)))
+    async with asyncio.timeout(10):
+        lent = [await pool.acquire() for _ in range(2)]
+    for connection in lent:
+        await pool.release(connection)
+    await client.close()
+
+
+async def test_a_statement_waits_for_no_transaction_while_a_connection_comes_free(desk: Desk) -> None:
+    client = await small()
+    pool: Any = client._pool
+    lent = await pool.acquire()
+    first = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
+    await asyncio.sleep(0.02)
+    async with asyncio.timeout(10):
+        assert [tuple(row) for row in await client.read("SELECT 2", [])] == [(2,)]
+    await first
+    await pool.release(lent)
+    await client.close()
+
+
+async def test_whoever_gives_up_waiting_leaves_the_connection_to_a_transaction(desk: Desk) -> None:
+    client = await small(1)
+    pool: Any = client._pool
+    working = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
+    await asyncio.sleep(0.02)
+    waiting = asyncio.create_task(client.read("SELECT 1", []))
+    await asyncio.sleep(0.02)
+    hand_on = pool._hand_on
+    taken: list[asyncio.Future[Any]] = []
+
+    def at_once(reader: Any) -> None:
+        if not taken:  # a transaction begins in the same turn of the loop
+            taken.append(asyncio.ensure_future(pool.acquire()))
+        hand_on(reader)
+        waiting.cancel()
+
+    pool._hand_on = at_once
+    async with asyncio.timeout(10):
+        await working
+        await pool.release(await taken[0])
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
     await client.close()
 
 
