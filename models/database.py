@@ -56,6 +56,8 @@ def _tuned(url: str) -> dict[str, Any]:
     if parts.scheme == "asyncpg":
         tuned["credentials"]["reset"] = _as_it_is
         tuned["engine"] = "models.postgres"  # connections are kept at hand for single statements
+    else:
+        tuned["engine"] = "models.sqlite"  # transactions wait for those of other processes
     return tuned
 
 

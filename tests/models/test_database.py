@@ -1,6 +1,7 @@
 """Connections that go back to the pool as they are: whoever comes next finds nothing of whoever was there before."""
 
 import asyncio
+import sqlite3
 
 import pytest
 from tortoise.exceptions import OperationalError
@@ -8,6 +9,7 @@ from tortoise.transactions import in_transaction
 
 from models.account import Account
 from models.act import Act
+from models.database import sqlite_path
 from models.sql import rows
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -32,6 +34,44 @@ async def test_a_transaction_that_was_cancelled_leaves_nothing(act: Act) -> None
     await Account.create(created_at=act.at, legal_name="Le Fournil", siren="404833048")
     async with in_transaction() as db:
         assert await Account.all().using_db(db).count() == 1
+
+
+async def test_a_transaction_that_reads_first_outlasts_what_another_process_writes_meanwhile(db: str, act: Act) -> None:
+    path = sqlite_path(db)
+    if path is None:
+        return  # PostgreSQL locks rows
+    with sqlite3.connect(path, timeout=0, isolation_level=None) as other:
+        async with act.transaction() as tx:
+            assert not await Account.exists(using_db=tx.db)
+            with pytest.raises(sqlite3.OperationalError, match="locked"):  # it has to wait for us, not we for it
+                other.execute("UPDATE account SET siren = siren")
+            await Account.create(using_db=tx.db, created_at=act.at, legal_name="Le Fournil", siren="404833048")
+        other.execute("UPDATE account SET siren = siren")
+        other.execute("BEGIN IMMEDIATE")
+        await rows("PRAGMA busy_timeout = 0")
+        with pytest.raises(OperationalError, match="locked"):
+            async with act.transaction():
+                raise AssertionError("began beside another writer")
+        other.execute("ROLLBACK")
+        async with asyncio.timeout(10), act.transaction() as tx:  # the failed one holds nothing
+            assert await Account.all().using_db(tx.db).count() == 1
+    other.close()
+
+
+async def test_a_transaction_cancelled_as_it_begins_leaves_none_open(act: Act) -> None:
+    async def begin() -> None:
+        async with act.transaction():
+            await asyncio.Event().wait()
+
+    for turns in range(6):  # of the event loop, until it is cancelled
+        task = asyncio.create_task(begin())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(10), act.transaction():
+            pass
 
 
 async def test_a_statement_that_failed_leaves_nothing() -> None:
