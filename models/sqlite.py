@@ -38,7 +38,8 @@ class Turn(SqliteTransactionContext):
             self._trxlock.release()
             raise
         self.token = get_connections().set(self.connection_name, self.connection)
-        return self.connection
+        transaction: TransactionalDBClient = self.connection
+        return transaction
 
     async def _begin(self) -> None:
         try:
