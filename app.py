@@ -33,9 +33,11 @@ from models.clock import Clock, SystemClock
 from models.database import connect, disconnect, pending_migrations
 from models.demonstration import offset
 from models.errors import Unauthenticated
+from models.scanner import scanner
 from models.sql import rows
 from models.store import FolderStore
 from models.user import Staff
+from models.vault import Vault
 from models.viewer import Viewer
 from realtime.hub import Hub, Sleeper
 from realtime.presence import Presence
@@ -132,7 +134,7 @@ class House:
         except Unusable as error:
             raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.faults]) from None
         self.socket = Socket(self.engine, self.peer, SocketLimits(), settings.allowed_origins)
-        self.store = FolderStore(settings.files)
+        self.vault = Vault(FolderStore(settings.files), scanner(settings.scanner) if settings.scanner else None)
 
     def app(self) -> Front:
         """The ASGI application."""
@@ -167,7 +169,7 @@ class House:
             *graphiql.routes(),
             *pages.routes(self.parts),
             *access.routes(self.parts),
-            *files.routes(self.parts, self.store),
+            *files.routes(self.parts, self.vault),
         ]
 
     async def context(self, call: Call) -> Context:
@@ -219,7 +221,7 @@ class House:
         await connect(self.settings.database_url)
         if self.settings.demonstration and isinstance(self.parts.clock, SystemClock):
             self.parts.clock.offset = await offset()
-        timetable = asyncio.create_task(run(jobs(self.parts, self.settings, transport(self.settings.mail_url))))
+        timetable = asyncio.create_task(run(jobs(self.parts, self.settings, transport(self.settings.mail_url), self.vault)))
         try:
             yield
         finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mail.transport import transport
+from models.scanner import scanner
 
 DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
 _DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S105 - refused for any other database
@@ -33,6 +34,7 @@ class Settings:
     mail_sender: str
     allowed_origins: frozenset[str]
     files: Path
+    scanner: str | None
     seller: Path
     documents: Path | None
     trusted_documents_only: bool
@@ -50,6 +52,7 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
         mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
         allowed_origins=frozenset(filter(None, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())),
         files=Path(environ.get("CAMCHA_FILES") or "var/files"),
+        scanner=environ.get("CAMCHA_SCANNER") or None,
         seller=Path(environ.get("CAMCHA_SELLER") or Path(__file__).parent / "billing" / "seller.toml"),
         documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
@@ -67,6 +70,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_secret(settings),
         *_base_url(settings.base_url),
         *_mail(settings),
+        *_scanner(settings.scanner),
         *(fault for origin in sorted(settings.allowed_origins) for fault in _origin(origin)),
         *([] if settings.seller.is_file() else [f"CAMCHA_SELLER: there is no file {settings.seller}"]),
         *_documents(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
@@ -75,7 +79,8 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 KNOWN = {
     "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL", "CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER",
-    "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_SELLER", "CAMCHA_DOCUMENTS", "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
+    "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_SCANNER", "CAMCHA_SELLER", "CAMCHA_DOCUMENTS",
+    "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
 }  # fmt: skip
 
 
@@ -117,6 +122,15 @@ def _mail(settings: Settings) -> list[str]:
     if "@" not in parseaddr(settings.mail_sender)[1]:
         faults.append("CAMCHA_MAIL_SENDER: Name <address@example.fr>")
     return faults
+
+
+def _scanner(url: str | None) -> list[str]:
+    try:
+        if url:
+            scanner(url)
+    except ValueError as error:
+        return [f"CAMCHA_SCANNER: {error}"]
+    return []
 
 
 def _origin(origin: str) -> list[str]:

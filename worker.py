@@ -17,6 +17,7 @@ from mail.delivery import deliver_due
 from mail.transport import Transport
 from models.act import Act
 from models.audit_proof import expire
+from models.vault import Vault, examine_waiting
 from realtime.hub import SWEEP_SECONDS
 from resolvers.context import Parts
 from settings import Settings
@@ -33,12 +34,13 @@ class Job:
     work: Callable[[], Awaitable[object]]
 
 
-def jobs(parts: Parts, settings: Settings, transport: Transport) -> list[Job]:
+def jobs(parts: Parts, settings: Settings, transport: Transport, vault: Vault) -> list[Job]:
     """What one process has to do."""
     clock, till = parts.clock, Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
     return [
         Job("letters", 1, lambda: deliver_due(transport, clock.now(), sender=settings.mail_sender)),
         Job("payments", 15, lambda: reconcile(Act(None, clock.now(), parts.hub), till)),
+        Job("quarantine", 15, lambda: examine_waiting(Act(None, clock.now(), parts.hub), vault)),
         Job("invitations", 3_600, lambda: forget(clock.now())),
         Job("streams", SWEEP_SECONDS, parts.hub.sweep),
         Job("audit", 3_600, lambda: expire(Act(None, clock.now(), parts.hub))),

@@ -24,27 +24,36 @@ log = structlog.stdlib.get_logger()
 async def deliver_due(transport: Transport, at: datetime, limit: int = 20, *, sender: str) -> int:
     """Send up to `limit` letters that are due at `at`, oldest first. Returns how many were taken.
 
-    A letter that fails is tried again later and never holds up the others.
+    A letter that fails is tried again later and never holds up the others. After one that met no server the rest wait for
+    the next turn: each would wait as long for nothing.
     """
     due = await Letter.filter(next_attempt_at__lte=at).order_by("next_attempt_at", "id").limit(limit)
     lease = at + (len(due) + 1) * PATIENCE  # the last of the batch must not become due again before its turn is over
-    return sum([await _claim(letter, at, lease) and await _deliver(letter, transport, at, sender) for letter in due])
+    taken = 0
+    for letter in due:
+        if not await _claim(letter, at, lease):
+            continue
+        fault = await _deliver(letter, transport, at, sender)
+        taken += fault is None
+        if isinstance(fault, TimeoutError) or (isinstance(fault, Refused) and fault.away):
+            break
+    return taken
 
 
 async def _claim(letter: Letter, at: datetime, lease: datetime) -> bool:
     return await Letter.filter(pk=letter.pk, next_attempt_at__lte=at).update(next_attempt_at=lease) == 1
 
 
-async def _deliver(letter: Letter, transport: Transport, at: datetime, sender: str) -> bool:
+async def _deliver(letter: Letter, transport: Transport, at: datetime, sender: str) -> Exception | None:
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
             link = await transport.send(message(letter, sender, await _enclosed(letter)))
     except Exception as fault:
         await _failed(letter, at, fault)
-        return False
+        return fault
     await letter.sent(at)
     log.info("letter.delivered", letter=letter.pk, template=letter.template, link=link)
-    return True
+    return None
 
 
 async def _enclosed(letter: Letter) -> InvoiceDocument | None:
@@ -57,5 +66,8 @@ async def _failed(letter: Letter, at: datetime, fault: Exception) -> None:
     final = isinstance(fault, Refused) and fault.final
     reason = fault.reason if isinstance(fault, Refused) else type(fault).__name__  # an error's own words may quote an address
     await letter.failed(at, final)
-    again = letter.next_attempt_at.isoformat() if letter.next_attempt_at else None
-    log.warning("letter.failed", letter=letter.pk, template=letter.template, reason=reason, again=again)
+    told = log.bind(letter=letter.pk, template=letter.template, reason=reason, attempts=letter.attempts)
+    if letter.next_attempt_at:
+        told.warning("letter.failed", again=letter.next_attempt_at.isoformat())
+    else:
+        told.error("letter.given_up")

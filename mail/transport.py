@@ -20,12 +20,15 @@ _MESSAGE_ID = re.compile(r"<(\w[\w.-]*)@[^@>]+>")
 
 
 class Refused(Exception):
-    """The message was not taken. `final` says that trying again can't help; `reason` holds no personal data."""
+    """The message was not taken. `final` says that trying again can't help, `away` that no server answered, so that
+    the next message would fare no better; `reason` holds no personal data.
+    """
 
-    def __init__(self, reason: str, *, final: bool) -> None:
+    def __init__(self, reason: str, *, final: bool, away: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.final = final
+        self.away = away
 
 
 class Transport(Protocol):
@@ -158,4 +161,5 @@ def _refusal(fault: Exception) -> Refused:
     code = fault.code if isinstance(fault, aiosmtplib.SMTPResponseException) else None
     about_letter = isinstance(fault, (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError))
     reason = f"{type(fault).__name__} {code}" if code else type(fault).__name__
-    return Refused(reason, final=about_letter and code is not None and code >= 500)
+    away = isinstance(fault, OSError)
+    return Refused(reason, final=about_letter and code is not None and code >= 500, away=away)

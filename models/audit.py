@@ -45,6 +45,7 @@ class AuditAction(StrEnum):
     EMAIL_REQUEST_CHANGE = "email.request_change"
     EMAIL_VERIFY = "email.verify"
     FILE_ANNOUNCE = "file.announce"
+    FILE_INFECTED = "file.infected"
     INVITATION_ACCEPT = "invitation.accept"
     INVITATION_RESEND = "invitation.resend"
     INVITATION_REVOKE = "invitation.revoke"

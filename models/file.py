@@ -1,6 +1,7 @@
 """Files that customers and agents send: announced, uploaded by a signed link, then attached to a message."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tortoise import fields
@@ -21,8 +22,20 @@ MAX_BYTES = 10 * 1024 * 1024
 MAX_PER_MESSAGE = 10
 
 
+class FileStatus(StrEnum):
+    """How far a file has come."""
+
+    ANNOUNCED = "ANNOUNCED"
+    QUARANTINED = "QUARANTINED"
+    AVAILABLE = "AVAILABLE"
+    INFECTED = "INFECTED"
+
+
 class File(Model):
-    """One file's facts, its bytes lie in the store under key once uploaded_at is set."""
+    """One file's facts, its bytes lie in the store under key once uploaded_at is set, until infected_at is.
+
+    Nobody downloads it before cleared_at, when it was found clean, or arrived where no scanner is.
+    """
 
     id = fields.BigIntField(primary_key=True)
     key = fields.CharField(max_length=64, unique=True)
@@ -39,6 +52,8 @@ class File(Model):
     sha256 = fields.CharField(max_length=64, null=True)
     created_at: datetime = fields.DatetimeField()
     uploaded_at: datetime | None = fields.DatetimeField(null=True)
+    cleared_at: datetime | None = fields.DatetimeField(null=True)
+    infected_at: datetime | None = fields.DatetimeField(null=True)
 
     uploader_id: int
     account_id: int | None
@@ -46,6 +61,15 @@ class File(Model):
 
     class Meta:
         table = "file"
+
+    @property
+    def status(self) -> FileStatus:
+        """How far it has come."""
+        if self.infected_at:
+            return FileStatus.INFECTED
+        if self.cleared_at:
+            return FileStatus.AVAILABLE
+        return FileStatus.QUARANTINED if self.uploaded_at else FileStatus.ANNOUNCED
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["File"]:
@@ -64,7 +88,8 @@ async def attach(tx: Transaction, message: "Message", author: "User", file_ids: 
     """Attach the author's uploaded files to their message, each once. Raises FILE_REFUSED."""
     if not file_ids:
         return
-    free = File.filter(pk__in=file_ids, uploader_id=author.pk, message_id=None, uploaded_at__not_isnull=True)
+    uploaded = File.filter(pk__in=file_ids, uploaded_at__not_isnull=True, infected_at=None)
+    free = uploaded.filter(uploader_id=author.pk, message_id=None)
     attached = await free.using_db(tx.db).update(message_id=message.pk)
     if attached != len(set(file_ids)) or attached > MAX_PER_MESSAGE:
         raise Refusal(ErrorCode.FILE_REFUSED, "input", "fileIds", limit=MAX_PER_MESSAGE)

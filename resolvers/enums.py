@@ -9,6 +9,7 @@ from models.article import ArticleCategory, ArticleKind
 from models.audit import AuditAction
 from models.errors import ErrorCode
 from models.event import EventKind
+from models.file import FileStatus
 from models.locale import Locale
 from models.messages import WORDS
 from models.offer import Interval, Segment
@@ -35,6 +36,16 @@ described(
     Segment,
     "The size of business an offer is made for.",
     {"TPE": "Very small businesses, fewer than 10 people.", "PME": "Small and medium-sized businesses, 10 to 249 people."},
+)
+described(
+    FileStatus,
+    "How far a file has come.",
+    {
+        "ANNOUNCED": "Its bytes have not arrived.",
+        "QUARANTINED": "It has arrived, and waits until it is looked into.",
+        "AVAILABLE": "It can be downloaded.",
+        "INFECTED": "Something bad was found in it, and its bytes were deleted.",
+    },
 )
 described(
     Interval,
@@ -165,6 +176,7 @@ described(
         "EMAIL_REQUEST_CHANGE": "A person asked for another address.",
         "EMAIL_VERIFY": "A person confirmed their address.",
         "FILE_ANNOUNCE": "Somebody got a link to upload a file to.",
+        "FILE_INFECTED": "The scanner found something bad in an uploaded file, whose bytes were deleted (`uploader`).",
         "INVITATION_ACCEPT": "A person joined a company by an invitation, in the role it offered.",
         "INVITATION_RESEND": "An invitation's letter was sent again, with a new link.",
         "INVITATION_REVOKE": "An invitation was taken back.",

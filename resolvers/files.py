@@ -6,11 +6,13 @@ from enum import StrEnum
 from typing import Any
 
 from auth.tokens import Purpose
+from models.act import Act
 from models.audit import AuditAction
 from models.content import Inspection, Kind, kind
 from models.errors import ErrorCode, Refusal
-from models.file import MAX_BYTES, File
-from models.store import Store, random_key
+from models.file import MAX_BYTES, File, FileStatus
+from models.store import random_key
+from models.vault import Vault, examine
 from resolvers.context import Info, Parts
 from resolvers.inputs import FileAnnounceInput
 from resolvers.text import within
@@ -26,6 +28,7 @@ class Fault(StrEnum):
     TOO_SMALL = "TOO_SMALL"
     OTHER_CONTENT = "OTHER_CONTENT"
     UPLOADED_BEFORE = "UPLOADED_BEFORE"
+    INFECTED = "INFECTED"
 
 
 class UploadRefused(Exception):
@@ -65,29 +68,41 @@ def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
+def file_status(root: File) -> FileStatus:
+    """How far the file has come."""
+    return root.status
+
+
 def file_url(root: File, info: Info) -> str | None:
-    """A link to the file, good for five minutes; None until it is uploaded."""
-    if root.uploaded_at is None:
+    """A link to the file, good for five minutes; None before it was found clean."""
+    if root.cleared_at is None or root.infected_at:
         return None
     parts = info.context.parts
     return f"{parts.base_url}/downloads/{parts.guard.signer.sign(Purpose.DOWNLOAD, parts.clock.now(), file=root.pk)}"
 
 
-async def receive(parts: Parts, store: Store, file: File, chunks: AsyncIterable[bytes]) -> bool:
-    """Store an announced file. True when it was new, False when the same had arrived before. Raises UploadRefused.
+async def receive(parts: Parts, vault: Vault, file: File, chunks: AsyncIterable[bytes]) -> bool:
+    """Store an announced file, and look into it. True when it was new, False when the same had arrived before.
 
-    Each attempt writes under a key of its own, and the row takes the first one that is whole. So two at once don't mix,
-    and one that dies leaves nothing that a row leads to.
+    Raises UploadRefused. Each attempt writes under a key of its own, and the row takes the first one that is whole. So two
+    at once don't mix, and one that dies leaves nothing that a row leads to. Where the scanner is away the file is kept in
+    quarantine: `cleared_at` stays None until the timetable's next look.
     """
-    key = random_key()
-    stored = await store.put(key, _expected(file, chunks))
-    waiting = File.filter(pk=file.pk, uploaded_at=None)
-    if await waiting.update(key=key, sha256=stored.sha256, uploaded_at=parts.clock.now()):
-        return True
-    await store.delete(key)
-    if (await File.get(pk=file.pk)).sha256 != stored.sha256:
+    key, at = random_key(), parts.clock.now()
+    stored = await vault.store.put(key, _expected(file, chunks))
+    arrived = {"key": key, "sha256": stored.sha256, "uploaded_at": at, "cleared_at": None if vault.scanner else at}
+    new = await File.filter(pk=file.pk, uploaded_at=None).update(**arrived) == 1
+    if not new:
+        await vault.store.delete(key)
+    await file.refresh_from_db()
+    if file.sha256 != stored.sha256:
         raise UploadRefused(Fault.UPLOADED_BEFORE)
-    return False
+    if file.status is FileStatus.QUARANTINED and new:
+        await examine(Act(None, at, parts.hub), vault, file)
+        await file.refresh_from_db()
+    if file.status is FileStatus.INFECTED:
+        raise UploadRefused(Fault.INFECTED)
+    return new
 
 
 async def _expected(file: File, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

@@ -20,6 +20,7 @@ import models.user
 from models.account import Role
 from models.article import ArticleCategory, ArticleKind
 from models.event import EventKind
+from models.file import FileStatus
 from models.locale import Locale
 from models.offer import Interval, Segment
 from models.payment import PaymentStatus
@@ -287,8 +288,9 @@ class File(Node):
     size: BigInt = said("Its size in bytes.")
     sha256: str | None = said("SHA-256 of its bytes, null until uploaded.")
     uploaded_at: datetime | None = said("When it arrived, null until it has.")
+    status: FileStatus = said("How far it has come.", files.file_status, needs=("uploaded_at", "cleared_at", "infected_at"))
     download_url: str | None = said(
-        "A link to it, good for five minutes; null until uploaded.", files.file_url, needs=("uploaded_at",)
+        "A link to it, good for five minutes; null unless AVAILABLE.", files.file_url, needs=("cleared_at", "infected_at")
     )
 
 

@@ -21,6 +21,7 @@ FAULTS = [
     ({"CAMCHA_BASE_URL": "app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
     ({"CAMCHA_BASE_URL": "ftp://app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
     ({"CAMCHA_ALLOWED_ORIGINS": "https://a.example app.example"}, "CAMCHA_ALLOWED_ORIGINS: app.example is not an origin"),
+    ({"CAMCHA_SCANNER": "http://scanner.example"}, "CAMCHA_SCANNER: tcp://host:3310 or unix:///"),
     ({"CAMCHA_SELLER": "nowhere.toml"}, "CAMCHA_SELLER: there is no file nowhere.toml"),
     ({"CAMCHA_DOCUMENTS": "nowhere.json"}, "CAMCHA_DOCUMENTS: there is no file nowhere.json"),
     ({"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "yes"}, "CAMCHA_TRUSTED_DOCUMENTS_ONLY: true or false"),

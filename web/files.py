@@ -12,10 +12,10 @@ from starlette.routing import Route
 
 from auth.tokens import Purpose
 from models.errors import Refusal
-from models.file import File
+from models.file import File, FileStatus
 from models.invoice import InvoiceDocument
 from models.locale import Locale
-from models.store import Store
+from models.vault import Vault
 from resolvers.context import Parts
 from resolvers.files import Fault, UploadRefused, receive
 from web.page import language, not_found
@@ -30,9 +30,9 @@ _HEADERS = {
 }
 
 
-def routes(parts: Parts, store: Store) -> list[Route]:
+def routes(parts: Parts, vault: Vault) -> list[Route]:
     """`/uploads/{token}` and `/downloads/{token}`."""
-    desk = _Desk(parts, store)
+    desk = _Desk(parts, vault)
     return [
         Route("/uploads/{token}", desk.upload, methods=["PUT"]),
         Route("/downloads/{token}", desk.download),
@@ -44,10 +44,13 @@ class _Desk:
     """Where files are handed in and out."""
 
     parts: Parts
-    store: Store
+    vault: Vault
 
     async def upload(self, request: Request) -> Response:
-        """201 when the file is stored, 200 when the same was stored before, else the fault, in JSON."""
+        """201 when the file is stored, 200 when the same was stored before, 202 when it waits for the scanner, else the fault.
+
+        Each is told in JSON.
+        """
         file = await self._announced(request.path_params["token"])
         if file is None:
             return _answer(request, 404, "TOKEN_INVALID")
@@ -55,11 +58,13 @@ class _Desk:
             return refused
         try:
             async with asyncio.timeout(_UPLOAD_SECONDS):
-                new = await receive(self.parts, self.store, file, request.stream())
+                new = await receive(self.parts, self.vault, file, request.stream())
         except UploadRefused as error:
             return _refused(request, error.fault)
         except (TimeoutError, ClientDisconnect):
             return _answer(request, 408, "INCOMPLETE")
+        if file.status is FileStatus.QUARANTINED:
+            return _answer(request, 202, "QUARANTINED")
         return _answer(request, 201 if new else 200, "STORED")
 
     async def _announced(self, token: str) -> File | None:
@@ -92,13 +97,13 @@ class _Desk:
         return Response(b"" if request.method == "HEAD" else document.pdf, headers=headers)
 
     async def _file(self, request: Request, key: int) -> Response:
-        file = await File.get_or_none(pk=key, uploaded_at__not_isnull=True)
+        file = await File.get_or_none(pk=key, cleared_at__not_isnull=True, infected_at=None)
         if file is None or file.sha256 is None:
             return not_found(request)
         headers = _headers(file.name, file.content_type, file.size, file.sha256)
         if request.method == "HEAD":
             return Response(headers=headers)
-        return StreamingResponse(await self.store.open(file.key), headers=headers)
+        return StreamingResponse(await self.vault.store.open(file.key), headers=headers)
 
 
 def _refused_by_headers(request: Request, file: File) -> Response | None:
@@ -142,9 +147,18 @@ _STATUS = {
     Fault.TOO_SMALL: HTTPStatus.BAD_REQUEST,
     Fault.OTHER_CONTENT: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     Fault.UPLOADED_BEFORE: HTTPStatus.CONFLICT,
+    Fault.INFECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _WORDS = {
     "STORED": ("Le fichier est enregistré.", "The file is stored."),
+    "QUARANTINED": (
+        "Le fichier est enregistré. Il sera disponible après l'analyse antivirus.",
+        "The file is stored. It will be available once it was scanned for viruses.",
+    ),
+    "INFECTED": (
+        "Un virus a été trouvé dans ce fichier : il a été supprimé.",
+        "A virus was found in this file: it was deleted.",
+    ),
     "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
     "INCOMPLETE": ("L'envoi a été interrompu : recommencez.", "The upload broke off: try again."),
     "TOO_LARGE": ("Le fichier est plus grand qu'annoncé.", "The file is larger than announced."),

@@ -1,4 +1,7 @@
-"""A worker that is killed between the server's yes and the mark: `dying_worker.py <database> <mail> <time>`."""
+"""A worker that is killed between the server's yes and the mark, or whenever its test likes.
+
+`dying_worker.py <database> <mail> <time> <itself|test>`, who kills it.
+"""
 
 import asyncio
 import os
@@ -22,9 +25,10 @@ class Deadly:
         return "never said"
 
 
-async def main(database: str, mail: str, at: str) -> None:
+async def main(database: str, mail: str, at: str, killer: str) -> None:
     await connect(database)
-    await deliver_due(Deadly(mail), datetime.fromisoformat(at), sender="CAMCHA <bonjour@camcha.example>")
+    used = Deadly(mail) if killer == "itself" else transport(mail)
+    await deliver_due(used, datetime.fromisoformat(at), sender="CAMCHA <bonjour@camcha.example>")
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -19,7 +19,9 @@ from cryptography.x509.oid import NameOID
 
 
 class PostOffice:
-    """Keeps what it accepted. `recipients` and `content` hold the server's refusals; `hangs` makes it never answer DATA."""
+    """Keeps what it accepted. `recipients`, `sender` and `content` hold the server's refusals; `hangs` makes it never answer
+    DATA, and `reached` tells when it came to that.
+    """
 
     def __init__(self) -> None:
         self.port = 0
@@ -28,6 +30,7 @@ class PostOffice:
         self.content: str | None = None
         self.sender: str | None = None
         self.hangs = False
+        self.reached = asyncio.Event()
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         envelope.mail_from = address
@@ -40,6 +43,7 @@ class PostOffice:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.reached.set()
         if self.hangs:
             await asyncio.sleep(60)
         if self.content:
@@ -50,10 +54,10 @@ class PostOffice:
         return "250 OK"
 
     @asynccontextmanager
-    async def open(self, port: int = 0, **options: Any) -> AsyncIterator["PostOffice"]:
-        """Listen on the port, or on a free one. The options are aiosmtpd's."""
+    async def open(self, port: int = 0, ssl: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator["PostOffice"]:
+        """Listen on the port, or on a free one, with TLS from the first byte given `ssl`. The options are aiosmtpd's."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(self, **options), "127.0.0.1", port)
+        server = await loop.create_server(lambda: SMTP(self, **options), "127.0.0.1", port, ssl=ssl)
         self.port = server.sockets[0].getsockname()[1]
         async with server:
             yield self

@@ -108,7 +108,7 @@ async def test_failures_name_nobody_either(office: PostOffice, act: Act, zoe: Us
     await write(act, zoe, "zoe@example.fr", "zoe@example.fr\nBcc: eve@example.org")
     with capture_logs() as logged:
         await deliver_due(to(office), act.at, sender=SENDER)
-    assert [entry["event"] for entry in logged] == ["letter.failed"] * 2
+    assert [entry["event"] for entry in logged] == ["letter.given_up", "letter.failed"]
     assert logged[0]["reason"] == "SMTPRecipientRefused 550"
     assert "example" not in str(logged)
 
@@ -150,9 +150,10 @@ async def test_a_server_that_was_down_gets_everything_once_it_is_back(act: Act, 
     await write(act, zoe, "a@example.fr", "b@example.fr")
     assert await deliver_due(to(office), act.at, sender=SENDER) == 0
     async with office.open(office.port):
-        assert await deliver_due(to(office), act.at, sender=SENDER) == 0
-        assert await deliver_due(to(office), act.at + MINUTE, sender=SENDER) == 2
-    assert office.addresses == ["a@example.fr", "b@example.fr"]
+        assert await deliver_due(to(office), act.at, sender=SENDER) == 1  # the first has been tried, and has to wait
+        assert await deliver_due(to(office), act.at + MINUTE, sender=SENDER) == 1
+        assert await deliver_due(to(office), act.at + HOUR, sender=SENDER) == 0
+    assert office.addresses == ["b@example.fr", "a@example.fr"]
 
 
 async def test_a_server_that_hangs_is_left(office: PostOffice, act: Act, zoe: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +182,7 @@ async def test_a_batch_is_limited_and_begins_with_the_oldest(office: PostOffice,
 
 async def test_a_worker_killed_between_send_and_mark_loses_nothing(office: PostOffice, act: Act, zoe: User, db: str) -> None:
     [letter] = await write(act, zoe, "zoe@example.fr")
-    await _killed_while_delivering(db, office, act)
+    assert await (await _worker(db, office, act, "itself")).wait() == -9
     await letter.refresh_from_db()
     assert (len(office.taken), letter.sent_at) == (1, None)
     assert await deliver_due(to(office), act.at, sender=SENDER) == 0  # the dead worker's lease still holds
@@ -190,11 +191,58 @@ async def test_a_worker_killed_between_send_and_mark_loses_nothing(office: PostO
     assert first["Message-ID"] == second["Message-ID"]
 
 
-async def _killed_while_delivering(db: str, office: PostOffice, act: Act) -> None:
+async def test_a_worker_killed_before_the_servers_yes_loses_nothing(office: PostOffice, act: Act, zoe: User, db: str) -> None:
+    await write(act, zoe, "zoe@example.fr", "ana@example.fr")
+    office.hangs = True
+    worker = await _worker(db, office, act, "test")
+    async with asyncio.timeout(30):
+        await office.reached.wait()
+    worker.kill()
+    await worker.wait()
+    office.hangs = False
+    assert office.taken == []
+    assert await deliver_due(to(office), act.at + HOUR, sender=SENDER) == 2
+    assert sorted(office.addresses) == ["ana@example.fr", "zoe@example.fr"]
+
+
+async def _worker(db: str, office: PostOffice, act: Act, killer: str) -> asyncio.subprocess.Process:
     root = Path(__file__).parents[2]
-    worker = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         sys.executable, Path(__file__).with_name("dying_worker.py"),
-        db, f"smtp://127.0.0.1:{office.port}?starttls=never", act.at.isoformat(),
+        db, f"smtp://127.0.0.1:{office.port}?starttls=never", act.at.isoformat(), killer,
         env=os.environ | {"PYTHONPATH": str(root)},
     )  # fmt: skip
-    assert await worker.wait() == -9
+
+
+@pytest.mark.parametrize("silent", ["at once", "after a greeting"])
+async def test_a_server_that_says_nothing_is_left_after_the_first_letter(
+    act: Act, zoe: User, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    monkeypatch.setattr("mail.transport._COMMAND_SECONDS", 0.2)
+    met = 0
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal met
+        met += 1
+        if silent == "after a greeting":
+            writer.write(b"220 here\r\n")
+        await reader.read()
+        writer.close()
+
+    await write(act, zoe, *(f"p{n}@example.fr" for n in range(5)))
+    async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        mute_server = transport(f"smtp://127.0.0.1:{port}?starttls=never")
+        assert await deliver_due(mute_server, act.at, sender=SENDER) == 0
+    assert met == 1  # each would wait as long: later letters would be late by minutes
+    async with PostOffice().open() as back:
+        assert await deliver_due(to(back), act.at + MINUTE, sender=SENDER) == 5
+
+
+async def test_what_was_given_up_is_told_to_the_operator(office: PostOffice, act: Act, zoe: User) -> None:
+    office.recipients["gone@example.fr"] = "550 no such user"
+    gone, _ = await write(act, zoe, "gone@example.fr", "good@example.fr")
+    with capture_logs() as logged:
+        await deliver_due(to(office), act.at, sender=SENDER)
+    [told] = [entry for entry in logged if entry["log_level"] == "error"]
+    assert (told["event"], told["letter"], told["reason"]) == ("letter.given_up", gone.pk, "SMTPRecipientRefused 550")

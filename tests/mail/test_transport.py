@@ -107,8 +107,9 @@ async def test_refused_content(office: PostOffice, note: EmailMessage, answer: s
     assert (await refusal(plain(office), note)).final is final
 
 
-async def test_a_refused_sender_is_not_the_letters_fault(office: PostOffice, note: EmailMessage) -> None:
-    office.sender = "550 not from you"
+@pytest.mark.parametrize("answer", ["421 closing", "451 later", "550 not from you"])
+async def test_a_refused_sender_is_not_the_letters_fault(office: PostOffice, note: EmailMessage, answer: str) -> None:
+    office.sender = answer
     assert not (await refusal(plain(office), note)).final
 
 
@@ -129,6 +130,27 @@ async def test_login_after_starttls(tmp_path: Path, note: EmailMessage) -> None:
         distrusted = await refusal(f"smtp://mailer:p%40ss%3Aword@127.0.0.1:{office.port}", note)
     assert office.addresses == ["zoe@example.fr"]
     assert (wrong.final, distrusted.final) == (False, False)
+
+
+async def test_login_over_implicit_tls(tmp_path: Path, note: EmailMessage) -> None:
+    ca_file, context = certificate(tmp_path)
+    office = PostOffice()
+    async with office.open(ssl=context, auth_require_tls=False, authenticator=authenticate):
+        at = f"127.0.0.1:{office.port}"
+        assert await transport(f"smtps://mailer:p%40ss%3Aword@{at}?ca_file={ca_file}").send(note) == f"smtps://{at}"
+        wrong = await refusal(f"smtps://mailer:wrong@{at}?ca_file={ca_file}", note)
+        distrusted = await refusal(f"smtps://mailer:p%40ss%3Aword@{at}", note)
+        misnamed = await refusal(f"smtps://mailer:p%40ss%3Aword@localhost:{office.port}?ca_file={ca_file}", note)
+    assert office.addresses == ["zoe@example.fr"]
+    assert [refused.final for refused in (wrong, distrusted, misnamed)] == [False] * 3
+
+
+async def test_a_server_that_wants_no_login_is_not_trusted_with_mail_that_has_one(
+    office: PostOffice, note: EmailMessage
+) -> None:
+    url = f"smtp://mailer:secret@127.0.0.1:{office.port}?starttls=never"
+    assert not (await refusal(url, note)).final
+    assert office.taken == []
 
 
 async def test_no_password_leaves_unencrypted(office: PostOffice, note: EmailMessage) -> None:

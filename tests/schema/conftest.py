@@ -168,6 +168,7 @@ async def asked_for_help(act: Act, by: Company) -> list[Any]:
     file = await File.create(
         key=f"{by.mark}-key-0123456789", uploader=user, account=by.account, name=f"{by.mark} file.pdf",
         content_type="application/pdf", size=3, sha256=f"{by.mark} sha", created_at=act.at, uploaded_at=act.at,
+        cleared_at=act.at,
     )  # fmt: skip
     message: Message = await ticket.reply(act, user, f"{by.mark} body", f"{by.mark} client id", (file.pk,))
     return [ticket, message, file]

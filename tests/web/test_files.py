@@ -204,7 +204,7 @@ async def test_any_name_survives_the_header(site: Site, name: str) -> None:
 @asynccontextmanager
 async def served(site: Site) -> AsyncIterator[int]:
     """The port of a real server."""
-    server = uvicorn.Server(uvicorn.Config(app(site.parts, site.store), port=0, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app(site.parts, site.vault), port=0, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     yield server.servers[0].sockets[0].getsockname()[1]

@@ -22,8 +22,10 @@ from models.locale import Locale
 from models.offer import Interval, Offer, Price, Segment
 from models.payment import Payment
 from models.purchase import Purchase
+from models.scanner import Scanner
 from models.store import FolderStore, random_key
 from models.user import User
+from models.vault import Vault
 from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence
@@ -47,8 +49,8 @@ async def bytewise(content: bytes, at_once: int = 1) -> AsyncIterator[bytes]:
 class Site:
     """The routes, their parts and a client."""
 
-    def __init__(self, parts: Parts, store: FolderStore, folder: Path, client: httpx.AsyncClient) -> None:
-        self.parts, self.store, self.folder, self.client = parts, store, folder, client
+    def __init__(self, parts: Parts, vault: Vault, folder: Path, client: httpx.AsyncClient) -> None:
+        self.parts, self.vault, self.folder, self.client = parts, vault, folder, client
 
     def act(self) -> Act:
         return Act(None, self.parts.clock.now(), self.parts.hub)
@@ -69,21 +71,21 @@ class Site:
         return await self.client.put(f"/uploads/{token}", content=content, headers=headers)
 
 
-def app(parts: Parts, store: FolderStore) -> Starlette:
+def app(parts: Parts, vault: Vault) -> Starlette:
     """An application of nothing but these routes."""
-    return Starlette(routes=[*pages.routes(parts), *access.routes(parts), *files.routes(parts, store)])
+    return Starlette(routes=[*pages.routes(parts), *access.routes(parts), *files.routes(parts, vault)])
 
 
 @asynccontextmanager
-async def site(clock: "MovableClock", folder: Path) -> AsyncIterator[Site]:
+async def site(clock: "MovableClock", folder: Path, scanner: Scanner | None = None) -> AsyncIterator[Site]:
     """The routes with a store in this folder."""
     hub, guard = Hub(), Guard.of("a secret key of a test, long enough", clock)
     seller = billing.seller.seller(Path(billing.seller.__file__).parent / "seller.toml")
     parts = Parts(clock, hub, Presence(hub, clock), guard, Sandbox(BASE_URL), seller, BASE_URL)
-    store = FolderStore(folder)
-    transport = httpx.ASGITransport(app(parts, store))
+    vault = Vault(FolderStore(folder), scanner)
+    transport = httpx.ASGITransport(app(parts, vault))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
-        yield Site(parts, store, folder, client)
+        yield Site(parts, vault, folder, client)
     guard.passwords.close()
 
 

@@ -1,0 +1,76 @@
+"""Uploaded bytes in quarantine: nobody gets a file before it was found clean.
+
+What is infected is marked first and deleted then. A process killed in between leaves bytes that no row hands out, and the
+next look at the quarantine deletes them.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from models.act import Act
+from models.audit import AuditAction
+from models.file import File
+from models.scanner import Scanner, ScannerAway
+from models.store import Store
+
+_BATCH = 100
+_REMEMBERED = timedelta(hours=1)
+
+log = structlog.stdlib.get_logger()
+
+
+@dataclass(frozen=True)
+class Vault:
+    """Where bytes lie, and who looks into them: nobody where the operator named no scanner."""
+
+    store: Store
+    scanner: Scanner | None = None
+
+
+async def examine(act: Act, vault: Vault, file: File) -> bool:
+    """Look into an uploaded file: `cleared_at` or `infected_at` is set then. False when there is nobody to look."""
+    if vault.scanner is None:
+        return False
+    try:
+        found = await vault.scanner.scan(await vault.store.open(file.key))
+    except ScannerAway as fault:
+        log.warning("scanner.away", file=file.pk, reason=fault.reason)
+        return False
+    except FileNotFoundError:  # deleted by somebody who looked at the same time, or lost
+        log.error("file.missing", file=file.pk)
+        return True
+    if found is None:
+        await File.filter(pk=file.pk, infected_at=None).update(cleared_at=act.at)
+    else:
+        await _condemn(act, vault, file, found)
+    return True
+
+
+async def _condemn(act: Act, vault: Vault, file: File, found: str) -> None:
+    async with act.transaction() as tx:
+        if await File.filter(pk=file.pk, infected_at=None).using_db(tx.db).update(infected_at=act.at, cleared_at=None):
+            tx.audit(AuditAction.FILE_INFECTED, file, uploader=file.uploader_id)
+    log.warning("file.infected", file=file.pk, found=found)
+    await vault.store.delete(file.key)
+
+
+async def examine_waiting(act: Act, vault: Vault) -> int:
+    """Look into files that wait for a verdict. Returns how many were looked into.
+
+    Stops at the first that could not be: the scanner is away, and the others would wait for nothing. Their order is left to
+    chance, so that a file at which the scanner fails each time holds up no other for long.
+    """
+    if vault.scanner is None:
+        return 0
+    for infected in await File.filter(infected_at__gte=act.at - _REMEMBERED):
+        await vault.store.delete(infected.key)
+    waiting = await File.filter(uploaded_at__not_isnull=True, cleared_at=None, infected_at=None).limit(_BATCH)
+    done = 0
+    for file in random.sample(waiting, len(waiting)):
+        if not await examine(act, vault, file):
+            break
+        done += 1
+    return done

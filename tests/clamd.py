@@ -1,0 +1,41 @@
+"""A peer that speaks clamd's INSTREAM as clamd(8) tells it, and finds the EICAR test file."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+# In two parts, so that no scanner takes this file for it (https://www.eicar.org/download-anti-malware-testfile/).
+EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}" + rb"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
+
+
+class Daemon:
+    """Answers what a real one answers, or else what it is told to: `answer` as it is, `None` for hanging up."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.asked = 0
+        self.largest = 0
+        self.answer: bytes | None = b""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked += 1
+        content = bytearray()
+        try:
+            assert await reader.readexactly(10) == b"zINSTREAM\0"
+            while length := int.from_bytes(await reader.readexactly(4), "big"):
+                self.largest = max(self.largest, length)
+                content += await reader.readexactly(length)
+            found = b"stream: Win.Test.EICAR_HDB-1 FOUND\0" if EICAR in content else b"stream: OK\0"
+            writer.write((self.answer or found) if self.answer is not None else b"")
+            await writer.drain()
+        except asyncio.IncompleteReadError:
+            pass  # the asker gave up
+        finally:
+            writer.close()
+
+    @asynccontextmanager
+    async def open(self, port: int = 0) -> AsyncIterator["Daemon"]:
+        """Listen on the port, or on a free one."""
+        async with await asyncio.start_server(self._serve, "127.0.0.1", port) as server:
+            self.port = server.sockets[0].getsockname()[1]
+            yield self
