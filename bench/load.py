@@ -57,7 +57,7 @@ class Wire(asyncio.Protocol):
             self.answered(head, body)
 
     def answered(self, head: bytes, body: bytes) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of client has its own
 
 
 def _length(head: bytes) -> int:

@@ -74,8 +74,8 @@ def file_status(root: File) -> FileStatus:
 
 
 def file_url(root: File, info: Info) -> str | None:
-    """A link to the file, good for five minutes; None before it was found clean."""
-    if root.cleared_at is None or root.infected_at:
+    """A link to the file, good for five minutes; None unless it is AVAILABLE."""
+    if root.status is not FileStatus.AVAILABLE:
         return None
     parts = info.context.parts
     return f"{parts.base_url}/downloads/{parts.guard.signer.sign(Purpose.DOWNLOAD, parts.clock.now(), file=root.pk)}"

@@ -290,7 +290,9 @@ class File(Node):
     uploaded_at: datetime | None = said("When it arrived, null until it has.")
     status: FileStatus = said("How far it has come.", files.file_status, needs=("uploaded_at", "cleared_at", "infected_at"))
     download_url: str | None = said(
-        "A link to it, good for five minutes; null unless AVAILABLE.", files.file_url, needs=("cleared_at", "infected_at")
+        "A link to it, good for five minutes; null unless AVAILABLE.",
+        files.file_url,
+        needs=("uploaded_at", "cleared_at", "infected_at"),
     )
 
 

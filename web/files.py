@@ -97,8 +97,8 @@ class _Desk:
         return Response(b"" if request.method == "HEAD" else document.pdf, headers=headers)
 
     async def _file(self, request: Request, key: int) -> Response:
-        file = await File.get_or_none(pk=key, cleared_at__not_isnull=True, infected_at=None)
-        if file is None or file.sha256 is None:
+        file = await File.get_or_none(pk=key)
+        if file is None or file.status is not FileStatus.AVAILABLE or file.sha256 is None:
             return not_found(request)
         headers = _headers(file.name, file.content_type, file.size, file.sha256)
         if request.method == "HEAD":

@@ -25,7 +25,7 @@ class Query:
 class Subscription:
     @strawberry.subscription
     async def told(self, after: int | None = None) -> Told:
-        raise NotImplementedError
+        raise NotImplementedError  # documents are only looked at
 
 
 ENGINE = Engine(strawberry.Schema(Query, subscription=Subscription)._schema)

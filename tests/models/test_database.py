@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 
 import pytest
 from tortoise.exceptions import OperationalError
@@ -39,8 +40,8 @@ async def test_a_transaction_that_was_cancelled_leaves_nothing(act: Act) -> None
 async def test_a_transaction_that_reads_first_outlasts_what_another_process_writes_meanwhile(db: str, act: Act) -> None:
     path = sqlite_path(db)
     if path is None:
-        return  # PostgreSQL locks rows
-    with sqlite3.connect(path, timeout=0, isolation_level=None) as other:
+        pytest.skip("PostgreSQL locks rows")
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
         async with act.transaction() as tx:
             assert not await Account.exists(using_db=tx.db)
             with pytest.raises(sqlite3.OperationalError, match="locked"):  # it has to wait for us, not we for it
@@ -55,10 +56,9 @@ async def test_a_transaction_that_reads_first_outlasts_what_another_process_writ
         other.execute("ROLLBACK")
         async with asyncio.timeout(10), act.transaction() as tx:  # the failed one holds nothing
             assert await Account.all().using_db(tx.db).count() == 1
-    other.close()
 
 
-async def test_a_transaction_cancelled_as_it_begins_leaves_none_open(act: Act) -> None:
+async def test_a_transaction_cancelled_as_it_begins_leaves_none_open(db: str, act: Act) -> None:
     async def begin() -> None:
         async with act.transaction():
             await asyncio.Event().wait()
@@ -70,6 +70,9 @@ async def test_a_transaction_cancelled_as_it_begins_leaves_none_open(act: Act) -
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        if path := sqlite_path(db):
+            with closing(sqlite3.connect(path, timeout=0)) as other:
+                other.execute("BEGIN IMMEDIATE")  # another process may write
         async with asyncio.timeout(10), act.transaction():
             pass
 
