@@ -1,7 +1,7 @@
 """The application: the parts of the house made once, the routes, and what runs while it serves."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,8 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from tortoise.exceptions import BaseORMException
 
-from auth.caller import Callers, closing
+from auth.caller import Callers, closing, nobody
+from auth.cookies import Cookies, from_ours
 from auth.guard import Guard
 from auth.sessions import stream
 from billing.gateway import Gateway
@@ -32,7 +33,7 @@ from mail.transport import transport
 from models.clock import Clock, SystemClock
 from models.database import connect, disconnect, pending_migrations
 from models.demonstration import offset
-from models.errors import Unauthenticated
+from models.errors import OriginRefused, Unauthenticated
 from models.scanner import scanner
 from models.sql import rows
 from models.store import FolderStore
@@ -81,13 +82,14 @@ class Peer:
     user_agent: str
     introspection: bool
     trusted_only: bool
+    by_cookie: bool
 
     @property
     def cost_limit(self) -> int:
         return cost_limit(self.viewer)
 
     def context(self) -> Context:
-        return Context(self.viewer, self.parts, self.address, self.user_agent)
+        return Context(self.viewer, self.parts, self.address, self.user_agent, by_cookie=self.by_cookie)
 
     def listen(self, sleeper: Sleeper) -> None:
         self.parts.hub.add(sleeper, *self._keys)
@@ -129,6 +131,7 @@ class House:
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self.settings, self.parts = settings, parts
         self.callers = Callers(parts.hub, parts.clock)
+        self._secure = settings.base_url.startswith("https://")
         try:
             self.engine = engine(settings.documents)
         except Unusable as error:
@@ -140,7 +143,7 @@ class House:
         """The ASGI application."""
         origins = Middleware(
             CORSMiddleware, allow_origins=sorted(self.settings.allowed_origins), allow_methods=["GET", "POST", "PUT"],
-            allow_headers=["authorization", "content-type", "accept-language"], max_age=600,
+            allow_headers=["authorization", "content-type", "accept-language"], allow_credentials=True, max_age=600,
         )  # fmt: skip
         front = Front(routes=self.routes(), lifespan=self.lifespan, middleware=[origins])
         front.graph, front.socket = self.graph, self.socket
@@ -156,6 +159,7 @@ class House:
             lambda context: cost_limit(context.viewer),
             lambda context: self.introspection(context.viewer),
             lambda context: self.trusted_only(context.viewer),
+            lambda context: context.cookies.headers(),
         )
 
     def routes(self) -> list[Any]:
@@ -173,26 +177,53 @@ class House:
         ]
 
     async def context(self, call: Call) -> Context:
-        """Who calls over HTTP. Raises Refused (401) for a token that does not work."""
-        language = call.header(b"accept-language")
+        """Who calls over HTTP. Raises Refused: 401 for a bearer token that does not work, 403 for cookies from elsewhere."""
+        language, token = call.header(b"accept-language"), bearer(call.header(b"authorization"))
+        cookies = self._cookies(call.header, call.header(b"cookie") if token is None else None)
         try:
-            viewer = await self._viewer(bearer(call.header(b"authorization")), language)
-        except Unauthenticated as error:
-            nobody = Context(await self._viewer(None, language), self.parts)
-            raise Refused(401, coded(error, nobody), {"WWW-Authenticate": "Bearer"}) from None
-        return Context(viewer, self.parts, address(call.scope), call.header(b"user-agent") or "")
+            viewer = await self._by_cookie(cookies, language) if cookies.any else await self._viewer(token, language)
+        except (Unauthenticated, OriginRefused) as error:
+            status, headers = (403, {}) if isinstance(error, OriginRefused) else (401, {"WWW-Authenticate": "Bearer"})
+            raise Refused(status, coded(error, Context(nobody(language), self.parts)), headers) from None
+        by_cookie = cookies.any and viewer.user is not None
+        return Context(
+            viewer, self.parts, address(call.scope), call.header(b"user-agent") or "", cookies=cookies, by_cookie=by_cookie
+        )
+
+    async def _by_cookie(self, cookies: Cookies, language: str | None) -> Viewer:
+        """Whom the cookies name. A browser can't leave out those that work no more, so with such one it is nobody.
+
+        Raises OriginRefused.
+        """
+        if not cookies.trusted:
+            raise OriginRefused
+        try:
+            return await self._viewer(cookies.access, language)
+        except Unauthenticated:
+            return nobody(language)
+
+    def _cookies(self, header: Callable[[bytes], str | None], given: str | None) -> Cookies:
+        return Cookies(given, secure=self._secure, trusted=lambda: from_ours(header, self.settings.allowed_origins))
 
     async def peer(self, payload: dict[str, Any] | None, websocket: WebSocket) -> Peer:
-        """Who calls over the websocket: the payload's `authorization`, else the handshake's. Raises Refused (4401)."""
+        """Who calls over the websocket: the payload's `authorization`, else the handshake's, else its cookies, which
+        count from a page of ours only. Raises Refused (4401)."""
         given = (payload or {}).get("authorization", (payload or {}).get("Authorization"))
-        header = given if isinstance(given, str) else websocket.headers.get("authorization")
+        token = bearer(given if isinstance(given, str) else websocket.headers.get("authorization"))
+        cookies = self._cookies(
+            lambda name: websocket.headers.get(name.decode()), websocket.headers.get("cookie") if token is None else None
+        )
+        by_cookie = cookies.any and cookies.trusted
         try:
-            viewer = await self._viewer(bearer(header), websocket.headers.get("accept-language"))
+            # No access cookie, but one to renew it: 4401 tells a page to do so, and not to go on as nobody.
+            viewer = await self._viewer(
+                (cookies.access or "") if by_cookie else token, websocket.headers.get("accept-language")
+            )
         except Unauthenticated:
             raise SocketRefused(4401, "Sign in again") from None
         return Peer(
             viewer, self.parts, address(websocket.scope), websocket.headers.get("user-agent", ""),
-            self.introspection(viewer), self.trusted_only(viewer),
+            self.introspection(viewer), self.trusted_only(viewer), by_cookie,
         )  # fmt: skip
 
     async def _viewer(self, token: str | None, language: str | None) -> Viewer:

@@ -2,7 +2,10 @@
 
 Both are 256 random bits; the database knows only their SHA-256. A refresh token works once. A second use means that two
 parties hold it, and nobody can say which is the thief: the whole session ends, as RFC 9700 (section 4.14.2) asks. There is
-no period of grace for two uses at once either, since that is what a theft looks like; a client renews in one place.
+no period of grace for two uses at once either, since that is what a theft looks like; a client renews in one place. The tabs
+of a browser can't, for they share their cookies: the second of two is told that all is done, and given nothing.
+
+However it is used, a session ends after its longest life, counted from the sign-in (OWASP ASVS 5, 7.3.2).
 
 Whatever changes how a person signs in locks the person's row first. So does the beginning of a session, which then looks
 whether its proof still holds: nobody who proved an old password gets in after the new one has ended all sessions.
@@ -27,6 +30,10 @@ from models.user import User
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
+# However much it is used. Staff read every customer's data: a working day, within the 24 hours of NIST 800-63B-4's AAL2.
+# Customers are asked every three months: an app that one looks into once a month must not sign its owner out each time.
+LONGEST_OF_STAFF, LONGEST = timedelta(hours=12), timedelta(days=90)
+SHARED = timedelta(seconds=10)  # how long a browser's tabs may overlap as they renew what they share
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,16 @@ class Tokens:
     refresh: str
     access_expires_at: datetime
     session: Session
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a client is told whose tokens went elsewhere: into cookies, or a moment ago to another tab of the browser."""
+
+    access_expires_at: datetime
+    session: Session
+    access: None = None
+    refresh: None = None
 
 
 def stream(session_id: int) -> str:
@@ -69,9 +86,7 @@ async def sign_in(user: User, account: Account | None, second_factor: bool, act:
         if account_id:
             await _still_member(tx, user, account_id)
         await require_unchanged(tx, user)
-        tokens = await _begun(
-            tx, user_id=user.pk, account_id=account_id, second_factor=second_factor, created_at=act.at, device=device
-        )
+        tokens = await _begun(tx, user, account_id=account_id, second_factor=second_factor, created_at=act.at, device=device)
         tx.audit(AuditAction.SESSION_SIGN_IN, tokens.session, by=user, second_factor=second_factor)
     return tokens
 
@@ -86,13 +101,19 @@ async def _still_member(tx: Transaction, user: User, account_id: int) -> None:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
 
 
-async def _begun(tx: Transaction, **facts: Any) -> Tokens:
-    access, until = random_token("cam_at_"), tx.act.at + ACCESS_LIFETIME
+async def _begun(tx: Transaction, user: User, created_at: datetime, **facts: Any) -> Tokens:
+    access = random_token("cam_at_")
     session = await Session.create(
-        using_db=tx.db, access_hash=hashed(access), access_expires_at=until, expires_at=tx.act.at + REFRESH_LIFETIME,
-        last_used_at=tx.act.at, **facts,
+        using_db=tx.db, user_id=user.pk, access_hash=hashed(access), created_at=created_at, last_used_at=tx.act.at,
+        **_ends(user, created_at, tx.act.at), **facts,
     )  # fmt: skip
-    return Tokens(access, await _refresh_token(tx, session), until, session)
+    return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
+
+
+def _ends(user: User, created_at: datetime, at: datetime) -> dict[str, datetime]:
+    """Until when a session counts that began then, and its access token, if both are renewed now."""
+    longest = created_at + (LONGEST if user.staff is None else LONGEST_OF_STAFF)
+    return {"access_expires_at": min(at + ACCESS_LIFETIME, longest), "expires_at": min(at + REFRESH_LIFETIME, longest)}
 
 
 async def switch(session: Session, account_id: int | None, act: Act) -> Tokens:
@@ -105,15 +126,14 @@ async def switch(session: Session, account_id: int | None, act: Act) -> Tokens:
     async with act.transaction() as tx:
         if account_id is None or not (await People.locked(tx, account_id)).of(session.user_id):
             raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
-        await holder(tx, session)
+        user = await holder(tx, session)
         old = await tx.locked(Session, session.pk)
         if not old.alive(act.at):
             raise Unauthenticated
         await _end(tx, Session.filter(pk=old.pk))
         tokens = await _begun(
-            tx, user_id=old.user_id, account_id=account_id, second_factor=old.second_factor, created_at=old.created_at,
-            device=old.device,
-        )  # fmt: skip
+            tx, user, account_id=account_id, second_factor=old.second_factor, created_at=old.created_at, device=old.device
+        )
         tx.audit(AuditAction.SESSION_SWITCH_ACCOUNT, tokens.session, second_factor=old.second_factor)
     return tokens
 
@@ -140,28 +160,64 @@ async def refresh(token: str, act: Act) -> Tokens:
     Of two uses at once one gets tokens, and they die with the session when the other one is seen.
     """
     async with act.transaction() as tx:
-        known = await RefreshToken.get_or_none(token_hash=hashed(token), using_db=tx.db)
+        known = await _known(tx, token)
         tokens = await _renewed(tx, known) if known else None
+        if known and tokens is None:
+            await _end_if_used(tx, known)
     if tokens is None:
         raise invalid("refreshToken")
     return tokens
 
 
+async def refresh_shared(token: str, act: Act) -> Tokens | Kept:
+    """The same, of a token that several tabs of a browser have in common: it may come again within SHARED.
+
+    Then the answer is that all is done, without tokens: by that a thief gains nothing, and one who came first is found out
+    when the browser renews the next time.
+    """
+    async with act.transaction() as tx:
+        known = await _known(tx, token)
+        renewed = await _renewed(tx, known) or await _just_renewed(tx, known) if known else None
+        if known and renewed is None:
+            await _end_if_used(tx, known)
+    if renewed is None:
+        raise invalid("refreshToken")
+    return renewed
+
+
+async def _known(tx: Transaction, token: str) -> RefreshToken | None:
+    """The token's row, locked until the transaction ends."""
+    found = RefreshToken.filter(token_hash=hashed(token)).using_db(tx.db).select_for_update()
+    return await found.first()
+
+
 async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
-    if not await RefreshToken.filter(pk=known.pk, used_at=None).using_db(tx.db).update(used_at=tx.act.at):
+    if known.used_at:
+        return None
+    await RefreshToken.filter(pk=known.pk).using_db(tx.db).update(used_at=tx.act.at)
+    session = await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).select_related("user").first()
+    if session is None:
+        return None
+    access, ends = random_token("cam_at_"), _ends(session.user, session.created_at, tx.act.at)
+    renewed = Session.filter(pk=session.pk, ended_at=None).using_db(tx.db)
+    if ends["expires_at"] <= tx.act.at or not await renewed.update(access_hash=hashed(access), last_used_at=tx.act.at, **ends):
+        return None
+    tx.touched[person(session.user_id)] = None
+    session = await Session.get(pk=session.pk, using_db=tx.db)
+    return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
+
+
+async def _just_renewed(tx: Transaction, known: RefreshToken) -> Kept | None:
+    session = await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).first()
+    if session is None or known.used_at is None or tx.act.at - known.used_at >= SHARED:
+        return None
+    return Kept(session.access_expires_at, session)
+
+
+async def _end_if_used(tx: Transaction, known: RefreshToken) -> None:
+    if known.used_at:
         for session in await _end(tx, Session.filter(pk=known.session_id)):
             tx.audit(AuditAction.SESSION_REFRESH_REUSED, session)
-        return None
-    access, until = random_token("cam_at_"), tx.act.at + ACCESS_LIFETIME
-    if not await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).exists():
-        return None
-    renewed = Session.filter(pk=known.session_id, ended_at=None).using_db(tx.db)
-    changes = {"access_hash": hashed(access), "access_expires_at": until, "expires_at": tx.act.at + REFRESH_LIFETIME}
-    if not await renewed.update(**changes, last_used_at=tx.act.at):
-        return None
-    session = await Session.get(pk=known.session_id, using_db=tx.db)
-    tx.touched[person(session.user_id)] = None
-    return Tokens(access, await _refresh_token(tx, session), until, session)
 
 
 async def sign_out(session: Session, act: Act) -> None:

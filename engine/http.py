@@ -5,14 +5,15 @@ variables, limits) is 400 in `application/graphql-response+json`, and 200 in `ap
 read errors from a 200 only. A malformed HTTP request is 4xx in both.
 
 An answer is encoded once, and compressed where the client takes that. BREACH, which reads a secret out of the sizes of
-compressed answers, needs an attacker's words and a victim's secret in one answer, asked for by the victim's browser: here
-no browser sends credentials by itself (bearer tokens, no cookies), and no page of another's can add them.
+compressed answers, needs an attacker's words and a victim's secret in one answer, asked for by the victim's browser. The
+application must not let another's page have that: its `context` refuses credentials that a browser sends by itself (cookies)
+unless a page of its own made the call.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -30,6 +31,7 @@ from engine.wire import dump
 
 __all__ = ["Call", "GraphQLEndpoint", "Refused"]
 
+Headers = Sequence[tuple[bytes, bytes]]
 PATIENCE = 0.2  # seconds before a running operation starts to watch whether its client is still there
 # Of 300 kB of invoices: 0.26 ms and 15 % at this level of isal, 1.4 ms and 16 % at zlib's fastest. A thread would not help:
 # isal holds the interpreter's lock, and the hop alone takes 0.1 ms.
@@ -51,7 +53,8 @@ class GraphQLEndpoint:
 
     `context` makes what resolvers get, and may raise `Refused`. `page` answers a browser that asks for no operation.
     From the context, `cost_limit` says what its caller may spend, `introspection` whether they may see the schema, and
-    `trusted_only` whether they are held to the engine's trusted documents.
+    `trusted_only` whether they are held to the engine's trusted documents. `headers` tells what the operation adds to the
+    answer's headers, such as cookies.
     """
 
     def __init__(
@@ -62,9 +65,11 @@ class GraphQLEndpoint:
         cost_limit: Callable[[Any], int | None] = lambda context: None,
         introspection: Callable[[Any], bool] = lambda context: True,
         trusted_only: Callable[[Any], bool] = lambda context: False,
+        headers: Callable[[Any], Headers] = lambda context: (),
     ) -> None:
         self.engine, self._context, self._page = engine, context, page
         self._cost_limit, self._introspection, self._trusted_only = cost_limit, introspection, trusted_only
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(scope, receive)
@@ -78,24 +83,25 @@ class GraphQLEndpoint:
             return
 
     async def _answer(self, call: Call, media_type: str | None, send: Send) -> None:
-        headers: dict[str, str] = {}
+        headers: Headers = ()
         try:
             if call.method not in {"GET", "POST"}:
                 raise refused(405, "GraphQL is served by GET and POST.", Allow="GET, POST")
             if media_type is None:
                 raise refused(406, f"The answer can be {RESPONSE} or {JSON}.")
-            body, status = await self._operate(call), 200
+            (body, headers), status = await self._operate(call), 200
         except Rejected as error:
             body, status = dump({"errors": error.errors}), 400 if media_type == RESPONSE else 200
         except Refused as error:
-            body, status, headers = dump({"errors": [error.error]}), error.status, error.headers
+            body, status = dump({"errors": [error.error]}), error.status
+            headers = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
         except ClientDisconnect:
             raise
         except Exception as error:
             body, status = dump({"errors": [internal(error)]}), 500
         await _send(send, status, media_type or RESPONSE, body, call, headers)
 
-    async def _operate(self, call: Call) -> bytes:
+    async def _operate(self, call: Call) -> tuple[bytes, Headers]:
         params = await read(call, self.engine.limits)
         context = await self._context(call)
         operation = self._prepare(params, context)
@@ -103,7 +109,7 @@ class GraphQLEndpoint:
             raise refused(405, f"Send a {operation.kind} by POST.", Allow="POST")
         with _WhileConnected(call.receive):
             result = await self.engine.execute(operation, context)
-        return dump(result)
+        return dump(result), self._headers(context)
 
     def _prepare(self, params: Params, context: Any) -> Operation:
         return self.engine.prepare(
@@ -152,13 +158,12 @@ def _asks(query_string: bytes) -> bool:
     return any(name in query_string for name in (b"query=", b"documentId=", b"extensions="))
 
 
-async def _send(send: Send, status: int, media_type: str, body: bytes, call: Call, extra: dict[str, str]) -> None:
+async def _send(send: Send, status: int, media_type: str, body: bytes, call: Call, extra: Headers) -> None:
     headers = HEADERS[media_type].copy()
     if len(body) >= gzip_from(call.header(b"accept-encoding")):
         body = isal_zlib.compress(body, LEVEL, GZIP)
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", b"%d" % len(body)))
-    if extra:
-        headers += [(name.lower().encode(), value.encode()) for name, value in extra.items()]
+    headers += extra
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -13,6 +13,7 @@ class ErrorCode(StrEnum):
     ALREADY_INVITED = "ALREADY_INVITED"
     ALREADY_MEMBER = "ALREADY_MEMBER"
     BLANK = "BLANK"
+    COOKIES_UNAVAILABLE = "COOKIES_UNAVAILABLE"
     CREDENTIALS_INVALID = "CREDENTIALS_INVALID"
     EMAIL_INVALID = "EMAIL_INVALID"
     EMAIL_UNVERIFIED = "EMAIL_UNVERIFIED"
@@ -64,6 +65,12 @@ class Forbidden(DomainError):
     """Somebody is signed in, but their role does not include the operation."""
 
     code = "FORBIDDEN"
+
+
+class OriginRefused(Forbidden):
+    """Cookies came with a call that no page of ours has sent, as far as the browser tells."""
+
+    code = "ORIGIN_REFUSED"
 
 
 class NotFound(DomainError):

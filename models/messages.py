@@ -18,6 +18,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "ALREADY_MEMBER": ("Cette personne fait déjà partie de l'entreprise.", "This person is a member of the company already."),
     "BLANK": ("Ce champ ne peut pas être vide.", "This field can't be empty."),
+    "COOKIES_UNAVAILABLE": (
+        "Une connexion websocket ne peut pas changer de cookies : envoyez cette requête par HTTP.",
+        "A websocket can't change cookies: send this request by HTTP.",
+    ),
     "CREDENTIALS_INVALID": (
         "Adresse e-mail ou mot de passe incorrect.",
         "The e-mail address or the password is wrong.",
@@ -85,6 +89,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "VALUE_INVALID": ("Cette valeur n'est pas valable.", "This value is not valid."),
     "UNAUTHENTICATED": ("Connectez-vous.", "Sign in."),
     "FORBIDDEN": ("Votre rôle ne le permet pas.", "Your role does not allow this."),
+    "ORIGIN_REFUSED": (
+        "Cet appel porte des cookies mais ne vient pas d'une page autorisée.",
+        "This call carries cookies but was not sent by a page that may.",
+    ),
     "BAD_USER_INPUT": (
         "L'argument {argument} n'est pas valable : {reason}.",
         "The argument {argument} is not valid: {reason}.",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Session(Model):
-    """One signed-in device. Ends by sign-out, expiry, or a refresh token used twice.
+    """One signed-in device. Ends by sign-out, expiry, or a refresh token used twice; whatever its use, after its longest life.
 
     last_used_at is noted when the session begins and when its tokens are renewed, which a client in use does every 15 minutes:
     no request costs a write. fresh_until is until when its person counts as having just proved who they are.

@@ -15,6 +15,7 @@ from engine import Engine
 from realtime.channel import Channels
 from realtime.connection import Connect, Connection, SocketLimits
 from realtime.conversation import Conversation
+from realtime.origins import ours
 from realtime.protocol import SUBPROTOCOL, Refused
 
 __all__ = ["Connect", "Connection", "Refused", "Socket", "SocketLimits"]
@@ -55,11 +56,8 @@ class Socket:
             await self._serve(Conversation(websocket, self._channels, self._connect, self._limits))
 
     def _knows_origin(self, headers: Headers) -> bool:
-        host = headers.get("host", "").lower()
-        return all(
-            origin in self._allowed_origins or (host != "" and origin.partition("://")[2].lower() == host)
-            for origin in headers.getlist("origin")  # none: not a browser
-        )
+        host = headers.get("host", "")
+        return all(ours(origin, host, self._allowed_origins) for origin in headers.getlist("origin"))  # none: not a browser
 
     async def _serve(self, conversation: Conversation) -> None:
         self._conversations.add(conversation)

@@ -7,6 +7,7 @@ from typing import Any
 
 import strawberry
 
+from auth.cookies import Cookies
 from auth.guard import Guard
 from billing.gateway import Gateway
 from billing.seller import Seller
@@ -77,6 +78,8 @@ class Context:
     parts: Parts
     peer: str = ""
     user_agent: str = ""
+    cookies: Cookies | None = None  # of a call by HTTP: over a websocket no answer sets any
+    by_cookie: bool = False  # whether the viewer is known by one
     loaders: Loaders = field(default_factory=Loaders)
 
     @property

@@ -4,6 +4,7 @@ from enum import Enum
 
 import strawberry
 
+from auth.cookies import TokenDelivery
 from models.account import Role
 from models.article import ArticleCategory, ArticleKind
 from models.audit import AuditAction
@@ -31,6 +32,14 @@ described(
     Locale,
     "A language that customers read.",
     {"FR": "French, which everything customers read exists in first.", "EN": "English, second everywhere."},
+)
+described(
+    TokenDelivery,
+    "Where the tokens of a session go.",
+    {
+        "BODY": "Into the answer, to be sent as `Authorization: Bearer ...`: for mobile and other clients that keep secrets.",
+        "COOKIE": "Into cookies that no script can read, and never into an answer: for pages in a browser.",
+    },
 )
 described(
     Segment,

@@ -7,10 +7,13 @@ from tortoise.queryset import QuerySet
 
 from auth import accounts, sessions
 from auth.accounts import SignUp
+from auth.cookies import Cookies, TokenDelivery
 from auth.devices import device_of
+from auth.tokens import invalid
 from mail import letters
 from models.account import Account, Membership
 from models.act import Transaction
+from models.errors import ErrorCode, OriginRefused, Refusal
 from models.user import User
 from models.viewer import Viewer
 from resolvers.context import Context, Info
@@ -61,23 +64,47 @@ async def verify_email(info: Info, input: EmailVerifyInput) -> bool:
 async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
     """Begin a session."""
     context = info.context
-    act = context.act()
+    act, cookies = context.act(), _cookies_for(context, input.deliver)
     user = await accounts.authenticate(
         act, context.parts.guard, email=input.email, password=input.password, code=input.code, peer=context.peer
     )
     chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
     account, device = await accounts.company_of(user, chosen), device_of(context.user_agent)
-    return {"tokens": await sessions.sign_in(user, account, user.second_factor, act, device), "user": user}
+    tokens = await sessions.sign_in(user, account, user.second_factor, act, device)
+    return {"tokens": cookies.keep(tokens, act.at) if cookies else tokens, "user": user}
+
+
+def _cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
+    """Where tokens go that are wanted in cookies. Raises COOKIES_UNAVAILABLE; OriginRefused for another's page."""
+    if deliver is TokenDelivery.BODY:
+        return None
+    if context.cookies is None:
+        raise Refusal(ErrorCode.COOKIES_UNAVAILABLE, "input", "deliver")
+    if not context.cookies.trusted:
+        raise OriginRefused
+    return context.cookies
 
 
 async def refresh(info: Info, input: SessionRefreshInput) -> Any:
-    """Go on with a session."""
-    return await sessions.refresh(input.refresh_token, info.context.act())
+    """Go on with a session. Tokens that came in a cookie go on in cookies."""
+    act, cookies = info.context.act(), info.context.cookies
+    if input.refresh_token is not None:
+        return await sessions.refresh(input.refresh_token, act)
+    if cookies is None or cookies.refresh is None:
+        raise invalid("refreshToken")
+    try:
+        return cookies.keep(await sessions.refresh_shared(cookies.refresh, act), act.at)
+    except Refusal:
+        cookies.clear()
+        raise
 
 
 async def sign_out(info: Info) -> bool:
     """End the session in use, its sockets included."""
-    await sessions.sign_out(info.context.session, info.context.act())
+    context = info.context
+    await sessions.sign_out(context.session, context.act())
+    if context.cookies and context.by_cookie:
+        context.cookies.clear()
     return True
 
 

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from auth.cookies import TokenDelivery
 from models.account import Role
 from models.locale import Locale
 from models.ticket import Category, Channel, TicketStatus
@@ -39,6 +40,9 @@ class SessionSignInInput:
     account_id: strawberry.ID | None = strawberry.field(
         default=None,
         description="The company to act for, of `Viewer.companies`; the one joined first unless told.",
+    )
+    deliver: TokenDelivery = strawberry.field(
+        default=TokenDelivery.BODY, description="Where the tokens go: in this answer, or in cookies, for pages in a browser."
     )
 
 
@@ -99,7 +103,11 @@ class AccountTransferOwnershipInput:
 
 @strawberry.input(description="The refresh token of a session.")
 class SessionRefreshInput:
-    refresh_token: str = strawberry.field(description="The latest one; each works once, a second use ends the session.")
+    refresh_token: str | None = strawberry.field(
+        default=None,
+        description="The latest one; each works once, a second use ends the session. Where the tokens are in cookies, none: "
+        "the next ones go there as well, and of several tabs of a browser that ask at once all may go on.",
+    )
 
 
 @strawberry.input(description="Fresh proof of who is signed in.")

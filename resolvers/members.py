@@ -11,6 +11,7 @@ from auth.invitations import Newcomer
 from mail import letters
 from models.account import Account, Membership, Role
 from models.act import Transaction
+from models.errors import ErrorCode, Refusal
 from models.invitation import Invitation
 from models.user import User
 from models.viewer import Viewer
@@ -94,11 +95,14 @@ async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -
     return account
 
 
-async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessions.Tokens:
+async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessions.Tokens | sessions.Kept:
     """Act for another company."""
-    session = info.context.viewer.session
-    assert session is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
-    return await sessions.switch(session, key_of(Account, input.account_id), info.context.act())
+    context = info.context
+    act, cookies = context.act(), context.cookies
+    if context.by_cookie and cookies is None:  # over a websocket, whose answers can't replace them
+        raise Refusal(ErrorCode.COOKIES_UNAVAILABLE)
+    tokens = await sessions.switch(context.session, key_of(Account, input.account_id), act)
+    return cookies.keep(tokens, act.at) if cookies and context.by_cookie else tokens
 
 
 def _company(context: Context) -> Account:

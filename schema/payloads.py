@@ -25,8 +25,13 @@ def errors() -> Any:
 
 @strawberry.type(description="What a new session is used with.")
 class SessionTokens:
-    access_token: str = said("Goes into the header `Authorization: Bearer ...`; good for minutes.", lambda root: root.access)
-    refresh_token: str = said("Gets the next pair by `sessionRefresh`; works once.", lambda root: root.refresh)
+    access_token: str | None = said(
+        "Goes into the header `Authorization: Bearer ...`; good for minutes. Null where it is in a cookie.",
+        lambda root: root.access,
+    )
+    refresh_token: str | None = said(
+        "Gets the next pair by `sessionRefresh`; works once. Null where it is in a cookie.", lambda root: root.refresh
+    )
     access_expires_at: datetime = said("When the access token ends.")
 
 

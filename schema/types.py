@@ -183,6 +183,9 @@ class Session:
         "When its tokens were last renewed, which happens every 15 minutes or so while it is in use.",
         lambda root: root.last_used_at or root.created_at,
     )
+    expires_at: datetime = said(
+        "When it ends unless it is used before. However it is used, it ends after its longest life: 90 days, of staff 12 hours."
+    )
     device: str | None = said("What it looked like when it was signed in, such as `Firefox, Windows`; null for nothing known.")
     current: bool = seen(access.current, description="Whether it is the one that asks.", needs=("id",))
 

@@ -8,10 +8,16 @@ import httpx
 import pytest
 
 from app import create_app
+from auth.passwords import Passwords
 from models.act import Act
+from models.clock import SystemClock
 from models.database import connect, disconnect, migrated
+from models.user import User
 from settings import Settings, read
+from tests.clients.people import PASSWORD
 from tests.story.house import SECRET_KEY
+
+PAUL = "paul@boulangerie.example"
 
 
 def settings_of(url: str, folder: Path) -> Settings:
@@ -25,8 +31,8 @@ async def http(database_url: str, tmp_path: Path) -> AsyncIterator[httpx.AsyncCl
         yield client
 
 
-def _client(app: object) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://camcha.example")  # type: ignore[arg-type] # an ASGI app
+def _client(app: object, url: str = "http://camcha.example") -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=url)  # type: ignore[arg-type] # an ASGI app
 
 
 async def test_alive_and_ready(http: httpx.AsyncClient) -> None:
@@ -74,7 +80,39 @@ async def test_other_origins_are_allowed_by_setting_only(database_url: str, tmp_
         ours = await client.options("/uploads/x", headers={"Origin": "https://app.camcha.example", **asked})
         others = await client.options("/uploads/x", headers={"Origin": "https://evil.example", **asked})
     assert ours.headers["access-control-allow-origin"] == "https://app.camcha.example"
+    assert ours.headers["access-control-allow-credentials"] == "true"
     assert "access-control-allow-origin" not in others.headers
+
+
+async def test_over_https_cookies_are_of_this_host_alone(database_url: str, tmp_path: Path) -> None:
+    """P4.3: a page of a subdomain that may call keeps its session in cookies that no other host could have set."""
+    app_page = "https://app.camcha.example"
+    environ = {
+        "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
+        "CAMCHA_BASE_URL": "https://api.camcha.example", "CAMCHA_ALLOWED_ORIGINS": app_page,
+    }  # fmt: skip
+    app = create_app(read(environ))
+    query = f"""mutation {{ sessionSignIn(input: {{email: "{PAUL}", password: "{PASSWORD}", deliver: COOKIE}}) {{
+        session {{ accessToken }} userErrors {{ code }} }} }}"""
+    async with app.router.lifespan_context(app):
+        passwords, at = Passwords(), SystemClock().now()
+        password_hash = await passwords.hash(PASSWORD)
+        passwords.close()
+        await User.create(email=PAUL, name="Paul", password_hash=password_hash, created_at=at, email_verified_at=at)
+        async with _client(app, "https://api.camcha.example") as client:
+            answer = await client.post("/graphql", json={"query": query}, headers={"Origin": app_page})
+            assert answer.json()["data"]["sessionSignIn"] == {"session": {"accessToken": None}, "userErrors": []}
+            assert answer.headers["access-control-allow-origin"] == app_page
+            for header in answer.headers.get_list("set-cookie"):
+                assert header.startswith("__Host-camcha_")
+                assert "; Path=/; " in header
+                assert header.endswith("; HttpOnly; SameSite=Strict; Secure")
+            who = await client.post("/graphql", json={"query": "{ viewer { user { email } } }"}, headers={"Origin": app_page})
+            assert who.json()["data"]["viewer"]["user"]["email"] == PAUL
+            plain = {"Cookie": f"camcha_access={client.cookies['__Host-camcha_access']}", "Origin": app_page}
+            client.cookies.clear()
+            tossed = await client.post("/graphql", json={"query": "{ viewer { locale } }"}, headers=plain)
+            assert tossed.json()["data"]["viewer"] is None  # without the prefix, another host of the site may have set it
 
 
 async def test_the_cost_is_told_before_and_after(http: httpx.AsyncClient) -> None:

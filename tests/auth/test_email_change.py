@@ -334,8 +334,9 @@ class TestEdges:
         self, agent: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
-        secret, _, tokens = await enrolled(agent)
+        secret, *_ = await enrolled(agent)
         clock.advance(timedelta(days=7))
+        tokens = await sign_in(agent, None, True, now())
         await step_up(now(), guard, tokens.session, password=PASSWORD, code=code_of(secret, now()))
         await ask(tokens)
         assert await confirm(post.new_token) is True

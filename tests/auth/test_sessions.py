@@ -9,7 +9,20 @@ import pytest
 
 from auth.accounts import company_of
 from auth.caller import closing, seat, still_held, still_valid, viewer_of
-from auth.sessions import Tokens, end_all, end_others, refresh, sign_in, sign_out, switch
+from auth.sessions import (
+    LONGEST,
+    LONGEST_OF_STAFF,
+    SHARED,
+    Kept,
+    Tokens,
+    end_all,
+    end_others,
+    refresh,
+    refresh_shared,
+    sign_in,
+    sign_out,
+    switch,
+)
 from models.account import Account, Membership, Role
 from models.act import Act
 from models.errors import Refusal, Unauthenticated
@@ -307,3 +320,73 @@ async def test_a_session_that_ended_ends_no_others(owner: User, now: "Now") -> N
     with pytest.raises(Unauthenticated):
         await end_others(ended.session, now())
     assert await still_valid([kept.session.pk], now().at) == {kept.session.pk}
+
+
+@pytest.mark.parametrize("role", ["customer", "staff"])
+async def test_p4_3_a_session_in_use_all_the_time_ends_after_its_longest_life(
+    role: str, owner: User, agent: User, now: "Now", clock: "MovableClock"
+) -> None:
+    """OWASP ASVS 5, 7.3.2: renewed as often as one likes, it ends to the second."""
+    longest, user = (LONGEST_OF_STAFF, agent) if role == "staff" else (LONGEST, owner)
+    began, tokens = now().at, await sign_in(user, await company_of(user), True, now())
+    step = (longest - timedelta(seconds=1)) / 5
+    for _ in range(5):
+        clock.advance(step)
+        tokens = await refresh(tokens.refresh, now())
+    assert (tokens.access_expires_at, tokens.session.expires_at) == (began + longest, began + longest)
+    viewer = await viewer_of(tokens.access, now().at)
+    assert viewer.user == user
+    assert await closing(viewer, now().at) is None
+    clock.advance(timedelta(seconds=1))
+    assert await closing(viewer, now().at) == 4401
+    with pytest.raises(Unauthenticated):
+        await viewer_of(tokens.access, now().at)
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(tokens.refresh, now())
+
+
+async def test_switching_companies_gains_no_time(owner: User, now: "Now", clock: "MovableClock") -> None:
+    other = await Account.create(legal_name="Autre", siren="732829320", created_at=now().at)
+    await Membership.create(user=owner, account=other, role=Role.OWNER, created_at=now().at)
+    began, tokens = now().at, await signed_in(owner, now)
+    clock.advance(timedelta(days=29))
+    tokens = await refresh(tokens.refresh, now())
+    clock.advance(timedelta(days=29))
+    tokens = await refresh(tokens.refresh, now())
+    clock.advance(timedelta(days=29))
+    switched = await switch((await refresh(tokens.refresh, now())).session, other.pk, now())
+    assert switched.session.expires_at == began + LONGEST
+
+
+async def test_of_two_tabs_that_renew_at_once_both_go_on(owner: User, now: "Now", clock: "MovableClock") -> None:
+    """The second gets no tokens: those are in the cookies that the first one's answer has set."""
+    first = await signed_in(owner, now)
+    renewed, told = await asyncio.gather(refresh_shared(first.refresh, now()), refresh_shared(first.refresh, now()))
+    if isinstance(renewed, Kept):
+        renewed, told = told, renewed
+    assert isinstance(renewed, Tokens)
+    assert told == Kept(renewed.access_expires_at, renewed.session)
+    clock.advance(SHARED - timedelta(microseconds=1))
+    assert await refresh_shared(first.refresh, now()) == told
+    assert (await viewer_of(renewed.access, now().at)).user == owner
+    clock.advance(timedelta(microseconds=1))
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh_shared(first.refresh, now())
+    assert await still_valid([first.session.pk], now().at) == set()
+
+
+async def test_no_tab_is_told_that_an_ended_session_goes_on(owner: User, now: "Now") -> None:
+    first = await signed_in(owner, now)
+    renewed = await refresh_shared(first.refresh, now())
+    await sign_out(renewed.session, now())
+    for token in (first.refresh, "cam_rt_unknown"):
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await refresh_shared(token, now())
+
+
+async def test_a_bearer_token_has_no_period_of_grace(owner: User, now: "Now") -> None:
+    first = await signed_in(owner, now)
+    await refresh(first.refresh, now())
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await refresh(first.refresh, now())
+    assert await still_valid([first.session.pk], now().at) == set()

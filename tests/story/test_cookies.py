@@ -1,0 +1,295 @@
+"""Signed in by cookies, as pages in a browser are, over real HTTP and websockets, on SQLite and on PostgreSQL.
+
+No script and no answer ever has a token, no other site's page can use them, and ending the session closes its sockets, in
+other processes too. Promise P4.3.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
+
+from tests.clients.people import PASSWORD, customer
+from tests.story.house import Server, served
+
+PAUL = "paul@boulangerie.example"
+SIGN_IN = """mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) {
+    session { accessToken refreshToken accessExpiresAt } user { email } userErrors { code field } } }"""
+REFRESH = """mutation { sessionRefresh(input: {}) {
+    session { accessToken refreshToken accessExpiresAt } userErrors { code field } } }"""
+WHO = "{ viewer { user { email } account { id } } }"
+OPEN = """mutation { ticketOpen(input: {channel: CHAT, subject: "x", body: "x", idempotencyKey: "x"}) {
+    ticket { id } userErrors { code } } }"""
+TICKETS = "{ tickets { nodes { id } } }"
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+    with served(database_url, tmp_path) as running:
+        yield running
+
+
+class Browser:
+    """One that keeps cookies and says whose page calls."""
+
+    def __init__(self, server: Server, http: httpx.AsyncClient) -> None:
+        self.server, self.http = server, http
+
+    async def post(self, query: str, origin: str | None = None, **variables: Any) -> httpx.Response:
+        """From a page of the server's own, unless told. An empty origin is none."""
+        headers = {} if origin == "" else {"Origin": origin or self.server.url}
+        return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+
+    async def data(self, query: str, **variables: Any) -> Any:
+        answer = (await self.post(query, **variables)).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    async def sign_in(self, **more: Any) -> httpx.Response:
+        given = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE", **more}
+        answer = await self.post(SIGN_IN, i=given)
+        assert answer.json()["data"]["sessionSignIn"]["userErrors"] == [], answer.text
+        return answer
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        return {cookie.name: str(cookie.value) for cookie in self.http.cookies.jar}
+
+    @asynccontextmanager
+    async def socket(self, origin: str | None = None, **changed: str) -> AsyncIterator[ClientConnection]:
+        """A websocket opened by a page, with the browser's cookies and no payload."""
+        cookies = "; ".join(f"{name}={value}" for name, value in {**self.cookies, **changed}.items() if value)
+        url = self.server.url.replace("http", "ws") + "/graphql"
+        async with connect(
+            url, subprotocols=[Subprotocol("graphql-transport-ws")], additional_headers={"Cookie": cookies},
+            origin=None if origin == "" else Origin(origin or self.server.url),
+        ) as websocket:  # fmt: skip
+            await websocket.send('{"type": "connection_init"}')
+            yield websocket
+
+
+async def ask(websocket: ClientConnection, query: str, **variables: Any) -> Any:
+    """The answer of one operation over a websocket."""
+    payload = {"query": query, "variables": variables}
+    await websocket.send(orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode())
+    while (message := orjson.loads(await websocket.recv()))["type"] != "next":
+        assert message["type"] in ("connection_ack", "complete", "ping"), message
+    return message["payload"]
+
+
+@pytest.fixture
+async def browser(server: Server) -> AsyncIterator[Browser]:
+    """Paul's, not signed in."""
+    await customer(server, PAUL)
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+        yield Browser(server, http)
+
+
+async def test_the_story(server: Server, browser: Browser) -> None:
+    await signing_in_keeps_tokens_out_of_sight(browser)
+    await two_tabs_renew_at_once(browser)
+    await a_socket_is_opened_by_the_cookie(browser)
+    await signing_out_clears_the_cookies_and_closes_the_sockets(browser)
+    assert "cam_" not in server.log
+
+
+async def signing_in_keeps_tokens_out_of_sight(browser: Browser) -> None:
+    answer = await browser.sign_in()
+    said = answer.json()["data"]["sessionSignIn"]
+    assert (said["session"]["accessToken"], said["session"]["refreshToken"]) == (None, None)
+    assert "cam_" not in answer.text
+    assert sorted(browser.cookies) == ["camcha_access", "camcha_refresh"]
+    for header in answer.headers.get_list("set-cookie"):
+        assert header.endswith("; HttpOnly; SameSite=Strict")
+        assert "; Path=/; " in header
+        assert "Domain" not in header
+    assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+
+
+async def two_tabs_renew_at_once(browser: Browser) -> None:
+    """Both go on, and what was renewed is in the cookies of one answer only."""
+    before = browser.cookies
+    answers = await asyncio.gather(browser.post(REFRESH), browser.post(REFRESH))
+    assert [answer.json()["data"]["sessionRefresh"]["userErrors"] for answer in answers] == [[], []]
+    assert "cam_" not in "".join(answer.text for answer in answers)
+    assert sorted(len(answer.headers.get_list("set-cookie")) for answer in answers) == [0, 2]
+    assert browser.cookies.keys() == before.keys()
+    assert set(browser.cookies.values()).isdisjoint(before.values())
+    assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+
+
+async def a_socket_is_opened_by_the_cookie(browser: Browser) -> None:
+    async with browser.socket() as websocket:
+        assert (await ask(websocket, WHO))["data"]["viewer"]["user"]["email"] == PAUL
+
+
+async def signing_out_clears_the_cookies_and_closes_the_sockets(browser: Browser) -> None:
+    async with browser.socket() as websocket:
+        await ask(websocket, WHO)
+        since = time.monotonic()
+        assert await browser.data("mutation { sessionSignOut { signedOut } }") == {"sessionSignOut": {"signedOut": True}}
+        assert await code_at_the_end(websocket) == 4401
+        assert time.monotonic() - since < 2
+    assert browser.cookies == {}
+    assert (await browser.data(WHO))["viewer"] is None
+
+
+async def code_at_the_end(websocket: ClientConnection) -> int | None:
+    await asyncio.wait_for(websocket.wait_closed(), 2)
+    return websocket.close_code
+
+
+@pytest.mark.parametrize("origin", ["", "https://evil.example", "null", "http://127.0.0.1:1"])
+async def test_no_other_page_can_use_them(browser: Browser, origin: str) -> None:
+    """Neither read nor change anything, nor sign anybody in; a client that says no origin isn't a browser."""
+    await browser.sign_in()
+    for query in (WHO, OPEN, REFRESH, "mutation { sessionSignOut { signedOut } }"):
+        answer = await browser.post(query, origin=origin)
+        assert answer.status_code == 403
+        assert answer.json()["errors"][0]["extensions"]["code"] == "ORIGIN_REFUSED"
+    by_get = await browser.http.get("/graphql", params={"query": WHO}, headers={"Origin": origin} if origin else {})
+    assert by_get.status_code == 403
+    assert (await browser.data(TICKETS))["tickets"]["nodes"] == []
+    browser.http.cookies.clear()
+    given = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE"}
+    signed_in = await browser.post(SIGN_IN, origin=origin, i=given)
+    assert "set-cookie" not in signed_in.headers
+    assert signed_in.json()["errors"][0]["extensions"]["code"] == "ORIGIN_REFUSED"
+
+
+async def test_no_form_of_another_page_is_understood(browser: Browser) -> None:
+    """What a page may send anywhere without asking first is no GraphQL request, cookies or not."""
+    await browser.sign_in()
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = await browser.http.post(
+            "/graphql", content=orjson.dumps({"query": OPEN}), headers={"Origin": browser.server.url, "Content-Type": kind}
+        )
+        assert answer.status_code == 415
+    by_get = await browser.http.get("/graphql", params={"query": OPEN}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert by_get.status_code == 405
+    assert (await browser.data(TICKETS))["tickets"]["nodes"] == []
+
+
+async def test_a_page_of_ours_may_read_by_get(browser: Browser) -> None:
+    """Where browsers send no Origin, they say that the page is of the same origin."""
+    await browser.sign_in()
+    told = await browser.http.get("/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert told.json()["data"]["viewer"]["user"]["email"] == PAUL
+    for site in ("same-site", "cross-site", "none"):
+        refused = await browser.http.get("/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": site})
+        assert refused.status_code == 403
+
+
+async def test_no_other_page_opens_a_socket(browser: Browser) -> None:
+    """Cross-site websocket hijacking (OWASP ASVS 5, 4.4.2): a browser always says the page's origin."""
+    await browser.sign_in()
+    for origin in ("https://evil.example", "null"):
+        with pytest.raises(InvalidStatus) as refused:
+            async with browser.socket(origin):
+                pass
+        assert refused.value.response.status_code == 403
+    async with browser.socket(origin="") as websocket:  # no browser: its cookies don't count
+        assert (await ask(websocket, WHO))["data"]["viewer"] is None
+
+
+async def test_a_socket_without_a_good_access_cookie_must_renew_first(browser: Browser) -> None:
+    await browser.sign_in()
+    for changed in ({"camcha_access": "cam_at_old"}, {"camcha_access": ""}):
+        async with browser.socket(None, **changed) as websocket:
+            assert await code_at_the_end(websocket) == 4401
+
+
+async def test_over_a_socket_no_cookie_changes_and_no_token_comes_out(browser: Browser) -> None:
+    await browser.sign_in()
+    account = (await browser.data(WHO))["viewer"]["account"]["id"]
+    switch = f"""mutation {{ sessionSwitchAccount(input: {{accountId: "{account}"}}) {{
+        session {{ accessToken }} userErrors {{ code }} }} }}"""
+    given = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE"}
+    async with browser.socket() as websocket:
+        switched = (await ask(websocket, switch))["data"]["sessionSwitchAccount"]
+        signed_in = (await ask(websocket, SIGN_IN, i=given))["data"]["sessionSignIn"]
+        renewed = (await ask(websocket, REFRESH))["data"]["sessionRefresh"]
+    assert switched == {"session": None, "userErrors": [{"code": "COOKIES_UNAVAILABLE"}]}
+    assert signed_in["userErrors"] == [{"code": "COOKIES_UNAVAILABLE", "field": ["input", "deliver"]}]
+    assert renewed["userErrors"] == [{"code": "TOKEN_INVALID", "field": ["input", "refreshToken"]}]
+    assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+
+
+async def test_switching_puts_the_next_tokens_into_cookies(browser: Browser) -> None:
+    await browser.sign_in()
+    before, account = browser.cookies, (await browser.data(WHO))["viewer"]["account"]["id"]
+    switch = f"""mutation {{ sessionSwitchAccount(input: {{accountId: "{account}"}}) {{
+        session {{ accessToken refreshToken }} userErrors {{ code }} }} }}"""
+    switched = (await browser.data(switch))["sessionSwitchAccount"]
+    assert switched == {"session": {"accessToken": None, "refreshToken": None}, "userErrors": []}
+    assert set(browser.cookies.values()).isdisjoint(before.values())
+    assert (await browser.data(WHO))["viewer"]["account"]["id"] == account
+
+
+async def test_cookies_that_work_no_more_hinder_nobody(browser: Browser) -> None:
+    """A browser sends them whatever page asks: public queries and the next sign-in work, a renewal clears them."""
+    await browser.sign_in()
+    stale = browser.cookies
+    await browser.data("mutation { sessionSignOut { signedOut } }")
+    for name, value in stale.items():
+        browser.http.cookies.set(name, value, domain="127.0.0.1", path="/")
+    assert (await browser.data("{ viewer { locale } offers { nodes { slug } } }"))["offers"]["nodes"] != []
+    renewed = await browser.post(REFRESH)
+    assert renewed.json()["data"]["sessionRefresh"]["userErrors"][0]["code"] == "TOKEN_INVALID"
+    assert browser.cookies == {}
+    await browser.sign_in()
+    assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
+
+
+async def test_a_bearer_token_counts_before_cookies(browser: Browser) -> None:
+    """And then wants no origin: no page of another's can add it."""
+    await browser.sign_in()
+    marie = await customer(browser.server, "marie@fleurs.example", "732829320")
+    headers = {"Authorization": f"Bearer {marie.token}"}
+    told = await browser.http.post("/graphql", json={"query": WHO}, headers=headers)
+    assert told.json()["data"]["viewer"]["user"]["email"] == "marie@fleurs.example"
+    wrong = await browser.http.post("/graphql", json={"query": WHO}, headers={"Authorization": "Bearer x"})
+    assert wrong.status_code == 401
+
+
+async def test_in_another_process_the_socket_closes_as_well(database_url: str, tmp_path: Path) -> None:
+    """Two processes on one PostgreSQL; SQLite serves one."""
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite serves one process")
+    (tmp_path / "second").mkdir()
+    with served(database_url, tmp_path) as first, served(database_url, tmp_path / "second") as second:
+        await customer(first, PAUL)
+        async with httpx.AsyncClient(base_url=first.url, timeout=30) as http:
+            here = Browser(first, http)
+            await here.sign_in()
+            async with Browser(second, http).socket() as websocket:
+                assert (await ask(websocket, WHO))["data"]["viewer"]["user"]["email"] == PAUL
+                since = time.monotonic()
+                await here.data("mutation { sessionSignOut { signedOut } }")
+                assert await code_at_the_end(websocket) == 4401
+                assert time.monotonic() - since < 2
+
+
+async def test_a_real_browser_keeps_them_from_scripts_and_from_other_pages(browser: Browser) -> None:
+    """Chromium: on a page of ours, then on one of the same site but another origin, which SameSite alone would not stop."""
+    command = ["node", str(HERE / "cookies.mjs"), browser.server.url, PAUL, PASSWORD]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    output, errors = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode == 0, errors.decode()
+    seen = json.loads(output)
+    assert seen == {
+        "scripts": "", "kept": ["camcha_access", "camcha_refresh"], "who": PAUL, "socket": PAUL,
+        "elsewhere": {"read": "refused", "blind": "sent", "socket": "refused"}, "tickets": 0, "after": PAUL,
+    }  # fmt: skip
