@@ -22,6 +22,7 @@ from tortoise.exceptions import BaseORMException
 from auth.caller import Callers, closing, nobody
 from auth.cookies import Cookies, from_ours
 from auth.guard import Guard
+from auth.passkeys import RelyingParty
 from auth.sessions import stream
 from billing.gateway import Gateway
 from billing.sandbox import Sandbox
@@ -63,7 +64,7 @@ def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway 
         clock=clock,
         hub=hub,
         presence=Presence(hub, clock),
-        guard=Guard.of(settings.secret_key, clock),
+        guard=Guard.of(settings.secret_key, clock, RelyingParty.of(settings.base_url, settings.allowed_origins)),
         gateway=gateway or Sandbox(settings.base_url),
         seller=seller(settings.seller),
         base_url=settings.base_url,

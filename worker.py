@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from auth import passkeys
 from auth.caller import end_sockets
 from auth.invitations import forget
 from billing.checkout import Till, reconcile
@@ -41,6 +42,7 @@ def jobs(parts: Parts, settings: Settings, transport: Transport, vault: Vault) -
         Job("letters", 1, lambda: deliver_due(transport, clock.now(), sender=settings.mail_sender)),
         Job("payments", 15, lambda: reconcile(Act(None, clock.now(), parts.hub), till)),
         Job("quarantine", 15, lambda: examine_waiting(Act(None, clock.now(), parts.hub), vault)),
+        Job("challenges", 600, lambda: passkeys.expire(Act(None, clock.now(), parts.hub))),
         Job("invitations", 3_600, lambda: forget(clock.now())),
         Job("streams", SWEEP_SECONDS, parts.hub.sweep),
         Job("audit", 3_600, lambda: expire(Act(None, clock.now(), parts.hub))),

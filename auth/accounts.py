@@ -7,7 +7,7 @@ from datetime import datetime
 from email_validator import EmailNotValidError, validate_email
 from tortoise.exceptions import IntegrityError
 
-from auth import throttle
+from auth import passkeys, throttle
 from auth.guard import Guard
 from auth.proof import require_second_factor
 from auth.sessions import person
@@ -127,17 +127,20 @@ async def verify_email(act: Act, guard: Guard, token: str) -> User:
     return user
 
 
-async def authenticate(act: Act, guard: Guard, *, email: str, password: str, code: str | None, peer: str) -> User:
+async def authenticate(
+    act: Act, guard: Guard, *, email: str, password: str, code: str | None, peer: str, passkey: str | None = None
+) -> User:
     """The person whose password, and second factor if they have one, these are. `peer` is the caller's network address.
 
-    `code` is a one-time or a recovery code. Raises CREDENTIALS_INVALID for an unknown address and a wrong password alike;
-    only after the right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID; Throttled.
+    `code` is a one-time or a recovery code, `passkey` a passkey's answer in its place. Raises CREDENTIALS_INVALID for an
+    unknown address and a wrong password alike; only after the right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED,
+    SECOND_FACTOR_INVALID and PASSKEY_INVALID; Throttled.
     """
     keys = throttle.pair(email, peer), *throttle.broad(email, peer)
     await guard.throttle.attempt(*keys)
     user = await _known(address(email))
     try:
-        return await _proved(act, guard, user, keys, password, code)
+        return await _proved(act, guard, user, keys, password, code, passkey)
     except Refusal as refusal:
         await _note_failure(act, user, refusal)
         raise
@@ -150,13 +153,33 @@ async def _note_failure(act: Act, user: User | None, refusal: Refusal) -> None:
 
 
 async def _proved(
-    act: Act, guard: Guard, user: User | None, keys: tuple[throttle.Key, ...], password: str, code: str | None
-) -> User:
+    act: Act, guard: Guard, user: User | None, keys: tuple[throttle.Key, ...], password: str, code: str | None,
+    passkey: str | None,
+) -> User:  # fmt: skip
     user = await _by_password(act, guard, user, keys, password)
     if user.email_verified_at is None:
         raise Refusal(ErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
-        await require_second_factor(act, guard, user, code)
+        await require_second_factor(act, guard, user, code, passkey)
+    return user
+
+
+async def authenticate_by_passkey(act: Act, guard: Guard, *, passkey: str, peer: str) -> User:
+    """The person whose passkey's answer this is: it stands for both factors. `peer` is the caller's network address.
+
+    Raises PASSKEY_INVALID, EMAIL_UNVERIFIED; Throttled.
+    """
+    counted = throttle.key(throttle.PASSKEY, throttle.network_of(peer))
+    await guard.throttle.attempt(counted)
+    user = None
+    try:
+        user = await passkeys.owner(act, guard.party, passkey)
+        if user.email_verified_at is None:
+            raise Refusal(ErrorCode.EMAIL_UNVERIFIED)
+    except Refusal as refusal:
+        await _note_failure(act, user, refusal)
+        raise
+    await guard.throttle.take_back(counted)
     return user
 
 

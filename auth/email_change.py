@@ -76,7 +76,7 @@ async def _wished(tx: Transaction, user: User, session: Session, email: str) -> 
 
 
 def _settled(user: User, tx: Transaction) -> bool:
-    return user.totp_confirmed_at is not None and user.totp_confirmed_at <= tx.act.at - SETTLED
+    return user.second_factor_at is not None and user.second_factor_at <= tx.act.at - SETTLED
 
 
 async def confirm(act: Act, notice: Notice, token: str) -> bool:

@@ -1,29 +1,39 @@
-"""Setting up the second factor: a seed is shown, a first code proves that it arrived, recovery codes are handed out.
+"""A person's authenticators: how they come, go and are named.
 
-Moving to another authenticator goes the same way: the new seed waits beside the one in force until its first code comes. Once
-there is a second factor, every change of it wants fresh proof (`auth/freshness.py`). A letter tells of each change.
+An app is set up by a seed that is shown, and counts once its first code proves that it arrived. A passkey comes with its own
+proof (auth/passkeys.py). The first of them turns the second factor on and brings recovery codes, the last to go turns it off.
+Once it is on, every change of it wants fresh proof (`auth/freshness.py`). A letter tells of each change.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from auth import sessions, throttle, totp
+from tortoise.exceptions import IntegrityError
+from tortoise.queryset import QuerySet
+
+from auth import passkeys, sessions, throttle, totp
 from auth.freshness import is_fresh, require_fresh
 from auth.guard import Guard
 from auth.proof import require_password
 from models.access import void_links
 from models.act import Act, Transaction
 from models.audit import AuditAction
-from models.errors import ErrorCode, Forbidden, Refusal
+from models.authenticator import MOST, Authenticator, AuthenticatorKind
+from models.errors import ErrorCode, Refusal
 from models.session import Session
+from models.text import line
 from models.user import RecoveryCode, User
+
+NAME_LENGTH = 60
 
 
 class Change(StrEnum):
     """What happened to a second factor, as the letter about it (`Notice`) says."""
 
     ON = "ON"
-    MOVED = "MOVED"
+    ADDED = "ADDED"
+    REMOVED = "REMOVED"
     OFF = "OFF"
     CODES = "CODES"
 
@@ -31,27 +41,59 @@ class Change(StrEnum):
 Notice = Callable[[Transaction, User, Change], Awaitable[object]]
 
 
-async def begin_totp(act: Act, guard: Guard, session: Session, password: str) -> str:
-    """A new seed for the person's authenticator, in force only once confirmed. The password is asked for again.
+@dataclass(frozen=True)
+class Enrolled:
+    """An authenticator that counts from now on. The first one brings recovery codes, shown this once."""
 
-    Raises CREDENTIALS_INVALID, STEP_UP_REQUIRED when there is an authenticator already; Throttled.
+    authenticator: Authenticator
+    recovery_codes: list[str] | None = field(repr=False, default=None)
+
+
+def named(text: str | None, otherwise: str) -> str:
+    """The name of an authenticator as it is stored. Raises BLANK, TOO_LONG."""
+    return otherwise if text is None else line(text, "name", NAME_LENGTH)
+
+
+async def begin_totp(act: Act, guard: Guard, session: Session, password: str, name: str | None = None) -> str:
+    """A seed for another app of the person's, which counts only once confirmed. The password is asked for again.
+
+    Raises CREDENTIALS_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED when the second factor is on already; Throttled.
     """
-    user = await User.get(pk=session.user_id)
+    user, name = await User.get(pk=session.user_id), named(name, totp.NAME)
     await require_password(act, guard, user, password)
     if user.second_factor:
         await require_fresh(act, session)
     secret = totp.new_secret()
     async with act.transaction() as tx:
-        await User.filter(pk=user.pk).using_db(tx.db).update(totp_next=guard.vault.seal(secret))
+        user = await sessions.holder(tx, session)
+        await require_room(tx, user)
+        await _waiting(user).using_db(tx.db).delete()
+        await Authenticator.create(
+            using_db=tx.db,
+            user=user,
+            kind=AuthenticatorKind.TOTP,
+            name=name,
+            created_at=act.at,
+            secret=guard.vault.seal(secret),
+        )
         tx.audit(AuditAction.TOTP_SET_UP, user)
     return secret
 
 
-async def confirm_totp(act: Act, guard: Guard, session: Session, notice: Notice, code: str) -> list[str]:
-    """Put the second factor in force by its first code; this session counts as made with it, the person's others end.
+def _waiting(user: User) -> QuerySet[Authenticator]:
+    return Authenticator.filter(user_id=user.pk, confirmed_at=None)
 
-    Returns the recovery codes, for the only time; an earlier authenticator and its recovery codes work no more. Raises
-    SECOND_FACTOR_INVALID, STEP_UP_REQUIRED when there is an authenticator already; Throttled.
+
+async def require_room(tx: Transaction, user: User) -> None:
+    """Raises TOO_MANY for somebody who has as many authenticators as there may be."""
+    if await Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db).count() >= MOST:
+        raise Refusal(ErrorCode.TOO_MANY, limit=MOST)
+
+
+async def confirm_totp(act: Act, guard: Guard, session: Session, notice: Notice, code: str) -> Enrolled:
+    """Put the app that was set up last in force, by its first code.
+
+    Raises SECOND_FACTOR_INVALID, TOO_MANY, STEP_UP_REQUIRED when the second factor is on already; Throttled.
     """
     counted = throttle.key(throttle.SECOND_FACTOR, session.user_id)
     await guard.throttle.attempt(counted)
@@ -60,30 +102,110 @@ async def confirm_totp(act: Act, guard: Guard, session: Session, notice: Notice,
         user = await sessions.holder(tx, session)
         if user.second_factor and not fresh:
             raise Refusal(ErrorCode.STEP_UP_REQUIRED)
-        codes = await _in_force(tx, user, _first_step(act, guard, user, code))
-        await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
-        ended = await sessions.end_all(tx, user, but=session.pk)
-        tx.audit(AuditAction.TOTP_CONFIRM, user, sessions_ended=ended, moved=user.second_factor)
-        tx.touched[sessions.person(user.pk)] = None
-        await notice(tx, user, Change.MOVED if user.second_factor else Change.ON)
+        app = await _confirmed(tx, guard, user, code)
+        enrolled = await joined(tx, session, user, app, notice, AuditAction.TOTP_CONFIRM)
     await guard.throttle.clear(counted)
-    return codes
+    return enrolled
 
 
-def _first_step(act: Act, guard: Guard, user: User, code: str) -> int:
-    step = totp.matching_step(guard.vault.open(user.totp_next), code, act.at, after=0) if user.totp_next else None
-    if step is None:
+async def _confirmed(tx: Transaction, guard: Guard, user: User, code: str) -> Authenticator:
+    app = await _waiting(user).using_db(tx.db).first()
+    step = totp.matching_step(guard.vault.open(str(app.secret)), code, tx.act.at, after=0) if app else None
+    if app is None or step is None:
         raise Refusal(ErrorCode.SECOND_FACTOR_INVALID, "input", "code")
-    return step
+    await require_room(tx, user)
+    await Authenticator.filter(pk=app.pk).using_db(tx.db).update(confirmed_at=tx.act.at, last_step=step)
+    return await Authenticator.get(pk=app.pk, using_db=tx.db)
 
 
-async def _in_force(tx: Transaction, user: User, step: int) -> list[str]:
-    await (
-        User.filter(pk=user.pk)
-        .using_db(tx.db)
-        .update(totp_secret=user.totp_next, totp_next=None, totp_last_step=step, totp_confirmed_at=tx.act.at)
-    )
-    return await totp.new_recovery_codes(user, tx.db)
+async def joined(
+    tx: Transaction, session: Session, user: User, authenticator: Authenticator, notice: Notice, action: AuditAction
+) -> Enrolled:
+    """What follows once an authenticator counts: this session counts as made with it, the person's others end."""
+    codes = None if user.second_factor else await totp.new_recovery_codes(user, tx.db)
+    changes = {"second_factor_at": user.second_factor_at or tx.act.at, "authenticators_changed_at": tx.act.at}
+    await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
+    await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
+    ended = await sessions.end_all(tx, user, but=session.pk)
+    tx.audit(action, user, sessions_ended=ended, first=codes is not None)
+    tx.touched[sessions.person(user.pk)] = None
+    await notice(tx, user, Change.ON if codes else Change.ADDED)
+    return Enrolled(authenticator, codes)
+
+
+async def begin_passkey(act: Act, guard: Guard, session: Session) -> str:
+    """The options to make a passkey by, as JSON. Raises STEP_UP_REQUIRED, TOO_MANY."""
+    await require_fresh(act, session)
+    async with act.transaction() as tx:
+        user = await sessions.holder(tx, session)
+        await require_room(tx, user)
+    return await passkeys.registration(act, guard.party, user)
+
+
+async def confirm_passkey(
+    act: Act, guard: Guard, session: Session, notice: Notice, *, credential: str, name: str | None
+) -> Enrolled:
+    """Note the passkey that the person's device has made by such options; it counts at once.
+
+    Raises PASSKEY_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED.
+    """
+    await require_fresh(act, session)
+    name = named(name, passkeys.NAME)
+    made = await passkeys.registered(act, guard.party, await User.get(pk=session.user_id), credential)
+    try:
+        async with act.transaction() as tx:
+            user = await sessions.holder(tx, session)
+            await require_room(tx, user)
+            passkey = await Authenticator.create(
+                using_db=tx.db, user=user, kind=AuthenticatorKind.PASSKEY, name=name, created_at=act.at, confirmed_at=act.at,
+                **vars(made),
+            )  # fmt: skip
+            return await joined(tx, session, user, passkey, notice, AuditAction.PASSKEY_REGISTER)
+    except IntegrityError:  # the identifier is somebody's already
+        raise passkeys.invalid() from None
+
+
+async def rename(act: Act, authenticator: Authenticator, name: str) -> Authenticator:
+    """Give an authenticator of one's own another name. Raises BLANK, TOO_LONG."""
+    name = line(name, "name", NAME_LENGTH)
+    async with act.transaction() as tx:
+        await Authenticator.filter(pk=authenticator.pk).using_db(tx.db).update(name=name)
+        tx.audit(AuditAction.AUTHENTICATOR_RENAME, authenticator)
+        return await Authenticator.get(pk=authenticator.pk, using_db=tx.db)
+
+
+async def remove(act: Act, session: Session, notice: Notice, authenticator: Authenticator) -> bool:
+    """Take one of the person's authenticators away; the last one turns the second factor off, and sign-in asks for the
+    password alone. The person's other sessions end, and what their letters' links could change is void.
+
+    Returns whether the second factor is still on. Raises STEP_UP_REQUIRED, NOT_FOUND when it is gone already, and for the
+    vendor's people LAST_AUTHENTICATOR: they can't work without one.
+    """
+    await require_fresh(act, session)
+    async with act.transaction() as tx:
+        user = await sessions.holder(tx, session)
+        counting = Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db)
+        others = await counting.exclude(pk=authenticator.pk).count()
+        if user.staff and not others:
+            raise Refusal(ErrorCode.LAST_AUTHENTICATOR, "input", "authenticatorId")
+        if not await counting.filter(pk=authenticator.pk).delete():
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "authenticatorId")
+        await _gone(tx, user, bool(others))
+        ended = await sessions.end_all(tx, user, but=session.pk)
+        tx.audit(AuditAction.AUTHENTICATOR_REMOVE, authenticator, sessions_ended=ended, last=not others)
+        tx.touched[sessions.person(user.pk)] = None
+        await notice(tx, user, Change.REMOVED if others else Change.OFF)
+    return bool(others)
+
+
+async def _gone(tx: Transaction, user: User, still_on: bool) -> None:
+    changes = {"authenticators_changed_at": tx.act.at} | ({} if still_on else {"second_factor_at": None})
+    await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
+    if not still_on:
+        await Authenticator.filter(user_id=user.pk).using_db(tx.db).delete()
+        await RecoveryCode.filter(user_id=user.pk).using_db(tx.db).delete()
+        await Session.filter(user_id=user.pk).using_db(tx.db).update(second_factor=False)
+    await void_links(user, tx.db)
 
 
 async def renew_recovery_codes(act: Act, session: Session, notice: Notice) -> list[str]:
@@ -96,30 +218,3 @@ async def renew_recovery_codes(act: Act, session: Session, notice: Notice) -> li
         await notice(tx, user, Change.CODES)
         tx.audit(AuditAction.RECOVERY_CODES_RENEW, user)
         return await totp.new_recovery_codes(user, tx.db)
-
-
-async def remove_totp(act: Act, session: Session, notice: Notice) -> None:
-    """Turn the second factor off: sign-in asks for the password alone from now on. The person's other sessions end, their
-    recovery codes and what their letters' links could change are void.
-
-    Raises STEP_UP_REQUIRED, NOT_ACTIVE; Forbidden for the vendor's people, who can't work without one.
-    """
-    await require_fresh(act, session)
-    async with act.transaction() as tx:
-        user = await sessions.holder(tx, session)
-        if user.staff:
-            raise Forbidden
-        if not user.second_factor:
-            raise Refusal(ErrorCode.NOT_ACTIVE)
-        await _removed(tx, user)
-        ended = await sessions.end_all(tx, user, but=session.pk)
-        tx.audit(AuditAction.TOTP_REMOVE, user, sessions_ended=ended)
-        tx.touched[sessions.person(user.pk)] = None
-        await notice(tx, user, Change.OFF)
-
-
-async def _removed(tx: Transaction, user: User) -> None:
-    await User.filter(pk=user.pk).using_db(tx.db).update(totp_secret=None, totp_next=None, totp_confirmed_at=None)
-    await RecoveryCode.filter(user_id=user.pk).using_db(tx.db).delete()
-    await Session.filter(user_id=user.pk).using_db(tx.db).update(second_factor=False)
-    await void_links(user, tx.db)

@@ -18,15 +18,25 @@ from models.user import User
 FRESH = timedelta(minutes=5)
 
 
-async def step_up(act: Act, guard: Guard, session: Session, *, password: str, code: str | None) -> datetime:
-    """Make a session fresh, by its person's password and their second factor if they have one. Returns until when it is.
+async def step_up(
+    act: Act,
+    guard: Guard,
+    session: Session,
+    *,
+    password: str | None = None,
+    code: str | None = None,
+    passkey: str | None = None,
+) -> datetime:
+    """Make a session fresh, by its person's password and their second factor if they have one, or by a passkey, which is both.
+    Returns until when it is.
 
-    Raises CREDENTIALS_INVALID, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID; Throttled.
+    Raises CREDENTIALS_INVALID, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID; Throttled.
     """
     user = await User.get(pk=session.user_id)
-    await require_password(act, guard, user, password)
-    if user.second_factor:
-        await _require_second_factor(act, guard, user, code)
+    if password is not None or passkey is None:
+        await require_password(act, guard, user, password or "")
+    if user.second_factor or passkey is not None:
+        await _require_second_factor(act, guard, user, code, passkey)
     until = act.at + FRESH
     async with act.transaction() as tx:
         await sessions.require_unchanged(tx, user)
@@ -37,9 +47,9 @@ async def step_up(act: Act, guard: Guard, session: Session, *, password: str, co
     return until
 
 
-async def _require_second_factor(act: Act, guard: Guard, user: User, code: str | None) -> None:
+async def _require_second_factor(act: Act, guard: Guard, user: User, code: str | None, passkey: str | None) -> None:
     try:
-        await require_second_factor(act, guard, user, code)
+        await require_second_factor(act, guard, user, code, passkey)
     except Refusal as refusal:
         await note_failure(act, user, ErrorCode(refusal.code))
         raise

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
+from auth.passkeys import RelyingParty
 from auth.passwords import Passwords
 from auth.throttle import Throttle
 from auth.tokens import Signer
@@ -17,7 +18,8 @@ from models.clock import Clock
 class Guard:
     """The password pool, the vault of seeds, the signer of links and the throttle of one app.
 
-    `even_seconds` is how long an answer takes at least that must not tell by its time what it found.
+    `party` is for whom passkeys are made. `even_seconds` is how long an answer takes at least that must not tell by its time
+    what it found.
     """
 
     passwords: Passwords
@@ -25,11 +27,12 @@ class Guard:
     signer: Signer
     throttle: Throttle
     even_seconds: float = 0.3
+    party: RelyingParty = field(default_factory=RelyingParty)
 
     @classmethod
-    def of(cls, secret_key: str, clock: Clock) -> "Guard":
+    def of(cls, secret_key: str, clock: Clock, party: RelyingParty | None = None) -> "Guard":
         """A guard whose keys all derive from one secret key."""
-        return cls(Passwords(), Vault(secret_key), Signer(secret_key), Throttle(clock))
+        return cls(Passwords(), Vault(secret_key), Signer(secret_key), Throttle(clock), party=party or RelyingParty())
 
     @asynccontextmanager
     async def even(self) -> AsyncIterator[None]:

@@ -35,8 +35,9 @@ async def hire(act: Act, guard: Guard, *, email: str, name: str, role: Staff) ->
     async with act.transaction() as tx:
         user = await User.create(
             using_db=tx.db, email=email, name=name, staff=role, password_hash=password_hash, created_at=act.at,
-            email_verified_at=act.at, totp_secret=guard.vault.seal(secret), totp_confirmed_at=act.at,
+            email_verified_at=act.at, second_factor_at=act.at,
         )  # fmt: skip
+        await totp.enrolled(user, guard.vault.seal(secret), act.at, tx.db)
         tx.audit(AuditAction.STAFF_HIRE, user, role=role.value)
         return Hired(user, password, secret, await totp.new_recovery_codes(user, tx.db))
 

@@ -1,6 +1,6 @@
 """Proving who one is: by the password and, where there is one, the second factor. Guesses are counted, then judged."""
 
-from auth import throttle, totp
+from auth import passkeys, throttle, totp
 from auth.guard import Guard
 from models.act import Act
 from models.audit import AuditAction
@@ -24,15 +24,25 @@ async def note_failure(act: Act, user: User, reason: ErrorCode) -> None:
         tx.audit(AuditAction.SESSION_STEP_UP_FAILED, user, reason=reason.value)
 
 
-async def require_second_factor(act: Act, guard: Guard, user: User, code: str | None) -> None:
-    """Ask for a one-time or a recovery code, which is used up. Raises SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID; Throttled.
+async def require_second_factor(act: Act, guard: Guard, user: User, code: str | None, passkey: str | None = None) -> None:
+    """Ask for a one-time or a recovery code, which is used up, or for a passkey's answer.
+
+    Raises SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID; Throttled.
 
     Ask only who has proved something else before: the wait after too many guesses is the person's own.
     """
-    if not code:
+    if not code and not passkey:
         raise Refusal(ErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
     counted = throttle.key(throttle.SECOND_FACTOR, user.pk)
     await guard.throttle.attempt(counted)
-    if not await totp.accept(user, code, act.at, guard.vault):
+    if passkey:
+        await require_passkey(act, guard, user, passkey)
+    elif not await totp.accept(user, code or "", act.at, guard.vault):
         raise Refusal(ErrorCode.SECOND_FACTOR_INVALID, "input", "code")
     await guard.throttle.clear(counted)
+
+
+async def require_passkey(act: Act, guard: Guard, user: User, passkey: str) -> None:
+    """Ask for the answer of one of the person's own passkeys. Raises PASSKEY_INVALID."""
+    if (await passkeys.owner(act, guard.party, passkey)).pk != user.pk:
+        raise passkeys.invalid()

@@ -141,9 +141,13 @@ async def switch(session: Session, account_id: int | None, act: Act) -> Tokens:
 async def require_unchanged(tx: Transaction, user: User) -> None:
     """Lock a person's row. Raises CREDENTIALS_INVALID if what they proved against it has changed since it was read."""
     now = await tx.locked(User, user.pk)
-    proof = (now.email, now.password_hash, now.totp_confirmed_at)
-    if proof != (user.email, user.password_hash, user.totp_confirmed_at):
+    if proof_of(now) != proof_of(user):
         raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
+
+
+def proof_of(user: User) -> tuple[object, ...]:
+    """What somebody proves who they are against; it changes with the address, the password and the authenticators."""
+    return user.email, user.password_hash, user.second_factor_at, user.authenticators_changed_at
 
 
 async def holder(tx: Transaction, session: Session) -> User:

@@ -68,6 +68,8 @@ LETTER = Limit("letter", free=5, leak=timedelta(minutes=15))  # to one address, 
 INVITATION = Limit("invitation", free=30, leak=timedelta(minutes=5))  # by one company, to whomever
 SIGN_UP = Limit("sign-up", free=50, leak=timedelta(minutes=1))
 RESET = Limit("reset", free=20, leak=timedelta(minutes=1))
+CHALLENGE = Limit("challenge", free=60, leak=timedelta(seconds=10))
+PASSKEY = Limit("passkey", free=30, leak=timedelta(minutes=1))
 EMAIL_CHANGE = Limit("e-mail change", free=5, leak=timedelta(minutes=15))
 
 

@@ -102,8 +102,8 @@ def _users(sizes: Sizes) -> Iterator[dict[str, Any]]:
         agent = n > sizes.accounts
         yield {
             "id": n, "email": f"person{n}@example.fr", "name": f"{'Agent' if agent else 'Client'} {n}", "locale": "fr",
-            "staff": "AGENT" if agent else None, "password_hash": "!", "email_verified_at": START, "totp_last_step": 0,
-            "totp_confirmed_at": START if agent else None, "created_at": START,
+            "staff": "AGENT" if agent else None, "password_hash": "!", "email_verified_at": START,
+            "second_factor_at": START if agent else None, "created_at": START,
         }  # fmt: skip
 
 

@@ -79,7 +79,10 @@ async def password_changed(tx: Transaction, user: User, sign_in_hint: str) -> Le
 
 
 async def second_factor_changed(tx: Transaction, user: User, change: str, sign_in_hint: str) -> Letter:
-    """Tells the person what happened to their second factor (ON, MOVED, OFF, CODES), and what to do if it wasn't them."""
+    """Tells the person what happened to their second factor, and what to do if it wasn't them.
+
+    `change` is ON, ADDED, REMOVED, OFF or CODES.
+    """
     return await _write(tx, user, "second_factor_changed", change=change, sign_in_hint=sign_in_hint)
 
 

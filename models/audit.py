@@ -40,6 +40,8 @@ class AuditAction(StrEnum):
     ACCOUNT_SIGN_UP = "account.sign_up"
     ACCOUNT_TRANSFER_OWNERSHIP = "account.transfer_ownership"
     AUDIT_EXPIRE = "audit.expire"
+    AUTHENTICATOR_REMOVE = "authenticator.remove"
+    AUTHENTICATOR_RENAME = "authenticator.rename"
     CLOCK_ADVANCE = "clock.advance"
     EMAIL_CONFIRM_CHANGE = "email.confirm_change"
     EMAIL_REQUEST_CHANGE = "email.request_change"
@@ -53,6 +55,7 @@ class AuditAction(StrEnum):
     INVOICE_ISSUE = "invoice.issue"
     MEMBER_CHANGE_ROLE = "member.change_role"
     MEMBER_REMOVE = "member.remove"
+    PASSKEY_REGISTER = "passkey.register"
     PASSWORD_CHANGE = "password.change"  # noqa: S105 - a word, no secret
     PASSWORD_REQUEST_RESET = "password.request_reset"  # noqa: S105 - a word, no secret
     PASSWORD_RESET = "password.reset"  # noqa: S105 - a word, no secret
@@ -74,7 +77,6 @@ class AuditAction(StrEnum):
     TICKET_CLAIM = "ticket.claim"
     TICKET_MOVE = "ticket.move"
     TOTP_CONFIRM = "totp.confirm"
-    TOTP_REMOVE = "totp.remove"
     TOTP_SET_UP = "totp.set_up"
 
 

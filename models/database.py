@@ -16,6 +16,7 @@ MODULES = [
     "models.account",
     "models.article",
     "models.audit",
+    "models.authenticator",
     "models.demonstration",
     "models.event",
     "models.file",

@@ -47,12 +47,20 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cette invitation a été envoyée à une autre adresse que la vôtre.",
         "This invitation was sent to another address than yours.",
     ),
+    "LAST_AUTHENTICATOR": (
+        "Votre rôle demande un second facteur : ajoutez-en un autre avant de retirer celui-ci.",
+        "Your role needs a second factor: add another one before you remove this one.",
+    ),
     "LAST_OWNER": (
         "L'entreprise doit garder un propriétaire : transmettez d'abord la propriété.",
         "The company must keep an owner: transfer the ownership first.",
     ),
     "NOT_ACTIVE": ("Ceci n'est pas actif.", "This is not active."),
     "NOT_FOUND": ("Introuvable.", "Not found."),
+    "PASSKEY_INVALID": (
+        "Cette clé d'accès n'a pas pu être vérifiée : recommencez.",
+        "This passkey could not be verified: begin again.",
+    ),
     "PASSWORD_WEAK": (
         "Ce mot de passe est trop faible : 12 à 128 caractères, difficiles à deviner.",
         "This password is too weak: 12 to 128 characters that are hard to guess.",
@@ -82,6 +90,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
     "TOO_LONG": ("{length} caractères au plus.", "At most {length} characters."),
+    "TOO_MANY": ("{limit} au plus : retirez-en un d'abord.", "At most {limit}: remove one first."),
     "TRANSITION_ILLEGAL": (
         "Impossible dans l'état {status} ; possible : {legal}.",
         "Not possible in the state {status}; possible: {legal}.",

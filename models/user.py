@@ -26,9 +26,9 @@ class Staff(StrEnum):
 
 
 class User(Model):
-    """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted (the TOTP seed).
+    """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted (seeds of authenticators).
 
-    totp_next is a seed, also encrypted, that was shown and waits for its first code; there may be one in force beside it.
+    second_factor_at is since when sign-in asks for a second factor, authenticators_changed_at when one came or went last.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -38,10 +38,8 @@ class User(Model):
     staff = fields.CharEnumField(Staff, max_length=10, null=True)
     password_hash = fields.CharField(max_length=200)
     email_verified_at = fields.DatetimeField(null=True)
-    totp_secret = fields.CharField(max_length=200, null=True)
-    totp_confirmed_at = fields.DatetimeField(null=True)
-    totp_last_step = fields.BigIntField(default=0)
-    totp_next = fields.CharField(max_length=200, null=True)
+    second_factor_at = fields.DatetimeField(null=True)
+    authenticators_changed_at = fields.DatetimeField(null=True)
     created_at: datetime = fields.DatetimeField()
 
     memberships: fields.ReverseRelation["Membership"]
@@ -60,12 +58,12 @@ class User(Model):
 
     @property
     def second_factor(self) -> bool:
-        """Whether sign-in asks for a one-time code."""
-        return self.totp_confirmed_at is not None
+        """Whether sign-in asks for a one-time code or a passkey besides the password."""
+        return self.second_factor_at is not None
 
 
 class RecoveryCode(Model):
-    """A single-use code for the day the authenticator is lost, stored as a SHA-256 of 80 random bits."""
+    """A single-use code for the day the authenticator is lost, stored as a SHA-256 of 120 random bits."""
 
     id = fields.BigIntField(primary_key=True)
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name="recovery_codes")

@@ -1,10 +1,10 @@
-"""Keeping an account safe: the password, the address, the signed-in devices, the second factor."""
+"""Keeping an account safe: the password, the address, the signed-in devices."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from auth import email_change, enrolment, freshness, new_password, sessions, totp
+from auth import email_change, freshness, new_password, sessions
 from auth.email_change import Wish
 from mail import letters
 from models.act import Transaction
@@ -20,8 +20,6 @@ from resolvers.inputs import (
     PasswordResetInput,
     SessionEndInput,
     SessionStepUpInput,
-    TotpConfirmInput,
-    TotpSetUpInput,
 )
 
 _MOST_SESSIONS = 100
@@ -92,8 +90,9 @@ async def step_up(info: Info, input: SessionStepUpInput) -> datetime:
     """Make the session fresh."""
     context = info.context
     return await freshness.step_up(
-        context.act(), context.parts.guard, context.session, password=input.password, code=input.code
-    )
+        context.act(), context.parts.guard, context.session,
+        password=input.password, code=input.code, passkey=input.passkey,
+    )  # fmt: skip
 
 
 async def end_session(info: Info, input: SessionEndInput) -> bool:
@@ -106,38 +105,6 @@ async def end_session(info: Info, input: SessionEndInput) -> bool:
 async def end_other_sessions(info: Info) -> int:
     """End every session of the viewer's but the one in use."""
     return await sessions.end_others(info.context.session, info.context.act())
-
-
-async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
-    """A new seed for an authenticator app."""
-    context = info.context
-    secret = await enrolment.begin_totp(context.act(), context.parts.guard, context.session, input.password)
-    uri = totp.provisioning_uri(context.user, secret)
-    return {"secret": secret, "provisioning_uri": uri, "qr_code_svg": totp.qr_svg(uri)}
-
-
-async def confirm_totp(info: Info, input: TotpConfirmInput) -> list[str]:
-    """Turn the second factor on, or move it to another authenticator."""
-    context = info.context
-    notice = _second_factor_notice(context.parts)
-    return await enrolment.confirm_totp(context.act(), context.parts.guard, context.session, notice, input.code)
-
-
-async def renew_recovery_codes(info: Info) -> list[str]:
-    """New recovery codes in place of the old ones."""
-    context = info.context
-    return await enrolment.renew_recovery_codes(context.act(), context.session, _second_factor_notice(context.parts))
-
-
-async def remove_totp(info: Info) -> bool:
-    """Turn the second factor off."""
-    context = info.context
-    await enrolment.remove_totp(context.act(), context.session, _second_factor_notice(context.parts))
-    return True
-
-
-def _second_factor_notice(parts: Parts) -> enrolment.Notice:
-    return lambda tx, user, change: letters.second_factor_changed(tx, user, change.value, parts.base_url)
 
 
 async def sessions_of(context: Context, parents: Sequence[Any]) -> list[list[Session]]:

@@ -8,6 +8,7 @@ from auth.cookies import TokenDelivery
 from models.account import Role
 from models.article import ArticleCategory, ArticleKind
 from models.audit import AuditAction
+from models.authenticator import AuthenticatorKind
 from models.errors import ErrorCode
 from models.event import EventKind
 from models.file import FileStatus
@@ -39,6 +40,14 @@ described(
     {
         "BODY": "Into the answer, to be sent as `Authorization: Bearer ...`: for mobile and other clients that keep secrets.",
         "COOKIE": "Into cookies that no script can read, and never into an answer: for pages in a browser.",
+    },
+)
+described(
+    AuthenticatorKind,
+    "How an authenticator proves who somebody is.",
+    {
+        "TOTP": "By the six digits that an app shows (RFC 6238).",
+        "PASSKEY": "By a key on a device that asks for a finger, a face or a PIN (WebAuthn).",
     },
 )
 described(
@@ -180,6 +189,8 @@ described(
         "ACCOUNT_SIGN_UP": "A company signed up, or somebody tried to with a known address (`known`).",
         "ACCOUNT_TRANSFER_OWNERSHIP": "An owner made somebody else the owner, and is an administrator since.",
         "AUDIT_EXPIRE": "Entries older than twelve months were removed, up to the number in `through`.",
+        "AUTHENTICATOR_REMOVE": "A person took one of their authenticators away, which ended their other sessions.",
+        "AUTHENTICATOR_RENAME": "A person gave one of their authenticators another name.",
         "CLOCK_ADVANCE": "A demonstration's clock was moved on.",
         "EMAIL_CONFIRM_CHANGE": "Another address of a person was confirmed, by a letter to it or to the old one.",
         "EMAIL_REQUEST_CHANGE": "A person asked for another address.",
@@ -193,6 +204,7 @@ described(
         "INVOICE_ISSUE": "An invoice was issued.",
         "MEMBER_CHANGE_ROLE": "A person of a company got another role.",
         "MEMBER_REMOVE": "A person was taken out of a company.",
+        "PASSKEY_REGISTER": "A person added a passkey, which ended their other sessions.",
         "PASSWORD_CHANGE": "A person set a new password by the current one.",
         "PASSWORD_REQUEST_RESET": "Somebody asked for a letter to set a new password with.",
         "PASSWORD_RESET": "A person set a new password by a letter.",
@@ -213,8 +225,7 @@ described(
         "STAFF_HIRE": "The operator created a member of staff.",
         "TICKET_CLAIM": "An agent took a ticket on.",
         "TICKET_MOVE": "Somebody moved a ticket to another state.",
-        "TOTP_CONFIRM": "A person turned their second factor on, which ended their other sessions.",
-        "TOTP_REMOVE": "A person turned the second factor off.",
+        "TOTP_CONFIRM": "A person confirmed an authenticator app, which ended their other sessions.",
         "TOTP_SET_UP": "A person asked for a seed for their authenticator.",
     },
 )

@@ -12,7 +12,7 @@ from auth.devices import device_of
 from auth.tokens import invalid
 from mail import letters
 from models.account import Account, Membership
-from models.act import Transaction
+from models.act import Act, Transaction
 from models.errors import ErrorCode, OriginRefused, Refusal
 from models.user import User
 from models.viewer import Viewer
@@ -64,17 +64,25 @@ async def verify_email(info: Info, input: EmailVerifyInput) -> bool:
 async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
     """Begin a session."""
     context = info.context
-    act, cookies = context.act(), _cookies_for(context, input.deliver)
+    act, cookies = context.act(), cookies_for(context, input.deliver)
     user = await accounts.authenticate(
-        act, context.parts.guard, email=input.email, password=input.password, code=input.code, peer=context.peer
-    )
+        act, context.parts.guard, email=input.email, password=input.password, code=input.code, peer=context.peer,
+        passkey=input.passkey,
+    )  # fmt: skip
     chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
+    return await signed_in(context, act, cookies, user, chosen, user.second_factor)
+
+
+async def signed_in(
+    context: Context, act: Act, cookies: Cookies | None, user: User, chosen: int | None, second_factor: bool
+) -> dict[str, Any]:
+    """Begin a session for a person who has just proved who they are, for the company of this key or the first of theirs."""
     account, device = await accounts.company_of(user, chosen), device_of(context.user_agent)
-    tokens = await sessions.sign_in(user, account, user.second_factor, act, device)
+    tokens = await sessions.sign_in(user, account, second_factor, act, device)
     return {"tokens": cookies.keep(tokens, act.at) if cookies else tokens, "user": user}
 
 
-def _cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
+def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
     """Where tokens go that are wanted in cookies. Raises COOKIES_UNAVAILABLE; OriginRefused for another's page."""
     if deliver is TokenDelivery.BODY:
         return None

@@ -7,6 +7,10 @@ from models.account import Role
 from models.locale import Locale
 from models.ticket import Category, Channel, TicketStatus
 
+_COMPANY = "The company to act for, of `Viewer.companies`; the one joined first unless told."
+_DELIVER = "Where the tokens go: in this answer, or in cookies, for pages in a browser."
+_ANSWER = "A passkey's answer to `passkeyChallenge`: the `toJSON()` of what the browser got, as text."
+_NAME = "By which the person knows it, at most 60 characters."
 _KEY = "Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first request made."
 
 
@@ -37,13 +41,18 @@ class SessionSignInInput:
         default=None, description="The authenticator's six digits, or a recovery code, once the second factor is on."
     )
 
-    account_id: strawberry.ID | None = strawberry.field(
-        default=None,
-        description="The company to act for, of `Viewer.companies`; the one joined first unless told.",
+    passkey: str | None = strawberry.field(
+        default=None, description="In place of the code: a passkey's answer to `passkeyChallenge`, its `toJSON()` as text."
     )
-    deliver: TokenDelivery = strawberry.field(
-        default=TokenDelivery.BODY, description="Where the tokens go: in this answer, or in cookies, for pages in a browser."
-    )
+    account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
+    deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)
+
+
+@strawberry.input(description="A passkey's answer: it stands for password and second factor.")
+class SessionSignInWithPasskeyInput:
+    passkey: str = strawberry.field(description=_ANSWER)
+    account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
+    deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)
 
 
 @strawberry.input(description="A company to act for from now on.")
@@ -112,10 +121,30 @@ class SessionRefreshInput:
 
 @strawberry.input(description="Fresh proof of who is signed in.")
 class SessionStepUpInput:
-    password: str = strawberry.field(description="The person's password.")
+    password: str | None = strawberry.field(default=None, description="The person's password; a passkey stands for it.")
     code: str | None = strawberry.field(
         default=None, description="The authenticator's six digits, or a recovery code, once the second factor is on."
     )
+    passkey: str | None = strawberry.field(default=None, description=_ANSWER)
+
+
+@strawberry.input(description="A passkey that the person's device has made.")
+class PasskeyRegisterInput:
+    passkey: str = strawberry.field(
+        description="Its answer to the options of `passkeyBegin`: the `toJSON()` of what the browser made, as text."
+    )
+    name: str | None = strawberry.field(default=None, description=_NAME)
+
+
+@strawberry.input(description="An authenticator and its new name.")
+class AuthenticatorRenameInput:
+    authenticator_id: strawberry.ID = strawberry.field(description="One of `viewer { authenticators { id } }`.")
+    name: str = strawberry.field(description="By which the person knows it, at most 60 characters.")
+
+
+@strawberry.input(description="An authenticator to take away.")
+class AuthenticatorRemoveInput:
+    authenticator_id: strawberry.ID = strawberry.field(description="One of `viewer { authenticators { id } }`.")
 
 
 @strawberry.input(description="A sign-in to end.")
@@ -156,6 +185,7 @@ class EmailConfirmChangeInput:
 @strawberry.input(description="A new authenticator; the password is asked for again.")
 class TotpSetUpInput:
     password: str = strawberry.field(description="The person's password.")
+    name: str | None = strawberry.field(default=None, description=_NAME)
 
 
 @strawberry.input(description="Proof that the authenticator works.")

@@ -8,7 +8,19 @@ import strawberry
 from models.errors import ErrorCode
 from resolvers.tickets import tickets_of
 from schema.fields import edge, said
-from schema.types import Account, File, Invitation, Membership, Message, Payment, Purchase, Ticket, User, ViewerCompany
+from schema.types import (
+    Account,
+    Authenticator,
+    File,
+    Invitation,
+    Membership,
+    Message,
+    Payment,
+    Purchase,
+    Ticket,
+    User,
+    ViewerCompany,
+)
 
 
 @strawberry.type(description="Something the user can mend.")
@@ -162,9 +174,34 @@ class RecoveryCodesRenewPayload:
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="Whether the second factor is off.")
-class TotpRemovePayload:
-    removed: bool | None = said("True when the password alone signs in.")
+@strawberry.type(description="Whether the authenticator is gone.")
+class AuthenticatorRemovePayload:
+    second_factor: bool | None = said("Whether sign-in still asks for a second factor: false once the last one is gone.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="An authenticator after the change.")
+class AuthenticatorPayload:
+    authenticator: Authenticator | None = said("The authenticator as it stands.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="What a browser makes a passkey by.")
+class PasskeyBeginPayload:
+    options: str | None = said("JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`; good for five minutes, and once.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A passkey that counts from now on.")
+class PasskeyRegisterPayload:
+    authenticator: Authenticator | None = said("The passkey.")
+    recovery_codes: list[str] | None = said("Of the first authenticator, shown this once; null when there was one before.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="What a browser asks a passkey by. It tells nothing of anybody.")
+class PasskeyChallengePayload:
+    options: str | None = said("JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`; good for five minutes, and once.")
     user_errors: list[UserError] = errors()
 
 
@@ -176,9 +213,12 @@ class TotpSetUpPayload:
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The second factor is on.")
+@strawberry.type(description="An app that counts from now on.")
 class TotpConfirmPayload:
-    recovery_codes: list[str] | None = said("Shown this once: each works one time in place of a code.")
+    authenticator: Authenticator | None = said("The app.")
+    recovery_codes: list[str] | None = said(
+        "Of the first authenticator, shown this once: each works one time in place of a code. Null when there was one before."
+    )
     user_errors: list[UserError] = errors()
 
 

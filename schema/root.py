@@ -7,7 +7,20 @@ from strawberry.schema.config import StrawberryConfig
 
 from auth.rules import agent, analyst, anyone, buyer, customer, manager, operator, owner, signed_in
 from models.audit import AuditAction
-from resolvers import access, audit, catalogue, clock, contact, files, following, identity, members, numbering, reports
+from resolvers import (
+    access,
+    audit,
+    authenticators,
+    catalogue,
+    clock,
+    contact,
+    files,
+    following,
+    identity,
+    members,
+    numbering,
+    reports,
+)
 from resolvers import nodes as objects
 from resolvers import purchases as buying
 from resolvers import tickets as support
@@ -20,6 +33,8 @@ from schema.payloads import (
     AccountLeavePayload,
     AccountSignUpPayload,
     AccountTransferOwnershipPayload,
+    AuthenticatorPayload,
+    AuthenticatorRemovePayload,
     ClockAdvancePayload,
     EmailConfirmChangePayload,
     EmailRequestChangePayload,
@@ -29,6 +44,9 @@ from schema.payloads import (
     InvitationPayload,
     MemberPayload,
     MemberRemovePayload,
+    PasskeyBeginPayload,
+    PasskeyChallengePayload,
+    PasskeyRegisterPayload,
     PasswordChangePayload,
     PasswordRequestResetPayload,
     PasswordResetPayload,
@@ -46,7 +64,6 @@ from schema.payloads import (
     TicketReplyPayload,
     TicketTypingPayload,
     TotpConfirmPayload,
-    TotpRemovePayload,
     TotpSetUpPayload,
 )
 from schema.reports import RevenueReportRow, TicketReportRow, revenue_report_cost, ticket_report_cost
@@ -228,22 +245,50 @@ class Mutation:
         description="Confirm a change of address by a letter's token; once it is done, your other sessions end.",
     )  # fmt: skip
     totp_set_up: TotpSetUpPayload = mutation(
-        access.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in,
+        authenticators.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in,
         audit=AuditAction.TOTP_SET_UP,
-        description="A seed for an authenticator app; in force once confirmed. To move from one, it wants `sessionStepUp`.",
+        description="A seed for an authenticator app; in force once confirmed. Where the second factor is on already, it wants"
+        " `sessionStepUp`.",
     )  # fmt: skip
     totp_confirm: TotpConfirmPayload = mutation(
-        access.confirm_totp, "recovery_codes", allow=signed_in,
+        authenticators.confirm_totp, "authenticator", "recovery_codes", allow=signed_in,
         audit=AuditAction.TOTP_CONFIRM,
-        description="Turn the second factor on, or move it to the new authenticator; your other sessions end.",
+        description="Put an app in force by its first code; the first one turns the second factor on. Your other sessions end.",
     )  # fmt: skip
-    totp_remove: TotpRemovePayload = mutation(
-        access.remove_totp, "removed", allow=customer,
-        audit=AuditAction.TOTP_REMOVE,
-        description="Turn the second factor off; your other sessions end. Wants `sessionStepUp`.",
+    passkey_begin: PasskeyBeginPayload = mutation(
+        authenticators.begin_passkey, "options", allow=signed_in,
+        audit=Unaudited("Nothing has changed until `passkeyRegister`."),
+        description="What a browser makes a passkey by (WebAuthn). Wants `sessionStepUp`.",
+    )  # fmt: skip
+    passkey_register: PasskeyRegisterPayload = mutation(
+        authenticators.register_passkey, "authenticator", "recovery_codes", allow=signed_in,
+        audit=AuditAction.PASSKEY_REGISTER,
+        description="Add the passkey that was made; the first authenticator turns the second factor on. Your other sessions"
+        " end. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    passkey_challenge: PasskeyChallengePayload = mutation(
+        authenticators.challenge_passkey, "options", allow=anyone,
+        audit=Unaudited("It tells nothing, and what is answered is audited."),
+        description="What a browser asks a passkey by: to sign in, as the second factor, to step up.",
+    )  # fmt: skip
+    session_sign_in_with_passkey: SessionSignInPayload = mutation(
+        authenticators.sign_in_with_passkey, "tokens", "user", allow=anyone,
+        audit=AuditAction.SESSION_SIGN_IN,
+        description="Begin a session by a passkey, without a password: it stands for both factors.",
+    )  # fmt: skip
+    authenticator_rename: AuthenticatorPayload = mutation(
+        authenticators.rename, "authenticator", allow=signed_in,
+        audit=AuditAction.AUTHENTICATOR_RENAME,
+        description="Give one of your authenticators another name.",
+    )  # fmt: skip
+    authenticator_remove: AuthenticatorRemovePayload = mutation(
+        authenticators.remove, "second_factor", allow=signed_in,
+        audit=AuditAction.AUTHENTICATOR_REMOVE,
+        description="Take one of your authenticators away; the last one turns the second factor off, which the vendor's people"
+        " can't. Your other sessions end. Wants `sessionStepUp`.",
     )  # fmt: skip
     recovery_codes_renew: RecoveryCodesRenewPayload = mutation(
-        access.renew_recovery_codes, "recovery_codes", allow=signed_in,
+        authenticators.renew_recovery_codes, "recovery_codes", allow=signed_in,
         audit=AuditAction.RECOVERY_CODES_RENEW,
         description="Get new recovery codes; the earlier ones work no more. Wants `sessionStepUp`.",
     )  # fmt: skip

@@ -19,6 +19,7 @@ import models.ticket
 import models.user
 from models.account import Role
 from models.article import ArticleCategory, ArticleKind
+from models.authenticator import AuthenticatorKind
 from models.event import EventKind
 from models.file import FileStatus
 from models.locale import Locale
@@ -27,7 +28,7 @@ from models.payment import PaymentStatus
 from models.purchase import PurchaseStatus
 from models.ticket import Category, Channel, TicketStatus, shown
 from models.user import Staff
-from resolvers import access, catalogue, files, identity
+from resolvers import access, authenticators, catalogue, files, identity
 from resolvers import members as people
 from resolvers import purchases as buying
 from resolvers import tickets as support
@@ -190,6 +191,15 @@ class Session:
     current: bool = seen(access.current, description="Whether it is the one that asks.", needs=("id",))
 
 
+@strawberry.type(description="What a person proves with, besides a password, that it is them.")
+class Authenticator:
+    id: strawberry.ID = said("What `authenticatorRename` and `authenticatorRemove` take.", authenticators.authenticator_id)
+    kind: AuthenticatorKind = said("How it proves it.")
+    name: str = said("By which the person knows it.")
+    created_at: datetime = said("When it was set up.")
+    last_used_at: datetime | None = said("When it was used last, null for never.")
+
+
 @strawberry.type(description="Whoever is signed in.")
 class Viewer:
     user: User = said("The person.")
@@ -200,7 +210,12 @@ class Viewer:
     )
     staff: Staff | None = said("Their role with the vendor: null for customers, and until the second factor is on.")
     locale: Locale = said("The language of this answer's messages.")
-    second_factor: bool = said("Whether sign-in asks them for a code.", lambda root: root.user.second_factor)
+    second_factor: bool = said(
+        "Whether sign-in asks them for a code or a passkey besides the password.", lambda root: root.user.second_factor
+    )
+    authenticators: list[Authenticator] = edge(
+        authenticators.authenticators_of, description="What they prove themselves with, the first one first."
+    )
     sessions: list[Session] = edge(
         access.sessions_of, description="Where they are signed in, the latest sign-in first, at most 100."
     )

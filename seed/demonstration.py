@@ -16,6 +16,7 @@ from typing import Any
 from tortoise.expressions import F
 from tortoise.transactions import in_transaction
 
+from auth import totp
 from auth.guard import Guard
 from billing import checkout
 from billing.checkout import Till
@@ -79,9 +80,10 @@ async def _admitted(people: list[Person], at: datetime, guard: Guard) -> dict[st
 async def _admit(person: Person, password_hash: str, at: datetime, guard: Guard) -> User:
     user = await User.create(
         email=person.email, name=person.name, staff=person.staff, password_hash=password_hash, created_at=at,
-        email_verified_at=at, totp_secret=guard.vault.seal(person.seed) if person.seed else None,
-        totp_confirmed_at=at if person.seed else None,
+        email_verified_at=at, second_factor_at=at if person.seed else None,
     )  # fmt: skip
+    if person.seed:
+        await totp.enrolled(user, guard.vault.seal(person.seed), at)
     if person.company:
         account = await Account.create(**vars(person.company), created_at=at)
         await Membership.create(user=user, account=account, role=Role.OWNER, created_at=at)

@@ -69,9 +69,9 @@ def enrolled(
     async def enrol(user: User) -> tuple[str, list[str], Tokens]:
         tokens = await sign_in(user, None, False, now())
         secret = await begin_totp(now(), guard, tokens.session, password)
-        codes = await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
+        made = await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
         await user.refresh_from_db()
-        return secret, codes, tokens
+        return secret, made.recovery_codes or [], tokens
 
     return enrol
 

@@ -16,6 +16,7 @@ from auth.guard import Guard
 from auth.sessions import Tokens, hashed, sign_in, sign_out
 from models.access import EmailChange
 from models.act import Act, Transaction
+from models.authenticator import Authenticator
 from models.errors import Refusal, Throttled
 from models.user import User
 from tests.auth.conftest import PASSWORD, code_of, unnoticed
@@ -166,7 +167,7 @@ class TestWithASecondFactor:
         clock.advance(timedelta(days=7))
         await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
-        await enrolment.remove_totp(now(), tokens.session, unnoticed)
+        await enrolment.remove(now(), tokens.session, unnoticed, await Authenticator.get())
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(post.new_token)
 

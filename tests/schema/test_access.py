@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auth import totp
 from models.letter import Letter
 from models.locale import Locale
 from models.session import Session
@@ -26,7 +27,6 @@ REFUSED = "userErrors { code message field }"
 DELICATE = [
     ('emailRequestChange(input: {email: "paul@new.example"})', "accepted"),
     ("recoveryCodesRenew", "recoveryCodes"),
-    ("totpRemove", "removed"),
 ]
 
 
@@ -191,11 +191,22 @@ async def test_p4_3_the_second_factor_from_set_up_to_removal(ask: Ask, paul: Vie
     assert (await stepped_up(ask, paul, codes[0]))["freshUntil"]
     renewed = (await did(ask, paul, "recoveryCodesRenew", "recoveryCodes"))["recoveryCodes"]
     assert len(set(renewed) - set(codes)) == 10
-    assert (await did(ask, paul, "totpRemove", "removed"))["removed"] is True
+    listed = (await ask(paul, "{ viewer { authenticators { id kind name lastUsedAt } } }"))["data"]["viewer"]["authenticators"]
+    mine = listed[0].pop("id")
+    assert listed == [{"kind": "TOTP", "name": "Application", "lastUsedAt": None}]
+    remove = f'authenticatorRemove(input: {{authenticatorId: "{mine}"}})'
+    assert (await did(ask, paul, remove, "secondFactor"))["secondFactor"] is False
     assert await letters_to(paul.user.email) == ["second_factor_changed.fr"] * 3
-    assert (await did(ask, paul, "totpRemove", "removed"))["userErrors"][0]["code"] == "NOT_ACTIVE"
+    assert (await did(ask, paul, remove, "secondFactor"))["userErrors"][0]["code"] == "NOT_FOUND"
 
 
-async def test_p4_3_staff_cannot_remove_theirs(ask: Ask, house: "House") -> None:
-    answer = await ask(house.alice, "mutation { totpRemove { removed } }")
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
+async def test_p4_3_nobody_elses_authenticator_is_there(ask: Ask, house: "House", paul: Viewer, act: "Act") -> None:
+    assert house.marie.owner.user
+    hers = await totp.enrolled(house.marie.owner.user, "sealed", act.at)
+    key = encode("Authenticator", hers.pk)
+    for mutation, more in (("authenticatorRemove", ""), ("authenticatorRename", ', name: "x"')):
+        refused = await did(ask, paul, f'{mutation}(input: {{authenticatorId: "{key}"{more}}})', "__typename")
+        assert [(each["code"], each["field"]) for each in refused["userErrors"]] == [
+            ("NOT_FOUND", ["input", "authenticatorId"])
+        ]
+    assert (await ask(paul, "{ viewer { authenticators { id } } }"))["data"]["viewer"]["authenticators"] == []

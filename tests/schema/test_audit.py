@@ -13,12 +13,13 @@ import pytest
 from strawberry.types.field import StrawberryField
 from structlog.testing import capture_logs
 
-from auth import accounts, sessions
+from auth import accounts, sessions, totp
 from engine import Engine, Params
 from models.access import EmailChange, PasswordReset
 from models.account import Account, Membership, Role
 from models.act import Act
 from models.audit import TOLD, AuditAction, AuditEntry
+from models.authenticator import Authenticator
 from models.clock import SystemClock
 from models.invitation import Invitation
 from models.offer import Price
@@ -31,6 +32,7 @@ from resolvers.context import Context, Parts
 from resolvers.ids import encode
 from schema.fields import Unaudited
 from schema.root import schema
+from tests.auth.device import Device
 from tests.schema.conftest import Company, House, person, signed_in
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PASSWORD = "corneille sabot pluvier 42"
 PEER = "198.51.100.7"
-UNAUDITED = {"ticketOpen", "ticketReply", "ticketTyping"}  # each says why in schema/root.py
+UNAUDITED = {"passkeyBegin", "passkeyChallenge", "ticketOpen", "ticketReply", "ticketTyping"}  # each says why in schema/root.py
 MUTATIONS = schema._schema.mutation_type.fields  # type: ignore[union-attr] # there are some
 
 
@@ -65,11 +67,11 @@ class Stage:
     def owner(self) -> Viewer:
         return self.house.paul.owner
 
-    async def do(self, viewer: Viewer, name: str, /, **given: Any) -> dict[str, Any]:
-        """Carry a mutation out; its payload's userErrors may say whatever they want."""
+    async def do(self, viewer: Viewer, name: str, selected: str = "", /, **given: Any) -> dict[str, Any]:
+        """Carry a mutation out; its payload's userErrors may say whatever they want. What it returns besides is selected."""
         kind = str(MUTATIONS[name].args["input"].type) if given else ""
         head, call = (f"($i: {kind})", "(input: $i)") if given else ("", "")
-        query = f"mutation{head} {{ {name}{call} {{ userErrors {{ code }} }} }}"
+        query = f"mutation{head} {{ {name}{call} {{ {selected} userErrors {{ code }} }} }}"
         answer = await self.engine.execute(
             self.engine.prepare(Params(query, variables={"i": given})), Context(viewer, self.parts, PEER)
         )
@@ -178,7 +180,10 @@ async def totp_set_up(stage: Stage) -> None:
 
 async def totp_confirm(stage: Stage) -> None:
     secret = pyotp.random_base32()
-    viewer = await _known_viewer(stage, totp_next=stage.parts.guard.vault.seal(secret))
+    viewer = await _known_viewer(stage)
+    await Authenticator.create(
+        user=viewer.user, kind="TOTP", name="MARKED", created_at=stage.act.at, secret=stage.parts.guard.vault.seal(secret)
+    )
     await stage.do(viewer, "totpConfirm", code=pyotp.TOTP(secret).at(stage.act.at))
 
 
@@ -229,16 +234,38 @@ async def email_confirm_change(stage: Stage) -> None:
         await stage.do(Viewer(), "emailConfirmChange", token="cam_ec_marked")
 
 
-async def totp_remove(stage: Stage) -> None:
-    viewer = await session_step_up(stage)
-    await known(stage, totp_secret=stage.parts.guard.vault.seal(pyotp.random_base32()), totp_confirmed_at=stage.act.at)
+async def _enrolled(stage: Stage) -> Authenticator:
+    user = await known(stage, second_factor_at=stage.act.at)
+    return await totp.enrolled(user, stage.parts.guard.vault.seal(pyotp.random_base32()), stage.act.at)
+
+
+async def authenticator_rename(stage: Stage) -> None:
+    viewer, mine = await _known_viewer(stage), await _enrolled(stage)
+    await stage.do(viewer, "authenticatorRename", authenticatorId=encode("Authenticator", mine.pk), name="MARKED phone")
+
+
+async def authenticator_remove(stage: Stage) -> None:
+    viewer, mine = await session_step_up(stage), await _enrolled(stage)
     for _ in range(2):
-        await stage.do(viewer, "totpRemove")
+        await stage.do(viewer, "authenticatorRemove", authenticatorId=encode("Authenticator", mine.pk))
+
+
+async def passkey_register(stage: Stage) -> Device:
+    viewer, device = await session_step_up(stage), Device()
+    options = (await stage.do(viewer, "passkeyBegin", "options"))["options"]
+    await stage.do(viewer, "passkeyRegister", passkey=device.made(options), name="MARKED key")
+    return device
+
+
+async def session_sign_in_with_passkey(stage: Stage) -> None:
+    device = await passkey_register(stage)
+    options = (await stage.do(Viewer(), "passkeyChallenge", "options"))["options"]
+    await stage.do(Viewer(), "sessionSignInWithPasskey", passkey=device.got(options))
 
 
 async def recovery_codes_renew(stage: Stage) -> None:
     viewer = await session_step_up(stage)
-    await known(stage, totp_secret=stage.parts.guard.vault.seal(pyotp.random_base32()), totp_confirmed_at=stage.act.at)
+    await _enrolled(stage)
     await stage.do(viewer, "recoveryCodesRenew")
 
 
@@ -317,7 +344,10 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "accountTransferOwnership": account_transfer_ownership,
     "totpSetUp": totp_set_up,
     "totpConfirm": totp_confirm,
-    "totpRemove": totp_remove,
+    "authenticatorRename": authenticator_rename,
+    "authenticatorRemove": authenticator_remove,
+    "passkeyRegister": passkey_register,
+    "sessionSignInWithPasskey": session_sign_in_with_passkey,
     "recoveryCodesRenew": recovery_codes_renew,
     "sessionEnd": session_end,
     "sessionEndOthers": session_end_others,

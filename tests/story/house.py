@@ -254,9 +254,9 @@ def colleague(server: Server, email: str, role: str) -> Colleague:
 
 
 @contextlib.contextmanager
-def served(database_url: str, folder: Path) -> Iterator[Server]:
+def served(database_url: str, folder: Path, kind: type[Server] = Server) -> Iterator[Server]:
     """A server with the catalogue, stopped at the end."""
-    server = Server(database_url, folder)
+    server = kind(database_url, folder)
     server.command("seed")
     server.start()
     try:

@@ -1,0 +1,56 @@
+"""A passkey's device, in software: makes keys and answers challenges as WebAuthn says (level 3, 6 and 7)."""
+
+import hashlib
+import json
+import os
+from typing import Any
+
+import cbor2
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
+
+ORIGIN = "http://localhost"
+PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
+
+
+class Device:
+    """One with a single key. What it says of itself can be made wrong."""
+
+    def __init__(self, origin: str = ORIGIN, verifies: bool = True, counter: int = 0) -> None:
+        self.origin, self.verifies, self.counter = origin, verifies, counter
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.id, self.handle = os.urandom(32), b""
+
+    def made(self, options: str) -> str:
+        """The answer to options to make a passkey by, as JSON."""
+        asked = json.loads(options)
+        self.handle = base64url_to_bytes(asked["user"]["id"])
+        told = self._client_data("webauthn.create", asked["challenge"])
+        number = self.key.public_key().public_numbers()
+        key = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: number.x.to_bytes(32, "big"), -3: number.y.to_bytes(32, "big")})
+        attested = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + key
+        data = self._data(asked["rp"]["id"], ATTESTED) + attested
+        statement = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
+        return self._credential(clientDataJSON=told, attestationObject=statement)
+
+    def got(self, options: str) -> str:
+        """The answer to options to prove oneself by, as JSON."""
+        asked = json.loads(options)
+        told = self._client_data("webauthn.get", asked["challenge"])
+        self.counter += 1 if self.counter else 0
+        data = self._data(asked["rpId"], 0)
+        signature = self.key.sign(data + hashlib.sha256(told).digest(), ec.ECDSA(SHA256()))
+        return self._credential(clientDataJSON=told, authenticatorData=data, signature=signature, userHandle=self.handle)
+
+    def _client_data(self, kind: str, challenge: str) -> bytes:
+        return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}).encode()
+
+    def _data(self, host: str, flags: int) -> bytes:
+        flags |= PRESENT | (VERIFIED if self.verifies else 0)
+        return hashlib.sha256(host.encode()).digest() + bytes([flags]) + self.counter.to_bytes(4, "big")
+
+    def _credential(self, **response: Any) -> str:
+        key = bytes_to_base64url(self.id)
+        said = {name: bytes_to_base64url(value) for name, value in response.items()}
+        return json.dumps({"id": key, "rawId": key, "type": "public-key", "response": said, "clientExtensionResults": {}})

@@ -1,0 +1,48 @@
+"""Passkeys in a real browser, Chromium with its virtual authenticator, against the real process. Promise P4.3."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.clients.people import PASSWORD, customer
+from tests.story.house import Server, served
+
+PAUL = "paul@boulangerie.example"
+HERE = Path(__file__).parent
+
+
+@dataclass
+class LocalServer(Server):
+    """One whose address is a host, as WebAuthn wants it."""
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+
+async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_factor(database_url: str, tmp_path: Path) -> None:
+    """No answer works twice, nor without the device knowing its person; another page's host gets none."""
+    with served(database_url, tmp_path, LocalServer) as server:
+        await customer(server, PAUL)
+        command = ["node", str(HERE / "passkeys.mjs"), server.url, f"http://127.0.0.1:{server.port}", PAUL, PASSWORD]
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+        output, errors = await asyncio.wait_for(process.communicate(), 120)
+        assert process.returncode == 0, errors.decode()
+        assert json.loads(output) == {
+            "unproved": ["STEP_UP_REQUIRED"],
+            "registered": {"kind": "PASSKEY", "name": "Portable", "codes": 10},
+            "replayed": ["PASSKEY_INVALID"],
+            "alone": PAUL,
+            "twice": ["PASSKEY_INVALID"],
+            "passwordAlone": ["SECOND_FACTOR_REQUIRED"],
+            "second": PAUL,
+            "steppedUp": True,
+            "unverified": "NotAllowedError",
+            "elsewhere": "SecurityError",
+        }
+        letter = await server.letter(PAUL, 2)
+        assert letter["Subject"] == "Votre double authentification a été modifiée"
+        assert "PASSKEY" not in server.log
+        assert PAUL not in server.log
