@@ -64,7 +64,9 @@ def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway 
         clock=clock,
         hub=hub,
         presence=Presence(hub, clock),
-        guard=Guard.of(settings.secret_key, clock, RelyingParty.of(settings.base_url, settings.allowed_origins)),
+        guard=Guard.of(
+            settings.secret_key, clock, RelyingParty.of(settings.base_url, settings.allowed_origins), settings.redis_url
+        ),
         gateway=gateway or Sandbox(settings.base_url),
         seller=seller(settings.seller),
         base_url=settings.base_url,
@@ -263,6 +265,7 @@ class House:
             with suppress(asyncio.CancelledError):
                 await timetable
             self.parts.guard.passwords.close()
+            await self.parts.guard.throttle.close()
             await disconnect()
 
 

@@ -6,6 +6,7 @@ from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from auth.shared_throttle import redis_fault
 from mail.transport import transport
 from models.scanner import scanner
 
@@ -35,6 +36,7 @@ class Settings:
     allowed_origins: frozenset[str]
     files: Path
     scanner: str | None
+    redis_url: str | None = field(repr=False)
     seller: Path
     documents: Path | None
     trusted_documents_only: bool
@@ -53,6 +55,7 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
         allowed_origins=frozenset(filter(None, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())),
         files=Path(environ.get("CAMCHA_FILES") or "var/files"),
         scanner=environ.get("CAMCHA_SCANNER") or None,
+        redis_url=environ.get("CAMCHA_REDIS_URL") or None,
         seller=Path(environ.get("CAMCHA_SELLER") or Path(__file__).parent / "billing" / "seller.toml"),
         documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
@@ -71,6 +74,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_base_url(settings.base_url),
         *_mail(settings),
         *_scanner(settings.scanner),
+        *_redis(settings.redis_url),
         *(fault for origin in sorted(settings.allowed_origins) for fault in _origin(origin)),
         *([] if settings.seller.is_file() else [f"CAMCHA_SELLER: there is no file {settings.seller}"]),
         *_documents(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
@@ -79,7 +83,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 KNOWN = {
     "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL", "CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER",
-    "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_SCANNER", "CAMCHA_SELLER", "CAMCHA_DOCUMENTS",
+    "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_SCANNER", "CAMCHA_REDIS_URL", "CAMCHA_SELLER", "CAMCHA_DOCUMENTS",
     "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
 }  # fmt: skip
 
@@ -131,6 +135,11 @@ def _scanner(url: str | None) -> list[str]:
     except ValueError as error:
         return [f"CAMCHA_SCANNER: {error}"]
     return []
+
+
+def _redis(url: str | None) -> list[str]:
+    fault = redis_fault(url) if url else None
+    return [f"CAMCHA_REDIS_URL: {fault}"] if fault else []
 
 
 def _origin(origin: str) -> list[str]:

@@ -8,6 +8,7 @@ from time import monotonic
 
 from auth.passkeys import RelyingParty
 from auth.passwords import Passwords
+from auth.shared_throttle import SharedThrottle
 from auth.throttle import Throttle
 from auth.tokens import Signer
 from auth.vault import Vault
@@ -30,9 +31,10 @@ class Guard:
     party: RelyingParty = field(default_factory=RelyingParty)
 
     @classmethod
-    def of(cls, secret_key: str, clock: Clock, party: RelyingParty | None = None) -> "Guard":
-        """A guard whose keys all derive from one secret key."""
-        return cls(Passwords(), Vault(secret_key), Signer(secret_key), Throttle(clock), party=party or RelyingParty())
+    def of(cls, secret_key: str, clock: Clock, party: RelyingParty | None = None, redis_url: str | None = None) -> "Guard":
+        """A guard whose keys all derive from one secret key. Attempts are counted in Redis where there is one."""
+        throttle = SharedThrottle(clock, redis_url, secret_key) if redis_url else Throttle(clock)
+        return cls(Passwords(), Vault(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
 
     @asynccontextmanager
     async def even(self) -> AsyncIterator[None]:

@@ -12,7 +12,7 @@ time. Signing in counts under
 - SECOND_FACTOR, the person whose password was right: whoever is there knows the password, so here the wait may be shared.
 
 A success clears PAIR and takes its own attempt back from the others. Keys are hashed, and the least recently used are
-forgotten beyond a bound. State is in this process; the interface is async so that a shared store can take its place.
+forgotten beyond a bound. State is in this process; auth/shared_throttle.py keeps it in Redis for several.
 """
 
 import hashlib
@@ -120,6 +120,9 @@ class Throttle:
         for key in keys:
             if key in self._counts:
                 self._put(key, max(0.0, self._level(key, now) - 1), now)
+
+    async def close(self) -> None:
+        """Nothing here: what is counted is in memory."""
 
     def _free_at(self, key: Key, now: datetime) -> datetime:
         return self._counts[key].free_at if key in self._counts else now

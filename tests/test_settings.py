@@ -21,6 +21,7 @@ FAULTS = [
     ({"CAMCHA_BASE_URL": "app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
     ({"CAMCHA_BASE_URL": "ftp://app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
     ({"CAMCHA_ALLOWED_ORIGINS": "https://a.example app.example"}, "CAMCHA_ALLOWED_ORIGINS: app.example is not an origin"),
+    ({"CAMCHA_REDIS_URL": "http://redis.example"}, "CAMCHA_REDIS_URL: redis://host:6379/0"),
     ({"CAMCHA_SCANNER": "http://scanner.example"}, "CAMCHA_SCANNER: tcp://host:3310 or unix:///"),
     ({"CAMCHA_SELLER": "nowhere.toml"}, "CAMCHA_SELLER: there is no file nowhere.toml"),
     ({"CAMCHA_DOCUMENTS": "nowhere.json"}, "CAMCHA_DOCUMENTS: there is no file nowhere.json"),

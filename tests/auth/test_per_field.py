@@ -1,0 +1,67 @@
+"""An alias, a fragment, a batch, a socket: each field that is carried out is one attempt, however it was asked for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.clients.people import PASSWORD, customer
+from tests.story.house import Client, Server, served
+
+PAUL = "paul@boulangerie.example"
+FREE = 6  # attempts under auth/throttle.py's PAIR before the first wait
+SIGN_IN = 'sessionSignIn(input: {email: "%s", password: "%s"}) { userErrors { code } }'
+
+
+@pytest.fixture
+def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+    with served(database_url, tmp_path) as running:
+        yield running
+
+
+def codes(answer: dict[str, Any]) -> list[str]:
+    """What became of each attempt."""
+    judged = [each["userErrors"][0]["code"] for each in (answer.get("data") or {}).values() if each]
+    return judged + [error["extensions"]["code"] for error in answer.get("errors", [])]
+
+
+async def test_p3_5_aliases_fragments_batches_and_sockets_gain_no_attempt(server: Server) -> None:
+    await customer(server, PAUL)
+    for way in (aliases, fragments, by_socket):
+        email, told = f"{way.__name__}@boulangerie.example", []
+        while "RATE_LIMITED" not in told:
+            told += await way(server, email)
+        assert told.count("CREDENTIALS_INVALID") == FREE, (way, told)
+    assert (await batch(server)).status_code == 400  # there are none
+    assert (await Client(server).sign_in(PAUL, PASSWORD)).token  # whom nobody guessed at waits for nothing
+
+
+async def aliases(server: Server, email: str) -> list[str]:
+    """Three in one operation."""
+    fields = " ".join(f"a{n}: {SIGN_IN % (email, n)}" for n in range(3))
+    return codes(await Client(server).ask(f"mutation {{ {fields} }}"))
+
+
+async def fragments(server: Server, email: str) -> list[str]:
+    """Three spread in fragments."""
+    parts = " ".join(f"fragment f{n} on Mutation {{ a{n}: {SIGN_IN % (email, n)} }}" for n in range(3))
+    return codes(await Client(server).ask(f"mutation {{ ...f0 ...f1 ...f2 }} {parts}"))
+
+
+async def by_socket(server: Server, email: str) -> list[str]:
+    """Three at once over one socket."""
+    told = []
+    async with Client(server).socket() as live:
+        sent = [await live.follow(f"mutation {{ {SIGN_IN % (email, n)} }}") for n in range(3)]
+        for each in sent:
+            told += codes((await each.queue.get())["payload"])
+    return told
+
+
+async def batch(server: Server) -> httpx.Response:
+    """Several operations in one request."""
+    queries = [{"query": f"mutation {{ {SIGN_IN % (PAUL, n)} }}"} for n in range(10)]
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        return await http.post("/graphql", json=queries, headers={"Accept": "application/graphql-response+json"})
