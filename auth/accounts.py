@@ -1,7 +1,7 @@
 """Becoming a customer and proving who one is: the stories of identity, each in its own transaction."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from email_validator import EmailNotValidError, validate_email
@@ -10,8 +10,9 @@ from tortoise.exceptions import IntegrityError
 from auth import passkeys, throttle
 from auth.guard import Guard
 from auth.proof import require_second_factor
-from auth.sessions import person
+from auth.sessions import hashed, person
 from auth.tokens import Purpose, invalid
+from models.access import SignInUnlock
 from models.account import Account, Membership, Role, siren
 from models.act import Act, Transaction
 from models.audit import AuditAction
@@ -127,23 +128,44 @@ async def verify_email(act: Act, guard: Guard, token: str) -> User:
     return user
 
 
+@dataclass(frozen=True)
+class _Proof:
+    password: str = field(repr=False)
+    code: str | None = field(repr=False)
+    passkey: str | None = field(repr=False)
+
+
 async def authenticate(
-    act: Act, guard: Guard, *, email: str, password: str, code: str | None, peer: str, passkey: str | None = None
-) -> User:
+    act: Act, guard: Guard, *, email: str, password: str, code: str | None, peer: str,
+    passkey: str | None = None, unlock: str | None = None,
+) -> User:  # fmt: skip
     """The person whose password, and second factor if they have one, these are. `peer` is the caller's network address.
 
-    `code` is a one-time or a recovery code, `passkey` a passkey's answer in its place. Raises CREDENTIALS_INVALID for an
-    unknown address and a wrong password alike; only after the right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED,
-    SECOND_FACTOR_INVALID and PASSKEY_INVALID; Throttled.
+    `code` is a one-time or a recovery code, `passkey` a passkey's answer in its place, `unlock` the token of a letter past the
+    waits (auth/unlocking.py). Raises CREDENTIALS_INVALID for an unknown address and a wrong password alike; only after the
+    right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID and PASSKEY_INVALID; Throttled. What fails
+    takes the same time, whatever is behind it.
     """
-    keys = throttle.pair(email, peer), *throttle.broad(email, peer)
-    await guard.throttle.attempt(*keys)
-    user = await _known(address(email))
-    try:
-        return await _proved(act, guard, user, keys, password, code, passkey)
-    except Refusal as refusal:
-        await _note_failure(act, user, refusal)
-        raise
+    async with guard.even_failures():
+        unlocked = await _unlocked(act, email, unlock) if unlock else None
+        keys = (unlocked,) if unlocked else (throttle.pair(email, peer), *throttle.broad(email, peer))
+        await guard.throttle.attempt(*keys)
+        user = await _known(address(email))
+        try:
+            user = await _proved(act, guard, user, keys, _Proof(password, code, passkey), unlocked)
+        except Refusal as refusal:
+            await _note_failure(act, user, refusal)
+            raise
+    if unlocked:
+        await SignInUnlock.filter(user_id=user.pk).delete()
+    return user
+
+
+async def _unlocked(act: Act, email: str, token: str) -> throttle.Key | None:
+    """What attempts with this token count under; None for a token that is not this person's, which is as if there were none."""
+    known = SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=act.at)
+    found = await known.select_related("user").first()
+    return throttle.key(throttle.UNLOCKED, found.token_hash) if found and found.user.email == address(email) else None
 
 
 async def _note_failure(act: Act, user: User | None, refusal: Refusal) -> None:
@@ -153,14 +175,13 @@ async def _note_failure(act: Act, user: User | None, refusal: Refusal) -> None:
 
 
 async def _proved(
-    act: Act, guard: Guard, user: User | None, keys: tuple[throttle.Key, ...], password: str, code: str | None,
-    passkey: str | None,
-) -> User:  # fmt: skip
-    user = await _by_password(act, guard, user, keys, password)
+    act: Act, guard: Guard, user: User | None, keys: tuple[throttle.Key, ...], proof: _Proof, unlocked: throttle.Key | None
+) -> User:
+    user = await _by_password(act, guard, user, keys, proof.password)
     if user.email_verified_at is None:
         raise Refusal(ErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
-        await require_second_factor(act, guard, user, code, passkey)
+        await require_second_factor(act, guard, user, proof.code, proof.passkey, unlocked)
     return user
 
 

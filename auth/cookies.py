@@ -18,6 +18,7 @@ from realtime.origins import ours
 
 SECURE_PREFIX = "__Host-"  # RFC 6265bis, 4.1.3.2: from this host alone, over TLS alone, for all of its paths
 ACCESS, REFRESH = "camcha_access", "camcha_refresh"
+UNLOCK = "camcha_unlock"  # the token of a letter past the waits, put there by the page its link leads to
 
 
 class TokenDelivery(StrEnum):
@@ -60,8 +61,13 @@ class Cookies:
         return self._trusted()
 
     @property
+    def unlock(self) -> str | None:
+        """The token of a letter past the waits that came."""
+        return self._given.get(self._prefix + UNLOCK)
+
+    @property
     def any(self) -> bool:
-        """Whether any of ours came."""
+        """Whether any came that says who somebody is."""
         return self.access is not None or self.refresh is not None
 
     def keep(self, tokens: Tokens | Kept, at: datetime) -> Kept:
@@ -79,6 +85,10 @@ class Cookies:
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What the answer says of them."""
         return [(b"set-cookie", text.encode()) for text in self._set.values()]
+
+    def unlocked(self, token: str, seconds: int) -> None:
+        """Have this browser's next sign-in count as the reader's of that letter."""
+        self._write(UNLOCK, token, seconds)
 
     def _put(self, name: str, token: str, until: datetime, at: datetime) -> None:
         self._write(name, token, max(0, int((until - at).total_seconds())))

@@ -95,7 +95,7 @@ async def confirm_totp(act: Act, guard: Guard, session: Session, notice: Notice,
 
     Raises SECOND_FACTOR_INVALID, TOO_MANY, STEP_UP_REQUIRED when the second factor is on already; Throttled.
     """
-    counted = throttle.key(throttle.SECOND_FACTOR, session.user_id)
+    counted = throttle.key(throttle.SECOND_FACTOR, session.user_id, session.pk)
     await guard.throttle.attempt(counted)
     fresh = await is_fresh(act, session)
     async with act.transaction() as tx:

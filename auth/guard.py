@@ -13,6 +13,7 @@ from auth.throttle import Throttle
 from auth.tokens import Signer
 from auth.vault import Vault
 from models.clock import Clock
+from models.errors import DomainError
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,16 @@ class Guard:
         """A guard whose keys all derive from one secret key. Attempts are counted in Redis where there is one."""
         throttle = SharedThrottle(clock, redis_url, secret_key) if redis_url else Throttle(clock)
         return cls(Passwords(), Vault(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
+
+    @asynccontextmanager
+    async def even_failures(self) -> AsyncIterator[None]:
+        """Takes the same time for whatever fails sooner, so that it doesn't tell why. Success takes what it takes."""
+        ends = monotonic() + self.even_seconds
+        try:
+            yield
+        except DomainError:
+            await asyncio.sleep(ends - monotonic())
+            raise
 
     @asynccontextmanager
     async def even(self) -> AsyncIterator[None]:

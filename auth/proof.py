@@ -10,7 +10,7 @@ from models.user import User
 
 async def require_password(act: Act, guard: Guard, user: User, password: str, field: str = "password") -> None:
     """Ask somebody signed in for their password again. Raises CREDENTIALS_INVALID; Throttled."""
-    counted = throttle.key(throttle.STEP_UP, user.pk)
+    counted = throttle.key(throttle.STEP_UP, user.pk, act.origin.session_id)
     await guard.throttle.attempt(counted)
     if not await guard.passwords.matches(user.password_hash, password):
         await note_failure(act, user, ErrorCode.CREDENTIALS_INVALID)
@@ -24,16 +24,19 @@ async def note_failure(act: Act, user: User, reason: ErrorCode) -> None:
         tx.audit(AuditAction.SESSION_STEP_UP_FAILED, user, reason=reason.value)
 
 
-async def require_second_factor(act: Act, guard: Guard, user: User, code: str | None, passkey: str | None = None) -> None:
+async def require_second_factor(
+    act: Act, guard: Guard, user: User, code: str | None, passkey: str | None = None, counted: throttle.Key | None = None
+) -> None:
     """Ask for a one-time or a recovery code, which is used up, or for a passkey's answer.
 
     Raises SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID; Throttled.
 
-    Ask only who has proved something else before: the wait after too many guesses is the person's own.
+    Ask only who has proved something else before: the wait after too many guesses is the person's own, of one session where
+    they are signed in, unless it is `counted` otherwise.
     """
     if not code and not passkey:
         raise Refusal(ErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
-    counted = throttle.key(throttle.SECOND_FACTOR, user.pk)
+    counted = counted or throttle.key(throttle.SECOND_FACTOR, user.pk, act.origin.session_id)
     await guard.throttle.attempt(counted)
     if passkey:
         await require_passkey(act, guard, user, passkey)

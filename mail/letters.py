@@ -73,6 +73,11 @@ async def password_reset(tx: Transaction, user: User, link: str, token: str) -> 
     return await _write(tx, user, "password_reset", link=link, token=token)
 
 
+async def sign_in_unlock(tx: Transaction, user: User, link: str, token: str) -> Letter:
+    """Lets the person sign in without waiting for others' guesses: by the link, or by giving the token to the API."""
+    return await _write(tx, user, "sign_in_unlock", link=link, token=token)
+
+
 async def password_changed(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
     """Tells the person that their password was changed, and what to do if it wasn't them."""
     return await _write(tx, user, "password_changed", sign_in_hint=sign_in_hint)

@@ -54,7 +54,24 @@ class EmailChange(Model):
         return self.new_confirmed_at is not None and (self.old_token_hash is None or self.old_confirmed_at is not None)
 
 
+class SignInUnlock(Model):
+    """One letter whose reader need not wait for those who guess. Rows go once the person has signed in by one, and expire."""
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name="sign_in_unlocks", db_index=True
+    )
+    token_hash = fields.CharField(max_length=64, unique=True)
+    expires_at: datetime = fields.DatetimeField()
+
+    user_id: int
+
+    class Meta:
+        table = "sign_in_unlock"
+
+
 async def void_links(user: "User", db: BaseDBAsyncClient) -> None:
     """Call off whatever the letters written to a person so far could still change of their password and address."""
     await PasswordReset.filter(user_id=user.pk).using_db(db).delete()
     await EmailChange.filter(user_id=user.pk).using_db(db).delete()
+    await SignInUnlock.filter(user_id=user.pk).using_db(db).delete()

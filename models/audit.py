@@ -67,6 +67,7 @@ class AuditAction(StrEnum):
     SESSION_END = "session.end"
     SESSION_END_OTHERS = "session.end_others"
     SESSION_REFRESH_REUSED = "session.refresh_reused"
+    SESSION_REQUEST_UNLOCK = "session.request_unlock"
     SESSION_SIGN_IN = "session.sign_in"
     SESSION_SIGN_IN_FAILED = "session.sign_in_failed"
     SESSION_SIGN_OUT = "session.sign_out"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from auth import email_change, freshness, new_password, sessions
+from auth import email_change, freshness, new_password, sessions, unlocking
 from auth.email_change import Wish
 from mail import letters
 from models.act import Transaction
@@ -19,6 +19,7 @@ from resolvers.inputs import (
     PasswordRequestResetInput,
     PasswordResetInput,
     SessionEndInput,
+    SessionRequestUnlockInput,
     SessionStepUpInput,
 )
 
@@ -33,6 +34,17 @@ async def request_reset(info: Info, input: PasswordRequestResetInput) -> bool:
         await letters.password_reset(tx, user, f"{base_url}/reset?token={token}", token)
 
     await new_password.request_reset(context.act(), context.parts.guard, letter, email=input.email, peer=context.peer)
+    return True
+
+
+async def request_unlock(info: Info, input: SessionRequestUnlockInput) -> bool:
+    """Have a letter sent that lets its reader sign in without waiting for others' guesses."""
+    context, base_url = info.context, info.context.parts.base_url
+
+    async def letter(tx: Transaction, user: User, token: str) -> None:
+        await letters.sign_in_unlock(tx, user, f"{base_url}/unlock?token={token}", token)
+
+    await unlocking.request(context.act(), context.parts.guard, letter, email=input.email, peer=context.peer)
     return True
 
 

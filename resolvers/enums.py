@@ -216,6 +216,7 @@ described(
         "SESSION_END": "A person ended one of their sessions.",
         "SESSION_END_OTHERS": "A person ended all of their other sessions.",
         "SESSION_REFRESH_REUSED": "A refresh token was used twice, which ended its session.",
+        "SESSION_REQUEST_UNLOCK": "Somebody asked for a letter past the waits after failed sign-ins.",
         "SESSION_SIGN_IN": "Somebody signed in.",
         "SESSION_SIGN_IN_FAILED": "Somebody failed to sign in, `reason` says by what; the object is the person, where known.",
         "SESSION_SIGN_OUT": "Somebody signed out.",

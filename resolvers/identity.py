@@ -65,9 +65,10 @@ async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
     """Begin a session."""
     context = info.context
     act, cookies = context.act(), cookies_for(context, input.deliver)
+    unlock = input.unlock_token or (context.cookies.unlock if context.cookies and context.cookies.trusted else None)
     user = await accounts.authenticate(
         act, context.parts.guard, email=input.email, password=input.password, code=input.code, peer=context.peer,
-        passkey=input.passkey,
+        passkey=input.passkey, unlock=unlock,
     )  # fmt: skip
     chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
     return await signed_in(context, act, cookies, user, chosen, user.second_factor)

@@ -44,6 +44,9 @@ class SessionSignInInput:
     passkey: str | None = strawberry.field(
         default=None, description="In place of the code: a passkey's answer to `passkeyChallenge`, its `toJSON()` as text."
     )
+    unlock_token: str | None = strawberry.field(
+        default=None, description="Of the letter that `sessionRequestUnlock` sends: guesses of others then make nobody wait."
+    )
     account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
     deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)
 
@@ -150,6 +153,11 @@ class AuthenticatorRemoveInput:
 @strawberry.input(description="A sign-in to end.")
 class SessionEndInput:
     session_id: strawberry.ID = strawberry.field(description="One of `viewer { sessions { id } }`.")
+
+
+@strawberry.input(description="Who has to wait for what others tried.")
+class SessionRequestUnlockInput:
+    email: str = strawberry.field(description="The person's address; a letter goes there if it is known.")
 
 
 @strawberry.input(description="Whose password was forgotten.")

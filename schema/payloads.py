@@ -139,6 +139,12 @@ class SessionEndOthersPayload:
 
 
 @strawberry.type(description="The answer is the same whether or not the address was known.")
+class SessionRequestUnlockPayload:
+    accepted: bool | None = said("True when a letter is on its way, if the address is known.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The answer is the same whether or not the address was known.")
 class PasswordRequestResetPayload:
     accepted: bool | None = said("True when a letter is on its way, if the address is known.")
     user_errors: list[UserError] = errors()

@@ -56,6 +56,7 @@ from schema.payloads import (
     SessionEndOthersPayload,
     SessionEndPayload,
     SessionRefreshPayload,
+    SessionRequestUnlockPayload,
     SessionSignInPayload,
     SessionSignOutPayload,
     SessionStepUpPayload,
@@ -215,6 +216,11 @@ class Mutation:
         access.step_up, "fresh_until", allow=signed_in,
         audit=AuditAction.SESSION_STEP_UP,
         description="Prove who you are again: for five minutes, delicate operations are not refused with STEP_UP_REQUIRED.",
+    )  # fmt: skip
+    session_request_unlock: SessionRequestUnlockPayload = mutation(
+        access.request_unlock, "accepted", allow=anyone,
+        audit=AuditAction.SESSION_REQUEST_UNLOCK,
+        description="Get a letter that lets its reader sign in at once, however many others guess at the address.",
     )  # fmt: skip
     password_request_reset: PasswordRequestResetPayload = mutation(
         access.request_reset,

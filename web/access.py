@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from auth import email_change, new_password
+from auth import email_change, new_password, unlocking
+from auth.cookies import Cookies
 from mail import letters
 from models.act import Act
 from models.errors import DomainError, ErrorCode, Refusal, Throttled
@@ -22,8 +23,10 @@ _FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browser
 
 def routes(parts: Parts) -> list[Route]:
     """The pages, each with what its button does."""
-    reset, move = _Reset(parts), _Move(parts)
+    reset, move, unlock = _Reset(parts), _Move(parts), _Unlock(parts)
     return [
+        Route("/unlock", unlock.ask),
+        Route("/unlock", unlock.allow, methods=["POST"]),
         Route("/reset", reset.ask),
         Route("/reset", reset.set, methods=["POST"]),
         Route("/email", move.ask),
@@ -94,6 +97,35 @@ class _Move:
         return shown(request, (_MOVED if done else _NOTED)[language(request)])
 
 
+@dataclass(frozen=True)
+class _Unlock:
+    """The address of a letter past the waits: its button lets this browser's next sign-in be heard at once."""
+
+    parts: Parts
+
+    async def ask(self, request: Request) -> Response:
+        """Offer the button, if the link would work."""
+        return await self._if_good(request, _UNLOCK)
+
+    async def allow(self, request: Request) -> Response:
+        """Keep the token in this browser, for sign-ins from pages of ours."""
+        if await form(request) is None:
+            return too_large(request)
+        answer = await self._if_good(request, _UNLOCKED)
+        if answer.status_code == 200:
+            cookies = Cookies(None, secure=self.parts.base_url.startswith("https://"), trusted=lambda: True)
+            cookies.unlocked(_token(request), int(unlocking.LIFETIME.total_seconds()))
+            answer.raw_headers += cookies.headers()
+        return answer
+
+    async def _if_good(self, request: Request, page: dict[Locale, Page]) -> Response:
+        try:
+            await unlocking.require_good(act_of(request, self.parts), _token(request))
+        except Refusal:
+            return not_found(request)
+        return shown(request, page[language(request)])
+
+
 def _token(request: Request) -> str:
     return request.query_params.get("token", "")
 
@@ -126,6 +158,24 @@ _FIELDS = {
         Field("password", "New password", "password", "new-password"),
         Field("code", "Code of your app, or a recovery code", "text", "one-time-code"),
     ),
+}
+_UNLOCK = {
+    Locale.FR: Page(
+        "Connectez-vous sans attendre",
+        "Faites-le dans le navigateur où vous vous connectez. Votre mot de passe vous sera demandé comme toujours.",
+        buttons=(("allow", "Continuer"),),
+    ),
+    Locale.EN: Page(
+        "Sign in without waiting",
+        "Do so in the browser in which you sign in. You will be asked for your password as always.",
+        buttons=(("allow", "Go on"),),
+    ),
+}
+_UNLOCKED = {
+    Locale.FR: Page(
+        "Vous pouvez vous connecter", "Pendant 30 minutes, les essais des autres ne vous feront plus attendre ici."
+    ),
+    Locale.EN: Page("You can sign in", "For 30 minutes, what others try won’t make you wait here any longer."),
 }
 _SET = {
     Locale.FR: Page("Mot de passe enregistré", "Merci ! Vous pouvez fermer cette page et vous connecter."),

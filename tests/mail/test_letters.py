@@ -29,6 +29,7 @@ async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
             await letters.invoice_issued(tx, user, invoice, LINK),
             await letters.payment_confirmation_needed(tx, user, LINK),
             await letters.password_reset(tx, user, LINK, "TOKEN-123"),
+            await letters.sign_in_unlock(tx, user, LINK, "TOKEN-123"),
             await letters.password_changed(tx, user, LINK),
             *[await letters.second_factor_changed(tx, user, change.value, LINK) for change in Change],
             await letters.email_change_taken(tx, user, LINK),
@@ -255,6 +256,6 @@ def test_every_letter_exists_in_every_language() -> None:
         "invitation",
         "verification", "already_registered", "invoice_issued", "payment_confirmation_needed", "password_reset",
         "password_changed", "second_factor_changed", "email_change", "email_change_taken", "email_change_asked",
-        "email_changed",
+        "email_changed", "sign_in_unlock",
     }  # fmt: skip
     assert names == {f"{kind}.{locale.value}.{form}" for kind in kinds for locale in Locale for form in ("txt", "html")}

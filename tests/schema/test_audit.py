@@ -211,6 +211,10 @@ async def password_request_reset(stage: Stage) -> None:
     await stage.do(Viewer(), "passwordRequestReset", email=(await known(stage)).email)
 
 
+async def session_request_unlock(stage: Stage) -> None:
+    await stage.do(Viewer(), "sessionRequestUnlock", email=(await known(stage)).email)
+
+
 async def password_reset(stage: Stage) -> None:
     token, at = "cam_pr_marked", stage.act.at + timedelta(minutes=1)
     await PasswordReset.create(user=await known(stage), token_hash=sessions.hashed(token), expires_at=at)
@@ -353,6 +357,7 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "sessionEndOthers": session_end_others,
     "sessionStepUp": session_step_up,
     "passwordRequestReset": password_request_reset,
+    "sessionRequestUnlock": session_request_unlock,
     "passwordReset": password_reset,
     "passwordChange": password_change,
     "emailRequestChange": email_request_change,

@@ -1,0 +1,52 @@
+"""A letter past the waits: whoever reads mail at an address signs in at once, however many others guess at it.
+
+Waits are counted by address and network, and for the second factor by person (auth/throttle.py). So somebody on the customer's
+own network, or who knows their password, could keep them waiting. The letter's token counts by itself instead: some attempts
+are free, then waits grow for whoever holds it. It stands for no factor, and is worth nothing to whoever can't read the mail.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from auth import throttle
+from auth.accounts import deliverable
+from auth.guard import Guard
+from auth.sessions import hashed, random_token
+from auth.tokens import invalid
+from models.access import SignInUnlock
+from models.act import Act, Transaction
+from models.audit import AuditAction
+from models.user import User
+
+LIFETIME = timedelta(minutes=30)
+
+UnlockLetter = Callable[[Transaction, User, str], Awaitable[object]]
+
+
+async def request(act: Act, guard: Guard, letter: UnlockLetter, *, email: str, peer: str) -> None:
+    """Write the person of an address a letter with a token, good for 30 minutes and one sign-in. `peer` is who asks.
+
+    Nobody's address is answered the same, after the same time. Raises EMAIL_INVALID; Throttled.
+    """
+    email = deliverable(email)
+    network = throttle.key(throttle.RESET, throttle.network_of(peer))
+    await guard.throttle.attempt(network, throttle.key(throttle.LETTER, email))
+    async with guard.even(), act.transaction() as tx:
+        user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
+        if user:
+            await letter(tx, user, await _granted(tx, user))
+        # In nobody's part of the log: whoever tries addresses must not read there which are known.
+        tx.audit(AuditAction.SESSION_REQUEST_UNLOCK, user, None)
+
+
+async def _granted(tx: Transaction, user: User) -> str:
+    token, at = random_token("cam_ul_"), tx.act.at
+    await SignInUnlock.filter(user_id=user.pk, expires_at__lte=at).using_db(tx.db).delete()
+    await SignInUnlock.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=at + LIFETIME)
+    return token
+
+
+async def require_good(act: Act, token: str) -> None:
+    """Raises TOKEN_INVALID for a token that is used, too old or nobody's."""
+    if not await SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=act.at).exists():
+        raise invalid()

@@ -1,0 +1,145 @@
+"""A letter past the waits: nobody is locked out by a stranger, and nobody gains by it who can't read the mail."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auth import unlocking
+from auth.accounts import authenticate
+from auth.guard import Guard
+from auth.sessions import Tokens
+from models.access import SignInUnlock
+from models.act import Act, Transaction
+from models.errors import Refusal, Throttled
+from models.user import User
+from tests.auth.conftest import PASSWORD, code_of
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+    Now = Callable[[], Act]
+    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+
+pytestmark = pytest.mark.usefixtures("db")
+SHARED = "192.0.2.7"  # the network of the customer and of whoever guesses
+
+
+class Door:
+    """Where people sign in."""
+
+    def __init__(self, guard: Guard, now: "Now") -> None:
+        self.guard, self.now = guard, now
+
+    async def enter(self, user: User, password: str = PASSWORD, code: str | None = None, unlock: str | None = None) -> User:
+        return await authenticate(
+            self.now(), self.guard, email=user.email, password=password, code=code, peer=SHARED, unlock=unlock
+        )
+
+    async def outcome(self, user: User, password: str = PASSWORD, code: str | None = None, unlock: str | None = None) -> str:
+        try:
+            await self.enter(user, password, code, unlock)
+        except (Refusal, Throttled) as error:
+            return error.code
+        return "in"
+
+    async def letter(self, user: User) -> str:
+        """The token in the letter that the person asked for."""
+        tokens: list[str] = []
+
+        async def write(tx: Transaction, user: User, token: str) -> None:
+            tokens.append(token)
+
+        await unlocking.request(self.now(), self.guard, write, email=user.email, peer=SHARED)
+        return tokens[0]
+
+
+@pytest.fixture
+def door(guard: Guard, now: "Now") -> Door:
+    return Door(guard, now)
+
+
+async def lock_out(door: Door, user: User) -> None:
+    while await door.outcome(user, "mouette phare ardoise 77") != "RATE_LIMITED":
+        pass
+
+
+async def test_p3_5_whoever_reads_the_mail_signs_in_however_many_others_guess(door: Door, owner: User) -> None:
+    """From the very network that the guesses come from; the guesser goes on waiting, and the letter works once."""
+    await lock_out(door, owner)
+    assert await door.outcome(owner) == "RATE_LIMITED"
+    token = await door.letter(owner)
+    assert await door.enter(owner, unlock=token) == owner
+    assert not await SignInUnlock.exists()
+    assert await door.outcome(owner, "mouette phare ardoise 77") == "RATE_LIMITED"
+    assert await door.outcome(owner, unlock=token) == "RATE_LIMITED"
+
+
+async def test_p3_5_who_knows_the_password_cannot_keep_the_person_from_their_second_factor(
+    door: Door, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
+) -> None:
+    secret, _, _ = await enrolled(owner)
+    clock.advance(timedelta(minutes=1))
+    while await door.outcome(owner, code="000000") != "RATE_LIMITED":
+        pass
+    assert await door.outcome(owner, code=code_of(secret, now())) == "RATE_LIMITED"
+    assert await door.enter(owner, code=code_of(secret, now()), unlock=await door.letter(owner)) == owner
+
+
+async def test_it_stands_for_no_factor(door: Door, owner: User, enrolled: "Enrolled") -> None:
+    token = await door.letter(owner)
+    assert await door.outcome(owner, "mouette phare ardoise 77", unlock=token) == "CREDENTIALS_INVALID"
+    await enrolled(owner)
+    token = await door.letter(owner)
+    assert await door.outcome(owner, unlock=token) == "SECOND_FACTOR_REQUIRED"
+
+
+async def test_whoever_holds_it_waits_for_their_own_guesses(door: Door, owner: User) -> None:
+    token = await door.letter(owner)
+    guesses = [await door.outcome(owner, "mouette phare ardoise 77", unlock=token) for _ in range(20)]
+    assert guesses == ["CREDENTIALS_INVALID"] * 11 + ["RATE_LIMITED"] * 9
+    assert await door.outcome(owner) == "in"  # those counted by themselves
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_one_of_somebody_elses_or_too_old_is_as_if_there_were_none(
+    door: Door, owner: User, agent: User, late: bool, clock: "MovableClock"
+) -> None:
+    token = await door.letter(owner if late else agent)
+    clock.advance(unlocking.LIFETIME if late else timedelta())
+    await lock_out(door, owner)
+    for useless in (token, "cam_ul_unknown", "\x00", "\ud800"):
+        assert await door.outcome(owner, unlock=useless) == "RATE_LIMITED"
+
+
+async def test_asking_tells_nobody_whether_the_address_is_known(door: Door, owner: User) -> None:
+    """And floods nobody with letters."""
+
+    async def never(tx: Transaction, user: User, token: str) -> None:
+        raise AssertionError
+
+    await unlocking.request(door.now(), door.guard, never, email="nobody@fournil.example", peer=SHARED)
+    for _ in range(6):
+        await door.letter(owner)
+    with pytest.raises(Throttled):
+        await door.letter(owner)
+
+
+async def test_the_thief_of_one_session_keeps_nobody_waiting_in_another(
+    guard: Guard, now: "Now", owner: User, enrolled: "Enrolled"
+) -> None:
+    from auth.freshness import step_up
+    from auth.sessions import sign_in
+    from models.act import Origin
+
+    def acting(tokens: Tokens) -> Act:
+        return Act(owner, now().at, now().bus, Origin(tokens.session.pk))
+
+    stolen, own = await sign_in(owner, None, False, now()), await sign_in(owner, None, False, now())
+    for _ in range(6):
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await step_up(acting(stolen), guard, stolen.session, password="mouette phare ardoise 77")
+    with pytest.raises(Throttled):
+        await step_up(acting(stolen), guard, stolen.session, password=PASSWORD)
+    assert await step_up(acting(own), guard, own.session, password=PASSWORD)
