@@ -34,7 +34,8 @@ class FileStatus(StrEnum):
 class File(Model):
     """One file's facts, its bytes lie in the store under key once uploaded_at is set, until infected_at is.
 
-    Nobody downloads it before cleared_at, when it was found clean, or arrived where no scanner is.
+    Nobody downloads it before cleared_at, when it was found clean, or arrived where no scanner is. missing_at is when the
+    scanner last looked for bytes that are not there.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -54,6 +55,7 @@ class File(Model):
     uploaded_at: datetime | None = fields.DatetimeField(null=True)
     cleared_at: datetime | None = fields.DatetimeField(null=True)
     infected_at: datetime | None = fields.DatetimeField(null=True)
+    missing_at: datetime | None = fields.DatetimeField(null=True)
 
     uploader_id: int
     account_id: int | None

@@ -1,11 +1,13 @@
 """Where the bytes of files lie: the edge to a folder, or one day to an object store."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
 import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
@@ -15,6 +17,11 @@ _CHUNK = 64 * 1024
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _PARTIAL = "partial"
 _ABANDONED_SECONDS = 3600
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room on the disk, in the quota, below the limit of the process
+
+
+class StoreFull(Exception):
+    """There is no room for the bytes: nothing was stored, and the same may be tried again."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,10 @@ class Store(Protocol):
     """Keeps bytes under keys of 16 to 64 letters, digits, `-` and `_`. Any other key raises ValueError."""
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Stored:
-        """Store all the chunks, or nothing: what `chunks` raises comes through, and the key stays as it was."""
+        """Store all the chunks, or nothing: what `chunks` raises comes through, and the key stays as it was.
+
+        Raises StoreFull.
+        """
         ...
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
@@ -64,12 +74,13 @@ class FolderStore:
                 partial.unlink(missing_ok=True)
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Stored:
-        """Write aside, reach the disk, then rename: killed at any point, no half file bears the key."""
+        """Write aside, reach the disk, then rename: killed at any point, no half file bears the key. Raises StoreFull."""
         path, partial = self._path(key), self._root / _PARTIAL / random_key()
         try:
-            with await asyncio.to_thread(partial.open, "xb") as file:
-                stored = await _written(file, chunks)
-            await asyncio.to_thread(_publish, partial, path)
+            with _room():
+                with await asyncio.to_thread(partial.open, "xb") as file:
+                    stored = await _written(file, chunks)
+                await asyncio.to_thread(_publish, partial, path)
         finally:
             partial.unlink(missing_ok=True)
         return stored
@@ -86,6 +97,17 @@ class FolderStore:
         if not _KEY.fullmatch(key):
             raise ValueError("no key of a store")
         return self._root / key[:2] / key
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """What the system says about a lack of room is StoreFull; its other errors come through."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno in _FULL:
+            raise StoreFull from fault
+        raise
 
 
 async def _written(file: BinaryIO, chunks: AsyncIterable[bytes]) -> Stored:

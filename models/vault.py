@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from tortoise.expressions import Q
 
 from models.act import Act
 from models.audit import AuditAction
@@ -18,6 +19,7 @@ from models.store import Store
 
 _BATCH = 100
 _REMEMBERED = timedelta(hours=1)
+_MISSED = timedelta(days=1)  # what an operator restores from a backup is found again within this time
 
 log = structlog.stdlib.get_logger()
 
@@ -40,7 +42,8 @@ async def examine(act: Act, vault: Vault, file: File) -> bool:
         log.warning("scanner.away", file=file.pk, reason=fault.reason)
         return False
     except FileNotFoundError:  # deleted by somebody who looked at the same time, or lost
-        log.error("file.missing", file=file.pk)
+        if await File.filter(pk=file.pk, infected_at=None).update(missing_at=act.at):
+            log.error("file.missing", file=file.pk)
         return True
     if found is None:
         await File.filter(pk=file.pk, infected_at=None).update(cleared_at=act.at)
@@ -61,13 +64,15 @@ async def examine_waiting(act: Act, vault: Vault) -> int:
     """Look into files that wait for a verdict. Returns how many were looked into.
 
     Stops at the first that could not be: the scanner is away, and the others would wait for nothing. Their order is left to
-    chance, so that a file at which the scanner fails each time holds up no other for long.
+    chance, so that a file at which the scanner fails each time holds up no other for long. One whose bytes were missing is
+    looked for once a day, so that however many such there are, the others have their turn.
     """
     if vault.scanner is None:
         return 0
     for infected in await File.filter(infected_at__gte=act.at - _REMEMBERED):
         await vault.store.delete(infected.key)
-    waiting = await File.filter(uploaded_at__not_isnull=True, cleared_at=None, infected_at=None).limit(_BATCH)
+    unseen = File.filter(uploaded_at__not_isnull=True, cleared_at=None, infected_at=None)
+    waiting = await unseen.filter(Q(missing_at=None) | Q(missing_at__lte=act.at - _MISSED)).limit(_BATCH)
     done = 0
     for file in random.sample(waiting, len(waiting)):
         if not await examine(act, vault, file):

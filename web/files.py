@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -15,12 +16,16 @@ from models.errors import Refusal
 from models.file import File, FileStatus
 from models.invoice import InvoiceDocument
 from models.locale import Locale
+from models.store import StoreFull
 from models.vault import Vault
 from resolvers.context import Parts
 from resolvers.files import Fault, UploadRefused, receive
 from web.page import language, not_found
 
 _UPLOAD_SECONDS = 300
+
+log = structlog.stdlib.get_logger()
+
 _HEADERS = {
     "Cache-Control": "private, no-store",
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -49,7 +54,7 @@ class _Desk:
     async def upload(self, request: Request) -> Response:
         """201 when the file is stored, 200 when the same was stored before, 202 when it waits for the scanner, else the fault.
 
-        Each is told in JSON.
+        507 when there is no room (RFC 4918, 11.5): the announced file can be sent again. Each is told in JSON.
         """
         file = await self._announced(request.path_params["token"])
         if file is None:
@@ -63,6 +68,9 @@ class _Desk:
             return _refused(request, error.fault)
         except (TimeoutError, ClientDisconnect):
             return _answer(request, 408, "INCOMPLETE")
+        except StoreFull:
+            log.error("store.full", file=file.pk)
+            return _answer(request, HTTPStatus.INSUFFICIENT_STORAGE, "STORE_FULL")
         if file.status is FileStatus.QUARANTINED:
             return _answer(request, 202, "QUARANTINED")
         return _answer(request, 201 if new else 200, "STORED")
@@ -161,6 +169,10 @@ _WORDS = {
     ),
     "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
     "INCOMPLETE": ("L'envoi a été interrompu : recommencez.", "The upload broke off: try again."),
+    "STORE_FULL": (
+        "Nous n'avons plus de place pour ce fichier, il n'a pas été enregistré : réessayez plus tard.",
+        "We have no room left for this file, it was not stored: try again later.",
+    ),
     "TOO_LARGE": ("Le fichier est plus grand qu'annoncé.", "The file is larger than announced."),
     "TOO_SMALL": ("Le fichier est plus petit qu'annoncé.", "The file is smaller than announced."),
     "OTHER_CONTENT": ("Le contenu n'est pas du type annoncé.", "The content is not of the announced type."),

@@ -1,14 +1,16 @@
 """The store of files: whole or not at all, whatever dies in between, and never outside its folder."""
 
 import asyncio
+import errno
 import os
 import sys
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from models.store import FolderStore, random_key
+from models.store import FolderStore, StoreFull, random_key
 from tests.web.web_house import bytewise
 
 _KILLED = """
@@ -47,6 +49,17 @@ def test_old_half_files_are_swept_and_young_ones_left(tmp_path: Path) -> None:
     FolderStore(tmp_path)
     assert not old.exists()
     assert young.exists()
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+async def test_a_lack_of_room_is_told_by_one_name_and_leaves_nothing(tmp_path: Path, fault: int) -> None:
+    async def full() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise OSError(fault, os.strerror(fault))
+
+    with pytest.raises(StoreFull):
+        await FolderStore(tmp_path).put("k" * 20, full())
+    assert _names(tmp_path) == {"partial"}
 
 
 @pytest.mark.parametrize("key", ["", "../../../../etc/passwd", "/etc/passwd-long-enough", "a" * 15, "a" * 65, "a" * 20 + "\n"])

@@ -1,8 +1,9 @@
 """Uploads and downloads by signed links: what is taken, what is refused, and what lies in the store afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -11,9 +12,10 @@ from urllib.parse import quote
 
 import pytest
 import uvicorn
+from structlog.testing import capture_logs
 
 from auth.tokens import Purpose
-from models.file import File
+from models.file import MAX_BYTES, File
 from models.invoice import Invoice
 from tests.realtime.socket_house import until
 from tests.web.web_house import ENGLISH, PNG, Site, announced, app, bytewise, waiting_payment
@@ -106,6 +108,30 @@ async def test_an_endless_body_is_cut_off(site: Site) -> None:
 async def test_a_compressed_body_is_refused(site: Site) -> None:
     file = await announced(site.act())
     assert (await site.put(file, PNG, **{"Content-Encoding": "gzip"})).status_code == 415
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """This process can write no file past this size: the system refuses as it does on a full disk (setrlimit(2))."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_without_room_nothing_is_stored_and_the_file_can_be_sent_again(site: Site) -> None:
+    large = PNG + bytes(MAX_BYTES - len(PNG))
+    file = await announced(site.act(), large)
+    with room_for(MAX_BYTES - 100_000), capture_logs() as logged:
+        response = await site.put(file, large, **ENGLISH)
+    assert (response.status_code, response.json()["code"]) == (507, "STORE_FULL")
+    assert "no room" in response.json()["message"]
+    assert [(each["event"], each["file"]) for each in logged] == [("store.full", file.pk)]
+    await assert_nothing_came(site, file)
+    assert (await site.put(file, large)).status_code == 201
+    assert site.bytes_kept() == {(await File.get(pk=file.pk)).key: large}
 
 
 async def test_a_repeat_changes_nothing_and_another_file_is_refused(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,6 +142,47 @@ async def test_bytes_that_are_gone_hold_up_no_other_file(site: Site, daemon: Dae
         await look_again(site)
     assert [each["event"] for each in logged] == ["file.missing"]
     assert await downloaded(site, lost) == 404
+
+
+async def test_however_many_bytes_are_gone_the_others_have_their_turn_and_each_is_told_once_a_day(
+    site: Site, daemon: Daemon, clock: "MovableClock"
+) -> None:
+    daemon.answer = None
+    last = await text(site, CLEAN)
+    await File.bulk_create(
+        File(
+            key=f"{last.key}{each}", uploader_id=last.uploader_id, account_id=last.account_id, name="b.txt",
+            content_type="text/plain", size=7, sha256="-", created_at=last.created_at, uploaded_at=last.created_at,
+        )
+        for each in range(130)
+    )  # fmt: skip
+    await site.put(last, CLEAN)
+    daemon.answer = b""
+    with capture_logs() as logged:
+        for _ in range(3):
+            await look_again(site)
+    assert [each["event"] for each in logged] == ["file.missing"] * 130
+    assert await downloaded(site, last) == 200
+    clock.advance(timedelta(days=1))
+    with capture_logs() as logged:
+        for _ in range(3):
+            await look_again(site)
+    assert [each["event"] for each in logged] == ["file.missing"] * 130
+
+
+async def test_bytes_that_were_gone_are_found_again(site: Site, daemon: Daemon, clock: "MovableClock") -> None:
+    daemon.answer = None
+    lost = await text(site, CLEAN)
+    await site.put(lost, CLEAN)
+    await lost.refresh_from_db()
+    await site.vault.store.delete(lost.key)
+    daemon.answer = b""
+    await look_again(site)
+    await site.vault.store.put(lost.key, bytewise(CLEAN, 10))
+    assert await look_again(site) == 0
+    clock.advance(timedelta(days=1))
+    assert await look_again(site) == 1
+    assert await downloaded(site, lost) == 200
 
 
 async def test_one_scanner_away_is_asked_once_a_turn(site: Site, daemon: Daemon, act: Act) -> None:
