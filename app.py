@@ -65,7 +65,11 @@ def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway 
         hub=hub,
         presence=Presence(hub, clock),
         guard=Guard.of(
-            settings.secret_key, clock, RelyingParty.of(settings.base_url, settings.allowed_origins), settings.redis_url
+            settings.secret_key,
+            clock,
+            RelyingParty.of(settings.base_url, settings.allowed_origins),
+            settings.redis_url,
+            settings.breached_passwords,
         ),
         gateway=gateway or Sandbox(settings.base_url),
         seller=seller(settings.seller),

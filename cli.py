@@ -145,7 +145,7 @@ def _in_words() -> Iterator[None]:
 
 @asynccontextmanager
 async def _guard(settings: Settings, clock: SystemClock) -> AsyncIterator[Guard]:
-    guard = Guard.of(settings.secret_key, clock)
+    guard = Guard.of(settings.secret_key, clock, breaches_url=settings.breached_passwords)
     try:
         yield guard
     finally:

@@ -6,6 +6,7 @@ from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from auth.breaches import breaches_fault
 from auth.shared_throttle import redis_fault
 from mail.transport import transport
 from models.scanner import scanner
@@ -37,6 +38,7 @@ class Settings:
     files: Path
     scanner: str | None
     redis_url: str | None = field(repr=False)
+    breached_passwords: str | None
     seller: Path
     documents: Path | None
     trusted_documents_only: bool
@@ -56,6 +58,7 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
         files=Path(environ.get("CAMCHA_FILES") or "var/files"),
         scanner=environ.get("CAMCHA_SCANNER") or None,
         redis_url=environ.get("CAMCHA_REDIS_URL") or None,
+        breached_passwords=environ.get("CAMCHA_BREACHED_PASSWORDS") or None,
         seller=Path(environ.get("CAMCHA_SELLER") or Path(__file__).parent / "billing" / "seller.toml"),
         documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
@@ -75,6 +78,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_mail(settings),
         *_scanner(settings.scanner),
         *_redis(settings.redis_url),
+        *_breaches(settings.breached_passwords),
         *(fault for origin in sorted(settings.allowed_origins) for fault in _origin(origin)),
         *([] if settings.seller.is_file() else [f"CAMCHA_SELLER: there is no file {settings.seller}"]),
         *_documents(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
@@ -84,7 +88,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 KNOWN = {
     "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL", "CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER",
     "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_SCANNER", "CAMCHA_REDIS_URL", "CAMCHA_SELLER", "CAMCHA_DOCUMENTS",
-    "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
+    "CAMCHA_TRUSTED_DOCUMENTS_ONLY", "CAMCHA_BREACHED_PASSWORDS",
 }  # fmt: skip
 
 
@@ -140,6 +144,11 @@ def _scanner(url: str | None) -> list[str]:
 def _redis(url: str | None) -> list[str]:
     fault = redis_fault(url) if url else None
     return [f"CAMCHA_REDIS_URL: {fault}"] if fault else []
+
+
+def _breaches(url: str | None) -> list[str]:
+    fault = breaches_fault(url) if url else None
+    return [f"CAMCHA_BREACHED_PASSWORDS: {fault}"] if fault else []
 
 
 def _origin(origin: str) -> list[str]:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
+from auth.breaches import Breaches
 from auth.passkeys import RelyingParty
 from auth.passwords import Passwords
 from auth.shared_throttle import SharedThrottle
@@ -32,10 +33,15 @@ class Guard:
     party: RelyingParty = field(default_factory=RelyingParty)
 
     @classmethod
-    def of(cls, secret_key: str, clock: Clock, party: RelyingParty | None = None, redis_url: str | None = None) -> "Guard":
-        """A guard whose keys all derive from one secret key. Attempts are counted in Redis where there is one."""
+    def of(
+        cls, secret_key: str, clock: Clock, party: RelyingParty | None = None, redis_url: str | None = None,
+        breaches_url: str | None = None,
+    ) -> "Guard":  # fmt: skip
+        """A guard whose keys all derive from one secret key. Attempts are counted in Redis where there is one, and new
+        passwords looked up among the leaked ones where a range service is named."""
         throttle = SharedThrottle(clock, redis_url, secret_key) if redis_url else Throttle(clock)
-        return cls(Passwords(), Vault(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
+        passwords = Passwords(breaches=Breaches(breaches_url) if breaches_url else None)
+        return cls(passwords, Vault(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
 
     @asynccontextmanager
     async def even_failures(self) -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
+from auth.breaches import Breaches
 from models.errors import ErrorCode, Refusal, Throttled
 
 T = TypeVar("T")
@@ -28,7 +29,10 @@ class Passwords:
     Argon2id with OWASP's parameters: 19 MiB, 2 passes, 1 lane (Password Storage Cheat Sheet). 20 to 30 ms of one core each.
     """
 
-    def __init__(self, workers: int = 2, waiting: int = 128, hasher: PasswordHasher | None = None) -> None:
+    def __init__(
+        self, workers: int = 2, waiting: int = 128, hasher: PasswordHasher | None = None, breaches: Breaches | None = None
+    ) -> None:
+        self._breaches = breaches
         self._hasher = hasher or PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
         self._room = workers + waiting
@@ -54,9 +58,11 @@ class Passwords:
         return self._hasher.check_needs_rehash(stored)
 
     async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
-        """Raise PASSWORD_WEAK, whose fact `reason` is SHORT, LONG or GUESSABLE, for what is short, long or easily guessed.
+        """Raise PASSWORD_WEAK, whose fact `reason` is SHORT, LONG, GUESSABLE or BREACHED, for what is short, long, easily
+        guessed or leaked.
 
-        `own_words` are the person's own (name, address, company): a password made of them is guessed first.
+        Asks another server: keep it outside of transactions. `own_words` are the person's own (name, address, company): a
+        password made of them is guessed first.
         """
         length = len(unicodedata.normalize("NFKC", password[:READ]))
         if length < SHORTEST:
@@ -65,6 +71,8 @@ class Passwords:
             raise _weak(field, "LONG")
         if await self._run(lambda: _guessable(password, own_words)):
             raise _weak(field, "GUESSABLE")
+        if self._breaches and await self._breaches.holds(_normal(password)):
+            raise _weak(field, "BREACHED")
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._inside >= self._room:

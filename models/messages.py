@@ -61,6 +61,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Cette clé d'accès n'a pas pu être vérifiée : recommencez.",
         "This passkey could not be verified: begin again.",
     ),
+    "PASSWORD_WEAK.BREACHED": (
+        "Ce mot de passe figure dans une fuite de données connue : choisissez-en un autre.",
+        "This password is part of a known data breach: choose another one.",
+    ),
     "PASSWORD_WEAK": (
         "Ce mot de passe est trop faible : 12 à 128 caractères, difficiles à deviner.",
         "This password is too weak: 12 to 128 characters that are hard to guess.",
@@ -115,8 +119,9 @@ WORDS: dict[str, tuple[str, str]] = {
 
 def worded(error: DomainError, locale: Locale) -> str:
     """What went wrong, as a sentence in the viewer's language."""
-    french, english = WORDS[error.code]
-    return (english if locale is Locale.EN else french).format(**_facts(error))
+    facts = _facts(error)
+    french, english = WORDS.get(f"{error.code}.{facts.get('reason')}") or WORDS[error.code]
+    return (english if locale is Locale.EN else french).format(**facts)
 
 
 def _facts(error: DomainError) -> dict[str, object]:
