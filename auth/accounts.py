@@ -146,7 +146,7 @@ async def authenticate(
     right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID and PASSKEY_INVALID; Throttled. What fails
     takes the same time, whatever is behind it.
     """
-    async with guard.even_failures():
+    async with guard.even_failures(), guard.entrance.passed():
         unlocked = await _unlocked(act, email, unlock) if unlock else None
         keys = (unlocked,) if unlocked else (throttle.pair(email, peer), *throttle.broad(email, peer))
         await guard.throttle.attempt(*keys)

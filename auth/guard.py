@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from auth.breaches import Breaches
+from auth.entrance import Entrance
 from auth.passkeys import RelyingParty
 from auth.passwords import Passwords
 from auth.shared_throttle import SharedThrottle
@@ -31,6 +32,7 @@ class Guard:
     throttle: Throttle
     even_seconds: float = 0.3
     party: RelyingParty = field(default_factory=RelyingParty)
+    entrance: Entrance = field(default_factory=Entrance)
 
     @classmethod
     def of(

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import uvloop
 
+from bench import signing_in
 from bench.data import FULL, TINY, Sizes
 from bench.database import Database, database
 from bench.fanout import Delivered, fan_out
@@ -31,6 +32,8 @@ from bench.servers import COMMANDS, ROOT, Failed, Server, install_node_packages,
 
 RESULTS = ROOT / "var" / "bench"
 FAN_OUT, IDLE = "F", "memory"
+ALONE = ["growth", "sign-in", "flood"]  # what concerns our own server only
+CORES = os.sched_getaffinity(0)  # all that this process was given
 CHAT = 4  # a ticket whose channel is CHAT
 NOTES = """
 CPU us is the server's own processor time for each request or delivery. The shares tell who was busy, of one core each:
@@ -111,10 +114,20 @@ class Bench:
         self.found[IDLE] = size
         print(f"\nmemory  {size:.1f} KiB resident for each idle subscription of {OURS}", flush=True)
 
-    async def grow(self) -> None:
-        """How our own cost grows."""
-        async with self.running([OURS]) as (server,):
-            await growth(server, self.sizes, self.asked.seconds, self.asked.documents)
+    async def alone(self, command: str) -> None:
+        """What concerns only our own server: how its cost grows, and signing in. A flood may have every core."""
+        if command != "growth":
+            await signing_in.prepare(self.database.url)
+        if command == "flood":
+            os.sched_setaffinity(0, CORES)
+        core = None if command == "flood" else self.core
+        async with running([OURS], self.database.url, self.sizes, self.folder, core) as (server,):
+            if command == "growth":
+                await growth(server, self.sizes, self.asked.seconds, self.asked.documents)
+            elif command == "sign-in":
+                await signing_in.flat(server, self.sizes, self.asked.samples)
+            else:
+                await signing_in.flood(server, self.sizes, self.asked.seconds, self.asked.rounds)
 
     def keep(self) -> Path:
         """Write everything found as JSON."""
@@ -162,8 +175,8 @@ def _run(asked: argparse.Namespace, sizes: Sizes, core: int) -> int:
     with tempfile.TemporaryDirectory(prefix="camcha-bench-") as folder, database(sizes) as data:
         print(f"ready after {time.monotonic() - start:.0f} s", flush=True)
         bench = Bench(asked, sizes, data, Path(folder), core)
-        uvloop.run(bench.grow() if asked.command == "growth" else bench.compare())
-    if asked.command == "growth":
+        uvloop.run(bench.alone(asked.command) if asked.command in ALONE else bench.compare())
+    if asked.command in ALONE:
         return 0
     print(f"{NOTES}\n\nkept in {bench.keep().relative_to(ROOT)}")
     return 1 if bench.found.get("failed") else 0
@@ -177,13 +190,14 @@ def _many_files() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
     every = [*OPERATIONS, FAN_OUT, IDLE]
-    parser.add_argument("command", nargs="?", choices=["compare", "growth"], default="compare")
+    parser.add_argument("command", nargs="?", choices=["compare", *ALONE], default="compare")
     parser.add_argument("--servers", type=_among(list(COMMANDS)), default=list(COMMANDS), metavar=",".join(COMMANDS))
     parser.add_argument("--operations", type=_among(every), default=every, metavar=",".join(every))
     parser.add_argument("--seconds", type=float, default=5.0, help="of each round")
     parser.add_argument("--rounds", type=int, default=5, help="of each operation, servers taking turns")
     parser.add_argument("--subscribers", type=int, default=1_000)
     parser.add_argument("--documents", type=int, default=20_000, help="of growth: how many different ones")
+    parser.add_argument("--samples", type=int, default=200, help="of sign-in: how many of each kind")
     parser.add_argument("--tiny", action="store_true", help="little data: only to see that everything works")
     return parser
 

@@ -1,0 +1,33 @@
+"""The door at which sign-ins wait, so that a flood of them does not hold up everything else this process does.
+
+Five hundred that arrive together would each take a step in every turn of the event loop, and a chat's message needs several
+turns. So no more are inside at a time than threads hash passwords; the others wait without a step, and when very many wait, the
+next is told to come back.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from models.errors import Throttled
+
+
+class Entrance:
+    """Lets `inside` in at once and `waiting` wait; the next is Throttled."""
+
+    def __init__(self, inside: int = 2, waiting: int = 512) -> None:
+        self._seats = asyncio.Semaphore(inside)
+        self._room = inside + waiting
+        self._come = 0
+
+    @asynccontextmanager
+    async def passed(self) -> AsyncIterator[None]:
+        """Be inside. Raises Throttled."""
+        if self._come >= self._room:
+            raise Throttled(1)
+        self._come += 1
+        try:
+            async with self._seats:
+                yield
+        finally:
+            self._come -= 1

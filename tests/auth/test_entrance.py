@@ -1,0 +1,77 @@
+"""A flood of sign-ins waits at the door: few are inside, nobody is forgotten, and the last is told to come back."""
+
+import asyncio
+import os
+import sys
+import threading
+
+import pytest
+
+from auth.entrance import Entrance
+from auth.passwords import Passwords
+from models.errors import Throttled
+
+
+async def test_a_few_are_inside_and_all_get_there_in_their_order() -> None:
+    entrance, inside, most, came = Entrance(inside=2, waiting=100), 0, 0, []
+
+    async def come(number: int) -> None:
+        nonlocal inside, most
+        async with entrance.passed():
+            inside += 1
+            most = max(most, inside)
+            came.append(number)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*map(come, range(50)))
+    assert (came, most) == (list(range(50)), 2)
+
+
+async def test_who_finds_too_many_waiting_is_told_to_come_back() -> None:
+    entrance, leave = Entrance(inside=1, waiting=1), asyncio.Event()
+
+    async def come() -> None:
+        async with entrance.passed():
+            await leave.wait()
+
+    both = [asyncio.create_task(come()) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Throttled):
+        await come()
+    leave.set()
+    await asyncio.gather(*both)
+    await come()  # the door is free again
+
+
+async def test_who_gives_up_or_fails_leaves_their_place() -> None:
+    entrance = Entrance(inside=1, waiting=1)
+
+    async def fail() -> None:
+        async with entrance.passed():
+            raise LookupError
+
+    for _ in range(5):
+        with pytest.raises(LookupError):
+            await fail()
+    async with entrance.passed():
+        waiting = asyncio.create_task(fail())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    with pytest.raises(LookupError):
+        await fail()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+async def test_hashing_gives_way_to_everything_else() -> None:
+    passwords = Passwords(workers=1)
+    inside = await passwords._run(threads_priority)
+    passwords.close()
+    assert inside == 19
+    assert threads_priority() < 19
+
+
+def threads_priority() -> int:
+    """Of the thread that asks."""
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

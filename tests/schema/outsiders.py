@@ -1,0 +1,123 @@
+"""Everybody who has no right to Marie's company, and what it has: for operations that are generated."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from tortoise import Tortoise
+from tortoise.fields.relational import ForeignKeyFieldInstance
+
+from models.account import Account, Membership, Role
+from models.act import Act
+from models.invoice import Invoice
+from models.session import Session
+from models.ticket import Category, Channel, Ticket
+from models.user import Staff, User
+from models.viewer import Viewer
+from resolvers.ids import decode, encode
+from tests.schema.conftest import House, person, signed_in
+
+NOBODYS = 10**12  # keys from here on are of no row
+
+
+@dataclass
+class Outsider:
+    """Somebody, and the words of Marie's that they may read all the same."""
+
+    name: str
+    viewer: Viewer
+    allowed: tuple[str, ...] = ()
+    counts_everybody: bool = False  # analysts do, without reading anybody
+
+
+async def outsiders(house: House, act: Act) -> list[Outsider]:
+    """Nobody, each role of another company, somebody of both, somebody who was removed, staff without their rights."""
+    paul, marie = house.paul, house.marie
+    found = [Outsider("nobody", Viewer()), Outsider("owner", paul.owner), Outsider("member", paul.member)]
+    for role in (Role.ADMIN, Role.BILLING):
+        user = await person(act, f"Paul {role}")
+        await Membership.create(user=user, account=paul.account, role=role, created_at=act.at)
+        found.append(Outsider(role.lower(), await signed_in(act, user, paul.account, role)))
+    wanda = await person(act, "Wanda")
+    for account, role in ((paul.account, Role.MEMBER), (marie.account, Role.OWNER)):
+        await Membership.create(user=wanda, account=account, role=role, created_at=act.at)
+    told = (f"{marie.mark} legal", f"{marie.mark} trade", encode("Account", marie.account.pk))  # to choose it by
+    found.append(Outsider("of both", await signed_in(act, wanda, paul.account, Role.MEMBER), told))
+    operator = await person(act, "Omar", Staff.OPERATOR)
+    return [
+        *found,
+        Outsider("agent without factor", house.alice_without_factor),
+        Outsider("operator without factor", await signed_in(act, operator)),
+        Outsider("analyst", house.nadia, counts_everybody=True),
+    ]
+
+
+def secrets(house: House) -> list[str]:
+    """What no outsider may read."""
+    marie, invoice = house.marie, house.marie.row(Invoice)
+    return [marie.mark, marie.mark[:6] + "pc", marie.account.siren, invoice.number, invoice.sha256]
+
+
+def leaked(house: House, outsider: Outsider, asked: str, answer: str) -> list[str]:
+    """The secrets and ids of Marie's company that an answer tells, but for what the outsider may know or has sent."""
+    for known in outsider.allowed:
+        answer = answer.replace(known, "")
+    ids = [each for each in house.marie.ids if each not in asked and each not in outsider.allowed]
+    told = [each for each in secrets(house) if each in answer]
+    return told + [each for each in ids if f'"{each}"' in answer]
+
+
+def nobodys(house: House, text: str) -> str:
+    """The same text with ids of no row in place of Marie's."""
+    for each in house.marie.ids:
+        found = decode(each)
+        assert found
+        text = text.replace(each, encode(found[0], NOBODYS + found[1]))
+    return text
+
+
+async def marie_works(house: House, act: Act) -> None:
+    """Something new of everything that goes on by itself: a ticket, messages, a changed address."""
+    marie = house.marie
+    acting = replace(act, actor=marie.owner.user)
+    assert marie.owner.user
+    async with acting.transaction() as tx:
+        ticket = await Ticket.open(
+            tx, marie.account, marie.owner.user, subject=f"{marie.mark} more", channel=Channel.CHAT, category=Category.USAGE
+        )
+    await ticket.reply(acting, marie.owner.user, f"{marie.mark} and more", f"{marie.mark} {ticket.pk}", ())
+    await marie.row(Ticket).reply(acting, marie.owner.user, f"{marie.mark} again", f"{marie.mark} again {ticket.pk}", ())
+    await Account.filter(pk=marie.account.pk).update(street=f"{marie.mark} street {ticket.pk}")
+
+
+async def belongings(house: House) -> dict[str, list[dict[str, Any]]]:
+    """Every row that hangs on Marie's company or her people, as it is stored, by its table."""
+    owned: dict[type[Any], set[int]] = {Account: {house.marie.account.pk}}
+    people = {row.pk for row in house.marie.rows if isinstance(row, User)}
+    owned[User] = people
+    models = list(Tortoise.apps["models"].values())
+    while True:
+        before = sum(map(len, owned.values()))
+        for model in models:
+            for name in model._meta.fk_fields | model._meta.o2o_fields:
+                field = model._meta.fields_map[name]
+                assert isinstance(field, ForeignKeyFieldInstance)
+                parents = owned.get(field.related_model, set())
+                if parents and model not in (Account, User):
+                    keys = await model.filter(**{f"{name}_id__in": list(parents)}).values_list(model._meta.pk_attr, flat=True)
+                    owned.setdefault(model, set()).update(keys)
+        if sum(map(len, owned.values())) == before:
+            break
+    return {
+        model.__name__: await model.filter(**{f"{model._meta.pk_attr}__in": list(keys)}).order_by(model._meta.pk_attr).values()
+        for model, keys in sorted(owned.items(), key=lambda each: each[0].__name__)
+        if model is not Session
+    }
+
+
+def text(answer: Any) -> str:
+    """An answer as its client reads it, without the random ids of errors, and where in the document they are."""
+    for error in answer.get("errors", []):
+        error.get("extensions", {}).pop("errorId", None)
+        error.pop("locations", None)
+    return orjson.dumps(answer).decode()

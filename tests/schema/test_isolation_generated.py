@@ -1,0 +1,234 @@
+"""Generated operations over the whole schema reach nothing of another company: by id, node, nesting, filter, cursor, stream.
+
+Besides looking for Marie's marks in what outsiders are told, two properties say that there is nothing to be read between the
+lines either: an answer stays the same when Marie goes on working, and when ids of no row stand in place of hers. Mutations
+leave each of her rows as it was. CAMCHA_CASES= takes more cases, others each time.
+"""
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from graphql import GraphQLInterfaceType, TypeInfo, TypeInfoVisitor, Visitor, get_named_type, parse, visit
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis_graphql import nodes
+
+from engine import Engine, Params, Rejected
+from models.invoice import Invoice
+from models.letter import Letter
+from models.purchase import Purchase
+from models.ticket import Category, Channel, Ticket
+from resolvers.context import Context, Parts
+from resolvers.ids import decode, encode
+from resolvers.paging import cursor
+from resolvers.purchases import NEWEST, NEWEST_INVOICE
+from schema.root import schema
+from tests.engine.differential.operations import Case, operations
+from tests.engine.differential.runs import cases
+from tests.schema.conftest import House, sent
+from tests.schema.outsiders import Outsider, belongings, leaked, marie_works, nobodys, outsiders, text
+from tests.schema.test_isolation import documents, selection
+
+if TYPE_CHECKING:
+    from models.act import Act
+
+GRAPH = schema._schema
+MUTATIONS = GRAPH.mutation_type.fields if GRAPH.mutation_type else {}
+# What they write by design concerns people of whatever company, whose address was named: letters to them.
+BY_ADDRESS = {"accountSignUp", "passwordRequestReset", "sessionRequestUnlock", "sessionSignIn", "invitationSend"}
+
+
+def scalars(house: House) -> dict[str, st.SearchStrategy[Any]]:
+    """Ids of Marie's rows, of one's own, of other types under her keys, of no row; her cursors, numbers and words."""
+    marie, invoice = house.marie, house.marie.row(Invoice)
+    kinds = sorted({decode(each)[0] for each in marie.ids})  # type: ignore[index] # they are all ours
+    keys = sorted({decode(each)[1] for each in marie.ids})  # type: ignore[index]
+    ids = [*marie.ids, *marie.ids, *house.paul.ids, *(encode(kind, key) for kind in kinds for key in keys), "", "no id"]
+    places = [cursor(invoice, NEWEST_INVOICE), cursor(marie.row(Purchase), NEWEST), "no cursor"]
+    words = ["essentiel", marie.mark, marie.account.siren, invoice.number, "MARIE", "%", "cam_"]
+    return {
+        "ID": st.sampled_from(ids).map(nodes.String),
+        "String": st.sampled_from([*words, *places]).map(nodes.String),
+        "Int": st.sampled_from([1, 2, 3, 100, 0, -1]).map(nodes.Int),
+        "Date": st.sampled_from(["2026-11-01", "2026-12-31"]).map(nodes.String),
+        "DateTime": st.just(nodes.String("2026-11-23T09:00:00Z")),
+        "BigInt": st.sampled_from([0, 1, 2**40]).map(nodes.Int),
+    }
+
+
+@pytest.fixture
+def generated(house: House, engine: Engine) -> "partial[st.SearchStrategy[Case]]":
+    return partial(operations, GRAPH, engine, scalars(house), allow_null=True)
+
+
+@pytest.fixture
+def quick(parts: Parts) -> Parts:
+    """The same house, in which what fails need not take its time."""
+    return replace(parts, guard=replace(parts.guard, even_seconds=0))
+
+
+@pytest.fixture
+async def crowd(house: House, act: "Act") -> list[Outsider]:
+    return await outsiders(house, act)
+
+
+class Asking:
+    """Executes a case for an outsider; what they read of it."""
+
+    def __init__(self, engine: Engine, parts: Parts) -> None:
+        self.engine, self.parts = engine, parts
+
+    async def __call__(self, case: Case, outsider: Outsider) -> str:
+        operation = self.engine.prepare(Params(case.document, variables=case.variables), cost_limit=10**9)
+        return text(sent(await self.engine.execute(operation, Context(outsider.viewer, self.parts, "192.0.2.7"))))
+
+
+@cases(0.04, 1)
+@given(data=st.data())
+async def test_queries_tell_outsiders_nothing(
+    data: st.DataObject, generated: Any, engine: Engine, quick: Parts, house: House, crowd: list[Outsider], act: "Act"
+) -> None:
+    assert GRAPH.query_type
+    case: Case = data.draw(generated(fields=list(GRAPH.query_type.fields)))
+    ask, asked = Asking(engine, quick), case.document + orjson.dumps(case.variables).decode()
+    before = {each.name: await ask(case, each) for each in crowd}
+    for each in crowd:
+        assert leaked(house, each, asked, before[each.name]) == [], (each.name, case)
+    await marie_works(house, act)
+    unknown = Case(nobodys(house, case.document), orjson.loads(nobodys(house, orjson.dumps(case.variables).decode())))
+    for each in crowd:
+        if not each.counts_everybody:
+            assert await ask(case, each) == before[each.name], (each.name, case)
+        if not each.allowed and not each.counts_everybody:
+            assert nobodys(house, await ask(unknown, each)) == nobodys(house, before[each.name]), (each.name, case)
+
+
+async def test_every_type_by_every_id_tells_outsiders_nothing(
+    engine: Engine, quick: Parts, house: House, crowd: list[Outsider]
+) -> None:
+    """The walk of test_isolation.py, for all of them: chance alone seldom asks for the right type by the right id."""
+    ask = Asking(engine, quick)
+    for document in documents(house.marie.ids):
+        for each in crowd:
+            read = await ask(Case(document, {}), each)
+            assert leaked(house, each, document, read) == [], (each.name, document)
+
+
+@cases(0.04, 1)
+@given(data=st.data())
+async def test_mutations_change_nothing_of_hers(
+    data: st.DataObject, generated: Any, engine: Engine, quick: Parts, house: House, crowd: list[Outsider]
+) -> None:
+    case: Case = data.draw(generated(fields=sorted(MUTATIONS.keys() - BY_ADDRESS)))
+    who = data.draw(st.sampled_from([each for each in crowd if not each.allowed]))
+    before, letters = await belongings(house), await Letter.filter(recipient__contains="mariemark").count()
+    answer = await Asking(engine, quick)(case, who)
+    assert leaked(house, who, case.document + orjson.dumps(case.variables).decode(), answer) == [], (who.name, case)
+    assert await belongings(house) == before, (who.name, case)
+    assert await Letter.filter(recipient__contains="mariemark").count() == letters
+
+
+async def test_the_one_who_may_does_read_and_change(
+    generated: Any, engine: Engine, quick: Parts, house: House, act: "Act"
+) -> None:
+    """Else nothing above would mean anything: the agent's answers hold the marks, and Marie's own work shows in them."""
+    alice = Outsider("agent", house.alice)
+    case = Case("{ tickets { totalCount nodes { subject account { legalName } } } }", {})
+    read = await Asking(engine, quick)(case, alice)
+    assert house.marie.mark in str(leaked(house, alice, "", read))
+    before = await belongings(house)
+    await marie_works(house, act)
+    assert await Asking(engine, quick)(case, alice) != read
+    assert await belongings(house) != before
+    assert {"Ticket", "Message", "Invoice", "Payment", "File", "Membership"} <= before.keys()
+
+
+SUBSCRIPTIONS = GRAPH.subscription_type.fields if GRAPH.subscription_type else {}
+
+
+@pytest.mark.parametrize("name", sorted(SUBSCRIPTIONS))
+async def test_subscriptions_tell_outsiders_nothing(
+    name: str, engine: Engine, quick: Parts, house: House, crowd: list[Outsider], act: "Act"
+) -> None:
+    """With every id of hers and their own: while she works, the first thing they hear is of their own company, or a refusal."""
+    by_id = "ticketId" in SUBSCRIPTIONS[name].args
+    inner = selection(get_named_type(SUBSCRIPTIONS[name].type), 2)
+    for each in crowd:
+        for key in [*house.marie.ids, house.paul.id(Ticket)] if by_id else [""]:
+            call = f'{name}(ticketId: "{key}")' if by_id else name
+            operation = engine.prepare(Params(f"subscription {{ {call} {{ {inner} }} }}"))
+            following = engine.subscribe(operation, lambda each=each: Context(each.viewer, quick))  # type: ignore[misc]
+            first = None
+            if by_id and key == house.paul.id(Ticket):
+                await following.aclose()  # their own: see test_shared_delivery.py
+                continue
+            if by_id or each.viewer.account is None or name != "accountEvents":
+                first = await _refusal(following)
+            else:
+                waiting = asyncio.ensure_future(anext(following))
+                heard = replace(act, bus=quick.hub)
+                await marie_works(house, heard)
+                await _paul_works(house, heard)
+                first = await asyncio.wait_for(waiting, 20)
+                assert first["data"], first
+            await following.aclose()
+            assert leaked(house, each, key, text(sent(first))) == [], (each.name, key)
+
+
+async def _refusal(following: Any) -> dict[str, Any]:
+    """What an outsider is told who may not follow: nothing else comes."""
+    try:
+        first: dict[str, Any] = await anext(following)
+    except Rejected as refused:
+        return {"errors": refused.errors}
+    assert first["errors"], first
+    return first
+
+
+async def _paul_works(house: House, act: "Act") -> None:
+    paul = house.paul
+    assert paul.owner.user
+    async with replace(act, actor=paul.owner.user).transaction() as tx:
+        await Ticket.open(tx, paul.account, paul.owner.user, subject="of Paul", channel=Channel.CHAT, category=Category.USAGE)
+
+
+def test_every_field_is_asked_for() -> None:
+    """By the walk of test_isolation.py, which needs no chance: a field that takes a required argument must be added there."""
+    asked: set[str] = set()
+    for document in documents(["an id"]):
+        info = TypeInfo(GRAPH)
+        visit(parse(document), TypeInfoVisitor(info, _Noting(info, asked)))
+    assert {each for each in _readable() if each not in asked} == ASKED_ELSEWHERE
+
+
+ASKED_ELSEWHERE = {"Node.id"}  # of each type by its own name
+
+
+def _readable() -> set[str]:
+    """Every field of every object that a query can reach."""
+    assert GRAPH.query_type
+    found: dict[str, Any] = {}
+    waiting: list[Any] = [GRAPH.query_type]
+    while waiting:
+        kind = waiting.pop()
+        if kind.name in found or not hasattr(kind, "fields"):
+            continue
+        found[kind.name] = kind
+        waiting += [get_named_type(field.type) for field in kind.fields.values()]
+        waiting += GRAPH.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else []
+    return {f"{name}.{field}" for name, kind in found.items() for field in kind.fields}
+
+
+class _Noting(Visitor):
+    def __init__(self, info: TypeInfo, asked: set[str]) -> None:
+        super().__init__()
+        self.info, self.asked = info, asked
+
+    def enter_field(self, node: Any, *_: Any) -> None:
+        parent = self.info.get_parent_type()
+        if parent:
+            self.asked.add(f"{parent.name}.{node.name.value}")
