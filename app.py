@@ -35,9 +35,9 @@ from models.clock import Clock, SystemClock
 from models.database import connect, disconnect, pending_migrations
 from models.demonstration import offset
 from models.errors import OriginRefused, Unauthenticated
+from models.object_store import store
 from models.scanner import scanner
 from models.sql import rows
-from models.store import FolderStore
 from models.user import Staff
 from models.vault import Vault
 from models.viewer import Viewer
@@ -144,7 +144,8 @@ class House:
         except Unusable as error:
             raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.faults]) from None
         self.socket = Socket(self.engine, self.peer, SocketLimits(), settings.allowed_origins)
-        self.vault = Vault(FolderStore(settings.files), scanner(settings.scanner) if settings.scanner else None)
+        files = store(settings.files, settings.s3_key_id, settings.s3_secret)
+        self.vault = Vault(files, scanner(settings.scanner) if settings.scanner else None)
 
     def app(self) -> Front:
         """The ASGI application."""

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from auth.breaches import breaches_fault
 from auth.shared_throttle import redis_fault
 from mail.transport import transport
+from models.object_store import ObjectStore
 from models.scanner import scanner
 
 DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
@@ -35,7 +36,9 @@ class Settings:
     mail_url: str = field(repr=False)
     mail_sender: str
     allowed_origins: frozenset[str]
-    files: Path
+    files: str
+    s3_key_id: str = field(repr=False)
+    s3_secret: str = field(repr=False)
     scanner: str | None
     redis_url: str | None = field(repr=False)
     breached_passwords: str | None
@@ -55,7 +58,9 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
         mail_url=environ.get("CAMCHA_MAIL_URL") or "file:var/mail",
         mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
         allowed_origins=frozenset(filter(None, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())),
-        files=Path(environ.get("CAMCHA_FILES") or "var/files"),
+        files=environ.get("CAMCHA_FILES") or "var/files",
+        s3_key_id=environ.get("CAMCHA_S3_KEY_ID") or "",
+        s3_secret=environ.get("CAMCHA_S3_SECRET") or "",
         scanner=environ.get("CAMCHA_SCANNER") or None,
         redis_url=environ.get("CAMCHA_REDIS_URL") or None,
         breached_passwords=environ.get("CAMCHA_BREACHED_PASSWORDS") or None,
@@ -78,6 +83,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_mail(settings),
         *_scanner(settings.scanner),
         *_redis(settings.redis_url),
+        *_files(settings),
         *_breaches(settings.breached_passwords),
         *(fault for origin in sorted(settings.allowed_origins) for fault in _origin(origin)),
         *([] if settings.seller.is_file() else [f"CAMCHA_SELLER: there is no file {settings.seller}"]),
@@ -87,8 +93,9 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 KNOWN = {
     "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL", "CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER",
-    "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_SCANNER", "CAMCHA_REDIS_URL", "CAMCHA_SELLER", "CAMCHA_DOCUMENTS",
-    "CAMCHA_TRUSTED_DOCUMENTS_ONLY", "CAMCHA_BREACHED_PASSWORDS",
+    "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_S3_KEY_ID", "CAMCHA_S3_SECRET", "CAMCHA_SCANNER",
+    "CAMCHA_REDIS_URL", "CAMCHA_SELLER", "CAMCHA_DOCUMENTS", "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
+    "CAMCHA_BREACHED_PASSWORDS",
 }  # fmt: skip
 
 
@@ -138,6 +145,16 @@ def _scanner(url: str | None) -> list[str]:
             scanner(url)
     except ValueError as error:
         return [f"CAMCHA_SCANNER: {error}"]
+    return []
+
+
+def _files(settings: Settings) -> list[str]:
+    if not settings.files.startswith("s3://"):
+        return []
+    try:
+        ObjectStore(settings.files, settings.s3_key_id, settings.s3_secret)
+    except ValueError as error:
+        return [f"CAMCHA_FILES: {error}"]
     return []
 
 

@@ -14,10 +14,14 @@ from secrets import token_urlsafe
 from typing import BinaryIO, Protocol
 
 _CHUNK = 64 * 1024
-_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
+KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _PARTIAL = "partial"
 _ABANDONED_SECONDS = 3600
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room on the disk, in the quota, below the limit of the process
+
+
+class StoreAway(Exception):
+    """The store does not answer, or refuses us. Nothing was lost: it can be tried again."""
 
 
 class StoreFull(Exception):
@@ -94,7 +98,7 @@ class FolderStore:
         await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise ValueError("no key of a store")
         return self._root / key[:2] / key
 

@@ -15,7 +15,7 @@ from models.act import Act
 from models.audit import AuditAction
 from models.file import File
 from models.scanner import Scanner, ScannerAway
-from models.store import Store
+from models.store import Store, StoreAway
 
 _BATCH = 100
 _REMEMBERED = timedelta(hours=1)
@@ -40,6 +40,9 @@ async def examine(act: Act, vault: Vault, file: File) -> bool:
         found = await vault.scanner.scan(await vault.store.open(file.key))
     except ScannerAway as fault:
         log.warning("scanner.away", file=file.pk, reason=fault.reason)
+        return False
+    except StoreAway:
+        log.warning("store.away", file=file.pk)
         return False
     except FileNotFoundError:  # deleted by somebody who looked at the same time, or lost
         if await File.filter(pk=file.pk, infected_at=None).update(missing_at=act.at):

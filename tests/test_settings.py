@@ -21,6 +21,7 @@ FAULTS = [
     ({"CAMCHA_BASE_URL": "app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
     ({"CAMCHA_BASE_URL": "ftp://app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
     ({"CAMCHA_ALLOWED_ORIGINS": "https://a.example app.example"}, "CAMCHA_ALLOWED_ORIGINS: app.example is not an origin"),
+    ({"CAMCHA_FILES": "s3://bucket"}, "CAMCHA_FILES: s3://bucket/prefix?endpoint="),
     ({"CAMCHA_REDIS_URL": "http://redis.example"}, "CAMCHA_REDIS_URL: redis://host:6379/0"),
     ({"CAMCHA_BREACHED_PASSWORDS": "api.example/range"}, "CAMCHA_BREACHED_PASSWORDS: https://host/range"),
     ({"CAMCHA_BREACHED_PASSWORDS": "https://[api"}, "CAMCHA_BREACHED_PASSWORDS: https://host/range"),

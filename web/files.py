@@ -16,7 +16,7 @@ from models.errors import Refusal
 from models.file import File, FileStatus
 from models.invoice import InvoiceDocument
 from models.locale import Locale
-from models.store import StoreFull
+from models.store import StoreAway, StoreFull
 from models.vault import Vault
 from resolvers.context import Parts
 from resolvers.files import Fault, UploadRefused, receive
@@ -54,7 +54,8 @@ class _Desk:
     async def upload(self, request: Request) -> Response:
         """201 when the file is stored, 200 when the same was stored before, 202 when it waits for the scanner, else the fault.
 
-        507 when there is no room (RFC 4918, 11.5): the announced file can be sent again. Each is told in JSON.
+        507 when there is no room (RFC 4918, 11.5), 503 when the store is away: the announced file can be sent again. Each is
+        told in JSON.
         """
         file = await self._announced(request.path_params["token"])
         if file is None:
@@ -71,6 +72,9 @@ class _Desk:
         except StoreFull:
             log.error("store.full", file=file.pk)
             return _answer(request, HTTPStatus.INSUFFICIENT_STORAGE, "STORE_FULL")
+        except StoreAway:
+            log.error("store.away", file=file.pk)
+            return _answer(request, 503, "STORE_AWAY")
         if file.status is FileStatus.QUARANTINED:
             return _answer(request, 202, "QUARANTINED")
         return _answer(request, 201 if new else 200, "STORED")
@@ -111,7 +115,14 @@ class _Desk:
         headers = _headers(file.name, file.content_type, file.size, file.sha256)
         if request.method == "HEAD":
             return Response(headers=headers)
-        return StreamingResponse(await self.vault.store.open(file.key), headers=headers)
+        try:
+            return StreamingResponse(await self.vault.store.open(file.key), headers=headers)
+        except FileNotFoundError:
+            log.error("file.missing", file=file.pk)
+            return not_found(request)
+        except StoreAway:
+            log.error("store.away", file=file.pk)
+            return _answer(request, 503, "STORE_AWAY")
 
 
 def _refused_by_headers(request: Request, file: File) -> Response | None:
@@ -169,6 +180,10 @@ _WORDS = {
     ),
     "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
     "INCOMPLETE": ("L'envoi a été interrompu : recommencez.", "The upload broke off: try again."),
+    "STORE_AWAY": (
+        "Le stockage des fichiers ne répond pas : réessayez dans un moment.",
+        "The store of files does not answer: try again in a while.",
+    ),
     "STORE_FULL": (
         "Nous n'avons plus de place pour ce fichier, il n'a pas été enregistré : réessayez plus tard.",
         "We have no room left for this file, it was not stored: try again later.",
