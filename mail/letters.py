@@ -78,6 +78,16 @@ async def sign_in_unlock(tx: Transaction, user: User, link: str, token: str) -> 
     return await _write(tx, user, "sign_in_unlock", link=link, token=token)
 
 
+async def staff_welcome(tx: Transaction, user: User, link: str, token: str) -> Letter:
+    """Welcomes somebody who is to work for the vendor, and leads them to the page where they choose a password."""
+    return await _put(tx, user.email, user.locale, "", "staff_welcome", link=link, token=token)
+
+
+async def sessions_ended(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
+    """Tells the person that support has signed their devices out."""
+    return await _write(tx, user, "sessions_ended", sign_in_hint=sign_in_hint)
+
+
 async def password_changed(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
     """Tells the person that their password was changed, and what to do if it wasn't them."""
     return await _write(tx, user, "password_changed", sign_in_hint=sign_in_hint)

@@ -6,7 +6,7 @@ from typing import Any
 from tortoise import fields
 from tortoise.models import Model
 
-_CONFIDENTIAL = {"password_reset", "email_change", "email_change_asked", "invitation", "sign_in_unlock"}
+_CONFIDENTIAL = {"password_reset", "email_change", "email_change_asked", "invitation", "sign_in_unlock", "staff_welcome"}
 
 
 class Letter(Model):

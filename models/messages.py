@@ -27,6 +27,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "The e-mail address or the password is wrong.",
     ),
     "EMAIL_INVALID": ("Cette adresse e-mail n'est pas valable.", "This e-mail address is not valid."),
+    "EMAIL_TAKEN": (
+        "Quelqu'un se connecte déjà avec cette adresse.",
+        "Somebody signs in with this address already.",
+    ),
     "EMAIL_UNVERIFIED": (
         "Confirmez d'abord votre adresse e-mail : nous vous avons envoyé un lien.",
         "Confirm your e-mail address first: we sent you a link.",
@@ -50,6 +54,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "LAST_AUTHENTICATOR": (
         "Votre rôle demande un second facteur : ajoutez-en un autre avant de retirer celui-ci.",
         "Your role needs a second factor: add another one before you remove this one.",
+    ),
+    "LAST_OPERATOR": (
+        "Il doit rester un exploitant : donnez d'abord ce rôle à quelqu'un d'autre.",
+        "One operator must stay: give somebody else this role first.",
     ),
     "LAST_OWNER": (
         "L'entreprise doit garder un propriétaire : transmettez d'abord la propriété.",

@@ -222,6 +222,13 @@ class Ticket(Model):
                 await ticket._set_status(tx, TicketStatus.OPEN)
         return ticket
 
+    async def release(self, tx: Transaction) -> None:
+        """Give up whoever looks after the ticket: any agent may take it on."""
+        ticket = await self.locked(tx)
+        ticket.assignee_id, ticket.updated_at = None, tx.act.at
+        await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
+        await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
+
     async def move(self, act: Act, status: TicketStatus) -> "Ticket":
         """Change the status. Raises TRANSITION_ILLEGAL, naming the legal ones; a repeat changes nothing."""
         async with act.transaction() as tx:

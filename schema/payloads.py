@@ -8,6 +8,7 @@ import strawberry
 from models.errors import ErrorCode
 from resolvers.tickets import tickets_of
 from schema.fields import edge, said
+from schema.staff import StaffMember
 from schema.types import (
     Account,
     Authenticator,
@@ -177,6 +178,24 @@ class EmailConfirmChangePayload:
 @strawberry.type(description="New recovery codes; the earlier ones work no more.")
 class RecoveryCodesRenewPayload:
     recovery_codes: list[str] | None = said("Shown this once: each works one time in place of a code.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="One of the vendor's people after the change.")
+class StaffPayload:
+    member: StaffMember | None = said("The person as they stand.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="Whether somebody's work for the vendor has ended.")
+class StaffDismissPayload:
+    dismissed: bool | None = said("True when it has: nothing they signed in with works any more.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The sessions that ended.")
+class UserEndSessionsPayload:
+    ended: int | None = said("How many did.")
     user_errors: list[UserError] = errors()
 
 

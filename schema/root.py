@@ -23,6 +23,7 @@ from resolvers import (
 )
 from resolvers import nodes as objects
 from resolvers import purchases as buying
+from resolvers import staff as personnel
 from resolvers import tickets as support
 from schema import types as t
 from schema.audit import AuditEntry, AuditProof
@@ -61,13 +62,17 @@ from schema.payloads import (
     SessionSignOutPayload,
     SessionStepUpPayload,
     SessionSwitchAccountPayload,
+    StaffDismissPayload,
+    StaffPayload,
     TicketPayload,
     TicketReplyPayload,
     TicketTypingPayload,
     TotpConfirmPayload,
     TotpSetUpPayload,
+    UserEndSessionsPayload,
 )
 from schema.reports import RevenueReportRow, TicketReportRow, revenue_report_cost, ticket_report_cost
+from schema.staff import StaffMember
 
 _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who did it, and when.")
 
@@ -104,6 +109,9 @@ class Query:
         numbering.invoice_numbering, allow=operator, cost=1_000,
         description="Proof that invoices are numbered without gap or duplicate and never back in time.",
     )  # fmt: skip
+    staff: Connection[StaffMember] = query(
+        personnel.members, allow=operator, description="The vendor's people, the one hired first at first."
+    )
     audit_entries: Connection[AuditEntry] = query(
         audit.entries, allow=owner | operator,
         description="Who did what, the latest first: everything for the operator, what concerns their company for its owner.",
@@ -197,6 +205,27 @@ class Mutation:
         members.transfer_ownership, "account", allow=owner,
         audit=AuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
         description="Make a member the owner in one's own place, and be an administrator from then on.",
+    )  # fmt: skip
+    staff_hire: StaffPayload = mutation(
+        personnel.hire, "member", allow=operator,
+        audit=AuditAction.STAFF_HIRE,
+        description="Have somebody work for the vendor: a letter leads them to the page where they choose a password; their"
+        " role begins with their second factor. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    staff_change_role: StaffPayload = mutation(
+        personnel.change_role, "member", allow=operator,
+        audit=AuditAction.STAFF_CHANGE_ROLE,
+        description="Give one of the vendor's people another role; their sessions end. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    staff_dismiss: StaffDismissPayload = mutation(
+        personnel.dismiss, "dismissed", allow=operator,
+        audit=AuditAction.STAFF_DISMISS,
+        description="End somebody's work for the vendor; one operator always stays. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    user_end_sessions: UserEndSessionsPayload = mutation(
+        personnel.end_sessions, "ended", allow=operator,
+        audit=AuditAction.SESSION_END_ALL,
+        description="End every session of somebody, sockets included; a letter tells them. Wants `sessionStepUp`.",
     )  # fmt: skip
     session_end: SessionEndPayload = mutation(
         access.end_session,

@@ -33,6 +33,7 @@ async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
             await letters.password_changed(tx, user, LINK),
             *[await letters.second_factor_changed(tx, user, change.value, LINK) for change in Change],
             await letters.email_change_taken(tx, user, LINK),
+            await letters.sessions_ended(tx, user, LINK),
             await letters.email_change_asked(tx, user, "new@example.fr", LINK, "TOKEN-123"),
             await unsigned(tx, user),
             await invitation(tx, user, user.name),
@@ -150,10 +151,14 @@ async def test_p1_3_the_old_address_is_told_which_is_to_replace_it(act: Act, zoe
     async with act.transaction() as tx:
         asked = await letters.email_change_asked(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
         told = await letters.email_change_asked(tx, john, "new@example.fr", LINK, None)
+        welcome = await letters.staff_welcome(tx, zoe, LINK, "TOKEN-123")
         done = await letters.email_changed(tx, zoe, "new@example.fr")
     assert (asked.recipient, told.recipient, done.recipient) == (zoe.email, john.email, zoe.email)
     assert all("\nnew@example.fr\n" in letter.text for letter in (asked, told, done))
     assert "\nTOKEN-123\n" in asked.text
+    assert "\nTOKEN-123\n" in welcome.text
+    assert LINK in welcome.text
+    assert not re.search(r" [:;!?»]|« |\w[!?»](?=\s)|'", welcome.text.replace(LINK, ""))
     assert "confirm" in told.text
     assert LINK not in told.text + told.html
     assert not re.search("[éèàçù]", told.text)
@@ -256,6 +261,6 @@ def test_every_letter_exists_in_every_language() -> None:
         "invitation",
         "verification", "already_registered", "invoice_issued", "payment_confirmation_needed", "password_reset",
         "password_changed", "second_factor_changed", "email_change", "email_change_taken", "email_change_asked",
-        "email_changed", "sign_in_unlock",
+        "email_changed", "sign_in_unlock", "staff_welcome", "sessions_ended",
     }  # fmt: skip
     assert names == {f"{kind}.{locale.value}.{form}" for kind in kinds for locale in Locale for form in ("txt", "html")}

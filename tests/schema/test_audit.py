@@ -24,6 +24,7 @@ from models.clock import SystemClock
 from models.invitation import Invitation
 from models.offer import Price
 from models.payment import Payment
+from models.session import Session
 from models.sql import dialect, rows
 from models.ticket import Ticket
 from models.user import Staff, User
@@ -215,6 +216,39 @@ async def session_request_unlock(stage: Stage) -> None:
     await stage.do(Viewer(), "sessionRequestUnlock", email=(await known(stage)).email)
 
 
+async def _operating(stage: Stage) -> Viewer:
+    """An operator with fresh proof."""
+    operator = await person(stage.act, "Omar", Staff.OPERATOR)
+    viewer = await signed_in(stage.act, operator, factor=True)
+    assert viewer.session
+    await Session.filter(pk=viewer.session.pk).update(fresh_until=stage.act.at + timedelta(minutes=5))
+    return viewer
+
+
+async def staff_hire(stage: Stage) -> Viewer:
+    viewer = await _operating(stage)
+    await stage.do(viewer, "staffHire", email="hired@mark.example", name="MARKED", role="AGENT")
+    return viewer
+
+
+async def staff_change_role(stage: Stage) -> None:
+    viewer = await staff_hire(stage)
+    hired = encode("User", (await User.get(email="hired@mark.example")).pk)
+    for _ in range(2):
+        await stage.do(viewer, "staffChangeRole", userId=hired, role="ANALYST")
+
+
+async def staff_dismiss(stage: Stage) -> None:
+    viewer = await staff_hire(stage)
+    hired = encode("User", (await User.get(email="hired@mark.example")).pk)
+    for _ in range(2):
+        await stage.do(viewer, "staffDismiss", userId=hired)
+
+
+async def user_end_sessions(stage: Stage) -> None:
+    await stage.do(await _operating(stage), "userEndSessions", userId=_member(stage))
+
+
 async def password_reset(stage: Stage) -> None:
     token, at = "cam_pr_marked", stage.act.at + timedelta(minutes=1)
     await PasswordReset.create(user=await known(stage), token_hash=sessions.hashed(token), expires_at=at)
@@ -358,6 +392,10 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "sessionStepUp": session_step_up,
     "passwordRequestReset": password_request_reset,
     "sessionRequestUnlock": session_request_unlock,
+    "staffHire": staff_hire,
+    "staffChangeRole": staff_change_role,
+    "staffDismiss": staff_dismiss,
+    "userEndSessions": user_end_sessions,
     "passwordReset": password_reset,
     "passwordChange": password_change,
     "emailRequestChange": email_request_change,

@@ -1,0 +1,140 @@
+"""The vendor's people, looked after by an operator: they come, change their role, and go.
+
+Nobody is given a password. A letter leads the new person to the page where they choose one, and until they have set up a second
+factor of their own they have no role (models/viewer.py). Every act here wants fresh proof, and one operator always stays.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from tortoise.exceptions import IntegrityError
+
+from auth import sessions
+from auth.accounts import NAME_LENGTH, deliverable
+from auth.freshness import require_fresh
+from auth.guard import Guard
+from auth.sessions import hashed, random_token
+from models.access import PasswordReset, void_links
+from models.account import Membership
+from models.act import Act, Transaction
+from models.audit import AuditAction
+from models.authenticator import Authenticator
+from models.errors import ErrorCode, Refusal
+from models.locale import Locale
+from models.session import Session
+from models.text import line
+from models.ticket import Ticket, TicketStatus
+from models.user import RecoveryCode, Staff, User
+
+LIFETIME = timedelta(hours=72)  # of the letter: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
+
+WelcomeLetter = Callable[[Transaction, User, str], Awaitable[object]]
+
+
+async def hire(
+    act: Act, guard: Guard, session: Session, letter: WelcomeLetter, *, email: str, name: str, role: Staff, locale: Locale
+) -> User:
+    """A new member of staff, or one who comes back. The letter's token sets their password, within three days and once.
+
+    Raises STEP_UP_REQUIRED, EMAIL_INVALID, BLANK, TOO_LONG, EMAIL_TAKEN for an address that somebody else signs in with.
+    """
+    await require_fresh(act, session)
+    email, name = deliverable(email), line(name, "name", NAME_LENGTH)
+    nobodys = await guard.passwords.hash(secrets.token_urlsafe())
+    try:
+        async with act.transaction() as tx:
+            user = await _admitted(tx, email, nobodys)
+            await User.filter(pk=user.pk).using_db(tx.db).update(name=name, staff=role, locale=locale)
+            await user.refresh_from_db(using_db=tx.db)
+            token = random_token("cam_pr_")
+            await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=act.at + LIFETIME)
+            tx.touched[sessions.person(user.pk)] = None
+            tx.audit(AuditAction.STAFF_HIRE, user, role=role.value, letter=True)
+            await letter(tx, user, token)
+    except IntegrityError:  # somebody took the address between our look and our write
+        raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email") from None
+    return user
+
+
+async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
+    known = await User.filter(email=email).using_db(tx.db).select_for_update(no_key=True).first()
+    if known is None:
+        return await User.create(using_db=tx.db, email=email, name=email, password_hash=password_hash, created_at=tx.act.at)
+    if known.staff or await Membership.filter(user_id=known.pk).using_db(tx.db).exists():
+        raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email")
+    await _barred(tx, known, password_hash)
+    return known
+
+
+async def change_role(act: Act, session: Session, user_id: int | None, role: Staff) -> User:
+    """Give a member of staff another role; their sockets close and come back with it.
+
+    Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR.
+    """
+    await require_fresh(act, session)
+    async with act.transaction() as tx:
+        user = await _member(tx, user_id, stays_operator=role is Staff.OPERATOR)
+        if user.staff is not role:
+            await User.filter(pk=user.pk).using_db(tx.db).update(staff=role)
+            ended = await sessions.end_all(tx, user, but=session.pk if session.user_id == user.pk else None)
+            tx.touched[sessions.person(user.pk)] = None
+            tx.audit(AuditAction.STAFF_CHANGE_ROLE, user, before=user.staff.value, role=role.value, sessions_ended=ended)
+        return await User.get(pk=user.pk, using_db=tx.db)
+
+
+async def dismiss(act: Act, guard: Guard, session: Session, user_id: int | None) -> None:
+    """End somebody's work for the vendor: nothing they signed in with works any more, and their open tickets are free again.
+
+    Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR.
+    """
+    await require_fresh(act, session)
+    nobodys = await guard.passwords.hash(secrets.token_urlsafe())
+    async with act.transaction() as tx:
+        user = await _member(tx, user_id, stays_operator=False)
+        for ticket in await Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db).order_by("id"):
+            await ticket.release(tx)
+        await User.filter(pk=user.pk).using_db(tx.db).update(staff=None)
+        await _barred(tx, user, nobodys)
+        ended = await sessions.end_all(tx, user)
+        tx.touched[sessions.person(user.pk)] = None
+        tx.audit(AuditAction.STAFF_DISMISS, user, before=user.staff.value, sessions_ended=ended)
+
+
+async def _barred(tx: Transaction, user: User, password_hash: str) -> None:
+    """Nothing that this person signed in with works any more."""
+    changes = {"password_hash": password_hash, "second_factor_at": None, "authenticators_changed_at": tx.act.at}
+    await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
+    await Authenticator.filter(user_id=user.pk).using_db(tx.db).delete()
+    await RecoveryCode.filter(user_id=user.pk).using_db(tx.db).delete()
+    await void_links(user, tx.db)
+
+
+async def end_sessions(
+    act: Act, session: Session, notice: Callable[[Transaction, User], Awaitable[object]], user_id: int
+) -> int:
+    """End every session of somebody, whoever it is, and tell them (`notice`). Returns how many (OWASP ASVS 5, 7.4.5).
+
+    Raises STEP_UP_REQUIRED, NOT_FOUND.
+    """
+    await require_fresh(act, session)
+    async with act.transaction() as tx:
+        user = await User.filter(pk=user_id).using_db(tx.db).select_for_update(no_key=True).first()
+        if user is None:
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+        ended = await sessions.end_all(tx, user)
+        tx.audit(AuditAction.SESSION_END_ALL, user, sessions_ended=ended)
+        if ended:
+            await notice(tx, user)
+    return ended
+
+
+async def _member(tx: Transaction, user_id: int | None, *, stays_operator: bool) -> User:
+    """A member of staff, locked with all operators, of whom one must stay."""
+    operators = await User.filter(staff=Staff.OPERATOR).using_db(tx.db).order_by("id").select_for_update(no_key=True)
+    user = await User.filter(pk=user_id or 0, staff__isnull=False).using_db(tx.db).select_for_update(no_key=True).first()
+    if user is None:
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+    if not stays_operator and [each.pk for each in operators] == [user.pk]:
+        raise Refusal(ErrorCode.LAST_OPERATOR, "input", "userId")
+    return user

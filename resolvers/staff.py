@@ -1,0 +1,59 @@
+"""The vendor's people, and somebody's sessions, as an operator looks after them."""
+
+from tortoise.queryset import QuerySet
+
+from auth import staff
+from mail import letters
+from models.act import Transaction
+from models.user import User
+from resolvers.context import Info
+from resolvers.ids import encode, key_of
+from resolvers.inputs import StaffChangeRoleInput, StaffDismissInput, StaffHireInput, UserEndSessionsInput
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+
+FIRST_HIRED = Order("id")
+
+
+def members(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
+    """The vendor's people, the one hired first at first."""
+    found: QuerySet[User] = User.filter(staff__isnull=False)
+    return page(found, FIRST_HIRED, Window(first, after, last, before), info.context.viewer)
+
+
+async def hire(info: Info, input: StaffHireInput) -> User:
+    """Have a letter sent to a new member of staff."""
+    context, base_url = info.context, info.context.parts.base_url
+
+    async def letter(tx: Transaction, user: User, token: str) -> None:
+        await letters.staff_welcome(tx, user, f"{base_url}/reset?token={token}", token)
+
+    return await staff.hire(
+        context.act(), context.parts.guard, context.session, letter, email=input.email, name=input.name, role=input.role,
+        locale=input.locale or context.viewer.locale,
+    )  # fmt: skip
+
+
+async def change_role(info: Info, input: StaffChangeRoleInput) -> User:
+    """Give a member of staff another role."""
+    return await staff.change_role(info.context.act(), info.context.session, key_of(User, input.user_id), input.role)
+
+
+async def dismiss(info: Info, input: StaffDismissInput) -> bool:
+    """End somebody's work for the vendor."""
+    context = info.context
+    await staff.dismiss(context.act(), context.parts.guard, context.session, key_of(User, input.user_id))
+    return True
+
+
+async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
+    """End every session of somebody."""
+    context, base_url = info.context, info.context.parts.base_url
+    return await staff.end_sessions(
+        context.act(), context.session, lambda tx, user: letters.sessions_ended(tx, user, base_url),
+        key_of(User, input.user_id) or 0,
+    )  # fmt: skip
+
+
+def user_id(root: User) -> str:
+    """The person's global id."""
+    return encode("User", root.pk)

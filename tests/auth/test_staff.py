@@ -1,0 +1,201 @@
+"""The vendor's people, looked after by an operator: they come by a letter, change their role, and go at once."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auth import enrolment, new_password, staff
+from auth.accounts import authenticate
+from auth.caller import still_valid, viewer_of
+from auth.guard import Guard
+from auth.sessions import Tokens, sign_in
+from models.account import Account
+from models.act import Act, Transaction
+from models.audit import AuditAction, AuditEntry
+from models.errors import Refusal
+from models.locale import Locale
+from models.session import Session
+from models.ticket import Category, Channel, Ticket
+from models.user import Staff, User
+from tests.auth.conftest import code_of, unnoticed
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+    Now = Callable[[], Act]
+
+pytestmark = pytest.mark.usefixtures("db")
+CHOSEN = "mouette phare ardoise 77"
+
+
+class Office:
+    """Where an operator works, with fresh proof."""
+
+    def __init__(self, guard: Guard, now: "Now", operator: User, tokens: Tokens) -> None:
+        self.guard, self.now, self.operator, self.tokens = guard, now, operator, tokens
+        self.letters: list[tuple[User, str]] = []
+
+    @property
+    def session(self) -> Session:
+        return self.tokens.session
+
+    async def hire(self, email: str = "lea@camcha.example", role: Staff = Staff.AGENT) -> User:
+        async def letter(tx: Transaction, user: User, token: str) -> None:
+            self.letters.append((user, token))
+
+        return await staff.hire(
+            self.now(), self.guard, self.session, letter, email=email, name="Léa", role=role, locale=Locale.EN
+        )
+
+    async def dismiss(self, user: User) -> None:
+        await staff.dismiss(self.now(), self.guard, self.session, user.pk)
+
+    async def change_role(self, user: User, role: Staff) -> User:
+        return await staff.change_role(self.now(), self.session, user.pk, role)
+
+    async def at_work(self, user: User) -> Tokens:
+        """Somebody who has chosen a password by the letter, and set up a second factor."""
+        token = next(token for whom, token in self.letters if whom.pk == user.pk)
+        await new_password.reset(self.now(), self.guard, unnoticed_reset, token=token, password=CHOSEN, code=None)
+        tokens = await sign_in(await User.get(pk=user.pk), None, False, self.now())
+        assert (await viewer_of(tokens.access, self.now().at)).staff is None  # no role without a second factor
+        secret = await enrolment.begin_totp(self.now(), self.guard, tokens.session, CHOSEN)
+        await enrolment.confirm_totp(self.now(), self.guard, tokens.session, unnoticed, code_of(secret, self.now()))
+        return tokens
+
+
+async def unnoticed_reset(tx: Transaction, user: User) -> None:
+    """Stands where a letter would be written."""
+
+
+@pytest.fixture
+async def office(guard: Guard, now: "Now") -> Office:
+    operator = await User.create(
+        email="omar@camcha.example", name="Omar", password_hash="-", staff=Staff.OPERATOR, created_at=now().at,
+        email_verified_at=now().at,
+    )  # fmt: skip
+    tokens = await sign_in(operator, None, True, now())
+    await Session.filter(pk=tokens.session.pk).update(fresh_until=now().at.replace(year=2030))
+    return Office(guard, now, operator, tokens)
+
+
+async def test_p4_3_from_the_letter_to_work(office: Office, now: "Now") -> None:
+    """Nobody has seen a password but its person, and the letter works once; the role begins with the second factor."""
+    lea = await office.hire()
+    assert (lea.staff, lea.locale, lea.name, lea.second_factor) == (Staff.AGENT, Locale.EN, "Léa", False)
+    tokens = await office.at_work(lea)
+    assert (await viewer_of(tokens.access, now().at)).agent
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await office.at_work(lea)
+
+
+async def test_the_letter_is_good_for_three_days(office: Office, clock: "MovableClock") -> None:
+    lea = await office.hire()
+    clock.advance(staff.LIFETIME)
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await office.at_work(lea)
+
+
+async def test_an_address_of_somebody_elses_is_taken(office: Office, owner: User, agent: User) -> None:
+    for user in (owner, agent):
+        with pytest.raises(Refusal, match="EMAIL_TAKEN"):
+            await office.hire(user.email)
+    assert [each for each, _ in office.letters] == []
+
+
+async def test_of_two_hired_at_once_at_one_address_one_is(office: Office) -> None:
+    both = await asyncio.gather(office.hire(), office.hire(), return_exceptions=True)
+    assert sorted(str(each) for each in both if isinstance(each, Refusal)) == ["EMAIL_TAKEN"]
+    assert await User.filter(email="lea@camcha.example").count() == 1
+
+
+async def test_who_is_dismissed_is_out_at_once(office: Office, now: "Now", owner: User) -> None:
+    """Sessions, password and authenticators; their open tickets are free, closed ones stay as they were."""
+    lea = await office.hire()
+    tokens = await office.at_work(lea)
+    ticket = await claimed(now(), owner, lea)
+    await office.dismiss(lea)
+    assert await still_valid([tokens.session.pk], now().at) == set()
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await authenticate(now(), office.guard, email=lea.email, password=CHOSEN, code=None, peer="::1")
+    gone = await User.get(pk=lea.pk)
+    assert not gone.staff
+    assert not gone.second_factor
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
+    with pytest.raises(Refusal, match="NOT_FOUND"):
+        await office.dismiss(lea)
+
+
+async def claimed(act: Act, owner: User, agent: User) -> Ticket:
+    account = await Account.get(memberships__user_id=owner.pk)
+    async with act.transaction() as tx:
+        ticket = await Ticket.open(tx, account, owner, subject="x", channel=Channel.WEB, category=Category.USAGE)
+    return await ticket.claim(act, agent)
+
+
+async def test_who_was_dismissed_may_come_back_as_somebody_new(office: Office, now: "Now") -> None:
+    lea = await office.hire()
+    await office.at_work(lea)
+    await office.dismiss(lea)
+    office.letters.clear()
+    again = await office.hire(role=Staff.ANALYST)
+    assert (again.pk, again.staff) == (lea.pk, Staff.ANALYST)
+    tokens = await office.at_work(again)
+    assert (await viewer_of(tokens.access, now().at)).staff is Staff.ANALYST
+
+
+async def test_another_role_ends_what_was_signed_in_with_the_old_one(office: Office, now: "Now") -> None:
+    lea = await office.hire()
+    tokens = await office.at_work(lea)
+    assert (await office.change_role(lea, Staff.SUPERVISOR)).staff is Staff.SUPERVISOR
+    assert await still_valid([tokens.session.pk], now().at) == set()
+    told = await AuditEntry.filter(action=AuditAction.STAFF_CHANGE_ROLE.value).count()
+    await office.change_role(lea, Staff.SUPERVISOR)
+    assert await AuditEntry.filter(action=AuditAction.STAFF_CHANGE_ROLE.value).count() == told == 1
+
+
+async def test_one_operator_always_stays(office: Office, now: "Now") -> None:
+    """Also of two who dismiss each other at once."""
+    with pytest.raises(Refusal, match="LAST_OPERATOR"):
+        await office.dismiss(office.operator)
+    with pytest.raises(Refusal, match="LAST_OPERATOR"):
+        await office.change_role(office.operator, Staff.AGENT)
+    lea = await office.hire(role=Staff.OPERATOR)
+    other = Office(office.guard, now, lea, await office.at_work(lea))
+    await Session.filter(pk=other.session.pk).update(fresh_until=now().at.replace(year=2030))
+    outcomes = await asyncio.gather(office.dismiss(lea), other.dismiss(office.operator), return_exceptions=True)
+    assert [str(each) for each in outcomes if each] == ["LAST_OPERATOR"]
+    assert await User.filter(staff=Staff.OPERATOR).count() == 1
+
+
+async def test_all_of_it_wants_fresh_proof(office: Office, agent: User) -> None:
+    await Session.filter(pk=office.session.pk).update(fresh_until=None)
+
+    async def never(*_: Any) -> None:
+        raise AssertionError
+
+    for act in (
+        office.hire(),
+        office.dismiss(agent),
+        office.change_role(agent, Staff.ANALYST),
+        staff.end_sessions(office.now(), office.session, never, agent.pk),
+    ):
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await act
+
+
+async def test_the_operator_ends_somebodys_sessions(office: Office, now: "Now", owner: User) -> None:
+    """OWASP ASVS 5, 7.4.5: every one, and the person is told; nobody's are none."""
+    sessions = [(await sign_in(owner, None, False, now())).session.pk for _ in range(2)]
+    told: list[User] = []
+
+    async def notice(tx: Transaction, user: User) -> None:
+        told.append(user)
+
+    assert await staff.end_sessions(now(), office.session, notice, owner.pk) == 2
+    assert await staff.end_sessions(now(), office.session, notice, owner.pk) == 0
+    assert (told, await still_valid(sessions, now().at)) == ([owner], set())
+    with pytest.raises(Refusal, match="NOT_FOUND"):
+        await staff.end_sessions(now(), office.session, notice, 999)

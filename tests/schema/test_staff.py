@@ -1,0 +1,58 @@
+"""The vendor's people through the graph: for operators alone, and who is hired reaches the page their letter names."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models.act import Act
+from models.letter import Letter
+from models.session import Session
+from models.user import Staff, User
+from models.viewer import Viewer
+from resolvers.ids import encode
+from tests.schema.conftest import House, person, signed_in
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Ask
+
+LISTED = "{ staff { totalCount nodes { userId name email role secondFactor } } }"
+HIRE = """mutation { staffHire(input: {email: "Lea@camcha.example", name: "Léa", role: AGENT, locale: FR}) {
+    member { userId email role secondFactor } userErrors { code field } } }"""
+
+
+@pytest.fixture
+async def omar(house: House, act: Act) -> Viewer:
+    """An operator with fresh proof."""
+    viewer = await signed_in(act, await person(act, "Omar", Staff.OPERATOR), factor=True)
+    assert viewer.session
+    await Session.filter(pk=viewer.session.pk).update(fresh_until=act.at + timedelta(minutes=5))
+    return viewer
+
+
+async def test_p4_3_an_operator_hires_by_letter_and_sees_who_is_there(ask: "Ask", omar: Viewer) -> None:
+    made = (await ask(omar, HIRE))["data"]["staffHire"]
+    lea = await User.get(email="lea@camcha.example")
+    expected = {"userId": encode("User", lea.pk), "email": lea.email, "role": "AGENT", "secondFactor": False}
+    assert made == {"member": expected, "userErrors": []}
+    letter = await Letter.get(recipient=lea.email)
+    assert (letter.template, "/reset?token=cam_pr_" in letter.text) == ("staff_welcome.fr", True)
+    again = (await ask(omar, HIRE))["data"]["staffHire"]
+    assert again == {"member": None, "userErrors": [{"code": "EMAIL_TAKEN", "field": ["input", "email"]}]}
+    listed = (await ask(omar, LISTED))["data"]["staff"]
+    assert [each["name"] for each in listed["nodes"]] == ["Alice", "Nadia", "Omar", "Léa"]
+    assert listed["totalCount"] == 4
+
+
+async def test_nobody_else_looks_after_them(ask: "Ask", house: House) -> None:
+    key = encode("User", house.alice.user.pk)  # type: ignore[union-attr] # she is signed in
+    acts = [
+        LISTED, HIRE, f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',
+        f'mutation {{ staffChangeRole(input: {{userId: "{key}", role: OPERATOR}}) {{ member {{ role }} }} }}',
+        f'mutation {{ userEndSessions(input: {{userId: "{key}"}}) {{ ended }} }}',
+    ]  # fmt: skip
+    for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
+        for document in acts:
+            answer = await ask(viewer, document)
+            assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+    assert (await User.get(pk=house.alice.user.pk)).staff is Staff.AGENT  # type: ignore[union-attr]
