@@ -139,6 +139,7 @@ class House:
         self.settings, self.parts = settings, parts
         self.callers = Callers(parts.hub, parts.clock)
         self._secure = settings.base_url.startswith("https://")
+        self._pages = settings.allowed_origins | {settings.base_url}  # a proxy may call us by another name than browsers do
         try:
             self.engine = engine(settings.documents)
         except Unusable as error:
@@ -211,7 +212,7 @@ class House:
             return nobody(language)
 
     def _cookies(self, header: Callable[[bytes], str | None], given: str | None) -> Cookies:
-        return Cookies(given, secure=self._secure, trusted=lambda: from_ours(header, self.settings.allowed_origins))
+        return Cookies(given, secure=self._secure, trusted=lambda: from_ours(header, self._pages))
 
     async def peer(self, payload: dict[str, Any] | None, websocket: WebSocket) -> Peer:
         """Who calls over the websocket: the payload's `authorization`, else the handshake's, else its cookies, which

@@ -146,16 +146,18 @@ async def authenticate(
     right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID and PASSKEY_INVALID; Throttled. What fails
     takes the same time, whatever is behind it.
     """
-    async with guard.even_failures(), guard.entrance.passed():
+    async with guard.even_failures():
         unlocked = await _unlocked(act, email, unlock) if unlock else None
         keys = (unlocked,) if unlocked else (throttle.pair(email, peer), *throttle.broad(email, peer))
+        guard.entrance.require_room()
         await guard.throttle.attempt(*keys)
-        user = await _known(address(email))
-        try:
-            user = await _proved(act, guard, user, keys, _Proof(password, code, passkey), unlocked)
-        except Refusal as refusal:
-            await _note_failure(act, user, refusal)
-            raise
+        async with guard.entrance.passed():  # those that must wait anyway take nobody's place
+            user = await _known(address(email))
+            try:
+                user = await _proved(act, guard, user, keys, _Proof(password, code, passkey), unlocked)
+            except Refusal as refusal:
+                await _note_failure(act, user, refusal)
+                raise
     if unlocked:
         await SignInUnlock.filter(user_id=user.pk).delete()
     return user

@@ -20,11 +20,15 @@ class Entrance:
         self._room = inside + waiting
         self._come = 0
 
+    def require_room(self) -> None:
+        """Raises Throttled where one more could not wait: ask before the attempt is counted."""
+        if self._come >= self._room:
+            raise Throttled(1)
+
     @asynccontextmanager
     async def passed(self) -> AsyncIterator[None]:
         """Be inside. Raises Throttled."""
-        if self._come >= self._room:
-            raise Throttled(1)
+        self.require_room()
         self._come += 1
         try:
             async with self._seats:

@@ -109,6 +109,9 @@ async def test_over_https_cookies_are_of_this_host_alone(database_url: str, tmp_
                 assert header.endswith("; HttpOnly; SameSite=Strict; Secure")
             who = await client.post("/graphql", json={"query": "{ viewer { user { email } } }"}, headers={"Origin": app_page})
             assert who.json()["data"]["viewer"]["user"]["email"] == PAUL
+            behind = {"Origin": "https://api.camcha.example", "Host": "camcha-3.internal:8000"}  # as a proxy may call us
+            proxied = await client.post("/graphql", json={"query": "{ viewer { user { email } } }"}, headers=behind)
+            assert proxied.json()["data"]["viewer"]["user"]["email"] == PAUL
             plain = {"Cookie": f"camcha_access={client.cookies['__Host-camcha_access']}", "Origin": app_page}
             client.cookies.clear()
             tossed = await client.post("/graphql", json={"query": "{ viewer { locale } }"}, headers=plain)
