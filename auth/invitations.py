@@ -200,6 +200,8 @@ async def _as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
 
 
 async def _join(tx: Transaction, people: People, invitation: Invitation, user: User) -> Membership:
+    if (await tx.locked(User, user.pk)).staff:  # hired a moment ago, or not yet at work
+        raise Forbidden
     await invitation.accepted(tx, user.pk)
     tx.audit(AuditAction.INVITATION_ACCEPT, invitation, by=user, role=invitation.role.value)
     tx.touched[sessions.person(user.pk)] = None

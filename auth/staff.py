@@ -20,7 +20,7 @@ from models.account import Membership
 from models.act import Act, Transaction
 from models.audit import AuditAction
 from models.authenticator import Authenticator
-from models.errors import ErrorCode, Refusal
+from models.errors import ErrorCode, Refusal, Unauthenticated
 from models.locale import Locale
 from models.session import Session
 from models.text import line
@@ -44,6 +44,7 @@ async def hire(
     nobodys = await guard.passwords.hash(secrets.token_urlsafe())
     try:
         async with act.transaction() as tx:
+            await sessions.holder(tx, session)
             user = await _admitted(tx, email, nobodys)
             await User.filter(pk=user.pk).using_db(tx.db).update(name=name, staff=role, locale=locale)
             await user.refresh_from_db(using_db=tx.db)
@@ -64,17 +65,18 @@ async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
     if known.staff or await Membership.filter(user_id=known.pk).using_db(tx.db).exists():
         raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email")
     await _barred(tx, known, password_hash)
+    await sessions.end_all(tx, known)  # one of before would have the role at once
     return known
 
 
 async def change_role(act: Act, session: Session, user_id: int | None, role: Staff) -> User:
     """Give a member of staff another role; their sockets close and come back with it.
 
-    Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR.
+    Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR; Unauthenticated.
     """
     await require_fresh(act, session)
     async with act.transaction() as tx:
-        user = await _member(tx, user_id, stays_operator=role is Staff.OPERATOR)
+        user = await _member(tx, session, user_id, stays_operator=role is Staff.OPERATOR)
         if user.staff is not role:
             await User.filter(pk=user.pk).using_db(tx.db).update(staff=role)
             ended = await sessions.end_all(tx, user, but=session.pk if session.user_id == user.pk else None)
@@ -86,12 +88,12 @@ async def change_role(act: Act, session: Session, user_id: int | None, role: Sta
 async def dismiss(act: Act, guard: Guard, session: Session, user_id: int | None) -> None:
     """End somebody's work for the vendor: nothing they signed in with works any more, and their open tickets are free again.
 
-    Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR.
+    Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR; Unauthenticated.
     """
     await require_fresh(act, session)
     nobodys = await guard.passwords.hash(secrets.token_urlsafe())
     async with act.transaction() as tx:
-        user = await _member(tx, user_id, stays_operator=False)
+        user = await _member(tx, session, user_id, stays_operator=False)
         for ticket in await Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db).order_by("id"):
             await ticket.release(tx)
         await User.filter(pk=user.pk).using_db(tx.db).update(staff=None)
@@ -119,6 +121,7 @@ async def end_sessions(
     """
     await require_fresh(act, session)
     async with act.transaction() as tx:
+        await sessions.holder(tx, session)
         user = await User.filter(pk=user_id).using_db(tx.db).select_for_update(no_key=True).first()
         if user is None:
             raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
@@ -129,12 +132,18 @@ async def end_sessions(
     return ended
 
 
-async def _member(tx: Transaction, user_id: int | None, *, stays_operator: bool) -> User:
-    """A member of staff, locked with all operators, of whom one must stay."""
+async def _member(tx: Transaction, session: Session, user_id: int | None, *, stays_operator: bool) -> User:
+    """A member of staff, locked with all operators, of whom one must stay who can work: who has a second factor.
+
+    Raises Unauthenticated when whoever acts was dismissed meanwhile.
+    """
     operators = await User.filter(staff=Staff.OPERATOR).using_db(tx.db).order_by("id").select_for_update(no_key=True)
+    if not await sessions.standing(tx.act.at).filter(pk=session.pk).using_db(tx.db).exists():
+        raise Unauthenticated
     user = await User.filter(pk=user_id or 0, staff__isnull=False).using_db(tx.db).select_for_update(no_key=True).first()
     if user is None:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
-    if not stays_operator and [each.pk for each in operators] == [user.pk]:
+    others = [each for each in operators if each.second_factor and each.pk != user.pk]
+    if user.staff is Staff.OPERATOR and not stays_operator and not others:
         raise Refusal(ErrorCode.LAST_OPERATOR, "input", "userId")
     return user

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auth import enrolment, new_password, staff
+from auth import enrolment, invitations, new_password, staff
 from auth.accounts import authenticate
 from auth.caller import still_valid, viewer_of
 from auth.guard import Guard
-from auth.sessions import Tokens, sign_in
-from models.account import Account
+from auth.sessions import Tokens, hashed, sign_in
+from models.account import Account, Membership, Role
 from models.act import Act, Transaction
 from models.audit import AuditAction, AuditEntry
-from models.errors import Refusal
+from models.errors import Forbidden, Refusal, Unauthenticated
+from models.invitation import Invitation
 from models.locale import Locale
 from models.session import Session
 from models.ticket import Category, Channel, Ticket
@@ -74,7 +76,7 @@ async def unnoticed_reset(tx: Transaction, user: User) -> None:
 async def office(guard: Guard, now: "Now") -> Office:
     operator = await User.create(
         email="omar@camcha.example", name="Omar", password_hash="-", staff=Staff.OPERATOR, created_at=now().at,
-        email_verified_at=now().at,
+        email_verified_at=now().at, second_factor_at=now().at,
     )  # fmt: skip
     tokens = await sign_in(operator, None, True, now())
     await Session.filter(pk=tokens.session.pk).update(fresh_until=now().at.replace(year=2030))
@@ -163,11 +165,38 @@ async def test_one_operator_always_stays(office: Office, now: "Now") -> None:
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
         await office.change_role(office.operator, Staff.AGENT)
     lea = await office.hire(role=Staff.OPERATOR)
+    with pytest.raises(Refusal, match="LAST_OPERATOR"):
+        await office.dismiss(office.operator)  # she can't work yet
     other = Office(office.guard, now, lea, await office.at_work(lea))
     await Session.filter(pk=other.session.pk).update(fresh_until=now().at.replace(year=2030))
     outcomes = await asyncio.gather(office.dismiss(lea), other.dismiss(office.operator), return_exceptions=True)
-    assert [str(each) for each in outcomes if each] == ["LAST_OPERATOR"]
+    assert [type(each) for each in outcomes if each] == [Unauthenticated]  # the slower one was dismissed
     assert await User.filter(staff=Staff.OPERATOR).count() == 1
+
+
+async def test_who_was_a_customer_has_no_role_in_the_sessions_of_before(office: Office, now: "Now") -> None:
+    lea = await User.create(
+        email="lea@camcha.example", name="Léa", password_hash="-", created_at=now().at, email_verified_at=now().at,
+        second_factor_at=now().at,
+    )  # fmt: skip
+    tokens = await sign_in(lea, None, True, now())
+    await office.hire()
+    with pytest.raises(Unauthenticated):
+        await viewer_of(tokens.access, now().at)
+
+
+async def test_nobody_is_staff_and_a_customer(office: Office, now: "Now", owner: User) -> None:
+    """Also not by an invitation that was taken before the letter of the vendor's."""
+    lea = await office.hire()
+    account = await Account.get(memberships__user_id=owner.pk)
+    await Invitation.create(
+        account=account, email=lea.email, role=Role.MEMBER, locale=Locale.FR, inviter=owner, token_hash=hashed("cam_in_x"),
+        created_at=now().at, sent_at=now().at, expires_at=now().at + timedelta(days=7),
+    )  # fmt: skip
+    with pytest.raises(Forbidden):
+        await invitations.accept(now(), office.guard, "cam_in_x", invitations.Newcomer("Léa", CHOSEN), "::1")
+    assert not await Membership.filter(user_id=lea.pk).exists()
+    await office.at_work(lea)
 
 
 async def test_all_of_it_wants_fresh_proof(office: Office, agent: User) -> None:
