@@ -20,6 +20,7 @@ class RedisHouse:
     def __init__(self) -> None:
         self._folder = Path(mkdtemp(prefix="camcha-redis-"))
         self.url = f"unix://{self._folder}/redis.sock"
+        self._client = redis.Redis.from_url(self.url)  # one, so that its sockets are closed at the end
         self.start()
 
     def start(self) -> None:
@@ -48,7 +49,7 @@ class RedisHouse:
             return False
 
     def client(self) -> "redis.Redis":
-        return redis.Redis.from_url(self.url)
+        return self._client
 
     def hang(self) -> None:
         os.kill(self.process.pid, signal.SIGSTOP)
@@ -61,5 +62,6 @@ class RedisHouse:
         self.process.wait()
 
     def close(self) -> None:
+        self._client.close()
         self.kill()
         rmtree(self._folder, ignore_errors=True)

@@ -20,6 +20,12 @@ from tests.auth.test_throttle import Still, sign_in_keys, wait_of
 SECRET = "a secret key of a test, long enough"
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer to answer than a sign-in would wait for."""
+    monkeypatch.setattr(shared_throttle, "PATIENCE", 20.0)
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[RedisHouse]:
     house = RedisHouse()
@@ -97,6 +103,7 @@ async def test_nothing_in_it_names_anybody_and_all_of_it_expires(redis: RedisHou
 async def test_while_redis_is_away_the_process_counts_by_itself(monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
     """Nobody is kept from signing in, and no guesser let through; an outage is told once, and its end."""
     monkeypatch.setattr(shared_throttle, "PAUSE", 0.0)
+    monkeypatch.setattr(shared_throttle, "PATIENCE", 1.0)
     house = RedisHouse()
     throttle = SharedThrottle(Still(), house.url, SECRET)
     assert await wait_of(throttle, key(PAIR, "a")) == 0
