@@ -5,22 +5,46 @@ one did: the last two owners can't both be demoted. What a person may do follows
 from what was known of them when they asked.
 
 Whoever loses the right to invite takes their open invitations along: else somebody who was removed could come back by one.
+
+Who owns the company is changed only with fresh proof (auth/freshness.py), and all its owners are told by letter: else a stolen
+session could give the company away before anybody knows.
 """
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
 from auth import sessions
+from auth.freshness import is_fresh
 from models.account import Membership, People, Role
 from models.act import Act, Transaction
 from models.audit import AuditAction, Detail
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.invitation import Invitation
+from models.session import Session
 from models.user import User
 
 
-async def change_role(act: Act, account_id: int, user_id: int | None, role: Role) -> Membership:
-    """Give somebody of the company another role. A repeat changes nothing.
+@dataclass(frozen=True)
+class Handover:
+    """What a letter is to say: who owns the company from now on, who no longer does, and to whom."""
 
-    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER; Forbidden to those who don't look after the company's people.
+    reader: User
+    gained: User | None
+    lost: User | None
+
+
+Notice = Callable[[Transaction, Handover], Awaitable[object]]
+
+
+async def change_role(
+    act: Act, session: Session, notice: Notice, account_id: int, user_id: int | None, role: Role
+) -> Membership:
+    """Give somebody of the company another role. A repeat changes nothing. Owners are told of one more or less (`notice`).
+
+    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when it makes or unmakes an owner; Forbidden to those who
+    don't look after the company's people.
     """
+    fresh = await is_fresh(act, session)
     async with act.transaction() as tx:
         people = await People.locked(tx, account_id)
         place = _dealt_with(people, act, user_id)
@@ -28,33 +52,51 @@ async def change_role(act: Act, account_id: int, user_id: int | None, role: Role
             raise Refusal(ErrorCode.ROLE_RESERVED, "input", "role")
         if place.role is not role:
             _keep_an_owner(people, place)
+            if Role.OWNER in (place.role, role):
+                lost = place if place.role is Role.OWNER else None
+                await _handed(tx, session, fresh, notice, people, gained=None if lost else place, lost=lost)
             await _tell(tx, AuditAction.MEMBER_CHANGE_ROLE, place, before=place.role.value, role=role.value)
             await _give(tx, place, role)
     return place
 
 
-async def remove(act: Act, account_id: int, user_id: int | None) -> None:
+async def remove(act: Act, session: Session, notice: Notice, account_id: int, user_id: int | None) -> None:
     """Take somebody out of the company. Their sessions for it end, and their sockets with them.
 
-    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER; Forbidden to those who don't look after the company's people.
+    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner; Forbidden to those who don't look after the
+    company's people.
     """
+    fresh = await is_fresh(act, session)
     async with act.transaction() as tx:
         people = await People.locked(tx, account_id)
-        await _taken_out(tx, people, _dealt_with(people, act, user_id), AuditAction.MEMBER_REMOVE)
+        place = _dealt_with(people, act, user_id)
+        _keep_an_owner(people, place)
+        if place.role is Role.OWNER:
+            await _handed(tx, session, fresh, notice, people, lost=place)
+        await _taken_out(tx, place, AuditAction.MEMBER_REMOVE)
 
 
-async def leave(act: Act, account_id: int) -> None:
-    """Leave the company, whatever one's role. Raises LAST_OWNER; Forbidden to those who don't belong to it (any more)."""
+async def leave(act: Act, session: Session, notice: Notice, account_id: int) -> None:
+    """Leave the company, whatever one's role.
+
+    Raises LAST_OWNER, STEP_UP_REQUIRED for an owner; Forbidden to those who don't belong to it (any more).
+    """
+    fresh = await is_fresh(act, session)
     async with act.transaction() as tx:
         people = await People.locked(tx, account_id)
-        await _taken_out(tx, people, acting(people, act), AuditAction.ACCOUNT_LEAVE)
+        place = acting(people, act)
+        _keep_an_owner(people, place)
+        if place.role is Role.OWNER:
+            await _handed(tx, session, fresh, notice, people, lost=place)
+        await _taken_out(tx, place, AuditAction.ACCOUNT_LEAVE)
 
 
-async def transfer(act: Act, account_id: int, user_id: int | None) -> Membership:
+async def transfer(act: Act, session: Session, notice: Notice, account_id: int, user_id: int | None) -> Membership:
     """Make somebody of the company its owner in one's own place, and be an administrator from then on.
 
-    Raises NOT_FOUND; Forbidden to those who don't own the company.
+    Raises NOT_FOUND, STEP_UP_REQUIRED; Forbidden to those who don't own the company.
     """
+    fresh = await is_fresh(act, session)
     async with act.transaction() as tx:
         people = await People.locked(tx, account_id)
         mine, theirs = acting(people, act), people.of(user_id)
@@ -63,6 +105,7 @@ async def transfer(act: Act, account_id: int, user_id: int | None) -> Membership
         if theirs is None:
             raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
         if theirs != mine:
+            await _handed(tx, session, fresh, notice, people, gained=theirs, lost=mine)
             await _tell(tx, AuditAction.ACCOUNT_TRANSFER_OWNERSHIP, theirs, before=theirs.role.value)
             await _give(tx, theirs, Role.OWNER)
             await _give(tx, mine, Role.ADMIN)
@@ -88,6 +131,22 @@ def _dealt_with(people: People, act: Act, user_id: int | None) -> Membership:
     return theirs
 
 
+async def _handed(
+    tx: Transaction, session: Session, fresh: bool, notice: Notice, people: People,
+    gained: Membership | None = None, lost: Membership | None = None,
+) -> None:  # fmt: skip
+    """Let a change of who owns the company through, and tell everybody who owns it before or after."""
+    if not fresh:
+        raise Refusal(ErrorCode.STEP_UP_REQUIRED)
+    await sessions.holder(tx, session)
+    if gained is not None and gained.role is Role.OWNER:
+        gained = None  # they own it already
+    keys = people.owners | {place.user_id for place in (gained, lost) if place}
+    known = {user.pk: user for user in await User.filter(pk__in=keys).using_db(tx.db).order_by("id")}
+    for reader in known.values():
+        await notice(tx, Handover(reader, known[gained.user_id] if gained else None, known[lost.user_id] if lost else None))
+
+
 def _keep_an_owner(people: People, place: Membership) -> None:
     if people.last_owner(place):
         raise Refusal(ErrorCode.LAST_OWNER, "input")
@@ -101,8 +160,7 @@ async def _give(tx: Transaction, place: Membership, role: Role) -> None:
     await sessions.tell(tx, place.user_id, place.account_id)
 
 
-async def _taken_out(tx: Transaction, people: People, place: Membership, action: AuditAction) -> None:
-    _keep_an_owner(people, place)
+async def _taken_out(tx: Transaction, place: Membership, action: AuditAction) -> None:
     await place.delete(using_db=tx.db)
     await _withdraw(tx, place)
     ended = await sessions.end_for(tx, place.user_id, place.account_id)

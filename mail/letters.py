@@ -88,6 +88,14 @@ async def sessions_ended(tx: Transaction, user: User, sign_in_hint: str) -> Lett
     return await _write(tx, user, "sessions_ended", sign_in_hint=sign_in_hint)
 
 
+async def ownership_changed(
+    tx: Transaction, user: User, company: str, sign_in_hint: str, *, gained: str | None, lost: str | None
+) -> Letter:
+    """Tells an owner of a company who owns it from now on, or no longer does, and what to do if they didn't know."""
+    named: dict[str, Any] = {"gained": _unlinked(gained) if gained else None, "lost": _unlinked(lost) if lost else None}
+    return await _write(tx, user, "ownership_changed", company=_unlinked(company), sign_in_hint=sign_in_hint, **named)
+
+
 async def password_changed(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
     """Tells the person that their password was changed, and what to do if it wasn't them."""
     return await _write(tx, user, "password_changed", sign_in_hint=sign_in_hint)

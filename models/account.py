@@ -106,6 +106,11 @@ class People:
         """This person's place."""
         return self._places.get(user_id) if user_id else None
 
+    @property
+    def owners(self) -> set[int]:
+        """The keys of the people who own it."""
+        return {place.user_id for place in self._places.values() if place.role is Role.OWNER}
+
     def last_owner(self, place: Membership) -> bool:
         """Whether the company would be without an owner if this place went."""
         return [each for each in self._places.values() if each.role is Role.OWNER] == [place]

@@ -73,25 +73,40 @@ async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Compan
 async def change_role(info: Info, input: MemberChangeRoleInput) -> Membership:
     """Give a member another role."""
     context = info.context
-    return await members.change_role(context.act(), _company(context).pk, key_of(User, input.user_id), input.role)
+    return await members.change_role(
+        context.act(), context.session, _notice(context), _company(context).pk, key_of(User, input.user_id), input.role
+    )
+
+
+def _notice(context: Context) -> members.Notice:
+    """The letter that tells owners who owns the company."""
+    company, base_url = _company(context).legal_name, context.parts.base_url
+
+    async def letter(tx: Transaction, told: members.Handover) -> None:
+        gained, lost = (user.name if user else None for user in (told.gained, told.lost))
+        await letters.ownership_changed(tx, told.reader, company, base_url, gained=gained, lost=lost)
+
+    return letter
 
 
 async def remove(info: Info, input: MemberRemoveInput) -> bool:
     """Take a member out of the company."""
-    await members.remove(info.context.act(), _company(info.context).pk, key_of(User, input.user_id))
+    context = info.context
+    await members.remove(context.act(), context.session, _notice(context), _company(context).pk, key_of(User, input.user_id))
     return True
 
 
 async def leave(info: Info) -> bool:
     """Leave the company."""
-    await members.leave(info.context.act(), _company(info.context).pk)
+    context = info.context
+    await members.leave(context.act(), context.session, _notice(context), _company(context).pk)
     return True
 
 
 async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -> Account:
     """Make somebody else the owner."""
-    account = _company(info.context)
-    await members.transfer(info.context.act(), account.pk, key_of(User, input.user_id))
+    context, account = info.context, _company(info.context)
+    await members.transfer(context.act(), context.session, _notice(context), account.pk, key_of(User, input.user_id))
     return account
 
 

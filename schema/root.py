@@ -187,24 +187,27 @@ class Mutation:
     member_change_role: MemberPayload = mutation(
         members.change_role, "member", allow=manager,
         audit=AuditAction.MEMBER_CHANGE_ROLE,
-        description="Give a member another role; administrators neither make nor change owners, one owner always stays.",
+        description="Give a member another role; administrators neither make nor change owners, one owner always stays."
+        " Making or unmaking an owner wants `sessionStepUp`, and every owner is told by letter.",
     )  # fmt: skip
     member_remove: MemberRemovePayload = mutation(
         members.remove, "removed", allow=manager,
         audit=AuditAction.MEMBER_REMOVE,
-        description="Take a member out of the company; their sessions for it end, sockets included.",
+        description="Take a member out of the company; their sessions for it end, sockets included. An owner's going wants"
+        " `sessionStepUp`.",
     )  # fmt: skip
     account_leave: AccountLeavePayload = mutation(
         members.leave,
         "left",
         allow=customer,
         audit=AuditAction.ACCOUNT_LEAVE,
-        description="Leave the company, unless one is its last owner.",
+        description="Leave the company, unless one is its last owner. Owners want `sessionStepUp`.",
     )
     account_transfer_ownership: AccountTransferOwnershipPayload = mutation(
         members.transfer_ownership, "account", allow=owner,
         audit=AuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
-        description="Make a member the owner in one's own place, and be an administrator from then on.",
+        description="Make a member the owner in one's own place, and be an administrator from then on; every owner is told by"
+        " letter. Wants `sessionStepUp`.",
     )  # fmt: skip
     staff_hire: StaffPayload = mutation(
         personnel.hire, "member", allow=operator,

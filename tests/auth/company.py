@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from auth import members, sessions
@@ -12,6 +13,7 @@ from models.act import Act, Transaction
 from models.errors import DomainError
 from models.invitation import Invitation
 from models.letter import Letter
+from models.session import Session
 from models.user import User
 
 if TYPE_CHECKING:
@@ -27,31 +29,43 @@ class Company:
     bus: "RecordingBus"
     people: dict[str, User] = field(default_factory=dict)
     tokens: dict[str, Tokens] = field(default_factory=dict)
+    told: list[tuple[str, str | None, str | None]] = field(default_factory=list)  # of owners: reader, who gained, who lost
 
     async def join(self, name: str, role: Role) -> User:
-        """Somebody new in this role."""
+        """Somebody new in this role, signed in with fresh proof."""
         user = await person(self.act(), name)
         await Membership.create(user=user, account=self.account, role=role, created_at=self.clock.now())
         self.people[name] = user
         self.tokens[name] = await sessions.sign_in(user, self.account, False, self.act())
+        until = self.clock.now() + timedelta(days=365)
+        await Session.filter(pk=self.tokens[name].session.pk).update(fresh_until=until)
         return user
 
     def act(self, name: str | None = None) -> Act:
         """Something that this person does now."""
         return Act(self.people[name] if name else None, self.clock.now(), self.bus)
 
+    async def notice(self, tx: Transaction, told: members.Handover) -> None:
+        """Stands where a letter would be written."""
+        gained, lost = (user.name if user else None for user in (told.gained, told.lost))
+        self.told.append((told.reader.name, gained, lost))
+
+    def does(self, name: str) -> tuple[Act, Session, members.Notice, int]:
+        """What a change of the company's people begins with, when this person makes it."""
+        return self.act(name), self.tokens[name].session, self.notice, self.account.pk
+
     async def changes(self, name: str, whom: str, role: Role) -> str:
         """This person gives that one a role: how it ended."""
-        return await outcome(members.change_role(self.act(name), self.account.pk, self.people[whom].pk, role))
+        return await outcome(members.change_role(*self.does(name), self.people[whom].pk, role))
 
     async def removes(self, name: str, whom: str) -> str:
-        return await outcome(members.remove(self.act(name), self.account.pk, self.people[whom].pk))
+        return await outcome(members.remove(*self.does(name), self.people[whom].pk))
 
     async def transfers(self, name: str, whom: str) -> str:
-        return await outcome(members.transfer(self.act(name), self.account.pk, self.people[whom].pk))
+        return await outcome(members.transfer(*self.does(name), self.people[whom].pk))
 
     async def leaves(self, name: str) -> str:
-        return await outcome(members.leave(self.act(name), self.account.pk))
+        return await outcome(members.leave(*self.does(name)))
 
     async def roles(self) -> dict[str, str]:
         """Everybody's role, by name."""

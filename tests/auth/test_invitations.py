@@ -203,10 +203,10 @@ class TestAccepting:
         known = await person(house.company.act(), "noe")
         await house.sends()
         first = await house.accepts(known)
-        await change_role(house.company.act("odile"), house.company.account.pk, known.pk, Role.ADMIN)
+        await change_role(*house.company.does("odile"), known.pk, Role.ADMIN)
         again = await house.accepts(known)
         assert (again.pk, again.role) == (first.pk, Role.ADMIN)
-        await remove(house.company.act("odile"), house.company.account.pk, known.pk)
+        await remove(*house.company.does("odile"), known.pk)
         assert await outcome(house.accepts(known)) == "TOKEN_INVALID"
         assert "noe" not in await house.company.roles()
 

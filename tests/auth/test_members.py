@@ -1,6 +1,8 @@
 """Who may change whom in a company, and that it never ends up without an owner."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from itertools import product
 from random import Random
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from models.account import Membership, Role
 from models.errors import Forbidden, Refusal
 from models.invitation import Invitation
 from models.locale import Locale
+from models.session import Session
 from realtime.hub import Hub
 from tests.auth.company import Company, Post, founded
 
@@ -111,20 +114,50 @@ async def test_of_the_last_two_owners_at_once_one_stays(company: Company, how: s
     assert list((await company.roles()).values()).count("OWNER") == 1
 
 
+@pytest.mark.parametrize("how", ["hands over", "makes", "unmakes", "removes", "leaves"])
+async def test_p1_4_who_owns_the_company_wants_fresh_proof_and_every_owner_is_told(company: Company, how: str) -> None:
+    """A stolen session can't give the company away, nor can it keep the owners from knowing."""
+    deeds: dict[str, tuple[Callable[[], Awaitable[str]], str | None, str | None]] = {
+        "hands over": (lambda: company.transfers("odile", "ada"), "ada", "odile"),
+        "makes": (lambda: company.changes("odile", "ada", OWNER), "ada", None),
+        "unmakes": (lambda: company.changes("odile", "olivier", MEMBER), None, "olivier"),
+        "removes": (lambda: company.removes("odile", "olivier"), None, "olivier"),
+        "leaves": (lambda: company.leaves("odile"), None, "odile"),
+    }
+    doing, gained, lost = deeds[how]
+    mine, roles = Session.filter(pk=company.tokens["odile"].session.pk), await company.roles()
+    await mine.update(fresh_until=company.clock.now())
+    assert await doing() == "STEP_UP_REQUIRED"
+    assert (await company.roles(), company.told) == (roles, [])
+    await mine.update(fresh_until=company.clock.now() + timedelta(seconds=1))
+    assert await doing() == "done"
+    readers = ["odile", "olivier", *(["ada"] if gained else [])]
+    assert company.told == [(reader, gained, lost) for reader in readers]
+
+
+async def test_the_rest_of_the_people_wants_no_fresh_proof_and_nobody_is_told(company: Company) -> None:
+    await Session.all().update(fresh_until=None)
+    assert await company.changes("odile", "ada", BILLING) == "done"
+    assert await company.changes("odile", "olivier", OWNER) == "done"  # a repeat
+    assert await company.removes("odile", "max") == "done"
+    assert await company.leaves("bea") == "done"
+    assert await company.transfers("odile", "odile") == "done"
+    assert company.told == []
+
+
 async def test_strangers_and_the_missing_look_the_same(company: Company, clock: "MovableClock", bus: "RecordingBus") -> None:
     others = await founded(clock, bus, "732829320", nora=OWNER)
-    account, act = company.account.pk, company.act("odile")
     for key in (others.people["nora"].pk, 999_999, None):
         for doing in (
-            members.change_role(act, account, key, MEMBER),
-            members.remove(act, account, key),
-            members.transfer(act, account, key),
+            members.change_role(*company.does("odile"), key, MEMBER),
+            members.remove(*company.does("odile"), key),
+            members.transfer(*company.does("odile"), key),
         ):
             with pytest.raises(Refusal) as refused:
                 await doing
             assert (refused.value.code, refused.value.field) == ("NOT_FOUND", ("input", "userId"))
         with pytest.raises(Forbidden):
-            await members.change_role(others.act("nora"), account, company.people["max"].pk, ADMIN)
+            await members.change_role(*others.does("nora")[:3], company.account.pk, company.people["max"].pk, ADMIN)
     assert await others.roles() == {"nora": "OWNER"}
     assert (await company.roles())["max"] == "MEMBER"
 

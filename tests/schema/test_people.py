@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from auth import accounts, members, sessions
 from auth.caller import viewer_of
 from engine import Engine, Params
 from models.account import Membership, Role
-from models.act import Act
+from models.act import Act, Transaction
 from models.errors import DomainError
 from models.event import EventKind
 from models.invitation import Invitation
@@ -86,6 +87,28 @@ async def test_a_role_that_was_lost_opens_nothing(ask: "Ask", house: House) -> N
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"], name
 
 
+async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask: "Ask", house: House, act: Act) -> None:
+    """Only after fresh proof; each in their own language, and with both names."""
+    member, session = house.paul.member.user, house.paul.owner.session
+    assert member
+    assert session
+    await User.filter(pk=member.pk).update(locale=Locale.EN)
+    letters = Letter.filter(template__startswith="ownership_changed")
+    given = {"userId": encode("User", member.pk)}
+    refused = (await asked(ask, house.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
+    assert refused["userErrors"] == [{"code": "STEP_UP_REQUIRED", "field": None}]
+    assert not await letters.exists()
+    await Session.filter(pk=session.pk).update(fresh_until=act.at + timedelta(minutes=5))
+    done = (await asked(ask, house.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
+    assert done["userErrors"] == []
+    french, english = await letters.order_by("id")
+    assert (french.template, english.template) == ("ownership_changed.fr", "ownership_changed.en")
+    assert (french.recipient, english.recipient) == (house.paul.owner.user.email, member.email)  # type: ignore[union-attr] # it has
+    assert "Désormais propriétaire\u00a0: PAULMARK MEMBER\n\nN’est plus propriétaire\u00a0: PAULMARK OWNER\n" in french.text
+    assert "An owner from now on: PAULMARK MEMBER\n\nNo longer an owner: PAULMARK OWNER\n" in english.text
+    assert "PAULMARK legal" in french.text
+
+
 @pytest.mark.parametrize(("locale", "given"), [("fr", None), ("en", "EN")])
 async def test_a_letter_speaks_the_language_that_was_chosen(ask: "Ask", house: House, locale: str, given: str | None) -> None:
     answer = await asked(ask, house.paul.owner, "invitationSend", locale=given)
@@ -133,19 +156,30 @@ class _Deaf:
         """Nobody listens."""
 
 
+async def _does(act: Act, company: Company, random: Random) -> tuple[Act, Session, members.Notice, int]:
+    """What a change of the people begins with, by somebody with fresh proof."""
+    mine, key = await _somebody(company, random)
+    session = (await sessions.sign_in(await User.get(pk=key), company.account, False, act)).session
+    await Session.filter(pk=session.pk).update(fresh_until=act.at + timedelta(minutes=5))
+    return replace(mine, at=act.at), session, untold, company.account.pk
+
+
+async def untold(tx: Transaction, told: members.Handover) -> None:
+    """Stands where a letter would be written."""
+
+
 async def _change(act: Act, company: Company, random: Random) -> None:
-    (mine, _), (_, key) = await _somebody(company, random), await _somebody(company, random)
-    await members.change_role(replace(mine, at=act.at), company.account.pk, key, random.choice(list(Role)))
+    mine, (_, key) = await _does(act, company, random), await _somebody(company, random)
+    await members.change_role(*mine, key, random.choice(list(Role)))
 
 
 async def _transfer(act: Act, company: Company, random: Random) -> None:
-    (mine, _), (_, key) = await _somebody(company, random), await _somebody(company, random)
-    await members.transfer(replace(mine, at=act.at), company.account.pk, key)
+    mine, (_, key) = await _does(act, company, random), await _somebody(company, random)
+    await members.transfer(*mine, key)
 
 
 async def _leave(act: Act, company: Company, random: Random) -> None:
-    mine, _ = await _somebody(company, random)
-    await members.leave(replace(mine, at=act.at), company.account.pk)
+    await members.leave(*await _does(act, company, random))
 
 
 async def _switch(act: Act, company: Company, random: Random) -> None:
@@ -193,9 +227,11 @@ async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
         while (await anext(following))["data"]["accountEvents"]["kind"] != "TICKET_OPENED":
             pass
         owner = Act(house.paul.owner.user, act.at, parts.hub)
+        assert house.paul.owner.session
+        mine = (owner, house.paul.owner.session, untold, house.paul.account.pk)
         deeds: dict[str, Callable[[], Awaitable[object]]] = {
-            "promoted": lambda: members.change_role(owner, house.paul.account.pk, user.pk, Role.BILLING),
-            "removed": lambda: members.remove(owner, house.paul.account.pk, user.pk),
+            "promoted": lambda: members.change_role(*mine, user.pk, Role.BILLING),
+            "removed": lambda: members.remove(*mine, user.pk),
             "switched": lambda: sessions.switch(session, house.marie.account.pk, owner),
         }
         await deeds[how]()

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.clients.people import PASSWORD as CUSTOMERS
 from tests.clients.people import chat, customer
 from tests.story.house import Client, Server, served
 
@@ -215,6 +216,9 @@ async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
     alone = await marie.ask("mutation { accountLeave { left userErrors { code } } }")
     assert alone["data"]["accountLeave"] == {"left": None, "userErrors": [{"code": "LAST_OWNER"}]}
     given = {"userId": await user_id(marie, "Noé Blin")}
+    early = await marie.attempt("accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }")
+    assert [error["code"] for error in early["userErrors"]] == ["STEP_UP_REQUIRED"]
+    await marie.do("sessionStepUp", "SessionStepUpInput", {"password": CUSTOMERS}, "freshUntil")
     await marie.do("accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }")
     assert await members(noe) == {"Paul Meunier": "ADMIN", "Noé Blin": "OWNER"}  # so every customer of these tests is called
     assert (await noe.data("{ viewer { role } }"))["viewer"]["role"] == "OWNER"
