@@ -159,15 +159,17 @@ async def authenticate(
                 await _note_failure(act, user, refusal)
                 raise
     if unlocked:
+        await guard.throttle.clear(unlocked)
         await SignInUnlock.filter(user_id=user.pk).delete()
     return user
 
 
 async def _unlocked(act: Act, email: str, token: str) -> throttle.Key | None:
-    """What attempts with this token count under; None for a token that is not this person's, which is as if there were none."""
+    """What attempts with this token count under, and with any other letter's to its person: whoever guesses gains nothing by
+    asking for the next letter. None for a token that is not this person's, which is as if there were none."""
     known = SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=act.at)
     found = await known.select_related("user").first()
-    return throttle.key(throttle.UNLOCKED, found.token_hash) if found and found.user.email == address(email) else None
+    return throttle.key(throttle.UNLOCKED, found.user_id) if found and found.user.email == address(email) else None
 
 
 async def _note_failure(act: Act, user: User | None, refusal: Refusal) -> None:
@@ -179,11 +181,11 @@ async def _note_failure(act: Act, user: User | None, refusal: Refusal) -> None:
 async def _proved(
     act: Act, guard: Guard, user: User | None, keys: tuple[throttle.Key, ...], proof: _Proof, unlocked: throttle.Key | None
 ) -> User:
-    user = await _by_password(act, guard, user, keys, proof.password)
+    user = await _by_password(act, guard, user, () if unlocked else keys, proof.password)
     if user.email_verified_at is None:
         raise Refusal(ErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
-        await require_second_factor(act, guard, user, proof.code, proof.passkey, unlocked)
+        await require_second_factor(act, guard, user, proof.code, proof.passkey, counted=unlocked is not None)
     return user
 
 
@@ -207,12 +209,11 @@ async def authenticate_by_passkey(act: Act, guard: Guard, *, passkey: str, peer:
 
 
 async def _by_password(act: Act, guard: Guard, user: User | None, keys: tuple[throttle.Key, ...], password: str) -> User:
-    pair, *broad = keys
     right = await guard.passwords.matches(user.password_hash if user else None, password)
     if user is None or not right:
         raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
-    await guard.throttle.clear(pair)
-    await guard.throttle.take_back(*broad)
+    await guard.throttle.clear(*keys[:1])  # the pair
+    await guard.throttle.take_back(*keys[1:])
     await _rehash(act, guard, user, password)
     return user
 

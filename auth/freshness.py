@@ -33,9 +33,9 @@ async def step_up(
     Raises CREDENTIALS_INVALID, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID; Throttled.
     """
     user = await User.get(pk=session.user_id)
-    if password is not None or passkey is None:
+    if password is not None or not passkey:  # an empty one is none
         await require_password(act, guard, user, password or "")
-    if user.second_factor or passkey is not None:
+    if user.second_factor or passkey:
         await _require_second_factor(act, guard, user, code, passkey)
     until = act.at + FRESH
     async with act.transaction() as tx:

@@ -25,24 +25,24 @@ async def note_failure(act: Act, user: User, reason: ErrorCode) -> None:
 
 
 async def require_second_factor(
-    act: Act, guard: Guard, user: User, code: str | None, passkey: str | None = None, counted: throttle.Key | None = None
+    act: Act, guard: Guard, user: User, code: str | None, passkey: str | None = None, *, counted: bool = False
 ) -> None:
     """Ask for a one-time or a recovery code, which is used up, or for a passkey's answer.
 
     Raises SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID; Throttled.
 
     Ask only who has proved something else before: the wait after too many guesses is the person's own, of one session where
-    they are signed in, unless it is `counted` otherwise.
+    they are signed in, unless the attempt was `counted` before.
     """
     if not code and not passkey:
         raise Refusal(ErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
-    counted = counted or throttle.key(throttle.SECOND_FACTOR, user.pk, act.origin.session_id)
-    await guard.throttle.attempt(counted)
+    keys = () if counted else (throttle.key(throttle.SECOND_FACTOR, user.pk, act.origin.session_id),)
+    await guard.throttle.attempt(*keys)
     if passkey:
         await require_passkey(act, guard, user, passkey)
     elif not await totp.accept(user, code or "", act.at, guard.vault):
         raise Refusal(ErrorCode.SECOND_FACTOR_INVALID, "input", "code")
-    await guard.throttle.clear(counted)
+    await guard.throttle.clear(*keys)
 
 
 async def require_passkey(act: Act, guard: Guard, user: User, passkey: str) -> None:

@@ -104,6 +104,8 @@ class SharedThrottle(Throttle):
         await self._redis.aclose()
 
     async def _run(self, what: str, keys: tuple[Key, ...]) -> Any:
+        if not keys:
+            return None
         limits: list[float] = []
         for each in keys:
             it = each.limit

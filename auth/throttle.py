@@ -10,7 +10,7 @@ time. Signing in counts under
   as he likes. But while an address is under attack, every attempt under PAIR weighs ten: a botnet gets one guess per network
   and then long waits, and the customer, on a network of their own, is always heard at once;
 - SECOND_FACTOR, the person whose password was right: whoever is there knows the password, so here the wait may be shared;
-- UNLOCKED in place of them all, the token of a letter to the person (auth/unlocking.py).
+- UNLOCKED in place of them all, the person whose letter was read (auth/unlocking.py); only the whole sign-in clears it.
 
 Proving oneself again within a session counts by session: else the thief of one could keep its owner waiting in another.
 
@@ -66,7 +66,7 @@ PAIR = Limit("pair", free=5, leak=timedelta(hours=1), heated=10)
 NETWORK = Limit("network", free=100, leak=timedelta(minutes=1))
 TARGET = Limit("target", free=20, leak=timedelta(minutes=15), blocks=False)
 SECOND_FACTOR = Limit("second factor", free=5, leak=timedelta(hours=1))
-UNLOCKED = Limit("unlocked", free=10, leak=timedelta(hours=1))  # of one letter (auth/unlocking.py)
+UNLOCKED = Limit("unlocked", free=10, leak=timedelta(hours=1))  # of one person, by letters (auth/unlocking.py)
 STEP_UP = Limit("step-up", free=5, leak=timedelta(hours=1))
 LETTER = Limit("letter", free=5, leak=timedelta(minutes=15))  # to one address, that may not be the asker's
 INVITATION = Limit("invitation", free=30, leak=timedelta(minutes=5))  # by one company, to whomever

@@ -1,8 +1,9 @@
 """A letter past the waits: whoever reads mail at an address signs in at once, however many others guess at it.
 
 Waits are counted by address and network, and for the second factor by person (auth/throttle.py). So somebody on the customer's
-own network, or who knows their password, could keep them waiting. The letter's token counts by itself instead: some attempts
-are free, then waits grow for whoever holds it. It stands for no factor, and is worth nothing to whoever can't read the mail.
+own network, or who knows their password, could keep them waiting. Attempts with a letter's token count apart instead: some are
+free, then waits grow for whoever reads that person's mail, through however many letters. It stands for no factor, and is
+worth nothing to whoever can't read the mail; to whoever can, and knows the password, it gives no more guesses at the code.
 """
 
 from collections.abc import Awaitable, Callable

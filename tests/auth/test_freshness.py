@@ -73,6 +73,16 @@ async def test_a_wrong_password_is_refused_before_the_code_is_looked_at(
     await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
 
 
+async def test_a_code_alone_is_not_enough(owner: User, guard: Guard, now: "Now", enrolled: "Enrolled") -> None:
+    """An empty passkey is none: it stands for no password."""
+    _, codes, tokens = await enrolled(owner)
+    for passkey in (None, ""):
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await step_up(now(), guard, tokens.session, code=codes[0], passkey=passkey)
+    assert not await is_fresh(now(), tokens.session)
+    await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0], passkey="")
+
+
 async def test_guesses_in_a_stolen_session_are_slowed_down(owner: User, guard: Guard, now: "Now") -> None:
     tokens, answers = await sign_in(owner, None, False, now()), []
     for _ in range(9):

@@ -102,6 +102,21 @@ async def test_whoever_holds_it_waits_for_their_own_guesses(door: Door, owner: U
     assert await door.outcome(owner) == "in"  # those counted by themselves
 
 
+async def test_p3_5_who_reads_the_mail_and_knows_the_password_cannot_guess_the_code_for_ever(
+    door: Door, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
+) -> None:
+    """Neither by one letter nor by the next; and the person's own code is heard again after the wait."""
+    secret, _, _ = await enrolled(owner)
+    clock.advance(timedelta(minutes=1))
+    guesses = []
+    for _ in range(3):
+        token = await door.letter(owner)
+        guesses += [await door.outcome(owner, code="000000", unlock=token) for _ in range(20)]
+    assert guesses == ["SECOND_FACTOR_INVALID"] * 11 + ["RATE_LIMITED"] * 49
+    clock.advance(timedelta(seconds=1))
+    assert await door.enter(owner, code=code_of(secret, now()), unlock=token) == owner
+
+
 @pytest.mark.parametrize("late", [True, False])
 async def test_one_of_somebody_elses_or_too_old_is_as_if_there_were_none(
     door: Door, owner: User, agent: User, late: bool, clock: "MovableClock"
