@@ -244,6 +244,17 @@ async def company_of(user: User, chosen: int | None = None) -> Account | None:
     return membership.account if membership else None
 
 
+async def companies_of(tx: Transaction, user: User | None) -> list[int]:
+    """The companies of a person, by their keys, the one they joined first at first; none of nobody, by the same statement."""
+    places = Membership.filter(user_id=user.pk if user else 0).using_db(tx.db).order_by("id")
+    return [place.account_id for place in await places]
+
+
+async def concerned(tx: Transaction, user: User | None) -> list[int | None]:
+    """In whose parts of the audit log an entry about a person belongs: each of their companies', or nobody's."""
+    return [*await companies_of(tx, user)] or [None]
+
+
 async def company_id(tx: Transaction, user: User | None) -> int | None:
     """The company of an audit entry about a person."""
     first = await Membership.filter(user_id=user.pk if user else 0).using_db(tx.db).order_by("id").first()

@@ -19,7 +19,7 @@ from auth.proof import require_password
 from models.access import void_links
 from models.act import Act, Transaction
 from models.audit import AuditAction
-from models.authenticator import MOST, Authenticator, AuthenticatorKind
+from models.authenticator import MOST, Authenticator, AuthenticatorKind, WebauthnChallenge
 from models.errors import ErrorCode, Refusal
 from models.session import Session
 from models.text import line
@@ -199,13 +199,21 @@ async def remove(act: Act, session: Session, notice: Notice, authenticator: Auth
 
 
 async def _gone(tx: Transaction, user: User, still_on: bool) -> None:
-    changes = {"authenticators_changed_at": tx.act.at} | ({} if still_on else {"second_factor_at": None})
-    await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
-    if not still_on:
-        await Authenticator.filter(user_id=user.pk).using_db(tx.db).delete()
-        await RecoveryCode.filter(user_id=user.pk).using_db(tx.db).delete()
+    if still_on:
+        await User.filter(pk=user.pk).using_db(tx.db).update(authenticators_changed_at=tx.act.at)
+    else:
+        await turned_off(tx, user)
         await Session.filter(user_id=user.pk).using_db(tx.db).update(second_factor=False)
     await void_links(user, tx.db)
+
+
+async def turned_off(tx: Transaction, user: User) -> None:
+    """Nothing is left of a person's second factor: no authenticator, none that waits, no recovery code."""
+    changes = {"second_factor_at": None, "authenticators_changed_at": tx.act.at}
+    await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
+    await Authenticator.filter(user_id=user.pk).using_db(tx.db).delete()
+    await WebauthnChallenge.filter(registers_id=user.pk).using_db(tx.db).delete()
+    await RecoveryCode.filter(user_id=user.pk).using_db(tx.db).delete()
 
 
 async def renew_recovery_codes(act: Act, session: Session, notice: Notice) -> list[str]:

@@ -12,6 +12,7 @@ from tortoise.exceptions import IntegrityError
 
 from auth import sessions
 from auth.accounts import NAME_LENGTH, deliverable
+from auth.enrolment import turned_off
 from auth.freshness import require_fresh
 from auth.guard import Guard
 from auth.sessions import hashed, random_token
@@ -19,13 +20,12 @@ from models.access import PasswordReset, void_links
 from models.account import Membership
 from models.act import Act, Transaction
 from models.audit import AuditAction
-from models.authenticator import Authenticator
 from models.errors import ErrorCode, Refusal, Unauthenticated
 from models.locale import Locale
 from models.session import Session
 from models.text import line
 from models.ticket import Ticket, TicketStatus
-from models.user import RecoveryCode, Staff, User
+from models.user import Staff, User
 
 LIFETIME = timedelta(hours=72)  # of the letter: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
 
@@ -105,10 +105,8 @@ async def dismiss(act: Act, guard: Guard, session: Session, user_id: int | None)
 
 async def _barred(tx: Transaction, user: User, password_hash: str) -> None:
     """Nothing that this person signed in with works any more."""
-    changes = {"password_hash": password_hash, "second_factor_at": None, "authenticators_changed_at": tx.act.at}
-    await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
-    await Authenticator.filter(user_id=user.pk).using_db(tx.db).delete()
-    await RecoveryCode.filter(user_id=user.pk).using_db(tx.db).delete()
+    await User.filter(pk=user.pk).using_db(tx.db).update(password_hash=password_hash)
+    await turned_off(tx, user)
     await void_links(user, tx.db)
 
 
@@ -121,8 +119,7 @@ async def end_sessions(
     """
     await require_fresh(act, session)
     async with act.transaction() as tx:
-        await sessions.holder(tx, session)
-        user = await User.filter(pk=user_id).using_db(tx.db).select_for_update(no_key=True).first()
+        user = await sessions.holder_and(tx, session, user_id)
         if user is None:
             raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
         ended = await sessions.end_all(tx, user)

@@ -109,6 +109,11 @@ async def second_factor_changed(tx: Transaction, user: User, change: str, sign_i
     return await _write(tx, user, "second_factor_changed", change=change, sign_in_hint=sign_in_hint)
 
 
+async def second_factor_reset(tx: Transaction, user: User, by_support: bool, sign_in_hint: str) -> Letter:
+    """Tells the person that our support, or an owner of their company, has turned their second factor off."""
+    return await _write(tx, user, "second_factor_reset", by_support=by_support, sign_in_hint=sign_in_hint)
+
+
 async def email_change(tx: Transaction, user: User, email: str, link: str, token: str) -> Letter:
     """Asks at a new address whether it is the person's: by the link, or by giving the token to the API."""
     return await _put(tx, email, user.locale, "", "email_change", link=link, token=token)

@@ -64,6 +64,7 @@ class AuditAction(StrEnum):
     PURCHASE_DRAFT = "purchase.draft"
     PURCHASE_PAY = "purchase.pay"
     RECOVERY_CODES_RENEW = "recovery_codes.renew"
+    SECOND_FACTOR_RESET = "second_factor.reset"
     SESSION_END = "session.end"
     SESSION_END_ALL = "session.end_all"
     SESSION_END_OTHERS = "session.end_others"

@@ -91,6 +91,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Entrez le code de votre application d'authentification.",
         "Enter the code of your authenticator app.",
     ),
+    "SECOND_FACTOR_RESERVED": (
+        "Vous ne pouvez pas réinitialiser ce second facteur : demandez à notre support.",
+        "You can't reset this second factor: ask our support.",
+    ),
     "SIGN_IN_REQUIRED": (
         "Vous avez déjà un compte à cette adresse : connectez-vous, puis acceptez l'invitation.",
         "You have a sign-in with this address already: sign in, then accept the invitation.",

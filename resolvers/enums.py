@@ -213,6 +213,7 @@ described(
         "PURCHASE_DRAFT": "A purchase was begun.",
         "PURCHASE_PAY": "An attempt to pay was made.",
         "RECOVERY_CODES_RENEW": "A person got new recovery codes.",
+        "SECOND_FACTOR_RESET": "An owner or an operator turned somebody's second factor off, which ended their sessions.",
         "SESSION_END": "A person ended one of their sessions.",
         "SESSION_END_ALL": "An operator ended every session of somebody.",
         "SESSION_END_OTHERS": "A person ended all of their other sessions.",

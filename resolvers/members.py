@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tortoise.queryset import QuerySet
 
-from auth import invitations, members, sessions
+from auth import factor_reset, invitations, members, sessions
 from auth.invitations import Newcomer
 from mail import letters
 from models.account import Account, Membership, Role
@@ -27,6 +27,7 @@ from resolvers.inputs import (
     MemberRemoveInput,
     SessionSwitchAccountInput,
 )
+from resolvers.people_inputs import MemberResetSecondFactorInput
 from resolvers.rows import ByKey, ByParent
 from resolvers.text import client_key
 
@@ -94,6 +95,15 @@ async def remove(info: Info, input: MemberRemoveInput) -> bool:
     context = info.context
     await members.remove(context.act(), context.session, _notice(context), _company(context).pk, key_of(User, input.user_id))
     return True
+
+
+async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -> Membership:
+    """Turn a colleague's second factor off."""
+    context, base_url = info.context, info.context.parts.base_url
+    return await factor_reset.of_colleague(
+        context.act(), context.session, lambda tx, user: letters.second_factor_reset(tx, user, False, base_url),
+        _company(context).pk, key_of(User, input.user_id),
+    )  # fmt: skip
 
 
 async def leave(info: Info) -> bool:

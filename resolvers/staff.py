@@ -2,7 +2,7 @@
 
 from tortoise.queryset import QuerySet
 
-from auth import staff
+from auth import factor_reset, staff
 from mail import letters
 from models.act import Transaction
 from models.user import User
@@ -10,6 +10,7 @@ from resolvers.context import Info
 from resolvers.ids import encode, key_of
 from resolvers.inputs import StaffChangeRoleInput, StaffDismissInput, StaffHireInput, UserEndSessionsInput
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.people_inputs import UserResetSecondFactorInput
 
 FIRST_HIRED = Order("id")
 
@@ -52,6 +53,16 @@ async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
         context.act(), context.session, lambda tx, user: letters.sessions_ended(tx, user, base_url),
         key_of(User, input.user_id) or 0,
     )  # fmt: skip
+
+
+async def reset_second_factor(info: Info, input: UserResetSecondFactorInput) -> bool:
+    """Turn somebody's second factor off."""
+    context, base_url = info.context, info.context.parts.base_url
+    await factor_reset.of_anybody(
+        context.act(), context.session, lambda tx, user: letters.second_factor_reset(tx, user, True, base_url),
+        key_of(User, input.user_id),
+    )  # fmt: skip
+    return True
 
 
 def user_id(root: User) -> str:

@@ -30,6 +30,7 @@ from schema.audit import AuditEntry, AuditProof
 from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection, Node
 from schema.numbering import InvoiceNumbering
+from schema.operating import UserResetSecondFactorPayload
 from schema.payloads import (
     AccountLeavePayload,
     AccountSignUpPayload,
@@ -229,6 +230,19 @@ class Mutation:
         personnel.end_sessions, "ended", allow=operator,
         audit=AuditAction.SESSION_END_ALL,
         description="End every session of somebody, sockets included; a letter tells them. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    member_reset_second_factor: MemberPayload = mutation(
+        members.reset_second_factor, "member", allow=owner,
+        audit=AuditAction.SECOND_FACTOR_RESET,
+        description="Turn the second factor of a colleague off who lost it with their recovery codes; their sessions end, their"
+        " password stays, a letter tells them. Of an owner or of somebody of several companies only our support does."
+        " Wants `sessionStepUp`.",
+    )  # fmt: skip
+    user_reset_second_factor: UserResetSecondFactorPayload = mutation(
+        personnel.reset_second_factor, "reset", allow=operator,
+        audit=AuditAction.SECOND_FACTOR_RESET,
+        description="Turn the second factor of somebody else off who lost it with their recovery codes; their sessions end,"
+        " their password stays, a letter tells them. Wants `sessionStepUp`.",
     )  # fmt: skip
     session_end: SessionEndPayload = mutation(
         access.end_session,

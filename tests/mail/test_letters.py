@@ -34,6 +34,7 @@ async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
             *[await letters.second_factor_changed(tx, user, change.value, LINK) for change in Change],
             await letters.email_change_taken(tx, user, LINK),
             await letters.sessions_ended(tx, user, LINK),
+            *[await letters.second_factor_reset(tx, user, by_support, LINK) for by_support in (True, False)],
             await letters.ownership_changed(tx, user, "Le Fournil", LINK, gained="Ada", lost="Odile"),
             await letters.email_change_asked(tx, user, "new@example.fr", LINK, "TOKEN-123"),
             await unsigned(tx, user),
@@ -263,6 +264,6 @@ def test_every_letter_exists_in_every_language() -> None:
         "verification", "already_registered", "invoice_issued", "payment_confirmation_needed", "password_reset",
         "password_changed", "second_factor_changed", "email_change", "email_change_taken", "email_change_asked",
         "email_changed", "sign_in_unlock", "staff_welcome", "sessions_ended",
-        "ownership_changed",
+        "ownership_changed", "second_factor_reset",
     }  # fmt: skip
     assert names == {f"{kind}.{locale.value}.{form}" for kind in kinds for locale in Locale for form in ("txt", "html")}

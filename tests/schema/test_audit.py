@@ -175,6 +175,19 @@ async def account_transfer_ownership(stage: Stage) -> None:
     await stage.do(await _proved(stage), "accountTransferOwnership", userId=_member(stage))
 
 
+async def member_reset_second_factor(stage: Stage) -> None:
+    await known(stage, second_factor_at=stage.act.at)
+    for _ in range(2):
+        await stage.do(await _proved(stage), "memberResetSecondFactor", userId=_member(stage))
+
+
+async def user_reset_second_factor(stage: Stage) -> None:
+    await known(stage, second_factor_at=stage.act.at)
+    viewer = await _operating(stage)
+    for _ in range(2):
+        await stage.do(viewer, "userResetSecondFactor", userId=_member(stage))
+
+
 async def _proved(stage: Stage) -> Viewer:
     """Paul's owner, with fresh proof."""
     assert stage.owner.session
@@ -403,6 +416,8 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "staffChangeRole": staff_change_role,
     "staffDismiss": staff_dismiss,
     "userEndSessions": user_end_sessions,
+    "memberResetSecondFactor": member_reset_second_factor,
+    "userResetSecondFactor": user_reset_second_factor,
     "passwordReset": password_reset,
     "passwordChange": password_change,
     "emailRequestChange": email_request_change,

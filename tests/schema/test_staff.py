@@ -50,6 +50,7 @@ async def test_nobody_else_looks_after_them(ask: "Ask", house: House) -> None:
         LISTED, HIRE, f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',
         f'mutation {{ staffChangeRole(input: {{userId: "{key}", role: OPERATOR}}) {{ member {{ role }} }} }}',
         f'mutation {{ userEndSessions(input: {{userId: "{key}"}}) {{ ended }} }}',
+        f'mutation {{ userResetSecondFactor(input: {{userId: "{key}"}}) {{ reset }} }}',
     ]  # fmt: skip
     for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
         for document in acts:
