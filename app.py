@@ -144,7 +144,7 @@ class House:
             self.engine = engine(settings.documents)
         except Unusable as error:
             raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.faults]) from None
-        self.socket = Socket(self.engine, self.peer, SocketLimits(), settings.allowed_origins)
+        self.socket = Socket(self.engine, self.peer, SocketLimits(), self._pages)
         files = store(settings.files, settings.s3_key_id, settings.s3_secret)
         self.vault = Vault(files, scanner(settings.scanner) if settings.scanner else None)
 
@@ -212,7 +212,7 @@ class House:
             return nobody(language)
 
     def _cookies(self, header: Callable[[bytes], str | None], given: str | None) -> Cookies:
-        return Cookies(given, secure=self._secure, trusted=lambda: from_ours(header, self._pages))
+        return Cookies(given, secure=self._secure, trusted=lambda: from_ours(header, self._pages, secure=self._secure))
 
     async def peer(self, payload: dict[str, Any] | None, websocket: WebSocket) -> Peer:
         """Who calls over the websocket: the payload's `authorization`, else the handshake's, else its cookies, which

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
-from starlette.requests import cookie_parser
-
 from auth.sessions import Kept, Tokens
 from realtime.origins import ours
 
@@ -41,7 +39,7 @@ class Cookies:
 
     def __init__(self, header: str | None, *, secure: bool, trusted: Callable[[], bool]) -> None:
         self._prefix = SECURE_PREFIX if secure else ""
-        self._given = cookie_parser(header) if header else {}
+        self._given = _read(header) if header else {}
         self._set: dict[str, str] = {}
         self._trusted = trusted
 
@@ -98,9 +96,28 @@ class Cookies:
         self._set[name] = f"{self._prefix}{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
 
 
-def from_ours(header: Header, allowed: frozenset[str]) -> bool:
-    """Whether a call came from a page of ours, as far as its browser says so. `allowed` are other sites' origins."""
+def _read(header: str) -> dict[str, str]:
+    """Each cookie by its name, as RFC 6265 (4.2.1) writes them.
+
+    A library that strips more than spaces, or takes the last of two, lets another host of the site set ours: with a character
+    before the name that is a space to the library alone, a browser sees no prefix there and keeps it for the whole site.
+    """
+    given: dict[str, str] = {}
+    twice = set()
+    for pair in header.split(";"):
+        name, _, value = pair.strip(" \t").partition("=")
+        if given.setdefault(name, value) != value:
+            twice.add(name)
+    return {name: value for name, value in given.items() if name not in twice}
+
+
+def from_ours(header: Header, allowed: frozenset[str], *, secure: bool) -> bool:
+    """Whether a call came from a page of ours, as far as its browser says so. `allowed` are other sites' origins.
+
+    Where browsers reach us by https (`secure`), a page of ours that came without it may be anybody's who holds the line.
+    """
     origin = header(b"origin")
     if origin is not None:
-        return ours(origin, header(b"host") or "", allowed)
+        plain = secure and not origin.startswith("https://") and origin not in allowed
+        return not plain and ours(origin, header(b"host") or "", allowed)
     return header(b"sec-fetch-site") == "same-origin"

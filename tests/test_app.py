@@ -1,7 +1,7 @@
 """The front door: health, what may be introspected, who is let in."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -116,6 +116,32 @@ async def test_over_https_cookies_are_of_this_host_alone(database_url: str, tmp_
             client.cookies.clear()
             tossed = await client.post("/graphql", json={"query": "{ viewer { locale } }"}, headers=plain)
             assert tossed.json()["data"]["viewer"] is None  # without the prefix, another host of the site may have set it
+
+
+@pytest.mark.parametrize(
+    ("origin", "answered"), [("https://api.camcha.example", "websocket.accept"), ("https://evil.example", "refused")]
+)
+async def test_a_proxy_may_call_us_by_another_name(origin: str, answered: str, database_url: str, tmp_path: Path) -> None:
+    """Pages of the address that browsers know open a socket all the same, and no others."""
+    environ = {
+        "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
+        "CAMCHA_BASE_URL": "https://api.camcha.example",
+    }  # fmt: skip
+    headers = [(b"host", b"camcha-3.internal:8000"), (b"origin", origin.encode())]
+    scope = {
+        "type": "websocket", "path": "/graphql", "headers": headers, "subprotocols": ["graphql-transport-ws"],
+        "extensions": {"websocket.http.response": {}}, "client": ("192.0.2.7", 1), "query_string": b"",
+    }  # fmt: skip
+    said: list[object] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "websocket.connect"} if not said else {"type": "websocket.disconnect", "code": 1001}
+
+    async def send(message: Mapping[str, object]) -> None:
+        said.append("refused" if message.get("status") == 403 else message["type"])
+
+    await create_app(read(environ))(scope, receive, send)
+    assert said[0] == answered
 
 
 async def test_the_cost_is_told_before_and_after(http: httpx.AsyncClient) -> None:

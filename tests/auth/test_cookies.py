@@ -1,0 +1,50 @@
+"""Whose cookies count, and from whose pages."""
+
+import pytest
+
+from auth.cookies import Cookies, from_ours
+
+PAGES = frozenset({"https://app.camcha.example"})
+
+
+def kept(header: str) -> Cookies:
+    return Cookies(header, secure=True, trusted=lambda: True)
+
+
+def test_they_are_read_by_their_whole_names() -> None:
+    given = kept("theme=dark; __Host-camcha_access=cam_at_mine;\t__Host-camcha_refresh=cam_rt_mine ; =x; y; ;")
+    assert (given.access, given.refresh, given.unlock) == ("cam_at_mine", "cam_rt_mine", None)
+
+
+@pytest.mark.parametrize("before", ["\x85", "\xa0", "\x1f", "\x0b", "\u2000"])
+def test_another_host_of_the_site_sets_none_by_a_space_that_its_browser_does_not_know(before: str) -> None:
+    """To the browser such a name has no prefix, so any host of the site may set it; to us it must not have one either."""
+    tossed = f"{before}__Host-camcha_access=cam_at_theirs"
+    assert kept(tossed).access is None
+    assert kept(f"__Host-camcha_access=cam_at_mine; {tossed}").access == "cam_at_mine"
+
+
+def test_one_that_comes_twice_with_different_values_counts_for_nobody() -> None:
+    """One of them was set by somebody else, and nobody can say which."""
+    assert kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_theirs").access is None
+    assert kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_mine").access == "cam_at_mine"
+
+
+@pytest.mark.parametrize(
+    ("origin", "secure", "counts"),
+    [
+        ("https://api.camcha.example", True, True),
+        ("https://app.camcha.example", True, True),
+        ("https://API.camcha.example", True, True),
+        ("http://api.camcha.example", True, False),  # may be written by whoever holds the line
+        ("http://api.camcha.example", False, True),
+        ("https://api.camcha.example:8443", True, False),
+        ("https://evil.example", True, False),
+        ("null", True, False),
+        ("", True, False),
+    ],
+)
+def test_only_a_page_of_ours_may_use_them(origin: str, secure: bool, counts: bool) -> None:
+    """Where browsers reach us by TLS, a page without it is none of ours, though its host is."""
+    headers = {b"origin": origin, b"host": "api.camcha.example", b"sec-fetch-site": "same-origin"}
+    assert from_ours(headers.get, PAGES, secure=secure) is counts
