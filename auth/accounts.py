@@ -123,7 +123,8 @@ async def verify_email(act: Act, guard: Guard, token: str) -> User:
         if user is None:
             raise invalid()
         if changed:
-            tx.audit(AuditAction.EMAIL_VERIFY, user, await company_id(tx, user), by=user)
+            for account_id in await concerned(tx, user):
+                tx.audit(AuditAction.EMAIL_VERIFY, user, account_id, by=user)
         tx.touched[person(user.pk)] = None
     return user
 
@@ -173,9 +174,13 @@ async def _unlocked(act: Act, email: str, token: str) -> throttle.Key | None:
 
 
 async def _note_failure(act: Act, user: User | None, refusal: Refusal) -> None:
-    """Tell the auditor. An unknown address is told with as many statements as a known one, so that time tells nothing."""
+    """Tell the auditor of each of the person's companies: it could have been any that somebody wanted to get into.
+
+    An unknown address is told with as many statements as a known one of however many, so that time tells nothing.
+    """
     async with act.transaction() as tx:
-        tx.audit(AuditAction.SESSION_SIGN_IN_FAILED, user, await company_id(tx, user), reason=refusal.code)
+        for account_id in await concerned(tx, user):
+            tx.audit(AuditAction.SESSION_SIGN_IN_FAILED, user, account_id, reason=refusal.code)
 
 
 async def _proved(
@@ -253,9 +258,3 @@ async def companies_of(tx: Transaction, user: User | None) -> list[int]:
 async def concerned(tx: Transaction, user: User | None) -> list[int | None]:
     """In whose parts of the audit log an entry about a person belongs: each of their companies', or nobody's."""
     return [*await companies_of(tx, user)] or [None]
-
-
-async def company_id(tx: Transaction, user: User | None) -> int | None:
-    """The company of an audit entry about a person."""
-    first = await Membership.filter(user_id=user.pk if user else 0).using_db(tx.db).order_by("id").first()
-    return first.account_id if first else None

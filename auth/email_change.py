@@ -14,7 +14,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.expressions import Q
 
 from auth import sessions, throttle
-from auth.accounts import company_id, deliverable
+from auth.accounts import concerned, deliverable
 from auth.freshness import require_fresh
 from auth.guard import Guard
 from auth.sessions import hashed, random_token
@@ -91,10 +91,9 @@ async def confirm(act: Act, notice: Notice, token: str) -> bool:
             user = await tx.locked(User, wish.user_id)
             wish = await _confirmed(tx, hashed(token))
             ended = await _moved(tx, user, wish, notice) if wish.agreed else 0
-            tx.audit(
-                AuditAction.EMAIL_CONFIRM_CHANGE, user, await company_id(tx, user), by=user,
-                moved=wish.agreed, sessions_ended=ended,
-            )  # fmt: skip
+            for account_id in await concerned(tx, user):
+                facts = {"moved": wish.agreed, "sessions_ended": ended}
+                tx.audit(AuditAction.EMAIL_CONFIRM_CHANGE, user, account_id, by=user, **facts)
     except IntegrityError:
         raise invalid() from None
     return wish.agreed

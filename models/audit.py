@@ -11,6 +11,7 @@ An entry names rows by their keys: no person, no secret, no words of anybody's. 
 """
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -147,13 +148,20 @@ def detailed(details: Mapping[str, Detail]) -> str:
 
 
 async def append(db: BaseDBAsyncClient, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Store entries (their columns TOLD) as the chain's next ones, just before the commit of what they tell of."""
+    """Store entries (their columns TOLD) as the chain's next ones, just before the commit of what they tell of.
+
+    One statement for several: how many companies a failed sign-in is told to must not show in its time.
+    """
     end, previous = await _taken(db, len(entries))
+    values: list[list[Any]] = []
     for sequence, entry in enumerate(entries, end - len(entries) + 1):
         told = [entry[column] for column in TOLD]
         following = digest(sequence, told, previous)
-        await rows(_INSERT, sequence, *told, previous, following, db=db)
+        values.append([sequence, *told, previous, following])
         previous = following
+    for start in range(0, len(values), _AT_ONCE):
+        part = values[start : start + _AT_ONCE]
+        await rows(f"{_INSERT} {', '.join([_PLACES] * len(part))}", *itertools.chain(*part), db=db)
     await rows("UPDATE audit_chain SET last_hash = ? WHERE id = 1", previous, db=db)
 
 
@@ -166,4 +174,6 @@ async def _taken(db: BaseDBAsyncClient, count: int) -> tuple[int, str]:
 
 
 _COLUMNS = ("id", *TOLD, "previous_hash", "hash")
-_INSERT = f"INSERT INTO audit_entry ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our columns
+_INSERT = f"INSERT INTO audit_entry ({', '.join(_COLUMNS)}) VALUES"  # noqa: S608 - our columns
+_PLACES = f"({', '.join('?' * len(_COLUMNS))})"
+_AT_ONCE = 100

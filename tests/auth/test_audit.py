@@ -13,9 +13,10 @@ from auth.accounts import authenticate
 from auth.guard import Guard
 from auth.hiring import hire
 from auth.sessions import refresh, sign_in, sign_out
-from models.account import Account
+from models.account import Account, Membership, Role
 from models.act import Act, Origin
 from models.audit import AuditEntry
+from models.audit_proof import audit_proof
 from models.errors import Refusal, Throttled
 from models.user import Staff, User
 
@@ -66,6 +67,24 @@ async def test_failures_name_the_person_where_one_is_known(owner: User, guard: G
     ]
 
 
+async def joined(user: User, companies: int, act: Act) -> list[Account]:
+    """This many other companies that somebody belongs to."""
+    made = [await Account.create(legal_name="Other", siren="732829320", created_at=act.at) for _ in range(companies)]
+    for account in made:
+        await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=act.at)
+    return made
+
+
+async def test_a_failure_is_told_to_each_of_the_persons_companies(owner: User, guard: Guard, now: "Now") -> None:
+    """So their owners read of it, whichever of them somebody wanted to get into; the chain is whole."""
+    first = await Account.get(memberships__user_id=owner.pk)
+    others = await joined(owner, 101, now())  # more than one statement holds
+    await attempt(now(), guard, owner.email, "wrong")
+    assert [account for _, _, account, _ in await told()] == [first.pk, *[each.pk for each in others]]
+    proof = await audit_proof()
+    assert (proof.entries, proof.fault) == (102, None)
+
+
 async def test_a_wrong_code_is_told_and_who_was_hired(db: str, guard: Guard, now: "Now") -> None:
     hired = await hire(now(), guard, email="a@camcha.example", name="Amadou", role=Staff.AGENT)
     for code in (None, "000000"):
@@ -94,11 +113,12 @@ async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, guard: Guar
 async def test_a_known_and_an_unknown_address_take_the_same_statements(
     owner: User, guard: Guard, now: "Now", statements: Callable[[], list[str]]
 ) -> None:
-    """Else the time would tell which addresses have an account."""
+    """Else the time would tell which addresses have an account, and which of those several companies."""
     sent = []
-    for email in (owner.email, "nobody@fournil.example"):
+    for email, others in ((owner.email, 0), ("nobody@fournil.example", 0), (owner.email, 5)):
+        await joined(owner, others, now())
         before = len(statements())
         await attempt(now(), guard, email, "wrong")
-        sent.append([re.split(r"[:\[]", each)[0] for each in statements()[before:]])
-    assert sent[0] == sent[1]
+        sent.append([re.split(r"[:\[]| VALUES ", each)[0] for each in statements()[before:]])
+    assert sent[0] == sent[1] == sent[2]
     assert len(sent[0]) >= 5

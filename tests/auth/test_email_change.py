@@ -17,6 +17,7 @@ from auth.sessions import Tokens, hashed, sign_in, sign_out
 from models.access import EmailChange
 from models.act import Act, Transaction
 from models.authenticator import Authenticator
+from models.audit import AuditAction, AuditEntry
 from models.errors import Refusal, Throttled
 from models.user import User
 from tests.auth.conftest import PASSWORD, code_of, unnoticed
@@ -120,6 +121,16 @@ class TestWithoutASecondFactor:
         assert entered == owner
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await authenticate(now(), guard, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
+
+    async def test_the_auditor_reads_whose_letter_it_was(
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
+    ) -> None:
+        """The link may be opened in a browser where nobody is signed in: the token proves whose letter it is."""
+        await ask(here)
+        for token in (post.new_token, post.old_token):
+            await confirm(token)
+        told = await AuditEntry.filter(action=AuditAction.EMAIL_CONFIRM_CHANGE.value).order_by("id")
+        assert [(each.actor_id, each.object_id) for each in told] == [(owner.pk, owner.pk)] * 2
 
     async def test_each_side_confirms_once_and_not_for_the_other(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
