@@ -174,6 +174,6 @@ async def _taken(db: BaseDBAsyncClient, count: int) -> tuple[int, str]:
 
 
 _COLUMNS = ("id", *TOLD, "previous_hash", "hash")
-_INSERT = f"INSERT INTO audit_entry ({', '.join(_COLUMNS)}) VALUES"  # noqa: S608 - our columns
+_INSERT = f"INSERT INTO audit_entry ({', '.join(_COLUMNS)}) VALUES"
 _PLACES = f"({', '.join('?' * len(_COLUMNS))})"
 _AT_ONCE = 100

@@ -16,8 +16,8 @@ from auth.guard import Guard
 from auth.sessions import Tokens, hashed, sign_in, sign_out
 from models.access import EmailChange
 from models.act import Act, Transaction
-from models.authenticator import Authenticator
 from models.audit import AuditAction, AuditEntry
+from models.authenticator import Authenticator
 from models.errors import Refusal, Throttled
 from models.user import User
 from tests.auth.conftest import PASSWORD, code_of, unnoticed
