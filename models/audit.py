@@ -54,6 +54,7 @@ class AuditAction(StrEnum):
     INVITATION_REVOKE = "invitation.revoke"
     INVITATION_SEND = "invitation.send"
     INVOICE_ISSUE = "invoice.issue"
+    LETTER_RETRY = "letter.retry"
     MEMBER_CHANGE_ROLE = "member.change_role"
     MEMBER_REMOVE = "member.remove"
     PASSKEY_REGISTER = "passkey.register"

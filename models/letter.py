@@ -1,12 +1,36 @@
 """Letters waiting to be sent: written in the transaction whose news they carry, delivered after it."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
+from tortoise.expressions import Q
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.act import Act
+from models.audit import AuditAction
+from models.errors import ErrorCode, Refusal
+from models.user import Staff
+
+if TYPE_CHECKING:
+    from models.viewer import Viewer
 
 _CONFIDENTIAL = {"password_reset", "email_change", "email_change_asked", "invitation", "sign_in_unlock", "staff_welcome"}
+
+
+class LetterState(StrEnum):
+    """How far a letter has come."""
+
+    WAITING = "WAITING"
+    SENT = "SENT"
+    GIVEN_UP = "GIVEN_UP"
+
+    @property
+    def letters(self) -> Q:
+        """Those in this state."""
+        return Q(sent_at__isnull=self is not LetterState.SENT, next_attempt_at__isnull=self is not LetterState.WAITING)
 
 
 class Letter(Model):
@@ -28,6 +52,45 @@ class Letter(Model):
 
     class Meta:
         table = "letter"
+        indexes = (("sent_at", "id"),)  # of the few that were never sent, an operator's list
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Letter"]:
+        """The operator sees every letter's way, and nobody its words: those are its reader's."""
+        return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(id=None)
+
+    @property
+    def state(self) -> LetterState:
+        """How far it has come."""
+        if self.sent_at:
+            return LetterState.SENT
+        return LetterState.WAITING if self.next_attempt_at else LetterState.GIVEN_UP
+
+    @property
+    def masked_recipient(self) -> str:
+        """Enough of the address to recognise it by, such as m***@example.fr."""
+        name, _, host = self.recipient.rpartition("@")
+        return f"{name[:1]}***@{host}"
+
+    @classmethod
+    async def retry(cls, act: Act, key: int | None) -> "Letter":
+        """Have a letter that was given up tried anew, as often as a new one. A repeat changes nothing.
+
+        Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was sent, LETTER_FORGOTTEN for one that carried a token.
+        """
+        async with act.transaction() as tx:
+            letter = await cls.filter(pk=key or 0).using_db(tx.db).select_for_update().first()
+            if letter is None:
+                raise Refusal(ErrorCode.NOT_FOUND, "input", "letterId")
+            if letter.state is LetterState.SENT:
+                raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "letterId", status=letter.state, legal="-")
+            if letter.state is LetterState.GIVEN_UP:
+                if not letter.text:
+                    raise Refusal(ErrorCode.LETTER_FORGOTTEN, "input", "letterId")
+                tx.audit(AuditAction.LETTER_RETRY, letter, None, attempts=letter.attempts)
+                letter.attempts, letter.next_attempt_at = 0, act.at
+                await letter.save(using_db=tx.db, update_fields=["attempts", "next_attempt_at"])
+        return letter
 
     async def sent(self, at: datetime) -> None:
         """Note the delivery, and forget the words of a letter whose token was for its reader alone."""

@@ -12,6 +12,7 @@ from models.authenticator import AuthenticatorKind
 from models.errors import ErrorCode
 from models.event import EventKind
 from models.file import FileStatus
+from models.letter import LetterState
 from models.locale import Locale
 from models.messages import WORDS
 from models.offer import Interval, Segment
@@ -156,6 +157,15 @@ described(
     },
 )
 described(
+    LetterState,
+    "How far a letter has come.",
+    {
+        "WAITING": "It will be tried at `nextAttemptAt`.",
+        "SENT": "A mail server has taken it.",
+        "GIVEN_UP": "It was refused for good, or failed too often; nobody tries it again unless asked to.",
+    },
+)
+described(
     TicketStatus,
     "Where a ticket stands.",
     {
@@ -202,6 +212,7 @@ described(
         "INVITATION_REVOKE": "An invitation was taken back.",
         "INVITATION_SEND": "Somebody was invited into a company.",
         "INVOICE_ISSUE": "An invoice was issued.",
+        "LETTER_RETRY": "An operator had a letter tried anew that was given up after so many `attempts`.",
         "MEMBER_CHANGE_ROLE": "A person of a company got another role.",
         "MEMBER_REMOVE": "A person was taken out of a company.",
         "PASSKEY_REGISTER": "A person added a passkey, which ended their other sessions.",

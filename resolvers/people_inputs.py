@@ -1,4 +1,4 @@
-"""What mutations take that look after other people. Like resolvers/inputs.py, which is long enough."""
+"""What mutations take that look after other people and their letters. Like resolvers/inputs.py, which is long enough."""
 
 import strawberry
 
@@ -13,3 +13,8 @@ class MemberResetSecondFactorInput:
 @strawberry.input(description="Somebody who lost their second factor.")
 class UserResetSecondFactorInput:
     user_id: strawberry.ID = strawberry.field(description="A customer or one of the vendor's people, but not oneself.")
+
+
+@strawberry.input(description="A letter that was given up.")
+class LetterRetryInput:
+    letter_id: strawberry.ID = strawberry.field(description="One of `letters { nodes { letterId } }`.")

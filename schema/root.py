@@ -21,6 +21,7 @@ from resolvers import (
     numbering,
     reports,
 )
+from resolvers import letters as outbox
 from resolvers import nodes as objects
 from resolvers import purchases as buying
 from resolvers import staff as personnel
@@ -30,7 +31,7 @@ from schema.audit import AuditEntry, AuditProof
 from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection, Node
 from schema.numbering import InvoiceNumbering
-from schema.operating import UserResetSecondFactorPayload
+from schema.operating import Letter, LetterPayload, UserResetSecondFactorPayload
 from schema.payloads import (
     AccountLeavePayload,
     AccountSignUpPayload,
@@ -112,6 +113,9 @@ class Query:
     )  # fmt: skip
     staff: Connection[StaffMember] = query(
         personnel.members, allow=operator, description="The vendor's people, the one hired first at first."
+    )
+    letters: Connection[Letter] = query(
+        outbox.letters, allow=operator, description="What was written to people, and whether it arrived: the latest first."
     )
     audit_entries: Connection[AuditEntry] = query(
         audit.entries, allow=owner | operator,
@@ -243,6 +247,11 @@ class Mutation:
         audit=AuditAction.SECOND_FACTOR_RESET,
         description="Turn the second factor of somebody else off who lost it with their recovery codes; their sessions end,"
         " their password stays, a letter tells them. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    letter_retry: LetterPayload = mutation(
+        outbox.retry, "letter", allow=operator,
+        audit=AuditAction.LETTER_RETRY,
+        description="Have a letter tried anew that was given up, unless it carried a token, which is forgotten.",
     )  # fmt: skip
     session_end: SessionEndPayload = mutation(
         access.end_session,

@@ -22,6 +22,7 @@ from models.audit import TOLD, AuditAction, AuditEntry
 from models.authenticator import Authenticator
 from models.clock import SystemClock
 from models.invitation import Invitation
+from models.letter import Letter
 from models.offer import Price
 from models.payment import Payment
 from models.session import Session
@@ -269,6 +270,15 @@ async def user_end_sessions(stage: Stage) -> None:
     await stage.do(await _operating(stage), "userEndSessions", userId=_member(stage))
 
 
+async def letter_retry(stage: Stage) -> None:
+    letter = await Letter.create(
+        template="verification.fr", recipient="x@mark.example", subject="-", text="MARKED", html="-", created_at=stage.act.at
+    )
+    viewer = await _operating(stage)
+    for _ in range(2):
+        await stage.do(viewer, "letterRetry", letterId=encode("Letter", letter.pk))
+
+
 async def password_reset(stage: Stage) -> None:
     token, at = "cam_pr_marked", stage.act.at + timedelta(minutes=1)
     await PasswordReset.create(user=await known(stage), token_hash=sessions.hashed(token), expires_at=at)
@@ -416,6 +426,7 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "staffChangeRole": staff_change_role,
     "staffDismiss": staff_dismiss,
     "userEndSessions": user_end_sessions,
+    "letterRetry": letter_retry,
     "memberResetSecondFactor": member_reset_second_factor,
     "userResetSecondFactor": user_reset_second_factor,
     "passwordReset": password_reset,

@@ -1,0 +1,13 @@
+from tortoise import migrations
+from tortoise.indexes import Index
+from tortoise.migrations import operations as ops
+
+
+class Migration(migrations.Migration):
+    dependencies = [('models', '0008_missing_files')]
+
+    initial = False
+
+    operations = [
+        ops.AddIndex(model_name='Letter', index=Index(fields=['sent_at', 'id'])),
+    ]
