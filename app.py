@@ -23,6 +23,7 @@ from auth.caller import Callers, closing, nobody
 from auth.cookies import Cookies, from_ours
 from auth.guard import Guard
 from auth.passkeys import RelyingParty
+from auth.registry import registry
 from auth.sessions import stream
 from billing.gateway import Gateway
 from billing.sandbox import Sandbox
@@ -74,6 +75,7 @@ def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway 
         gateway=gateway or Sandbox(settings.base_url),
         seller=seller(settings.seller),
         base_url=settings.base_url,
+        registry=registry(settings.registry),
         demonstration=settings.demonstration,
     )
     return House(settings, parts).app()

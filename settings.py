@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from auth.breaches import breaches_fault
+from auth.registry import registry_fault
 from auth.shared_throttle import redis_fault
 from mail.transport import transport
 from models.object_store import ObjectStore
@@ -42,6 +43,7 @@ class Settings:
     scanner: str | None
     redis_url: str | None = field(repr=False)
     breached_passwords: str | None
+    registry: str | None
     seller: Path
     documents: Path | None
     trusted_documents_only: bool
@@ -64,6 +66,7 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
         scanner=environ.get("CAMCHA_SCANNER") or None,
         redis_url=environ.get("CAMCHA_REDIS_URL") or None,
         breached_passwords=environ.get("CAMCHA_BREACHED_PASSWORDS") or None,
+        registry=environ.get("CAMCHA_REGISTRY") or None,
         seller=Path(environ.get("CAMCHA_SELLER") or Path(__file__).parent / "billing" / "seller.toml"),
         documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
@@ -85,6 +88,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_redis(settings.redis_url),
         *_files(settings),
         *_breaches(settings.breached_passwords),
+        *_registry(settings.registry),
         *(fault for origin in sorted(settings.allowed_origins) for fault in _origin(origin)),
         *([] if settings.seller.is_file() else [f"CAMCHA_SELLER: there is no file {settings.seller}"]),
         *_documents(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
@@ -95,7 +99,7 @@ KNOWN = {
     "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL", "CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER",
     "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_S3_KEY_ID", "CAMCHA_S3_SECRET", "CAMCHA_SCANNER",
     "CAMCHA_REDIS_URL", "CAMCHA_SELLER", "CAMCHA_DOCUMENTS", "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
-    "CAMCHA_BREACHED_PASSWORDS",
+    "CAMCHA_BREACHED_PASSWORDS", "CAMCHA_REGISTRY",
 }  # fmt: skip
 
 
@@ -166,6 +170,11 @@ def _redis(url: str | None) -> list[str]:
 def _breaches(url: str | None) -> list[str]:
     fault = breaches_fault(url) if url else None
     return [f"CAMCHA_BREACHED_PASSWORDS: {fault}"] if fault else []
+
+
+def _registry(url: str | None) -> list[str]:
+    fault = registry_fault(url) if url else None
+    return [f"CAMCHA_REGISTRY: {fault}"] if fault else []
 
 
 def _origin(origin: str) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from auth import passkeys
+from auth import legal_names, passkeys
 from auth.caller import end_sockets
 from auth.invitations import forget
 from billing.checkout import Till, reconcile
@@ -20,6 +20,7 @@ from models.act import Act
 from models.audit_proof import expire
 from models.vault import Vault, examine_waiting
 from realtime.hub import SWEEP_SECONDS
+from resolvers.company import registrar
 from resolvers.context import Parts
 from settings import Settings
 
@@ -42,6 +43,7 @@ def jobs(parts: Parts, settings: Settings, transport: Transport, vault: Vault) -
         Job("letters", 1, lambda: deliver_due(transport, clock.now(), sender=settings.mail_sender)),
         Job("payments", 15, lambda: reconcile(Act(None, clock.now(), parts.hub), till)),
         Job("quarantine", 15, lambda: examine_waiting(Act(None, clock.now(), parts.hub), vault)),
+        Job("registry", 30, lambda: legal_names.check_waiting(Act(None, clock.now(), parts.hub), registrar(parts))),
         Job("challenges", 600, lambda: passkeys.expire(Act(None, clock.now(), parts.hub))),
         Job("invitations", 3_600, lambda: forget(clock.now())),
         Job("streams", SWEEP_SECONDS, parts.hub.sweep),

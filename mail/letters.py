@@ -4,6 +4,7 @@ So a letter exists exactly when the news it carries was committed; `mail/deliver
 """
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from models.act import Transaction
 from models.clock import local_date
 from models.invitation import Invitation
 from models.invoice import Invoice
+from models.legal_name import LegalNameChange
 from models.letter import Letter
 from models.locale import Locale
 from models.user import User
@@ -134,6 +136,22 @@ async def email_changed(tx: Transaction, user: User, email: str) -> Letter:
     return await _write(tx, user, "email_changed", email=email)
 
 
+def legal_name_notice(sign_in_hint: str) -> Callable[[Transaction, User, LegalNameChange], Awaitable[Letter]]:
+    """Tells a person what became of their company's wish for another legal name: evidence is needed, it is accepted or not."""
+
+    async def notice(tx: Transaction, user: User, change: LegalNameChange) -> Letter:
+        return await _write(
+            tx, user, "legal_name", status=change.status.value, reason=change.reason, sign_in_hint=sign_in_hint,
+            previous_name=_one_line(change.previous_name), legal_name=_one_line(change.legal_name),
+        )  # fmt: skip
+
+    return notice
+
+
+def _one_line(words: str) -> str:
+    return _BREAKS.sub(" ", words).strip()
+
+
 async def _write(tx: Transaction, user: User, letter: str, enclosed: Invoice | None = None, **facts: Any) -> Letter:
     return await _put(tx, user.email, user.locale, _greeted(user), letter, enclosed, **facts)
 
@@ -157,7 +175,7 @@ def _greeted(user: User) -> str:
     Anybody can sign up with a stranger's address and an advertisement for a name: our letters must not deliver it. For the
     same reason a letter to (`to`) another address than the person's greets nobody.
     """
-    return _BREAKS.sub(" ", user.name).strip() if user.email_verified_at else ""
+    return _one_line(user.name) if user.email_verified_at else ""
 
 
 def _unlinked(words: str) -> str:
@@ -165,7 +183,7 @@ def _unlinked(words: str) -> str:
 
     Anybody may sign a company up and invite strangers: our letters must not carry advertisements to them.
     """
-    return _LINKS.sub(" ", _BREAKS.sub(" ", words)).strip()[:_MENTION]
+    return _LINKS.sub(" ", _one_line(words))[:_MENTION]
 
 
 def day(on: date, locale: Locale) -> str:

@@ -38,7 +38,7 @@ class Role(StrEnum):
 
 
 class Account(Model):
-    """A company, known by its SIREN."""
+    """A company, known by its SIREN. vat_key is null where the VAT number is the one made from the SIREN."""
 
     id = fields.BigIntField(primary_key=True)
     legal_name = fields.CharField(max_length=200)
@@ -48,6 +48,8 @@ class Account(Model):
     postal_code = fields.CharField(max_length=12, default="")
     city = fields.CharField(max_length=100, default="")
     country = fields.CharField(max_length=2, default="FR")
+    nic = fields.CharField(max_length=5, null=True)
+    vat_key = fields.CharField(max_length=2, null=True)
     created_at = fields.DatetimeField()
 
     class Meta:
@@ -62,8 +64,13 @@ class Account(Model):
 
     @property
     def vat_number(self) -> str:
-        """The French VAT number that belongs to the SIREN, such as FR83404833048."""
-        return f"FR{stdnum.fr.siren.to_tva(self.siren).replace(' ', '')}"
+        """The French VAT number: its key, as given or as it is made from the SIREN, and the SIREN, such as FR83404833048."""
+        return f"FR{self.vat_key}{self.siren}" if self.vat_key else f"FR{stdnum.fr.siren.to_tva(self.siren).replace(' ', '')}"
+
+    @property
+    def siret(self) -> str | None:
+        """The SIRET of its main establishment, the SIREN and the five digits of the NIC; None where it isn't known."""
+        return f"{self.siren}{self.nic}" if self.nic else None
 
     @property
     def stream(self) -> str:

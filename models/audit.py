@@ -37,7 +37,12 @@ BEGINNING = "0" * 64  # what the first entry of all has for the hash before it
 class AuditAction(StrEnum):
     """What was done. The stored word never changes, and is never used for anything else."""
 
+    ACCOUNT_CHANGE_ADDRESS = "account.change_address"
+    ACCOUNT_CHANGE_IDENTIFIERS = "account.change_identifiers"
+    ACCOUNT_CHANGE_LEGAL_NAME = "account.change_legal_name"
+    ACCOUNT_CHANGE_TRADE_NAME = "account.change_trade_name"
     ACCOUNT_LEAVE = "account.leave"
+    ACCOUNT_REQUEST_LEGAL_NAME = "account.request_legal_name"
     ACCOUNT_SIGN_UP = "account.sign_up"
     ACCOUNT_TRANSFER_OWNERSHIP = "account.transfer_ownership"
     AUDIT_EXPIRE = "audit.expire"
@@ -55,6 +60,9 @@ class AuditAction(StrEnum):
     INVITATION_SEND = "invitation.send"
     INVOICE_ISSUE = "invoice.issue"
     LETTER_RETRY = "letter.retry"
+    LEGAL_NAME_CHANGE_ADD_EVIDENCE = "legal_name_change.add_evidence"
+    LEGAL_NAME_CHANGE_CANCEL = "legal_name_change.cancel"
+    LEGAL_NAME_CHANGE_DECIDE = "legal_name_change.decide"
     MEMBER_CHANGE_ROLE = "member.change_role"
     MEMBER_REMOVE = "member.remove"
     PASSKEY_REGISTER = "passkey.register"

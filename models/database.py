@@ -23,6 +23,7 @@ MODULES = [
     "models.idempotency",
     "models.invitation",
     "models.invoice",
+    "models.legal_name",
     "models.letter",
     "models.offer",
     "models.payment",

@@ -14,6 +14,7 @@ from models.errors import ErrorCode, Refusal
 
 if TYPE_CHECKING:
     from models.account import Account
+    from models.legal_name import LegalNameChange
     from models.ticket import Message
     from models.user import User
     from models.viewer import Viewer
@@ -47,6 +48,9 @@ class File(Model):
     message: fields.ForeignKeyNullableRelation["Message"] = fields.ForeignKeyField(
         "models.Message", null=True, related_name="files", db_index=True
     )
+    legal_name_change: fields.ForeignKeyNullableRelation["LegalNameChange"] = fields.ForeignKeyField(
+        "models.LegalNameChange", null=True, related_name="evidence", db_index=True
+    )
     name = fields.CharField(max_length=200)
     content_type = fields.CharField(max_length=100)
     size = fields.BigIntField()
@@ -60,6 +64,7 @@ class File(Model):
     uploader_id: int
     account_id: int | None
     message_id: int | None
+    legal_name_change_id: int | None
 
     class Meta:
         table = "file"
@@ -75,23 +80,39 @@ class File(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["File"]:
-        """One's own files, and those attached to messages one sees."""
-
+        """One's own files, and those attached to messages one sees or shown as evidence to who sees it."""
         if viewer.agent:
-            return cls.filter(Q(message_id__not_isnull=True) | Q(uploader_id=viewer.user_id))
+            attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)
+            return cls.filter(attached | Q(uploader_id=viewer.user_id))
         if viewer.account is None:
             return cls.filter(id=None)
-        return cls.filter(account_id=viewer.account.pk).filter(
-            Q(uploader_id=viewer.user_id) | Q(message__ticket__account_id=viewer.account.pk)
-        )
+        seen = Q(uploader_id=viewer.user_id) | Q(message__ticket__account_id=viewer.account.pk)
+        if viewer.manager:
+            seen |= Q(legal_name_change_id__not_isnull=True)
+        return cls.filter(account_id=viewer.account.pk).filter(seen)
 
 
 async def attach(tx: Transaction, message: "Message", author: "User", file_ids: tuple[int, ...]) -> None:
     """Attach the author's uploaded files to their message, each once. Raises FILE_REFUSED."""
-    if not file_ids:
-        return
+    if file_ids:
+        await _put(tx, author, file_ids, message_id=message.pk)
+
+
+async def show(tx: Transaction, change: "LegalNameChange", author: "User", file_ids: tuple[int, ...]) -> None:
+    """Show the author's uploaded files as evidence, each once, at most ten in all. Raises FILE_REFUSED."""
+    if file_ids:
+        await _put(tx, author, file_ids, legal_name_change_id=change.pk)
+        if await File.filter(legal_name_change_id=change.pk).using_db(tx.db).count() > MAX_PER_MESSAGE:
+            raise _refused()
+
+
+async def _put(tx: Transaction, author: "User", file_ids: tuple[int, ...], **place: int) -> None:
     uploaded = File.filter(pk__in=file_ids, uploaded_at__not_isnull=True, infected_at=None)
-    free = uploaded.filter(uploader_id=author.pk, message_id=None)
-    attached = await free.using_db(tx.db).update(message_id=message.pk)
+    free = uploaded.filter(uploader_id=author.pk, message_id=None, legal_name_change_id=None)
+    attached = await free.using_db(tx.db).update(**place)
     if attached != len(set(file_ids)) or attached > MAX_PER_MESSAGE:
-        raise Refusal(ErrorCode.FILE_REFUSED, "input", "fileIds", limit=MAX_PER_MESSAGE)
+        raise _refused()
+
+
+def _refused() -> Refusal:
+    return Refusal(ErrorCode.FILE_REFUSED, "input", "fileIds", limit=MAX_PER_MESSAGE)

@@ -18,6 +18,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "ALREADY_MEMBER": ("Cette personne fait déjà partie de l'entreprise.", "This person is a member of the company already."),
     "BLANK": ("Ce champ ne peut pas être vide.", "This field can't be empty."),
+    "CHANGE_RUNNING": (
+        "Un changement est déjà en cours : complétez-le, ou annulez-le d'abord.",
+        "A change is under way already: complete it, or take it back first.",
+    ),
     "COOKIES_UNAVAILABLE": (
         "Une connexion websocket ne peut pas changer de cookies : envoyez cette requête par HTTP.",
         "A websocket can't change cookies: send this request by HTTP.",
@@ -34,6 +38,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "EMAIL_UNVERIFIED": (
         "Confirmez d'abord votre adresse e-mail : nous vous avons envoyé un lien.",
         "Confirm your e-mail address first: we sent you a link.",
+    ),
+    "EVIDENCE_MISSING": (
+        "Aucun justificatif lisible n'a été joint.",
+        "No evidence that can be read was shown.",
     ),
     "FILE_REFUSED": (
         "Ce fichier ne peut pas être joint : {limit} au plus, envoyés par vous et pas encore joints.",
@@ -104,6 +112,11 @@ WORDS: dict[str, tuple[str, str]] = {
         "You have a sign-in with this address already: sign in, then accept the invitation.",
     ),
     "SIREN_INVALID": ("Ce numéro SIREN n'est pas valable.", "This SIREN number is not valid."),
+    "SIREN_OTHER": (
+        "Ce numéro est celui d'une autre entité juridique : un autre SIREN, c'est un autre compte.",
+        "This number belongs to another legal entity: another SIREN is another account.",
+    ),
+    "SIRET_INVALID": ("Ce numéro SIRET n'est pas valable.", "This SIRET number is not valid."),
     "STEP_UP_REQUIRED": (
         "Confirmez d'abord votre identité : votre mot de passe et, s'il est actif, votre code.",
         "Prove who you are first: with your password and, if it is on, your code.",
@@ -116,6 +129,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Not possible in the state {status}; possible: {legal}.",
     ),
     "VALUE_INVALID": ("Cette valeur n'est pas valable.", "This value is not valid."),
+    "VAT_NUMBER_INVALID": ("Ce numéro de TVA n'est pas valable.", "This VAT number is not valid."),
     "UNAUTHENTICATED": ("Connectez-vous.", "Sign in."),
     "FORBIDDEN": ("Votre rôle ne le permet pas.", "Your role does not allow this."),
     "ORIGIN_REFUSED": (

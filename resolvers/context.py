@@ -9,9 +9,11 @@ import strawberry
 
 from auth.cookies import Cookies
 from auth.guard import Guard
+from auth.registry import NoRegistry, Registry
 from billing.gateway import Gateway
 from billing.seller import Seller
 from engine.deferred import Batch
+from models.account import Account
 from models.act import Act, Origin, network_address
 from models.clock import Clock
 from models.session import Session
@@ -32,6 +34,7 @@ class Parts:
     gateway: Gateway
     seller: Seller
     base_url: str
+    registry: Registry = field(default_factory=NoRegistry)
     demonstration: bool = False
 
 
@@ -93,6 +96,12 @@ class Context:
         """Their sign-in, in the same fields."""
         assert self.viewer.session is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
         return self.viewer.session
+
+    @property
+    def account(self) -> Account:
+        """The company they act for, in fields whose rule lets in members only."""
+        assert self.viewer.account is not None, "the field's rule lets in members only"  # noqa: S101
+        return self.viewer.account
 
     def act(self) -> Act:
         """Something the viewer does now."""

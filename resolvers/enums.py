@@ -5,6 +5,7 @@ from enum import Enum
 import strawberry
 
 from auth.cookies import TokenDelivery
+from auth.legal_names import Decision
 from models.account import Role
 from models.article import ArticleCategory, ArticleKind
 from models.audit import AuditAction
@@ -12,6 +13,7 @@ from models.authenticator import AuthenticatorKind
 from models.errors import ErrorCode
 from models.event import EventKind
 from models.file import FileStatus
+from models.legal_name import LegalNameStatus, RegistryVerdict
 from models.letter import LetterState
 from models.locale import Locale
 from models.messages import WORDS
@@ -64,6 +66,39 @@ described(
         "QUARANTINED": "It has arrived, and waits until it is looked into.",
         "AVAILABLE": "It can be downloaded.",
         "INFECTED": "Something bad was found in it, and its bytes were deleted.",
+    },
+)
+described(
+    LegalNameStatus,
+    "Where a change of legal name stands.",
+    {
+        "CHECKING": "The register of companies is being asked.",
+        "EVIDENCE_NEEDED": "The company is to show evidence, such as an extract of the register (Kbis).",
+        "IN_REVIEW": "An agent is to look at the evidence.",
+        "ACCEPTED": "It is the company's legal name since.",
+        "REJECTED": "An agent refused it; `reason` says why.",
+        "CANCELED": "The company took it back.",
+    },
+)
+described(
+    RegistryVerdict,
+    "What came of comparing a name with the register of companies.",
+    {
+        "MATCH": "It is the registered name; case, accents and punctuation don't count.",
+        "OTHER_NAME": "Another name is registered.",
+        "CEASED": "The company is registered as closed.",
+        "NOT_FOUND": "No company is registered under the SIREN, or not for everybody to see.",
+        "UNKNOWN": "There is no register to ask.",
+        "AWAY": "The register did not answer; it is asked again.",
+    },
+)
+described(
+    Decision,
+    "What an agent says of a change of legal name.",
+    {
+        "ACCEPT": "The evidence shows it.",
+        "REJECT": "It shows that it isn't.",
+        "ASK": "Better evidence is needed.",
     },
 )
 described(
@@ -189,13 +224,20 @@ described(
         "PURCHASE_CHANGED": "A purchase moved to another state.",
         "PAYMENT_CHANGED": "An attempt to pay moved to another state.",
         "INVOICE_ISSUED": "An invoice was issued; `invoice` holds it.",
+        "LEGAL_NAME_CHANGED": "A change of the company's legal name moved on: `Account.legalNameChanges` tells.",
+        "LEGAL_NAME_REVIEW_AWAITED": "A change of legal name waits for an agent's decision, in `legalNameChanges`.",
     },
 )
 described(
     AuditAction,
     "What the audit log tells of.",
     {
+        "ACCOUNT_CHANGE_ADDRESS": "A company's address was changed (`changed`).",
+        "ACCOUNT_CHANGE_IDENTIFIERS": "A company's SIRET or VAT number was changed (`changed`).",
+        "ACCOUNT_CHANGE_LEGAL_NAME": "A company has another legal name, told by the register or by an agent (`told_by`).",
+        "ACCOUNT_CHANGE_TRADE_NAME": "A company's trade name was changed.",
         "ACCOUNT_LEAVE": "A person left a company.",
+        "ACCOUNT_REQUEST_LEGAL_NAME": "Somebody asked for another legal name of their company.",
         "ACCOUNT_SIGN_UP": "A company signed up, or somebody tried to with a known address (`known`).",
         "ACCOUNT_TRANSFER_OWNERSHIP": "An owner made somebody else the owner, and is an administrator since.",
         "AUDIT_EXPIRE": "Entries older than twelve months were removed, up to the number in `through`.",
@@ -213,6 +255,9 @@ described(
         "INVITATION_SEND": "Somebody was invited into a company.",
         "INVOICE_ISSUE": "An invoice was issued.",
         "LETTER_RETRY": "An operator had a letter tried anew that was given up after so many `attempts`.",
+        "LEGAL_NAME_CHANGE_ADD_EVIDENCE": "Somebody showed evidence for another legal name of their company.",
+        "LEGAL_NAME_CHANGE_CANCEL": "Somebody took the wish for another legal name of their company back.",
+        "LEGAL_NAME_CHANGE_DECIDE": "An agent decided on another legal name, or asked for better evidence (`decision`).",
         "MEMBER_CHANGE_ROLE": "A person of a company got another role.",
         "MEMBER_REMOVE": "A person was taken out of a company.",
         "PASSKEY_REGISTER": "A person added a passkey, which ended their other sessions.",

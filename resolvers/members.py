@@ -36,7 +36,7 @@ async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
     """Invite an address."""
     context = info.context
     return await invitations.send(
-        context.act(), context.parts.guard, _letter(context), _company(context).pk, email=input.email, role=input.role,
+        context.act(), context.parts.guard, _letter(context), context.account.pk, email=input.email, role=input.role,
         locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitat
 
 
 def _letter(context: Context) -> invitations.InvitationLetter:
-    account, inviter, base_url = _company(context), context.user, context.parts.base_url
+    account, inviter, base_url = context.account, context.user, context.parts.base_url
 
     async def letter(tx: Transaction, invitation: Invitation, token: str) -> None:
         await letters.invitation(tx, invitation, inviter, account, f"{base_url}/invitation?token={token}", token)
@@ -75,13 +75,13 @@ async def change_role(info: Info, input: MemberChangeRoleInput) -> Membership:
     """Give a member another role."""
     context = info.context
     return await members.change_role(
-        context.act(), context.session, _notice(context), _company(context).pk, key_of(User, input.user_id), input.role
+        context.act(), context.session, _notice(context), context.account.pk, key_of(User, input.user_id), input.role
     )
 
 
 def _notice(context: Context) -> members.Notice:
     """The letter that tells owners who owns the company."""
-    company, base_url = _company(context).legal_name, context.parts.base_url
+    company, base_url = context.account.legal_name, context.parts.base_url
 
     async def letter(tx: Transaction, told: members.Handover) -> None:
         gained, lost = (user.name if user else None for user in (told.gained, told.lost))
@@ -93,7 +93,7 @@ def _notice(context: Context) -> members.Notice:
 async def remove(info: Info, input: MemberRemoveInput) -> bool:
     """Take a member out of the company."""
     context = info.context
-    await members.remove(context.act(), context.session, _notice(context), _company(context).pk, key_of(User, input.user_id))
+    await members.remove(context.act(), context.session, _notice(context), context.account.pk, key_of(User, input.user_id))
     return True
 
 
@@ -102,20 +102,20 @@ async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -
     context, base_url = info.context, info.context.parts.base_url
     return await factor_reset.of_colleague(
         context.act(), context.session, lambda tx, user: letters.second_factor_reset(tx, user, False, base_url),
-        _company(context).pk, key_of(User, input.user_id),
+        context.account.pk, key_of(User, input.user_id),
     )  # fmt: skip
 
 
 async def leave(info: Info) -> bool:
     """Leave the company."""
     context = info.context
-    await members.leave(context.act(), context.session, _notice(context), _company(context).pk)
+    await members.leave(context.act(), context.session, _notice(context), context.account.pk)
     return True
 
 
 async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -> Account:
     """Make somebody else the owner."""
-    context, account = info.context, _company(info.context)
+    context, account = info.context, info.context.account
     await members.transfer(context.act(), context.session, _notice(context), account.pk, key_of(User, input.user_id))
     return account
 
@@ -128,11 +128,6 @@ async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessio
         raise Refusal(ErrorCode.COOKIES_UNAVAILABLE)
     tokens = await sessions.switch(context.session, key_of(Account, input.account_id), act)
     return cookies.keep(tokens, act.at) if cookies and context.by_cookie else tokens
-
-
-def _company(context: Context) -> Account:
-    assert context.viewer.account is not None, "the field's rule lets in members only"  # noqa: S101
-    return context.viewer.account
 
 
 def open_invitations(context: Context, parents: Sequence[Account]) -> ByParent:

@@ -13,6 +13,7 @@ from models.errors import BadInput
 from models.file import File
 from models.invitation import Invitation
 from models.invoice import Invoice
+from models.legal_name import LegalNameChange
 from models.offer import Offer, Price
 from models.payment import Payment
 from models.purchase import Purchase
@@ -27,7 +28,21 @@ from resolvers.rows import columns
 
 MODELS: dict[str, Any] = {
     model.__name__: model
-    for model in (Account, Article, File, Invitation, Invoice, Message, Offer, Payment, Price, Purchase, Ticket, User)
+    for model in (
+        Account,
+        Article,
+        File,
+        Invitation,
+        Invoice,
+        LegalNameChange,
+        Message,
+        Offer,
+        Payment,
+        Price,
+        Purchase,
+        Ticket,
+        User,
+    )
 }
 
 

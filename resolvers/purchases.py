@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from babel.core import get_global
 from tortoise.queryset import QuerySet
 
 from billing import checkout
@@ -24,12 +23,11 @@ from resolvers.ids import visible
 from resolvers.inputs import PaymentRefreshInput, PurchaseConfirmBillingInput, PurchaseDraftInput, PurchasePayInput
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
 from resolvers.rows import ByKey, ByParent
-from resolvers.text import client_key, within
+from resolvers.text import client_key, country, within
 
 NEWEST = Order("created_at", descending=True)
 NEWEST_INVOICE = Order("issued_at", descending=True)
 UPCOMING = 3
-_NO_COUNTRY = "ZZ"  # Unicode's code for an unknown one
 
 
 def till(context: Context) -> Till:
@@ -73,17 +71,10 @@ async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Pur
         "street": within(input.street, "street", 200),
         "postal_code": within(input.postal_code, "postalCode", 12),
         "city": within(input.city, "city", 100),
-        "country": _country(input.country),
+        "country": country(input.country),
         "order_number": within(input.order_number, "orderNumber", 50) if input.order_number else None,
     }
     return await purchase.confirm_billing(info.context.act(), billing)
-
-
-def _country(given: str) -> str:
-    code = given.strip().upper()
-    if code == _NO_COUNTRY or code not in get_global("territory_currencies"):
-        raise Refusal(ErrorCode.VALUE_INVALID, "input", "country")
-    return code
 
 
 async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:

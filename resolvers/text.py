@@ -1,15 +1,26 @@
 """What clients write into single-line fields, and the keys they choose."""
 
+from babel.core import get_global
+
 from models.cards import masked
 from models.errors import ErrorCode, Refusal
 from models.text import line
 
 KEY_LENGTH = 64
+_NO_COUNTRY = "ZZ"  # Unicode's code for an unknown one
 
 
 def within(text: str, field: str, length: int) -> str:
     """One line of at most so many characters, card numbers masked. Raises BLANK and TOO_LONG."""
     return masked(line(text, field, length))
+
+
+def country(given: str) -> str:
+    """A country's two letters (ISO 3166-1 alpha-2). Raises VALUE_INVALID."""
+    code = given.strip().upper()
+    if code == _NO_COUNTRY or code not in get_global("territory_currencies"):
+        raise Refusal(ErrorCode.VALUE_INVALID, "input", "country")
+    return code
 
 
 def client_key(key: str, field: str) -> str:

@@ -7,6 +7,7 @@ import strawberry
 
 from models.errors import ErrorCode
 from resolvers.tickets import tickets_of
+from schema.company import LegalNameChange
 from schema.fields import edge, said
 from schema.staff import StaffMember
 from schema.types import (
@@ -178,6 +179,18 @@ class EmailConfirmChangePayload:
 @strawberry.type(description="New recovery codes; the earlier ones work no more.")
 class RecoveryCodesRenewPayload:
     recovery_codes: list[str] | None = said("Shown this once: each works one time in place of a code.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A company after the change.")
+class AccountPayload:
+    account: Account | None = said("The company as it stands.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="A change of legal name after what was done.")
+class LegalNameChangePayload:
+    change: LegalNameChange | None = said("The change as it stands.")
     user_errors: list[UserError] = errors()
 
 

@@ -13,6 +13,7 @@ from resolvers import (
     authenticators,
     catalogue,
     clock,
+    company,
     contact,
     files,
     following,
@@ -28,12 +29,14 @@ from resolvers import staff as personnel
 from resolvers import tickets as support
 from schema import types as t
 from schema.audit import AuditEntry, AuditProof
+from schema.company import LegalNameChange
 from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection, Node
 from schema.numbering import InvoiceNumbering
 from schema.operating import Letter, LetterPayload, UserResetSecondFactorPayload
 from schema.payloads import (
     AccountLeavePayload,
+    AccountPayload,
     AccountSignUpPayload,
     AccountTransferOwnershipPayload,
     AuthenticatorPayload,
@@ -45,6 +48,7 @@ from schema.payloads import (
     FileAnnouncePayload,
     InvitationAcceptPayload,
     InvitationPayload,
+    LegalNameChangePayload,
     MemberPayload,
     MemberRemovePayload,
     PasskeyBeginPayload,
@@ -117,6 +121,10 @@ class Query:
     letters: Connection[Letter] = query(
         outbox.letters, allow=operator, description="What was written to people, and whether it arrived: the latest first."
     )
+    legal_name_changes: Connection[LegalNameChange] = query(
+        company.legal_name_changes, allow=agent,
+        description="Changes of legal name of every company, the one that waits longest first: IN_REVIEW is the agents' list.",
+    )  # fmt: skip
     audit_entries: Connection[AuditEntry] = query(
         audit.entries, allow=owner | operator,
         description="Who did what, the latest first: everything for the operator, what concerns their company for its owner.",
@@ -213,6 +221,42 @@ class Mutation:
         audit=AuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
         description="Make a member the owner in one's own place, and be an administrator from then on; every owner is told by"
         " letter. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    account_change_trade_name: AccountPayload = mutation(
+        company.change_trade_name, "account", allow=manager,
+        audit=AuditAction.ACCOUNT_CHANGE_TRADE_NAME,
+        description="Set how the company calls itself. Its legal name has a way of its own, `accountRequestLegalName`.",
+    )  # fmt: skip
+    account_change_address: AccountPayload = mutation(
+        company.change_address, "account", allow=manager,
+        audit=AuditAction.ACCOUNT_CHANGE_ADDRESS,
+        description="Set where the company is; new purchases propose it for their bills, issued ones stay as they are.",
+    )  # fmt: skip
+    account_change_identifiers: AccountPayload = mutation(
+        company.change_identifiers, "account", allow=manager,
+        audit=AuditAction.ACCOUNT_CHANGE_IDENTIFIERS,
+        description="Set the company's SIRET and VAT number. Its SIREN never changes: another one is another account.",
+    )  # fmt: skip
+    account_request_legal_name: LegalNameChangePayload = mutation(
+        company.request_legal_name, "change", allow=manager,
+        audit=AuditAction.ACCOUNT_REQUEST_LEGAL_NAME,
+        description="Ask for another legal name: in force at once if it is the registered one, else an agent decides by the"
+        " evidence shown. It is on invoices issued from then on. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    legal_name_change_add_evidence: LegalNameChangePayload = mutation(
+        company.add_evidence, "change", allow=manager,
+        audit=AuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE,
+        description="Show files for a change of legal name, which an agent then looks at.",
+    )  # fmt: skip
+    legal_name_change_cancel: LegalNameChangePayload = mutation(
+        company.cancel_legal_name, "change", allow=manager,
+        audit=AuditAction.LEGAL_NAME_CHANGE_CANCEL,
+        description="Take a change of legal name back. A repeat changes nothing.",
+    )  # fmt: skip
+    legal_name_change_decide: LegalNameChangePayload = mutation(
+        company.decide_legal_name, "change", allow=agent,
+        audit=AuditAction.LEGAL_NAME_CHANGE_DECIDE,
+        description="Accept a change of legal name by its evidence, reject it, or ask for better; a letter tells the company.",
     )  # fmt: skip
     staff_hire: StaffPayload = mutation(
         personnel.hire, "member", allow=operator,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, NewType
+from typing import TYPE_CHECKING, Annotated, Any, NewType
 
 import strawberry
 
@@ -28,7 +28,7 @@ from models.payment import PaymentStatus
 from models.purchase import PurchaseStatus
 from models.ticket import Category, Channel, TicketStatus, shown
 from models.user import Staff
-from resolvers import access, authenticators, catalogue, files, identity
+from resolvers import access, authenticators, catalogue, company, files, identity
 from resolvers import members as people
 from resolvers import purchases as buying
 from resolvers import tickets as support
@@ -36,6 +36,9 @@ from resolvers.catalogue import Language
 from resolvers.context import Context, Info
 from schema.fields import Column, connection, edge, said, seen, worded
 from schema.nodes import Connection, Node, of
+
+if TYPE_CHECKING:
+    from schema.company import LegalNameChange
 
 BigInt = NewType("BigInt", int)
 BIG_INT = strawberry.scalar(
@@ -142,15 +145,33 @@ class Invitation(Node):
     revoked_at: datetime | None = said("When it was taken back, null unless it was.")
 
 
+@strawberry.type(description="Where a company is.")
+class PostalAddress:
+    street: str = said("Number and street.")
+    postal_code: str = said("Postal code.")
+    city: str = said("Its town.")
+    country: str = said("Country, two letters (ISO 3166-1 alpha-2).")
+
+
 @strawberry.type(description="A company.")
 @of(models.account.Account)
 class Account(Node):
     legal_name: str = said("As registered, and as invoices say it.")
     trade_name: str | None = said("How it calls itself, if otherwise.")
     siren: str = said("Its SIREN, nine digits.")
-    vat_number: str = said("Its VAT number, made from the SIREN.", needs=("siren",))
+    siret: str | None = said("The SIRET of its main establishment, 14 digits; null until told.", needs=("siren", "nic"))
+    vat_number: str = said("Its French VAT number, made from the SIREN unless told.", needs=("siren", "vat_key"))
+    address: PostalAddress | None = said(
+        "Where it is; null until told. Bills go where each purchase says.",
+        company.address_of,
+        needs=("street", "postal_code", "city", "country"),
+    )
     created_at: datetime = said("When it signed up.")
     members: list[Membership] = edge(identity.members, description="Its people, in the order in which they joined.")
+    legal_name_changes: Connection[Annotated["LegalNameChange", strawberry.lazy("schema.company")]] = connection(
+        company.account_legal_name_changes,
+        description="Its changes of legal name, the latest first; for agents and who looks after it.",
+    )
     invitations: list[Invitation] = edge(
         people.open_invitations,
         description="Its open invitations, expired ones included; none for who doesn't look after its people.",

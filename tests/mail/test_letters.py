@@ -13,6 +13,7 @@ from models.account import Account, Role
 from models.act import Act, Transaction
 from models.invitation import Invitation
 from models.invoice import Invoice
+from models.legal_name import LegalNameChange, LegalNameStatus
 from models.letter import Letter
 from models.locale import Locale
 from models.user import User
@@ -36,10 +37,39 @@ async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
             await letters.sessions_ended(tx, user, LINK),
             *[await letters.second_factor_reset(tx, user, by_support, LINK) for by_support in (True, False)],
             await letters.ownership_changed(tx, user, "Le Fournil", LINK, gained="Ada", lost="Odile"),
+            *[await letters.legal_name_notice(LINK)(tx, user, change) for change in changes(user)],
             await letters.email_change_asked(tx, user, "new@example.fr", LINK, "TOKEN-123"),
             await unsigned(tx, user),
             await invitation(tx, user, user.name),
         ]
+
+
+def changes(user: User) -> list[LegalNameChange]:
+    """A wish for another legal name, whatever became of it."""
+    reached = [LegalNameStatus.EVIDENCE_NEEDED, LegalNameStatus.ACCEPTED, LegalNameStatus.REJECTED]
+    return [
+        LegalNameChange(previous_name="Lefèvre SARL", legal_name=user.name, status=status, reason=user.name)
+        for status in reached
+    ]
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        (Locale.FR, ("extrait Kbis", "prochaines\nfactures", "Nous n’avons pas pu")),
+        (Locale.EN, ("(Kbis)", "next\ninvoices", "We could not register")),
+    ],
+)
+async def test_p1_1_a_company_is_told_what_became_of_its_name(
+    act: Act, zoe: User, locale: Locale, words: tuple[str, ...]
+) -> None:
+    zoe.locale = locale
+    async with act.transaction() as tx:
+        written = [await letters.legal_name_notice(LINK)(tx, zoe, change) for change in changes(zoe)]
+    for letter, told in zip(written, words, strict=True):
+        assert told in letter.text
+        assert "\nZoé Lefèvre\n" in letter.text
+    assert len({letter.subject for letter in written}) == 3
 
 
 async def invitation(tx: Transaction, inviter: User, company: str) -> Letter:
@@ -263,7 +293,7 @@ def test_every_letter_exists_in_every_language() -> None:
         "invitation",
         "verification", "already_registered", "invoice_issued", "payment_confirmation_needed", "password_reset",
         "password_changed", "second_factor_changed", "email_change", "email_change_taken", "email_change_asked",
-        "email_changed", "sign_in_unlock", "staff_welcome", "sessions_ended",
+        "email_changed", "sign_in_unlock", "staff_welcome", "sessions_ended", "legal_name",
         "ownership_changed", "second_factor_reset",
     }  # fmt: skip
     assert names == {f"{kind}.{locale.value}.{form}" for kind in kinds for locale in Locale for form in ("txt", "html")}

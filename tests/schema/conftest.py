@@ -21,6 +21,7 @@ from models.act import Act
 from models.file import File
 from models.invitation import Invitation
 from models.invoice import Invoice
+from models.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
 from models.locale import Locale
 from models.offer import Interval, Offer, Price, Segment
 from models.payment import Payment
@@ -140,6 +141,17 @@ async def company(act: Act, parts: Parts, price: Price, mark: str, siren: str) -
         account=account, email=f"{mark}-guest@camcha.example", role=Role.MEMBER, locale=Locale.FR, inviter=users[0],
         token_hash=mark, created_at=act.at, sent_at=act.at, expires_at=act.at,
     )  # fmt: skip
+    change = await LegalNameChange.create(
+        account=account, requester=users[0], previous_name=f"{mark} former", legal_name=f"{mark} wanted",
+        registered_name=f"{mark} registered", reason=f"{mark} reason", status=LegalNameStatus.REJECTED,
+        verdict=RegistryVerdict.OTHER_NAME, created_at=act.at, updated_at=act.at, decided_at=act.at,
+    )  # fmt: skip
+    kbis = await File.create(
+        key=f"{mark}-kbis-0123456789", uploader=users[0], account=account, name=f"{mark} kbis.pdf", legal_name_change=change,
+        content_type="application/pdf", size=3, sha256=f"{mark} kbis sha", created_at=act.at, uploaded_at=act.at,
+        cleared_at=act.at,
+    )  # fmt: skip
+    made.rows += [change, kbis]
     made.rows += [account, *users, invitation, *await bought(act, parts, price, made), *await asked_for_help(act, made)]
     return made
 

@@ -21,6 +21,7 @@ from models.act import Act
 from models.audit import TOLD, AuditAction, AuditEntry
 from models.authenticator import Authenticator
 from models.clock import SystemClock
+from models.file import File
 from models.invitation import Invitation
 from models.letter import Letter
 from models.offer import Price
@@ -246,6 +247,60 @@ async def _operating(stage: Stage) -> Viewer:
     return viewer
 
 
+async def _managing(stage: Stage) -> Viewer:
+    """Paul's owner with fresh proof."""
+    session = stage.owner.session
+    assert session
+    await Session.filter(pk=session.pk).update(fresh_until=stage.act.at + timedelta(minutes=5))
+    return replace(stage.owner, session=await Session.get(pk=session.pk))
+
+
+async def account_change_trade_name(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.do(stage.owner, "accountChangeTradeName", tradeName="MARKED")
+
+
+async def account_change_address(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.do(stage.owner, "accountChangeAddress", street="MARKED", postalCode="75001", city="MARKED")
+
+
+async def account_change_identifiers(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.do(stage.owner, "accountChangeIdentifiers", siret="40483304800022", vatNumber="FR83404833048")
+
+
+async def account_request_legal_name(stage: Stage) -> str:
+    viewer = await _managing(stage)
+    for _ in range(2):
+        given = {"legalName": "MARKED SARL", "idempotencyKey": "k"}
+        made = await stage.do(viewer, "accountRequestLegalName", "change { id }", **given)
+    return str(made["change"]["id"])
+
+
+async def legal_name_change_add_evidence(stage: Stage) -> str:
+    change = await account_request_legal_name(stage)
+    assert stage.owner.user
+    kbis = await File.create(
+        key="kbis", uploader=stage.owner.user, account=stage.owner.account, name="MARKED.pdf", size=3,
+        content_type="application/pdf", created_at=stage.act.at, uploaded_at=stage.act.at, cleared_at=stage.act.at,
+    )  # fmt: skip
+    await stage.do(stage.owner, "legalNameChangeAddEvidence", changeId=change, fileIds=[encode("File", kbis.pk)])
+    return change
+
+
+async def legal_name_change_cancel(stage: Stage) -> None:
+    change = await account_request_legal_name(stage)
+    for _ in range(2):
+        await stage.do(stage.owner, "legalNameChangeCancel", changeId=change)
+
+
+async def legal_name_change_decide(stage: Stage) -> None:
+    change = await legal_name_change_add_evidence(stage)
+    for _ in range(2):
+        await stage.do(stage.house.alice, "legalNameChangeDecide", changeId=change, decision="ACCEPT", reason="MARKED")
+
+
 async def staff_hire(stage: Stage) -> Viewer:
     viewer = await _operating(stage)
     await stage.do(viewer, "staffHire", email="hired@mark.example", name="MARKED", role="AGENT")
@@ -410,6 +465,13 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "memberRemove": member_remove,
     "accountLeave": account_leave,
     "accountTransferOwnership": account_transfer_ownership,
+    "accountChangeTradeName": account_change_trade_name,
+    "accountChangeAddress": account_change_address,
+    "accountChangeIdentifiers": account_change_identifiers,
+    "accountRequestLegalName": account_request_legal_name,
+    "legalNameChangeAddEvidence": legal_name_change_add_evidence,
+    "legalNameChangeCancel": legal_name_change_cancel,
+    "legalNameChangeDecide": legal_name_change_decide,
     "totpSetUp": totp_set_up,
     "totpConfirm": totp_confirm,
     "authenticatorRename": authenticator_rename,

@@ -1,0 +1,120 @@
+"""The register of companies: what name is registered under a SIREN.
+
+Behind one interface, for it is somebody else's server. Without one nothing is known, which is never taken for a yes: whoever
+wants another legal name then shows evidence, and an agent decides (auth/legal_names.py).
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+import structlog
+
+_SECONDS = 3.0
+_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
+_LARGEST = 256 * 1024
+_CEASED = "C"
+_HIDDEN = "[ND]"  # how the register says that a person's name is not for everybody
+
+log = structlog.stdlib.get_logger()
+
+
+class RegistryAway(Exception):
+    """The register did not answer, or with nothing that can be read: ask again later."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What is registered under a SIREN: the company's names, the official one first, and whether it goes on."""
+
+    names: tuple[str, ...]
+    active: bool = True
+
+
+class Registry(Protocol):
+    """Where companies are looked up."""
+
+    @property
+    def knows(self) -> bool:
+        """Whether there is a register to ask at all."""
+        ...
+
+    async def find(self, siren: str) -> Registered | None:
+        """What is registered under these nine digits, None for nothing. Raises RegistryAway."""
+        ...
+
+
+class NoRegistry:
+    """Where no register is named: nothing is known of anybody."""
+
+    knows = False
+
+    async def find(self, siren: str) -> Registered | None:
+        raise RegistryAway
+
+
+class PublicRegistry:
+    """A server that answers like the State's search of companies (DINUM, API Recherche d'entreprises, `/search`)."""
+
+    knows = True
+
+    def __init__(self, url: str, seconds: float = _SECONDS) -> None:
+        self._url = url.rstrip("/")
+        self._seconds = seconds
+        self._tls = httpx.create_ssl_context()
+
+    async def find(self, siren: str) -> Registered | None:
+        try:
+            body = await self._asked(siren)
+            results = orjson.loads(body)["results"]
+            (found,) = [each for each in results if each["siren"] == siren] or (None,)
+            return _registered(found) if found else None
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError) as fault:
+            log.warning("registry.away", fault=type(fault).__name__)
+            raise RegistryAway from None
+
+    async def _asked(self, siren: str) -> bytes:
+        headers = {"User-Agent": "CAMCHA", "Accept": "application/json"}
+        query = {"q": siren, "page": "1", "per_page": "10"}
+        async with (
+            asyncio.timeout(self._seconds),
+            httpx.AsyncClient(timeout=self._seconds, headers=headers, verify=self._tls, trust_env=False) as client,
+            client.stream("GET", f"{self._url}/search", params=query) as response,
+        ):
+            response.raise_for_status()
+            if response.status_code != httpx.codes.OK:
+                raise ValueError
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _LARGEST:
+                    raise ValueError
+        return bytes(body)
+
+
+def _registered(found: dict[str, Any]) -> Registered:
+    whole = found.get("nom_complet")
+    short = _BRACKETS.sub("", whole) if isinstance(whole, str) else None  # acronym or trade name
+    names = [found.get("nom_raison_sociale"), short, whole]
+    told = dict.fromkeys(name.strip() for name in names if isinstance(name, str) and name.strip() and _HIDDEN not in name)
+    return Registered(tuple(told), found.get("etat_administratif") != _CEASED)
+
+
+def registry(url: str | None) -> Registry:
+    """The register at this address; without one, none."""
+    return PublicRegistry(url) if url else NoRegistry()
+
+
+def registry_fault(url: str) -> str | None:
+    """What is wrong with the address of a register."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for a port that is none
+    except ValueError:
+        return "https://host"
+    good = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+    return None if good and parts.username is None else "https://host"

@@ -1,0 +1,65 @@
+"""What mutations about a company itself take: like resolvers/inputs.py."""
+
+import strawberry
+
+from auth.legal_names import Decision
+
+_FILES = "Files uploaded before by whoever asks, such as an extract of the register (Kbis), at most 10 in all, each used once."
+
+
+@strawberry.input(description="The legal name a company wants.")
+class AccountRequestLegalNameInput:
+    legal_name: str = strawberry.field(description="As the legal documents have it, at most 200 characters.")
+    siren: str | None = strawberry.field(
+        default=None,
+        description="The SIREN on those documents; another one than the account's is another legal entity, refused.",
+    )
+    file_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description=_FILES)
+    idempotency_key: str = strawberry.field(
+        description="Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first "
+        "request made."
+    )
+
+
+@strawberry.input(description="Evidence for a change of legal name.")
+class LegalNameChangeAddEvidenceInput:
+    change_id: strawberry.ID = strawberry.field(description="One of `Account.legalNameChanges` that is running.")
+    file_ids: list[strawberry.ID] = strawberry.field(description=_FILES)
+
+
+@strawberry.input(description="A change of legal name that is not wanted any more.")
+class LegalNameChangeCancelInput:
+    change_id: strawberry.ID = strawberry.field(description="One of `Account.legalNameChanges` that is running.")
+
+
+@strawberry.input(description="What an agent found of a change of legal name.")
+class LegalNameChangeDecideInput:
+    change_id: strawberry.ID = strawberry.field(description="One of `legalNameChanges` that is running.")
+    decision: Decision = strawberry.field(description="What becomes of it.")
+    reason: str | None = strawberry.field(
+        default=None, description="What the customer is told, at most 1,000 characters; required unless it is accepted."
+    )
+
+
+@strawberry.input(description="How the company calls itself.")
+class AccountChangeTradeNameInput:
+    trade_name: str | None = strawberry.field(description="Any name, at most 200 characters; null for none but the legal one.")
+
+
+@strawberry.input(description="Where the company is.")
+class AccountChangeAddressInput:
+    street: str = strawberry.field(description="Number and street, at most 200 characters.")
+    postal_code: str = strawberry.field(description="Postal code, at most 12 characters.")
+    city: str = strawberry.field(description="Town, at most 100 characters.")
+    country: str = strawberry.field(default="FR", description="Country, two letters (ISO 3166-1 alpha-2).")
+
+
+@strawberry.input(description="The numbers that go with the company's SIREN.")
+class AccountChangeIdentifiersInput:
+    siret: str | None = strawberry.field(
+        description="The SIRET of the main establishment: 14 digits that begin with the SIREN, checked by their checksum; null "
+        "for unknown."
+    )
+    vat_number: str | None = strawberry.field(
+        description="The French VAT number, checked by its key; null for the one made from the SIREN."
+    )

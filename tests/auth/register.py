@@ -1,0 +1,39 @@
+"""A register of companies as a peer: on a port of its own, by the protocol of the State's search."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+
+
+def result(**facts: Any) -> dict[str, Any]:
+    """One company as the register tells it."""
+    return {"siren": "404833048", "nom_complet": "LE FOURNIL (FOURNIL)", "nom_raison_sociale": "LE FOURNIL", **facts}
+
+
+def answer(body: Any, status: str = "200 OK", headers: str = "") -> bytes:
+    """A whole answer by HTTP."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n{headers}\r\n".encode() + content
+
+
+@asynccontextmanager
+async def register(reply: bytes | Callable[[], bytes] | None) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Its address and what it was asked. It gives this answer to everything, and none ever where that is None."""
+    asked: list[bytes] = []
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        if reply is None:
+            await gone.wait()
+        else:
+            writer.write(reply() if callable(reply) else reply)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", asked
+        gone.set()
