@@ -42,7 +42,9 @@ from models.errors import ErrorCode, Refusal
 from models.user import User
 
 LIFETIME = timedelta(minutes=5)
+_TIMEOUT = LIFETIME // timedelta(milliseconds=1)  # how long a browser waits for its person, who may have to find a telephone
 LONGEST = 16_384  # characters of a credential's JSON
+_LONGEST_ID = 1023  # bytes (WebAuthn, 7.1)
 NAME = "Passkey"  # of one that its person gave no name
 _REQUIRED = UserVerificationRequirement.REQUIRED
 
@@ -92,7 +94,7 @@ async def registration(act: Act, party: RelyingParty, user: User) -> str:
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED, require_resident_key=True, user_verification=_REQUIRED
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known],
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known], timeout=_TIMEOUT,
     )  # fmt: skip
     await _waits(act, options.challenge, user)
     return options_to_json(options)
@@ -108,13 +110,15 @@ async def registered(act: Act, party: RelyingParty, user: User, credential: str)
         )  # fmt: skip
     except _FAULTS:
         raise invalid() from None
+    if len(proved.credential_id) > _LONGEST_ID:
+        raise invalid()
     key = bytes_to_base64url(proved.credential_public_key)
     return NewPasskey(bytes_to_base64url(proved.credential_id), key, proved.sign_count)
 
 
 async def challenge(act: Act, party: RelyingParty) -> str:
     """The options to prove oneself by: JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`, alike for everybody."""
-    options = generate_authentication_options(rp_id=party.id, user_verification=_REQUIRED)
+    options = generate_authentication_options(rp_id=party.id, user_verification=_REQUIRED, timeout=_TIMEOUT)
     await _waits(act, options.challenge, None)
     return options_to_json(options)
 

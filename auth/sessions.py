@@ -242,6 +242,15 @@ async def sign_out(session: Session, act: Act) -> None:
     await _ended(session, act, AuditAction.SESSION_SIGN_OUT)
 
 
+async def sign_out_by(refresh_token: str, act: Act) -> None:
+    """End the session that a refresh token would renew. A repeat, or nobody's token, changes nothing."""
+    async with act.transaction() as tx:
+        if known := await _known(tx, refresh_token):
+            for ended in await _end(tx, Session.filter(pk=known.session_id)):
+                user = await User.get(pk=ended.user_id, using_db=tx.db)
+                tx.audit(AuditAction.SESSION_SIGN_OUT, ended, by=user)
+
+
 async def end(session: Session, act: Act) -> None:
     """End one of a person's sessions from another, or from itself. A repeat changes nothing."""
     await _ended(session, act, AuditAction.SESSION_END)

@@ -100,8 +100,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "SECOND_FACTOR_INVALID": ("Ce code n'est pas valable.", "This code is not valid."),
     "SECOND_FACTOR_REQUIRED": (
-        "Entrez le code de votre application d'authentification.",
-        "Enter the code of your authenticator app.",
+        "Entrez le code de votre application d'authentification ou un code de secours, ou utilisez votre clé d'accès.",
+        "Enter the code of your authenticator app or a recovery code, or use your passkey.",
     ),
     "SECOND_FACTOR_RESERVED": (
         "Vous ne pouvez pas réinitialiser ce second facteur : demandez à notre support.",
@@ -118,8 +118,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "SIRET_INVALID": ("Ce numéro SIRET n'est pas valable.", "This SIRET number is not valid."),
     "STEP_UP_REQUIRED": (
-        "Confirmez d'abord votre identité : votre mot de passe et, s'il est actif, votre code.",
-        "Prove who you are first: with your password and, if it is on, your code.",
+        "Confirmez d'abord votre identité : votre mot de passe et, s'il est actif, votre second facteur, ou une clé d'accès.",
+        "Prove who you are first: with your password and, if it is on, your second factor, or with a passkey.",
     ),
     "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
     "TOO_LONG": ("{length} caractères au plus.", "At most {length} characters."),

@@ -13,7 +13,7 @@ from auth.tokens import invalid
 from mail import letters
 from models.account import Account, Membership
 from models.act import Act, Transaction
-from models.errors import ErrorCode, OriginRefused, Refusal
+from models.errors import ErrorCode, OriginRefused, Refusal, Unauthenticated
 from models.user import User
 from models.viewer import Viewer
 from resolvers.context import Context, Info
@@ -109,11 +109,16 @@ async def refresh(info: Info, input: SessionRefreshInput) -> Any:
 
 
 async def sign_out(info: Info) -> bool:
-    """End the session in use, its sockets included."""
-    context = info.context
-    await sessions.sign_out(context.session, context.act())
-    if context.cookies and context.by_cookie:
-        context.cookies.clear()
+    """End the session in use, its sockets included; where its access cookie has expired, by the cookie that renews it."""
+    context, cookies = info.context, info.context.cookies
+    if context.viewer.session:
+        await sessions.sign_out(context.session, context.act())
+    elif cookies and cookies.refresh:
+        await sessions.sign_out_by(cookies.refresh, context.act())
+    else:
+        raise Unauthenticated
+    if cookies and cookies.any:
+        cookies.clear()
     return True
 
 

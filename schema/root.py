@@ -163,9 +163,9 @@ class Mutation:
     session_sign_out: SessionSignOutPayload = mutation(
         identity.sign_out,
         "signed_out",
-        allow=signed_in,
+        allow=anyone,
         audit=AuditAction.SESSION_SIGN_OUT,
-        description="End the session in use, its sockets included.",
+        description="End the session in use, its sockets included; by its cookies also once the access token has expired.",
     )
     session_switch_account: SessionSwitchAccountPayload = mutation(
         members.switch_account, "session", allow=signed_in,

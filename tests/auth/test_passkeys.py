@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -240,10 +241,20 @@ async def test_options_are_alike_for_everybody_and_leave_out_what_the_device_has
     await hand.register(tokens, device)
     asked, again = [json.loads(await passkeys.challenge(now(), guard.party)) for _ in range(2)]
     assert asked.pop("challenge") != again.pop("challenge")
-    assert asked == again == {"timeout": 60000, "rpId": "localhost", "allowCredentials": [], "userVerification": "required"}
+    assert asked == again == {"timeout": 300000, "rpId": "localhost", "allowCredentials": [], "userVerification": "required"}
     options = json.loads(await begin_passkey(now(), guard, tokens.session))
     assert [each["id"] for each in options["excludeCredentials"]] == [bytes_to_base64url(device.id)]
     assert options["authenticatorSelection"]["residentKey"] == "required"
+
+
+async def test_an_identifier_is_no_longer_than_the_standard_allows(hand: Hand, owner: User) -> None:
+    device, tokens = Device(), await hand.fresh(owner)
+    device.id = os.urandom(1024)
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.register(tokens, device)
+    device.id = os.urandom(1023)
+    await hand.register(tokens, device)
+    assert await hand.enter(await hand.answer(device)) == owner
 
 
 _KEYS = [

@@ -250,6 +250,20 @@ async def test_cookies_that_work_no_more_hinder_nobody(browser: Browser) -> None
     assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
 
 
+async def test_signing_out_works_after_the_access_cookie_has_expired(browser: Browser) -> None:
+    """It lives a quarter of an hour, and whoever comes back to a tab and signs out must not stay signed in for a month."""
+    await browser.sign_in()
+    refresh = browser.cookies["camcha_refresh"]
+    browser.http.cookies.delete("camcha_access")
+    assert await browser.data("mutation { sessionSignOut { signedOut } }") == {"sessionSignOut": {"signedOut": True}}
+    assert browser.cookies == {}
+    token = {"query": "mutation($t: String) { sessionRefresh(input: {refreshToken: $t}) { userErrors { code } } }"}
+    renewed = await browser.http.post("/graphql", json={**token, "variables": {"t": refresh}})
+    assert renewed.json()["data"]["sessionRefresh"]["userErrors"][0]["code"] == "TOKEN_INVALID"
+    again = await browser.post("mutation { sessionSignOut { signedOut } }")
+    assert again.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
 async def test_a_bearer_token_counts_before_cookies(browser: Browser) -> None:
     """And then wants no origin: no page of another's can add it."""
     await browser.sign_in()
