@@ -1,6 +1,7 @@
 """What an operator can set: read once from the environment, each fault named, and handed down as values."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 from pathlib import Path
@@ -17,6 +18,7 @@ DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
 _DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S105 - refused for any other database
 _SECRET_LENGTH = 32
 _SECRET_VARIETY = 10
+_PORTS = {"http": 80, "https": 443}
 
 
 class SettingsError(Exception):
@@ -56,10 +58,10 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
     settings = Settings(
         database_url=environ.get("CAMCHA_DATABASE_URL") or DEMONSTRATION_DATABASE,
         secret_key=environ.get("CAMCHA_SECRET_KEY") or (_DEMONSTRATION_SECRET if demonstration else ""),
-        base_url=(environ.get("CAMCHA_BASE_URL") or base_url).rstrip("/"),
+        base_url=_as_browsers_write(environ.get("CAMCHA_BASE_URL") or base_url),
         mail_url=environ.get("CAMCHA_MAIL_URL") or "file:var/mail",
         mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
-        allowed_origins=frozenset(filter(None, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())),
+        allowed_origins=frozenset(map(_as_browsers_write, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())),
         files=environ.get("CAMCHA_FILES") or "var/files",
         s3_key_id=environ.get("CAMCHA_S3_KEY_ID") or "",
         s3_secret=environ.get("CAMCHA_S3_SECRET") or "",
@@ -111,8 +113,9 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
 def _database(url: str) -> list[str]:
     if url.startswith("sqlite://") and len(url) > len("sqlite://"):
         return []
-    if urlsplit(url).scheme in ("postgres", "postgresql") and urlsplit(url).path.strip("/"):
-        return []
+    with suppress(ValueError):
+        if urlsplit(url).scheme in ("postgres", "postgresql") and urlsplit(url).path.strip("/"):
+            return []
     return ["CAMCHA_DATABASE_URL: sqlite://path/to/file or postgres://user:password@host/database"]
 
 
@@ -128,8 +131,7 @@ def _secret(settings: Settings) -> list[str]:
 
 
 def _base_url(url: str) -> list[str]:
-    parts = urlsplit(url)
-    return [] if parts.scheme in ("http", "https") and parts.netloc else ["CAMCHA_BASE_URL: https://host, without a path"]
+    return ["CAMCHA_BASE_URL: https://host, without a path"] if _origin_of(url) is None else []
 
 
 def _mail(settings: Settings) -> list[str]:
@@ -178,9 +180,27 @@ def _registry(url: str | None) -> list[str]:
 
 
 def _origin(origin: str) -> list[str]:
-    parts = urlsplit(origin)
-    good = parts.scheme in ("http", "https") and parts.netloc and not parts.path.strip("/")
+    good = _origin_of(origin) is not None
     return [] if good else [f"CAMCHA_ALLOWED_ORIGINS: {origin} is not an origin like https://app.example.fr"]
+
+
+def _origin_of(url: str) -> str | None:
+    """The origin that a browser names for pages there; None for what is no host's address, or more than that."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme not in _PORTS or not host or more:
+        return None
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}" if port in (None, _PORTS[parts.scheme]) else f"{parts.scheme}://{host}:{port}"
+
+
+def _as_browsers_write(url: str) -> str:
+    """The address as it will be compared with the header Origin; what is none stays as it is, to be named as a fault."""
+    return _origin_of(url) or url
 
 
 def _documents(settings: Settings, only: str) -> list[str]:

@@ -57,9 +57,9 @@ async def sign_up(
     TOO_LONG, SIREN_INVALID, PASSWORD_WEAK; Throttled.
     """
     form = _checked(email, name, legal_name, siren, locale)
-    await guard.passwords.require_strong(password, form.email, form.name, form.legal_name)
-    network = throttle.key(throttle.SIGN_UP, throttle.network_of(peer))
-    await guard.throttle.attempt(network, throttle.key(throttle.LETTER, form.email))
+    network = throttle.network_of(peer)
+    await guard.require_strong(password, form.email, form.name, form.legal_name, whom=network)
+    await guard.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.LETTER, form.email))
     password_hash = await guard.passwords.hash(password)
     try:
         return await _signed_up(act, letter, form, password_hash)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
+from auth import throttle
 from auth.breaches import Breaches
 from auth.entrance import Entrance
 from auth.passkeys import RelyingParty
@@ -44,6 +45,15 @@ class Guard:
         throttle = SharedThrottle(clock, redis_url, secret_key) if redis_url else Throttle(clock)
         passwords = Passwords(breaches=Breaches(breaches_url) if breaches_url else None)
         return cls(passwords, Vault(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
+
+    async def require_strong(self, password: str, *own_words: str, whom: object, field: str = "password") -> None:
+        """As Passwords.require_strong. What is asked of another server's range service is counted, by `whom`: a network where
+        anybody may ask, else the person. Raises Throttled.
+
+        Counted apart, and last, so that a password refused as weak costs nobody one of their sign-ups.
+        """
+        asked = throttle.key(throttle.LOOK_UP, whom)
+        await self.passwords.require_strong(password, *own_words, field=field, may_ask=lambda: self.throttle.attempt(asked))
 
     @asynccontextmanager
     async def even_failures(self) -> AsyncIterator[None]:

@@ -214,8 +214,9 @@ async def _welcomed(act: Act, guard: Guard, invitation: Invitation, newcomer: Ne
     if await User.filter(email=invitation.email).exclude(email_verified_at=None).exists():
         raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
     name = line(newcomer.name, "name", NAME_LENGTH)
-    await guard.throttle.attempt(throttle.key(throttle.SIGN_UP, throttle.network_of(peer)))
-    await guard.passwords.require_strong(newcomer.password, invitation.email, name, invitation.account.legal_name)
+    network = throttle.network_of(peer)
+    await guard.throttle.attempt(throttle.key(throttle.SIGN_UP, network))
+    await guard.require_strong(newcomer.password, invitation.email, name, invitation.account.legal_name, whom=network)
     password_hash = await guard.passwords.hash(newcomer.password)
     try:
         return await _entered(act, invitation, name, password_hash)

@@ -100,7 +100,7 @@ async def change(act: Act, guard: Guard, notice: Notice, session: Session, *, cu
 async def _require_strong(guard: Guard, user: User, password: str, field: str) -> None:
     company = await company_of(user)
     own_words = [user.email, user.name, *([company.legal_name] if company else [])]
-    await guard.passwords.require_strong(password, *own_words, field=field)
+    await guard.require_strong(password, *own_words, whom=user.pk, field=field)
 
 
 async def _set(tx: Transaction, user: User, password_hash: str, verified_at: object) -> None:

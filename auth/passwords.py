@@ -6,7 +6,7 @@ import secrets
 import sys
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -60,12 +60,14 @@ class Passwords:
         """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(stored)
 
-    async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
+    async def require_strong(
+        self, password: str, *own_words: str, field: str = "password", may_ask: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         """Raise PASSWORD_WEAK, whose fact `reason` is SHORT, LONG, GUESSABLE or BREACHED, for what is short, long, easily
         guessed or leaked.
 
-        Asks another server: keep it outside of transactions. `own_words` are the person's own (name, address, company): a
-        password made of them is guessed first.
+        Asks another server: keep it outside of transactions. `may_ask` is called before, and raises where it must not be asked.
+        `own_words` are the person's own (name, address, company): a password made of them is guessed first.
         """
         length = len(unicodedata.normalize("NFKC", password[:READ]))
         if length < SHORTEST:
@@ -74,8 +76,11 @@ class Passwords:
             raise _weak(field, "LONG")
         if await self._run(lambda: _guessable(password, own_words)):
             raise _weak(field, "GUESSABLE")
-        if self._breaches and await self._breaches.holds(_normal(password)):
-            raise _weak(field, "BREACHED")
+        if self._breaches:
+            if may_ask:
+                await may_ask()
+            if await self._breaches.holds(_normal(password)):
+                raise _weak(field, "BREACHED")
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._inside >= self._room:

@@ -75,6 +75,7 @@ RESET = Limit("reset", free=20, leak=timedelta(minutes=1))
 CHALLENGE = Limit("challenge", free=60, leak=timedelta(seconds=10))
 PASSKEY = Limit("passkey", free=30, leak=timedelta(minutes=1))
 LEGAL_NAME = Limit("legal name", free=10, leak=timedelta(hours=1))  # of one company, whose letters and questions it limits
+LOOK_UP = Limit("look-up", free=100, leak=timedelta(minutes=1))  # of new passwords at the range service (auth/breaches.py)
 EMAIL_CHANGE = Limit("e-mail change", free=5, leak=timedelta(minutes=15))
 
 

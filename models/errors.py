@@ -5,6 +5,8 @@ A `Refusal` is something the user can mend and becomes data (`userErrors`); ever
 
 from enum import StrEnum
 
+from models.locale import Locale
+
 
 class ErrorCode(StrEnum):
     """Stable codes of what a user can mend. The message beside a code may be reworded, the code never."""
@@ -52,9 +54,10 @@ class ErrorCode(StrEnum):
 
 
 class DomainError(Exception):
-    """A rule of the business said no. `code` is what clients switch on."""
+    """A rule of the business said no. `code` is what clients switch on. `locale` is set where it is not the viewer's."""
 
     code: str = "INTERNAL"
+    locale: Locale | None = None
 
 
 class Refusal(DomainError):

@@ -148,10 +148,10 @@ WORDS: dict[str, tuple[str, str]] = {
 
 
 def worded(error: DomainError, locale: Locale) -> str:
-    """What went wrong, as a sentence in the viewer's language."""
+    """What went wrong, as a sentence in the viewer's language, or that of the error's own."""
     facts = _facts(error)
     french, english = WORDS.get(f"{error.code}.{facts.get('reason')}") or WORDS[error.code]
-    return (english if locale is Locale.EN else french).format(**facts)
+    return (english if (error.locale or locale) is Locale.EN else french).format(**facts)
 
 
 def _facts(error: DomainError) -> dict[str, object]:

@@ -13,7 +13,7 @@ from auth.tokens import invalid
 from mail import letters
 from models.account import Account, Membership
 from models.act import Act, Transaction
-from models.errors import ErrorCode, OriginRefused, Refusal, Unauthenticated
+from models.errors import DomainError, ErrorCode, OriginRefused, Refusal, Unauthenticated
 from models.user import User
 from models.viewer import Viewer
 from resolvers.context import Context, Info
@@ -33,16 +33,20 @@ def viewer(info: Info) -> Viewer | None:
 
 
 async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
-    """Sign a company up. A known address gets another letter and the same answer."""
+    """Sign a company up. A known address gets another letter and the same answer, in the language they sign up with."""
     context = info.context
 
     async def letter(tx: Transaction, made: SignUp) -> None:
         await _sign_up_letter(context, tx, made)
 
-    await accounts.sign_up(
-        context.act(), context.parts.guard, letter, email=input.email, password=input.password, name=input.name,
-        legal_name=input.legal_name, siren=input.siren, locale=input.locale or context.viewer.locale, peer=context.peer,
-    )  # fmt: skip
+    try:
+        await accounts.sign_up(
+            context.act(), context.parts.guard, letter, email=input.email, password=input.password, name=input.name,
+            legal_name=input.legal_name, siren=input.siren, locale=input.locale or context.viewer.locale, peer=context.peer,
+        )  # fmt: skip
+    except DomainError as fault:
+        fault.locale = input.locale
+        raise
     return True
 
 

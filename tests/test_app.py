@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -67,6 +68,30 @@ async def test_a_token_that_does_not_work_is_told_so(http: httpx.AsyncClient) ->
     assert answer.status_code == 401
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert answer.json()["errors"][0]["message"] == "Connectez-vous."
+
+
+@pytest.mark.parametrize(("header", "locale", "said"), [
+    (None, "EN", ("This e-mail address is not valid.", "Too many attempts.")),
+    ("fr", "EN", ("This e-mail address is not valid.", "Too many attempts.")),
+    ("en", "FR", ("Cette adresse e-mail n'est pas valable.", "Trop de tentatives.")),
+    ("en", None, ("This e-mail address is not valid.", "Too many attempts.")),
+    (None, None, ("Cette adresse e-mail n'est pas valable.", "Trop de tentatives.")),
+])  # fmt: skip
+async def test_who_signs_up_in_a_language_is_answered_in_it(
+    http: httpx.AsyncClient, header: str | None, locale: str | None, said: tuple[str, str]
+) -> None:
+    """The form's language is that of the page somebody reads, whatever else the browser prefers."""
+    form = {"email": "nope", "password": PASSWORD, "name": "Paul", "legalName": "Boulangerie", "siren": "404833048"}
+    query = "mutation($i: AccountSignUpInput!) { accountSignUp(input: $i) { userErrors { message } } }"
+
+    async def answer(**changed: str | None) -> Any:
+        sent = {"query": query, "variables": {"i": {**form, "locale": locale, **changed}}}
+        return (await http.post("/graphql", json=sent, headers={"Accept-Language": header} if header else {})).json()
+
+    assert (await answer())["data"]["accountSignUp"]["userErrors"] == [{"message": said[0]}]
+    while "errors" not in (waits := await answer(email=PAUL)):
+        pass
+    assert waits["errors"][0]["message"].startswith(said[1])
 
 
 async def test_other_origins_are_allowed_by_setting_only(database_url: str, tmp_path: Path) -> None:

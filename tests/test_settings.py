@@ -19,6 +19,13 @@ FAULTS = [
     ({"CAMCHA_SECRET_KEY": "a" * 64}, "CAMCHA_SECRET_KEY: too weak"),
     ({"CAMCHA_SECRET_KEY": "only-for-the-demonstration-on-this-machine"}, "CAMCHA_SECRET_KEY: the demonstration's key"),
     ({"CAMCHA_BASE_URL": "app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
+    ({"CAMCHA_DATABASE_URL": "postgres://[db/camcha"}, "CAMCHA_DATABASE_URL: sqlite://"),
+    ({"CAMCHA_BASE_URL": "https://[app"}, "CAMCHA_BASE_URL: https://host"),
+    ({"CAMCHA_BASE_URL": "https://app.example.fr:port"}, "CAMCHA_BASE_URL: https://host"),
+    ({"CAMCHA_BASE_URL": "https://app.example.fr/api"}, "CAMCHA_BASE_URL: https://host, without a path"),
+    ({"CAMCHA_BASE_URL": "https://u@app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
+    ({"CAMCHA_ALLOWED_ORIGINS": "https://[app"}, "CAMCHA_ALLOWED_ORIGINS: https://[app is not an origin"),
+    ({"CAMCHA_ALLOWED_ORIGINS": "https://app.example.fr/x"}, "CAMCHA_ALLOWED_ORIGINS: https://app.example.fr/x is not"),
     ({"CAMCHA_BASE_URL": "ftp://app.example.fr"}, "CAMCHA_BASE_URL: https://host"),
     ({"CAMCHA_ALLOWED_ORIGINS": "https://a.example app.example"}, "CAMCHA_ALLOWED_ORIGINS: app.example is not an origin"),
     ({"CAMCHA_FILES": "s3://bucket"}, "CAMCHA_FILES: s3://bucket/prefix?endpoint="),
@@ -64,6 +71,23 @@ def test_a_database_of_ones_own_is_no_demonstration() -> None:
     settings = read({**GOOD, "CAMCHA_ALLOWED_ORIGINS": "https://a.example, https://b.example", "HOME": "/"})
     assert not settings.demonstration
     assert settings.allowed_origins == {"https://a.example", "https://b.example"}
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://App.Example.fr/", "https://app.example.fr"),
+        ("HTTPS://app.example.fr:443", "https://app.example.fr"),
+        ("http://app.example.fr:80/", "http://app.example.fr"),
+        ("https://app.example.fr:8443", "https://app.example.fr:8443"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_addresses_are_compared_as_browsers_write_them(written: str, meant: str) -> None:
+    """However an operator writes them: else no page would ever be one of ours, and nobody told why."""
+    settings = read({**GOOD, "CAMCHA_BASE_URL": written, "CAMCHA_ALLOWED_ORIGINS": written})
+    assert settings.base_url == meant
+    assert settings.allowed_origins == {meant}
 
 
 def test_trusted_documents_are_a_file_and_may_be_the_only_ones(tmp_path: Path) -> None:

@@ -4,13 +4,18 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
+from auth.accounts import SignUp, sign_up
 from auth.breaches import Breaches
+from auth.guard import Guard
 from auth.passwords import Passwords
-from models.errors import Refusal
+from auth.throttle import LOOK_UP
+from models.act import Act, Transaction
+from models.errors import Refusal, Throttled
 from models.locale import Locale
 from models.messages import worded
 
@@ -116,3 +121,28 @@ async def test_a_service_that_is_down_keeps_nobody_out() -> None:
         with capture_logs() as logged:
             await made.require_strong(LEAKED)
     assert [each["event"] for each in logged] == ["breaches.away"]
+
+
+@pytest.mark.usefixtures("db")
+async def test_a_flood_of_sign_ups_does_not_reach_the_service(guard: Guard, now: Callable[[], Act]) -> None:
+    """Some look-ups are free for each network, then they wait; and who tries leaked passwords loses none of their sign-ups."""
+
+    async def unwritten(tx: Transaction, made: SignUp) -> None:
+        """Stands where a letter would be written."""
+
+    async def outcome(network: str, password: str = LEAKED) -> str:
+        try:
+            await sign_up(
+                now(), replace(guard, passwords=made), unwritten, email="camille@fournil.example", password=password,
+                name="Camille", legal_name="Fournil", siren="404833048", locale=Locale.FR, peer=network,
+            )  # fmt: skip
+        except (Refusal, Throttled) as error:
+            return error.code
+        return "in"
+
+    async with service(lambda: answer(line(7))) as (url, asked), passwords(url) as made:
+        outcomes = [await outcome("192.0.2.7") for _ in range(LOOK_UP.free + 20)]
+        assert outcomes == ["PASSWORD_WEAK"] * (LOOK_UP.free + 1) + ["RATE_LIMITED"] * 19
+        assert len(asked) == LOOK_UP.free + 1
+        assert await outcome("192.0.2.7", "short") == "PASSWORD_WEAK"
+        assert await outcome("198.51.100.7", "another sabot pluvier 43") == "in"

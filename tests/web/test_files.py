@@ -1,7 +1,6 @@
 """Uploads and downloads by signed links: what is taken, what is refused, and what lies in the store afterwards."""
 
 import asyncio
-import resource
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -113,6 +112,7 @@ async def test_a_compressed_body_is_refused(site: Site) -> None:
 @contextmanager
 def room_for(size: int) -> Iterator[None]:
     """This process can write no file past this size: the system refuses as it does on a full disk (setrlimit(2))."""
+    resource = pytest.importorskip("resource", reason="this system knows no such limit")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
