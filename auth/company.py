@@ -98,7 +98,7 @@ async def _changed(act: Act, session: Session, account: Account, action: AuditAc
         before = await Account.get(pk=account.pk, using_db=tx.db)
         changes = {name: value for name, value in columns.items() if getattr(before, name) != value}
         if changes:
-            await Account.filter(pk=account.pk).using_db(tx.db).update(**changes)
+            await before.update_from_dict(changes).save(using_db=tx.db, update_fields=[*changes])
             tx.audit(action, before, changed=", ".join(sorted(changes)))
             await touch(tx, account.pk)
         return await Account.get(pk=account.pk, using_db=tx.db)

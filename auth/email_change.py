@@ -24,7 +24,7 @@ from models.act import Act, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.session import Session
-from models.user import User
+from models.user import User, sought
 
 LIFETIME = timedelta(hours=24)
 SETTLED = timedelta(days=7)
@@ -118,7 +118,11 @@ async def _confirmed(tx: Transaction, token_hash: str) -> EmailChange:
 
 
 async def _moved(tx: Transaction, user: User, wish: EmailChange, notice: Notice) -> int:
-    await User.filter(pk=user.pk).using_db(tx.db).update(email=wish.email, email_verified_at=tx.act.at)
+    await (
+        User.filter(pk=user.pk)
+        .using_db(tx.db)
+        .update(email=wish.email, searched=sought(user.name, wish.email), email_verified_at=tx.act.at)
+    )
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user, but=wish.session_id)
     tx.touched[sessions.person(user.pk)] = None

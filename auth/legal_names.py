@@ -232,7 +232,9 @@ async def _running(
 
 
 async def _accept(tx: Transaction, notice: Notice, account: Account, change: LegalNameChange) -> None:
-    await Account.filter(pk=account.pk).using_db(tx.db).update(legal_name=change.legal_name)
+    renamed = await Account.get(pk=account.pk, using_db=tx.db)
+    renamed.legal_name = change.legal_name
+    await renamed.save(using_db=tx.db, update_fields=["legal_name"])
     await _move(tx, change, LegalNameStatus.ACCEPTED)
     by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
     tx.audit(AuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)

@@ -25,7 +25,7 @@ from models.locale import Locale
 from models.session import Session
 from models.text import line
 from models.ticket import Ticket, TicketStatus
-from models.user import Staff, User
+from models.user import Staff, User, sought
 
 LIFETIME = timedelta(hours=72)  # of the letter: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
 
@@ -46,7 +46,11 @@ async def hire(
         async with act.transaction() as tx:
             await sessions.holder(tx, session)
             user = await _admitted(tx, email, nobodys)
-            await User.filter(pk=user.pk).using_db(tx.db).update(name=name, staff=role, locale=locale)
+            await (
+                User.filter(pk=user.pk)
+                .using_db(tx.db)
+                .update(name=name, searched=sought(name, email), staff=role, locale=locale)
+            )
             await user.refresh_from_db(using_db=tx.db)
             token = random_token("cam_pr_")
             await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=act.at + LIFETIME)

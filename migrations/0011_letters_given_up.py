@@ -4,7 +4,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0008_missing_files')]
+    dependencies = [('models', '0009_legal_names')]
 
     initial = False
 

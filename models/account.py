@@ -1,5 +1,6 @@
 """The company: who is billed, and for whom tickets are opened."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -8,10 +9,12 @@ import stdnum.fr.siren
 import stdnum.fr.tva
 from stdnum.exceptions import ValidationError
 from tortoise import fields
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.errors import ErrorCode, Refusal
+from models.text import folded
 
 if TYPE_CHECKING:
     from models.act import Transaction
@@ -38,7 +41,11 @@ class Role(StrEnum):
 
 
 class Account(Model):
-    """A company, known by its SIREN. vat_key is null where the VAT number is the one made from the SIREN."""
+    """A company, known by its SIREN. vat_key is null where the VAT number is the one made from the SIREN.
+
+    searched is what a search for people looks through (`sought`): it follows the names by itself when the row is saved, while
+    an UPDATE would leave it behind.
+    """
 
     id = fields.BigIntField(primary_key=True)
     legal_name = fields.CharField(max_length=200)
@@ -51,6 +58,7 @@ class Account(Model):
     nic = fields.CharField(max_length=5, null=True)
     vat_key = fields.CharField(max_length=2, null=True)
     created_at = fields.DatetimeField()
+    searched: str | None = fields.TextField(null=True)
 
     class Meta:
         table = "account"
@@ -61,6 +69,25 @@ class Account(Model):
         if viewer.agent:
             return QuerySet(cls)
         return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+
+    async def save(
+        self,
+        using_db: BaseDBAsyncClient | None = None,
+        update_fields: Iterable[str] | None = None,
+        force_create: bool = False,
+        force_update: bool = False,
+    ) -> None:
+        """Save the row, what is searched included."""
+        fields = None if update_fields is None else {*update_fields}
+        if fields is None or fields & {"legal_name", "trade_name", "siren"}:
+            self.searched = self.sought
+            fields = fields and fields | {"searched"}
+        await super().save(using_db, fields, force_create, force_update)
+
+    @property
+    def sought(self) -> str:
+        """What a search for people looks through of the company."""
+        return folded(f"{self.legal_name} {self.trade_name or ''} {self.siren}")
 
     @property
     def vat_number(self) -> str:

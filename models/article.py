@@ -1,6 +1,5 @@
 """The library: guides, FAQ, videos and webinars, in every language customers read."""
 
-import unicodedata
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypedDict
@@ -10,6 +9,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.locale import Locale
+from models.text import folded
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -81,9 +81,3 @@ class Article(Model):
 def searched(texts: ArticleTexts) -> str:
     """What the search looks through."""
     return folded(f"{texts['title']} {texts['summary']} {texts['body']}")
-
-
-def folded(text: str) -> str:
-    """Lower case, without accents, ligatures apart, punctuation as spaces: `L'été` and `l ete` fold alike."""
-    plain = unicodedata.normalize("NFKD", text.lower().replace("œ", "oe").replace("æ", "ae"))
-    return "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))

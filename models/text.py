@@ -1,4 +1,6 @@
-"""Single-line texts that people write: names, addresses, order numbers."""
+"""Texts that people write, names, addresses, order numbers, on a single line; and how texts are searched."""
+
+import unicodedata
 
 from models.errors import ErrorCode, Refusal
 
@@ -11,3 +13,9 @@ def line(text: str, field: str, length: int) -> str:
     if len(found) > length:
         raise Refusal(ErrorCode.TOO_LONG, "input", field, length=length)
     return found
+
+
+def folded(text: str) -> str:
+    """Lower case, without accents, ligatures apart, punctuation as spaces: `L'été` and `l ete` fold alike."""
+    plain = unicodedata.normalize("NFKD", text.lower().replace("œ", "oe").replace("æ", "ae"))
+    return "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))

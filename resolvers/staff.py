@@ -1,24 +1,52 @@
 """The vendor's people, and somebody's sessions, as an operator looks after them."""
 
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
 from tortoise.queryset import QuerySet
 
 from auth import factor_reset, staff
 from mail import letters
+from models.account import Membership
 from models.act import Transaction
+from models.search import customers as search_customers
 from models.user import User
-from resolvers.context import Info
+from resolvers.context import Context, Info
 from resolvers.ids import encode, key_of
 from resolvers.inputs import StaffChangeRoleInput, StaffDismissInput, StaffHireInput, UserEndSessionsInput
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 from resolvers.people_inputs import UserResetSecondFactorInput
+from resolvers.rows import ByParent
 
 FIRST_HIRED = Order("id")
+LAST_CAME = Order("id", descending=True)
 
 
 def members(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
     """The vendor's people, the one hired first at first."""
     found: QuerySet[User] = User.filter(staff__isnull=False)
     return page(found, FIRST_HIRED, Window(first, after, last, before), info.context.viewer)
+
+
+def customers(
+    info: Info,
+    search: Annotated[
+        str,
+        strawberry.argument(
+            description="Up to five words that must all occur, whatever their case and accents: parts of a name, an address, a"
+            " company's name or its SIREN."
+        ),
+    ],
+    first: First = None, after: After = None, last: Last = None, before: Before = None,
+) -> OnePage:  # fmt: skip
+    """The customers that a search finds, who came last at first."""
+    return page(search_customers(search), LAST_CAME, Window(first, after, last, before), info.context.viewer)
+
+
+def places(context: Context, parents: Sequence[User]) -> ByParent:
+    """Where each person belongs, the company they joined first at first."""
+    return ByParent(parents, QuerySet(Membership), "user_id", "id")
 
 
 async def hire(info: Info, input: StaffHireInput) -> User:

@@ -78,7 +78,7 @@ from schema.payloads import (
     UserEndSessionsPayload,
 )
 from schema.reports import RevenueReportRow, TicketReportRow, revenue_report_cost, ticket_report_cost
-from schema.staff import StaffMember
+from schema.staff import Customer, StaffMember
 
 _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who did it, and when.")
 
@@ -118,6 +118,10 @@ class Query:
     staff: Connection[StaffMember] = query(
         personnel.members, allow=operator, description="The vendor's people, the one hired first at first."
     )
+    users: Connection[Customer] = query(
+        personnel.customers, allow=agent | operator, cost=200,
+        description="Customers found by parts of what is known of them, who came last at first.",
+    )  # fmt: skip
     letters: Connection[Letter] = query(
         outbox.letters, allow=operator, description="What was written to people, and whether it arrived: the latest first."
     )

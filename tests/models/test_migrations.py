@@ -37,6 +37,22 @@ async def test_down_to_nothing_and_up_again(database_url: str) -> None:
     assert await tables(database_url) == full
 
 
+async def test_people_of_before_are_searched_for_as_well(database_url: str) -> None:
+    await migrated(database_url, "models.0011_letters_given_up", "backward")
+    await connect(database_url)
+    for table, columns, values in (
+        ('"user"', "name, email, locale, password_hash", "'Élodie', 'e@x.example', 'fr', '-'"),
+        ("account", "legal_name, siren, street, postal_code, city, country", "'L''Épi', '404833048', '', '', '', 'FR'"),
+    ):
+        await rows(f"INSERT INTO {table} ({columns}, created_at) VALUES ({values}, '2026-11-01 00:00:00+00:00')")  # noqa: S608
+    await disconnect()
+    await migrated(database_url)
+    await connect(database_url)
+    found = [row["searched"] for table in ('"user"', "account") for row in await rows(f"SELECT searched FROM {table}")]  # noqa: S608
+    await disconnect()
+    assert found == ["elodie e x example", "l epi  404833048"]
+
+
 @pytest.mark.usefixtures("db")
 async def test_a_migrated_database_waits_for_nothing() -> None:
     assert await pending_migrations() == []

@@ -28,7 +28,7 @@ from models.payment import Payment
 from models.purchase import Purchase
 from models.session import Session
 from models.ticket import Category, Channel, Message, Ticket
-from models.user import Staff, User
+from models.user import Staff, User, sought
 from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence
@@ -184,6 +184,12 @@ async def asked_for_help(act: Act, by: Company) -> list[Any]:
     )  # fmt: skip
     message: Message = await ticket.reply(act, user, f"{by.mark} body", f"{by.mark} client id", (file.pk,))
     return [ticket, message, file]
+
+
+async def out_of_date() -> list[str]:
+    """Whom a search would miss, because what it looks through did not follow a name."""
+    people = [each.email for each in await User.all() if each.searched != sought(each.name, each.email)]
+    return people + [each.legal_name for each in await Account.all() if each.searched != each.sought]
 
 
 @pytest.fixture

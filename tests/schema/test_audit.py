@@ -36,7 +36,7 @@ from resolvers.ids import encode
 from schema.fields import Unaudited
 from schema.root import schema
 from tests.auth.device import Device
-from tests.schema.conftest import Company, House, person, signed_in
+from tests.schema.conftest import Company, House, out_of_date, person, signed_in
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -525,6 +525,7 @@ async def test_a_mutation_carried_out_is_told_once_and_tells_no_secret(stage: St
     assert told[0].object_id or name == "clockAdvance"
     text = str([[getattr(entry, column) for column in TOLD] for entry in entries])
     assert [secret for secret in ("MARK", PASSWORD, "@", "cam_", "pm_sandbox") if secret in text] == []
+    assert await out_of_date() == []  # whatever was given another name is found by it
 
 
 def used(path: Path) -> Iterator[str]:

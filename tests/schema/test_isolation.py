@@ -32,6 +32,7 @@ ARGUMENTS = {
     "article": 'slug: "essentiel"',
     "ticketReport": "groupBy: [DAY]",
     "revenueReport": "groupBy: [DAY]",
+    "users": 'search: "mark"',
 }
 BILLS = (Purchase, Payment, Invoice)
 
