@@ -98,7 +98,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Seul un propriétaire peut donner ou retirer ce rôle, et jamais par une invitation.",
         "Only an owner can give this role or take it away, and never by an invitation.",
     ),
-    "SECOND_FACTOR_INVALID": ("Ce code n'est pas valable.", "This code is not valid."),
+    "SECOND_FACTOR_INVALID": (
+        "Ce code n'est pas valable, ou il a déjà servi : attendez le suivant.",
+        "This code is not valid, or was used already: wait for the next one.",
+    ),
     "SECOND_FACTOR_REQUIRED": (
         "Entrez le code de votre application d'authentification ou un code de secours, ou utilisez votre clé d'accès.",
         "Enter the code of your authenticator app or a recovery code, or use your passkey.",

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from enum import StrEnum
 from typing import Any
 
+from auth import throttle
 from auth.tokens import Purpose
 from models.act import Act
 from models.audit import AuditAction
@@ -40,7 +41,8 @@ class UploadRefused(Exception):
 
 
 async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
-    """A link to upload a file to. Raises BLANK and TOO_LONG for the name, FILE_UNSUPPORTED for the type and the size."""
+    """A link to upload a file to. Raises BLANK and TOO_LONG for the name, FILE_UNSUPPORTED for the type and the size; Throttled,
+    so that nobody alone fills the disk."""
     viewer, act = info.context.viewer, info.context.act()
     expected = kind(input.content_type)
     if expected is None:
@@ -48,6 +50,8 @@ async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
     if not 1 <= input.size <= MAX_BYTES:
         raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "size")
     name = _name(input.name, expected)
+    whose = ("company", viewer.account.pk) if viewer.account else ("person", viewer.user_id)
+    await info.context.parts.guard.throttle.attempt(throttle.key(throttle.FILE, *whose))
     async with act.transaction() as tx:
         file = await File.create(
             using_db=tx.db, key=random_key(), uploader_id=viewer.user_id, account=viewer.account, name=name,
@@ -60,8 +64,8 @@ async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
 
 def _name(name: str, expected: Kind) -> str:
     """The last part of a path, without what makes a file hidden, spoofs its extension, or is a card's number."""
-    base = _FOLDERS.split(name)[-1].lstrip(". ")
-    return expected.named(within(base, "name", _NAME_LENGTH), _NAME_LENGTH)
+    base = within(_FOLDERS.split(name)[-1], "name", _NAME_LENGTH)
+    return expected.named(within(base.lstrip(". "), "name", _NAME_LENGTH), _NAME_LENGTH)
 
 
 def _media_type(content_type: str) -> str:

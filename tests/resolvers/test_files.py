@@ -1,13 +1,15 @@
 """Announcing files, by real GraphQL documents: what is taken, under which name, and where the links lead."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import strawberry
 
-from models.errors import Refusal
+from auth import throttle
+from models.errors import DomainError, Refusal, Throttled
 from models.file import MAX_BYTES, File
 from models.user import Staff, User
 from models.viewer import Viewer
@@ -70,7 +72,7 @@ async def announce(site: Site, viewer: Viewer, **changed: Any) -> dict[str, Any]
     said = {"name": "photo.png", "contentType": "image/png", "size": len(PNG)} | changed
     result = await SCHEMA.execute(ANNOUNCE, {"input": said}, context_value=Context(viewer, site.parts))
     if result.errors:
-        assert isinstance(result.errors[0].original_error, Refusal), result.errors
+        assert isinstance(result.errors[0].original_error, DomainError), result.errors
         raise result.errors[0].original_error
     assert result.data
     answer: dict[str, Any] = result.data["announce"]
@@ -113,6 +115,8 @@ async def test_an_agent_s_file_belongs_to_no_company(site: Site) -> None:
         ("a/", None),
         (" \u202e\x00 ", None),
         (".htaccess", "htaccess.png"),
+        ("\u200b.htaccess", "htaccess.png"),
+        ("\u200b. .", None),
         ("gnp\u202e.exe", "gnp.exe.png"),
         ("a\r\nSet-Cookie: b.png", "a Set-Cookie: b.png"),
         ("4111 1111 1111 1111.png", "•••• 1111.png"),
@@ -128,6 +132,21 @@ async def test_names_are_cleaned(site: Site, viewer: Viewer, name: str, kept: st
         assert refused.value.field == ("input", "name")
         return
     assert (await announce(site, viewer, name=name))["name"] == kept
+
+
+async def test_nobody_alone_fills_the_disk(site: Site, viewer: Viewer) -> None:
+    """Announcements beyond some wait, those of one's colleagues too; another company's don't, nor do refused ones count."""
+    colleague = await User.create(email="lou@fournil.example", name="Lou", password_hash="-", created_at=site.act().at)
+    colleagues = replace(viewer, user=colleague)
+    for _ in range(throttle.FILE.free):
+        await announce(site, colleagues)
+        with pytest.raises(Refusal):
+            await announce(site, viewer, size=0)
+    await announce(site, viewer)
+    for waiting in (viewer, colleagues):
+        with pytest.raises(Throttled):
+            await announce(site, waiting)
+    await announce(site, Viewer(colleague))
 
 
 @pytest.mark.parametrize(
