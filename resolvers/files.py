@@ -41,8 +41,8 @@ class UploadRefused(Exception):
 
 
 async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
-    """A link to upload a file to. Raises BLANK and TOO_LONG for the name, FILE_UNSUPPORTED for the type and the size; Throttled,
-    so that nobody alone fills the disk."""
+    """A link to upload a file to. Raises BLANK and TOO_LONG for the name, FILE_UNSUPPORTED for the type and the size;
+    Throttled, so that nobody alone fills the disk."""
     viewer, act = info.context.viewer, info.context.act()
     expected = kind(input.content_type)
     if expected is None:
