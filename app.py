@@ -51,7 +51,7 @@ from schema.errors import coded, present
 from schema.fields import batch_of, cost_of
 from schema.root import schema
 from settings import Settings, SettingsError
-from web import access, files, graphiql, pages
+from web import access, files, graphiql, pages, policies
 from worker import jobs, run
 
 COST_LIMIT = 5_000
@@ -184,6 +184,7 @@ class House:
             *graphiql.routes(),
             *pages.routes(self.parts),
             *access.routes(self.parts),
+            *policies.routes(self.parts),
             *files.routes(self.parts, self.vault),
         ]
 

@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--port", type=int, default=8000, help="0 takes any free one")
     migrating = command("migrate", migrate, "apply the migrations, or move up or down to one")
     migrating.add_argument("--to", metavar="NAME", help="such as 0001_initial; __first__ takes everything back")
-    command("seed", seed, "write the offers and articles of seed/; safe to repeat")
+    command("seed", seed, "write the offers, articles and policies of seed/; safe to repeat")
     hiring = command("staff", staff, "create a member of staff and print their secrets, once")
     hiring.add_argument("email")
     hiring.add_argument("--name", required=True)
@@ -108,7 +108,8 @@ async def _made_ready(settings: Settings) -> SystemClock:
     await migrated(settings.database_url)
     async with _connected(settings) as clock, _guard(settings, clock) as guard:
         till = Till(Sandbox(settings.base_url), seller(settings.seller), guard.signer, settings.base_url)
-        await demonstration.load(clock.now(), Hub(), guard, till)
+        with _faultless():
+            await demonstration.load(clock.now(), Hub(), guard, till)
     return clock
 
 
@@ -192,7 +193,17 @@ def seed(asked: argparse.Namespace) -> int:
 
 async def _seeded(settings: Settings) -> None:
     async with _connected(settings) as clock:
-        await catalogue.load(clock.now())
+        with _faultless():
+            await catalogue.load(clock.now())
+
+
+@contextmanager
+def _faultless() -> Iterator[None]:
+    """Raises Failed for faulty content, and for a policy that changed after it was installed."""
+    try:
+        yield
+    except ValueError as fault:
+        raise Failed(f"seed/: {fault}") from None
 
 
 def staff(asked: argparse.Namespace) -> int:

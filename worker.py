@@ -15,13 +15,16 @@ from auth.caller import end_sockets
 from auth.invitations import forget
 from billing.checkout import Till, reconcile
 from mail.delivery import deliver_due
+from mail.message import Letterhead
 from mail.transport import Transport
 from models.act import Act
 from models.audit_proof import expire
+from models.policy import PolicyKind
 from models.vault import Vault, examine_waiting
 from realtime.hub import SWEEP_SECONDS
 from resolvers.company import registrar
 from resolvers.context import Parts
+from resolvers.policies import page_url
 from settings import Settings
 
 log = structlog.stdlib.get_logger()
@@ -39,8 +42,9 @@ class Job:
 def jobs(parts: Parts, settings: Settings, transport: Transport, vault: Vault) -> list[Job]:
     """What one process has to do."""
     clock, till = parts.clock, Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
+    head = Letterhead(settings.mail_sender, page_url(parts.base_url, PolicyKind.PRIVACY))
     return [
-        Job("letters", 1, lambda: deliver_due(transport, clock.now(), sender=settings.mail_sender)),
+        Job("letters", 1, lambda: deliver_due(transport, clock.now(), head=head)),
         Job("payments", 15, lambda: reconcile(Act(None, clock.now(), parts.hub), till)),
         Job("quarantine", 15, lambda: examine_waiting(Act(None, clock.now(), parts.hub), vault)),
         Job("registry", 30, lambda: legal_names.check_waiting(Act(None, clock.now(), parts.hub), registrar(parts))),

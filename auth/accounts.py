@@ -1,13 +1,13 @@
 """Becoming a customer and proving who one is: the stories of identity, each in its own transaction."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from email_validator import EmailNotValidError, validate_email
 from tortoise.exceptions import IntegrityError
 
-from auth import passkeys, throttle
+from auth import passkeys, policies, throttle
 from auth.guard import Guard
 from auth.proof import require_second_factor
 from auth.sessions import hashed, person
@@ -18,6 +18,7 @@ from models.act import Act, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.locale import Locale
+from models.policy import AcceptanceChannel, Policy
 from models.text import line
 from models.user import User, address
 
@@ -45,18 +46,22 @@ class _Form:
     legal_name: str
     siren: str
     locale: Locale
+    accepted: Collection[Policy]
 
 
 async def sign_up(
     act: Act, guard: Guard, letter: SignUpLetter, *,
     email: str, password: str, name: str, legal_name: str, siren: str, locale: Locale, peer: str,
+    accepted: Collection[int | None] = (),
 ) -> SignUp:  # fmt: skip
     """Sign a company up with its first person, its owner; `letter` is written in the same transaction.
 
-    A known address is answered like a new one after the same work, and keeps its password. Raises EMAIL_INVALID, BLANK,
-    TOO_LONG, SIREN_INVALID, PASSWORD_WEAK; Throttled.
+    `accepted` are the keys of the policies that the person has accepted. A known address is answered like a new one after
+    the same work, and keeps its password. Raises EMAIL_INVALID, BLANK, TOO_LONG, SIREN_INVALID, POLICY_NOT_IN_FORCE,
+    PASSWORD_WEAK; Throttled.
     """
-    form = _checked(email, name, legal_name, siren, locale)
+    current = await policies.in_force(act, accepted, "acceptedPolicyIds") if accepted else []
+    form = _checked(email, name, legal_name, siren, locale, current)
     network = throttle.network_of(peer)
     await guard.require_strong(password, form.email, form.name, form.legal_name, whom=network)
     await guard.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.LETTER, form.email))
@@ -67,10 +72,11 @@ async def sign_up(
         return await _signed_up(act, letter, form, password_hash)
 
 
-def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Locale) -> _Form:
+def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Locale, accepted: Collection[Policy]) -> _Form:
     return _Form(
         email=deliverable(email), name=line(name, "name", NAME_LENGTH),
         legal_name=line(legal_name, "legalName", LEGAL_NAME_LENGTH), siren=siren(siren_text), locale=locale,
+        accepted=accepted,
     )  # fmt: skip
 
 
@@ -105,6 +111,7 @@ async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
     )
     account = await Account.create(using_db=db, legal_name=form.legal_name, siren=form.siren, created_at=at)
     await Membership.create(using_db=db, user=user, account=account, role=Role.OWNER, created_at=at)
+    await policies.note(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
     return SignUp(user, account)
 
 

@@ -4,14 +4,14 @@ An answer never tells whether the invited address has a user already: sending lo
 only. Whoever holds the token reads mail at the address, so they may learn it, and a new person need not verify it again.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tortoise.exceptions import IntegrityError
 from tortoise.expressions import Q
 
-from auth import sessions, throttle
+from auth import policies, sessions, throttle
 from auth.accounts import NAME_LENGTH, deliverable
 from auth.guard import Guard
 from auth.members import acting
@@ -24,6 +24,7 @@ from models.errors import ErrorCode, Forbidden, Refusal
 from models.idempotency import earlier, made
 from models.invitation import LIFETIME, Invitation
 from models.locale import Locale
+from models.policy import AcceptanceChannel, Policy
 from models.text import line
 from models.user import User
 
@@ -34,10 +35,15 @@ InvitationLetter = Callable[[Transaction, Invitation, str], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Newcomer:
-    """What somebody who is new tells of themselves when they take an invitation."""
+    """What somebody who is new tells of themselves when they take an invitation.
+
+    `accepted` are the keys of the policies they accept, as read in the language `read_in` (the letter's unless told).
+    """
 
     name: str
     password: str = field(repr=False)
+    accepted: Collection[int | None] = ()
+    read_in: Locale | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,13 @@ class Offer:
 
     invitation: Invitation
     known: User | None
+
+
+@dataclass(frozen=True)
+class _Joining:
+    name: str
+    accepted: Collection[Policy]
+    read_in: Locale
 
 
 async def send(
@@ -162,7 +175,8 @@ async def accept(act: Act, guard: Guard, token: str, newcomer: Newcomer, peer: s
 
     A person's own repeat changes nothing. Raises TOKEN_INVALID for one that is unknown, expired, taken, taken back or sent
     again; INVITATION_ELSEWHERE to whoever has another address; SIGN_IN_REQUIRED when nobody acts and the address has a
-    person; of somebody new also BLANK, TOO_LONG, PASSWORD_WEAK; Throttled; Forbidden to the vendor's people.
+    person; of somebody new also BLANK, TOO_LONG,
+    PASSWORD_WEAK, POLICY_NOT_IN_FORCE; Throttled; Forbidden to the vendor's people.
     """
     invitation = await _known(token)
     if act.actor:
@@ -214,22 +228,27 @@ async def _welcomed(act: Act, guard: Guard, invitation: Invitation, newcomer: Ne
     if await User.filter(email=invitation.email).exclude(email_verified_at=None).exists():
         raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
     name = line(newcomer.name, "name", NAME_LENGTH)
+    current = await policies.in_force(act, newcomer.accepted, "acceptedPolicyIds") if newcomer.accepted else []
+    joining = _Joining(name, current, newcomer.read_in or invitation.locale)
     network = throttle.network_of(peer)
     await guard.throttle.attempt(throttle.key(throttle.SIGN_UP, network))
     await guard.require_strong(newcomer.password, invitation.email, name, invitation.account.legal_name, whom=network)
     password_hash = await guard.passwords.hash(newcomer.password)
     try:
-        return await _entered(act, invitation, name, password_hash)
+        return await _entered(act, invitation, joining, password_hash)
     except IntegrityError:  # somebody signed up with the address between our look and our write: now they are found
-        return await _entered(act, invitation, name, password_hash)
+        return await _entered(act, invitation, joining, password_hash)
 
 
-async def _entered(act: Act, invitation: Invitation, name: str, password_hash: str) -> Membership:
+async def _entered(act: Act, invitation: Invitation, joining: _Joining, password_hash: str) -> Membership:
     async with act.transaction() as tx:
         people = await People.locked(tx, invitation.account_id)
         invitation = await _as_sent(tx, invitation)
         _require_open(act, invitation)
-        return await _join(tx, people, invitation, await _person(tx, invitation, name, password_hash))
+        user = await _person(tx, invitation, joining.name, password_hash)
+        channel = AcceptanceChannel.INVITATION
+        await policies.note(tx, user, joining.accepted, joining.read_in, channel, invitation.account_id)
+        return await _join(tx, people, invitation, user)
 
 
 async def _person(tx: Transaction, invitation: Invitation, name: str, password_hash: str) -> User:
@@ -248,6 +267,7 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
         raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
     await known.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
     await void_links(known, tx.db)
+    await policies.disown(tx, known)
     await sessions.end_all(tx, known)
     return known
 

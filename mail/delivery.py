@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from mail.message import message
+from mail.message import Letterhead, message
 from mail.transport import Refused, Transport
 from models.invoice import InvoiceDocument
 from models.letter import Letter
@@ -21,7 +21,7 @@ PATIENCE = timedelta(seconds=30)  # for one letter, from the first byte to the s
 log = structlog.stdlib.get_logger()
 
 
-async def deliver_due(transport: Transport, at: datetime, limit: int = 20, *, sender: str) -> int:
+async def deliver_due(transport: Transport, at: datetime, limit: int = 20, *, head: Letterhead) -> int:
     """Send up to `limit` letters that are due at `at`, oldest first. Returns how many were taken.
 
     A letter that fails is tried again later and never holds up the others. After one that met no server the rest wait for
@@ -33,7 +33,7 @@ async def deliver_due(transport: Transport, at: datetime, limit: int = 20, *, se
     for letter in due:
         if not await _claim(letter, at, lease):
             continue
-        fault = await _deliver(letter, transport, at, sender)
+        fault = await _deliver(letter, transport, at, head)
         taken += fault is None
         if isinstance(fault, TimeoutError) or (isinstance(fault, Refused) and fault.away):
             break
@@ -44,10 +44,10 @@ async def _claim(letter: Letter, at: datetime, lease: datetime) -> bool:
     return await Letter.filter(pk=letter.pk, next_attempt_at__lte=at).update(next_attempt_at=lease) == 1
 
 
-async def _deliver(letter: Letter, transport: Transport, at: datetime, sender: str) -> Exception | None:
+async def _deliver(letter: Letter, transport: Transport, at: datetime, head: Letterhead) -> Exception | None:
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
-            link = await transport.send(message(letter, sender, await _enclosed(letter)))
+            link = await transport.send(message(letter, head, await _enclosed(letter)))
     except Exception as fault:
         await _failed(letter, at, fault)
         return fault

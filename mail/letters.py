@@ -12,6 +12,7 @@ from typing import Any
 from babel.dates import format_date
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from mail.message import PRIVACY_POLICY
 from models.account import Account, Role
 from models.act import Transaction
 from models.clock import local_date
@@ -160,7 +161,7 @@ async def _put(
     tx: Transaction, recipient: str, locale: Locale, name: str, letter: str, enclosed: Invoice | None = None, **facts: Any
 ) -> Letter:
     template = f"{letter}.{locale.value}"
-    facts |= {"name": name, "locale": locale.value}
+    facts |= {"name": name, "locale": locale.value, "privacy_policy": PRIVACY_POLICY}
     subject, _, text = _TEMPLATES.get_template(f"{template}.txt").render(facts).partition("\n")
     html = _TEMPLATES.get_template(f"{template}.html").render(facts, subject=subject)
     return await Letter.create(

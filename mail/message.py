@@ -1,29 +1,42 @@
 """A letter as an e-mail message (RFC 5322, MIME)."""
 
+from dataclasses import dataclass
 from datetime import UTC
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 from hashlib import sha256
+from html import escape
 
 from models.invoice import InvoiceDocument
 from models.letter import Letter
 
+PRIVACY_POLICY = "camcha:privacy-policy"  # stands in letters for the page's address, which is known where they are sent
 
-def message(letter: Letter, sender: str, document: InvoiceDocument | None = None) -> EmailMessage:
+
+@dataclass(frozen=True)
+class Letterhead:
+    """What is the same in all letters: a mailbox such as `CAMCHA <bonjour@camcha.example>`, and the privacy policy's page."""
+
+    sender: str
+    privacy_policy: str
+
+
+def message(letter: Letter, head: Letterhead, document: InvoiceDocument | None = None) -> EmailMessage:
     """The letter as text and HTML, with the invoice's PDF (its `invoice` fetched) attached under the invoice's number.
 
-    `sender` is a mailbox such as `CAMCHA <bonjour@camcha.example>`. Raises ValueError for an address that is not one.
+    Raises ValueError for an address that is not one.
     """
     made = EmailMessage(policy=SMTP if letter.recipient.isascii() else SMTPUTF8)
-    made["From"] = sender
+    made["From"] = head.sender
     _address(made, letter.recipient)
     made["Subject"] = letter.subject
     made["Date"] = format_datetime(letter.created_at)
-    made["Message-ID"] = message_id(letter, sender)
+    made["Message-ID"] = message_id(letter, head.sender)
     made["Auto-Submitted"] = "auto-generated"  # RFC 3834: absence notes need not answer
-    made.set_content(letter.text, cte="quoted-printable")
-    made.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    html = letter.html.replace(PRIVACY_POLICY, escape(head.privacy_policy))
+    made.set_content(letter.text.replace(PRIVACY_POLICY, head.privacy_policy), cte="quoted-printable")
+    made.add_alternative(html, subtype="html", cte="quoted-printable")
     if document:
         _attach(made, document)
     made["Content-Language"] = letter.template.rpartition(".")[2]  # last: adding a part moves Content- headers into it

@@ -70,6 +70,7 @@ class AuditAction(StrEnum):
     PASSWORD_REQUEST_RESET = "password.request_reset"  # noqa: S105 - a word, no secret
     PASSWORD_RESET = "password.reset"  # noqa: S105 - a word, no secret
     PAYMENT_CHANGE = "payment.change"
+    POLICY_ACCEPT = "policy.accept"
     PURCHASE_CONFIRM_BILLING = "purchase.confirm_billing"
     PURCHASE_DRAFT = "purchase.draft"
     PURCHASE_PAY = "purchase.pay"

@@ -27,6 +27,7 @@ MODULES = [
     "models.letter",
     "models.offer",
     "models.payment",
+    "models.policy",
     "models.purchase",
     "models.session",
     "models.ticket",

@@ -94,6 +94,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Le service de paiement ne répond pas. Vous n'avez pas été débité deux fois : réessayez.",
         "The payment provider does not answer. You were not charged twice: try again.",
     ),
+    "POLICY_NOT_IN_FORCE": (
+        "Ce texte n'est pas la version en vigueur : lisez la version actuelle, puis acceptez-la.",
+        "This is not the version in force: read the current one, then accept it.",
+    ),
     "ROLE_RESERVED": (
         "Seul un propriétaire peut donner ou retirer ce rôle, et jamais par une invitation.",
         "Only an owner can give this role or take it away, and never by an invitation.",

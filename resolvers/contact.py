@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 
 from models.locale import Locale
+from models.policy import PolicyKind
 from resolvers.context import Info
+from resolvers.policies import page_url
 
 _HOURS = {
     Locale.FR: "du lundi au vendredi de 9 h à 18 h, heure de Paris, hors jours fériés",
@@ -15,4 +17,11 @@ async def contact(info: Info) -> SimpleNamespace:
     """The contact details of the vendor's configuration."""
     seller = info.context.parts.seller
     hours = _HOURS[info.context.viewer.locale]
-    return SimpleNamespace(email=seller.support_email, phone=seller.support_phone, opening_hours=hours)
+    base_url = info.context.parts.base_url
+    return SimpleNamespace(
+        email=seller.support_email,
+        phone=seller.support_phone,
+        opening_hours=hours,
+        privacy_policy_url=page_url(base_url, PolicyKind.PRIVACY),
+        terms_url=page_url(base_url, PolicyKind.TERMS),
+    )

@@ -19,6 +19,7 @@ from models.locale import Locale
 from models.messages import WORDS
 from models.offer import Interval, Segment
 from models.payment import PaymentStatus
+from models.policy import AcceptanceChannel, PolicyKind
 from models.purchase import PurchaseStatus
 from models.ticket import Category, Channel, TicketStatus
 from models.user import Staff
@@ -148,6 +149,20 @@ described(
     },
 )
 described(
+    PolicyKind,
+    "A text of the vendor's that has versions.",
+    {"PRIVACY": "The privacy policy.", "TERMS": "The terms and conditions."},
+)
+described(
+    AcceptanceChannel,
+    "Where somebody accepted a policy.",
+    {
+        "SIGN_UP": "When they signed their company up.",
+        "INVITATION": "When they took an invitation, being new.",
+        "SETTINGS": "Signed in, by `policyAccept`.",
+    },
+)
+described(
     PurchaseStatus,
     "Where a purchase stands.",
     {
@@ -265,6 +280,7 @@ described(
         "PASSWORD_REQUEST_RESET": "Somebody asked for a letter to set a new password with.",
         "PASSWORD_RESET": "A person set a new password by a letter.",
         "PAYMENT_CHANGE": "An attempt to pay moved to another state.",
+        "POLICY_ACCEPT": "A person accepted a version of a policy.",
         "PURCHASE_CONFIRM_BILLING": "Billing details of a purchase were set.",
         "PURCHASE_DRAFT": "A purchase was begun.",
         "PURCHASE_PAY": "An attempt to pay was made.",

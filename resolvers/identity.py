@@ -24,6 +24,7 @@ from resolvers.inputs import (
     SessionRefreshInput,
     SessionSignInInput,
 )
+from resolvers.policies import policy_keys
 from resolvers.rows import ByKey, ByParent
 
 
@@ -43,6 +44,7 @@ async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
         await accounts.sign_up(
             context.act(), context.parts.guard, letter, email=input.email, password=input.password, name=input.name,
             legal_name=input.legal_name, siren=input.siren, locale=input.locale or context.viewer.locale, peer=context.peer,
+            accepted=policy_keys(input.accepted_policy_ids),
         )  # fmt: skip
     except DomainError as fault:
         fault.locale = input.locale

@@ -11,6 +11,7 @@ from models.user import Staff
 _COMPANY = "The company to act for, of `Viewer.companies`; the one joined first unless told."
 _DELIVER = "Where the tokens go: in this answer, or in cookies, for pages in a browser."
 _ANSWER = "A passkey's answer to `passkeyChallenge`: the `toJSON()` of what the browser got, as text."
+_ACCEPTED = "Of the policies in force, those that somebody new has accepted; `Viewer.policies` asks for the others later."
 _NAME = "By which the person knows it, at most 60 characters."
 _KEY = "Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first request made."
 
@@ -27,6 +28,7 @@ class AccountSignUpInput:
     locale: Locale | None = strawberry.field(
         default=None, description="The language of letters; the request's language unless told."
     )
+    accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(default=None, description=_ACCEPTED)
 
 
 @strawberry.input(description="The token of a verification letter.")
@@ -41,7 +43,6 @@ class SessionSignInInput:
     code: str | None = strawberry.field(
         default=None, description="The authenticator's six digits, or a recovery code, once the second factor is on."
     )
-
     passkey: str | None = strawberry.field(
         default=None, description="In place of the code: a passkey's answer to `passkeyChallenge`, its `toJSON()` as text."
     )
@@ -96,6 +97,7 @@ class InvitationAcceptInput:
     password: str | None = strawberry.field(
         default=None, description="Of somebody who isn't signed in: 12 to 128 characters that are hard to guess."
     )
+    accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(default=None, description=_ACCEPTED)
 
 
 @strawberry.input(description="A member of the company and their new role.")

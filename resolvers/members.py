@@ -28,6 +28,7 @@ from resolvers.inputs import (
     SessionSwitchAccountInput,
 )
 from resolvers.people_inputs import MemberResetSecondFactorInput
+from resolvers.policies import policy_keys
 from resolvers.rows import ByKey, ByParent
 from resolvers.text import client_key
 
@@ -66,7 +67,8 @@ async def revoke_invitation(info: Info, input: InvitationRevokeInput) -> Invitat
 
 async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Company":
     """Join a company."""
-    context, newcomer = info.context, Newcomer(input.name or "", input.password or "")
+    context, accepted = info.context, policy_keys(input.accepted_policy_ids)
+    newcomer = Newcomer(input.name or "", input.password or "", accepted, context.viewer.locale)
     place = await invitations.accept(context.act(), context.parts.guard, input.token, newcomer, context.peer)
     return Company.of(place, await Account.get(pk=place.account_id), context.viewer)
 

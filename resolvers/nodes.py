@@ -16,6 +16,7 @@ from models.invoice import Invoice
 from models.legal_name import LegalNameChange
 from models.offer import Offer, Price
 from models.payment import Payment
+from models.policy import Policy
 from models.purchase import Purchase
 from models.rows import read
 from models.ticket import Message, Ticket
@@ -38,6 +39,7 @@ MODELS: dict[str, Any] = {
         Message,
         Offer,
         Payment,
+        Policy,
         Price,
         Purchase,
         Ticket,

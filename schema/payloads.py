@@ -9,6 +9,7 @@ from models.errors import ErrorCode
 from resolvers.tickets import tickets_of
 from schema.company import LegalNameChange
 from schema.fields import edge, said
+from schema.policies import PolicyAcceptance
 from schema.staff import StaffMember
 from schema.types import (
     Account,
@@ -291,6 +292,12 @@ class TicketReplyPayload:
 @strawberry.type(description="Whether the others were told.")
 class TicketTypingPayload:
     told: bool | None = said("True when they were.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="What the viewer accepted.")
+class PolicyAcceptPayload:
+    acceptance: PolicyAcceptance | None = said("That they did, as it is kept.")
     user_errors: list[UserError] = errors()
 
 

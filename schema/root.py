@@ -24,6 +24,7 @@ from resolvers import (
 )
 from resolvers import letters as outbox
 from resolvers import nodes as objects
+from resolvers import policies as texts
 from resolvers import purchases as buying
 from resolvers import staff as personnel
 from resolvers import tickets as support
@@ -58,6 +59,7 @@ from schema.payloads import (
     PasswordRequestResetPayload,
     PasswordResetPayload,
     PaymentPayload,
+    PolicyAcceptPayload,
     PurchasePayload,
     RecoveryCodesRenewPayload,
     SessionEndOthersPayload,
@@ -77,6 +79,7 @@ from schema.payloads import (
     TotpSetUpPayload,
     UserEndSessionsPayload,
 )
+from schema.policies import Policy
 from schema.reports import RevenueReportRow, TicketReportRow, revenue_report_cost, ticket_report_cost
 from schema.staff import Customer, StaffMember
 
@@ -94,6 +97,12 @@ class Query:
         catalogue.articles, allow=anyone, description="The library: guides, FAQ, videos and webinars, searched in one language."
     )
     article: t.Article | None = query(catalogue.article, allow=anyone, description="One article by its slug.")
+    policies: Connection[Policy] = query(
+        texts.policies, allow=anyone, description="The versions of the vendor's policies, the latest in force first."
+    )
+    policy: Policy | None = query(
+        texts.policy, allow=anyone, description="The version of a policy in force, null where there is none yet."
+    )
     contact: t.Contact = query(contact.contact, allow=anyone, description="How to reach support.")
     purchases: Connection[t.Purchase] = query(
         buying.purchases, allow=buyer | agent, description="What was bought, the latest first."
@@ -213,6 +222,13 @@ class Mutation:
         description="Take a member out of the company; their sessions for it end, sockets included. An owner's going wants"
         " `sessionStepUp`.",
     )  # fmt: skip
+    policy_accept: PolicyAcceptPayload = mutation(
+        texts.accept,
+        "acceptance",
+        allow=signed_in,
+        audit=AuditAction.POLICY_ACCEPT,
+        description="Accept the version of a policy in force; a repeat changes nothing.",
+    )
     account_leave: AccountLeavePayload = mutation(
         members.leave,
         "left",

@@ -30,12 +30,14 @@ from models.ticket import Category, Channel, TicketStatus, shown
 from models.user import Staff
 from resolvers import access, authenticators, catalogue, company, files, identity
 from resolvers import members as people
+from resolvers import policies as texts
 from resolvers import purchases as buying
 from resolvers import tickets as support
 from resolvers.catalogue import Language
 from resolvers.context import Context, Info
 from schema.fields import Column, connection, edge, said, seen, worded
 from schema.nodes import Connection, Node, of
+from schema.policies import PolicyAcceptance, PolicyStanding
 
 if TYPE_CHECKING:
     from schema.company import LegalNameChange
@@ -240,6 +242,10 @@ class Viewer:
     sessions: list[Session] = edge(
         access.sessions_of, description="Where they are signed in, the latest sign-in first, at most 100."
     )
+    policies: list[PolicyStanding] = said(
+        "The policies in force, the privacy policy first, and whether they have accepted each.", texts.standings
+    )
+    policy_acceptances: list[PolicyAcceptance] = said("What they ever accepted, the latest first.", texts.acceptances)
     account_sequence: BigInt | None = said(
         "The number of the company's latest event, to follow `accountEvents(after:)` from.", support.account_sequence
     )
@@ -424,3 +430,5 @@ class Contact:
     email: str = said("Answered within 24 to 48 hours.")
     phone: str = said("Answered at once during opening hours.")
     opening_hours: str = said("When chat and phone are answered, in the viewer's language.")
+    privacy_policy_url: str = said("The page of the privacy policy in force, for every footer.")
+    terms_url: str = said("The page of the terms in force.")

@@ -1,4 +1,4 @@
-"""Writes the offers and articles of `seed/content.py` into the database. Safe to run twice: what is unchanged stays."""
+"""Writes the offers, articles and policies into the database. Safe to run twice: what is unchanged stays."""
 
 from datetime import datetime
 
@@ -9,13 +9,15 @@ from models.article import Article, ArticleTexts, searched
 from models.clock import local_date
 from models.locale import Locale
 from models.offer import Interval, Offer, OfferTexts, Price
+from seed import policies
 from seed.content import ArticleContent, ArticleText, OfferContent, OfferText
 from seed.content import articles as written_articles
 from seed.content import offers as written_offers
 
 
 async def load(at: datetime) -> None:
-    """Sell the offers and publish the articles, from `at` on. Raises ValueError for faulty content."""
+    """Install the policies, sell the offers and publish the articles, from `at` on. Raises ValueError for faulty content."""
+    await policies.install(at, policies.written())
     await sell(at, written_offers())
     await publish(at, written_articles())
 

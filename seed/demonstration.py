@@ -27,7 +27,7 @@ from models.letter import Letter
 from models.offer import Interval, Price
 from models.ticket import Category, Channel, Ticket, TicketStatus
 from models.user import User
-from seed import catalogue
+from seed import catalogue, policies
 from seed.content import offers
 from seed.people import Person, people
 
@@ -54,11 +54,13 @@ class Stage:
 
 
 async def load(now: datetime, bus: Bus, guard: Guard, till: Till) -> bool:
-    """Fill an empty database with the catalogue, people and their past; a database with users stays as it is.
+    """Fill an empty database with the catalogue, people and their past; of one with users only the policies are
+    brought up to date.
 
     Returns whether it was filled.
     """
     if await User.exists():
+        await policies.install(now, policies.written())
         return False
     await catalogue.sell(now - OPENED, offers())
     await catalogue.load(now)

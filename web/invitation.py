@@ -11,8 +11,9 @@ from mail.letters import ROLES
 from models.errors import DomainError, ErrorCode
 from models.locale import Locale
 from models.messages import worded
+from models.policy import Policy, PolicyKind
 from resolvers.context import Parts
-from web.page import Field, Page, act_of, form, language, not_found, shown, too_large
+from web.page import Field, Page, Texts, act_of, form, language, not_found, policy_path, shown, too_large
 
 _FORM_BYTES = 8192  # a name and a password of the longest, each of their characters as twelve
 
@@ -29,7 +30,7 @@ class Invited:
             offer = await invitations.offered(act_of(request, self.parts), _token(request))
         except DomainError:
             return not_found(request)
-        return shown(request, _form(offer, language(request)))
+        return shown(request, await self._form(request, offer))
 
     async def answer(self, request: Request) -> Response:
         """Join, or the form again with what is wrong."""
@@ -47,10 +48,21 @@ class Invited:
         try:
             await self._join(request, offer, given)
         except DomainError as error:
-            page = _form(offer, locale, given.get("name", ""))
+            page = await self._form(request, offer, given.get("name", ""))
             return shown(request, replace(page, notice=worded(error, locale)), _STATUS.get(error.code, 422))
         company = offer.invitation.account.legal_name
         return shown(request, replace(_JOINED[locale], figure=company))
+
+    async def _form(self, request: Request, offer: Offer, name: str = "") -> Page:
+        page = _form(offer, language(request), name)
+        return page if offer.known else replace(page, texts=await self._texts(request))
+
+    async def _texts(self, request: Request) -> Texts | None:
+        """The policies in force, which somebody new accepts by the button."""
+        current = await Policy.in_force(act_of(request, self.parts).day)
+        words, titles = _ACCEPTING[language(request)]
+        links = tuple((titles[kind], policy_path(request, kind, policy.version)) for kind, policy in current.items())
+        return Texts(words, links, " ".join(str(policy.pk) for policy in current.values())) if current else None
 
     async def _join(self, request: Request, offer: Offer, given: dict[str, str]) -> None:
         guard, peer = self.parts.guard, request.client.host if request.client else ""
@@ -64,12 +76,17 @@ class Invited:
                 code=given.get("code") or None,
                 peer=peer,
             )
-        newcomer = Newcomer(given.get("name", ""), password)
+        newcomer = Newcomer(given.get("name", ""), password, _accepted(given), language(request))
         await invitations.accept(act_of(request, self.parts, user), guard, _token(request), newcomer, peer)
 
 
 def _token(request: Request) -> str:
     return request.query_params.get("token", "")
+
+
+def _accepted(given: dict[str, str]) -> list[int | None]:
+    """The keys of the policies that the form named, None for what is none."""
+    return [int(key) if key.isascii() and key.isdigit() and len(key) < 20 else None for key in given.get("texts", "").split()]
 
 
 def _form(offer: Offer, locale: Locale, name: str = "") -> Page:
@@ -93,6 +110,16 @@ def _fields(offer: Offer, locale: Locale, name: str) -> tuple[Field, ...]:
     return (known, Field("code", code, fill="one-time-code")) if offer.known.second_factor else (known,)
 
 
+_ACCEPTING = {
+    Locale.FR: (
+        "En acceptant l’invitation, vous acceptez aussi ces textes, que vous avez pu lire\u00a0:",
+        {PolicyKind.PRIVACY: "politique de confidentialité", PolicyKind.TERMS: "conditions générales"},
+    ),
+    Locale.EN: (
+        "By accepting the invitation you also accept these texts, which you could read:",
+        {PolicyKind.PRIVACY: "privacy policy", PolicyKind.TERMS: "terms and conditions"},
+    ),
+}
 _STATUS = {"RATE_LIMITED": 429, "FORBIDDEN": 403, ErrorCode.TOKEN_INVALID.value: 404}
 _WORDS = {
     Locale.FR: (

@@ -4,7 +4,7 @@ import hashlib
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -13,12 +13,15 @@ from starlette.responses import HTMLResponse, Response
 
 from models.act import Act, Origin, network_address
 from models.locale import Locale, preferred
+from models.policy import PolicyKind
 from models.user import User
 from resolvers.context import Parts
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
-_TEMPLATE = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined).get_template("page.html")
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
 _STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 HEADERS = {
     "Cache-Control": "private, no-store",
@@ -44,9 +47,18 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Texts:
+    """Policies that pressing a page's button accepts: the words that say so, each one's title and address, and their ids."""
+
+    words: str
+    links: tuple[tuple[str, str], ...]
+    ids: str
+
+
+@dataclass(frozen=True)
 class Page:
     """What a page says. `figure` stands out, `notice` says what went wrong; `fields` and `buttons` (their values and labels)
-    make a form that posts to the same address."""
+    make a form that posts to the same address, with the `texts` its reader accepts by it."""
 
     title: str
     text: str
@@ -55,13 +67,28 @@ class Page:
     sender: str = "CAMCHA"
     notice: str = ""
     fields: tuple[Field, ...] = ()
+    texts: Texts | None = None
 
 
 def shown(request: Request, page: Page, status: int = 200) -> Response:
     """The page as a response in the reader's language."""
     locale = language(request)
-    html = _TEMPLATE.render(page=page, locale=locale.value, style=Markup(_STYLE))  # noqa: S704 - our own file
+    html = rendered(request, "page.html", locale, title=page.title, sender=page.sender, page=page)
     return HTMLResponse(html, status, headers=HEADERS | {"Content-Language": locale.value})
+
+
+def rendered(request: Request, template: str, locale: Locale, *, title: str, sender: str = "CAMCHA", **facts: object) -> str:
+    """A template inside our frame, whose footer leads to the privacy policy."""
+    style = Markup(_STYLE)  # noqa: S704 - our own file
+    return _TEMPLATES.get_template(template).render(
+        facts, title=title, sender=sender, locale=locale.value, style=style, privacy=policy_path(request, PolicyKind.PRIVACY)
+    )
+
+
+def policy_path(request: Request, kind: PolicyKind, version: str = "", locale: str = "") -> str:
+    """Where a policy's page is, from the root of this host: of the version in force in the reader's language unless told."""
+    query = urlencode({name: value for name, value in (("version", version), ("locale", locale)) if value})
+    return f"{request.scope.get('root_path', '')}/policies/{kind.lower()}{f'?{query}' if query else ''}"
 
 
 async def form(request: Request, most: int = 1024) -> dict[str, str] | None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from email.message import EmailMessage
 
 from mail.delivery import deliver_due
+from mail.message import Letterhead
 from mail.transport import transport
 from models.database import connect
 
@@ -28,7 +29,9 @@ class Deadly:
 async def main(database: str, mail: str, at: str, killer: str) -> None:
     await connect(database)
     used = Deadly(mail) if killer == "itself" else transport(mail)
-    await deliver_due(used, datetime.fromisoformat(at), sender="CAMCHA <bonjour@camcha.example>")
+    await deliver_due(
+        used, datetime.fromisoformat(at), head=Letterhead("CAMCHA <bonjour@camcha.example>", "https://camcha.example")
+    )
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from mail import letters
 from mail.delivery import deliver_due
+from mail.message import Letterhead
 from mail.transport import Transport, transport
 from models.act import Act
 from models.invoice import Invoice, InvoiceDocument
@@ -22,7 +23,7 @@ from tests.conftest import MovableClock
 from tests.mail.conftest import PDF
 from tests.mail.post_office import PostOffice
 
-SENDER = "CAMCHA <bonjour@camcha.example>"
+HEAD = Letterhead("CAMCHA <bonjour@camcha.example>", "https://camcha.example/policies/privacy")
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
@@ -49,8 +50,8 @@ async def write(act: Act, user: User, *recipients: str) -> list[Letter]:
 
 async def test_p1_4_a_letter_is_sent_once(office: PostOffice, act: Act, zoe: User) -> None:
     [letter] = await write(act, zoe, "zoe@example.fr")
-    assert await deliver_due(to(office), act.at, sender=SENDER) == 1
-    assert await deliver_due(to(office), act.at + HOUR, sender=SENDER) == 0
+    assert await deliver_due(to(office), act.at, head=HEAD) == 1
+    assert await deliver_due(to(office), act.at + HOUR, head=HEAD) == 0
     await letter.refresh_from_db()
     assert (letter.sent_at, letter.next_attempt_at, letter.attempts) == (act.at, None, 1)
     assert office.addresses == ["zoe@example.fr"]
@@ -61,7 +62,7 @@ async def test_p1_4_french_and_english_readers_get_their_own_language(
 ) -> None:
     await write(act, zoe, "zoe@example.fr")
     await write(act, john, "john@example.com")
-    await deliver_due(to(office), act.at, sender=SENDER)
+    await deliver_due(to(office), act.at, head=HEAD)
     read = dict(office.taken)
     assert [read[who]["Content-Language"] for who in ("zoe@example.fr", "john@example.com")] == ["fr", "en"]
     french, english = (read[who].get_body(("plain",)) for who in ("zoe@example.fr", "john@example.com"))
@@ -74,7 +75,7 @@ async def test_p1_4_french_and_english_readers_get_their_own_language(
 async def test_p2_4_the_invoice_arrives_with_its_pdf(office: PostOffice, act: Act, zoe: User, invoice: Invoice) -> None:
     async with act.transaction() as tx:
         await letters.invoice_issued(tx, zoe, invoice, "https://camcha.example/files/1")
-    await deliver_due(to(office), act.at, sender=SENDER)
+    await deliver_due(to(office), act.at, head=HEAD)
     [attached] = office.taken[0][1].iter_attachments()
     assert attached.get_content() == PDF
     assert attached.get_filename() == "FA-2026-000042.pdf"
@@ -84,7 +85,7 @@ async def test_p2_4_no_invoice_letter_leaves_without_its_pdf(office: PostOffice,
     async with act.transaction() as tx:
         await letters.invoice_issued(tx, zoe, invoice, "https://camcha.example/files/1")
     await InvoiceDocument.all().delete()
-    assert await deliver_due(to(office), act.at, sender=SENDER) == 0
+    assert await deliver_due(to(office), act.at, head=HEAD) == 0
     assert office.taken == []
 
 
@@ -95,7 +96,7 @@ def linked(link: str) -> bytes:
 async def test_the_log_links_the_file_and_names_nobody(tmp_path: Path, act: Act, zoe: User) -> None:
     [letter] = await write(act, zoe, "zoe@example.fr")
     with capture_logs() as logged:
-        await deliver_due(transport(f"file://{tmp_path}"), act.at, sender=SENDER)
+        await deliver_due(transport(f"file://{tmp_path}"), act.at, head=HEAD)
     [entry] = logged
     assert (entry["event"], entry["letter"], entry["template"]) == ("letter.delivered", letter.pk, "verification.fr")
     assert linked(str(entry["link"])).startswith(b"From: CAMCHA")
@@ -107,7 +108,7 @@ async def test_failures_name_nobody_either(office: PostOffice, act: Act, zoe: Us
     office.recipients["zoe@example.fr"] = "550 zoe@example.fr does not exist"
     await write(act, zoe, "zoe@example.fr", "zoe@example.fr\nBcc: eve@example.org")
     with capture_logs() as logged:
-        await deliver_due(to(office), act.at, sender=SENDER)
+        await deliver_due(to(office), act.at, head=HEAD)
     assert [entry["event"] for entry in logged] == ["letter.given_up", "letter.failed"]
     assert logged[0]["reason"] == "SMTPRecipientRefused 550"
     assert "example" not in str(logged)
@@ -118,7 +119,7 @@ async def test_one_bad_letter_never_holds_up_the_others(office: PostOffice, act:
     gone, busy, broken, _ = await write(
         act, zoe, "gone@example.fr", "busy@example.fr", "x@example.fr\r\nBcc: eve@example.org", "good@example.fr"
     )
-    assert await deliver_due(to(office), act.at, sender=SENDER) == 1
+    assert await deliver_due(to(office), act.at, head=HEAD) == 1
     assert office.addresses == ["good@example.fr"]
     for letter in (gone, busy, broken):
         await letter.refresh_from_db()
@@ -133,14 +134,14 @@ async def test_a_temporary_refusal_is_tried_again_later_and_later(
     [letter] = await write(act, zoe, "zoe@example.fr")
     waits = []
     for _ in range(3):
-        await deliver_due(to(office), clock.now(), sender=SENDER)
+        await deliver_due(to(office), clock.now(), head=HEAD)
         await letter.refresh_from_db()
         assert letter.next_attempt_at is not None
         waits.append(letter.next_attempt_at - clock.now())
         clock.time = letter.next_attempt_at
     assert waits == [MINUTE, 2 * MINUTE, 4 * MINUTE]
     office.recipients.clear()
-    assert await deliver_due(to(office), clock.now(), sender=SENDER) == 1
+    assert await deliver_due(to(office), clock.now(), head=HEAD) == 1
 
 
 async def test_a_server_that_was_down_gets_everything_once_it_is_back(act: Act, zoe: User) -> None:
@@ -148,11 +149,11 @@ async def test_a_server_that_was_down_gets_everything_once_it_is_back(act: Act, 
     async with office.open():
         pass
     await write(act, zoe, "a@example.fr", "b@example.fr")
-    assert await deliver_due(to(office), act.at, sender=SENDER) == 0
+    assert await deliver_due(to(office), act.at, head=HEAD) == 0
     async with office.open(office.port):
-        assert await deliver_due(to(office), act.at, sender=SENDER) == 1  # the first has been tried, and has to wait
-        assert await deliver_due(to(office), act.at + MINUTE, sender=SENDER) == 1
-        assert await deliver_due(to(office), act.at + HOUR, sender=SENDER) == 0
+        assert await deliver_due(to(office), act.at, head=HEAD) == 1  # the first has been tried, and has to wait
+        assert await deliver_due(to(office), act.at + MINUTE, head=HEAD) == 1
+        assert await deliver_due(to(office), act.at + HOUR, head=HEAD) == 0
     assert office.addresses == ["b@example.fr", "a@example.fr"]
 
 
@@ -161,7 +162,7 @@ async def test_a_server_that_hangs_is_left(office: PostOffice, act: Act, zoe: Us
     office.hangs = True
     [letter] = await write(act, zoe, "zoe@example.fr")
     async with asyncio.timeout(5):  # no goodbye is waited for
-        assert await deliver_due(to(office), act.at, sender=SENDER) == 0
+        assert await deliver_due(to(office), act.at, head=HEAD) == 0
     await letter.refresh_from_db()
     assert letter.next_attempt_at == act.at + MINUTE
 
@@ -169,14 +170,14 @@ async def test_a_server_that_hangs_is_left(office: PostOffice, act: Act, zoe: Us
 async def test_two_workers_at_once_send_each_letter_once(office: PostOffice, act: Act, zoe: User) -> None:
     recipients = [f"p{n:02}@example.fr" for n in range(20)]
     await write(act, zoe, *recipients)
-    taken = await asyncio.gather(*(deliver_due(to(office), act.at, sender=SENDER) for _ in range(2)))
+    taken = await asyncio.gather(*(deliver_due(to(office), act.at, head=HEAD) for _ in range(2)))
     assert sum(taken) == 20
     assert sorted(office.addresses) == recipients
 
 
 async def test_a_batch_is_limited_and_begins_with_the_oldest(office: PostOffice, act: Act, zoe: User) -> None:
     await write(act, zoe, "a@example.fr", "b@example.fr", "c@example.fr")
-    assert await deliver_due(to(office), act.at, limit=2, sender=SENDER) == 2
+    assert await deliver_due(to(office), act.at, limit=2, head=HEAD) == 2
     assert office.addresses == ["a@example.fr", "b@example.fr"]
 
 
@@ -185,8 +186,8 @@ async def test_a_worker_killed_between_send_and_mark_loses_nothing(office: PostO
     assert await (await _worker(db, office, act, "itself")).wait() == -9
     await letter.refresh_from_db()
     assert (len(office.taken), letter.sent_at) == (1, None)
-    assert await deliver_due(to(office), act.at, sender=SENDER) == 0  # the dead worker's lease still holds
-    assert await deliver_due(to(office), act.at + HOUR, sender=SENDER) == 1
+    assert await deliver_due(to(office), act.at, head=HEAD) == 0  # the dead worker's lease still holds
+    assert await deliver_due(to(office), act.at + HOUR, head=HEAD) == 1
     first, second = (made for _, made in office.taken)
     assert first["Message-ID"] == second["Message-ID"]
 
@@ -201,7 +202,7 @@ async def test_a_worker_killed_before_the_servers_yes_loses_nothing(office: Post
     await worker.wait()
     office.hangs = False
     assert office.taken == []
-    assert await deliver_due(to(office), act.at + HOUR, sender=SENDER) == 2
+    assert await deliver_due(to(office), act.at + HOUR, head=HEAD) == 2
     assert sorted(office.addresses) == ["ana@example.fr", "zoe@example.fr"]
 
 
@@ -233,16 +234,16 @@ async def test_a_server_that_says_nothing_is_left_after_the_first_letter(
     async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         mute_server = transport(f"smtp://127.0.0.1:{port}?starttls=never")
-        assert await deliver_due(mute_server, act.at, sender=SENDER) == 0
+        assert await deliver_due(mute_server, act.at, head=HEAD) == 0
     assert met == 1  # each would wait as long: later letters would be late by minutes
     async with PostOffice().open() as back:
-        assert await deliver_due(to(back), act.at + MINUTE, sender=SENDER) == 5
+        assert await deliver_due(to(back), act.at + MINUTE, head=HEAD) == 5
 
 
 async def test_what_was_given_up_is_told_to_the_operator(office: PostOffice, act: Act, zoe: User) -> None:
     office.recipients["gone@example.fr"] = "550 no such user"
     gone, _ = await write(act, zoe, "gone@example.fr", "good@example.fr")
     with capture_logs() as logged:
-        await deliver_due(to(office), act.at, sender=SENDER)
+        await deliver_due(to(office), act.at, head=HEAD)
     [told] = [entry for entry in logged if entry["log_level"] == "error"]
     assert (told["event"], told["letter"], told["reason"]) == ("letter.given_up", gone.pk, "SMTPRecipientRefused 550")

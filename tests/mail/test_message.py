@@ -7,14 +7,15 @@ from email.message import EmailMessage
 import pytest
 
 from mail import letters
-from mail.message import message
+from mail.message import PRIVACY_POLICY, Letterhead, message
 from models.act import Act
 from models.invoice import Invoice, InvoiceDocument
 from models.letter import Letter
+from models.locale import Locale
 from models.user import User
 from tests.mail.conftest import PDF
 
-SENDER = "CAMCHA <bonjour@camcha.example>"
+HEAD = Letterhead("CAMCHA <bonjour@camcha.example>", "https://camcha.example/policies/privacy")
 LINK = "https://camcha.example/verifier?token=" + "a" * 200
 
 
@@ -37,9 +38,24 @@ def body(made: EmailMessage, kind: str) -> str:
     return str(part.get_content()).replace("\r\n", "\n")
 
 
+def sent(words: str) -> str:
+    """A letter's words as they are sent: with the privacy policy's address."""
+    return words.replace(PRIVACY_POLICY, HEAD.privacy_policy)
+
+
+@pytest.mark.parametrize(("locale", "words"), [(Locale.FR, "Politique de confidentialité"), (Locale.EN, "Privacy policy")])
+async def test_p4_4_every_letter_leads_to_the_privacy_policy(act: Act, zoe: User, locale: Locale, words: str) -> None:
+    zoe.locale = locale
+    made = delivered(message(await verification(act, zoe), HEAD))
+    colon = "\u00a0:" if locale is Locale.FR else ":"
+    assert body(made, "plain").endswith(f"\n\n{words}{colon} {HEAD.privacy_policy}\n")
+    assert f'<a href="{HEAD.privacy_policy}" style="color:#5c6661">{words}</a>' in body(made, "html")
+    assert PRIVACY_POLICY not in str(made)
+
+
 async def test_p1_4_the_headers_of_a_letter(act: Act, zoe: User) -> None:
-    made = delivered(message(await verification(act, zoe), SENDER))
-    assert made["From"] == SENDER
+    made = delivered(message(await verification(act, zoe), HEAD))
+    assert made["From"] == HEAD.sender
     assert made["To"] == "zoe@example.fr"
     assert made["Subject"] == "Confirmez votre adresse e-mail"
     assert made["Date"].datetime == act.at
@@ -50,39 +66,39 @@ async def test_p1_4_the_headers_of_a_letter(act: Act, zoe: User) -> None:
 
 async def test_p1_4_text_and_html_arrive_as_written(act: Act, zoe: User) -> None:
     letter = await verification(act, zoe)
-    made = delivered(message(letter, SENDER))
-    assert body(made, "plain") == letter.text
-    assert body(made, "html").rstrip() == letter.html.rstrip()
-    assert message(letter, SENDER).as_bytes().isascii()
+    made = delivered(message(letter, HEAD))
+    assert body(made, "plain") == sent(letter.text)
+    assert body(made, "html").rstrip() == sent(letter.html).rstrip()
+    assert message(letter, HEAD).as_bytes().isascii()
 
 
 async def test_p2_4_the_pdf_is_attached_byte_for_byte(act: Act, zoe: User, invoice: Invoice) -> None:
     async with act.transaction() as tx:
         letter = await letters.invoice_issued(tx, zoe, invoice, LINK)
     document = await InvoiceDocument.get(invoice_id=invoice.pk).select_related("invoice")
-    made = delivered(message(letter, SENDER, document))
+    made = delivered(message(letter, HEAD, document))
     [attached] = made.iter_attachments()
     assert attached.get_content() == PDF
     assert attached.get_content_type() == "application/pdf"
     assert attached.get_filename() == "FA-2026-000042.pdf"
-    assert body(made, "plain") == letter.text
+    assert body(made, "plain") == sent(letter.text)
 
 
 async def test_the_message_id_is_the_letters_own_for_ever(act: Act, zoe: User) -> None:
     first, second = await verification(act, zoe), await verification(act, zoe)
-    name = message(first, SENDER)["Message-ID"]
+    name = message(first, HEAD)["Message-ID"]
     stored = await Letter.get(pk=first.pk)
     await stored.failed(act.at + timedelta(hours=1), final=False)
-    assert message(await Letter.get(pk=first.pk), SENDER)["Message-ID"] == name
+    assert message(await Letter.get(pk=first.pk), HEAD)["Message-ID"] == name
     assert name.startswith(f"<letter-{first.pk}.")
     assert name.endswith("@camcha.example>")
     assert "zoe" not in name
-    assert message(second, SENDER)["Message-ID"] != name
+    assert message(second, HEAD)["Message-ID"] != name
 
 
 async def test_p1_4_a_hostile_name_adds_no_header(act: Act, zoe: User) -> None:
     zoe.name = "Zoé\r\nBcc: victim@example.org\r\n\r\n<script>"
-    made = delivered(message(await verification(act, zoe), SENDER))
+    made = delivered(message(await verification(act, zoe), HEAD))
     assert "Bcc" not in made
     assert "Bonjour Zoé Bcc: victim@example.org <script>,\n" in body(made, "plain")
 
@@ -94,18 +110,18 @@ async def test_only_one_plain_address_is_written_to(act: Act, zoe: User, recipie
     letter = await verification(act, zoe)
     letter.recipient = recipient
     with pytest.raises(ValueError, match=r".+"):
-        message(letter, SENDER)
+        message(letter, HEAD)
 
 
 async def test_a_broken_subject_is_refused(act: Act, zoe: User) -> None:
     letter = await verification(act, zoe)
     letter.subject = "Bonjour\r\nBcc: victim@example.org"
     with pytest.raises(ValueError, match=r".+"):
-        message(letter, SENDER)
+        message(letter, HEAD)
 
 
 async def test_addresses_beyond_ascii_and_long_ones_survive(act: Act, zoe: User) -> None:
     letter = await verification(act, zoe)
     for recipient in ("zoé@exemple.fr", "a" * 64 + "@" + "b" * 60 + "." + "c" * 60 + ".example.fr"):
         letter.recipient = recipient
-        assert f"\nTo: {recipient}\r\n".encode() in message(letter, SENDER).as_bytes()
+        assert f"\nTo: {recipient}\r\n".encode() in message(letter, HEAD).as_bytes()

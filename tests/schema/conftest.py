@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from models.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
 from models.locale import Locale
 from models.offer import Interval, Offer, Price, Segment
 from models.payment import Payment
+from models.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
 from models.purchase import Purchase
 from models.session import Session
 from models.ticket import Category, Channel, Message, Ticket
@@ -85,6 +87,11 @@ class Company:
     owner: Viewer
     member: Viewer
     rows: list[Any] = field(default_factory=list)
+
+    @property
+    def accepted_at(self) -> datetime:
+        """When its people accepted the terms: told by nothing else."""
+        return datetime(2026, 10, 1, 3, 7, len(self.mark), 123, tzinfo=UTC)
 
     @property
     def ids(self) -> list[str]:
@@ -152,8 +159,18 @@ async def company(act: Act, parts: Parts, price: Price, mark: str, siren: str) -
         cleared_at=act.at,
     )  # fmt: skip
     made.rows += [change, kbis]
+    await accepted(act, made)
     made.rows += [account, *users, invitation, *await bought(act, parts, price, made), *await asked_for_help(act, made)]
     return made
+
+
+async def accepted(act: Act, by: Company) -> None:
+    """Both of its people accepted the terms, at a moment of the company's own."""
+    policy = await Policy.get(kind=PolicyKind.TERMS)
+    for viewer in (by.owner, by.member):
+        await PolicyAcceptance.create(
+            user=viewer.user, policy=policy, accepted_at=by.accepted_at, locale=Locale.FR, channel=AcceptanceChannel.SETTINGS
+        )
 
 
 async def bought(act: Act, parts: Parts, price: Price, by: Company) -> list[Any]:
@@ -204,6 +221,11 @@ async def price(db: str, act: Act) -> Price:
 
 @pytest.fixture
 async def house(price: Price, act: Act, parts: Parts) -> House:
+    text = "# Conditions\n\nTexte.\n"
+    await Policy.create(
+        kind=PolicyKind.TERMS, version="1.0", effective_on=date(2026, 1, 1), text_fr=text, text_en=text,
+        sha256=digest(text, text), installed_at=act.at,
+    )  # fmt: skip
     alice, nadia = await person(act, "Alice", Staff.AGENT), await person(act, "Nadia", Staff.ANALYST)
     return House(
         await company(act, parts, price, "PAULMARK", "404833048"),

@@ -55,7 +55,8 @@ async def outsiders(house: House, act: Act) -> list[Outsider]:
 def secrets(house: House) -> list[str]:
     """What no outsider may read."""
     marie, invoice = house.marie, house.marie.row(Invoice)
-    return [marie.mark, marie.mark[:6] + "pc", marie.account.siren, invoice.number, invoice.sha256]
+    accepted = f"{marie.accepted_at:%Y-%m-%dT%H:%M:%S}"
+    return [marie.mark, marie.mark[:6] + "pc", marie.account.siren, invoice.number, invoice.sha256, accepted]
 
 
 def leaked(house: House, outsider: Outsider, asked: str, answer: str) -> list[str]:

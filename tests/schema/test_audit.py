@@ -26,6 +26,7 @@ from models.invitation import Invitation
 from models.letter import Letter
 from models.offer import Price
 from models.payment import Payment
+from models.policy import Policy
 from models.session import Session
 from models.sql import dialect, rows
 from models.ticket import Ticket
@@ -157,6 +158,15 @@ async def invitation_accept(stage: Stage) -> None:
 
 def _member(stage: Stage) -> str:
     return encode("User", stage.house.paul.member.user_id or 0)
+
+
+async def policy_accept(stage: Stage) -> None:
+    policy = await Policy.create(
+        kind="TERMS", version="2.0", effective_on=stage.act.day, text_fr="# MARK\n", text_en="# MARK\n", sha256="-",
+        installed_at=stage.act.at,
+    )  # fmt: skip
+    for _ in range(2):
+        await stage.do(stage.owner, "policyAccept", policyId=encode("Policy", policy.pk))
 
 
 async def member_change_role(stage: Stage) -> None:
@@ -461,6 +471,7 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "invitationResend": invitation_resend,
     "invitationRevoke": invitation_revoke,
     "invitationAccept": invitation_accept,
+    "policyAccept": policy_accept,
     "memberChangeRole": member_change_role,
     "memberRemove": member_remove,
     "accountLeave": account_leave,

@@ -30,6 +30,7 @@ DEPTH = 4
 ARGUMENTS = {
     "offer": 'slug: "essentiel"',
     "article": 'slug: "essentiel"',
+    "policy": "kind: TERMS",
     "ticketReport": "groupBy: [DAY]",
     "revenueReport": "groupBy: [DAY]",
     "users": 'search: "mark"',
@@ -71,7 +72,8 @@ def documents(ids: list[str]) -> Iterator[str]:
 def secrets(company: "Company") -> list[str]:
     """What nobody else may read."""
     invoice: Invoice = company.row(Invoice)
-    return [company.mark, company.mark[:6] + "pc", company.account.siren, invoice.number, invoice.sha256]
+    accepted = f"{company.accepted_at:%Y-%m-%dT%H:%M:%S}"
+    return [company.mark, company.mark[:6] + "pc", company.account.siren, invoice.number, invoice.sha256, accepted]
 
 
 async def everything(ask: "Ask", viewer: Viewer, ids: list[str]) -> str:
@@ -91,7 +93,9 @@ async def test_the_owner_and_the_agent_read_all_of_it(ask: "Ask", house: "House"
     said = [f"{marie.mark} {each}" for each in ("legal", "trade", "subject", "body", "file.pdf", "client id", "bills order")]
     for viewer in (marie.owner, house.alice):
         read = await everything(ask, viewer, marie.ids)
-        assert [each for each in [*said, *secrets(marie)] if each not in read] == []
+        *others, accepted = [*said, *secrets(marie)]
+        assert [each for each in others if each not in read] == []
+        assert (accepted in read) == (viewer is marie.owner)  # P4.4: what somebody accepted is told to them alone
         assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)  # whom they invite is their own affair
 
 

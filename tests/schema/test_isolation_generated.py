@@ -145,7 +145,7 @@ async def test_the_one_who_may_does_read_and_change(
     await marie_works(house, act)
     assert await Asking(engine, quick)(case, alice) != read
     assert await belongings(house) != before
-    assert {"Ticket", "Message", "Invoice", "Payment", "File", "Membership"} <= before.keys()
+    assert {"Ticket", "Message", "Invoice", "Payment", "File", "Membership", "PolicyAcceptance"} <= before.keys()
 
 
 SUBSCRIPTIONS = GRAPH.subscription_type.fields if GRAPH.subscription_type else {}

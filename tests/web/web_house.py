@@ -30,7 +30,7 @@ from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence
 from resolvers.context import Parts
-from web import access, files, pages
+from web import access, files, pages, policies
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -73,7 +73,7 @@ class Site:
 
 def app(parts: Parts, vault: Vault) -> Starlette:
     """An application of nothing but these routes."""
-    return Starlette(routes=[*pages.routes(parts), *access.routes(parts), *files.routes(parts, vault)])
+    return Starlette(routes=[*pages.routes(parts), *access.routes(parts), *policies.routes(parts), *files.routes(parts, vault)])
 
 
 @asynccontextmanager

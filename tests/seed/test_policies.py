@@ -1,0 +1,213 @@
+"""P4.4: versions of the policies are installed once, never change, and faults are named before anything is written."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from shutil import copytree
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from asyncpg import PostgresError
+from hypothesis import given
+from hypothesis import strategies as st
+from tortoise.exceptions import BaseORMException
+
+from models.clock import PARIS, local_date
+from models.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
+from models.sql import rows
+from models.user import User
+from seed import catalogue, policies
+from seed.policies import FOLDER, PolicyContent, install, written
+from tests.engine.differential.runs import cases
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+REFUSED = (BaseORMException, PostgresError)
+
+
+def version(number: str, day: date, kind: PolicyKind = PolicyKind.TERMS) -> PolicyContent:
+    return PolicyContent(kind, number, day, f"# Conditions\n\n{number}\n", f"# Terms\n\n{number}\n")
+
+
+async def stored() -> list[dict[str, Any]]:
+    return await Policy.all().order_by("id").values()
+
+
+async def test_p4_4_both_policies_come_with_the_catalogue_and_their_hash_is_that_of_the_files(
+    db: str, clock: "MovableClock"
+) -> None:
+    await catalogue.load(clock.now())
+    current = await Policy.in_force(local_date(clock.now()))
+    assert list(current) == list(PolicyKind)
+    for kind, found in current.items():
+        policy = await Policy.get(pk=found.pk)
+        files = [FOLDER / kind.lower() / f"{policy.version}.{language}.md" for language in ("fr", "en")]
+        assert policy.sha256 == sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+        assert (policy.text_fr, policy.text_en) == tuple(file.read_bytes().decode() for file in files)
+        assert policy.installed_at == clock.now()
+    before = await stored()
+    clock.advance(timedelta(days=40))
+    await catalogue.load(clock.now())
+    assert await stored() == before
+
+
+def test_our_texts_read_well() -> None:
+    """French before English, each of a page or two, with the marks French wants, and what the law wants to be said."""
+    for content in written():
+        for text, words in ((content.fr, ("dpo@camcha.example", "CNIL")), (content.en, ("dpo@camcha.example", "CNIL"))):
+            assert 600 < len(text.split()) < 1200, content.name
+            assert not re.search(r" [:;!?»]|« |\w[!?»](?=\s)", text)
+            assert content.kind is PolicyKind.TERMS or all(word in text for word in words)
+        assert len(re.findall(r"^## ", content.fr, re.M)) == len(re.findall(r"^## ", content.en, re.M))
+
+
+async def test_p4_4_a_new_version_is_added_and_the_one_before_stays(db: str, clock: "MovableClock") -> None:
+    today = local_date(clock.now())
+    first, second = version("1.0", date(2026, 1, 1)), version("1.1", today + timedelta(days=30))
+    await install(clock.now(), [first])
+    before = await stored()
+    await install(clock.now(), [first, second])
+    assert (await stored())[:1] == before
+    assert (await Policy.in_force(today))[PolicyKind.TERMS].version == "1.0"
+    assert (await Policy.in_force(today + timedelta(days=30)))[PolicyKind.TERMS].version == "1.1"
+
+
+async def test_p4_4_a_late_version_is_in_force_from_the_day_it_came(db: str, clock: "MovableClock") -> None:
+    """Nobody is held to what nobody could have read. Of two that come late, the latter counts."""
+    today = local_date(clock.now())
+    contents = [version("1.0", date(2026, 1, 1)), version("1.1", date(2026, 2, 1)), version("1.2", date(2026, 3, 1))]
+    await install(clock.now(), contents[:1])
+    await install(clock.now(), contents)
+    assert await Policy.all().order_by("id").values_list("effective_on", flat=True) == [date(2026, 1, 1), today, today]
+    assert (await Policy.in_force(today))[PolicyKind.TERMS].version == "1.2"
+    assert (await Policy.in_force(today - timedelta(days=1)))[PolicyKind.TERMS].version == "1.0"
+    before = await stored()
+    clock.advance(timedelta(days=9))
+    await install(clock.now(), contents)
+    assert await stored() == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        (
+            lambda content: replace(content, fr=content.fr + "."),
+            "terms 1.0 is installed and must not change: write a new version",
+        ),
+        (
+            lambda content: replace(content, en=content.en + "."),
+            "terms 1.0 is installed and must not change: write a new version",
+        ),
+        (
+            lambda content: replace(content, effective_on=date(2026, 1, 2)),
+            "terms 1.0 is installed and takes effect on 2026-01-01: that can't change any more",
+        ),
+    ],
+)
+async def test_p4_4_a_change_of_an_installed_version_is_refused(
+    db: str, clock: "MovableClock", changed: Callable[[PolicyContent], PolicyContent], fault: str
+) -> None:
+    content = version("1.0", date(2026, 1, 1))
+    await install(clock.now(), [content])
+    before = await stored()
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        await install(clock.now(), [changed(content), version("1.1", date(2027, 1, 1))])
+    assert await stored() == before
+
+
+async def test_p4_4_a_version_cannot_slip_in_before_an_installed_one(db: str, clock: "MovableClock") -> None:
+    await install(clock.now(), [version("1.0", date(2026, 1, 1)), version("2.0", date(2027, 6, 1))])
+    with pytest.raises(ValueError, match=r"terms 1\.5 must take effect after 2\.0, on 2027-06-01"):
+        await install(clock.now(), [version("1.5", date(2027, 1, 1))])
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE policy SET text_fr = 'x'", "UPDATE policy SET version = '9'", "DELETE FROM policy"]
+)
+async def test_p4_4_the_database_itself_refuses_changes_of_a_policy(db: str, clock: "MovableClock", statement: str) -> None:
+    await catalogue.load(clock.now())
+    before = await stored()
+    with pytest.raises(REFUSED):
+        await rows(statement)
+    assert await stored() == before
+
+
+async def test_p4_4_the_database_itself_refuses_changes_of_an_acceptance(db: str, clock: "MovableClock") -> None:
+    await catalogue.load(clock.now())
+    user = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=clock.now())
+    policy = await Policy.first()
+    facts: dict[str, Any] = {"user": user, "policy": policy, "locale": "fr", "channel": AcceptanceChannel.SETTINGS}
+    await PolicyAcceptance.create(accepted_at=clock.now(), **facts)
+    for statement in ("UPDATE policy_acceptance SET channel = 'SIGN_UP'", "UPDATE policy_acceptance SET accepted_at = NULL"):
+        with pytest.raises(REFUSED):
+            await rows(statement)
+    assert (await PolicyAcceptance.get()).accepted_at == clock.now()
+
+
+async def test_p4_4_a_text_changed_behind_the_triggers_is_found(db: str, clock: "MovableClock") -> None:
+    await Policy.create(
+        kind=PolicyKind.TERMS, version="0.9", effective_on=date(2025, 1, 1), text_fr="# A\n\nb\n", text_en="# A\n\nb\n",
+        sha256=digest("# A\n\nb\n", "# A\n\nc\n"), installed_at=clock.now(),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"terms 0\.9: the database's texts are not those of their hash"):
+        await catalogue.load(clock.now())
+
+
+@cases(0.1, 1)
+@given(data=st.data())
+async def test_p4_4_the_version_in_force_is_the_latest_that_has_begun(data: st.DataObject, db: str) -> None:
+    """On every day of Paris, whatever versions there are, in whatever order they were announced."""
+    days = data.draw(st.lists(st.dates(date(2026, 1, 1), date(2026, 3, 1)), unique=True, max_size=6).map(sorted))
+    await rows("DROP TRIGGER IF EXISTS policy_kept" if db.startswith("sqlite") else "ALTER TABLE policy DISABLE TRIGGER USER")
+    await Policy.all().delete()
+    at = datetime(2025, 1, 1, tzinfo=PARIS)
+    await install(at, [version(str(number), day) for number, day in enumerate(days)])
+    today = data.draw(st.dates(date(2025, 12, 30), date(2026, 3, 3)))
+    begun = [str(number) for number, day in enumerate(days) if day <= today]
+    current = await Policy.in_force(today)
+    assert [policy.version for policy in current.values()] == begun[-1:]
+
+
+FAULTS = [
+    ("versions.toml", "[[terms]]", "[[cookies]]", "versions.toml: unknown cookies"),
+    ("versions.toml", 'version = "1.0"', 'version = "1/0"', "privacy version 1/0 must be letters, digits and points"),
+    ("versions.toml", 'version = "1.0"', "version = 1", "each privacy has a version and the day effective_on"),
+    ("versions.toml", "effective_on = 2026-01-01", 'effective_on = "2026"', "each privacy has a version and the day"),
+    ("versions.toml", "effective_on = 2026-01-01", "effective_on = 2026-01-01T00:00:00", "each privacy has a version"),
+    ("versions.toml", 'version = "1.0"', 'version = "1.1"', "privacy/1.1.fr.md: no such text"),
+    ("terms/1.0.en.md", "# Terms", "Terms", "terms/1.0.en.md: must begin with a line `# title`"),
+    ("terms/1.0.en.md", "\n", "\r\n", "terms/1.0.en.md: lines must end as on Unix"),
+]
+
+
+@pytest.mark.parametrize(("name", "good", "bad", "fault"), FAULTS)
+def test_a_fault_in_the_policies_is_named(tmp_path: Path, name: str, good: str, bad: str, fault: str) -> None:
+    folder = tmp_path / "policies"
+    copytree(FOLDER, folder)
+    path = folder / name
+    path.write_bytes(path.read_bytes().replace(good.encode(), bad.encode(), 1))
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        policies.written(folder)
+
+
+def test_a_text_that_no_version_names_is_a_fault(tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    copytree(FOLDER, folder)
+    (folder / "terms" / "2.0.fr.md").write_text("# Conditions\n\nx\n")
+    with pytest.raises(ValueError, match=r"terms/2\.0\.fr\.md: not listed"):
+        policies.written(folder)
+
+
+def test_versions_come_in_the_order_of_their_days(tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    copytree(FOLDER, folder)
+    for language in ("fr", "en"):
+        (folder / "terms" / f"2.0.{language}.md").write_text("# T\n\nx\n")
+    index = folder / "versions.toml"
+    index.write_text(index.read_text() + '[[terms]]\nversion = "2.0"\neffective_on = 2026-01-01\n')
+    with pytest.raises(ValueError, match=r"terms 2\.0 must take effect after terms 1\.0"):
+        policies.written(folder)

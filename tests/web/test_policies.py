@@ -1,0 +1,173 @@
+"""P4.4: the policies as pages, which every other page leads to."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auth.invitations import send
+from models.account import Role
+from models.act import Act
+from models.clock import local_date
+from models.locale import Locale
+from models.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind
+from models.user import User
+from seed.policies import PolicyContent, install, written
+from tests.auth.company import Post
+from tests.web.web_house import ENGLISH, FRENCH, Site, camille
+from tests.web.web_house import site as opened
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+PRIVACY, TERMS = "/policies/privacy", "/policies/terms"
+HOSTILE = '<script>alert(1)</script> [x](javascript:alert(1)) "><img src=x onerror=alert(1)>'
+
+
+@pytest.fixture
+async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[Site]:
+    await install(clock.now(), written())
+    async with opened(clock, tmp_path / "files") as site:
+        yield site
+
+
+def later(clock: "MovableClock", text: str = "Nouveau") -> PolicyContent:
+    """A version of the terms for in a month."""
+    day = local_date(clock.now()) + timedelta(days=30)
+    return PolicyContent(PolicyKind.TERMS, "2.0", day, f"# {text}\n\n{text}\n", f"# {text}\n\n{text}\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "title", "said"),
+    [
+        (PRIVACY, FRENCH, "Politique de confidentialité", "Version 1.0, en vigueur depuis le 1er janvier 2026."),
+        (PRIVACY, ENGLISH, "Privacy policy", "Version 1.0, in force since 1 January 2026."),
+        (PRIVACY, {}, "Politique de confidentialité", "en vigueur"),
+        (f"{PRIVACY}?locale=en", FRENCH, "Privacy policy", "in force"),
+        (f"{PRIVACY}?locale=FR&version=1.0", ENGLISH, "Politique de confidentialité", "en vigueur"),
+        (f"{PRIVACY}?locale=de", ENGLISH, "Privacy policy", "in force"),
+        (TERMS, FRENCH, "Conditions générales", "en vigueur"),
+        (TERMS, ENGLISH, "Terms and conditions", "in force"),
+    ],
+)
+async def test_p4_4_the_policies_are_read_in_french_and_english(
+    site: Site, path: str, headers: dict[str, str], title: str, said: str
+) -> None:
+    response = await site.client.get(path, headers=headers)
+    assert response.status_code == 200
+    locale = "fr" if title[0] in "C" or "confidentialité" in title else "en"
+    assert f'<html lang="{locale}">' in response.text
+    assert response.headers["content-language"] == locale
+    assert re.findall(r"<h1>(.*)</h1>", response.text) == [title]
+    assert f"<title>{title} – CAMCHA</title>" in response.text
+    assert said in response.text
+    kind = PolicyKind.PRIVACY if path.startswith(PRIVACY) else PolicyKind.TERMS
+    assert f"SHA-256 {(await Policy.get(kind=kind)).sha256}" in response.text
+    assert (await site.client.head(path, headers=headers)).status_code == 200
+
+
+async def test_the_page_loads_nothing_and_runs_nothing(site: Site) -> None:
+    response = await site.client.get(PRIVACY)
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script" not in policy
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "x-robots-tag" not in response.headers
+    assert not re.search(r"src\s*=|style=|<script|\son\w+=", response.text)
+
+
+async def test_an_unchanged_page_is_not_sent_again(site: Site, clock: "MovableClock") -> None:
+    first = await site.client.get(TERMS, headers=FRENCH)
+    tag = first.headers["etag"]
+    assert tag == f'"{sha256(first.content).hexdigest()}"'
+    for known in (tag, f'"x", W/{tag}'):
+        again = await site.client.get(TERMS, headers={**FRENCH, "If-None-Match": known})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert (await site.client.get(TERMS, headers={**ENGLISH, "If-None-Match": tag})).status_code == 200
+    await install(clock.now(), [later(clock)])
+    clock.advance(timedelta(days=30))
+    assert (await site.client.get(TERMS, headers={**FRENCH, "If-None-Match": tag})).status_code == 200
+
+
+async def test_p4_4_versions_follow_each_other_and_stay_readable(site: Site, clock: "MovableClock") -> None:
+    await install(clock.now(), [later(clock)])
+    announced = await site.client.get(f"{TERMS}?version=2.0", headers=FRENCH)
+    assert "Version 2.0, qui entrera en vigueur le 23 décembre 2026." in announced.text
+    assert "Version 1.0, en vigueur" in (await site.client.get(TERMS, headers=FRENCH)).text
+    clock.advance(timedelta(days=30))
+    current = await site.client.get(TERMS, headers=ENGLISH)
+    assert "Version 2.0, in force since 23 December 2026." in current.text
+    link = re.search(r'<li><a href="([^"]+)">Version 1\.0, of 1 January 2026</a></li>', current.text)
+    assert link
+    replaced = await site.client.get(link[1].replace("&amp;", "&"), headers=FRENCH)
+    assert "It has been replaced since." in replaced.text
+
+
+NOWHERE = ["/policies/cookies", "/policies/PRIVACY", *(f"{TERMS}?version={text}" for text in ("9", "%00", "1" * 99))]
+
+
+@pytest.mark.parametrize("path", NOWHERE)
+async def test_what_is_not_there_is_a_friendly_404(site: Site, path: str) -> None:
+    response = await site.client.get(path, headers=FRENCH)
+    assert response.status_code == 404
+    assert f'<footer><a href="{PRIVACY}">Politique de confidentialité</a></footer>' in response.text
+
+
+async def test_before_there_is_any_policy_its_page_is_a_404(db: str, clock: "MovableClock", tmp_path: Path) -> None:
+    async with opened(clock, tmp_path / "files") as site:
+        assert (await site.client.get(PRIVACY)).status_code == 404
+
+
+async def test_p4_4_hostile_text_stays_words(site: Site, clock: "MovableClock") -> None:
+    await install(clock.now(), [later(clock, HOSTILE)])
+    for locale in ("fr", "en"):
+        page = (await site.client.get(f"{TERMS}?version=2.0&locale={locale}")).text
+        assert page.count("<script") == page.count("<img") == 0
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+        assert 'href="javascript' not in page
+
+
+async def invited(site: Site) -> str:
+    """The address in a letter to Noé, who is new."""
+    viewer, post = await camille(site.act()), Post()
+    assert viewer.account
+    act = Act(viewer.user, site.act().at, site.parts.hub)
+    given = {"email": "noe@fournil.example", "role": Role.BILLING, "locale": Locale.FR, "key": "k"}
+    await send(act, site.parts.guard, post, viewer.account.pk, **given)  # type: ignore[arg-type] # each of its own kind
+    return f"/invitation?token={post.tokens['noe@fournil.example']}"
+
+
+async def test_p4_4_who_takes_an_invitation_by_its_page_accepts_what_it_names(site: Site, clock: "MovableClock") -> None:
+    link = await invited(site)
+    page = (await site.client.get(link, headers=ENGLISH)).text
+    links = re.findall(r'<a href="([^"]+)" target="_blank" rel="noopener">', page)
+    assert links == [f"{PRIVACY}?version=1.0", f"{TERMS}?version=1.0"]
+    texts = re.search(r'<input name="texts" type="hidden" value="([\d ]+)">', page)
+    assert texts
+    form = {"name": "Noé", "password": "corneille sabot pluvier 42", "texts": texts[1]}
+    assert (await site.client.post(link, data=form, headers=ENGLISH)).status_code == 200
+    noe = await User.get(email="noe@fournil.example")
+    accepted = await PolicyAcceptance.all().order_by("policy_id")
+    assert [(each.user_id, each.locale, each.channel) for each in accepted] == [
+        (noe.pk, Locale.EN, AcceptanceChannel.INVITATION)
+    ] * 2
+    current = await Policy.in_force(date(2026, 11, 23))
+    assert {each.policy_id for each in accepted} == {policy.pk for policy in current.values()}
+
+
+async def test_p4_4_what_was_replaced_while_the_page_was_open_is_shown_again(site: Site, clock: "MovableClock") -> None:
+    link = await invited(site)
+    texts = re.search(r'name="texts" type="hidden" value="([\d ]+)"', (await site.client.get(link)).text)
+    assert texts
+    await install(clock.now(), [PolicyContent(PolicyKind.TERMS, "2.0", local_date(clock.now()), "# T\n\nx\n", "# T\n\nx\n")])
+    form = {"name": "Noé", "password": "corneille sabot pluvier 42", "texts": texts[1]}
+    for given in (form, form | {"texts": "9" * 4000}, form | {"texts": "x"}):
+        again = await site.client.post(link, data=given, headers=FRENCH)
+        assert again.status_code == 422
+        assert "n&#39;est pas la version en vigueur" in again.text
+        assert f"{TERMS}?version=2.0" in again.text
+    assert not await User.filter(email="noe@fournil.example").exists()

@@ -1,0 +1,116 @@
+"""The policies as pages, for everybody: `/policies/privacy` and `/policies/terms`.
+
+`?version=` shows another version than the one in force, `?locale=` another language than the browser's.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from mail.letters import day
+from models.clock import local_date
+from models.locale import Locale
+from models.policy import Policy, PolicyKind
+from resolvers.context import Parts
+from web.markdown import html
+from web.page import HEADERS, language, not_found, policy_path, rendered
+
+_KINDS = {kind.lower(): kind for kind in PolicyKind}
+# Like the other pages, but anybody may keep and find it.
+_HEADERS = {name: value for name, value in HEADERS.items() if name != "X-Robots-Tag"} | {"Cache-Control": "public, no-cache"}
+
+
+def routes(parts: Parts) -> list[Route]:
+    """The pages."""
+    return [Route("/policies/{kind}", _Shelf(parts).show)]
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """Where the versions lie."""
+
+    parts: Parts
+
+    async def show(self, request: Request) -> Response:
+        """The version asked for, or the one in force; 304 for who has it as it is, 404 for one that is not there."""
+        kind = _KINDS.get(request.path_params["kind"])
+        if kind is None:
+            return not_found(request)
+        today = local_date(self.parts.clock.now())
+        begun = (
+            await Policy.begun(today)
+            .filter(kind=kind)
+            .order_by("-effective_on", "-id")
+            .only("id", "kind", "version", "effective_on")
+        )
+        asked = request.query_params.get("version")
+        policy = await _found(kind, asked) if asked else (await Policy.get(pk=begun[0].pk) if begun else None)
+        return _page(request, policy, begun, today) if policy else not_found(request)
+
+
+async def _found(kind: PolicyKind, version: str) -> Policy | None:
+    short = len(version) <= 20 and version.isprintable()  # the column refuses a longer one, PostgreSQL a NUL
+    return await Policy.get_or_none(kind=kind, version=version) if short else None
+
+
+def _page(request: Request, policy: Policy, begun: list[Policy], today: date) -> Response:
+    locale = _locale(request)
+    other = Locale.EN if locale is Locale.FR else Locale.FR
+    facts: dict[str, Any] = {
+        "text": html(policy.text(locale)),
+        "said": _standing(policy, begun, today, locale),
+        "sha256": policy.sha256,
+        "other": {"address": _address(request, policy, other), "label": _LABELS[other], "locale": other.value},
+        "earlier": _EARLIER[locale],
+        "versions": [
+            {"address": _address(request, each, locale), "label": _label(each, locale)}
+            for each in begun
+            if each.pk != policy.pk
+        ],
+    }
+    text = rendered(request, "policy.html", locale, title=policy.title(locale), **facts)
+    headers = _HEADERS | {"Content-Language": locale.value, "ETag": f'"{sha256(text.encode()).hexdigest()}"'}
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    return Response(None, 304, headers) if headers["ETag"] in known else HTMLResponse(text, headers=headers)
+
+
+def _locale(request: Request) -> Locale:
+    asked = request.query_params.get("locale", "").lower()
+    return Locale(asked) if asked in set(Locale) else language(request)
+
+
+def _address(request: Request, policy: Policy, locale: Locale) -> str:
+    return policy_path(request, policy.kind, policy.version, locale.value)
+
+
+def _label(policy: Policy, locale: Locale) -> str:
+    return _VERSION[locale].format(version=policy.version, day=day(policy.effective_on, locale))
+
+
+def _standing(policy: Policy, begun: list[Policy], today: date, locale: Locale) -> str:
+    if policy.effective_on > today:
+        return _LATER[locale].format(version=policy.version, day=day(policy.effective_on, locale))
+    words = _IN_FORCE if policy.pk == begun[0].pk else _REPLACED
+    return words[locale].format(version=policy.version, day=day(policy.effective_on, locale))
+
+
+_LABELS = {Locale.FR: "Lire en français", Locale.EN: "Read in English"}
+_EARLIER = {Locale.FR: "Autres versions", Locale.EN: "Other versions"}
+_VERSION = {Locale.FR: "Version {version}, du {day}", Locale.EN: "Version {version}, of {day}"}
+_IN_FORCE = {
+    Locale.FR: "Version {version}, en vigueur depuis le {day}.",
+    Locale.EN: "Version {version}, in force since {day}.",
+}
+_REPLACED = {
+    Locale.FR: "Version {version}, entrée en vigueur le {day}. Elle a été remplacée depuis.",
+    Locale.EN: "Version {version}, in force from {day}. It has been replaced since.",
+}
+_LATER = {
+    Locale.FR: "Version {version}, qui entrera en vigueur le {day}.",
+    Locale.EN: "Version {version}, which will be in force from {day}.",
+}
