@@ -2,8 +2,12 @@
 
 An object is there once its upload is completed, so nobody sees half of one. Whatever the store answers but "no such key" is
 StoreAway: the caller tells that it can be tried again. Nothing is asked at the start, which must not hang on a network.
+
+The library's own timeout counts from a request's start to its last byte. Whoever downloads slowly would be cut off by it, so
+reading has a client of its own, whose patience is with the store alone.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
 from datetime import timedelta
@@ -18,28 +22,30 @@ from obstore.store import S3Store
 from models.store import KEY, FolderStore, Store, StoreAway, Stored
 
 if TYPE_CHECKING:
-    from obstore import GetResult
+    from obstore import BytesStream, GetResult
     from obstore.store import S3Config
 
 _CHUNK = 64 * 1024
 _PART = 5 * 1024 * 1024  # S3's smallest part of an upload
 _KNOWN = {"endpoint", "region"}
+_SECONDS = 30.0  # that the store may take for an answer, for a part, or for the next bytes
 
 
 class ObjectStore:
-    """Implements Store in a bucket: `s3://bucket/prefix?endpoint=https://host&region=name`. Raises ValueError otherwise."""
+    """Implements Store in a bucket: `s3://bucket/prefix?endpoint=https://host&region=name`. Raises ValueError otherwise.
 
-    def __init__(self, url: str, key_id: str, secret: str) -> None:
+    `seconds` is its patience with the store.
+    """
+
+    def __init__(self, url: str, key_id: str, secret: str, seconds: float = _SECONDS) -> None:
         parts, asked = urlsplit(url), dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
         if parts.scheme != "s3" or not parts.netloc or asked.keys() - _KNOWN or not (key_id and secret):
             raise ValueError("s3://bucket/prefix?endpoint=https://host&region=name, with CAMCHA_S3_KEY_ID and CAMCHA_S3_SECRET")
-        endpoint = asked.get("endpoint")
+        self._seconds = seconds
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
-        self._store = S3Store(
-            parts.netloc, config=_config(asked, key_id, secret),
-            client_options={"timeout": "30s", "connect_timeout": "3s", "allow_http": (endpoint or "").startswith("http://")},
-            retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=6)},
-        )  # fmt: skip
+        config, plain = _config(asked, key_id, secret), asked.get("endpoint", "").startswith("http://")
+        self._store = _client(parts.netloc, config, plain, timedelta(seconds=seconds))
+        self._reading = _client(parts.netloc, config, plain, timedelta(days=1))
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Stored:
         """Upload in parts, and complete at the end: what `chunks` raises comes through, and the key stays as it was.
@@ -61,12 +67,13 @@ class ObjectStore:
         """The bytes, in chunks. Raises FileNotFoundError, StoreAway."""
         name = self._name(key)
         try:
-            found = await obstore.get_async(self._store, name)
+            async with asyncio.timeout(self._seconds):
+                found = await obstore.get_async(self._reading, name)
         except FileNotFoundError:
             raise FileNotFoundError(key) from None
-        except BaseError as fault:
+        except (BaseError, TimeoutError) as fault:
             raise StoreAway from fault
-        return _read(found)
+        return _read(found, self._seconds)
 
     async def delete(self, key: str) -> None:
         """Forget the bytes, if there are any. Raises StoreAway."""
@@ -82,6 +89,13 @@ class ObjectStore:
         if not KEY.fullmatch(key):
             raise ValueError("no key of a store")
         return f"{self._prefix}{key}"
+
+
+def _client(bucket: str, config: "S3Config", plain: bool, timeout: timedelta) -> S3Store:
+    return S3Store(
+        bucket, config=config, client_options={"timeout": timeout, "connect_timeout": "3s", "allow_http": plain},
+        retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=6)},
+    )  # fmt: skip
 
 
 def _config(asked: dict[str, str], key_id: str, secret: str) -> "S3Config":
@@ -119,11 +133,17 @@ class _Taken:
         return chunk
 
 
-async def _read(found: "GetResult") -> AsyncIterator[bytes]:
+async def _read(found: "GetResult", seconds: float) -> AsyncIterator[bytes]:
+    chunks = found.stream(min_chunk_size=_CHUNK)
+    while chunk := await _next(chunks, seconds):
+        yield chunk
+
+
+async def _next(chunks: "BytesStream", seconds: float) -> bytes:
     try:
-        async for chunk in found.stream(min_chunk_size=_CHUNK):
-            yield bytes(chunk)
-    except BaseError as fault:
+        async with asyncio.timeout(seconds):
+            return bytes(await anext(chunks, b""))
+    except (BaseError, TimeoutError) as fault:
         raise StoreAway from fault
 
 

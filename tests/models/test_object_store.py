@@ -52,8 +52,8 @@ class Peer:
     def store(self) -> ObjectStore:
         return self.store_as("secret")
 
-    def store_as(self, secret: str) -> ObjectStore:
-        return ObjectStore(f"s3://bucket/files?endpoint={self.address}&region=eu-west-3", "key", secret)
+    def store_as(self, secret: str, seconds: float = 30) -> ObjectStore:
+        return ObjectStore(f"s3://bucket/files?endpoint={self.address}&region=eu-west-3", "key", secret, seconds)
 
     @property
     def names(self) -> set[str]:
@@ -145,6 +145,38 @@ async def test_one_that_is_away_is_told_and_comes_back(tmp_path: Path) -> None:
     await store.put(key, bytewise(b"x"))
     assert b"".join([chunk async for chunk in await store.open(key)]) == b"x"
     peer.kill()
+
+
+async def test_who_downloads_slowly_gets_it_all(peer: Peer) -> None:
+    """However long it takes: only the store may not keep us waiting."""
+    key, large = random_key(), bytes(range(256)) * 40_000
+    await peer.store.put(key, bytewise(large, 100_000))
+    hurried, got = peer.store_as("secret", 0.5), b""
+    async for chunk in await hurried.open(key):
+        if not got:
+            await asyncio.sleep(1.5)
+        got += chunk
+    assert got == large
+
+
+@pytest.mark.parametrize("before", ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: x\r\nLast-Modified: "])
+async def test_one_that_answers_no_more_is_away(before: str) -> None:
+    """Before it has said anything, and in the middle of the bytes."""
+    said = f"{before}Wed, 25 Nov 2026 09:00:00 GMT\r\n\r\nabc".encode() if before else b""
+    gone = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
+        await gone.wait()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1") as server:
+        url = f"s3://bucket?endpoint=http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        store = ObjectStore(url, "key", "secret", 0.2)
+        with pytest.raises(StoreAway):
+            assert [chunk async for chunk in await store.open(random_key())] == []
+        gone.set()
 
 
 async def test_one_that_refuses_us_is_away(peer: Peer) -> None:
