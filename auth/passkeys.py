@@ -168,9 +168,12 @@ async def _waits(act: Act, challenge: bytes, user: User | None) -> None:
 
 async def _challenge(act: Act, told: RegistrationCredential | AuthenticationCredential, user: User | None) -> bytes:
     """The challenge that an answer says it answers, if it is one of ours that waits for it; no longer from now on."""
-    given = base64url_to_bytes(orjson.loads(told.response.client_data_json)["challenge"])
+    said = orjson.loads(told.response.client_data_json)
+    given = base64url_to_bytes(said["challenge"])
     waiting = WebauthnChallenge.filter(challenge_hash=_hashed(given), registers_id=user.pk if user else None)
     if not await waiting.filter(expires_at__gt=act.at).delete():
+        raise invalid()
+    if said.get("crossOrigin"):  # in a frame of another's page, which none of ours is meant for (WebAuthn, 7.1 and 7.2)
         raise invalid()
     return given
 

@@ -138,8 +138,8 @@ _WORDS = {
     ),
 }
 _LABELS = {
-    Locale.FR: ("Votre nom", "Mot de passe", "Code de votre application d’authentification"),
-    Locale.EN: ("Your name", "Password", "Code of your authenticator app"),
+    Locale.FR: ("Votre nom", "Mot de passe", "Code de votre application, ou code de secours"),
+    Locale.EN: ("Your name", "Password", "Code of your app, or a recovery code"),
 }
 _JOINED = {
     Locale.FR: Page("Bienvenue !", "Vous faites maintenant partie de l’entreprise. Fermez cette page et connectez-vous."),

@@ -18,7 +18,7 @@ class Device:
     """One with a single key. What it says of itself can be made wrong."""
 
     def __init__(self, origin: str = ORIGIN, verifies: bool = True, counter: int = 0) -> None:
-        self.origin, self.verifies, self.counter = origin, verifies, counter
+        self.origin, self.verifies, self.counter, self.framed = origin, verifies, counter, False
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.id, self.handle = os.urandom(32), b""
 
@@ -44,7 +44,7 @@ class Device:
         return self._credential(clientDataJSON=told, authenticatorData=data, signature=signature, userHandle=self.handle)
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
-        return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}).encode()
+        return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": self.framed}).encode()
 
     def _data(self, host: str, flags: int) -> bytes:
         flags |= PRESENT | (VERIFIED if self.verifies else 0)

@@ -247,6 +247,18 @@ async def test_options_are_alike_for_everybody_and_leave_out_what_the_device_has
     assert options["authenticatorSelection"]["residentKey"] == "required"
 
 
+async def test_in_a_frame_of_anothers_page_it_is_neither_made_nor_used(hand: Hand, owner: User) -> None:
+    device, tokens = Device(), await hand.fresh(owner)
+    device.framed = True
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.register(tokens, device)
+    device.framed = False
+    await hand.register(tokens, device)
+    device.framed = True
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.enter(await hand.answer(device))
+
+
 async def test_an_identifier_is_no_longer_than_the_standard_allows(hand: Hand, owner: User) -> None:
     device, tokens = Device(), await hand.fresh(owner)
     device.id = os.urandom(1024)
