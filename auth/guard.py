@@ -47,13 +47,13 @@ class Guard:
         return cls(passwords, Vault(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
 
     async def require_strong(self, password: str, *own_words: str, whom: object, field: str = "password") -> None:
-        """As Passwords.require_strong. What is asked of another server's range service is counted, by `whom`: a network where
-        anybody may ask, else the person. Raises Throttled.
+        """As Passwords.require_strong, counted by `whom`: a network where anybody may ask, else the person. Raises Throttled.
 
-        Counted apart, and last, so that a password refused as weak costs nobody one of their sign-ups.
+        Judging takes the threads that sign-ins need, and asks another server, so it is counted before. Counted apart, so that
+        a password refused as weak costs nobody one of their sign-ups.
         """
-        asked = throttle.key(throttle.LOOK_UP, whom)
-        await self.passwords.require_strong(password, *own_words, field=field, may_ask=lambda: self.throttle.attempt(asked))
+        await self.throttle.attempt(throttle.key(throttle.NEW_PASSWORD, whom))
+        await self.passwords.require_strong(password, *own_words, field=field)
 
     @asynccontextmanager
     async def even_failures(self) -> AsyncIterator[None]:

@@ -6,13 +6,15 @@ import secrets
 import sys
 import threading
 import unicodedata
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
+from zxcvbn.matching import L33T_TABLE
 
 from auth.breaches import Breaches
 from models.errors import ErrorCode, Refusal, Throttled
@@ -22,6 +24,7 @@ T = TypeVar("T")
 SHORTEST, LONGEST = 12, 128  # characters, NIST 800-63B and OWASP ASVS 5
 SCORE = 3  # of zxcvbn's 4: safely unguessable, for some 10^8 to 10^10 guesses
 JUDGED = 72  # zxcvbn's time grows with the cube of the length; what is strong by its beginning is strong
+READINGS = 16  # that a password may have before it is simplified
 OTHERS = 8  # characters that are left once the person's own words are taken out: zxcvbn alone lets two such words pass
 READ = 1024  # no stored password is this long, whatever form its letters came in
 
@@ -60,14 +63,13 @@ class Passwords:
         """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(stored)
 
-    async def require_strong(
-        self, password: str, *own_words: str, field: str = "password", may_ask: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
+    async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
         """Raise PASSWORD_WEAK, whose fact `reason` is SHORT, LONG, GUESSABLE or BREACHED, for what is short, long, easily
         guessed or leaked.
 
-        Asks another server: keep it outside of transactions. `may_ask` is called before, and raises where it must not be asked.
-        `own_words` are the person's own (name, address, company): a password made of them is guessed first.
+        Works for up to a quarter of a second and asks another server: keep it outside of transactions, and let nobody have it
+        done without end (Guard.require_strong). `own_words` are the person's own (name, address, company): a password made of
+        them is guessed first.
         """
         length = len(unicodedata.normalize("NFKC", password[:READ]))
         if length < SHORTEST:
@@ -76,11 +78,8 @@ class Passwords:
             raise _weak(field, "LONG")
         if await self._run(lambda: _guessable(password, own_words)):
             raise _weak(field, "GUESSABLE")
-        if self._breaches:
-            if may_ask:
-                await may_ask()
-            if await self._breaches.holds(_normal(password)):
-                raise _weak(field, "BREACHED")
+        if self._breaches and await self._breaches.holds(_normal(password)):
+            raise _weak(field, "BREACHED")
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._inside >= self._room:
@@ -109,7 +108,18 @@ def _normal(password: str) -> bytes:
 
 def _guessable(password: str, own_words: tuple[str, ...]) -> bool:
     text, words = unicodedata.normalize("NFKC", password), ["camcha", *_parts(" ".join(own_words))]
-    return len(_without(words, text)) < OTHERS or zxcvbn(text[:JUDGED], user_inputs=words)["score"] < SCORE
+    return len(_without(words, text)) < OTHERS or zxcvbn(judged(text), user_inputs=words)["score"] < SCORE
+
+
+def judged(text: str) -> str:
+    """What zxcvbn is given of a password. It tries each way to read digits and signs as letters (4 and @ as a), and of those
+    there can be thousands, which takes seconds: then each letter keeps one sign."""
+    text = text[:JUDGED]
+    signs = [[sign for sign in signs if sign in text] for signs in L33T_TABLE.values()]
+    if prod(len(each) or 1 for each in signs) > READINGS:
+        for other in (sign for each in signs for sign in each[1:]):
+            text = text.replace(other, "~")
+    return text
 
 
 def _parts(text: str) -> list[str]:

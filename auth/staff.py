@@ -74,7 +74,8 @@ async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
 
 
 async def change_role(act: Act, session: Session, user_id: int | None, role: Staff) -> User:
-    """Give a member of staff another role; their sockets close and come back with it.
+    """Give a member of staff another role; their sessions end, and they sign in with it. So do the actor's own who changes
+    theirs: a socket goes on with the role it was opened with.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR; Unauthenticated.
     """
@@ -83,7 +84,7 @@ async def change_role(act: Act, session: Session, user_id: int | None, role: Sta
         user = await _member(tx, session, user_id, stays_operator=role is Staff.OPERATOR)
         if user.staff is not role:
             await User.filter(pk=user.pk).using_db(tx.db).update(staff=role)
-            ended = await sessions.end_all(tx, user, but=session.pk if session.user_id == user.pk else None)
+            ended = await sessions.end_all(tx, user)
             tx.touched[sessions.person(user.pk)] = None
             tx.audit(AuditAction.STAFF_CHANGE_ROLE, user, before=user.staff.value, role=role.value, sessions_ended=ended)
         return await User.get(pk=user.pk, using_db=tx.db)

@@ -13,7 +13,7 @@ from auth.accounts import SignUp, sign_up
 from auth.breaches import Breaches
 from auth.guard import Guard
 from auth.passwords import Passwords
-from auth.throttle import LOOK_UP
+from auth.throttle import NEW_PASSWORD
 from models.act import Act, Transaction
 from models.errors import Refusal, Throttled
 from models.locale import Locale
@@ -125,7 +125,8 @@ async def test_a_service_that_is_down_keeps_nobody_out() -> None:
 
 @pytest.mark.usefixtures("db")
 async def test_a_flood_of_sign_ups_does_not_reach_the_service(guard: Guard, now: Callable[[], Act]) -> None:
-    """Some look-ups are free for each network, then they wait; and who tries leaked passwords loses none of their sign-ups."""
+    """Some tries are free for each network, then they wait; and who tries weak or leaked passwords loses none of their
+    sign-ups."""
 
     async def unwritten(tx: Transaction, made: SignUp) -> None:
         """Stands where a letter would be written."""
@@ -141,8 +142,8 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(guard: Guard, now:
         return "in"
 
     async with service(lambda: answer(line(7))) as (url, asked), passwords(url) as made:
-        outcomes = [await outcome("192.0.2.7") for _ in range(LOOK_UP.free + 20)]
-        assert outcomes == ["PASSWORD_WEAK"] * (LOOK_UP.free + 1) + ["RATE_LIMITED"] * 19
-        assert len(asked) == LOOK_UP.free + 1
-        assert await outcome("192.0.2.7", "short") == "PASSWORD_WEAK"
+        outcomes = [await outcome("192.0.2.7") for _ in range(NEW_PASSWORD.free + 20)]
+        assert outcomes == ["PASSWORD_WEAK"] * (NEW_PASSWORD.free + 1) + ["RATE_LIMITED"] * 19
+        assert len(asked) == NEW_PASSWORD.free + 1
+        assert await outcome("198.51.100.7", "short") == "PASSWORD_WEAK"
         assert await outcome("198.51.100.7", "another sabot pluvier 43") == "in"

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
+from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subtable
 
-from auth.passwords import Passwords
+from auth.passwords import READINGS, Passwords, judged
 from models.errors import Refusal, Throttled
 
 
@@ -57,6 +58,14 @@ async def test_judging_the_worst_password_takes_a_bounded_time(passwords: Passwo
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
             async with asyncio.timeout(60):  # unbounded, it takes hours
                 await passwords.require_strong(worst, "camille@fournil.example " * 1000)
+
+
+@pytest.mark.parametrize("signs", ["4@8({[<369&#!1/|0$5+7%2", "1!|7+1|l17", "({[<69@4$5!1|"])
+def test_a_password_is_not_read_in_thousands_of_ways(signs: str) -> None:
+    """Each takes milliseconds, in which nobody signs in."""
+    readings = enumerate_l33t_subs(relevant_l33t_subtable(judged(signs * 3 + "abc"), L33T_TABLE))
+    assert len(readings) <= 2 * READINGS
+    assert judged("p4ssw0rd$ and m@ny more!") == "p4ssw0rd$ and m@ny more!"
 
 
 async def test_hashes_are_argon2id_of_at_least_owasps_parameters(passwords: Passwords) -> None:

@@ -158,6 +158,12 @@ async def test_another_role_ends_what_was_signed_in_with_the_old_one(office: Off
     assert await AuditEntry.filter(action=AuditAction.STAFF_CHANGE_ROLE.value).count() == told == 1
 
 
+async def test_an_operator_who_gives_up_the_role_keeps_it_in_no_socket(office: Office, now: "Now") -> None:
+    await office.at_work(await office.hire(role=Staff.OPERATOR))
+    await office.change_role(office.operator, Staff.AGENT)
+    assert await still_valid([office.session.pk], now().at) == set()
+
+
 async def test_one_operator_always_stays(office: Office, now: "Now") -> None:
     """Also of two who dismiss each other at once."""
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
