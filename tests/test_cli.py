@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -25,6 +26,7 @@ from models.sql import rows
 from models.user import Staff
 from realtime.hub import Hub
 from seed.people import AGENT, people
+from seed.policies import install, written
 
 ROOT = Path(__file__).parents[1]
 KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
@@ -199,6 +201,15 @@ async def test_the_catalogue_can_be_seeded_twice_and_invoices_are_checked(db: st
     await Counter.create(series="FA", last_position=1)
     done = command(tmp_path, "check-invoices", **ours)
     assert (done.returncode, done.stdout) == (1, "FA: the last invoice has position 0, but the counter stands at 1\n")
+
+
+async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(db: str, tmp_path: Path, act: Act) -> None:
+    first, *others = written()
+    await install(act.at, [replace(first, fr=f"{first.fr}Et encore.\n"), *others])
+    done = command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY)
+    told = f"error: seed/: {first.name} is installed and must not change: write a new version instead\n"
+    assert (done.returncode, done.stderr) == (1, told)
+    assert not await Offer.exists()
 
 
 async def test_the_audit_log_is_proved_and_its_end_can_be_noted(db: str, tmp_path: Path, act: Act) -> None:

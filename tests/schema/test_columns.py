@@ -9,6 +9,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_
 from strawberry.types.field import StrawberryField
 
 from engine import Engine, Limits, Params
+from models.policy import Policy
 from models.viewer import Viewer
 from resolvers.context import Context, Parts
 from resolvers.ids import decode, encode
@@ -77,6 +78,7 @@ async def test_every_field_answers_from_its_own_columns(
         encode("Account", house.marie.account.pk),
         encode("Price", price.pk),
         encode("Offer", price.offer_id),
+        encode("Policy", (await Policy.get()).pk),
     ]
     for viewer in (house.paul.owner, house.alice):
         for query in documents(ids):

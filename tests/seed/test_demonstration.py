@@ -17,13 +17,16 @@ from models.event import Event
 from models.invoice import Invoice
 from models.letter import Letter
 from models.numbering import numbering_faults
+from models.offer import Offer
 from models.payment import Payment, PaymentStatus
+from models.policy import Policy
 from models.purchase import Purchase, PurchaseStatus
 from models.ticket import Channel, Message, Ticket, TicketStatus
 from models.user import Staff, User
 from models.viewer import Viewer
 from seed import demonstration
 from seed.people import CUSTOMER, NEIGHBOUR, people
+from seed.policies import written
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -121,3 +124,5 @@ async def test_a_database_with_users_stays_as_it_is(
     await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=clock.now())
     assert not await demonstration.load(clock.now(), bus, guard, till)
     assert await User.all().count() == 1
+    assert not await Offer.exists()
+    assert await Policy.all().count() == len(written())  # P4.4: but for policies that came since

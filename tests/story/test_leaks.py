@@ -26,6 +26,7 @@ from models.act import Act
 from models.clock import SystemClock
 from models.database import connect, disconnect
 from models.offer import Offer, Price
+from models.policy import Policy, PolicyKind
 from models.sql import rows
 from models.user import Staff, User
 from realtime.hub import Hub
@@ -223,6 +224,7 @@ async def shopping(talk: Talk, client: Client, session: dict[str, Any]) -> None:
         "country": "FR", "postalCode": "75001", "street": f"{MARK} street", "city": f"{MARK} city", "orderNumber": CARD,
         "paymentMethod": "pm_sandbox_success", "contentType": "text/plain", "status": "OPEN", "slug": offer.slug,
         "subject": TEXT, "body": TEXT, "search": MARK, "first": 3, "fileIds": [], "paymentId": payment,
+        "policyId": encode("Policy", (await Policy.get(kind=PolicyKind.TERMS)).pk),
         "clientMessageId": f"{MARK} three", "idempotencyKey": f"{MARK} four",
     }  # fmt: skip
 

@@ -70,10 +70,21 @@ class _Loads(html.parser.HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.links: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if name in {"src", "href"} and value and value != "data:,"]
+        addresses = [value for name, value in attrs if name in {"src", "href"} and value and value != "data:,"]
+        if tag == "a":
+            self.links += addresses
+        else:
+            self.found += addresses
+
+
+async def test_p4_4_the_page_leads_to_the_privacy_policy(client: httpx.AsyncClient) -> None:
+    page = await client.get("/graphql", headers={"Accept": "text/html"})
+    assert _Loads(page.text).links == ["policies/privacy"]
+    assert _Loads((graphiql.HERE / "missing.html").read_text()).links == ["policies/privacy"]
 
 
 async def test_every_asset_is_there_typed_and_revalidated(client: httpx.AsyncClient) -> None:
