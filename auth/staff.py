@@ -21,6 +21,7 @@ from models.account import Membership
 from models.act import Act, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal, Unauthenticated
+from models.idempotency import earlier, made
 from models.locale import Locale
 from models.session import Session
 from models.text import line
@@ -33,18 +34,24 @@ WelcomeLetter = Callable[[Transaction, User, str], Awaitable[object]]
 
 
 async def hire(
-    act: Act, guard: Guard, session: Session, letter: WelcomeLetter, *, email: str, name: str, role: Staff, locale: Locale
-) -> User:
+    act: Act, guard: Guard, session: Session, letter: WelcomeLetter, *, email: str, name: str, role: Staff, locale: Locale,
+    key: str,
+) -> User:  # fmt: skip
     """A new member of staff, or one who comes back. The letter's token sets their password, within three days and once.
 
-    Raises STEP_UP_REQUIRED, EMAIL_INVALID, BLANK, TOO_LONG, EMAIL_TAKEN for an address that somebody else signs in with.
+    A repeat by the same operator with the same `key` writes no other letter. Raises STEP_UP_REQUIRED, EMAIL_INVALID, BLANK,
+    TOO_LONG, IDEMPOTENCY_MISMATCH, EMAIL_TAKEN for an address that somebody else signs in with; of a repeat NOT_ACTIVE when
+    they were dismissed since.
     """
     await require_fresh(act, session)
     email, name = deliverable(email), line(name, "name", NAME_LENGTH)
     nobodys = await guard.passwords.hash(secrets.token_urlsafe())
     try:
         async with act.transaction() as tx:
-            await sessions.holder(tx, session)
+            operator = await sessions.holder(tx, session)
+            owner = f"user:{operator.pk}"
+            if known := await earlier(tx, owner, "staffHire", key, [email, name, role.value, locale.value]):
+                return await _still_hired(tx, known)
             user = await _admitted(tx, email, nobodys)
             await (
                 User.filter(pk=user.pk)
@@ -57,8 +64,16 @@ async def hire(
             tx.touched[sessions.person(user.pk)] = None
             tx.audit(AuditAction.STAFF_HIRE, user, role=role.value, letter=True)
             await letter(tx, user, token)
+            await made(tx, owner, "staffHire", key, user.pk)
     except IntegrityError:  # somebody took the address between our look and our write
         raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email") from None
+    return user
+
+
+async def _still_hired(tx: Transaction, key: int) -> User:
+    user = await User.get(pk=key, using_db=tx.db)
+    if user.staff is None:
+        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
     return user
 
 
@@ -75,7 +90,7 @@ async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
 
 async def change_role(act: Act, session: Session, user_id: int | None, role: Staff) -> User:
     """Give a member of staff another role; their sessions end, and they sign in with it. So do the actor's own who changes
-    theirs: a socket goes on with the role it was opened with.
+    theirs: a socket goes on with the role it was opened with. Who answers customers no more leaves their open tickets free.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR; Unauthenticated.
     """
@@ -84,6 +99,8 @@ async def change_role(act: Act, session: Session, user_id: int | None, role: Sta
         user = await _member(tx, session, user_id, stays_operator=role is Staff.OPERATOR)
         if user.staff is not role:
             await User.filter(pk=user.pk).using_db(tx.db).update(staff=role)
+            if not role.answers:
+                await _let_go(tx, user)
             ended = await sessions.end_all(tx, user)
             tx.touched[sessions.person(user.pk)] = None
             tx.audit(AuditAction.STAFF_CHANGE_ROLE, user, before=user.staff.value, role=role.value, sessions_ended=ended)
@@ -99,13 +116,19 @@ async def dismiss(act: Act, guard: Guard, session: Session, user_id: int | None)
     nobodys = await guard.passwords.hash(secrets.token_urlsafe())
     async with act.transaction() as tx:
         user = await _member(tx, session, user_id, stays_operator=False)
-        for ticket in await Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db).order_by("id"):
-            await ticket.release(tx)
+        await _let_go(tx, user)
         await User.filter(pk=user.pk).using_db(tx.db).update(staff=None)
         await _barred(tx, user, nobodys)
         ended = await sessions.end_all(tx, user)
         tx.touched[sessions.person(user.pk)] = None
         tx.audit(AuditAction.STAFF_DISMISS, user, before=user.staff.value, sessions_ended=ended)
+
+
+async def _let_go(tx: Transaction, user: User) -> None:
+    """The open tickets of somebody whose row is locked are free again: no other can become theirs meanwhile."""
+    theirs = Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db)
+    for ticket in await theirs.order_by("id"):
+        await ticket.release(tx)
 
 
 async def _barred(tx: Transaction, user: User, password_hash: str) -> None:

@@ -4,7 +4,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0009_legal_names')]
+    dependencies = [('models', '0010_policies')]
 
     initial = False
 

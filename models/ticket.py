@@ -13,7 +13,7 @@ from models.act import Act, Transaction
 from models.audit import AuditAction
 from models.cards import masked
 from models.clock import PARIS
-from models.errors import ErrorCode, Refusal
+from models.errors import ErrorCode, Forbidden, Refusal
 from models.event import INBOX, EventKind
 from models.user import User
 from models.writing import insert, one
@@ -205,8 +205,15 @@ class Ticket(Model):
             await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value)
 
     async def claim(self, act: Act, agent: User) -> "Ticket":
-        """Take the ticket on. Of two agents at once one wins, the other gets ALREADY_CLAIMED; a repeat changes nothing."""
+        """Take the ticket on. Of two agents at once one wins, the other gets ALREADY_CLAIMED; a repeat changes nothing.
+
+        The agent's row is locked before the ticket's, as whoever dismisses them does it: either the dismissal finds the ticket
+        theirs and frees it, or the claim finds them dismissed. Raises ALREADY_CLAIMED, TRANSITION_ILLEGAL; Forbidden.
+        """
         async with act.transaction() as tx:
+            role = (await tx.locked(User, agent.pk)).staff
+            if role is None or not role.answers:
+                raise Forbidden
             ticket = await self.locked(tx)
             if ticket.assignee_id == agent.pk:
                 return ticket

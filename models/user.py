@@ -27,6 +27,11 @@ class Staff(StrEnum):
     ANALYST = "ANALYST"
     OPERATOR = "OPERATOR"
 
+    @property
+    def answers(self) -> bool:
+        """Whether they answer customers."""
+        return self in (Staff.AGENT, Staff.SUPERVISOR)
+
 
 class User(Model):
     """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted (seeds of authenticators).

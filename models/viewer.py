@@ -36,7 +36,7 @@ class Viewer:
     @property
     def agent(self) -> bool:
         """Answers customers: agents and supervisors."""
-        return self.staff in (Staff.AGENT, Staff.SUPERVISOR)
+        return self.staff is not None and self.staff.answers
 
     @property
     def customer(self) -> bool:

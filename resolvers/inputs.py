@@ -6,7 +6,6 @@ from auth.cookies import TokenDelivery
 from models.account import Role
 from models.locale import Locale
 from models.ticket import Category, Channel, TicketStatus
-from models.user import Staff
 
 _COMPANY = "The company to act for, of `Viewer.companies`; the one joined first unless told."
 _DELIVER = "Where the tokens go: in this answer, or in cookies, for pages in a browser."
@@ -156,32 +155,6 @@ class AuthenticatorRemoveInput:
 @strawberry.input(description="A sign-in to end.")
 class SessionEndInput:
     session_id: strawberry.ID = strawberry.field(description="One of `viewer { sessions { id } }`.")
-
-
-@strawberry.input(description="Somebody who is to work for the vendor.")
-class StaffHireInput:
-    email: str = strawberry.field(description="Where they read mail; nobody else may sign in with it.")
-    name: str = strawberry.field(description="How colleagues and customers will know them, at most 100 characters.")
-    role: Staff = strawberry.field(description="What they may do, once they have a second factor.")
-    locale: Locale | None = strawberry.field(
-        default=None, description="The language of the letter; the request's language unless told."
-    )
-
-
-@strawberry.input(description="One of the vendor's people and their new role.")
-class StaffChangeRoleInput:
-    user_id: strawberry.ID = strawberry.field(description="One of `staff { nodes { userId } }`.")
-    role: Staff = strawberry.field(description="What they may do from now on.")
-
-
-@strawberry.input(description="One of the vendor's people who leaves.")
-class StaffDismissInput:
-    user_id: strawberry.ID = strawberry.field(description="One of `staff { nodes { userId } }`.")
-
-
-@strawberry.input(description="Somebody whose sessions are to end.")
-class UserEndSessionsInput:
-    user_id: strawberry.ID = strawberry.field(description="A customer or one of the vendor's people.")
 
 
 @strawberry.input(description="Who has to wait for what others tried.")

@@ -14,10 +14,16 @@ from models.search import customers as search_customers
 from models.user import User
 from resolvers.context import Context, Info
 from resolvers.ids import encode, key_of
-from resolvers.inputs import StaffChangeRoleInput, StaffDismissInput, StaffHireInput, UserEndSessionsInput
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
-from resolvers.people_inputs import UserResetSecondFactorInput
+from resolvers.people_inputs import (
+    StaffChangeRoleInput,
+    StaffDismissInput,
+    StaffHireInput,
+    UserEndSessionsInput,
+    UserResetSecondFactorInput,
+)
 from resolvers.rows import ByParent
+from resolvers.text import client_key
 
 FIRST_HIRED = Order("id")
 LAST_CAME = Order("id", descending=True)
@@ -58,7 +64,7 @@ async def hire(info: Info, input: StaffHireInput) -> User:
 
     return await staff.hire(
         context.act(), context.parts.guard, context.session, letter, email=input.email, name=input.name, role=input.role,
-        locale=input.locale or context.viewer.locale,
+        locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from auth import enrolment, invitations, new_password, staff
 from auth.accounts import authenticate
 from auth.caller import still_valid, viewer_of
 from auth.guard import Guard
-from auth.sessions import Tokens, hashed, sign_in
+from auth.sessions import Tokens, hashed, random_token, sign_in
 from models.account import Account, Membership, Role
 from models.act import Act, Transaction
 from models.audit import AuditAction, AuditEntry
@@ -43,13 +43,14 @@ class Office:
     def session(self) -> Session:
         return self.tokens.session
 
-    async def hire(self, email: str = "lea@camcha.example", role: Staff = Staff.AGENT) -> User:
+    async def hire(self, email: str = "lea@camcha.example", role: Staff = Staff.AGENT, key: str | None = None) -> User:
         async def letter(tx: Transaction, user: User, token: str) -> None:
             self.letters.append((user, token))
 
         return await staff.hire(
-            self.now(), self.guard, self.session, letter, email=email, name="Léa", role=role, locale=Locale.EN
-        )
+            self.now(), self.guard, self.session, letter, email=email, name="Léa", role=role, locale=Locale.EN,
+            key=key or random_token("k"),
+        )  # fmt: skip
 
     async def dismiss(self, user: User) -> None:
         await staff.dismiss(self.now(), self.guard, self.session, user.pk)
@@ -113,6 +114,62 @@ async def test_of_two_hired_at_once_at_one_address_one_is(office: Office) -> Non
     assert await User.filter(email="lea@camcha.example").count() == 1
 
 
+async def test_a_repeat_hires_nobody_and_writes_no_letter(office: Office) -> None:
+    """Also of several at once. Other arguments under the same key are a mistake; who was dismissed doesn't come back by it."""
+    first = await office.hire(key="k")
+    again = await asyncio.gather(*(office.hire(key="k") for _ in range(3)))
+    assert {each.pk for each in again} == {first.pk}
+    assert len(office.letters) == 1
+    with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH"):
+        await office.hire(key="k", role=Staff.OPERATOR)
+    await office.dismiss(first)
+    with pytest.raises(Refusal, match="NOT_ACTIVE"):
+        await office.hire(key="k")
+
+
+async def test_no_ticket_stays_with_somebody_dismissed_while_they_took_it(office: Office, now: "Now", owner: User) -> None:
+    """The claim has begun, and waits for another's work on the ticket; the dismissal waits for the claim, and frees it."""
+    lea, ticket = await office.hire(), await opened(now(), owner)
+    held, free = asyncio.Event(), asyncio.Event()
+
+    async def others() -> None:
+        async with now().transaction() as tx:
+            await ticket.locked(tx)
+            held.set()
+            await free.wait()
+
+    working = asyncio.create_task(others())
+    await held.wait()
+    claiming = asyncio.create_task(ticket.claim(now(), lea))
+    await asyncio.sleep(0.1)
+    dismissing = asyncio.create_task(office.dismiss(lea))
+    await asyncio.wait({dismissing}, timeout=1)
+    free.set()
+    done = await asyncio.gather(working, claiming, dismissing, return_exceptions=True)
+    assert not [each for each in done if isinstance(each, Exception) and not isinstance(each, Forbidden)]
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
+
+
+async def test_who_is_dismissed_takes_no_ticket_by_a_claim_that_comes_after(office: Office, now: "Now", owner: User) -> None:
+    """What a server knows of a caller may be a second old: the row decides."""
+    lea, ticket = await office.hire(), await opened(now(), owner)
+    await office.dismiss(lea)
+    with pytest.raises(Forbidden):
+        await ticket.claim(now(), lea)
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
+
+
+async def test_who_answers_customers_no_more_leaves_their_tickets(office: Office, now: "Now", owner: User) -> None:
+    lea = await office.hire()
+    ticket = await claimed(now(), owner, lea)
+    await office.change_role(lea, Staff.SUPERVISOR)
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id == lea.pk
+    await office.change_role(lea, Staff.ANALYST)
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
+    with pytest.raises(Forbidden):
+        await ticket.claim(now(), lea)
+
+
 async def test_who_is_dismissed_is_out_at_once(office: Office, now: "Now", owner: User) -> None:
     """Sessions, password and authenticators; their open tickets are free, closed ones stay as they were."""
     lea = await office.hire()
@@ -131,10 +188,13 @@ async def test_who_is_dismissed_is_out_at_once(office: Office, now: "Now", owner
 
 
 async def claimed(act: Act, owner: User, agent: User) -> Ticket:
+    return await (await opened(act, owner)).claim(act, agent)
+
+
+async def opened(act: Act, owner: User) -> Ticket:
     account = await Account.get(memberships__user_id=owner.pk)
     async with act.transaction() as tx:
-        ticket = await Ticket.open(tx, account, owner, subject="x", channel=Channel.WEB, category=Category.USAGE)
-    return await ticket.claim(act, agent)
+        return await Ticket.open(tx, account, owner, subject="x", channel=Channel.WEB, category=Category.USAGE)
 
 
 async def test_who_was_dismissed_may_come_back_as_somebody_new(office: Office, now: "Now") -> None:

@@ -313,7 +313,9 @@ async def legal_name_change_decide(stage: Stage) -> None:
 
 async def staff_hire(stage: Stage) -> Viewer:
     viewer = await _operating(stage)
-    await stage.do(viewer, "staffHire", email="hired@mark.example", name="MARKED", role="AGENT")
+    for _ in range(2):
+        given = {"email": "hired@mark.example", "name": "MARKED", "role": "AGENT", "idempotencyKey": "MARKED KEY"}
+        await stage.do(viewer, "staffHire", **given)
     return viewer
 
 
