@@ -82,6 +82,8 @@ def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Lo
 
 def deliverable(email: str) -> str:
     """An address as it is stored, if mail could reach it. Raises EMAIL_INVALID."""
+    if len(email) > 2 * EMAIL_LENGTH:  # judging a million characters would hold everybody up
+        raise Refusal(ErrorCode.EMAIL_INVALID, "input", "email")
     try:
         return address(validate_email(email.strip(), check_deliverability=False).normalized)
     except EmailNotValidError:

@@ -150,9 +150,15 @@ class People:
         return [each for each in self._places.values() if each.role is Role.OWNER] == [place]
 
 
+_SIREN_LENGTH = 100  # characters: nine digits, and whatever stands between them
+
+
 def siren(text: str) -> str:
     """The nine digits of a SIREN, its Luhn checksum verified (spaces allowed). Raises SIREN_INVALID."""
+    wrong = Refusal(ErrorCode.SIREN_INVALID, "input", "siren")
+    if len(text) > _SIREN_LENGTH:
+        raise wrong
     try:
         return str(stdnum.fr.siren.validate(text))
     except ValidationError:
-        raise Refusal(ErrorCode.SIREN_INVALID, "input", "siren") from None
+        raise wrong from None

@@ -7,6 +7,8 @@ from models.errors import ErrorCode, Refusal
 
 def line(text: str, field: str, length: int) -> str:
     """One line without control characters, which would forge headers of letters. Raises BLANK and TOO_LONG at `field`."""
+    if len(text) > 10 * length + 100:  # not even worth tidying: a million characters would hold everybody up
+        raise Refusal(ErrorCode.TOO_LONG, "input", field, length=length)
     found = "".join(c for c in " ".join(text.split()) if c.isprintable())
     if not found:
         raise Refusal(ErrorCode.BLANK, "input", field)

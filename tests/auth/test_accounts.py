@@ -237,3 +237,21 @@ class TestAuthenticate:
         assert "m=19456,t=2,p=1" in renewed
         await enter(guard, now, email=owner.email)
         assert (await User.get(pk=owner.pk)).password_hash == renewed
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"name": " " * 5_000 + "Camille"}, "TOO_LONG"),
+        ({"email": " " * 5_000 + "camille@fournil.example"}, "EMAIL_INVALID"),
+        ({"siren": " " * 5_000 + "404833048"}, "SIREN_INVALID"),
+    ],
+)
+async def test_what_is_far_too_long_is_not_even_tidied(guard: Guard, now: "Now", changed: dict[str, str], code: str) -> None:
+    """A million characters, forty times in one request, would hold everybody up for seconds."""
+
+    async def never(tx: Transaction, made: SignUp) -> None:
+        raise AssertionError
+
+    with pytest.raises(Refusal, match=code):
+        await sign_up(now(), guard, never, **(FORM | changed))
