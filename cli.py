@@ -109,7 +109,7 @@ async def _made_ready(settings: Settings) -> SystemClock:
     async with _connected(settings) as clock, _guard(settings, clock) as guard:
         till = Till(Sandbox(settings.base_url), seller(settings.seller), guard.signer, settings.base_url)
         with _faultless():
-            await demonstration.load(clock.now(), Hub(), guard, till)
+            await demonstration.load(clock.now(), Hub(), guard, till, settings.policies)
     return clock
 
 
@@ -194,7 +194,7 @@ def seed(asked: argparse.Namespace) -> int:
 async def _seeded(settings: Settings) -> None:
     async with _connected(settings) as clock:
         with _faultless():
-            await catalogue.load(clock.now())
+            await catalogue.load(clock.now(), settings.policies)
 
 
 @contextmanager
@@ -203,7 +203,7 @@ def _faultless() -> Iterator[None]:
     try:
         yield
     except ValueError as fault:
-        raise Failed(f"seed/: {fault}") from None
+        raise Failed(str(fault)) from None
 
 
 def staff(asked: argparse.Namespace) -> int:

@@ -47,6 +47,7 @@ class Settings:
     breached_passwords: str | None
     registry: str | None
     seller: Path
+    policies: Path
     documents: Path | None
     trusted_documents_only: bool
     demonstration: bool
@@ -70,6 +71,7 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
         breached_passwords=environ.get("CAMCHA_BREACHED_PASSWORDS") or None,
         registry=environ.get("CAMCHA_REGISTRY") or None,
         seller=Path(environ.get("CAMCHA_SELLER") or Path(__file__).parent / "billing" / "seller.toml"),
+        policies=Path(environ.get("CAMCHA_POLICIES") or Path(__file__).parent / "seed" / "policies"),
         documents=Path(environ["CAMCHA_DOCUMENTS"]) if environ.get("CAMCHA_DOCUMENTS") else None,
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
         demonstration=demonstration,
@@ -93,6 +95,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_registry(settings.registry),
         *(fault for origin in sorted(settings.allowed_origins) for fault in _origin(origin)),
         *([] if settings.seller.is_file() else [f"CAMCHA_SELLER: there is no file {settings.seller}"]),
+        *_policies(settings.policies / "versions.toml"),
         *_documents(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
     ]
 
@@ -100,7 +103,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 KNOWN = {
     "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL", "CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER",
     "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_S3_KEY_ID", "CAMCHA_S3_SECRET", "CAMCHA_SCANNER",
-    "CAMCHA_REDIS_URL", "CAMCHA_SELLER", "CAMCHA_DOCUMENTS", "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
+    "CAMCHA_REDIS_URL", "CAMCHA_SELLER", "CAMCHA_POLICIES", "CAMCHA_DOCUMENTS", "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
     "CAMCHA_BREACHED_PASSWORDS", "CAMCHA_REGISTRY",
 }  # fmt: skip
 
@@ -201,6 +204,10 @@ def _origin_of(url: str) -> str | None:
 def _as_browsers_write(url: str) -> str:
     """The address as it will be compared with the header Origin; what is none stays as it is, to be named as a fault."""
     return _origin_of(url) or url
+
+
+def _policies(index: Path) -> list[str]:
+    return [] if index.is_file() else [f"CAMCHA_POLICIES: there is no file {index}"]
 
 
 def _documents(settings: Settings, only: str) -> list[str]:

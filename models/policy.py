@@ -71,6 +71,12 @@ class Policy(Model):
         found = cls.begun(day).order_by("effective_on", "id").only("id", "kind", "version", "effective_on")
         return {policy.kind: policy for policy in await (found.using_db(db) if db else found)}
 
+    @classmethod
+    async def announced(cls, day: date) -> dict[PolicyKind, int]:
+        """The key of the version of each kind that takes effect next after this day; none of a kind that has none."""
+        found = await cls.filter(effective_on__gt=day).order_by("-effective_on").only("id", "kind")
+        return {policy.kind: policy.pk for policy in found}
+
     def text(self, locale: Locale) -> str:
         """The whole text in one language, in Markdown."""
         return self.text_fr if locale is Locale.FR else self.text_en

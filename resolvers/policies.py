@@ -98,22 +98,23 @@ def page_url(base_url: str, kind: PolicyKind, **query: str) -> str:
 
 @dataclass(frozen=True)
 class Standing:
-    """A policy in force, and whether somebody accepted it. `asked`: they are to accept it if they have not."""
+    """A policy in force, the version announced after it, and whether somebody accepted it. `asked`: they have yet to do so."""
 
     policy_id: int
-    kind: PolicyKind
+    next_id: int | None
     acceptance: PolicyAcceptance | None
     asked: bool
 
 
 async def standings(root: Viewer, info: Info) -> list[Standing]:
     """What is in force for the viewer, the privacy policy first. The vendor's own people are asked for nothing."""
-    current = await Policy.in_force(today(info.context))
+    day = today(info.context)
+    current, coming = await Policy.in_force(day), await Policy.announced(day)
     theirs = PolicyAcceptance.visible_to(root).filter(policy_id__in=[policy.pk for policy in current.values()])
     accepted = {row.policy_id: row for row in await theirs}
     asked = root.user is not None and root.user.staff is None
     return [
-        Standing(policy.pk, kind, accepted.get(policy.pk), asked and policy.pk not in accepted)
+        Standing(policy.pk, coming.get(kind), accepted.get(policy.pk), asked and policy.pk not in accepted)
         for kind in PolicyKind
         if (policy := current.get(kind))
     ]
@@ -127,6 +128,11 @@ async def acceptances(root: Viewer) -> list[PolicyAcceptance]:
 def policy_of(context: Context, parents: Sequence[Any]) -> ByKey:
     """The version that each standing or acceptance is about."""
     return ByKey(parents, "policy_id", Policy.visible_to(context.viewer))
+
+
+def next_of(context: Context, parents: Sequence[Standing]) -> ByKey:
+    """The version announced after each policy in force."""
+    return ByKey(parents, "next_id", Policy.visible_to(context.viewer))
 
 
 async def accept(info: Info, input: PolicyAcceptInput) -> PolicyAcceptance:

@@ -38,6 +38,9 @@ class PolicyAcceptance:
 @strawberry.type(description="A policy in force, and how the viewer stands to it.")
 class PolicyStanding:
     policy: Policy = edge(policies.policy_of, needs=("policy_id",), description="The version in force.")
+    next: Policy | None = edge(
+        policies.next_of, needs=("next_id",), description="The version that is announced to replace it, null for none."
+    )
     acceptance: PolicyAcceptance | None = said("That the viewer accepted it, null until they have.")
     acceptance_needed: bool = said(
         "Whether to ask the viewer for `policyAccept`; never of the vendor's people.", lambda root: root.asked

@@ -1,6 +1,7 @@
 """Writes the offers, articles and policies into the database. Safe to run twice: what is unchanged stays."""
 
 from datetime import datetime
+from pathlib import Path
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
@@ -15,9 +16,12 @@ from seed.content import articles as written_articles
 from seed.content import offers as written_offers
 
 
-async def load(at: datetime) -> None:
-    """Install the policies, sell the offers and publish the articles, from `at` on. Raises ValueError for faulty content."""
-    await policies.install(at, policies.written())
+async def load(at: datetime, texts: Path = policies.FOLDER) -> None:
+    """Install the policies of the folder `texts`, sell the offers and publish the articles, from `at` on.
+
+    Raises ValueError for faulty content.
+    """
+    await policies.install(at, policies.written(texts))
     await sell(at, written_offers())
     await publish(at, written_articles())
 

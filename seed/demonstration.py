@@ -53,17 +53,17 @@ class Stage:
         return Act(actor, at, self.bus)
 
 
-async def load(now: datetime, bus: Bus, guard: Guard, till: Till) -> bool:
+async def load(now: datetime, bus: Bus, guard: Guard, till: Till, texts: Path = policies.FOLDER) -> bool:
     """Fill an empty database with the catalogue, people and their past; of one with users only the policies are
     brought up to date.
 
     Returns whether it was filled.
     """
     if await User.exists():
-        await policies.install(now, policies.written())
+        await policies.install(now, policies.written(texts))
         return False
     await catalogue.sell(now - OPENED, offers())
-    await catalogue.load(now)
+    await catalogue.load(now, texts)
     cast = await _admitted(people(), now - OPENED, guard)
     await _replayed(Stage(now, bus, till, cast))
     await Letter.filter(sent_at=None).update(sent_at=F("created_at"), next_attempt_at=None)  # that mail is long read

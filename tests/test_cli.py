@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import httpx
 import orjson
@@ -21,12 +22,14 @@ from auth.guard import Guard
 from models.act import Act
 from models.clock import SystemClock
 from models.invoice import Counter
+from models.locale import Locale
 from models.offer import Offer
+from models.policy import Policy, PolicyKind
 from models.sql import rows
 from models.user import Staff
 from realtime.hub import Hub
 from seed.people import AGENT, people
-from seed.policies import install, written
+from seed.policies import FOLDER, install, written
 
 ROOT = Path(__file__).parents[1]
 KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
@@ -203,11 +206,20 @@ async def test_the_catalogue_can_be_seeded_twice_and_invoices_are_checked(db: st
     assert (done.returncode, done.stdout) == (1, "FA: the last invoice has position 0, but the counter stands at 1\n")
 
 
+async def test_p4_4_an_operator_s_own_policies_are_installed(db: str, tmp_path: Path) -> None:
+    folder = tmp_path / "ours"
+    copytree(FOLDER, folder)
+    text = folder / "terms" / "1.0.fr.md"
+    text.write_text("# Nos conditions\n\nLes voici.\n", "utf-8")
+    assert command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY, POLICIES="ours").returncode == 0
+    assert (await Policy.get(kind=PolicyKind.TERMS)).title(Locale.FR) == "Nos conditions"
+
+
 async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(db: str, tmp_path: Path, act: Act) -> None:
     first, *others = written()
     await install(act.at, [replace(first, fr=f"{first.fr}Et encore.\n"), *others])
     done = command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY)
-    told = f"error: seed/: {first.name} is installed and must not change: write a new version instead\n"
+    told = f"error: {first.name} is installed and must not change: write a new version instead\n"
     assert (done.returncode, done.stderr) == (1, told)
     assert not await Offer.exists()
 

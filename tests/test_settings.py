@@ -38,6 +38,7 @@ FAULTS = [
     ({"CAMCHA_REGISTRY": "https://u@registry.example"}, "CAMCHA_REGISTRY: https://host"),
     ({"CAMCHA_BREACHED_PASSWORDS": "https://u@api.example"}, "CAMCHA_BREACHED_PASSWORDS: https://host/range"),
     ({"CAMCHA_SCANNER": "http://scanner.example"}, "CAMCHA_SCANNER: tcp://host:3310 or unix:///"),
+    ({"CAMCHA_POLICIES": "nowhere"}, "CAMCHA_POLICIES: there is no file nowhere/versions.toml"),
     ({"CAMCHA_SELLER": "nowhere.toml"}, "CAMCHA_SELLER: there is no file nowhere.toml"),
     ({"CAMCHA_DOCUMENTS": "nowhere.json"}, "CAMCHA_DOCUMENTS: there is no file nowhere.json"),
     ({"CAMCHA_TRUSTED_DOCUMENTS_ONLY": "yes"}, "CAMCHA_TRUSTED_DOCUMENTS_ONLY: true or false"),

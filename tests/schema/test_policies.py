@@ -21,7 +21,8 @@ READ = """query($kind: PolicyKind!, $at: Date, $locale: Locale) { policy(kind: $
     id kind version effectiveOn inForce title(locale: $locale) text(locale: $locale) url(locale: $locale) sha256 } }"""
 LISTED = "query($kind: PolicyKind, $at: Date) { policies(kind: $kind, at: $at) { totalCount nodes { kind version inForce } } }"
 SETTINGS = """{ viewer {
-    policies { policy { kind version inForce } acceptanceNeeded acceptance { acceptedAt locale channel policy { version } } }
+    policies { policy { kind version inForce } next { version effectiveOn } acceptanceNeeded
+        acceptance { acceptedAt locale channel policy { version } } }
     policyAcceptances { acceptedAt policy { kind version } } } }"""
 ACCEPT = """mutation($id: ID!, $locale: Locale) { policyAccept(input: {policyId: $id, locale: $locale}) {
     acceptance { acceptedAt locale channel policy { version } } userErrors { code message field } } }"""
@@ -107,7 +108,9 @@ async def test_p4_4_the_settings_say_what_is_in_force_and_ask_for_what_is_new(
     assert standing["policy"] == {"kind": "TERMS", "version": "1.0", "inForce": True}
     assert (standing["acceptanceNeeded"], standing["acceptance"]["policy"]) == (False, {"version": "1.0"})
     new = await another(clock)
-    assert (await ask(paul, SETTINGS))["data"]["viewer"]["policies"] == [standing]
+    assert standing["next"] is None
+    announced = standing | {"next": {"version": "2.0", "effectiveOn": "2026-12-01"}}
+    assert (await ask(paul, SETTINGS))["data"]["viewer"]["policies"] == [announced]
     refused = (await ask(replace(paul, locale=Locale.EN), ACCEPT, id=new))["data"]["policyAccept"]
     assert refused == {"acceptance": None, "userErrors": [{
         "code": "POLICY_NOT_IN_FORCE", "field": ["input", "policyId"],
@@ -116,6 +119,7 @@ async def test_p4_4_the_settings_say_what_is_in_force_and_ask_for_what_is_new(
     clock.advance(timedelta(days=8))
     (standing,) = (await ask(paul, SETTINGS))["data"]["viewer"]["policies"]
     assert (standing["policy"]["version"], standing["acceptanceNeeded"], standing["acceptance"]) == ("2.0", True, None)
+    assert standing["next"] is None
     accepted = (await ask(paul, ACCEPT, id=new, locale="EN"))["data"]["policyAccept"]
     at = clock.now().isoformat().replace("+00:00", "Z")
     assert accepted["userErrors"] == []
