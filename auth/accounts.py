@@ -57,8 +57,8 @@ async def sign_up(
     """Sign a company up with its first person, its owner; `letter` is written in the same transaction.
 
     `accepted` are the keys of the policies that the person has accepted. A known address is answered like a new one after
-    the same work, and keeps its password. Raises EMAIL_INVALID, BLANK, TOO_LONG, SIREN_INVALID, POLICY_NOT_IN_FORCE,
-    PASSWORD_WEAK; Throttled.
+    the same work, and keeps its password once somebody has confirmed it; before, the latest sign-up counts. Raises
+    EMAIL_INVALID, BLANK, TOO_LONG, SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK; Throttled.
     """
     current = await policies.in_force(act, accepted, "acceptedPolicyIds") if accepted else []
     form = _checked(email, name, legal_name, siren, locale, current)
@@ -92,11 +92,34 @@ def deliverable(email: str) -> str:
 
 async def _signed_up(act: Act, letter: SignUpLetter, form: _Form, password_hash: str) -> SignUp:
     async with act.transaction() as tx:
-        existing = await User.get_or_none(email=form.email, using_db=tx.db)
+        replaced = await _replaced(tx, form, password_hash)
+        existing = replaced or await User.get_or_none(email=form.email, using_db=tx.db)
         made = SignUp(existing=existing) if existing else await _owner(tx, form, password_hash)
         await letter(tx, made)
         _note_sign_up(tx, made)
     return made
+
+
+async def _replaced(tx: Transaction, form: _Form, password_hash: str) -> User | None:
+    """Whoever signed up with the address and never confirmed it; now what this sign-up says. None where there is nobody.
+
+    It may have been a stranger. Else the stranger's password would open the account, and the stranger's company be theirs,
+    once the reader of the mail signs up and confirms.
+    """
+    open_ = Membership.filter(user__email=form.email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
+    place = await open_.first()
+    if place is None:
+        return None
+    account, user = await tx.locked(Account, place.account_id), await tx.locked(User, place.user_id)
+    if user.email_verified_at:  # a moment ago
+        return None
+    facts = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
+    await user.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
+    company = {"legal_name": form.legal_name, "siren": form.siren}
+    await account.update_from_dict(company).save(using_db=tx.db, update_fields=list(company))
+    await policies.disown(tx, user)
+    await policies.note(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
+    return user
 
 
 def _note_sign_up(tx: Transaction, made: SignUp) -> None:
@@ -118,8 +141,12 @@ async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
 
 
 def verification_token(guard: Guard, user: User, at: datetime) -> str:
-    """What the verification letter's link carries, good for 24 hours and for this address only."""
-    return guard.signer.sign(Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email)
+    """What the verification letter's link carries, good for 24 hours, for this address and this sign-up with it only."""
+    return guard.signer.sign(Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email, of=_sign_up_of(user))
+
+
+def _sign_up_of(user: User) -> str:
+    return hashed(user.password_hash)[:16]  # another password is another sign-up, and each hash has a salt of its own
 
 
 async def verify_email(act: Act, guard: Guard, token: str) -> User:
@@ -127,10 +154,11 @@ async def verify_email(act: Act, guard: Guard, token: str) -> User:
     facts = guard.signer.read(Purpose.VERIFY_EMAIL, token, act.at)
     async with act.transaction() as tx:
         meant = User.filter(pk=facts["user"], email=facts["email"]).using_db(tx.db)
-        changed = await meant.filter(email_verified_at=None).update(email_verified_at=act.at)
-        user = await meant.first()
-        if user is None:
+        user = await meant.select_for_update().first()
+        if user is None or (user.email_verified_at is None and facts["of"] != _sign_up_of(user)):
             raise invalid()
+        changed = await meant.filter(email_verified_at=None).update(email_verified_at=act.at)
+        user = await meant.get()
         if changed:
             for account_id in await concerned(tx, user):
                 tx.audit(AuditAction.EMAIL_VERIFY, user, account_id, by=user)

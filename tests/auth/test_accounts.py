@@ -176,6 +176,36 @@ class TestVerification:
         clock.advance(timedelta(minutes=5))
         assert (await verify_email(now(), guard, token)).email_verified_at == verified.email_verified_at is not None
 
+    async def test_a_stranger_who_signed_up_first_gains_nothing(self, guard: Guard, now: "Now") -> None:
+        """Neither the company nor the password are theirs, and their letter's link confirms nothing."""
+        stranger = FORM | {"password": "mouette phare ardoise 77", "name": "X", "legal_name": "X", "siren": "404 833 048"}
+        before = (await sign_up(now(), guard, letter, **stranger)).user
+        assert before is not None
+        theirs = verification_token(guard, before, now().at)
+        made = (await sign_up(now(), guard, letter, **FORM)).existing
+        assert made == before
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await verify_email(now(), guard, theirs)
+        await verify_email(now(), guard, verification_token(guard, made, now().at))
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await enter(guard, now, password=stranger["password"])
+        user = await enter(guard, now)
+        company = await company_of(user)
+        assert company is not None
+        assert (user.name, company.legal_name, company.siren) == ("Nadia Verrier", "Verrier & Filles", "732829320")
+        assert await User.all().count() == await Account.all().count() == 1
+
+    async def test_once_confirmed_no_other_sign_up_changes_anything(self, guard: Guard, now: "Now") -> None:
+        user = (await sign_up(now(), guard, letter, **FORM)).user
+        assert user is not None
+        token = verification_token(guard, user, now().at)
+        await verify_email(now(), guard, token)
+        again = await sign_up(now(), guard, letter, **FORM | {"password": "mouette phare ardoise 77", "legal_name": "X"})
+        assert again.existing == user
+        assert await enter(guard, now) == user
+        assert (await Account.get()).legal_name == "Verrier & Filles"
+        assert await verify_email(now(), guard, token) == user
+
     async def test_a_link_is_for_one_address_and_one_day(self, guard: Guard, now: "Now", clock: "MovableClock") -> None:
         user = (await sign_up(now(), guard, letter, **FORM)).user
         assert user is not None
