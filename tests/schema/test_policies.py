@@ -1,7 +1,7 @@
 """P4.4: the policies in the graph: what anyone reads, what the settings say, and that acceptances are one's own."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -160,3 +160,10 @@ async def test_another_s_id_is_no_policy(ask: "Ask", house: "House") -> None:
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     ids = [encode("PolicyAcceptance", each.pk) for each in acceptances]
     assert (await ask(house.marie.owner, query, ids=ids))["data"]["nodes"] == [None] * len(ids)
+
+
+@pytest.mark.usefixtures("installed")
+async def test_p4_4_days_begin_at_midnight_in_paris(ask: "Ask", clock: "MovableClock") -> None:
+    for minutes, version in ((59, "1.0"), (60, "2.0")):  # after 22:00 UTC on the day before
+        clock.time = datetime(2026, 11, 30, 22, tzinfo=UTC) + timedelta(minutes=minutes)
+        assert (await ask(Viewer(), READ, kind="TERMS"))["data"]["policy"]["version"] == version

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,7 +98,9 @@ async def test_p4_4_versions_follow_each_other_and_stay_readable(site: Site, clo
     announced = await site.client.get(f"{TERMS}?version=2.0", headers=FRENCH)
     assert "Version 2.0, qui entrera en vigueur le 23 décembre 2026." in announced.text
     assert "Version 1.0, en vigueur" in (await site.client.get(TERMS, headers=FRENCH)).text
-    clock.advance(timedelta(days=30))
+    clock.time = datetime(2026, 12, 22, 22, 59, tzinfo=UTC)  # a minute before midnight in Paris
+    assert "Version 1.0, en vigueur" in (await site.client.get(TERMS, headers=FRENCH)).text
+    clock.advance(timedelta(minutes=1))
     current = await site.client.get(TERMS, headers=ENGLISH)
     assert "Version 2.0, in force since 23 December 2026." in current.text
     link = re.search(r'<li><a href="([^"]+)">Version 1\.0, of 1 January 2026</a></li>', current.text)
