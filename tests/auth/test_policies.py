@@ -106,6 +106,15 @@ async def test_a_known_address_accepts_nothing_by_somebody_s_sign_up(act: Act, g
     assert not await PolicyAcceptance.exists()
 
 
+async def test_p4_4_a_later_sign_up_replaces_what_an_unconfirmed_one_accepted(act: Act, guard: Guard, current: Policy) -> None:
+    privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
+    first = await signed_up(act, guard, current.pk)
+    assert first.user
+    await signed_up(act, guard, privacy.pk, locale=Locale.FR)
+    noted = await PolicyAcceptance.all()
+    assert [(each.user_id, each.policy_id, each.locale) for each in noted] == [(first.user.pk, privacy.pk, Locale.FR)]
+
+
 async def invited(act: Act, guard: Guard, clock: "MovableClock", bus: "RecordingBus") -> str:
     """The token of a letter to FORM's address."""
     company, post = await founded(clock, bus, ada=Role.OWNER), Post()
