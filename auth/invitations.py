@@ -17,7 +17,7 @@ from auth.guard import Guard
 from auth.members import acting
 from auth.tokens import invalid
 from models.access import void_links
-from models.account import Membership, People, Role
+from models.account import Account, Membership, People, Role
 from models.act import Act, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
@@ -255,7 +255,8 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
     """A new person with the invited address, verified since the letter reached it.
 
     Somebody may have signed up with the address and never proved that it is theirs. Whoever has the letter does prove it, so
-    it becomes their sign-up, and the password given then is worth nothing: else it would open the door to a stranger.
+    it becomes their sign-up, and the password given then is worth nothing: else it would open the door to a stranger. The
+    company made then was never used and goes, else they would sign in for a stranger's.
     """
     facts = {
         "name": name, "locale": invitation.locale, "password_hash": password_hash, "email_verified_at": tx.act.at,
@@ -268,6 +269,7 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
     await known.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
     await void_links(known, tx.db)
     await policies.disown(tx, known)
+    await Account.filter(memberships__user_id=known.pk).using_db(tx.db).delete()
     await sessions.end_all(tx, known)
     return known
 
