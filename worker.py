@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from auth import legal_names, passkeys
+from auth import erasure, legal_names, passkeys
 from auth.caller import end_sockets
 from auth.invitations import forget
 from billing.checkout import Till, reconcile
@@ -24,6 +24,7 @@ from models.vault import Vault, examine_waiting
 from realtime.hub import SWEEP_SECONDS
 from resolvers.company import registrar
 from resolvers.context import Parts
+from resolvers.lifecycle import eraser
 from resolvers.policies import page_url
 from settings import Settings
 
@@ -48,6 +49,7 @@ def jobs(parts: Parts, settings: Settings, transport: Transport, vault: Vault) -
         Job("payments", 15, lambda: reconcile(Act(None, clock.now(), parts.hub), till)),
         Job("quarantine", 15, lambda: examine_waiting(Act(None, clock.now(), parts.hub), vault)),
         Job("registry", 30, lambda: legal_names.check_waiting(Act(None, clock.now(), parts.hub), registrar(parts))),
+        Job("erasures", 60, lambda: erasure.erase_due(Act(None, clock.now(), parts.hub), eraser(parts, vault.store))),
         Job("challenges", 600, lambda: passkeys.expire(Act(None, clock.now(), parts.hub))),
         Job("invitations", 3_600, lambda: forget(clock.now())),
         Job("streams", SWEEP_SECONDS, parts.hub.sweep),

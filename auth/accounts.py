@@ -13,7 +13,7 @@ from auth.proof import require_second_factor
 from auth.sessions import hashed, person
 from auth.tokens import Purpose, invalid
 from models.access import SignInUnlock
-from models.account import Account, Membership, Role, siren
+from models.account import Account, AccountStatus, Membership, Role, siren
 from models.act import Act, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
@@ -275,15 +275,20 @@ async def _rehash(act: Act, guard: Guard, user: User, password: str) -> None:
 
 
 async def company_of(user: User, chosen: int | None = None) -> Account | None:
-    """The company a person signs in for: the chosen one, or the one they joined first. None for staff.
+    """The company a person signs in for: the chosen one, or of those in use the one they joined first. None for staff.
 
-    Raises NOT_FOUND for a choice that is none of theirs.
+    Raises NOT_FOUND for a choice that is none of theirs, ACCOUNT_INACTIVE for one that is not in use.
     """
     theirs = Membership.filter(user_id=user.pk).order_by("id").select_related("account")
-    membership = await (theirs if chosen is None else theirs.filter(account_id=chosen)).first()
-    if membership is None and chosen is not None:
+    if chosen is None:
+        theirs = theirs.filter(account__status=AccountStatus.ACTIVE)
+        return next((membership.account for membership in await theirs.limit(1)), None)
+    membership = await theirs.filter(account_id=chosen).first()
+    if membership is None:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
-    return membership.account if membership else None
+    if membership.account.status is not AccountStatus.ACTIVE:
+        raise Refusal(ErrorCode.ACCOUNT_INACTIVE, "input", "accountId")
+    return membership.account
 
 
 async def companies_of(tx: Transaction, user: User | None) -> list[int]:

@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 from auth.sessions import hashed, person, standing, stream
-from models.account import Account, Role
+from models.account import Account, AccountStatus, Role
 from models.clock import Clock
 from models.errors import Unauthenticated
 from models.locale import Locale, preferred
@@ -51,7 +51,7 @@ class Caller:
 
     def stands(self, at: datetime) -> bool:
         """Whether token and session still count, and the person still belongs to the company they act for."""
-        member = self.account is None or self.role is not None
+        member = self.account is None or (self.role is not None and self.account.status is AccountStatus.ACTIVE)
         return member and at < self.session.access_expires_at and self.session.alive(at)
 
     def viewer(self, accept_language: str | None) -> Viewer:

@@ -190,6 +190,12 @@ def _require_open(act: Act, invitation: Invitation) -> None:
         raise invalid()
 
 
+def _require_joinable(act: Act, people: People, invitation: Invitation) -> None:
+    _require_open(act, invitation)
+    if not people.active:
+        raise invalid()
+
+
 async def _joined(act: Act, invitation: Invitation, user: User) -> Membership:
     if user.staff:
         raise Forbidden
@@ -201,7 +207,7 @@ async def _joined(act: Act, invitation: Invitation, user: User) -> Membership:
         place = people.of(user.pk)
         if place and invitation.accepted_by_id == user.pk:
             return place
-        _require_open(act, invitation)
+        _require_joinable(act, people, invitation)
         return await _join(tx, people, invitation, user)
 
 
@@ -244,7 +250,7 @@ async def _entered(act: Act, invitation: Invitation, joining: _Joining, password
     async with act.transaction() as tx:
         people = await People.locked(tx, invitation.account_id)
         invitation = await _as_sent(tx, invitation)
-        _require_open(act, invitation)
+        _require_joinable(act, people, invitation)
         user = await _person(tx, invitation, joining.name, password_hash)
         channel = AcceptanceChannel.INVITATION
         await policies.note(tx, user, joining.accepted, joining.read_in, channel, invitation.account_id)

@@ -115,7 +115,7 @@ async def transfer(act: Act, session: Session, notice: Notice, account_id: int, 
 def acting(people: People, act: Act) -> Membership:
     """The place of whoever acts. Raises Forbidden when they have none (any more)."""
     place = people.of(act.actor.pk) if act.actor else None
-    if place is None:
+    if place is None or not people.active:
         raise Forbidden
     return place
 

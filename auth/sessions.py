@@ -21,7 +21,7 @@ from tortoise.expressions import Q, RawSQL
 from tortoise.queryset import QuerySet
 
 from auth.tokens import invalid
-from models.account import Account, Membership, People
+from models.account import Account, AccountStatus, Membership, People
 from models.act import Act, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal, Unauthenticated
@@ -72,7 +72,7 @@ def person(user_id: int) -> str:
 def standing(at: datetime) -> QuerySet[Session]:
     """The sessions that still count: not ended, not expired, and of people who still belong to the company they act for."""
     person = RawSQL('"session"."user_id"')  # F("user_id") would not say whose, and memberships have one as well
-    member = Q(account_id=None) | Q(account__memberships__user_id=person)
+    member = Q(account_id=None) | Q(account__memberships__user_id=person, account__status=AccountStatus.ACTIVE)
     return Session.filter(member, ended_at=None, expires_at__gt=at)
 
 
@@ -92,13 +92,17 @@ async def sign_in(user: User, account: Account | None, second_factor: bool, act:
 
 
 async def _still_member(tx: Transaction, user: User, account_id: int) -> None:
-    """Wait for whoever changes the company's people, and look whether this person is still one of them.
+    """Wait for whoever changes the company's people, and look whether this person is still one of them. A company is locked
+    before its people, here as everywhere: so two transactions never wait for each other."""
+    account = await Account.select_for_update(no_key=True).using_db(tx.db).get_or_none(pk=account_id)
+    _require_usable(account, await Membership.filter(user_id=user.pk, account_id=account_id).using_db(tx.db).exists())
 
-    A company is locked before its people, here as everywhere: so two transactions never wait for each other.
-    """
-    await Account.select_for_update(no_key=True).using_db(tx.db).get_or_none(pk=account_id)
-    if not await Membership.filter(user_id=user.pk, account_id=account_id).using_db(tx.db).exists():
+
+def _require_usable(account: Account | None, member: bool) -> None:
+    if account is None or not member:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+    if account.status is not AccountStatus.ACTIVE:
+        raise Refusal(ErrorCode.ACCOUNT_INACTIVE, "input", "accountId")
 
 
 async def _begun(tx: Transaction, user: User, created_at: datetime, **facts: Any) -> Tokens:
@@ -119,13 +123,13 @@ def _ends(user: User, created_at: datetime, at: datetime) -> dict[str, datetime]
 async def switch(session: Session, account_id: int | None, act: Act) -> Tokens:
     """Go on for another of the person's companies: a new session takes the place of this one, which ends with its sockets.
 
-    What a socket may see was found out when it connected; so one that was opened for one company never serves another. The
-    new session counts as begun when the old one was: nobody proved anew who they are,
-    so it isn't fresh either. Raises NOT_FOUND, Unauthenticated.
+    What a socket may see was found out when it connected; so one that was opened for one company never serves another. The new
+    session counts as begun when the old one was, and isn't fresh: nobody proved anew who they are. Raises NOT_FOUND,
+    ACCOUNT_INACTIVE, Unauthenticated.
     """
     async with act.transaction() as tx:
-        if account_id is None or not (await People.locked(tx, account_id)).of(session.user_id):
-            raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+        people = await People.locked(tx, account_id or 0)
+        _require_usable(people.account, people.of(session.user_id) is not None)
         user = await holder(tx, session)
         old = await tx.locked(Session, session.pk)
         if not old.alive(act.at):

@@ -2,10 +2,11 @@
 
 import tomllib
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from billing.document import Address, Note, Party
+from models.erasure import Retention
 from models.locale import Locale
 
 _NOTES = ("PMD", "PMT", "AAB")
@@ -33,12 +34,17 @@ class Seller:
 
     party: Party
     terms: tuple[Terms, ...]
+    retention: tuple[Retention, ...]
     support_email: str
     support_phone: str
 
     def terms_on(self, day: date) -> Terms:
         """The terms in force on a day. Raises LookupError before the first."""
         return max((terms for terms in self.terms if terms.since <= day), key=lambda terms: terms.since)
+
+    def retention_on(self, day: date) -> Retention:
+        """How long things are kept by what is in force on a day. Raises LookupError before the first."""
+        return max((each for each in self.retention if each.since <= day), key=lambda each: each.since)
 
 
 def seller(path: Path) -> Seller:
@@ -49,4 +55,7 @@ def seller(path: Path) -> Seller:
     )
     named = {name: facts[name] for name in ("name", "siren", "siret", "vat_number", "legal", "email", "phone")}
     terms = tuple(Terms(each["from"], {locale.value: each[locale.value] for locale in Locale}) for each in facts["terms"])
-    return Seller(Party(address=where, **named), terms, facts["support"]["email"], facts["support"]["phone"])
+    retention = tuple(
+        Retention(each["from"], timedelta(days=each["grace_days"]), each["invoice_years"]) for each in facts["retention"]
+    )
+    return Seller(Party(address=where, **named), terms, retention, facts["support"]["email"], facts["support"]["phone"])

@@ -16,10 +16,11 @@ from mail.message import PRIVACY_POLICY
 from models.account import Account, Role
 from models.act import Transaction
 from models.clock import local_date
+from models.erasure import Erasure
 from models.invitation import Invitation
 from models.invoice import Invoice
 from models.legal_name import LegalNameChange
-from models.letter import Letter
+from models.letter import FAREWELL, Letter
 from models.locale import Locale
 from models.user import User
 
@@ -66,7 +67,7 @@ async def invitation(tx: Transaction, invited: Invitation, inviter: User, accoun
     """Invites an address into a company: by the link, or by giving the token to the API. It greets nobody by name."""
     until = day(local_date(invited.expires_at), invited.locale)
     return await _put(
-        tx, invited.email, invited.locale, "", "invitation", link=link, token=token, until=until,
+        tx, invited.email, invited.locale, "", "invitation", account_id=account.pk, link=link, token=token, until=until,
         inviter=_unlinked(inviter.name), company=_unlinked(account.legal_name), role=ROLES[invited.locale][invited.role],
     )  # fmt: skip
 
@@ -83,7 +84,7 @@ async def sign_in_unlock(tx: Transaction, user: User, link: str, token: str) -> 
 
 async def staff_welcome(tx: Transaction, user: User, link: str, token: str) -> Letter:
     """Welcomes somebody who is to work for the vendor, and leads them to the page where they choose a password."""
-    return await _put(tx, user.email, user.locale, "", "staff_welcome", link=link, token=token)
+    return await _put(tx, user.email, user.locale, "", "staff_welcome", user=user, link=link, token=token)
 
 
 async def sessions_ended(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
@@ -96,7 +97,15 @@ async def ownership_changed(
 ) -> Letter:
     """Tells an owner of a company who owns it from now on, or no longer does, and what to do if they didn't know."""
     named: dict[str, Any] = {"gained": _unlinked(gained) if gained else None, "lost": _unlinked(lost) if lost else None}
-    return await _write(tx, user, "ownership_changed", company=_unlinked(company), sign_in_hint=sign_in_hint, **named)
+    return await _write(
+        tx,
+        user,
+        "ownership_changed",
+        account_id=tx.act.origin.account_id,
+        company=_unlinked(company),
+        sign_in_hint=sign_in_hint,
+        **named,
+    )
 
 
 async def password_changed(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
@@ -119,7 +128,7 @@ async def second_factor_reset(tx: Transaction, user: User, by_support: bool, sig
 
 async def email_change(tx: Transaction, user: User, email: str, link: str, token: str) -> Letter:
     """Asks at a new address whether it is the person's: by the link, or by giving the token to the API."""
-    return await _put(tx, email, user.locale, "", "email_change", link=link, token=token)
+    return await _put(tx, email, user.locale, "", "email_change", user=user, link=link, token=token)
 
 
 async def email_change_taken(tx: Transaction, user: User, sign_in_hint: str) -> Letter:
@@ -142,7 +151,8 @@ def legal_name_notice(sign_in_hint: str) -> Callable[[Transaction, User, LegalNa
 
     async def notice(tx: Transaction, user: User, change: LegalNameChange) -> Letter:
         return await _write(
-            tx, user, "legal_name", status=change.status.value, reason=change.reason, sign_in_hint=sign_in_hint,
+            tx, user, "legal_name", account_id=change.account_id, status=change.status.value, reason=change.reason,
+            sign_in_hint=sign_in_hint,
             previous_name=_one_line(change.previous_name), legal_name=_one_line(change.legal_name),
         )  # fmt: skip
 
@@ -153,20 +163,42 @@ def _one_line(words: str) -> str:
     return _BREAKS.sub(" ", words).strip()
 
 
+def account_notice(sign_in_hint: str) -> Callable[[Transaction, User, Account], Awaitable[Letter]]:
+    """Tells an owner that the company's account rests, is back, or is to be deleted on a day."""
+
+    async def notice(tx: Transaction, user: User, account: Account) -> Letter:
+        on = day(local_date(account.erases_at), user.locale) if account.erases_at else ""
+        return await _write(
+            tx, user, "account_status", account_id=account.pk, company=_one_line(account.legal_name),
+            status=account.status.value, on=on, sign_in_hint=sign_in_hint,
+        )  # fmt: skip
+
+    return notice
+
+
+async def account_erased(tx: Transaction, user: User, erasure: Erasure) -> Letter:
+    """Tells an owner that the company is erased, and what is kept, why and until when (RGPD, art. 12). It is forgotten once
+    sent: nothing else is left of its reader."""
+    until = day(erasure.kept_until, user.locale) if erasure.kept_until else ""
+    return await _put(tx, user.email, user.locale, _greeted(user), FAREWELL, invoices=erasure.invoices_kept, until=until)
+
+
 async def _write(tx: Transaction, user: User, letter: str, enclosed: Invoice | None = None, **facts: Any) -> Letter:
-    return await _put(tx, user.email, user.locale, _greeted(user), letter, enclosed, **facts)
+    return await _put(tx, user.email, user.locale, _greeted(user), letter, enclosed, user=user, **facts)
 
 
 async def _put(
-    tx: Transaction, recipient: str, locale: Locale, name: str, letter: str, enclosed: Invoice | None = None, **facts: Any
-) -> Letter:
+    tx: Transaction, recipient: str, locale: Locale, name: str, letter: str, enclosed: Invoice | None = None,
+    user: User | None = None, account_id: int | None = None, **facts: Any,
+) -> Letter:  # fmt: skip
     template = f"{letter}.{locale.value}"
     facts |= {"name": name, "locale": locale.value, "privacy_policy": PRIVACY_POLICY}
     subject, _, text = _TEMPLATES.get_template(f"{template}.txt").render(facts).partition("\n")
     html = _TEMPLATES.get_template(f"{template}.html").render(facts, subject=subject)
     return await Letter.create(
         using_db=tx.db, template=template, recipient=recipient, subject=subject, text=f"{text.strip()}\n", html=html,
-        invoice_id=enclosed.pk if enclosed else None, created_at=tx.act.at, next_attempt_at=tx.act.at,
+        invoice_id=enclosed.pk if enclosed else None, user=user, account_id=account_id,
+        created_at=tx.act.at, next_attempt_at=tx.act.at,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """The company: who is billed, and for whom tickets are opened."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -40,6 +40,15 @@ class Role(StrEnum):
         return self is Role.OWNER or (self is Role.ADMIN and other is not Role.OWNER)
 
 
+class AccountStatus(StrEnum):
+    """Whether a company's account can be used."""
+
+    ACTIVE = "ACTIVE"
+    DEACTIVATED = "DEACTIVATED"
+    CLOSING = "CLOSING"
+    ERASED = "ERASED"
+
+
 class Account(Model):
     """A company, known by its SIREN. vat_key is null where the VAT number is the one made from the SIREN.
 
@@ -57,6 +66,8 @@ class Account(Model):
     country = fields.CharField(max_length=2, default="FR")
     nic = fields.CharField(max_length=5, null=True)
     vat_key = fields.CharField(max_length=2, null=True)
+    status = fields.CharEnumField(AccountStatus, max_length=12, default=AccountStatus.ACTIVE, db_default=AccountStatus.ACTIVE)
+    erases_at: datetime | None = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField()
     searched: str | None = fields.TextField(null=True)
 
@@ -127,14 +138,25 @@ class Membership(Model):
 class People:
     """The people of one company as they stand until the transaction ends: who looks next waits, and finds what it left."""
 
-    def __init__(self, places: dict[int, Membership]) -> None:
+    def __init__(self, account: Account | None, places: dict[int, Membership]) -> None:
+        self.account = account
         self._places = places
 
     @classmethod
     async def locked(cls, tx: "Transaction", account_id: int) -> "People":
         """Everybody of this company; nobody, where there is none."""
-        await Account.select_for_update().using_db(tx.db).get_or_none(pk=account_id)
-        return cls({place.user_id: place for place in await Membership.filter(account_id=account_id).using_db(tx.db)})
+        account = await Account.select_for_update().using_db(tx.db).get_or_none(pk=account_id)
+        return cls(account, {place.user_id: place for place in await Membership.filter(account_id=account_id).using_db(tx.db)})
+
+    @property
+    def active(self) -> bool:
+        """Whether anybody may act for the company."""
+        return self.account is not None and self.account.status is AccountStatus.ACTIVE
+
+    @property
+    def user_ids(self) -> Collection[int]:
+        """Whose the places are."""
+        return self._places.keys()
 
     def of(self, user_id: int | None) -> Membership | None:
         """This person's place."""

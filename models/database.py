@@ -18,6 +18,7 @@ MODULES = [
     "models.audit",
     "models.authenticator",
     "models.demonstration",
+    "models.erasure",
     "models.event",
     "models.file",
     "models.idempotency",

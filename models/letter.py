@@ -17,7 +17,11 @@ from models.user import Staff
 if TYPE_CHECKING:
     from models.viewer import Viewer
 
+FAREWELL = "account_erased"
 _CONFIDENTIAL = {"password_reset", "email_change", "email_change_asked", "invitation", "sign_in_unlock", "staff_welcome"}
+
+
+_WORDS = ("text", "html", "recipient")
 
 
 class LetterState(StrEnum):
@@ -34,7 +38,10 @@ class LetterState(StrEnum):
 
 
 class Letter(Model):
-    """One letter of the outbox. attempts counts deliveries tried, next_attempt_at is None once sent or given up."""
+    """One letter of the outbox. attempts counts deliveries tried, next_attempt_at is None once sent or given up.
+
+    user is whom it is written to, account the company whose business it tells of: so that it goes when they do.
+    """
 
     id = fields.BigIntField(primary_key=True)
     template = fields.CharField(max_length=40)
@@ -43,12 +50,16 @@ class Letter(Model):
     text = fields.TextField()
     html = fields.TextField()
     invoice: Any = fields.ForeignKeyField("models.Invoice", null=True, related_name=False)
+    user: Any = fields.ForeignKeyField("models.User", null=True, related_name=False, db_index=True)
+    account: Any = fields.ForeignKeyField("models.Account", null=True, related_name=False, db_index=True)
     created_at: datetime = fields.DatetimeField()
     next_attempt_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     attempts = fields.IntField(default=0)
     sent_at = fields.DatetimeField(null=True)
 
     invoice_id: int | None
+    user_id: int | None
+    account_id: int | None
 
     class Meta:
         table = "letter"
@@ -96,7 +107,7 @@ class Letter(Model):
         """Note the delivery, and forget the words of a letter whose token was for its reader alone."""
         self.sent_at, self.next_attempt_at, self.attempts = at, None, self.attempts + 1
         self._forget()
-        await self.save(update_fields=["sent_at", "next_attempt_at", "attempts", "text", "html"])
+        await self.save(update_fields=["sent_at", "next_attempt_at", "attempts", *_WORDS])
 
     async def failed(self, at: datetime, final: bool) -> None:
         """Note a failed attempt: again in 1, 2, 4, ... minutes, at most 4 hours apart, for some two days; never when final."""
@@ -105,8 +116,11 @@ class Letter(Model):
         self.next_attempt_at = None if final or self.attempts >= 20 else at + wait
         if self.next_attempt_at is None:
             self._forget()
-        await self.save(update_fields=["attempts", "next_attempt_at", "text", "html"])
+        await self.save(update_fields=["attempts", "next_attempt_at", *_WORDS])
 
     def _forget(self) -> None:
-        if self.template.partition(".")[0] in _CONFIDENTIAL:
+        kind = self.template.partition(".")[0]
+        if kind in _CONFIDENTIAL or kind == FAREWELL:
             self.text = self.html = ""
+        if kind == FAREWELL:  # whoever it was written to is to be forgotten
+            self.recipient = ""

@@ -8,6 +8,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Ce repère est en avance sur la conversation : reprenez depuis le début.",
         "This cursor is ahead of the conversation: start again from the beginning.",
     ),
+    "ACCOUNT_INACTIVE": (
+        "Le compte de cette entreprise n'est pas actif : demandez sa réactivation au support.",
+        "This company's account is not active: ask support to reactivate it.",
+    ),
     "ALREADY_CLAIMED": (
         "Un autre conseiller s'occupe déjà de cette demande.",
         "Another agent has already taken this ticket.",
@@ -97,6 +101,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "POLICY_NOT_IN_FORCE": (
         "Ce texte n'est pas la version en vigueur : lisez la version actuelle, puis acceptez-la.",
         "This is not the version in force: read the current one, then accept it.",
+    ),
+    "REQUEST_MISSING": (
+        "Il faut une demande ouverte d'un propriétaire de l'entreprise.",
+        "An open request by an owner of the company is needed.",
     ),
     "ROLE_RESERVED": (
         "Seul un propriétaire peut donner ou retirer ce rôle, et jamais par une invitation.",

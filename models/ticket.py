@@ -47,6 +47,15 @@ class Category(StrEnum):
     SECURITY = "SECURITY"
 
 
+class TicketKind(StrEnum):
+    """What a ticket asks for, where the vendor acts on it and does more than answer."""
+
+    GENERAL = "GENERAL"
+    ACCOUNT_DEACTIVATION = "ACCOUNT_DEACTIVATION"
+    ACCOUNT_REACTIVATION = "ACCOUNT_REACTIVATION"
+    ACCOUNT_DELETION = "ACCOUNT_DELETION"
+
+
 class TicketStatus(StrEnum):
     """Where a ticket stands."""
 
@@ -84,6 +93,7 @@ class Ticket(Model):
     subject = fields.CharField(max_length=SUBJECT_LENGTH)
     channel = fields.CharEnumField(Channel, max_length=8)
     category = fields.CharEnumField(Category, max_length=16)
+    kind = fields.CharEnumField(TicketKind, max_length=24, default=TicketKind.GENERAL, db_default=TicketKind.GENERAL)
     status = fields.CharEnumField(TicketStatus, max_length=8, default=TicketStatus.NEW)
     created_at: datetime = fields.DatetimeField()
     opened_on: date = fields.DateField(db_index=True)

@@ -4,6 +4,7 @@ import strawberry
 
 from auth.legal_names import Decision
 
+_KEY = "Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first request made."
 _FILES = "Files uploaded before by whoever asks, such as an extract of the register (Kbis), at most 10 in all, each used once."
 
 
@@ -15,10 +16,7 @@ class AccountRequestLegalNameInput:
         description="The SIREN on those documents; another one than the account's is another legal entity, refused.",
     )
     file_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description=_FILES)
-    idempotency_key: str = strawberry.field(
-        description="Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first "
-        "request made."
-    )
+    idempotency_key: str = strawberry.field(description=_KEY)
 
 
 @strawberry.input(description="Evidence for a change of legal name.")
@@ -39,6 +37,35 @@ class LegalNameChangeDecideInput:
     reason: str | None = strawberry.field(
         default=None, description="What the customer is told, at most 1,000 characters; required unless it is accepted."
     )
+
+
+@strawberry.input(description="What the company wants of support for its whole account.")
+class AccountRequestInput:
+    message: str = strawberry.field(description="Why, for the agent: at most 8,000 characters; card numbers are masked.")
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+
+@strawberry.input(description="A company to be had back.")
+class AccountRequestReactivationInput:
+    account_id: strawberry.ID = strawberry.field(description="One of `Viewer.companies` that is not ACTIVE.")
+    message: str = strawberry.field(description="Why, for the agent: at most 8,000 characters; card numbers are masked.")
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+
+@strawberry.input(description="A company that an agent deals with.")
+class AccountDeactivateInput:
+    account_id: strawberry.ID = strawberry.field(description="A company that is ACTIVE.")
+
+
+@strawberry.input(description="A company that an agent brings back.")
+class AccountReactivateInput:
+    account_id: strawberry.ID = strawberry.field(description="A company that is DEACTIVATED or CLOSING.")
+
+
+@strawberry.input(description="A company to delete, and its owner's request.")
+class AccountScheduleDeletionInput:
+    account_id: strawberry.ID = strawberry.field(description="A company that is ACTIVE or DEACTIVATED.")
+    ticket_id: strawberry.ID = strawberry.field(description="An owner's ticket of the kind ACCOUNT_DELETION, not closed.")
 
 
 @strawberry.input(description="How the company calls itself.")

@@ -6,7 +6,7 @@ import strawberry
 
 from auth.cookies import TokenDelivery
 from auth.legal_names import Decision
-from models.account import Role
+from models.account import AccountStatus, Role
 from models.article import ArticleCategory, ArticleKind
 from models.audit import AuditAction
 from models.authenticator import AuthenticatorKind
@@ -21,7 +21,7 @@ from models.offer import Interval, Segment
 from models.payment import PaymentStatus
 from models.policy import AcceptanceChannel, PolicyKind
 from models.purchase import PurchaseStatus
-from models.ticket import Category, Channel, TicketStatus
+from models.ticket import Category, Channel, TicketKind, TicketStatus
 from models.user import Staff
 
 
@@ -115,6 +115,26 @@ described(
         "ADMIN": "Everything but giving the company away and dealing with its owners.",
         "BILLING": "Buying, paying and reading the bills, and asking for help.",
         "MEMBER": "Using what was bought and asking for help.",
+    },
+)
+described(
+    AccountStatus,
+    "Whether a company's account can be used.",
+    {
+        "ACTIVE": "Its people act for it.",
+        "DEACTIVATED": "It rests: nobody acts for it until support reactivates it. Nothing is erased.",
+        "CLOSING": "It rests, and is deleted at `erasesAt` unless it is called off.",
+        "ERASED": "It is deleted: of it only what the law keeps is left.",
+    },
+)
+described(
+    TicketKind,
+    "What a ticket asks for, where the vendor does more than answer.",
+    {
+        "GENERAL": "An answer.",
+        "ACCOUNT_DEACTIVATION": "That the company's account rests (`accountRequestDeactivation`).",
+        "ACCOUNT_REACTIVATION": "That it is in use again (`accountRequestReactivation`).",
+        "ACCOUNT_DELETION": "That it is deleted (`accountRequestDeletion`).",
     },
 )
 described(
@@ -251,8 +271,12 @@ described(
         "ACCOUNT_CHANGE_IDENTIFIERS": "A company's SIRET or VAT number was changed (`changed`).",
         "ACCOUNT_CHANGE_LEGAL_NAME": "A company has another legal name, told by the register or by an agent (`told_by`).",
         "ACCOUNT_CHANGE_TRADE_NAME": "A company's trade name was changed.",
+        "ACCOUNT_DEACTIVATE": "An agent let a company's account rest, which ended its sessions.",
+        "ACCOUNT_ERASE": "A company's account was erased, but for its invoices (`invoices_kept`).",
         "ACCOUNT_LEAVE": "A person left a company.",
+        "ACCOUNT_REACTIVATE": "An agent brought a company's account back, from its rest or before its deletion (`before`).",
         "ACCOUNT_REQUEST_LEGAL_NAME": "Somebody asked for another legal name of their company.",
+        "ACCOUNT_SCHEDULE_DELETION": "An agent scheduled the deletion that an owner had asked for (`ticket`).",
         "ACCOUNT_SIGN_UP": "A company signed up, or somebody tried to with a known address (`known`).",
         "ACCOUNT_TRANSFER_OWNERSHIP": "An owner made somebody else the owner, and is an administrator since.",
         "AUDIT_EXPIRE": "Entries older than twelve months were removed, up to the number in `through`.",

@@ -9,7 +9,7 @@ from tortoise.queryset import QuerySet
 from auth import factor_reset, invitations, members, sessions
 from auth.invitations import Newcomer
 from mail import letters
-from models.account import Account, Membership, Role
+from models.account import Account, AccountStatus, Membership, Role
 from models.act import Transaction
 from models.errors import ErrorCode, Refusal
 from models.invitation import Invitation
@@ -152,13 +152,18 @@ class Company:
     role: Role
     joined_at: datetime
     current: bool
+    status: AccountStatus
+    erases_at: datetime | None
 
     @classmethod
     def of(cls, place: Membership, account: Account, viewer: Viewer) -> "Company":
         """The company of this place, as the viewer may choose it."""
         current = viewer.account is not None and viewer.account.pk == account.pk
         key = encode("Account", account.pk)
-        return cls(key, account.legal_name, account.trade_name, place.role, place.created_at, current)
+        return cls(
+            key, account.legal_name, account.trade_name, place.role, place.created_at, current, account.status,
+            account.erases_at,
+        )  # fmt: skip
 
 
 async def companies(root: Viewer) -> list[Company]:

@@ -124,8 +124,8 @@ def payments(context: Context, parents: Sequence[Purchase]) -> ByParent:
 
 
 def invoices_of(context: Context, parents: Sequence[Purchase]) -> ByParent:
-    """The invoices of each purchase, in the order of their periods."""
-    return ByParent(parents, QuerySet(Invoice), "purchase_id", "period_index")
+    """The invoices of each purchase, as far as the viewer may see them, in the order of their periods."""
+    return ByParent(parents, Invoice.visible_to(context.viewer), "purchase_id", "period_index")
 
 
 def lines(context: Context, parents: Sequence[Invoice]) -> ByParent:

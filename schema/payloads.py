@@ -189,6 +189,12 @@ class AccountPayload:
     user_errors: list[UserError] = errors()
 
 
+@strawberry.type(description="Whether support was asked.")
+class AccountRequestReactivationPayload:
+    accepted: bool | None = said("True when it was: the answer comes by letter.")
+    user_errors: list[UserError] = errors()
+
+
 @strawberry.type(description="A change of legal name after what was done.")
 class LegalNameChangePayload:
     change: LegalNameChange | None = said("The change as it stands.")

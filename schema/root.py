@@ -18,6 +18,7 @@ from resolvers import (
     files,
     following,
     identity,
+    lifecycle,
     members,
     numbering,
     reports,
@@ -30,7 +31,7 @@ from resolvers import staff as personnel
 from resolvers import tickets as support
 from schema import types as t
 from schema.audit import AuditEntry, AuditProof
-from schema.company import LegalNameChange
+from schema.company import Erasure, LegalNameChange
 from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection, Node
 from schema.numbering import InvoiceNumbering
@@ -38,6 +39,7 @@ from schema.operating import Letter, LetterPayload, UserResetSecondFactorPayload
 from schema.payloads import (
     AccountLeavePayload,
     AccountPayload,
+    AccountRequestReactivationPayload,
     AccountSignUpPayload,
     AccountTransferOwnershipPayload,
     AuthenticatorPayload,
@@ -137,6 +139,10 @@ class Query:
     legal_name_changes: Connection[LegalNameChange] = query(
         company.legal_name_changes, allow=agent,
         description="Changes of legal name of every company, the one that waits longest first: IN_REVIEW is the agents' list.",
+    )  # fmt: skip
+    erasures: Connection[Erasure] = query(
+        lifecycle.erasures, allow=operator,
+        description="Deletions of companies' accounts: scheduled, called off, done, and what was kept; the latest first.",
     )  # fmt: skip
     audit_entries: Connection[AuditEntry] = query(
         audit.entries, allow=owner | operator,
@@ -277,6 +283,38 @@ class Mutation:
         company.decide_legal_name, "change", allow=agent,
         audit=AuditAction.LEGAL_NAME_CHANGE_DECIDE,
         description="Accept a change of legal name by its evidence, reject it, or ask for better; a letter tells the company.",
+    )  # fmt: skip
+    account_request_deactivation: TicketPayload = mutation(
+        lifecycle.request_deactivation, "ticket", allow=owner,
+        audit=_OWN_RECORD,
+        description="Ask support to let the company's account rest: a ticket of that kind. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    account_request_deletion: TicketPayload = mutation(
+        lifecycle.request_deletion, "ticket", allow=owner,
+        audit=_OWN_RECORD,
+        description="Ask support to delete the company's account: a ticket of that kind. Wants `sessionStepUp`.",
+    )  # fmt: skip
+    account_request_reactivation: AccountRequestReactivationPayload = mutation(
+        lifecycle.request_reactivation, "accepted", allow=signed_in,
+        audit=_OWN_RECORD,
+        description="Ask support to have a company back that rests or is to be deleted, as its owner, signed in for none or"
+        " another one.",
+    )  # fmt: skip
+    account_deactivate: AccountPayload = mutation(
+        lifecycle.deactivate, "account", allow=agent,
+        audit=AuditAction.ACCOUNT_DEACTIVATE,
+        description="Let a company's account rest: its people are signed out, sockets included, and nothing is erased.",
+    )  # fmt: skip
+    account_reactivate: AccountPayload = mutation(
+        lifecycle.reactivate, "account", allow=agent,
+        audit=AuditAction.ACCOUNT_REACTIVATE,
+        description="Bring a company's account back, from its rest or before it is deleted.",
+    )  # fmt: skip
+    account_schedule_deletion: AccountPayload = mutation(
+        lifecycle.schedule_deletion, "account", allow=agent,
+        audit=AuditAction.ACCOUNT_SCHEDULE_DELETION,
+        description="Delete a company's account once the grace is over, as its owner asked in a ticket; until then it rests."
+        " Its invoices are kept as long as the law wants. Wants `sessionStepUp`.",
     )  # fmt: skip
     staff_hire: StaffPayload = mutation(
         personnel.hire, "member", allow=operator,

@@ -17,7 +17,7 @@ import models.payment
 import models.purchase
 import models.ticket
 import models.user
-from models.account import Role
+from models.account import AccountStatus, Role
 from models.article import ArticleCategory, ArticleKind
 from models.authenticator import AuthenticatorKind
 from models.event import EventKind
@@ -26,7 +26,7 @@ from models.locale import Locale
 from models.offer import Interval, Segment
 from models.payment import PaymentStatus
 from models.purchase import PurchaseStatus
-from models.ticket import Category, Channel, TicketStatus, shown
+from models.ticket import Category, Channel, TicketKind, TicketStatus, shown
 from models.user import Staff
 from resolvers import access, authenticators, catalogue, company, files, identity
 from resolvers import members as people
@@ -169,6 +169,8 @@ class Account(Node):
         needs=("street", "postal_code", "city", "country"),
     )
     created_at: datetime = said("When it signed up.")
+    status: AccountStatus = said("Whether it can be used.")
+    erases_at: datetime | None = said("When it is to be deleted, null unless CLOSING.")
     members: list[Membership] = edge(identity.members, description="Its people, in the order in which they joined.")
     legal_name_changes: Connection[Annotated["LegalNameChange", strawberry.lazy("schema.company")]] = connection(
         company.account_legal_name_changes,
@@ -197,6 +199,8 @@ class ViewerCompany:
     role: Role = said("What the viewer may do there.")
     joined_at: datetime = said("Since when they belong to it.")
     current: bool = said("Whether this session acts for it.")
+    status: AccountStatus = said("Whether it can be used; if not, `accountRequestReactivation` asks for it.")
+    erases_at: datetime | None = said("When it is to be deleted, null unless CLOSING.")
 
 
 @strawberry.type(description="One signed-in device.")
@@ -364,6 +368,7 @@ class Ticket(Node):
     subject: str = said("What it is about, in a few words.")
     channel: Channel = said("How it reached the vendor.")
     category: Category = said("What it is about.")
+    kind: TicketKind = said("What it asks for, where the vendor does more than answer.")
     status: TicketStatus = seen(_statuses, description="Where it stands.", needs=("status",))
     created_at: datetime = said("When it was opened.")
     updated_at: datetime = said("When anything last happened to it.")

@@ -1,15 +1,16 @@
 """Letters: in the reader's language, in the caller's transaction, and deaf to what hostile people put into names."""
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markupsafe import escape
 
 from auth.enrolment import Change
 from mail import letters
-from models.account import Account, Role
+from models.account import Account, AccountStatus, Role
 from models.act import Act, Transaction
 from models.invitation import Invitation
 from models.invoice import Invoice
@@ -38,6 +39,7 @@ async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
             *[await letters.second_factor_reset(tx, user, by_support, LINK) for by_support in (True, False)],
             await letters.ownership_changed(tx, user, "Le Fournil", LINK, gained="Ada", lost="Odile"),
             *[await letters.legal_name_notice(LINK)(tx, user, change) for change in changes(user)],
+            *[await letters.account_notice(LINK)(tx, user, account) for account in accounts(user)],
             await letters.email_change_asked(tx, user, "new@example.fr", LINK, "TOKEN-123"),
             await unsigned(tx, user),
             await invitation(tx, user, user.name),
@@ -69,6 +71,30 @@ async def test_p1_1_a_company_is_told_what_became_of_its_name(
     for letter, told in zip(written, words, strict=True):
         assert told in letter.text
         assert "\nZoé Lefèvre\n" in letter.text
+    assert len({letter.subject for letter in written}) == 3
+
+
+def accounts(user: User) -> list[Account]:
+    """A company however it stands."""
+    facts: Any = {"legal_name": user.name}
+    closing = Account(status=AccountStatus.CLOSING, erases_at=datetime(2026, 12, 1, 9, tzinfo=UTC), **facts)
+    return [Account(status=AccountStatus.DEACTIVATED, **facts), closing, Account(status=AccountStatus.ACTIVE, **facts)]
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        (Locale.FR, ("désactivé", "supprimé\nle 1er décembre 2026", "de nouveau actif")),
+        (Locale.EN, ("deactivated", "deleted on\n1 December 2026", "active again")),
+    ],
+)
+async def test_p1_2_owners_are_told_how_the_account_stands(act: Act, zoe: User, locale: Locale, words: tuple[str, ...]) -> None:
+    zoe.locale = locale
+    async with act.transaction() as tx:
+        written = [await letters.account_notice(LINK)(tx, zoe, account) for account in accounts(zoe)]
+    for letter, told in zip(written, words, strict=True):
+        assert told in letter.text
+        assert letter.user_id == zoe.pk
     assert len({letter.subject for letter in written}) == 3
 
 
@@ -293,7 +319,7 @@ def test_every_letter_exists_in_every_language() -> None:
         "invitation",
         "verification", "already_registered", "invoice_issued", "payment_confirmation_needed", "password_reset",
         "password_changed", "second_factor_changed", "email_change", "email_change_taken", "email_change_asked",
-        "email_changed", "sign_in_unlock", "staff_welcome", "sessions_ended", "legal_name",
+        "email_changed", "sign_in_unlock", "staff_welcome", "sessions_ended", "legal_name", "account_status", "account_erased",
         "ownership_changed", "second_factor_reset",
     }  # fmt: skip
     assert names == {f"{kind}.{locale.value}.{form}" for kind in kinds for locale in Locale for form in ("txt", "html")}

@@ -1,5 +1,7 @@
 """Migrations lead up to the models, down to nothing, and up again."""
 
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from models.act import Act
 from models.database import config, connect, disconnect, migrated, pending_migrations
 from models.event import EventKind, Stream
 from models.sql import rows
+
+ROOT = Path(__file__).parents[2]
 
 
 async def tables(url: str) -> set[str]:
@@ -73,3 +77,41 @@ async def test_the_models_hold_nothing_that_no_migration_makes(db: str) -> None:
     operations = [operation for writer in writers for operation in writer.operations]
     # Tortoise sees different options where a foreign key is the primary key (the invoice's PDF); no table depends on them.
     assert [each for each in operations if not isinstance(each, AlterModelOptions)] == []
+
+
+def test_migrations_stand_in_one_line() -> None:
+    """Two that follow the same one would be applied in an order of chance."""
+    names = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
+    for before, name in pairwise(names):
+        assert f"dependencies = [('models', '{before}')]" in (ROOT / "migrations" / f"{name}.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("number", range(1, 13))
+async def test_down_to_each_and_up_again(database_url: str, number: int) -> None:
+    """What was applied and taken back can be applied again, and leaves the same columns and indexes."""
+    names = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
+    before = await shape(database_url)
+    await migrated(database_url, f"models.{names[number - 1]}", "backward")
+    await migrated(database_url)
+    assert await shape(database_url) == before
+
+
+async def shape(url: str) -> set[str]:
+    """Every column, and every index by what it covers."""
+    await connect(url)
+    if get_connection("default").capabilities.dialect == "sqlite":
+        found = await rows(
+            "SELECT m.name || '.' || c.name AS told FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+        )
+        found += await rows(
+            "SELECT tbl_name || substr(sql, instr(sql, '(')) AS told FROM sqlite_master WHERE type = 'index' AND sql NOT NULL"
+        )
+    else:
+        found = await rows(
+            "SELECT table_name || '.' || column_name AS told FROM information_schema.columns WHERE table_schema = 'public'"
+        )
+        found += await rows(
+            "SELECT regexp_replace(indexdef, '^.* ON ', '') AS told FROM pg_indexes WHERE schemaname = 'public'"
+        )
+    await disconnect()
+    return {row["told"] for row in found}

@@ -46,7 +46,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PASSWORD = "corneille sabot pluvier 42"
 PEER = "198.51.100.7"
-UNAUDITED = {"passkeyBegin", "passkeyChallenge", "ticketOpen", "ticketReply", "ticketTyping"}  # each says why in schema/root.py
+UNAUDITED = {  # each says why in schema/root.py
+    "accountRequestDeactivation", "accountRequestDeletion", "accountRequestReactivation", "passkeyBegin", "passkeyChallenge",
+    "ticketOpen", "ticketReply", "ticketTyping",
+}  # fmt: skip
 MUTATIONS = schema._schema.mutation_type.fields  # type: ignore[union-attr] # there are some
 
 
@@ -311,6 +314,33 @@ async def legal_name_change_decide(stage: Stage) -> None:
         await stage.do(stage.house.alice, "legalNameChangeDecide", changeId=change, decision="ACCEPT", reason="MARKED")
 
 
+async def _answering(stage: Stage) -> Viewer:
+    """Alice with fresh proof."""
+    session = stage.house.alice.session
+    assert session
+    await Session.filter(pk=session.pk).update(fresh_until=stage.act.at + timedelta(minutes=5))
+    return replace(stage.house.alice, session=await Session.get(pk=session.pk))
+
+
+async def account_deactivate(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.do(stage.house.alice, "accountDeactivate", accountId=encode("Account", stage.house.paul.account.pk))
+
+
+async def account_reactivate(stage: Stage) -> None:
+    await account_deactivate(stage)
+    for _ in range(2):
+        await stage.do(stage.house.alice, "accountReactivate", accountId=encode("Account", stage.house.paul.account.pk))
+
+
+async def account_schedule_deletion(stage: Stage) -> None:
+    given = {"message": "MARKED", "idempotencyKey": "k"}
+    asked = await stage.do(await _managing(stage), "accountRequestDeletion", "ticket { id }", **given)
+    account, ticket = encode("Account", stage.house.paul.account.pk), asked["ticket"]["id"]
+    for _ in range(2):
+        await stage.do(await _answering(stage), "accountScheduleDeletion", accountId=account, ticketId=ticket)
+
+
 async def staff_hire(stage: Stage) -> Viewer:
     viewer = await _operating(stage)
     for _ in range(2):
@@ -485,6 +515,9 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "legalNameChangeAddEvidence": legal_name_change_add_evidence,
     "legalNameChangeCancel": legal_name_change_cancel,
     "legalNameChangeDecide": legal_name_change_decide,
+    "accountDeactivate": account_deactivate,
+    "accountReactivate": account_reactivate,
+    "accountScheduleDeletion": account_schedule_deletion,
     "totpSetUp": totp_set_up,
     "totpConfirm": totp_confirm,
     "authenticatorRename": authenticator_rename,

@@ -1,0 +1,184 @@
+"""An account's rest and its end: its owner asks, an agent does it, and for a while it can be undone.
+
+Whoever asks opens a ticket of that kind; nobody deletes a company by themselves, nor does an agent without its owner's ticket.
+A company that isn't active has no sessions: they end with their sockets, and none begins (`sessions.standing`). Its people can
+still sign in, for no company, and its owner can ask from there to have it back. What is due for deletion is erased by the
+timetable (auth/erasure.py).
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from auth import sessions
+from auth.company import touch
+from auth.freshness import require_fresh
+from models.account import Account, AccountStatus, Membership, People, Role
+from models.act import Act, Transaction
+from models.audit import AuditAction
+from models.clock import local_date
+from models.erasure import Erasure
+from models.errors import ErrorCode, Forbidden, Refusal
+from models.idempotency import earlier, made
+from models.locale import Locale
+from models.periods import months_after
+from models.session import Session
+from models.ticket import Category, Channel, Ticket, TicketKind, TicketStatus, worded
+from models.user import User
+
+Notice = Callable[[Transaction, User, Account], Awaitable[object]]
+
+SUBJECTS = {
+    TicketKind.ACCOUNT_DEACTIVATION: {
+        Locale.FR: "Désactivation du compte de l'entreprise", Locale.EN: "Deactivation of the company's account",
+    },
+    TicketKind.ACCOUNT_REACTIVATION: {
+        Locale.FR: "Réactivation du compte de l'entreprise", Locale.EN: "Reactivation of the company's account",
+    },
+    TicketKind.ACCOUNT_DELETION: {
+        Locale.FR: "Suppression du compte de l'entreprise", Locale.EN: "Deletion of the company's account",
+    },
+}  # fmt: skip
+
+
+async def request(act: Act, session: Session, account_id: int | None, kind: TicketKind, message: str, key: str) -> Ticket:
+    """Ask support to deactivate a company's account, to have it back, or to delete it: a ticket, one of a kind at a time.
+
+    Raises STEP_UP_REQUIRED (not to have it back), BLANK, TOO_LONG, NOT_FOUND, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH;
+    Forbidden to all but owners.
+    """
+    back = kind is TicketKind.ACCOUNT_REACTIVATION
+    if not back:
+        await require_fresh(act, session)
+    text = worded(message, "message")
+    async with act.transaction() as tx:
+        people = await People.locked(tx, account_id or 0)
+        place = people.of(session.user_id)
+        if people.account is None or place is None:
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+        if place.role is not Role.OWNER:
+            raise Forbidden
+        _require(people.account, *(_RESTING if back else (AccountStatus.ACTIVE,)))
+        user = await sessions.holder(tx, session)
+        return await _asked(tx, people.account, user, kind, text, key)
+
+
+async def _asked(tx: Transaction, account: Account, user: User, kind: TicketKind, text: str, key: str) -> Ticket:
+    owner = f"user:{user.pk}"
+    if known := await earlier(tx, owner, kind.value, key, [account.pk, text]):
+        return await Ticket.get(pk=known, using_db=tx.db)
+    open_ = Ticket.filter(account_id=account.pk, kind=kind, status__not_in=[TicketStatus.SOLVED, TicketStatus.CLOSED])
+    ticket = await open_.using_db(tx.db).order_by("-id").first()
+    if ticket is None:
+        subject = SUBJECTS[kind][user.locale]
+        ticket = await Ticket.open(
+            tx, account, user, subject=subject, channel=Channel.WEB, category=Category.ACCOUNT, kind=kind
+        )
+    await (await ticket.locked(tx)).post(tx, user, text, f"{kind.value}:{key}"[:64])
+    await made(tx, owner, kind.value, key, ticket.pk)
+    return ticket
+
+
+_RESTING = (AccountStatus.DEACTIVATED, AccountStatus.CLOSING)
+
+
+def _require(account: Account, *legal: AccountStatus) -> None:
+    if account.status not in legal:
+        raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "accountId", status=account.status.value, legal=", ".join(legal))
+
+
+async def deactivate(act: Act, session: Session, notice: Notice, account_id: int | None) -> Account:
+    """Let an account rest: nobody acts for it until it is reactivated. A repeat changes nothing.
+
+    Raises NOT_FOUND, TRANSITION_ILLEGAL; Unauthenticated.
+    """
+    async with act.transaction() as tx:
+        account, people = await _dealt_with(tx, session, account_id)
+        if account.status is not AccountStatus.DEACTIVATED:
+            _require(account, AccountStatus.ACTIVE)
+            ended = await _rested(tx, account, people, AccountStatus.DEACTIVATED)
+            tx.audit(AuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=ended)
+            await _tell(tx, notice, account)
+    return account
+
+
+async def reactivate(act: Act, session: Session, notice: Notice, account_id: int | None) -> Account:
+    """Have an account back, from its rest or before it is deleted. A repeat changes nothing.
+
+    Raises NOT_FOUND, TRANSITION_ILLEGAL once it is being erased; Unauthenticated.
+    """
+    async with act.transaction() as tx:
+        account, _ = await _dealt_with(tx, session, account_id)
+        if account.status is not AccountStatus.ACTIVE:
+            _require(account, *_RESTING)
+            before = account.status.value
+            await Erasure.filter(account_id=account.pk, canceled_at=None).using_db(tx.db).update(canceled_at=act.at)
+            await _set(tx, account, AccountStatus.ACTIVE)
+            tx.audit(AuditAction.ACCOUNT_REACTIVATE, account, before=before)
+            await _tell(tx, notice, account)
+    return account
+
+
+async def schedule_deletion(
+    act: Act, session: Session, notice: Notice, account_id: int | None, ticket_id: int | None, grace: timedelta
+) -> Account:
+    """Have an account deleted once the grace is over, as its owner asked in this ticket. Until then it rests.
+
+    A repeat changes nothing. Raises STEP_UP_REQUIRED, NOT_FOUND, TRANSITION_ILLEGAL, REQUEST_MISSING when the ticket doesn't
+    ask for it, or not in the name of somebody who owns the company; Unauthenticated.
+    """
+    await require_fresh(act, session)
+    async with act.transaction() as tx:
+        account, people = await _dealt_with(tx, session, account_id)
+        if account.status is AccountStatus.CLOSING:
+            return account
+        _require(account, AccountStatus.ACTIVE, AccountStatus.DEACTIVATED)
+        ticket = await _request_of(tx, account, people, ticket_id)
+        await Erasure.create(
+            using_db=tx.db, account=account, ticket=ticket, scheduler_id=session.user_id, requested_at=ticket.created_at,
+            deadline=months_after(local_date(ticket.created_at), 1), scheduled_at=act.at, due_at=act.at + grace,
+        )  # fmt: skip
+        account.erases_at = act.at + grace
+        ended = await _rested(tx, account, people, AccountStatus.CLOSING)
+        tx.audit(AuditAction.ACCOUNT_SCHEDULE_DELETION, account, sessions_ended=ended, ticket=ticket.pk)
+        await _tell(tx, notice, account)
+    return account
+
+
+async def _dealt_with(tx: Transaction, session: Session, account_id: int | None) -> tuple[Account, People]:
+    """The company an agent deals with, locked with its people, then the agent, who must still be one."""
+    people = await People.locked(tx, account_id or 0)
+    agent = await sessions.holder(tx, session)
+    if not agent.staff:
+        raise Forbidden
+    if people.account is None:
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+    return people.account, people
+
+
+async def _request_of(tx: Transaction, account: Account, people: People, ticket_id: int | None) -> Ticket:
+    asked = Ticket.filter(pk=ticket_id or 0, account_id=account.pk, kind=TicketKind.ACCOUNT_DELETION)
+    ticket = await asked.exclude(status=TicketStatus.CLOSED).using_db(tx.db).first()
+    place = people.of(ticket.requester_id) if ticket else None
+    if ticket is None or place is None or place.role is not Role.OWNER:
+        raise Refusal(ErrorCode.REQUEST_MISSING, "input", "ticketId")
+    return ticket
+
+
+async def _rested(tx: Transaction, account: Account, people: People, status: AccountStatus) -> int:
+    """Nobody acts for the company any more. Returns how many sessions ended."""
+    await _set(tx, account, status)
+    return sum([await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(people.user_ids)])
+
+
+async def _set(tx: Transaction, account: Account, status: AccountStatus) -> None:
+    account.status = status
+    account.erases_at = account.erases_at if status is AccountStatus.CLOSING else None
+    await account.save(using_db=tx.db, update_fields=["status", "erases_at"])
+    await touch(tx, account.pk)
+
+
+async def _tell(tx: Transaction, notice: Notice, account: Account) -> None:
+    """Write to the owners."""
+    owners = Membership.filter(account_id=account.pk, role=Role.OWNER).using_db(tx.db).select_related("user").order_by("id")
+    for place in await owners:
+        await notice(tx, place.user, account)

@@ -1,0 +1,109 @@
+"""An account's rest and end: what its owner asks for, what an agent does, what an operator sees of it."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from tortoise.queryset import QuerySet
+
+from auth import lifecycle
+from auth.erasure import Eraser
+from mail import letters
+from models.account import Account
+from models.clock import local_date
+from models.erasure import Erasure
+from models.store import Store
+from models.ticket import Ticket, TicketKind
+from models.user import User
+from resolvers.company_inputs import (
+    AccountDeactivateInput,
+    AccountReactivateInput,
+    AccountRequestInput,
+    AccountRequestReactivationInput,
+    AccountScheduleDeletionInput,
+)
+from resolvers.context import Context, Info, Parts
+from resolvers.ids import encode, key_of
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.rows import ByKey
+from resolvers.text import client_key
+
+LATEST = Order("id", descending=True)
+
+
+def eraser(parts: Parts, store: Store) -> Eraser:
+    """What erasing needs, by what the law wants today."""
+    return Eraser(store, parts.seller.retention_on(_today(parts)), letters.account_erased)
+
+
+def _today(parts: Parts) -> date:
+    return local_date(parts.clock.now())
+
+
+async def request_deactivation(info: Info, input: AccountRequestInput) -> Ticket:
+    """Ask for the company's rest."""
+    return await _request(info, info.context.account.pk, TicketKind.ACCOUNT_DEACTIVATION, input)
+
+
+async def request_deletion(info: Info, input: AccountRequestInput) -> Ticket:
+    """Ask for the company's end."""
+    return await _request(info, info.context.account.pk, TicketKind.ACCOUNT_DELETION, input)
+
+
+async def request_reactivation(info: Info, input: AccountRequestReactivationInput) -> bool:
+    """Ask to have a company back, from outside of it: its ticket is seen by agents, the answer comes by letter."""
+    await _request(info, key_of(Account, input.account_id), TicketKind.ACCOUNT_REACTIVATION, input)
+    return True
+
+
+async def _request(
+    info: Info, account_id: int | None, kind: TicketKind, input: AccountRequestInput | AccountRequestReactivationInput
+) -> Ticket:
+    key = client_key(input.idempotency_key, "idempotencyKey")
+    return await lifecycle.request(info.context.act(), info.context.session, account_id, kind, input.message, key)
+
+
+def _notice(context: Context) -> lifecycle.Notice:
+    return letters.account_notice(context.parts.base_url)
+
+
+async def deactivate(info: Info, input: AccountDeactivateInput) -> Account:
+    """Let a company rest."""
+    context = info.context
+    return await lifecycle.deactivate(context.act(), context.session, _notice(context), key_of(Account, input.account_id))
+
+
+async def reactivate(info: Info, input: AccountReactivateInput) -> Account:
+    """Have a company back."""
+    context = info.context
+    return await lifecycle.reactivate(context.act(), context.session, _notice(context), key_of(Account, input.account_id))
+
+
+async def schedule_deletion(info: Info, input: AccountScheduleDeletionInput) -> Account:
+    """Have a company deleted after the grace."""
+    context = info.context
+    grace = context.parts.seller.retention_on(_today(context.parts)).grace
+    return await lifecycle.schedule_deletion(
+        context.act(), context.session, _notice(context), key_of(Account, input.account_id), key_of(Ticket, input.ticket_id),
+        grace,
+    )  # fmt: skip
+
+
+def erasures(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
+    """Every scheduled deletion, the latest first."""
+    viewer = info.context.viewer
+    return page(Erasure.visible_to(viewer), LATEST, Window(first, after, last, before), viewer)
+
+
+def removed(root: Erasure) -> list[dict[str, object]]:
+    """What went, by kind."""
+    return [{"kind": kind, "count": count} for kind, count in sorted(root.removed.items())]
+
+
+def account_id(root: Erasure) -> str:
+    """The company's global id."""
+    return encode("Account", root.account_id)
+
+
+def schedulers(context: Context, parents: Sequence[Erasure]) -> ByKey:
+    """Which agent scheduled each."""
+    return ByKey(parents, "scheduler_id", QuerySet(User))

@@ -1,0 +1,232 @@
+"""P1.2: a company's account rests or ends through support, and comes back as long as nothing was erased."""
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auth import accounts, company, invitations, legal_names, lifecycle, sessions
+from auth.accounts import company_of
+from auth.caller import Callers, still_held
+from auth.guard import Guard
+from auth.invitations import Newcomer
+from auth.sessions import Tokens
+from models.account import Account, AccountStatus, Membership, Role
+from models.act import Act, Transaction
+from models.erasure import Erasure
+from models.errors import Unauthenticated
+from models.session import Session
+from models.ticket import Message, Ticket, TicketKind, TicketStatus
+from models.user import Staff, User
+from realtime.hub import Hub
+from tests.auth.company import Company, Post, founded, outcome, person
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+pytestmark = pytest.mark.usefixtures("db")
+
+GRACE = timedelta(days=14)
+
+
+class Desk:
+    """A bakery, and the agent who deals with it."""
+
+    def __init__(self, bakery: Company, agent: User, agents: Tokens) -> None:
+        self.bakery, self.agent, self.agents = bakery, agent, agents
+        self.told: list[tuple[str, str]] = []
+
+    async def notice(self, tx: Transaction, user: User, account: Account) -> None:
+        self.told.append((user.name, account.status.value))
+
+    def act(self) -> Act:
+        return Act(self.agent, self.bakery.clock.now(), self.bakery.bus)
+
+    async def asks(self, kind: TicketKind = TicketKind.ACCOUNT_DELETION, name: str = "Camille", key: str = "k") -> Ticket:
+        session = self.bakery.tokens[name].session
+        return await lifecycle.request(self.bakery.act(name), session, self.bakery.account.pk, kind, "Je pars.", key)
+
+    async def deactivates(self) -> Account:
+        return await lifecycle.deactivate(self.act(), self.agents.session, self.notice, self.bakery.account.pk)
+
+    async def reactivates(self) -> Account:
+        return await lifecycle.reactivate(self.act(), self.agents.session, self.notice, self.bakery.account.pk)
+
+    async def schedules(self, ticket: Ticket | None, session: Session | None = None) -> Account:
+        until = self.bakery.clock.now() + timedelta(minutes=5)
+        await Session.filter(pk=self.agents.session.pk).update(fresh_until=until)
+        session = session or await Session.get(pk=self.agents.session.pk)
+        return await lifecycle.schedule_deletion(
+            self.act(), session, self.notice, self.bakery.account.pk, ticket.pk if ticket else None, GRACE
+        )
+
+    async def status(self) -> AccountStatus:
+        return (await Account.get(pk=self.bakery.account.pk)).status
+
+
+@pytest.fixture
+async def desk(clock: "MovableClock", bus: "RecordingBus") -> Desk:
+    bakery = await founded(clock, bus, Camille=Role.OWNER, Odile=Role.OWNER, Adam=Role.ADMIN, Max=Role.MEMBER)
+    agent = await person(bakery.act(), "Amadou", staff=Staff.AGENT)
+    return Desk(bakery, agent, await sessions.sign_in(agent, None, True, bakery.act()))
+
+
+async def test_p1_2_the_owner_asks_an_agent_deactivates_and_nobody_acts_for_the_company(desk: Desk) -> None:
+    ticket = await desk.asks(TicketKind.ACCOUNT_DEACTIVATION)
+    assert (ticket.kind, ticket.subject) == (TicketKind.ACCOUNT_DEACTIVATION, "Désactivation du compte de l'entreprise")
+    assert (await Message.get(ticket_id=ticket.pk)).body == "Je pars."
+    roles = [Role.OWNER, Role.OWNER, Role.ADMIN, Role.MEMBER]
+    held = [(tokens.session.pk, role) for tokens, role in zip(desk.bakery.tokens.values(), roles, strict=True)]
+    assert await still_held(held, desk.bakery.clock.now()) == set(held)
+    await desk.deactivates()
+    assert await still_held(held, desk.bakery.clock.now()) == set()
+    assert {sessions.stream(session) for session, _ in held} <= set(desk.bakery.bus.announced)
+    assert desk.told == [("Camille", "DEACTIVATED"), ("Odile", "DEACTIVATED")]
+    camille = desk.bakery.people["Camille"]
+    assert await company_of(camille) is None
+    assert await outcome(company_of(camille, desk.bakery.account.pk)) == "ACCOUNT_INACTIVE"
+    assert await outcome(sessions.sign_in(camille, desk.bakery.account, False, desk.bakery.act())) == "ACCOUNT_INACTIVE"
+
+
+async def test_p1_2_its_owner_signs_in_for_none_and_asks_to_have_it_back(desk: Desk) -> None:
+    await desk.deactivates()
+    camille = desk.bakery.people["Camille"]
+    desk.bakery.tokens["Camille"] = await sessions.sign_in(camille, await company_of(camille), False, desk.bakery.act())
+    ticket = await desk.asks(TicketKind.ACCOUNT_REACTIVATION)
+    assert (ticket.kind, ticket.account_id) == (TicketKind.ACCOUNT_REACTIVATION, desk.bakery.account.pk)
+    assert await outcome(
+        sessions.switch(desk.bakery.tokens["Camille"].session, ticket.account_id, desk.bakery.act("Camille"))
+    ) == ("ACCOUNT_INACTIVE")
+    await desk.reactivates()
+    assert await desk.status() is AccountStatus.ACTIVE
+    assert desk.told[-2:] == [("Camille", "ACTIVE"), ("Odile", "ACTIVE")]
+    found = await company_of(camille)
+    assert found is not None
+    assert found.pk == desk.bakery.account.pk
+    assert await desk.bakery.stays("Adam") is False  # what ended stays so: everybody signs in anew
+
+
+async def test_p1_2_a_deletion_wants_the_owners_ticket_and_can_be_called_off_during_the_grace(desk: Desk) -> None:
+    ticket = await desk.asks()
+    account = await desk.schedules(ticket)
+    assert (account.status, account.erases_at) == (AccountStatus.CLOSING, desk.bakery.clock.now() + GRACE)
+    erasure = await Erasure.get()
+    assert (erasure.requested_at, erasure.due_at) == (ticket.created_at, account.erases_at)
+    assert erasure.deadline.isoformat() == "2026-12-23"
+    assert await desk.bakery.stays("Max") is False
+    assert (await desk.schedules(ticket)).erases_at == account.erases_at
+    assert await Erasure.all().count() == 1
+    assert await outcome(desk.deactivates()) == "TRANSITION_ILLEGAL"
+    account = await desk.reactivates()
+    assert (account.status, account.erases_at) == (AccountStatus.ACTIVE, None)
+    assert (await Erasure.get()).canceled_at == desk.bakery.clock.now()
+    assert [status for _, status in desk.told] == ["CLOSING", "CLOSING", "ACTIVE", "ACTIVE"]
+
+
+async def test_p1_2_no_agent_deletes_a_company_that_did_not_ask(desk: Desk, clock: "MovableClock", bus: "RecordingBus") -> None:
+    other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
+    theirs = await lifecycle.request(
+        other.act("Zoe"), other.tokens["Zoe"].session, other.account.pk, TicketKind.ACCOUNT_DELETION, "Adieu.", "k"
+    )
+    rest = await desk.asks(TicketKind.ACCOUNT_DEACTIVATION)
+    for ticket in (None, theirs, rest):
+        assert await outcome(desk.schedules(ticket)) == "REQUEST_MISSING"
+    asked = await desk.asks(name="Odile")
+    assert await desk.bakery.changes("Camille", "Odile", Role.ADMIN) == "done"
+    assert await outcome(desk.schedules(asked)) == "REQUEST_MISSING"  # she owns it no longer
+    assert await desk.status() is AccountStatus.ACTIVE
+
+
+async def test_p1_2_only_owners_ask_and_with_fresh_proof(desk: Desk) -> None:
+    for name in ("Adam", "Max"):
+        assert await outcome(desk.asks(name=name)) == "FORBIDDEN"
+    await Session.filter(pk=desk.bakery.tokens["Odile"].session.pk).update(fresh_until=None)
+    assert await outcome(desk.asks(name="Odile")) == "STEP_UP_REQUIRED"
+    assert await outcome(desk.asks(TicketKind.ACCOUNT_REACTIVATION)) == "TRANSITION_ILLEGAL"
+    await Session.filter(pk=desk.agents.session.pk).update(fresh_until=None)
+    stale = await Session.get(pk=desk.agents.session.pk)
+    assert await outcome(lifecycle.schedule_deletion(desk.act(), stale, desk.notice, 1, 1, GRACE)) == "STEP_UP_REQUIRED"
+    stranger = await person(desk.bakery.act(), "Zoe")
+    tokens = await sessions.sign_in(stranger, None, False, desk.bakery.act())
+    act = Act(stranger, desk.bakery.clock.now(), desk.bakery.bus)
+    for account_id in (desk.bakery.account.pk, None):
+        asking = lifecycle.request(act, tokens.session, account_id, TicketKind.ACCOUNT_REACTIVATION, "Ouvrez.", "k")
+        assert await outcome(asking) == "NOT_FOUND"
+
+
+async def test_p1_2_one_request_of_a_kind_at_a_time(desk: Desk) -> None:
+    first = await desk.asks()
+    assert (await desk.asks()).pk == first.pk
+    assert (await desk.asks(key="other")).pk == first.pk
+    assert await Message.filter(ticket_id=first.pk).count() == 2
+    await Ticket.filter(pk=first.pk).update(status=TicketStatus.SOLVED)
+    assert (await desk.asks(key="third")).pk != first.pk
+    clash = lifecycle.request(
+        desk.bakery.act("Camille"), desk.bakery.tokens["Camille"].session, desk.bakery.account.pk,
+        TicketKind.ACCOUNT_DELETION, "Autre chose.", "k",
+    )  # fmt: skip
+    assert await outcome(clash) == "IDEMPOTENCY_MISMATCH"
+
+
+async def test_p1_2_of_two_agents_at_once_both_are_told_the_same(desk: Desk) -> None:
+    done = await asyncio.gather(*(outcome(desk.deactivates()) for _ in range(3)))
+    assert done == ["done"] * 3
+    assert desk.told == [("Camille", "DEACTIVATED"), ("Odile", "DEACTIVATED")]
+
+
+async def test_p1_2_what_was_under_way_is_refused_while_the_account_rests(
+    desk: Desk, guard: Guard, clock: "MovableClock"
+) -> None:
+    post = Post()
+    act = desk.bakery.act("Camille")
+    await invitations.send(
+        act, guard, post, desk.bakery.account.pk, email="noe@example.fr", role=Role.MEMBER,
+        locale=desk.bakery.people["Camille"].locale, key="k",
+    )  # fmt: skip
+    session = desk.bakery.tokens["Camille"].session
+    await desk.deactivates()
+    token = post.tokens["noe@example.fr"]
+    joining = invitations.accept(desk.bakery.act(), guard, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1")
+    assert await outcome(joining) == "TOKEN_INVALID"
+    assert await outcome(company.change_trade_name(act, session, desk.bakery.account, "X")) == "FORBIDDEN"
+    assert await desk.bakery.leaves("Max") == "FORBIDDEN"
+    assert await outcome(legal_names.cancel(act, session, desk.bakery.account, None)) == "FORBIDDEN"
+    await desk.reactivates()
+    joining = invitations.accept(desk.bakery.act(), guard, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1")
+    assert await outcome(joining) == "done"
+
+
+async def test_p1_2_a_token_kept_in_memory_stops_at_once(desk: Desk, clock: "MovableClock") -> None:
+    hub = Hub()
+    callers = Callers(hub, clock)
+    access = desk.bakery.tokens["Max"].access
+    assert (await callers.viewer_of(access)).account is not None
+    act = Act(desk.agent, clock.now(), hub)
+    await lifecycle.deactivate(act, desk.agents.session, desk.notice, desk.bakery.account.pk)
+    with pytest.raises(Unauthenticated):
+        await callers.viewer_of(access)
+
+
+async def test_p1_2_who_is_of_another_company_goes_on_there(desk: Desk, clock: "MovableClock", bus: "RecordingBus") -> None:
+    other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
+    camille = desk.bakery.people["Camille"]
+    await Membership.create(user=camille, account=other.account, role=Role.MEMBER, created_at=clock.now())
+    await desk.deactivates()
+    found = await company_of(camille)
+    assert found is not None
+    assert found.pk == other.account.pk
+    assert await other.stays("Zoe")
+
+
+async def test_p1_2_an_agent_who_was_dismissed_does_nothing(desk: Desk) -> None:
+    await sessions.sign_out(desk.agents.session, desk.act())
+    assert await outcome(desk.deactivates()) == "UNAUTHENTICATED"
+    assert await outcome(desk.reactivates()) == "UNAUTHENTICATED"
+    desk.agents = await sessions.sign_in(desk.agent, None, True, desk.bakery.act())
+    await User.filter(pk=desk.agent.pk).update(staff=None)
+    assert await outcome(desk.deactivates()) == "FORBIDDEN"
+    await User.filter(pk=desk.agent.pk).update(staff=Staff.AGENT)
+    missing = lifecycle.deactivate(desk.act(), desk.agents.session, desk.notice, None)
+    assert await outcome(missing) == "NOT_FOUND"
+    assert await accounts.company_of(desk.agent) is None

@@ -1,0 +1,359 @@
+"""P1.2: after the grace nothing is left of a company and its people, but what the law keeps; whatever died in between."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tortoise import Tortoise
+
+from auth import erasure, lifecycle, sessions
+from auth.erasure import Eraser, erase_due
+from mail import letters
+from mail.delivery import deliver_due
+from mail.message import Letterhead
+from mail.transport import transport
+from models.access import EmailChange, PasswordReset, SignInUnlock
+from models.account import Account, AccountStatus, Membership, Role
+from models.act import Act, Transaction
+from models.audit import AuditAction, AuditEntry
+from models.authenticator import Authenticator, AuthenticatorKind
+from models.erasure import Erasure
+from models.file import File
+from models.idempotency import IdempotencyKey
+from models.invitation import Invitation
+from models.invoice import Invoice
+from models.letter import Letter
+from models.locale import Locale
+from models.payment import Payment, PaymentStatus
+from models.session import Session
+from models.sql import rows
+from models.store import FolderStore, StoreAway
+from models.ticket import Ticket, TicketKind
+from models.user import Staff, User
+from models.viewer import Viewer
+from resolvers.context import Parts
+from resolvers.ids import encode
+from resolvers.lifecycle import eraser
+from tests.schema.conftest import House, person, signed_in
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+    from tests.schema.conftest import Ask
+
+MARK = "paulmark"
+HEAD = Letterhead("CAMCHA <x@camcha.example>", "https://camcha.example")
+KEPT = {"invoice", "invoice_document"}  # the buyer, as issued
+
+
+async def dumped() -> dict[str, list[str]]:
+    """Every row of every table, in lower case."""
+    tables = [model._meta.db_table for model in Tortoise.apps["models"].values()]
+    reads = {table: f'SELECT * FROM "{table}"' for table in sorted(tables)}  # noqa: S608 - our tables
+    return {table: [str(row).lower() for row in await rows(read)] for table, read in reads.items()}
+
+
+async def marked(mark: str = MARK) -> set[str]:
+    """The tables that hold the mark."""
+    return {table for table, found in (await dumped()).items() if any(mark in row for row in found)}
+
+
+async def _stored(store: FolderStore, name: str, text: str) -> str:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield text.encode()
+
+    await store.put(name, chunks())
+    return name
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "files")
+
+
+def files(store: FolderStore, tmp: Path) -> list[str]:
+    return [path.read_text() for path in (tmp / "files").rglob("*") if path.is_file()]
+
+
+async def lived_in(house: House, act: Act, store: FolderStore) -> None:
+    """What a company leaves behind that the house does not hold yet."""
+    paul = house.paul
+    owner, member = paul.owner.user, paul.member.user
+    assert owner
+    assert member
+    for file in await File.filter(account_id=paul.account.pk):
+        await _stored(store, file.key, f"{paul.mark} bytes")
+    await EmailChange.create(
+        user=owner, email=f"{MARK}-new@camcha.example", new_token_hash="x", session_id=1, expires_at=act.at
+    )
+    for model in (PasswordReset, SignInUnlock):
+        await model.create(user=member, token_hash=f"{model.__name__}", expires_at=act.at)
+    await Authenticator.create(
+        user=owner, kind=AuthenticatorKind.TOTP, name=f"{MARK} phone", created_at=act.at, confirmed_at=act.at, secret="s"
+    )
+    await Session.filter(user_id=owner.pk).update(device=f"{MARK} browser"[:60])
+    for whose in (f"user:{owner.pk}", f"account:{paul.account.pk}"):
+        await IdempotencyKey.create(owner=whose, operation="x", key=f"{MARK} {whose}", fingerprint="-", created_on="2026-11-23")
+    async with act.transaction() as tx:
+        await letters.password_changed(tx, owner, "https://camcha.example")
+        await letters.email_change(tx, owner, f"{MARK}-new@camcha.example", "https://camcha.example", "T")
+        await letters.invitation(tx, paul.row(Invitation), owner, paul.account, "https://camcha.example", "T")
+        ticket = await Ticket.filter(account_id=paul.account.pk).first()
+        assert ticket
+        alice = house.alice.user
+        assert alice
+        answer = await (await ticket.locked(tx)).post(tx, alice, f"Bonjour {MARK}", "alices")
+    await File.create(
+        key=await _stored(store, "alices-file-0123456789", f"{MARK} answer"), uploader=alice, message=answer, size=3,
+        name=f"{MARK}.pdf", content_type="application/pdf", created_at=act.at, uploaded_at=act.at, cleared_at=act.at,
+    )  # fmt: skip
+
+
+async def asked_and_scheduled(house: House, act: Act, parts: Parts) -> Erasure:
+    """Paul's owner asks, Alice schedules."""
+    owner, alice = house.paul.owner, house.alice
+    assert owner.session
+    assert alice.session
+    until = act.at + timedelta(minutes=5)
+    await Session.filter(pk__in=[owner.session.pk, alice.session.pk]).update(fresh_until=until)
+    ticket = await lifecycle.request(
+        Act(owner.user, act.at, act.bus), await Session.get(pk=owner.session.pk), house.paul.account.pk,
+        TicketKind.ACCOUNT_DELETION, f"{MARK} leaves", "k",
+    )  # fmt: skip
+    await lifecycle.schedule_deletion(
+        Act(alice.user, act.at, act.bus), await Session.get(pk=alice.session.pk), letters.account_notice("https://x.example"),
+        house.paul.account.pk, ticket.pk, timedelta(days=14),
+    )  # fmt: skip
+    return await Erasure.get()
+
+
+@pytest.fixture
+async def leaving(house: House, act: Act, parts: Parts, store: FolderStore) -> Erasure:
+    """The house, whose Paul is to be deleted in two weeks."""
+    await lived_in(house, act, store)
+    return await asked_and_scheduled(house, act, parts)
+
+
+@pytest.fixture
+def later(clock: "MovableClock", act: Act) -> Act:
+    """When the grace is over."""
+    clock.advance(timedelta(days=14))
+    return Act(None, clock.now(), act.bus)
+
+
+async def test_p1_2_nothing_goes_during_the_grace(leaving: Erasure, act: Act, parts: Parts, store: FolderStore) -> None:
+    before = await dumped()
+    assert await erase_due(act, eraser(parts, store)) == 0
+    assert await dumped() == before
+
+
+async def test_p1_2_after_it_nothing_is_left_but_what_the_law_keeps(
+    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore, tmp_path: Path
+) -> None:
+    before, maries, invoice = await marked(), await dumped(), await Invoice.get(account_id=house.paul.account.pk)
+    assert {"account", "user", "ticket", "message", "file", "letter", "invitation", "purchase", "legal_name_change"} < before
+    assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT} - {"invoice_document"} <= before
+    assert await erase_due(later, eraser(parts, store)) == 1
+    outbox = tmp_path / "mail"
+    await deliver_due(transport(f"file:{outbox}"), later.at, 100, head=HEAD)
+    assert await marked() <= KEPT
+    assert files(store, tmp_path) == []
+    assert await Invoice.get(pk=invoice.pk) == invoice
+    assert (await Invoice.get(pk=invoice.pk)).facts == invoice.facts
+    assert (await Account.get(pk=house.paul.account.pk)).status is AccountStatus.ERASED
+    after = await dumped()
+    for table in maries:  # nothing of another company's was touched
+        mine = [[row for row in found if "mariemark" in row] for found in (maries[table], after[table])]
+        assert len(mine[0]) == len(mine[1])
+        assert table == "letter" or mine[0] == mine[1]
+
+
+async def test_p1_2_the_last_letter_says_what_is_kept_why_and_until_when(
+    leaving: Erasure, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    owner = await User.get(name="PAULMARK OWNER")
+    await erase_due(later, eraser(parts, store))
+    letter = await Letter.get(template="account_erased.fr")
+    assert letter.recipient == owner.email
+    for words in ("factures (1) jusqu’au 31 décembre 2036", "L123-22", "CNIL"):
+        assert words in letter.text
+    await letter.sent(later.at)
+    letter = await Letter.get(pk=letter.pk)
+    assert (letter.recipient, letter.text, letter.html, letter.user_id) == ("", "", "", None)
+
+
+async def test_p1_2_the_operator_reads_what_went_and_what_is_kept(
+    ask: "Ask", leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    await erase_due(later, eraser(parts, store))
+    document = """{ erasures { nodes { accountId scheduler { name } requestedAt deadline dueAt finishedAt canceledAt
+        removed { kind count } invoicesKept keptUntil } } }"""
+    omar = await signed_in(later, await person(later, "Omar", Staff.OPERATOR), factor=True)
+    [told] = (await ask(omar, document))["data"]["erasures"]["nodes"]
+    assert told["accountId"] == encode("Account", house.paul.account.pk)
+    assert (told["scheduler"], told["canceledAt"]) == ({"name": "Alice"}, None)
+    assert (told["deadline"], told["invoicesKept"], told["keptUntil"]) == ("2026-12-23", 1, "2036-12-31")
+    removed = {each["kind"]: each["count"] for each in told["removed"]}
+    assert removed["people"] == 2
+    assert removed["files"] == 3
+    assert removed["messages"] == 3
+    assert await AuditEntry.filter(action=AuditAction.ACCOUNT_ERASE, object_id=house.paul.account.pk).count() == 1
+    for viewer in (Viewer(), house.marie.owner, house.alice, house.nadia):
+        assert "errors" in await ask(viewer, document)
+
+
+async def test_p1_2_agents_see_no_invoice_that_only_the_law_keeps(
+    ask: "Ask", leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    document = """query($account: ID!, $invoice: ID!) {
+        node(id: $invoice) { id } invoices { nodes { number } } account: node(id: $account) {
+        ... on Account { legalName status invoices { nodes { number } } purchases { nodes { invoices { number } } } } } }"""
+    paul = house.paul
+    wanted = {"account": encode("Account", paul.account.pk), "invoice": paul.id(Invoice)}
+    before = (await ask(house.alice, document, **wanted))["data"]
+    assert before["node"]
+    assert before["account"]["purchases"]["nodes"][0]["invoices"]
+    await erase_due(later, eraser(parts, store))
+    after = (await ask(await signed_in(later, house.alice.user, factor=True), document, **wanted))["data"]  # type: ignore[arg-type]
+    assert after["node"] is None
+    assert after["account"] == {
+        "legalName": "[effacé]", "status": "ERASED", "invoices": {"nodes": []}, "purchases": {"nodes": [{"invoices": []}]},
+    }  # fmt: skip
+    assert len(after["invoices"]["nodes"]) == len(before["invoices"]["nodes"]) - 1
+
+
+async def test_p1_2_who_is_of_another_company_stays_who_they_are(
+    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    member = house.paul.member.user
+    assert member
+    await Membership.create(user=member, account=house.marie.account, role=Role.BILLING, created_at=later.at)
+    await erase_due(later, eraser(parts, store))
+    assert (await User.get(pk=member.pk)).email == member.email
+    places = await Membership.filter(user_id=member.pk)
+    assert [place.account_id for place in places] == [house.marie.account.pk]
+    assert await Session.filter(account_id=house.paul.account.pk).count() == 0
+
+
+async def test_p1_2_whose_address_was_erased_can_sign_up_anew_and_the_old_sign_in_is_dead(
+    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    owner = house.paul.owner.user
+    assert owner
+    await erase_due(later, eraser(parts, store))
+    assert await User.filter(email=owner.email).count() == 0
+    gone = await User.get(pk=owner.pk)
+    assert not await parts.guard.passwords.matches(gone.password_hash, "!")
+    assert (gone.email_verified_at, gone.second_factor_at) == (None, None)
+
+
+class Died(Exception):
+    """The process was killed."""
+
+
+class Dying(Act):
+    """An act whose process dies before its n-th transaction."""
+
+    left = [0]
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        if self.left[0] == 0:
+            raise Died
+        self.left[0] -= 1
+        async with super().transaction() as tx:
+            yield tx
+
+
+async def test_p1_2_whenever_the_process_dies_the_next_one_goes_on(
+    leaving: Erasure, later: Act, parts: Parts, store: FolderStore, tmp_path: Path
+) -> None:
+    """P1.2: killed before each of its transactions in turn, it ends as if nothing had happened, and counts nothing twice."""
+    dying, deaths = Dying(None, later.at, later.bus), 0
+    while True:
+        Dying.left[0] = deaths + 1
+        try:
+            assert await erase_due(dying, eraser(parts, store)) == 1
+            break
+        except Died:
+            deaths += 1
+    assert deaths > 10
+    erased = await Erasure.get()
+    assert Counter(erased.removed)["people"] == 2
+    assert await Letter.filter(template="account_erased.fr").count() == 1
+    assert await marked() <= KEPT | {"letter"}
+    assert files(store, tmp_path) == []
+
+
+async def test_p1_2_two_processes_at_once_erase_once(leaving: Erasure, later: Act, parts: Parts, store: FolderStore) -> None:
+    done = await asyncio.gather(*(erase_due(later, eraser(parts, store)) for _ in range(3)))
+    assert sum(done) == 1
+    assert (await Erasure.get()).removed["people"] == 2
+    assert await AuditEntry.filter(action=AuditAction.ACCOUNT_ERASE).count() == 1
+    assert await Letter.filter(template="account_erased.fr").count() == 1
+
+
+async def test_p1_2_what_was_called_off_is_never_erased_and_what_was_begun_is_never_called_off(
+    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
+    assert alice.session
+    act = Act(alice.user, later.at, later.bus)
+    calling_off = lifecycle.reactivate(act, alice.session, letters.account_notice("-"), house.paul.account.pk)
+    ended = await asyncio.gather(calling_off, erase_due(later, eraser(parts, store)), return_exceptions=True)
+    erased = await Erasure.get()
+    assert (erased.finished_at is None) == (erased.canceled_at is not None) == (not isinstance(ended[0], Exception))
+    assert ended[1] == (erased.finished_at is not None)
+    status = (await Account.get(pk=house.paul.account.pk)).status
+    assert status is (AccountStatus.ACTIVE if erased.canceled_at else AccountStatus.ERASED)
+
+
+async def test_p1_2_it_waits_for_payments_that_are_under_way(
+    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    payment = await Payment.filter(account_id=house.paul.account.pk).get()
+    await Payment.filter(pk=payment.pk).update(status=PaymentStatus.REQUIRES_ACTION)
+    assert await erase_due(later, eraser(parts, store)) == 0
+    assert (await Erasure.get()).started_at is None
+    await Payment.filter(pk=payment.pk).update(status=PaymentStatus.SUCCEEDED)
+    assert await erase_due(later, eraser(parts, store)) == 1
+
+
+class AwayStore(FolderStore):
+    """A store that does not answer."""
+
+    async def delete(self, key: str) -> None:
+        raise StoreAway
+
+
+async def test_p1_2_while_the_store_is_away_no_row_that_leads_to_bytes_goes(
+    leaving: Erasure, later: Act, parts: Parts, store: FolderStore, tmp_path: Path
+) -> None:
+    count = await File.all().count()
+    assert await erase_due(later, eraser(parts, AwayStore(tmp_path / "files"))) == 0
+    assert await File.all().count() == count
+    assert await erase_due(later, eraser(parts, store)) == 1
+    assert files(store, tmp_path) == []
+
+
+async def test_p1_2_a_company_without_invoices_keeps_none(act: Act, db: str, parts: Parts, store: FolderStore) -> None:
+    account = await Account.create(legal_name="Rien", siren="404833048", status=AccountStatus.CLOSING, created_at=act.at)
+    user = await person(act, "Zoe")
+    user.locale = Locale.EN
+    await user.save()
+    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=act.at)
+    async with act.transaction() as tx:
+        ticket = await Ticket.open(tx, account, user, subject="x", channel="WEB", category="ACCOUNT")
+    due = await Erasure.create(
+        account=account, ticket=ticket, scheduler=user, requested_at=act.at, deadline=date(2026, 12, 23), scheduled_at=act.at,
+        due_at=act.at,
+    )  # fmt: skip
+    assert await erasure.erase(act, Eraser(store, parts.seller.retention_on(act.day), letters.account_erased), due.pk)
+    assert not await erasure.erase(act, eraser(parts, store), due.pk)
+    assert "We keep no invoice" in (await Letter.get(template="account_erased.en")).text
+    assert (await Erasure.get()).kept_until is None
+    assert await sessions.standing(act.at).count() == 0
