@@ -11,11 +11,11 @@ from pathlib import Path
 
 import structlog
 from asyncpg import PostgresError
-from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
+from tortoise.exceptions import DBConnectionError, OperationalError
 
 import logs
+from auth import staff as personnel
 from auth.guard import Guard
-from auth.hiring import Hired, hire
 from engine.persisted import Unusable
 from models.act import Act
 from models.audit_proof import AuditProof, End, audit_proof
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     migrating = command("migrate", migrate, "apply the migrations, or move up or down to one")
     migrating.add_argument("--to", metavar="NAME", help="such as 0001_initial; __first__ takes everything back")
     command("seed", seed, "write the offers, articles and policies of seed/; safe to repeat")
-    hiring = command("staff", staff, "create a member of staff and print their secrets, once")
+    hiring = command("staff", staff, "have somebody work for the vendor; prints where they choose a password")
     hiring.add_argument("email")
     hiring.add_argument("--name", required=True)
     hiring.add_argument("--role", required=True, type=Staff, choices=list(Staff), metavar="|".join(Staff))
@@ -207,20 +207,20 @@ def _faultless() -> Iterator[None]:
 
 
 def staff(asked: argparse.Namespace) -> int:
-    hired = asyncio.run(_hired(read(os.environ), asked))
-    print(f"password: {hired.password}\nsecret: {hired.secret}\nrecovery codes: {' '.join(hired.recovery_codes)}")
+    settings = read(os.environ)
+    token, hours = asyncio.run(_appointed(settings, asked)), int(personnel.LIFETIME.total_seconds() / 3600)
+    print(f"Choose a password here, once and within {hours} hours:\n\n    {settings.base_url}/reset?token={token}\n")
+    print("Then sign in and set up a second factor: the role begins with it.")
     return 0
 
 
-async def _hired(settings: Settings, asked: argparse.Namespace) -> Hired:
+async def _appointed(settings: Settings, asked: argparse.Namespace) -> str:
     async with _connected(settings) as clock, _guard(settings, clock) as guard:
         act = Act(None, clock.now(), Hub())
         try:
-            return await hire(act, guard, email=asked.email, name=asked.name, role=asked.role)
+            return await personnel.appoint(act, guard, email=asked.email, name=asked.name, role=asked.role)
         except Refusal as refusal:
             raise Failed(worded(refusal, Locale.EN)) from None
-        except IntegrityError:
-            raise Failed(f"{asked.email} has an account already") from None
 
 
 def code(asked: argparse.Namespace) -> int:

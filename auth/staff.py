@@ -53,21 +53,38 @@ async def hire(
             if known := await earlier(tx, owner, "staffHire", key, [email, name, role.value, locale.value]):
                 return await _still_hired(tx, known)
             user = await _admitted(tx, email, nobodys)
-            await (
-                User.filter(pk=user.pk)
-                .using_db(tx.db)
-                .update(name=name, searched=sought(name, email), staff=role, locale=locale)
-            )
-            await user.refresh_from_db(using_db=tx.db)
-            token = random_token("cam_pr_")
-            await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=act.at + LIFETIME)
-            tx.touched[sessions.person(user.pk)] = None
-            tx.audit(AuditAction.STAFF_HIRE, user, role=role.value, letter=True)
+            token = await _appointed(tx, user, letter=True, name=name, staff=role, locale=locale)
             await letter(tx, user, token)
             await made(tx, owner, "staffHire", key, user.pk)
     except IntegrityError:  # somebody took the address between our look and our write
         raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email") from None
     return user
+
+
+async def appoint(act: Act, guard: Guard, *, email: str, name: str, role: Staff) -> str:
+    """A member of staff without anybody to hire them: the first one, by the command line. Returns the token that a letter would
+    bring: by it they set their password, within three days and once.
+
+    Raises EMAIL_INVALID, BLANK, TOO_LONG, EMAIL_TAKEN.
+    """
+    email, name = deliverable(email), line(name, "name", NAME_LENGTH)
+    nobodys = await guard.passwords.hash(secrets.token_urlsafe())
+    try:
+        async with act.transaction() as tx:
+            return await _appointed(tx, await _admitted(tx, email, nobodys), letter=False, name=name, staff=role)
+    except IntegrityError:
+        raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email") from None
+
+
+async def _appointed(tx: Transaction, user: User, *, letter: bool, name: str, staff: Staff, **facts: Locale) -> str:
+    changes = {"name": name, "searched": sought(name, user.email), "staff": staff, **facts}
+    await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
+    await user.refresh_from_db(using_db=tx.db)
+    token, until = random_token("cam_pr_"), tx.act.at + LIFETIME
+    await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=until)
+    tx.touched[sessions.person(user.pk)] = None
+    tx.audit(AuditAction.STAFF_HIRE, user, role=staff.value, letter=letter)
+    return token
 
 
 async def _still_hired(tx: Transaction, key: int) -> User:

@@ -1,27 +1,28 @@
 """What the audit log tells of sign-ins, and that writing it tells a stranger nothing."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pyotp
 import pytest
 from structlog.testing import capture_logs
 
 from auth.accounts import authenticate
 from auth.guard import Guard
-from auth.hiring import hire
-from auth.sessions import refresh, sign_in, sign_out
+from auth.sessions import Tokens, refresh, sign_in, sign_out
+from auth.staff import appoint
 from models.account import Account, Membership, Role
 from models.act import Act, Origin
 from models.audit import AuditEntry
 from models.audit_proof import audit_proof
 from models.errors import Refusal, Throttled
 from models.user import Staff, User
+from tests.auth.conftest import code_of
 
 if TYPE_CHECKING:
     Now = Callable[[], Act]
+    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 PEER = "192.0.2.7"
 
@@ -85,14 +86,19 @@ async def test_a_failure_is_told_to_each_of_the_persons_companies(owner: User, g
     assert (proof.entries, proof.fault) == (102, None)
 
 
-async def test_a_wrong_code_is_told_and_who_was_hired(db: str, guard: Guard, now: "Now") -> None:
-    hired = await hire(now(), guard, email="a@camcha.example", name="Amadou", role=Staff.AGENT)
+async def test_a_wrong_code_is_told_and_who_was_appointed(
+    agent: User, enrolled: "Enrolled", guard: Guard, now: "Now", password: str
+) -> None:
+    await appoint(now(), guard, email="a@camcha.example", name="Amadou", role=Staff.AGENT)
+    secret, _, _ = await enrolled(agent)
+    before = await AuditEntry.all().count()
     for code in (None, "000000"):
-        await attempt(now(), guard, "a@camcha.example", hired.password, code)
-    right = pyotp.TOTP(hired.secret).at(now().at)
-    await authenticate(now(), guard, email="a@camcha.example", password=hired.password, code=right, peer=PEER)
+        await attempt(now(), guard, agent.email, password, code)
+    right = code_of(secret, now(), 1)
+    await authenticate(now(), guard, email=agent.email, password=password, code=right, peer=PEER)
     reasons = [details for _, _, _, details in await told()]
-    assert reasons == ['{"role":"AGENT"}', '{"reason":"SECOND_FACTOR_REQUIRED"}', '{"reason":"SECOND_FACTOR_INVALID"}']
+    assert reasons[0] == '{"letter":false,"role":"AGENT"}'
+    assert reasons[before:] == ['{"reason":"SECOND_FACTOR_REQUIRED"}', '{"reason":"SECOND_FACTOR_INVALID"}']
 
 
 async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, guard: Guard, now: "Now") -> None:

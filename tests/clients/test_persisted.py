@@ -27,6 +27,8 @@ def mutation(name: str, kind: str, selection: str) -> str:
 TRUSTED = {
     sha256(CATALOGUE.encode()).hexdigest(): CATALOGUE,
     "signUp": mutation("accountSignUp", "AccountSignUpInput", "accepted"),
+    "setUp": mutation("totpSetUp", "TotpSetUpInput", "secret"),
+    "confirm": mutation("totpConfirm", "TotpConfirmInput", "recoveryCodes"),
     "signIn": mutation("sessionSignIn", "SessionSignInInput", "session { accessToken refreshToken }"),
 }
 CATALOGUE_ID = f"sha256:{sha256(CATALOGUE.encode()).hexdigest()}"
@@ -81,7 +83,7 @@ def codes(answer: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_customers_are_held_to_the_manifest_and_staff_are_not(server: Trusting) -> None:
     nobody, somebody = Client(server), await customer(server, "paul@boulangerie.example")
-    agent = await colleague(server, "agent@camcha.example", "AGENT").at(server)
+    agent = await (await colleague(server, "agent@camcha.example", "AGENT")).at(server)
     apollo = {"persistedQuery": {"version": 1, "sha256Hash": sha256(AD_HOC.encode()).hexdigest()}}
     for ask in (post, over_websocket):
         assert codes(await ask(agent, query=AD_HOC, extensions=apollo)) == []  # and is kept, for staff

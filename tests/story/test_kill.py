@@ -114,7 +114,7 @@ async def _send(websocket: ClientConnection, **message: Any) -> None:
 
 async def test_two_kills_lose_nothing_and_repeat_nothing(server: Server) -> None:
     customers = [await customer(server, f"paul{number}@boulangerie.example") for number in range(COMPANIES)]
-    agent = await colleague(server, "alice@camcha.example", "AGENT").at(server)
+    agent = await (await colleague(server, "alice@camcha.example", "AGENT")).at(server)
     chats = {person.token: [await chat(person, number) for number in range(CHATS_EACH)] for person in customers}
     readers = [Reader(person, chats[person.token]) for person in customers]
     readers.append(Reader(agent, [each for reader in readers for each in reader.chats]))

@@ -33,7 +33,8 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
 
 
 async def test_the_story(server: Server) -> None:
-    agent, analyst = colleague(server, "alice@camcha.example", "AGENT"), colleague(server, "nadia@camcha.example", "ANALYST")
+    agent = await colleague(server, "alice@camcha.example", "AGENT")
+    analyst = await colleague(server, "nadia@camcha.example", "ANALYST")
     await anyone_reads_the_catalogue_and_the_library(server)
     paul = await paul_signs_up(server)
     invoice = await paul_buys(paul)
