@@ -27,8 +27,7 @@ from models.file import File, FileStatus, show
 from models.idempotency import earlier, made
 from models.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, same_name
 from models.session import Session
-from models.text import line
-from models.ticket import worded
+from models.text import line, worded
 from models.user import User
 
 LEGAL_NAME_LENGTH = 200

@@ -22,7 +22,8 @@ from models.idempotency import earlier, made
 from models.locale import Locale
 from models.periods import months_after
 from models.session import Session
-from models.ticket import Category, Channel, Ticket, TicketKind, TicketStatus, worded
+from models.text import worded
+from models.ticket import Category, Channel, Ticket, TicketKind, TicketStatus
 from models.user import User
 
 Notice = Callable[[Transaction, User, Account], Awaitable[object]]

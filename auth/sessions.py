@@ -163,10 +163,8 @@ async def holder(tx: Transaction, session: Session) -> User:
 
 
 async def holder_and(tx: Transaction, session: Session, user_id: int | None) -> User | None:
-    """Somebody whom the person of a sign-in does something to, both locked until the transaction ends; None for nobody.
-
-    The rows are locked in the order of their keys, so two who act on each other never wait in a circle: the slower one is told
-    what the faster did. Raises Unauthenticated if the sign-in has ended meanwhile.
+    """Somebody whom the person of a sign-in does something to, None for nobody: both locked, in the order of their keys, so two
+    who act on each other never wait in a circle. Raises Unauthenticated if the sign-in has ended meanwhile.
     """
     both = User.filter(pk__in=[session.user_id, user_id or 0]).using_db(tx.db).order_by("id")
     found = {user.pk: user for user in await both.select_for_update(no_key=True)}

@@ -22,7 +22,8 @@ from models.event import EventKind
 from models.maker import Make, maker
 from models.postgres import Client
 from models.rows import read
-from models.ticket import Message, Ticket, TicketStatus, worded
+from models.text import worded
+from models.ticket import Message, Ticket, TicketStatus
 from models.user import User
 from models.viewer import Viewer
 

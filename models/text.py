@@ -1,8 +1,11 @@
-"""Texts that people write, names, addresses, order numbers, on a single line; and how texts are searched."""
+"""Texts that people write: lines such as names, and what they say; and how texts are searched."""
 
 import unicodedata
 
+from models.cards import masked
 from models.errors import ErrorCode, Refusal
+
+BODY_LENGTH = 8_000
 
 
 def line(text: str, field: str, length: int) -> str:
@@ -15,6 +18,16 @@ def line(text: str, field: str, length: int) -> str:
     if len(found) > length:
         raise Refusal(ErrorCode.TOO_LONG, "input", field, length=length)
     return found
+
+
+def worded(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
+    """What may be stored of a text: trimmed, card numbers masked. Raises BLANK and TOO_LONG."""
+    text = body.replace("\x00", "").strip()
+    if not text:
+        raise Refusal(ErrorCode.BLANK, "input", field)
+    if len(text) > length:
+        raise Refusal(ErrorCode.TOO_LONG, "input", field, length=length)
+    return masked(text)
 
 
 def folded(text: str) -> str:

@@ -11,17 +11,16 @@ from tortoise.queryset import QuerySet
 from models.account import Account
 from models.act import Act, Transaction
 from models.audit import AuditAction
-from models.cards import masked
 from models.clock import PARIS
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.event import INBOX, EventKind
+from models.text import worded
 from models.user import User
 from models.writing import insert, one
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
 
-BODY_LENGTH = 8_000
 SUBJECT_LENGTH = 200
 
 
@@ -313,13 +312,3 @@ class Message(Model):
 def shown(status: TicketStatus, viewer: "Viewer") -> TicketStatus:
     """A status as this viewer may know it: waiting for a third party is the vendor's affair, the customer sees OPEN."""
     return TicketStatus.OPEN if status is TicketStatus.ON_HOLD and not viewer.agent else status
-
-
-def worded(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
-    """What may be stored of a text: trimmed, card numbers masked. Raises BLANK and TOO_LONG."""
-    text = body.replace("\x00", "").strip()
-    if not text:
-        raise Refusal(ErrorCode.BLANK, "input", field)
-    if len(text) > length:
-        raise Refusal(ErrorCode.TOO_LONG, "input", field, length=length)
-    return masked(text)

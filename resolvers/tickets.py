@@ -13,7 +13,8 @@ from models.errors import ErrorCode, Refusal
 from models.event import INBOX, Event, head, heads
 from models.file import File
 from models.idempotency import earlier, made
-from models.ticket import SUBJECT_LENGTH, Channel, Message, Ticket, TicketStatus, worded
+from models.text import worded
+from models.ticket import SUBJECT_LENGTH, Channel, Message, Ticket, TicketStatus
 from models.user import User
 from realtime.presence import Typing
 from resolvers.context import Context, Info
