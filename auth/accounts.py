@@ -155,7 +155,7 @@ async def verify_email(act: Act, guard: Guard, token: str) -> User:
     async with act.transaction() as tx:
         meant = User.filter(pk=facts["user"], email=facts["email"]).using_db(tx.db)
         user = await meant.select_for_update().first()
-        if user is None or (user.email_verified_at is None and facts["of"] != _sign_up_of(user)):
+        if user is None or (user.email_verified_at is None and facts.get("of") != _sign_up_of(user)):
             raise invalid()
         changed = await meant.filter(email_verified_at=None).update(email_verified_at=act.at)
         user = await meant.get()

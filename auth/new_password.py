@@ -34,7 +34,7 @@ async def request_reset(act: Act, guard: Guard, letter: ResetLetter, *, email: s
     """
     email = deliverable(email)
     network = throttle.key(throttle.RESET, throttle.network_of(peer))
-    await guard.throttle.attempt(network, throttle.key(throttle.LETTER, email))
+    await guard.throttle.attempt(network, throttle.key(throttle.LETTER, email, "reset"))
     async with guard.even(), act.transaction() as tx:
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:

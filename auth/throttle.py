@@ -68,7 +68,9 @@ TARGET = Limit("target", free=20, leak=timedelta(minutes=15), blocks=False)
 SECOND_FACTOR = Limit("second factor", free=5, leak=timedelta(hours=1))
 UNLOCKED = Limit("unlocked", free=10, leak=timedelta(hours=1))  # of one person, by letters (auth/unlocking.py)
 STEP_UP = Limit("step-up", free=5, leak=timedelta(hours=1))
-LETTER = Limit("letter", free=5, leak=timedelta(minutes=15))  # to one address, that may not be the asker's
+# To one address, that may not be the asker's. Letters that let somebody in again are counted by their kind: whoever uses these
+# up has sent them, and using up others must not keep them back.
+LETTER = Limit("letter", free=5, leak=timedelta(minutes=15))
 INVITATION = Limit("invitation", free=30, leak=timedelta(minutes=5))  # by one company, to whomever
 SIGN_UP = Limit("sign-up", free=50, leak=timedelta(minutes=1))
 RESET = Limit("reset", free=20, leak=timedelta(minutes=1))

@@ -31,7 +31,7 @@ async def request(act: Act, guard: Guard, letter: UnlockLetter, *, email: str, p
     """
     email = deliverable(email)
     network = throttle.key(throttle.RESET, throttle.network_of(peer))
-    await guard.throttle.attempt(network, throttle.key(throttle.LETTER, email))
+    await guard.throttle.attempt(network, throttle.key(throttle.LETTER, email, "unlock"))
     async with guard.even(), act.transaction() as tx:
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auth import unlocking
+from auth import new_password, unlocking
 from auth.accounts import authenticate
 from auth.guard import Guard
 from auth.sessions import Tokens
+from auth.throttle import LETTER
 from models.access import SignInUnlock
 from models.act import Act, Transaction
 from models.errors import Refusal, Throttled
@@ -139,6 +140,23 @@ async def test_asking_tells_nobody_whether_the_address_is_known(door: Door, owne
         await door.letter(owner)
     with pytest.raises(Throttled):
         await door.letter(owner)
+
+
+async def test_p3_5_nobody_keeps_the_letter_back_by_asking_for_others(door: Door, owner: User) -> None:
+    """For resets until those wait; and whoever asks for this one itself has sent it to the person."""
+
+    async def other(tx: Transaction, user: User, token: str) -> None:
+        """Stands where a letter would be written."""
+
+    async def asked() -> None:
+        await new_password.request_reset(door.now(), door.guard, other, email=owner.email, peer="198.51.100.7")
+
+    await lock_out(door, owner)
+    for _ in range(LETTER.free + 1):
+        await asked()
+    with pytest.raises(Throttled):
+        await asked()
+    assert await door.enter(owner, unlock=await door.letter(owner)) == owner
 
 
 async def test_the_thief_of_one_session_keeps_nobody_waiting_in_another(
