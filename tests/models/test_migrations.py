@@ -32,15 +32,6 @@ async def tables(url: str) -> set[str]:
     return {name for name in found if "migration" not in name}
 
 
-async def test_down_to_nothing_and_up_again(database_url: str) -> None:
-    full = await tables(database_url)
-    assert {"account", "ticket", "invoice", "stream"} <= full
-    await migrated(database_url, "models.__first__", "backward")
-    assert await tables(database_url) == set()
-    await migrated(database_url)
-    assert await tables(database_url) == full
-
-
 async def test_people_of_before_are_searched_for_as_well(database_url: str) -> None:
     await migrated(database_url, "models.0011_letters_given_up", "backward")
     await connect(database_url)
@@ -86,14 +77,19 @@ def test_migrations_stand_in_one_line() -> None:
         assert f"dependencies = [('models', '{before}')]" in (ROOT / "migrations" / f"{name}.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("number", range(1, 13))
-async def test_down_to_each_and_up_again(database_url: str, number: int) -> None:
-    """What was applied and taken back can be applied again, and leaves the same columns and indexes."""
-    names = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
-    before = await shape(database_url)
-    await migrated(database_url, f"models.{names[number - 1]}", "backward")
-    await migrated(database_url)
-    assert await shape(database_url) == before
+async def test_down_to_nothing_and_up_again(database_url: str) -> None:
+    """Step by step: each step down leaves the same columns and indexes as the way up."""
+    assert {"account", "ticket", "invoice", "stream"} <= await tables(database_url)
+    names = [f"models.{path.stem}" for path in sorted((ROOT / "migrations").glob("0*.py"))]
+    below: dict[str, set[str]] = {names[-1]: await shape(database_url)}
+    for name in names[-2::-1]:
+        await migrated(database_url, name, "backward")
+        below[name] = await shape(database_url)
+    await migrated(database_url, "models.__first__", "backward")
+    assert await tables(database_url) == set()
+    for name in names:
+        await migrated(database_url, name, "forward")
+        assert await shape(database_url) == below[name], name
 
 
 async def shape(url: str) -> set[str]:
