@@ -241,6 +241,12 @@ class Colleague:
     email: str
     password: str
     secret: str
+    recovery_codes: list[str]
+
+    async def fresh(self, client: Client) -> None:
+        """Prove again who they are: by a recovery code, since each one-time code works once."""
+        given = {"password": self.password, "code": self.recovery_codes.pop()}
+        await client.do("sessionStepUp", "SessionStepUpInput", given, "freshUntil")
 
     async def at(self, server: Server, language: str = "fr") -> Client:
         """Signed in, once: by the code of the next 30 seconds, since that of now has set the factor up."""
@@ -256,8 +262,8 @@ async def colleague(server: Server, email: str, role: str, password: str = CHOSE
         assert (await browser.post(link[0], data={"password": password})).status_code == 200
     client = await Client(server).sign_in(email, password)
     secret = (await client.do("totpSetUp", "TotpSetUpInput", {"password": password}, "secret"))["secret"]
-    await client.do("totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes")
-    return Colleague(email, password, secret)
+    confirmed = await client.do("totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes")
+    return Colleague(email, password, secret, confirmed["recoveryCodes"])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,178 @@
+"""Promises P1.1 and P1.2 against the real process, on SQLite and on PostgreSQL, with a register of companies beside it.
+
+A bakery changes its name, first by evidence and an agent, then by the register; it rests, comes back, and is deleted for good,
+although the server is killed on the way.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import billing
+from tests.auth.register import answer, register, result
+from tests.clients.people import PASSWORD, chat, customer
+from tests.story.house import Client, Colleague, Server, colleague
+
+PAUL, AMADOU = "paul@boulangerie.example", "amadou@camcha.example"
+CHANGE = "change { id status verdict registeredName }"
+STANDING = "{ viewer { account { legalName } companies { accountId legalName status erasesAt } } }"
+PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
+
+
+@dataclass
+class Town(Server):
+    """A server that asks a register, and whose grace before a deletion is over at once."""
+
+    registry: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        terms = Path(billing.__file__).with_name("seller.toml").read_text(encoding="utf-8")
+        seller = self.folder / "seller.toml"
+        seller.write_text(re.sub(r"grace_days = \d+", "grace_days = 0", terms), encoding="utf-8")
+        return super().environment | {"CAMCHA_REGISTRY": self.registry, "CAMCHA_SELLER": str(seller)}
+
+
+class Names:
+    """What the register answers."""
+
+    reply = answer(b"", "503 Closed")
+
+
+@asynccontextmanager
+async def town(database_url: str, folder: Path, names: Names) -> AsyncIterator[Town]:
+    async with register(lambda: names.reply) as (url, _):
+        server = Town(database_url, folder, registry=url)
+        await asyncio.to_thread(server.command, "seed")
+        await asyncio.to_thread(server.start)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+async def test_p1_1_and_p1_2_a_company_from_another_name_to_its_end(database_url: str, tmp_path: Path) -> None:
+    names = Names()
+    async with town(database_url, tmp_path, names) as server:
+        paul, amadou = await customer(server, PAUL), await colleague(server, AMADOU, "AGENT")
+        agent = await amadou.at(server)
+        await paul_shows_evidence(paul, agent)
+        await paul_is_registered(paul, names)
+        account = await paul_rests(paul, agent)
+        await paul_comes_back(paul, agent, account)
+        await paul_leaves_for_good(paul, agent, amadou, account)
+        await nothing_is_left(server, agent, account)
+
+
+async def fresh(paul: Client) -> None:
+    await paul.do("sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "freshUntil")
+
+
+async def wished(paul: Client, name: str) -> dict[str, Any]:
+    given = {"legalName": name, "idempotencyKey": name}
+    return dict((await paul.do("accountRequestLegalName", "AccountRequestLegalNameInput", given, CHANGE))["change"])
+
+
+async def paul_shows_evidence(paul: Client, agent: Client) -> None:
+    """The register is away: he uploads his Kbis, an agent downloads it and accepts."""
+    await fresh(paul)
+    change = await wished(paul, "Fournil Meunier SARL")
+    assert (change["status"], change["verdict"]) == ("EVIDENCE_NEEDED", "AWAY")
+    assert str((await paul.server.letter(PAUL, 2))["Subject"]) == "Un justificatif pour votre changement de raison sociale"
+    about = {"name": "kbis.pdf", "contentType": "application/pdf", "size": len(PDF)}
+    announced = await paul.do("fileAnnounce", "FileAnnounceInput", about, "file { id } uploadUrl")
+    async with httpx.AsyncClient() as http:
+        sent = await http.put(announced["uploadUrl"], content=PDF, headers={"Content-Type": "application/pdf"})
+        assert sent.status_code == 201
+        given = {"changeId": change["id"], "fileIds": [announced["file"]["id"]]}
+        await paul.do("legalNameChangeAddEvidence", "LegalNameChangeAddEvidenceInput", given, CHANGE)
+        waiting = "{ legalNameChanges(status: [IN_REVIEW]) { nodes { id account { legalName } evidence { downloadUrl } } } }"
+        [found] = (await agent.data(waiting))["legalNameChanges"]["nodes"]
+        assert (await http.get(found["evidence"][0]["downloadUrl"])).content == PDF
+    decided = {"changeId": found["id"], "decision": "ACCEPT"}
+    told = await agent.do("legalNameChangeDecide", "LegalNameChangeDecideInput", decided, "change { account { legalName } }")
+    assert told["change"]["account"]["legalName"] == "Fournil Meunier SARL"
+    assert (await paul.data(STANDING))["viewer"]["account"]["legalName"] == "Fournil Meunier SARL"
+    assert str((await paul.server.letter(PAUL, 3))["Subject"]) == "Votre nouvelle raison sociale est enregistrée"
+
+
+async def paul_is_registered(paul: Client, names: Names) -> None:
+    """Now the register knows better: no agent is needed."""
+    names.reply = answer({"results": [result(nom_raison_sociale="LES FOURNILS MEUNIER", nom_complet="LES FOURNILS MEUNIER")]})
+    change = await wished(paul, "Les Fournils Meunier")
+    assert (change["status"], change["registeredName"]) == ("ACCEPTED", "LES FOURNILS MEUNIER")
+
+
+async def paul_rests(paul: Client, agent: Client) -> str:
+    """He asks for a rest; his open socket closes, and he is signed out."""
+    await chat(paul)
+    given = {"message": "Nous fermons pour l'hiver.", "idempotencyKey": "rest"}
+    asked = await paul.do("accountRequestDeactivation", "AccountRequestInput", given, "ticket { kind account { id } }")
+    assert asked["ticket"]["kind"] == "ACCOUNT_DEACTIVATION"
+    account = str(asked["ticket"]["account"]["id"])
+    async with paul.socket() as live:
+        await live.follow("subscription { accountEvents { kind } }")
+        rested = await agent.do("accountDeactivate", "AccountDeactivateInput", {"accountId": account}, "account { status }")
+        assert rested["account"]["status"] == "DEACTIVATED"
+        assert await live.closed() == 4401
+    assert (await paul.ask(STANDING))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    return account
+
+
+async def paul_comes_back(paul: Client, agent: Client, account: str) -> None:
+    """He signs in for no company, sees how his stands, and asks to have it back."""
+    given = {"email": PAUL, "password": PASSWORD, "accountId": account}
+    paul.token = None
+    refused = await paul.attempt("sessionSignIn", "SessionSignInInput", given, "session { accessToken }")
+    assert [error["code"] for error in refused["userErrors"]] == ["ACCOUNT_INACTIVE"]
+    await paul.sign_in(PAUL, PASSWORD)
+    seen = (await paul.data(STANDING))["viewer"]
+    assert (seen["account"], seen["companies"][0]["status"]) == (None, "DEACTIVATED")
+    wish = {"accountId": account, "message": "C'est le printemps.", "idempotencyKey": "back"}
+    await paul.do("accountRequestReactivation", "AccountRequestReactivationInput", wish, "accepted")
+    await agent.do("accountReactivate", "AccountReactivateInput", {"accountId": account}, "account { status }")
+    await paul.sign_in(PAUL, PASSWORD)
+    assert (await paul.data(STANDING))["viewer"]["account"]["legalName"] == "Les Fournils Meunier"
+
+
+async def paul_leaves_for_good(paul: Client, agent: Client, amadou: Colleague, account: str) -> None:
+    """He asks for the end, the agent schedules it; the server dies, and its next start does what is due."""
+    given = {"message": "Nous avons vendu.", "idempotencyKey": "end"}
+    stale = await paul.attempt("accountRequestDeletion", "AccountRequestInput", given, "ticket { id }")
+    assert [error["code"] for error in stale["userErrors"]] == ["STEP_UP_REQUIRED"]
+    await fresh(paul)
+    asked = await paul.do("accountRequestDeletion", "AccountRequestInput", given, "ticket { id }")
+    end = {"accountId": account, "ticketId": asked["ticket"]["id"]}
+    refused = await agent.attempt("accountScheduleDeletion", "AccountScheduleDeletionInput", end, "account { status }")
+    assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
+    await amadou.fresh(agent)
+    closing = await agent.do("accountScheduleDeletion", "AccountScheduleDeletionInput", end, "account { status erasesAt }")
+    assert closing["account"]["status"] == "CLOSING"
+    assert closing["account"]["erasesAt"]
+    paul.server.kill()
+    await asyncio.to_thread(paul.server.start)
+
+
+async def nothing_is_left(server: Server, agent: Client, account: str) -> None:
+    """The last letter tells; the address is nobody's any more, and what he wrote is gone."""
+    document = "query($id: ID!) { node(id: $id) { ... on Account { legalName status tickets { nodes { subject } } } } }"
+    async with asyncio.timeout(30):
+        while (seen := (await agent.data(document, id=account))["node"])["legalName"] != "[effacé]":
+            await asyncio.sleep(0.2)
+    assert seen["status"] == "ERASED"
+    assert {each["subject"] for each in seen["tickets"]["nodes"]} == {"[effacé]"}
+    letters = [str(letter["Subject"]) for letter in server.letters(PAUL)]
+    async with asyncio.timeout(30):
+        while "Le compte de votre entreprise est supprimé" not in letters:
+            await asyncio.sleep(0.2)
+            letters = [str(letter["Subject"]) for letter in server.letters(PAUL)]
+    given = {"email": PAUL, "password": PASSWORD}
+    gone = await Client(server).attempt("sessionSignIn", "SessionSignInInput", given, "session { accessToken }")
+    assert [error["code"] for error in gone["userErrors"]] == ["CREDENTIALS_INVALID"]
+    assert not [path for path in (server.folder / "files").rglob("*") if path.is_file() and path.read_bytes() == PDF]
