@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from random import uniform
 from time import monotonic
 
 from auth import throttle
@@ -17,6 +18,8 @@ from auth.tokens import Signer
 from auth.vault import Vault
 from models.clock import Clock
 from models.errors import DomainError
+
+_BLUR = 1 + 1 / 15
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,12 @@ class Guard:
 
     @asynccontextmanager
     async def even_failures(self) -> AsyncIterator[None]:
-        """Takes the same time for whatever fails sooner, so that it doesn't tell why. Success takes what it takes."""
-        ends = monotonic() + self.even_seconds
+        """Takes the same time for whatever fails sooner, so that it doesn't tell why. Success takes what it takes.
+
+        The same, but for a blur of a fifteenth: a wait, which is answered otherwise than a wrong password, differs by a
+        millisecond after that.
+        """
+        ends = monotonic() + self.even_seconds * uniform(1, _BLUR)
         try:
             yield
         except DomainError:
