@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from random import uniform
+from random import SystemRandom
 from time import monotonic
 
 from auth import throttle
@@ -20,6 +20,7 @@ from models.clock import Clock
 from models.errors import DomainError
 
 _BLUR = 1 + 1 / 15
+_CHANCE = SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Guard:
         The same, but for a blur of a fifteenth: a wait, which is answered otherwise than a wrong password, differs by a
         millisecond after that.
         """
-        ends = monotonic() + self.even_seconds * uniform(1, _BLUR)
+        ends = monotonic() + self.even_seconds * _CHANCE.uniform(1, _BLUR)
         try:
             yield
         except DomainError:
