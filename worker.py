@@ -49,6 +49,7 @@ def jobs(parts: Parts, settings: Settings, transport: Transport, vault: Vault) -
         Job("payments", 15, lambda: reconcile(Act(None, clock.now(), parts.hub), till)),
         Job("quarantine", 15, lambda: examine_waiting(Act(None, clock.now(), parts.hub), vault)),
         Job("registry", 30, lambda: legal_names.check_waiting(Act(None, clock.now(), parts.hub), registrar(parts))),
+        Job("new companies", 30, lambda: legal_names.check_accounts(Act(None, clock.now(), parts.hub), parts.registry)),
         Job("erasures", 60, lambda: erasure.erase_due(Act(None, clock.now(), parts.hub), eraser(parts, vault.store))),
         Job("challenges", 600, lambda: passkeys.expire(Act(None, clock.now(), parts.hub))),
         Job("invitations", 3_600, lambda: forget(clock.now())),

@@ -134,7 +134,7 @@ async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
     user = await User.create(
         using_db=db, email=form.email, name=form.name, locale=form.locale, password_hash=password_hash, created_at=at
     )
-    account = await Account.create(using_db=db, legal_name=form.legal_name, siren=form.siren, created_at=at)
+    account = await Account.create(using_db=db, legal_name=form.legal_name, siren=form.siren, created_at=at, registry_due_at=at)
     await Membership.create(using_db=db, user=user, account=account, role=Role.OWNER, created_at=at)
     await policies.note(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
     return SignUp(user, account)

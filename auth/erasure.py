@@ -240,6 +240,7 @@ async def _finished(act: Act, erasure: Erasure) -> bool:
         nothing: dict[str, Any] = {
             "legal_name": ERASED, "trade_name": None, "siren": "000000000", "nic": None, "vat_key": None, "street": "",
             "postal_code": "", "city": "", "country": "FR", "erases_at": None, "searched": None,
+            "registry_verdict": None, "registry_due_at": None,
         }  # fmt: skip
         await Account.filter(pk=account.pk).using_db(tx.db).update(**nothing)
         await IdempotencyKey.filter(owner=f"account:{account.pk}").using_db(tx.db).delete()

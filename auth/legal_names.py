@@ -148,6 +148,25 @@ async def check_waiting(act: Act, registrar: Registrar) -> int:
     return len(due)
 
 
+async def check_accounts(act: Act, registry: Registry) -> int:
+    """Ask the register for companies of which it has not been asked, such as new ones: agents see what it says. Nobody waits
+    for it, and while it is away nothing is known, which is no yes. Returns how many were asked about."""
+    if not registry.knows:
+        return 0
+    due = Account.filter(registry_due_at__lte=act.at).order_by("registry_due_at", "id").limit(20)
+    asked = 0
+    for account in await due:
+        verdict, _ = await _verdict(registry, account.siren, account.legal_name)
+        away = verdict is RegistryVerdict.AWAY
+        told = {"registry_due_at": act.at + LONGEST_WAIT} if away else {"registry_verdict": verdict, "registry_due_at": None}
+        same = Account.filter(pk=account.pk, legal_name=account.legal_name, registry_due_at=account.registry_due_at)
+        await same.update(**told)  # of another name it would tell nothing
+        asked += 1
+        if away:
+            break
+    return asked
+
+
 async def add_evidence(
     act: Act, session: Session, account: Account, change_id: int | None, file_ids: tuple[int, ...]
 ) -> LegalNameChange:
@@ -233,7 +252,10 @@ async def _running(
 async def _accept(tx: Transaction, notice: Notice, account: Account, change: LegalNameChange) -> None:
     renamed = await Account.get(pk=account.pk, using_db=tx.db)
     renamed.legal_name = change.legal_name
-    await renamed.save(using_db=tx.db, update_fields=["legal_name"])
+    asked = change.verdict in (RegistryVerdict.AWAY, RegistryVerdict.UNKNOWN, None)  # of this name nothing is known yet
+    renamed.registry_verdict = None if asked else change.verdict
+    renamed.registry_due_at = tx.act.at if asked else None
+    await renamed.save(using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"])
     await _move(tx, change, LegalNameStatus.ACCEPTED)
     by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
     tx.audit(AuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)

@@ -14,6 +14,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.errors import ErrorCode, Refusal
+from models.legal_name import RegistryVerdict
 from models.text import folded
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class AccountStatus(StrEnum):
 class Account(Model):
     """A company, known by its SIREN. vat_key is null where the VAT number is the one made from the SIREN.
 
+    registry_verdict is what the register said of its SIREN and legal name, null until it has answered, registry_due_at is when
+    it is asked next, null for never.
+
     searched is what a search for people looks through (`sought`): it follows the names by itself when the row is saved, while
     an UPDATE would leave it behind.
     """
@@ -68,6 +72,8 @@ class Account(Model):
     vat_key = fields.CharField(max_length=2, null=True)
     status = fields.CharEnumField(AccountStatus, max_length=12, default=AccountStatus.ACTIVE, db_default=AccountStatus.ACTIVE)
     erases_at: datetime | None = fields.DatetimeField(null=True)
+    registry_verdict = fields.CharEnumField(RegistryVerdict, max_length=12, null=True)
+    registry_due_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     created_at = fields.DatetimeField()
     searched: str | None = fields.TextField(null=True)
 

@@ -22,6 +22,7 @@ from models.article import ArticleCategory, ArticleKind
 from models.authenticator import AuthenticatorKind
 from models.event import EventKind
 from models.file import FileStatus
+from models.legal_name import RegistryVerdict
 from models.locale import Locale
 from models.offer import Interval, Segment
 from models.payment import PaymentStatus
@@ -170,6 +171,9 @@ class Account(Node):
     )
     created_at: datetime = said("When it signed up.")
     status: AccountStatus = said("Whether it can be used.")
+    registry_verdict: RegistryVerdict | None = said(
+        "What the register of companies says of its SIREN and legal name; null while it has not answered."
+    )
     erases_at: datetime | None = said("When it is to be deleted, null unless CLOSING.")
     members: list[Membership] = edge(identity.members, description="Its people, in the order in which they joined.")
     legal_name_changes: Connection[Annotated["LegalNameChange", strawberry.lazy("schema.company")]] = connection(

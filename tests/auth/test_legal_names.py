@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auth import company, legal_names, sessions
+from auth import accounts, company, legal_names, sessions
 from auth.company import Address
 from auth.guard import Guard
 from auth.legal_names import Decision, Registrar
-from auth.registry import NoRegistry, PublicRegistry
+from auth.registry import NoRegistry, PublicRegistry, Registered
 from auth.sessions import Tokens
 from models.account import Account, Role
 from models.act import Act, Transaction
@@ -19,6 +19,7 @@ from models.errors import Throttled
 from models.event import INBOX, Event, EventKind
 from models.file import File
 from models.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
+from models.locale import Locale
 from models.session import Session
 from models.user import Staff, User
 from tests.auth.company import Company, founded, outcome, person
@@ -384,3 +385,64 @@ async def test_p1_4_la_poste_counts_its_sirets_otherwise(clock: "MovableClock", 
     post = await founded(clock, bus, "356000000", Zoe=Role.OWNER)
     act, session = post.act("Zoe"), post.tokens["Zoe"].session
     assert (await company.change_identifiers(act, session, post.account, "35600000049837", None)).siret == "35600000049837"
+
+
+async def known(desk: Desk) -> tuple[str | None, bool]:
+    """What is known of the bakery, and whether the register is still to be asked."""
+    account = await Account.get(pk=desk.bakery.account.pk)
+    return account.registry_verdict and account.registry_verdict.value, account.registry_due_at is not None
+
+
+async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Desk, guard: Guard) -> None:
+    """P1.4: a good checksum is not existence; a register that is away, or none, is never taken for a yes."""
+    made = await accounts.sign_up(
+        desk.bakery.act(), guard, _unwritten, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
+        legal_name="Le Fournil d'Aubry", siren="732829320", locale=Locale.FR, peer="192.0.2.1",
+    )  # fmt: skip
+    assert made.account
+    await Account.filter(pk=desk.bakery.account.pk).update(siren="552100554")
+    desk.bakery.account = made.account
+    assert await known(desk) == (None, True)
+    assert await legal_names.check_accounts(desk.bakery.act(), NoRegistry()) == 0
+    desk.away()
+    assert await legal_names.check_accounts(desk.bakery.act(), desk.registry) == 1
+    assert await known(desk) == (None, True)
+    desk.registers("LE FOURNIL D AUBRY", siren="732829320")
+    assert await legal_names.check_accounts(desk.bakery.act(), desk.registry) == 0  # its turn comes later
+    desk.bakery.clock.advance(timedelta(hours=1))
+    assert await legal_names.check_accounts(desk.bakery.act(), desk.registry) == 1
+    assert await known(desk) == ("MATCH", False)
+
+
+async def _unwritten(tx: Transaction, made: object) -> None:
+    """Stands where a letter would be written."""
+
+
+async def test_p1_1_of_a_new_name_the_register_is_asked_anew(desk: Desk) -> None:
+    desk.registers("LE FOURNIL D AUBRY")
+    change = await desk.shows(await desk.asks())
+    await desk.decides(change, Decision.ACCEPT)
+    assert await known(desk) == ("OTHER_NAME", False)
+    desk.away()
+    change = await desk.shows(await desk.asks(legal_name="Aubry et Filles"))
+    await desk.decides(change, Decision.ACCEPT)
+    assert await known(desk) == (None, True)
+    desk.registers("AUBRY ET FILLES")
+    assert await legal_names.check_accounts(desk.bakery.act(), desk.registry) == 1
+    assert await known(desk) == ("MATCH", False)
+
+
+async def test_p1_1_an_answer_about_a_former_name_is_dropped(desk: Desk) -> None:
+    await Account.filter(pk=desk.bakery.account.pk).update(registry_due_at=desk.bakery.clock.now())
+
+    class Slow(NoRegistry):
+        """A register during whose answer the company gets another name."""
+
+        knows = True
+
+        async def find(self, siren: str) -> Registered | None:
+            await Account.filter(siren=siren).update(legal_name="Autre")
+            return Registered(("LE FOURNIL D AUBRY",))
+
+    assert await legal_names.check_accounts(desk.bakery.act(), Slow()) == 1
+    assert await known(desk) == (None, True)
