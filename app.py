@@ -27,7 +27,7 @@ from auth.registry import registry
 from auth.sessions import stream
 from billing.gateway import Gateway
 from billing.sandbox import Sandbox
-from billing.seller import Seller, seller
+from billing.seller import seller
 from engine import Engine
 from engine.http import Call, GraphQLEndpoint, Refused
 from engine.persisted import Unusable, manifest
@@ -73,21 +73,12 @@ def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway 
             settings.breached_passwords,
         ),
         gateway=gateway or Sandbox(settings.base_url),
-        seller=_seller(settings.seller),
+        seller=seller(settings.seller),
         base_url=settings.base_url,
         registry=registry(settings.registry),
         demonstration=settings.demonstration,
     )
     return House(settings, parts).app()
-
-
-def _seller(path: Path) -> Seller:
-    try:
-        return seller(path)
-    except KeyError as missing:
-        raise SettingsError([f"CAMCHA_SELLER: {path} says nothing of {missing}"]) from None
-    except (ValueError, TypeError) as error:  # TOMLDecodeError among them
-        raise SettingsError([f"CAMCHA_SELLER: {path}: {error}"]) from None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from auth.breaches import breaches_fault
 from auth.registry import registry_fault
 from auth.shared_throttle import redis_fault
+from billing.seller import seller
 from mail.transport import transport
 from models.object_store import ObjectStore
 from models.scanner import scanner
@@ -94,7 +95,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_breaches(settings.breached_passwords),
         *_registry(settings.registry),
         *(fault for origin in sorted(settings.allowed_origins) for fault in _origin(origin)),
-        *([] if settings.seller.is_file() else [f"CAMCHA_SELLER: there is no file {settings.seller}"]),
+        *_seller(settings.seller),
         *_policies(settings.policies / "versions.toml"),
         *_documents(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
     ]
@@ -180,6 +181,18 @@ def _breaches(url: str | None) -> list[str]:
 def _registry(url: str | None) -> list[str]:
     fault = registry_fault(url) if url else None
     return [f"CAMCHA_REGISTRY: {fault}"] if fault else []
+
+
+def _seller(path: Path) -> list[str]:
+    if not path.is_file():
+        return [f"CAMCHA_SELLER: there is no file {path}"]
+    try:
+        seller(path)
+    except KeyError as missing:
+        return [f"CAMCHA_SELLER: {path} says nothing of {missing}"]
+    except (ValueError, TypeError) as error:  # TOMLDecodeError among them
+        return [f"CAMCHA_SELLER: {path}: {error}"]
+    return []
 
 
 def _origin(origin: str) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import stdnum.fr.siren
 import stdnum.fr.tva
@@ -72,7 +72,7 @@ class Account(Model):
     vat_key = fields.CharField(max_length=2, null=True)
     status = fields.CharEnumField(AccountStatus, max_length=12, default=AccountStatus.ACTIVE, db_default=AccountStatus.ACTIVE)
     erases_at: datetime | None = fields.DatetimeField(null=True)
-    registry_verdict = fields.CharEnumField(RegistryVerdict, max_length=12, null=True)
+    registry_verdict: Any = fields.CharEnumField(RegistryVerdict, max_length=12, null=True)
     registry_due_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     created_at = fields.DatetimeField()
     searched: str | None = fields.TextField(null=True)

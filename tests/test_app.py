@@ -2,21 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-import billing
 from app import create_app
 from auth.passwords import Passwords
 from models.act import Act
 from models.clock import SystemClock
 from models.database import connect, disconnect, migrated
 from models.user import User
-from settings import Settings, SettingsError, read
+from settings import Settings, read
 from tests.clients.people import PASSWORD
 from tests.story.house import SECRET_KEY
 
@@ -200,21 +198,3 @@ def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path, act: Act)
         return moved.total_seconds()
 
     assert asyncio.run(story()) == 100
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("", "says nothing of 'address_lines'"),
-        ("name = ", "seller.toml: Invalid value"),
-        ("[[retention]]\nfrom = 2026-01-01\ngrace_days = 'x'\n", "seller.toml"),
-    ],
-)
-def test_a_seller_that_cannot_be_read_is_told_at_the_start(tmp_path: Path, text: str, fault: str) -> None:
-    path = tmp_path / "seller.toml"
-    good = (Path(billing.__file__).with_name("seller.toml")).read_text(encoding="utf-8")
-    path.write_text(good.partition("[[retention]]")[0] + text if "retention" in text else text, encoding="utf-8")
-    settings = replace(settings_of(f"sqlite://{tmp_path}/x.sqlite3", tmp_path), seller=path)
-    with pytest.raises(SettingsError) as refused:
-        create_app(settings)
-    assert fault in refused.value.faults[0]

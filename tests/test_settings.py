@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import billing
 from settings import DEMONSTRATION_DATABASE, SettingsError, read
 
 KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
@@ -110,3 +111,20 @@ def test_a_mail_url_or_a_sender_that_make_no_sense_are_named() -> None:
     with pytest.raises(SettingsError) as refused:
         read({"CAMCHA_MAIL_URL": "pigeon:loft", "CAMCHA_MAIL_SENDER": "nobody"})
     assert [fault.partition(":")[0] for fault in refused.value.faults] == ["CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "says nothing of 'address_lines'"),
+        ("name = ", "seller.toml: Invalid value"),
+        ("[[retention]]\nfrom = 2026-01-01\ngrace_days = 'x'\n", "seller.toml"),
+    ],
+)
+def test_a_seller_that_cannot_be_read_is_told_at_the_start(tmp_path: Path, text: str, fault: str) -> None:
+    path = tmp_path / "seller.toml"
+    good = (Path(billing.__file__).with_name("seller.toml")).read_text(encoding="utf-8")
+    path.write_text(good.partition("[[retention]]")[0] + text if "retention" in text else text, encoding="utf-8")
+    with pytest.raises(SettingsError) as refused:
+        read(GOOD | {"CAMCHA_SELLER": str(path)})
+    assert fault in refused.value.faults[0]
