@@ -8,14 +8,14 @@ import pytest
 
 from auth import accounts, company, invitations, legal_names, lifecycle, sessions
 from auth.accounts import company_of
-from auth.caller import Callers, still_held
+from auth.caller import Callers, still_held, still_valid, viewer_of
 from auth.guard import Guard
 from auth.invitations import Newcomer
 from auth.sessions import Tokens
 from models.account import Account, AccountStatus, Membership, Role
 from models.act import Act, Transaction
 from models.erasure import Erasure
-from models.errors import Unauthenticated
+from models.errors import Refusal, Unauthenticated
 from models.session import Session
 from models.ticket import Message, Ticket, TicketKind, TicketStatus
 from models.user import Staff, User
@@ -230,3 +230,16 @@ async def test_p1_2_an_agent_who_was_dismissed_does_nothing(desk: Desk) -> None:
     missing = lifecycle.deactivate(desk.act(), desk.agents.session, desk.notice, None)
     assert await outcome(missing) == "NOT_FOUND"
     assert await accounts.company_of(desk.agent) is None
+
+
+@pytest.mark.parametrize("status", [AccountStatus.DEACTIVATED, AccountStatus.CLOSING, AccountStatus.ERASED])
+async def test_p1_2_no_session_stands_for_a_company_that_is_not_in_use(desk: Desk, status: AccountStatus) -> None:
+    """Whatever became of the sessions themselves."""
+    tokens, at = desk.bakery.tokens["Max"], desk.bakery.clock.now()
+    assert await still_valid([tokens.session.pk], at)
+    await Account.filter(pk=desk.bakery.account.pk).update(status=status)
+    assert await still_valid([tokens.session.pk], at) == set()
+    with pytest.raises(Unauthenticated):
+        await viewer_of(tokens.access, at)
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await sessions.refresh(tokens.refresh, desk.bakery.act())
