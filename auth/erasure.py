@@ -29,7 +29,7 @@ from models.invitation import Invitation
 from models.invoice import Invoice
 from models.legal_name import LegalNameChange
 from models.letter import FAREWELL, Letter
-from models.payment import Payment, PaymentStatus
+from models.payment import Payment
 from models.purchase import Purchase
 from models.session import Session
 from models.sql import rows
@@ -57,7 +57,8 @@ class Eraser:
 async def erase_due(act: Act, eraser: Eraser) -> int:
     """Erase the accounts whose grace is over, and go on with those that were begun. Returns how many were finished.
 
-    One whose payments are not settled waits: an invoice may still be issued. Where the store of files is away, all wait.
+    One whose payments of the last days are not settled waits: an invoice may still be issued. Where the store of files is
+    away, all wait.
     """
     due = Erasure.filter(due_at__lte=act.at, canceled_at=None, finished_at=None).order_by("due_at", "id").limit(20)
     finished = 0
@@ -92,8 +93,7 @@ async def _begun(act: Act, eraser: Eraser, erasure_id: int) -> Erasure | None:
             return None
         if erasure.started_at:
             return erasure
-        open_ = [PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION]
-        if await Payment.filter(account_id=account.pk, status__in=open_).using_db(tx.db).exists():
+        if await Payment.under_way(act.at).filter(account_id=account.pk).using_db(tx.db).exists():
             log.warning("erasure.waits", erasure=erasure.pk)
             return None
         await _promise(tx, eraser, erasure)
@@ -195,6 +195,9 @@ async def _people(tx: Transaction, account_id: int) -> int:
     place = await Membership.filter(account_id=account_id).using_db(tx.db).order_by("id").first()
     if place is None:
         return 0
+    address = (await User.get(pk=place.user_id, using_db=tx.db)).email
+    invited = Invitation.filter(email=address).using_db(tx.db).order_by("id")
+    await invited.select_for_update()  # before the person, as whoever takes one does
     user = await tx.locked(User, place.user_id)
     await place.delete(using_db=tx.db)
     if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
@@ -214,7 +217,8 @@ async def _nobody(tx: Transaction, user: User) -> None:
     await WebauthnChallenge.filter(registers_id=user.pk).using_db(tx.db).delete()
     await void_links(user, tx.db)
     await IdempotencyKey.filter(owner=f"user:{user.pk}").using_db(tx.db).delete()
-    await Letter.filter(user_id=user.pk).exclude(template__startswith=f"{FAREWELL}.").using_db(tx.db).delete()
+    written = Q(user_id=user.pk) | Q(recipient=user.email)  # another company invites an address
+    await Letter.filter(written).exclude(template__startswith=f"{FAREWELL}.").using_db(tx.db).delete()
     await Invitation.filter(email=user.email).using_db(tx.db).delete()
 
 

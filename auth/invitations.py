@@ -213,8 +213,8 @@ async def _joined(act: Act, invitation: Invitation, user: User) -> Membership:
 
 async def _as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
     """The invitation as it stands, if its letter is still the latest one."""
-    latest = await tx.locked(Invitation, invitation.pk)
-    if latest.token_hash != invitation.token_hash:
+    latest = await Invitation.select_for_update().using_db(tx.db).get_or_none(pk=invitation.pk)
+    if latest is None or latest.token_hash != invitation.token_hash:
         raise invalid()
     return latest
 

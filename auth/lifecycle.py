@@ -6,8 +6,11 @@ still sign in, for no company, and its owner can ask from there to have it back.
 timetable (auth/erasure.py).
 """
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+
+from tortoise.queryset import QuerySet
 
 from auth import sessions
 from auth.company import touch
@@ -67,16 +70,24 @@ async def _asked(tx: Transaction, account: Account, user: User, kind: TicketKind
     owner = f"user:{user.pk}"
     if known := await earlier(tx, owner, kind.value, key, [account.pk, text]):
         return await Ticket.get(pk=known, using_db=tx.db)
-    open_ = Ticket.filter(account_id=account.pk, kind=kind, status__not_in=[TicketStatus.SOLVED, TicketStatus.CLOSED])
-    ticket = await open_.using_db(tx.db).order_by("-id").first()
+    ticket = await (await _open(tx, account, kind)).order_by("-id").first()
     if ticket is None:
         subject = SUBJECTS[kind][user.locale]
         ticket = await Ticket.open(
             tx, account, user, subject=subject, channel=Channel.WEB, category=Category.ACCOUNT, kind=kind
         )
-    await (await ticket.locked(tx)).post(tx, user, text, f"{kind.value}:{key}"[:64])
+    message_id = hashlib.sha256(f"{kind.value}:{key}".encode()).hexdigest()  # two keys that differ never become one
+    await (await ticket.locked(tx)).post(tx, user, text, message_id)
     await made(tx, owner, kind.value, key, ticket.pk)
     return ticket
+
+
+async def _open(tx: Transaction, account: Account, kind: TicketKind) -> QuerySet[Ticket]:
+    """The company's requests of a kind that still stand: none by which a deletion was scheduled before."""
+    done = await Erasure.filter(account_id=account.pk).using_db(tx.db).values_list("ticket_id", flat=True)
+    over = [TicketStatus.SOLVED, TicketStatus.CLOSED]
+    asked = Ticket.filter(account_id=account.pk, kind=kind, status__not_in=over).using_db(tx.db)
+    return asked.exclude(pk__in=done) if done else asked
 
 
 _RESTING = (AccountStatus.DEACTIVATED, AccountStatus.CLOSING)
@@ -125,7 +136,7 @@ async def schedule_deletion(
     """Have an account deleted once the grace is over, as its owner asked in this ticket. Until then it rests.
 
     A repeat changes nothing. Raises STEP_UP_REQUIRED, NOT_FOUND, TRANSITION_ILLEGAL, REQUEST_MISSING when the ticket doesn't
-    ask for it, or not in the name of somebody who owns the company; Unauthenticated.
+    ask for it (any more: each is good for one deletion), or not in the name of somebody who owns the company; Unauthenticated.
     """
     await require_fresh(act, session)
     async with act.transaction() as tx:
@@ -157,8 +168,7 @@ async def _dealt_with(tx: Transaction, session: Session, account_id: int | None)
 
 
 async def _request_of(tx: Transaction, account: Account, people: People, ticket_id: int | None) -> Ticket:
-    asked = Ticket.filter(pk=ticket_id or 0, account_id=account.pk, kind=TicketKind.ACCOUNT_DELETION)
-    ticket = await asked.exclude(status=TicketStatus.CLOSED).using_db(tx.db).first()
+    ticket = await (await _open(tx, account, TicketKind.ACCOUNT_DELETION)).filter(pk=ticket_id or 0).first()
     place = people.of(ticket.requester_id) if ticket else None
     if ticket is None or place is None or place.role is not Role.OWNER:
         raise Refusal(ErrorCode.REQUEST_MISSING, "input", "ticketId")

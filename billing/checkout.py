@@ -31,7 +31,6 @@ from models.user import User
 log = structlog.stdlib.get_logger()
 UNKNOWN_METHOD = "unknown_method"
 _LEFT_ALONE = timedelta(minutes=1)
-_GIVEN_UP = timedelta(days=7)  # no bank waits longer for a confirmation; the customer can still ask by hand
 
 
 @dataclass(frozen=True)
@@ -167,8 +166,7 @@ async def reconcile(act: Act, till: Till) -> int:
 
     One that can't be settled never holds up the others.
     """
-    left = Payment.filter(status__in=[PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION])
-    left = left.filter(created_at__lt=act.at - _LEFT_ALONE, created_at__gte=act.at - _GIVEN_UP)
+    left = Payment.under_way(act.at).filter(created_at__lt=act.at - _LEFT_ALONE)
     return sum([await _settled(act, till, payment) for payment in await left.order_by("id")])
 
 

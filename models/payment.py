@@ -1,6 +1,6 @@
 """Attempts to pay: what was asked of the payment provider and what it answered."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from models.account import Account
     from models.purchase import Purchase
     from models.viewer import Viewer
+
+
+GIVEN_UP = timedelta(days=7)  # no bank waits longer for a confirmation; the customer can still ask by hand
 
 
 class PaymentStatus(StrEnum):
@@ -63,6 +66,12 @@ class Payment(Model):
         if viewer.agent:
             return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
+
+    @classmethod
+    def under_way(cls, at: datetime) -> QuerySet["Payment"]:
+        """Attempts of the last days that are not settled: the provider is still asked about them."""
+        open_ = [PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION]
+        return cls.filter(status__in=open_, created_at__gte=at - GIVEN_UP)
 
     @property
     def amount(self) -> Money:

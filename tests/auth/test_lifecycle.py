@@ -1,6 +1,7 @@
 """P1.2: a company's account rests or ends through support, and comes back as long as nothing was erased."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,31 @@ async def test_p1_2_no_agent_deletes_a_company_that_did_not_ask(desk: Desk, cloc
     assert await desk.bakery.changes("Camille", "Odile", Role.ADMIN) == "done"
     assert await outcome(desk.schedules(asked)) == "REQUEST_MISSING"  # she owns it no longer
     assert await desk.status() is AccountStatus.ACTIVE
+
+
+async def test_p1_2_a_wish_that_was_called_off_or_settled_deletes_nothing_later(desk: Desk) -> None:
+    first = await desk.asks()
+    await desk.schedules(first)
+    await desk.reactivates()
+    assert await outcome(desk.schedules(first)) == "REQUEST_MISSING"
+    assert await desk.status() is AccountStatus.ACTIVE
+    camille = desk.bakery.people["Camille"]
+    tokens = await sessions.sign_in(camille, desk.bakery.account, False, desk.bakery.act())
+    await Session.filter(pk=tokens.session.pk).update(fresh_until=desk.bakery.clock.now() + timedelta(minutes=5))
+    desk.bakery.tokens["Camille"] = replace(tokens, session=await Session.get(pk=tokens.session.pk))
+    second = await desk.asks(key="again")
+    assert second.pk != first.pk
+    await Ticket.filter(pk=second.pk).update(status=TicketStatus.SOLVED)
+    assert await outcome(desk.schedules(second)) == "REQUEST_MISSING"
+    third = await desk.asks(key="and again")
+    assert (await desk.schedules(third)).status is AccountStatus.CLOSING
+
+
+async def test_p1_2_requests_whose_keys_differ_only_at_the_end_are_two(desk: Desk) -> None:
+    long = "k" * 63
+    for end in "ab":
+        assert await outcome(desk.asks(key=long + end)) == "done"
+    assert [message.body for message in await Message.all()] == ["Je pars.", "Je pars."]
 
 
 async def test_p1_2_only_owners_ask_and_with_fresh_proof(desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """P1.2: after the grace nothing is left of a company and its people, but what the law keeps; whatever died in between."""
 
 import asyncio
+import contextvars
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -316,11 +317,52 @@ async def test_p1_2_it_waits_for_payments_that_are_under_way(
     leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
 ) -> None:
     payment = await Payment.filter(account_id=house.paul.account.pk).get()
-    await Payment.filter(pk=payment.pk).update(status=PaymentStatus.REQUIRES_ACTION)
+    lately = later.at - timedelta(days=6)
+    await Payment.filter(pk=payment.pk).update(status=PaymentStatus.REQUIRES_ACTION, created_at=lately)
     assert await erase_due(later, eraser(parts, store)) == 0
     assert (await Erasure.get()).started_at is None
     await Payment.filter(pk=payment.pk).update(status=PaymentStatus.SUCCEEDED)
     assert await erase_due(later, eraser(parts, store)) == 1
+
+
+async def test_p1_2_a_payment_that_nobody_ever_confirms_holds_nothing_up(
+    leaving: Erasure, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    """The provider is asked about an attempt for seven days; the law leaves a month."""
+    await Payment.all().update(status=PaymentStatus.REQUIRES_ACTION)
+    assert await erase_due(later, eraser(parts, store)) == 1
+
+
+async def test_p1_2_nothing_is_left_of_who_was_invited_elsewhere_as_well(
+    leaving: Erasure, house: House, act: Act, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    member, marie = house.paul.member.user, house.marie
+    assert member
+    assert marie.owner.user
+    theirs = marie.row(Invitation)
+    await Invitation.filter(pk=theirs.pk).update(email=member.email)
+    theirs = await Invitation.get(pk=theirs.pk)
+    async with act.transaction() as tx:
+        await letters.invitation(tx, theirs, marie.owner.user, marie.account, "https://camcha.example", "T")
+    assert await erase_due(later, eraser(parts, store)) == 1
+    assert not any(member.email.lower() in row for found in (await dumped()).values() for row in found)
+
+
+async def test_p1_2_who_takes_an_invitation_meanwhile_and_the_erasure_never_wait_in_a_circle(
+    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    """Company, invitation, person: the order in which an invitation is taken."""
+    member, marie = house.paul.member.user, house.marie
+    assert member
+    await Invitation.filter(pk=marie.row(Invitation).pk).update(email=member.email)
+    outside = contextvars.copy_context()
+    async with later.transaction() as tx:
+        await tx.locked(Account, marie.account.pk)
+        await tx.locked(Invitation, marie.row(Invitation).pk)
+        erasing = asyncio.create_task(erase_due(later, eraser(parts, store)), context=outside)
+        await asyncio.sleep(1)  # until it waits
+        await tx.locked(User, member.pk)
+    assert await erasing == 1
 
 
 class AwayStore(FolderStore):
