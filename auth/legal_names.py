@@ -25,9 +25,9 @@ from models.errors import ErrorCode, Refusal
 from models.event import INBOX, EventKind
 from models.file import File, FileStatus, show
 from models.idempotency import earlier, made
-from models.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, same_name
+from models.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, prints_plainly, same_name
 from models.session import Session
-from models.text import line, worded
+from models.text import composed, worded
 from models.user import User
 
 LEGAL_NAME_LENGTH = 200
@@ -65,7 +65,7 @@ async def request(
     has, CHANGE_RUNNING, FILE_REFUSED, IDEMPOTENCY_MISMATCH; Forbidden to those who don't look after the company; Throttled.
     """
     await require_fresh(act, session)
-    name = line(legal_name, "legalName", LEGAL_NAME_LENGTH)
+    name = composed(legal_name, "legalName", LEGAL_NAME_LENGTH)
     if siren_given is not None and siren(siren_given) != account.siren:
         raise Refusal(ErrorCode.SIREN_OTHER, "input", "siren")
     await guard.throttle.attempt(throttle.key(throttle.LEGAL_NAME, account.pk))
@@ -99,7 +99,9 @@ async def check(act: Act, registrar: Registrar, change: LegalNameChange) -> Lega
     verdict, registered = await _verdict(registrar.registry, account.siren, change.legal_name)
     async with act.transaction() as tx:
         account = await tx.locked(Account, change.account_id)
-        now = await tx.locked(LegalNameChange, change.pk)
+        now = await LegalNameChange.select_for_update().using_db(tx.db).get_or_none(pk=change.pk)
+        if now is None:  # the company was erased meanwhile
+            return change
         if not now.running or now.next_check_at != change.next_check_at:
             return now
         now.verdict, now.checks, now.updated_at = verdict, now.checks + 1, act.at
@@ -123,12 +125,14 @@ async def _verdict(registry: Registry, siren: str, name: str) -> tuple[RegistryV
         return RegistryVerdict.NOT_FOUND, None
     if not registered.active:
         return RegistryVerdict.CEASED, registered
-    match = any(same_name(name, each) for each in registered.names)
+    match = prints_plainly(name) and any(same_name(name, each) for each in registered.names)
     return RegistryVerdict.MATCH if match else RegistryVerdict.OTHER_NAME, registered
 
 
 async def _judged(tx: Transaction, registrar: Registrar, account: Account, change: LegalNameChange) -> None:
     if change.verdict is RegistryVerdict.MATCH:
+        change.decider_id = change.reason = None  # whoever asked for better evidence did not decide
+        await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
         await _accept(tx, registrar.notice, account, change)
     elif change.status is LegalNameStatus.CHECKING:
         shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db).exists()

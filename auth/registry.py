@@ -17,6 +17,7 @@ import structlog
 _SECONDS = 3.0
 _BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
 _LARGEST = 256 * 1024
+_LONGEST = 1_000  # characters of a name
 _CEASED = "C"
 _HIDDEN = "[ND]"  # how the register says that a person's name is not for everybody
 
@@ -97,11 +98,18 @@ class PublicRegistry:
 
 
 def _registered(found: dict[str, Any]) -> Registered:
-    whole = found.get("nom_complet")
-    short = _BRACKETS.sub("", whole) if isinstance(whole, str) else None  # acronym or trade name
-    names = [found.get("nom_raison_sociale"), short, whole]
-    told = dict.fromkeys(name.strip() for name in names if isinstance(name, str) and name.strip() and _HIDDEN not in name)
+    whole = _line(found.get("nom_complet"))
+    short = _BRACKETS.sub("", whole)  # acronym or trade name
+    names = [_line(found.get("nom_raison_sociale")), short, whole]
+    told = dict.fromkeys(name for name in names if name and _HIDDEN not in name)
     return Registered(tuple(told), found.get("etat_administratif") != _CEASED)
+
+
+def _line(name: object) -> str:
+    """A name on one line without control characters, which no database stores; nothing of what is none."""
+    if not isinstance(name, str) or len(name) > _LONGEST:
+        return ""
+    return "".join(c for c in " ".join(name.split()) if c.isprintable()).strip()
 
 
 def registry(url: str | None) -> Registry:

@@ -25,7 +25,7 @@ from models.locale import Locale
 from models.user import User
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_LINKS = re.compile(r"(?<=\w\w)[.:/@]+(?=\w\w)")  # not of initials: S.A.R.L., L. Martin
+_LINKS = re.compile(r"(?<=\S)[.:/@。．｡]+(?=\w\w)")  # not of initials: S.A.R.L., L. Martin
 _MENTION = 60
 ROLES = {
     Locale.FR: {

@@ -92,23 +92,25 @@ class File(Model):
         return cls.filter(account_id=viewer.account.pk).filter(seen)
 
 
-async def attach(tx: Transaction, message: "Message", author: "User", file_ids: tuple[int, ...]) -> None:
-    """Attach the author's uploaded files to their message, each once. Raises FILE_REFUSED."""
+async def attach(tx: Transaction, account_id: int, message: "Message", author: "User", file_ids: tuple[int, ...]) -> None:
+    """Attach the author's uploaded files to their message in a ticket of this company, each once. Raises FILE_REFUSED."""
     if file_ids:
-        await _put(tx, author, file_ids, message_id=message.pk)
+        await _put(tx, author, account_id, file_ids, message_id=message.pk)
 
 
 async def show(tx: Transaction, change: "LegalNameChange", author: "User", file_ids: tuple[int, ...]) -> None:
     """Show the author's uploaded files as evidence, each once, at most ten in all. Raises FILE_REFUSED."""
     if file_ids:
-        await _put(tx, author, file_ids, legal_name_change_id=change.pk)
+        await _put(tx, author, change.account_id, file_ids, legal_name_change_id=change.pk)
         if await File.filter(legal_name_change_id=change.pk).using_db(tx.db).count() > MAX_PER_MESSAGE:
             raise _refused()
 
 
-async def _put(tx: Transaction, author: "User", file_ids: tuple[int, ...], **place: int) -> None:
+async def _put(tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **place: int) -> None:
+    """A file that somebody sent while they acted for another company stays that company's."""
     uploaded = File.filter(pk__in=file_ids, uploaded_at__not_isnull=True, infected_at=None)
     free = uploaded.filter(uploader_id=author.pk, message_id=None, legal_name_change_id=None)
+    free = free.filter(Q(account_id=account_id) | Q(account_id__isnull=True))
     attached = await free.using_db(tx.db).update(**place)
     if attached != len(set(file_ids)) or attached > MAX_PER_MESSAGE:
         raise _refused()

@@ -108,6 +108,19 @@ def same_name(one: str, other: str) -> bool:
     return bool(first.words) and first.words == second.words and len(forms) < 2
 
 
+def prints_plainly(name: str) -> bool:
+    """Whether a name looks on paper like what it is compared as: letters and digits of ordinary shape, usual punctuation.
+
+    Comparing overlooks signs, marks over letters, and letters of another shape (𝐃upont), which an invoice would print or lack.
+    """
+    whole = unicodedata.normalize("NFC", name)
+    usual = all(c.isascii() or unicodedata.category(c)[0] in "LN" or c in _PUNCTUATION for c in whole)
+    return usual and unicodedata.normalize("NFKC", whole) == whole
+
+
+_PUNCTUATION = "’‘“”«»–—·•°"
+
+
 def folded(name: str) -> Name:
     """A name as it is compared. What is nothing but a legal form stays the name."""
     plain = unicodedata.normalize("NFKD", name.casefold().translate(_LIGATURES))
@@ -123,7 +136,7 @@ def folded(name: str) -> Name:
 
 _WORDS = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _JOINTS = str.maketrans("-'’", "   ")
-_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d"})
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
 _FORMS = sorted(
     {
         "societe a responsabilite limitee": "sarl", "sarl": "sarl", "eurl": "sarl", "sarlu": "sarl",

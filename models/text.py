@@ -20,6 +20,11 @@ def line(text: str, field: str, length: int) -> str:
     return found
 
 
+def composed(text: str, field: str, length: int) -> str:
+    """A line whose accents are one character with their letter, as keyboards write them (NFC). Raises BLANK and TOO_LONG."""
+    return line(unicodedata.normalize("NFC", line(text, field, length)), field, length)
+
+
 def worded(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
     """What may be stored of a text: trimmed, card numbers masked. Raises BLANK and TOO_LONG."""
     text = body.replace("\x00", "").strip()

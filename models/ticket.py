@@ -163,7 +163,7 @@ class Ticket(Model):
             if ticket.status is TicketStatus.CLOSED:
                 ticket = await ticket._follow_up(tx, author)
             message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
-            await attach(tx, message, author, file_ids)
+            await attach(tx, ticket.account_id, message, author, file_ids)
         return message
 
     async def locked(self, tx: Transaction) -> "Ticket":

@@ -144,6 +144,50 @@ async def test_p1_1_anything_but_a_match_asks_for_evidence_and_an_agent_decides(
     assert desk.told == [("Camille", "EVIDENCE_NEEDED", None), ("Camille", "ACCEPTED", None)]
 
 
+@pytest.mark.parametrize("legal_name", ["Les 𝐅ournils d'Aubry", "Les F\u0337ournils d'Aubry", "Les Fournils d'Aubry 🎁"])
+async def test_p1_1_a_name_that_prints_otherwise_than_it_compares_is_no_match(desk: Desk, legal_name: str) -> None:
+    desk.registers("LES FOURNILS D AUBRY")
+    change = await desk.asks(legal_name=legal_name)
+    assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, RegistryVerdict.OTHER_NAME)
+
+
+async def test_p1_1_the_name_is_stored_with_its_accents_composed(desk: Desk) -> None:
+    desk.registers("L ETE")
+    await desk.asks(legal_name="L'E\u0301te\u0301")
+    assert await desk.legal_name() == "L'Été"
+
+
+async def test_p1_1_the_registers_late_yes_is_not_the_agents(desk: Desk, clock: "MovableClock") -> None:
+    desk.away()
+    change = await desk.asks(file_ids=(await desk.kbis(),))
+    await desk.decides(change, Decision.ASK, "Illisible.")
+    desk.registers("LES FOURNILS D AUBRY")
+    clock.advance(timedelta(hours=1))
+    assert await desk.turn() == 1
+    change = await LegalNameChange.get(pk=change.pk)
+    assert (change.status, change.decider_id, change.reason) == (LegalNameStatus.ACCEPTED, None, None)
+
+
+async def test_p1_1_a_wish_that_was_erased_while_the_register_was_asked_changes_nothing(desk: Desk) -> None:
+    desk.away()
+    change = await desk.asks()
+    desk.registers("LES FOURNILS D AUBRY")
+    await LegalNameChange.filter(pk=change.pk).delete()
+    await legal_names.check(desk.bakery.act(), desk.registrar, change)
+    assert await desk.legal_name() == "Le Fournil d'Aubry"
+
+
+async def test_p1_1_a_file_sent_for_another_company_is_no_evidence_here(
+    desk: Desk, clock: "MovableClock", bus: "RecordingBus"
+) -> None:
+    change = await desk.asks()
+    other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
+    file = await desk.kbis()
+    await File.filter(pk=file).update(account_id=other.account.pk)
+    act, session = desk.bakery.act("Camille"), desk.bakery.tokens["Camille"].session
+    assert await outcome(legal_names.add_evidence(act, session, desk.bakery.account, change.pk, (file,))) == "FILE_REFUSED"
+
+
 async def test_p1_1_without_a_register_evidence_is_asked_for(desk: Desk) -> None:
     desk.registry = NoRegistry()
     change = await desk.asks(file_ids=(await desk.kbis(),))

@@ -18,6 +18,8 @@ SIREN = "404833048"
         ([result(etat_administratif="C")], Registered(("LE FOURNIL", "LE FOURNIL (FOURNIL)"), active=False)),
         ([result(nom_raison_sociale=None, nom_complet="JEAN DUPONT")], Registered(("JEAN DUPONT",))),
         ([result(nom_raison_sociale="[ND]", nom_complet="[ND] [ND]")], Registered(())),
+        ([result(nom_raison_sociale="LE\0 FOURNIL\u202e ", nom_complet=" " * 200_000 + "x")], Registered(("LE FOURNIL",))),
+        ([result(nom_raison_sociale=["X"], nom_complet="\0")], Registered(())),
         ([], None),
         ([result(siren="732829320")], None),
         ([result(siren="732829320"), result(nom_complet=None)], Registered(("LE FOURNIL",))),

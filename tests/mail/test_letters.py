@@ -131,6 +131,8 @@ async def test_p1_4_an_invitation_says_who_invites_and_as_what(
         ("S.A.R.L. L. Martin", "S.A.R.L. L. Martin"),
         ("Gagnez sur https://spam.example/go", "Gagnez sur https spam example go"),
         ("écrivez à moi@spam.example", "écrivez à moi spam example"),
+        ("Voyez x.com et gagner-4-u.com", "Voyez x com et gagner-4-u com"),
+        ("spam。example", "spam example"),
         ("x" * 200, "x" * 60),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.legal_name import folded, same_name
+from models.legal_name import folded, prints_plainly, same_name
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from models.legal_name import folded, same_name
         ("Jean-Pierre Martin", "JEAN PIERRE MARTIN"),
         ("J.P. Martin", "JP MARTIN"),
         ("SA", "S.A."),
+        ("Ayşe Kılıç", "AYSE KILIC"),
     ],
 )
 def test_p1_1_case_accents_and_legal_form_make_no_difference(asked: str, registered: str) -> None:
@@ -48,6 +49,18 @@ def test_p1_1_case_accents_and_legal_form_make_no_difference(asked: str, registe
 def test_p1_1_another_name_is_another_name(asked: str, registered: str) -> None:
     assert not same_name(asked, registered)
     assert not same_name(registered, asked)
+
+
+@pytest.mark.parametrize(
+    "name", ["Établissements Lefèvre & Fils", "L’Été, S.A. (n° 2)", "Dupont – Œuvres", "ŁÓDŹ", "E\u0301TE"]
+)
+def test_p1_1_a_name_as_one_writes_it_prints_plainly(name: str) -> None:
+    assert prints_plainly(name)
+
+
+@pytest.mark.parametrize("name", ["𝐃upont", "Ｄupont", "Dupont ²", "Du\u0337pont", "Dupont 🎁", "Dupont\u20dd", "ﬁn"])
+def test_p1_1_what_is_compared_as_another_word_than_it_shows_does_not(name: str) -> None:
+    assert not prints_plainly(name)
 
 
 WORD = st.text(st.characters(categories=["Lu", "Ll", "Nd"], max_codepoint=0x17F), min_size=1, max_size=8)

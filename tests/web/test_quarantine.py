@@ -81,7 +81,7 @@ async def test_an_infected_file_is_attached_to_nothing(site: Site) -> None:
     author = await file.uploader
     async with site.act().transaction() as tx:
         with pytest.raises(Refusal, match="FILE_REFUSED"):
-            await attach(tx, File(pk=1), author, (file.pk,))  # type: ignore[arg-type] # refused before the message is looked at
+            await attach(tx, 1, File(pk=1), author, (file.pk,))  # type: ignore[arg-type] # refused before the message is looked at
 
 
 @pytest.mark.parametrize(
