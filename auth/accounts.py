@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from tortoise.exceptions import IntegrityError
@@ -115,7 +116,8 @@ async def _replaced(tx: Transaction, form: _Form, password_hash: str) -> User | 
         return None
     facts = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
     await user.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
-    company = {"legal_name": form.legal_name, "siren": form.siren}
+    company: dict[str, Any] = {"legal_name": form.legal_name, "siren": form.siren}
+    company |= {"registry_verdict": None, "registry_due_at": tx.act.at}  # what the register said was said of another one
     await account.update_from_dict(company).save(using_db=tx.db, update_fields=list(company))
     await policies.disown(tx, user)
     await policies.note(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)

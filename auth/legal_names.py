@@ -163,8 +163,8 @@ async def check_accounts(act: Act, registry: Registry) -> int:
         verdict, _ = await _verdict(registry, account.siren, account.legal_name)
         away = verdict is RegistryVerdict.AWAY
         told = {"registry_due_at": act.at + LONGEST_WAIT} if away else {"registry_verdict": verdict, "registry_due_at": None}
-        same = Account.filter(pk=account.pk, legal_name=account.legal_name, registry_due_at=account.registry_due_at)
-        await same.update(**told)  # of another name it would tell nothing
+        same = Account.filter(pk=account.pk, legal_name=account.legal_name, siren=account.siren)
+        await same.filter(registry_due_at=account.registry_due_at).update(**told)  # of another name it would tell nothing
         asked += 1
         if away:
             break

@@ -8,7 +8,7 @@ from tortoise import fields
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.account import Account
+from models.account import Account, AccountStatus
 from models.act import Act, Transaction
 from models.audit import AuditAction
 from models.clock import PARIS
@@ -150,7 +150,7 @@ class Ticket(Model):
         """Append a message. A repeated `client_message_id` of the same author returns the first one's message.
 
         A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and lands there.
-        Raises BLANK, TOO_LONG, FILE_REFUSED.
+        Raises BLANK, TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL where the company is erased.
         """
         from models.file import attach  # the file points at the message, so the module order is the other way round
 
@@ -175,6 +175,8 @@ class Ticket(Model):
         if found := await running.using_db(tx.db).first():
             return await found.locked(tx)
         account = await Account.get(pk=self.account_id, using_db=tx.db)
+        if account.status is AccountStatus.ERASED:
+            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", status=self.status, legal="-")
         requester = author if author.staff is None else await User.get(pk=self.requester_id, using_db=tx.db)
         return await Ticket.open(
             tx, account, requester, subject=self.subject, channel=self.channel, category=self.category, follows=self

@@ -462,6 +462,24 @@ async def _unwritten(tx: Transaction, made: object) -> None:
     """Stands where a letter would be written."""
 
 
+async def test_p1_4_whoever_signs_up_again_as_another_company_is_looked_up_again(desk: Desk, guard: Guard) -> None:
+    """Else the register's yes to one company would stand beside the name of another."""
+    desk.registers("LE FOURNIL D AUBRY", siren="732829320")
+    form: dict[str, Any] = {
+        "email": "zoe@quais.example", "password": "mouette phare ardoise 77", "name": "Zoé", "locale": Locale.FR,
+        "siren": "732829320", "peer": "192.0.2.1",
+    }  # fmt: skip
+    made = await accounts.sign_up(desk.bakery.act(), guard, _unwritten, legal_name="Le Fournil d'Aubry", **form)
+    assert made.account
+    desk.bakery.account = made.account
+    await legal_names.check_accounts(desk.bakery.act(), desk.registry)
+    assert await known(desk) == ("MATCH", False)
+    await accounts.sign_up(desk.bakery.act(), guard, _unwritten, legal_name="Banque des Quais", **form)
+    assert await known(desk) == (None, True)
+    await legal_names.check_accounts(desk.bakery.act(), desk.registry)
+    assert await known(desk) == ("OTHER_NAME", False)
+
+
 async def test_p1_1_of_a_new_name_the_register_is_asked_anew(desk: Desk) -> None:
     desk.registers("LE FOURNIL D AUBRY")
     change = await desk.shows(await desk.asks())

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,7 +15,7 @@ from structlog.testing import capture_logs
 from mail import letters
 from mail.delivery import deliver_due
 from mail.message import Letterhead
-from mail.transport import Transport, transport
+from mail.transport import Refused, Transport, transport
 from models.act import Act
 from models.invoice import Invoice, InvoiceDocument
 from models.letter import Letter
@@ -125,6 +126,22 @@ async def test_one_bad_letter_never_holds_up_the_others(office: PostOffice, act:
         await letter.refresh_from_db()
         assert (letter.sent_at, letter.attempts) == (None, 1)
     assert (gone.next_attempt_at, busy.next_attempt_at) == (None, act.at + MINUTE)
+
+
+async def test_a_letter_that_is_erased_while_it_is_sent_holds_up_nobody(act: Act, zoe: User) -> None:
+    _, refused, other = await write(act, zoe, "gone@example.fr", "refused@example.fr", "other@example.fr")
+
+    class Meanwhile:
+        """A server during whose answer each letter but the last is erased."""
+
+        async def send(self, message: EmailMessage) -> str:
+            await Letter.filter(recipient=message["To"]).exclude(pk=other.pk).delete()
+            if message["To"] == refused.recipient:
+                raise Refused("later", final=False)
+            return ""
+
+    assert await deliver_due(Meanwhile(), act.at, head=HEAD) == 2
+    assert [letter.pk for letter in await Letter.filter(sent_at__isnull=False)] == [other.pk]
 
 
 async def test_a_temporary_refusal_is_tried_again_later_and_later(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 from tortoise import Tortoise
 
 from auth import erasure, lifecycle, sessions
@@ -252,7 +253,7 @@ async def test_p1_2_whose_address_was_erased_can_sign_up_anew_and_the_old_sign_i
     assert (gone.email_verified_at, gone.second_factor_at) == (None, None)
 
 
-class Died(Exception):
+class Died(BaseException):
     """The process was killed."""
 
 
@@ -363,6 +364,52 @@ async def test_p1_2_who_takes_an_invitation_meanwhile_and_the_erasure_never_wait
         await asyncio.sleep(1)  # until it waits
         await tx.locked(User, member.pk)
     assert await erasing == 1
+
+
+async def test_p1_2_nobody_says_anything_more_in_what_was_erased(
+    ask: "Ask", leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    tickets = await Ticket.filter(account_id=house.paul.account.pk)
+    assert await erase_due(later, eraser(parts, store)) == 1
+    alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
+    document = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { userErrors { code } } }"
+    for ticket in tickets:
+        given = {"ticketId": encode("Ticket", ticket.pk), "body": f"About {MARK}", "clientMessageId": "late"}
+        answered = await ask(alice, document, input=given)
+        assert answered["data"]["ticketReply"]["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
+    assert await Ticket.filter(account_id=house.paul.account.pk).count() == len(tickets)
+    assert "message" not in await marked()
+
+
+class Stubborn(FolderStore):
+    """A store that fails in a way nobody thought of."""
+
+    failures = 1
+
+    async def delete(self, key: str) -> None:
+        self.failures -= 1
+        if self.failures == 0:
+            raise RuntimeError(key)
+        await super().delete(key)
+
+
+async def test_p1_2_one_that_fails_holds_up_no_other(
+    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore, tmp_path: Path
+) -> None:
+    ticket = await Ticket.filter(account_id=house.marie.account.pk).first()
+    assert ticket
+    assert house.alice.user
+    await Account.filter(pk=house.marie.account.pk).update(status=AccountStatus.CLOSING)
+    await Payment.filter(account_id=house.marie.account.pk).update(status=PaymentStatus.SUCCEEDED)
+    await Erasure.create(
+        account=house.marie.account, ticket=ticket, scheduler=house.alice.user, requested_at=leaving.requested_at,
+        deadline=leaving.deadline, scheduled_at=leaving.scheduled_at, due_at=leaving.due_at,
+    )  # fmt: skip
+    stubborn = Stubborn(tmp_path / "files")
+    with capture_logs() as logged:
+        assert await erase_due(later, eraser(parts, stubborn)) == 1
+    assert [(each["event"], each.get("fault")) for each in logged] == [("erasure.failed", "RuntimeError")]
+    assert await erase_due(later, eraser(parts, stubborn)) == 1
 
 
 class AwayStore(FolderStore):
