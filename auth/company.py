@@ -4,6 +4,7 @@ Bills that were issued keep what they say: they hold their buyer themselves.
 """
 
 from dataclasses import dataclass
+from types import EllipsisType
 
 import stdnum.fr.siret
 import stdnum.fr.tva
@@ -54,13 +55,18 @@ async def change_address(act: Act, session: Session, account: Account, address: 
 
 
 async def change_identifiers(
-    act: Act, session: Session, account: Account, siret: str | None, vat_number: str | None
-) -> Account:
-    """Set the company's SIRET, None for unknown, and its VAT number, None for the one made from its SIREN.
+    act: Act, session: Session, account: Account,
+    siret: str | EllipsisType | None = ..., vat_number: str | EllipsisType | None = ...,
+) -> Account:  # fmt: skip
+    """Set the company's SIRET, None for unknown, and its VAT number, None for the one made from its SIREN, as far as told.
 
     Raises SIRET_INVALID, VAT_NUMBER_INVALID, SIREN_OTHER for numbers of another legal entity; Forbidden.
     """
-    numbers = {"nic": _nic(siret, account.siren), "vat_key": _vat_key(vat_number, account.siren)}
+    numbers: dict[str, str | None] = {}
+    if siret is not ...:
+        numbers["nic"] = _nic(siret, account.siren)
+    if vat_number is not ...:
+        numbers["vat_key"] = _vat_key(vat_number, account.siren)
     return await _changed(act, session, account, AuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers)
 
 

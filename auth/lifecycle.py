@@ -8,7 +8,7 @@ timetable (auth/erasure.py).
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 
 from tortoise.queryset import QuerySet
 
@@ -18,7 +18,7 @@ from auth.freshness import require_fresh
 from models.account import Account, AccountStatus, Membership, People, Role
 from models.act import Act, Transaction
 from models.audit import AuditAction
-from models.clock import local_date
+from models.clock import PARIS, local_date
 from models.erasure import Erasure
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.idempotency import earlier, made
@@ -30,6 +30,8 @@ from models.ticket import Category, Channel, Ticket, TicketKind, TicketStatus
 from models.user import User
 
 Notice = Callable[[Transaction, User, Account], Awaitable[object]]
+Answer = Callable[[Transaction, User, Account, str], Awaitable[object]]
+REASON_LENGTH = 1_000
 
 SUBJECTS = {
     TicketKind.ACCOUNT_DEACTIVATION: {
@@ -61,7 +63,7 @@ async def request(act: Act, session: Session, account_id: int | None, kind: Tick
             raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
         if place.role is not Role.OWNER:
             raise Forbidden
-        _require(people.account, *(_RESTING if back else (AccountStatus.ACTIVE,)))
+        _require(people.account, *_POSSIBLE[kind])
         user = await sessions.holder(tx, session)
         return await _asked(tx, people.account, user, kind, text, key)
 
@@ -91,6 +93,11 @@ async def _open(tx: Transaction, account: Account, kind: TicketKind) -> QuerySet
 
 
 _RESTING = (AccountStatus.DEACTIVATED, AccountStatus.CLOSING)
+_POSSIBLE = {
+    TicketKind.ACCOUNT_DEACTIVATION: (AccountStatus.ACTIVE,),
+    TicketKind.ACCOUNT_REACTIVATION: _RESTING,
+    TicketKind.ACCOUNT_DELETION: (AccountStatus.ACTIVE, AccountStatus.DEACTIVATED),
+}
 
 
 def _require(account: Account, *legal: AccountStatus) -> None:
@@ -108,6 +115,7 @@ async def deactivate(act: Act, session: Session, notice: Notice, account_id: int
         if account.status is not AccountStatus.DEACTIVATED:
             _require(account, AccountStatus.ACTIVE)
             ended = await _rested(tx, account, people, AccountStatus.DEACTIVATED)
+            await _settle(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
             tx.audit(AuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=ended)
             await _tell(tx, notice, account)
     return account
@@ -125,6 +133,7 @@ async def reactivate(act: Act, session: Session, notice: Notice, account_id: int
             before = account.status.value
             await Erasure.filter(account_id=account.pk, canceled_at=None).using_db(tx.db).update(canceled_at=act.at)
             await _set(tx, account, AccountStatus.ACTIVE)
+            await _settle(tx, account, TicketKind.ACCOUNT_REACTIVATION)
             tx.audit(AuditAction.ACCOUNT_REACTIVATE, account, before=before)
             await _tell(tx, notice, account)
     return account
@@ -145,14 +154,47 @@ async def schedule_deletion(
             return account
         _require(account, AccountStatus.ACTIVE, AccountStatus.DEACTIVATED)
         ticket = await _request_of(tx, account, people, ticket_id)
+        deadline = months_after(local_date(ticket.created_at), 1)
+        account.erases_at = _due(act, grace, deadline)
         await Erasure.create(
             using_db=tx.db, account=account, ticket=ticket, scheduler_id=session.user_id, requested_at=ticket.created_at,
-            deadline=months_after(local_date(ticket.created_at), 1), scheduled_at=act.at, due_at=act.at + grace,
+            deadline=deadline, scheduled_at=act.at, due_at=account.erases_at,
         )  # fmt: skip
-        account.erases_at = act.at + grace
+        await ticket.settle(tx)
         ended = await _rested(tx, account, people, AccountStatus.CLOSING)
         tx.audit(AuditAction.ACCOUNT_SCHEDULE_DELETION, account, sessions_ended=ended, ticket=ticket.pk)
         await _tell(tx, notice, account)
+    return account
+
+
+def _due(act: Act, grace: timedelta, deadline: date) -> datetime:
+    """When the grace ends: sooner where the law's term would be over before, but never without a day to change one's mind."""
+    term = datetime.combine(deadline, time(), PARIS)
+    return min(act.at + grace, max(term, act.at + min(grace, timedelta(days=1))))
+
+
+async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
+    """What the company's open tickets of this kind asked for is done."""
+    for ticket in await Ticket.filter(account_id=account.pk, kind=kind).using_db(tx.db).order_by("id"):
+        await ticket.settle(tx)
+
+
+async def decline_reactivation(act: Act, session: Session, notice: Answer, account_id: int | None, reason: str) -> Account:
+    """Answer a request to have an account back otherwise than by doing it: by letter, since its owner sees no tickets.
+
+    They may ask again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING; Unauthenticated.
+    """
+    words = worded(reason, "reason", REASON_LENGTH)
+    async with act.transaction() as tx:
+        account, _ = await _dealt_with(tx, session, account_id)
+        agent = await User.get(pk=session.user_id, using_db=tx.db)
+        ticket = await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION)).order_by("-id").first()
+        if ticket is None:
+            raise Refusal(ErrorCode.REQUEST_MISSING, "input", "accountId")
+        await (await ticket.locked(tx)).post(tx, agent, words, f"declined:{act.at.isoformat()}")
+        await ticket.settle(tx)
+        tx.audit(AuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
+        await notice(tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words)
     return account
 
 

@@ -176,6 +176,18 @@ def account_notice(sign_in_hint: str) -> Callable[[Transaction, User, Account], 
     return notice
 
 
+def reactivation_declined(sign_in_hint: str) -> Callable[[Transaction, User, Account, str], Awaitable[Letter]]:
+    """Tells an owner why the company's account is not back, or what is to be known first."""
+
+    async def notice(tx: Transaction, user: User, account: Account, reason: str) -> Letter:
+        return await _write(
+            tx, user, "reactivation_declined", account_id=account.pk, company=_one_line(account.legal_name), reason=reason,
+            sign_in_hint=sign_in_hint,
+        )  # fmt: skip
+
+    return notice
+
+
 async def account_erased(tx: Transaction, user: User, erasure: Erasure) -> Letter:
     """Tells an owner that the company is erased, and what is kept, why and until when (RGPD, art. 12). It is forgotten once
     sent: nothing else is left of its reader."""

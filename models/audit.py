@@ -42,6 +42,7 @@ class AuditAction(StrEnum):
     ACCOUNT_CHANGE_LEGAL_NAME = "account.change_legal_name"
     ACCOUNT_CHANGE_TRADE_NAME = "account.change_trade_name"
     ACCOUNT_DEACTIVATE = "account.deactivate"
+    ACCOUNT_DECLINE_REACTIVATION = "account.decline_reactivation"
     ACCOUNT_ERASE = "account.erase"
     ACCOUNT_LEAVE = "account.leave"
     ACCOUNT_REACTIVATE = "account.reactivate"

@@ -175,7 +175,7 @@ class Ticket(Model):
         if found := await running.using_db(tx.db).first():
             return await found.locked(tx)
         account = await Account.get(pk=self.account_id, using_db=tx.db)
-        if account.status is AccountStatus.ERASED:
+        if account.status is AccountStatus.ERASED:  # there is nobody any more to write to
             raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", status=self.status, legal="-")
         requester = author if author.staff is None else await User.get(pk=self.requester_id, using_db=tx.db)
         return await Ticket.open(
@@ -239,6 +239,12 @@ class Ticket(Model):
             if ticket.status is TicketStatus.NEW:
                 await ticket._set_status(tx, TicketStatus.OPEN)
         return ticket
+
+    async def settle(self, tx: Transaction) -> None:
+        """What it asked for is done: SOLVED, unless it is over already."""
+        ticket = await self.locked(tx)
+        if TicketStatus.SOLVED in LEGAL[ticket.status]:
+            await ticket._set_status(tx, TicketStatus.SOLVED)
 
     async def release(self, tx: Transaction) -> None:
         """Give up whoever looks after the ticket: any agent may take it on."""

@@ -80,6 +80,8 @@ async def decide_legal_name(info: Info, input: LegalNameChangeDecideInput) -> Le
 async def change_trade_name(info: Info, input: AccountChangeTradeNameInput) -> Account:
     """Set the trade name."""
     context = info.context
+    if input.trade_name is strawberry.UNSET:
+        return await Account.get(pk=context.account.pk)
     name = within(input.trade_name, "tradeName", LEGAL_NAME_LENGTH) if input.trade_name is not None else None
     return await company.change_trade_name(context.act(), context.session, context.account, name)
 
@@ -95,9 +97,10 @@ async def change_address(info: Info, input: AccountChangeAddressInput) -> Accoun
 
 
 async def change_identifiers(info: Info, input: AccountChangeIdentifiersInput) -> Account:
-    """Set SIRET and VAT number."""
+    """Set SIRET and VAT number, as far as told."""
     context = info.context
-    return await company.change_identifiers(context.act(), context.session, context.account, input.siret, input.vat_number)
+    told = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
+    return await company.change_identifiers(context.act(), context.session, context.account, **told)
 
 
 def address_of(root: Account) -> Address | None:

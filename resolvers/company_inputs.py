@@ -45,6 +45,21 @@ class AccountRequestInput:
     idempotency_key: str = strawberry.field(description=_KEY)
 
 
+@strawberry.input(description="What the company wants: its end.")
+class AccountRequestDeletionInput:
+    message: str = strawberry.field(description="Why, for the agent: at most 8,000 characters; card numbers are masked.")
+    account_id: strawberry.ID | None = strawberry.field(
+        default=None, description="One of `Viewer.companies`, such as one that rests; the one acted for unless told."
+    )
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+
+@strawberry.input(description="A company that stays as it is, and why.")
+class AccountDeclineReactivationInput:
+    account_id: strawberry.ID = strawberry.field(description="A company whose owner asked to have it back.")
+    reason: str = strawberry.field(description="What the letter to its owner says, at most 1,000 characters.")
+
+
 @strawberry.input(description="A company to be had back.")
 class AccountRequestReactivationInput:
     account_id: strawberry.ID = strawberry.field(description="One of `Viewer.companies` that is not ACTIVE.")
@@ -70,7 +85,10 @@ class AccountScheduleDeletionInput:
 
 @strawberry.input(description="How the company calls itself.")
 class AccountChangeTradeNameInput:
-    trade_name: str | None = strawberry.field(description="Any name, at most 200 characters; null for none but the legal one.")
+    trade_name: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Any name, at most 200 characters; null for none but the legal one, as it was unless told.",
+    )
 
 
 @strawberry.input(description="Where the company is.")
@@ -84,9 +102,11 @@ class AccountChangeAddressInput:
 @strawberry.input(description="The numbers that go with the company's SIREN.")
 class AccountChangeIdentifiersInput:
     siret: str | None = strawberry.field(
+        default=strawberry.UNSET,
         description="The SIRET of the main establishment: 14 digits that begin with the SIREN, checked by their checksum; null "
-        "for unknown."
+        "for unknown, as it was unless told.",
     )
     vat_number: str | None = strawberry.field(
-        description="The French VAT number, checked by its key; null for the one made from the SIREN."
+        default=strawberry.UNSET,
+        description="The French VAT number, checked by its key; null for the one made from the SIREN, as it was unless told.",
     )

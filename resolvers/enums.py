@@ -272,6 +272,7 @@ described(
         "ACCOUNT_CHANGE_LEGAL_NAME": "A company has another legal name, told by the register or by an agent (`told_by`).",
         "ACCOUNT_CHANGE_TRADE_NAME": "A company's trade name was changed.",
         "ACCOUNT_DEACTIVATE": "An agent let a company's account rest, which ended its sessions.",
+        "ACCOUNT_DECLINE_REACTIVATION": "An agent answered by letter, and did not bring a company's account back (`ticket`).",
         "ACCOUNT_ERASE": "A company's account was erased, but for its invoices (`invoices_kept`).",
         "ACCOUNT_LEAVE": "A person left a company.",
         "ACCOUNT_REACTIVATE": "An agent brought a company's account back, from its rest or before its deletion (`before`).",

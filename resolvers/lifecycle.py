@@ -16,7 +16,9 @@ from models.ticket import Ticket, TicketKind
 from models.user import User
 from resolvers.company_inputs import (
     AccountDeactivateInput,
+    AccountDeclineReactivationInput,
     AccountReactivateInput,
+    AccountRequestDeletionInput,
     AccountRequestInput,
     AccountRequestReactivationInput,
     AccountScheduleDeletionInput,
@@ -44,9 +46,11 @@ async def request_deactivation(info: Info, input: AccountRequestInput) -> Ticket
     return await _request(info, info.context.account.pk, TicketKind.ACCOUNT_DEACTIVATION, input)
 
 
-async def request_deletion(info: Info, input: AccountRequestInput) -> Ticket:
-    """Ask for the company's end."""
-    return await _request(info, info.context.account.pk, TicketKind.ACCOUNT_DELETION, input)
+async def request_deletion(info: Info, input: AccountRequestDeletionInput) -> Ticket:
+    """Ask for the end of the company one acts for, or of one that rests."""
+    current = info.context.viewer.account
+    account_id = key_of(Account, input.account_id) if input.account_id else current.pk if current else None
+    return await _request(info, account_id, TicketKind.ACCOUNT_DELETION, input)
 
 
 async def request_reactivation(info: Info, input: AccountRequestReactivationInput) -> bool:
@@ -56,8 +60,9 @@ async def request_reactivation(info: Info, input: AccountRequestReactivationInpu
 
 
 async def _request(
-    info: Info, account_id: int | None, kind: TicketKind, input: AccountRequestInput | AccountRequestReactivationInput
-) -> Ticket:
+    info: Info, account_id: int | None, kind: TicketKind,
+    input: AccountRequestInput | AccountRequestReactivationInput | AccountRequestDeletionInput,
+) -> Ticket:  # fmt: skip
     key = client_key(input.idempotency_key, "idempotencyKey")
     return await lifecycle.request(info.context.act(), info.context.session, account_id, kind, input.message, key)
 
@@ -78,6 +83,15 @@ async def reactivate(info: Info, input: AccountReactivateInput) -> Account:
     return await lifecycle.reactivate(context.act(), context.session, _notice(context), key_of(Account, input.account_id))
 
 
+async def decline_reactivation(info: Info, input: AccountDeclineReactivationInput) -> Account:
+    """Answer by letter."""
+    context = info.context
+    notice = letters.reactivation_declined(context.parts.base_url)
+    return await lifecycle.decline_reactivation(
+        context.act(), context.session, notice, key_of(Account, input.account_id), input.reason
+    )
+
+
 async def schedule_deletion(info: Info, input: AccountScheduleDeletionInput) -> Account:
     """Have a company deleted after the grace."""
     context = info.context
@@ -92,6 +106,11 @@ def erasures(info: Info, first: First = None, after: After = None, last: Last = 
     """Every scheduled deletion, the latest first."""
     viewer = info.context.viewer
     return page(Erasure.visible_to(viewer), LATEST, Window(first, after, last, before), viewer)
+
+
+def invoices_kept(root: Erasure) -> int | None:
+    """How many invoices are kept, once it is known."""
+    return root.invoices_kept if root.started_at else None
 
 
 def removed(root: Erasure) -> list[dict[str, object]]:

@@ -54,5 +54,7 @@ class Erasure:
     started_at: datetime | None = said("When the erasure began.")
     finished_at: datetime | None = said("When it was over.")
     removed: list[RemovedCount] = said("What was removed, by kind.", lifecycle.removed, needs=("removed",))
-    invoices_kept: int = said("How many invoices are kept.")
+    invoices_kept: int | None = said(
+        "How many invoices are kept; null until it began.", lifecycle.invoices_kept, needs=("invoices_kept", "started_at")
+    )
     kept_until: date | None = said("Until when (Code de commerce, art. L123-22); null where there are none.")

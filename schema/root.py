@@ -290,7 +290,7 @@ class Mutation:
         description="Ask support to let the company's account rest: a ticket of that kind. Wants `sessionStepUp`.",
     )  # fmt: skip
     account_request_deletion: TicketPayload = mutation(
-        lifecycle.request_deletion, "ticket", allow=owner,
+        lifecycle.request_deletion, "ticket", allow=signed_in,
         audit=_OWN_RECORD,
         description="Ask support to delete the company's account: a ticket of that kind. Wants `sessionStepUp`.",
     )  # fmt: skip
@@ -309,6 +309,11 @@ class Mutation:
         lifecycle.reactivate, "account", allow=agent,
         audit=AuditAction.ACCOUNT_REACTIVATE,
         description="Bring a company's account back, from its rest or before it is deleted.",
+    )  # fmt: skip
+    account_decline_reactivation: AccountPayload = mutation(
+        lifecycle.decline_reactivation, "account", allow=agent,
+        audit=AuditAction.ACCOUNT_DECLINE_REACTIVATION,
+        description="Answer by letter who asked to have a company back, and sees no tickets: why not, or what to tell first.",
     )  # fmt: skip
     account_schedule_deletion: AccountPayload = mutation(
         lifecycle.schedule_deletion, "account", allow=agent,

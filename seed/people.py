@@ -39,7 +39,7 @@ class Person:
         return pyotp.TOTP(self.seed).at(at) if self.seed else ""
 
 
-BAKERY = Company("Le Fournil d'Aubry", "404833048", "8 rue du Four", "35000", "Rennes")
+BAKERY = Company("Le Fournil d'Aubry", "999999998", "8 rue du Four", "35000", "Rennes")
 PRINTER = Company("Imprimerie des Quais", "732829320", "41 quai de la Fosse", "44000", "Nantes")
 
 CUSTOMER = Person("customer@camcha.example", "Camille Aubry", "brioche-lanterne-47-galet", BAKERY)

@@ -78,11 +78,14 @@ def shown(request: Request, page: Page, status: int = 200) -> Response:
 
 
 def rendered(request: Request, template: str, locale: Locale, *, title: str, sender: str = "CAMCHA", **facts: object) -> str:
-    """A template inside our frame, whose footer leads to the privacy policy."""
+    """A template inside our frame, whose footer leads to the policies, in the page's language where it was asked for."""
+    asked = locale.value if "locale" in request.query_params else ""
     style = Markup(_STYLE)  # noqa: S704 - our own file
     return _TEMPLATES.get_template(template).render(
-        facts, title=title, sender=sender, locale=locale.value, style=style, privacy=policy_path(request, PolicyKind.PRIVACY)
-    )
+        facts, title=title, sender=sender, locale=locale.value, style=style,
+        privacy=policy_path(request, PolicyKind.PRIVACY, locale=asked),
+        terms=policy_path(request, PolicyKind.TERMS, locale=asked),
+    )  # fmt: skip
 
 
 def policy_path(request: Request, kind: PolicyKind, version: str = "", locale: str = "") -> str:

@@ -48,6 +48,14 @@ class Desk:
         session = self.bakery.tokens[name].session
         return await lifecycle.request(self.bakery.act(name), session, self.bakery.account.pk, kind, "Je pars.", key)
 
+    async def asks_again(self, kind: TicketKind, key: str = "k") -> Ticket:
+        """From a sign-in for no company, as who has none in use may."""
+        tokens = await sessions.sign_in(self.bakery.people["Camille"], None, False, self.bakery.act())
+        until = self.bakery.clock.now() + timedelta(minutes=5)
+        await Session.filter(pk=tokens.session.pk).update(fresh_until=until)
+        session = await Session.get(pk=tokens.session.pk)
+        return await lifecycle.request(self.bakery.act("Camille"), session, self.bakery.account.pk, kind, "Encore.", key)
+
     async def deactivates(self) -> Account:
         return await lifecycle.deactivate(self.act(), self.agents.session, self.notice, self.bakery.account.pk)
 
@@ -269,3 +277,60 @@ async def test_p1_2_no_session_stands_for_a_company_that_is_not_in_use(desk: Des
         await viewer_of(tokens.access, at)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await sessions.refresh(tokens.refresh, desk.bakery.act())
+
+
+async def test_p1_2_what_was_asked_for_is_done_and_asked_for_once(desk: Desk) -> None:
+    """The request is solved by the act, and schedules no second deletion after the first was called off."""
+    ticket = await desk.asks()
+    await desk.schedules(ticket)
+    assert (await Ticket.get(pk=ticket.pk)).status is TicketStatus.SOLVED
+    await desk.reactivates()
+    assert await outcome(desk.schedules(ticket)) == "REQUEST_MISSING"
+    await Ticket.filter(pk=ticket.pk).update(status=TicketStatus.OPEN)  # by a later reply
+    assert await outcome(desk.schedules(ticket)) == "REQUEST_MISSING"
+    rest = await desk.asks_again(TicketKind.ACCOUNT_DEACTIVATION)
+    await desk.deactivates()
+    assert (await Ticket.get(pk=rest.pk)).status is TicketStatus.SOLVED
+    back = await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION)
+    await desk.reactivates()
+    assert (await Ticket.get(pk=back.pk)).status is TicketStatus.SOLVED
+
+
+@pytest.mark.parametrize(("days", "left"), [(0, 14), (10, 14), (25, 5), (29, 1), (60, 1)])
+async def test_p1_2_the_grace_is_shorter_where_the_laws_term_is_near(desk: Desk, days: int, left: int) -> None:
+    """RGPD, art. 12, 3: within a month of the request. There is always a day to change one's mind."""
+    ticket = await desk.asks()
+    desk.bakery.clock.advance(timedelta(days=days))
+    desk.agents = await sessions.sign_in(desk.agent, None, True, desk.bakery.act())
+    account = await desk.schedules(ticket)
+    assert account.erases_at
+    assert timedelta(days=left - 1) < account.erases_at - desk.bakery.clock.now() <= timedelta(days=left)
+
+
+async def test_p1_2_the_owner_of_a_company_at_rest_may_ask_for_its_end(desk: Desk) -> None:
+    await desk.deactivates()
+    ticket = await desk.asks_again(TicketKind.ACCOUNT_DELETION)
+    assert (await desk.schedules(ticket)).status is AccountStatus.CLOSING
+
+
+async def test_p1_2_a_reactivation_that_is_not_granted_is_answered_by_letter(desk: Desk) -> None:
+    """Its owner sees no tickets, and may ask again."""
+    told: list[tuple[str, str]] = []
+
+    async def answer(tx: Transaction, user: User, account: Account, reason: str) -> None:
+        told.append((user.name, reason))
+
+    async def declines(reason: str) -> Account:
+        return await lifecycle.decline_reactivation(desk.act(), desk.agents.session, answer, desk.bakery.account.pk, reason)
+
+    await desk.deactivates()
+    assert await outcome(declines("Non.")) == "REQUEST_MISSING"
+    ticket = await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION)
+    assert await outcome(declines(" ")) == "BLANK"
+    assert (await declines("Quel est votre SIREN ?")).status is AccountStatus.DEACTIVATED
+    assert told == [("Camille", "Quel est votre SIREN ?")]
+    assert (await Ticket.get(pk=ticket.pk)).status is TicketStatus.SOLVED
+    assert [message.body for message in await Message.filter(ticket_id=ticket.pk).order_by("id")][
+        -1
+    ] == "Quel est votre SIREN ?"
+    assert (await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION, "again")).pk != ticket.pk

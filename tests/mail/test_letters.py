@@ -40,6 +40,7 @@ async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
             await letters.ownership_changed(tx, user, "Le Fournil", LINK, gained="Ada", lost="Odile"),
             *[await letters.legal_name_notice(LINK)(tx, user, change) for change in changes(user)],
             *[await letters.account_notice(LINK)(tx, user, account) for account in accounts(user)],
+            await letters.reactivation_declined(LINK)(tx, user, accounts(user)[0], user.name),
             await letters.email_change_asked(tx, user, "new@example.fr", LINK, "TOKEN-123"),
             await unsigned(tx, user),
             await invitation(tx, user, user.name),
@@ -321,7 +322,8 @@ def test_every_letter_exists_in_every_language() -> None:
         "invitation",
         "verification", "already_registered", "invoice_issued", "payment_confirmation_needed", "password_reset",
         "password_changed", "second_factor_changed", "email_change", "email_change_taken", "email_change_asked",
-        "email_changed", "sign_in_unlock", "staff_welcome", "sessions_ended", "legal_name", "account_status", "account_erased",
+        "email_changed", "sign_in_unlock", "staff_welcome", "sessions_ended", "legal_name", "account_status",
+        "account_erased", "reactivation_declined",
         "ownership_changed", "second_factor_reset",
     }  # fmt: skip
     assert names == {f"{kind}.{locale.value}.{form}" for kind in kinds for locale in Locale for form in ("txt", "html")}

@@ -333,6 +333,17 @@ async def account_reactivate(stage: Stage) -> None:
         await stage.do(stage.house.alice, "accountReactivate", accountId=encode("Account", stage.house.paul.account.pk))
 
 
+async def account_decline_reactivation(stage: Stage) -> None:
+    await account_deactivate(stage)
+    account = encode("Account", stage.house.paul.account.pk)
+    session = await sessions.sign_in(stage.owner.user, None, False, stage.act)  # type: ignore[arg-type] # she is signed in
+    asking = Viewer(stage.owner.user, session=session.session)
+    given = {"accountId": account, "message": "MARKED", "idempotencyKey": "k"}
+    await stage.do(asking, "accountRequestReactivation", **given)
+    for _ in range(2):
+        await stage.do(stage.house.alice, "accountDeclineReactivation", accountId=account, reason="MARKED")
+
+
 async def account_schedule_deletion(stage: Stage) -> None:
     given = {"message": "MARKED", "idempotencyKey": "k"}
     asked = await stage.do(await _managing(stage), "accountRequestDeletion", "ticket { id }", **given)
@@ -517,6 +528,7 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "legalNameChangeDecide": legal_name_change_decide,
     "accountDeactivate": account_deactivate,
     "accountReactivate": account_reactivate,
+    "accountDeclineReactivation": account_decline_reactivation,
     "accountScheduleDeletion": account_schedule_deletion,
     "totpSetUp": totp_set_up,
     "totpConfirm": totp_confirm,

@@ -136,6 +136,9 @@ async def test_p1_4_a_company_tells_where_it_is(ask: "Ask", house: House) -> Non
     assert [each["userErrors"] for each in told.values()] == [[], [], []]
     assert told["accountChangeTradeName"]["account"] == {"tradeName": "Chez Paul", "legalName": "PAULMARK legal"}
     assert told["accountChangeIdentifiers"]["account"] == {"siret": "40483304800022", "vatNumber": "FR83404833048"}
+    told = (await ask(house.paul.owner, document, a=address, n={"vatNumber": "FR83404833048"}, t={}))["data"]
+    assert told["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"  # what isn't told stays
+    assert told["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
     refused = (
         await ask(house.paul.owner, document, a=address | {"country": "QQ"}, n=numbers | {"siret": "1"}, t={"tradeName": " "})
     )["data"]

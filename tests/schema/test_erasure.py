@@ -35,7 +35,7 @@ from models.payment import Payment, PaymentStatus
 from models.session import Session
 from models.sql import rows
 from models.store import FolderStore, StoreAway
-from models.ticket import Ticket, TicketKind
+from models.ticket import Ticket, TicketKind, TicketStatus
 from models.user import Staff, User
 from models.viewer import Viewer
 from resolvers.context import Parts
@@ -226,6 +226,22 @@ async def test_p1_2_agents_see_no_invoice_that_only_the_law_keeps(
         "legalName": "[effacé]", "status": "ERASED", "invoices": {"nodes": []}, "purchases": {"nodes": [{"invoices": []}]},
     }  # fmt: skip
     assert len(after["invoices"]["nodes"]) == len(before["invoices"]["nodes"]) - 1
+
+
+async def test_p1_2_its_tickets_are_over_and_nobody_writes_into_them(
+    ask: "Ask", leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+) -> None:
+    await erase_due(later, eraser(parts, store))
+    tickets = await Ticket.filter(account_id=house.paul.account.pk)
+    assert {ticket.status for ticket in tickets} == {TicketStatus.CLOSED}
+    assert {ticket.reply_awaited_since for ticket in tickets} == {None}
+    assert all(ticket.closed_at for ticket in tickets)
+    alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
+    document = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) { message { id } userErrors { code field } } }"""
+    given = {"ticketId": encode("Ticket", tickets[0].pk), "body": "Il y a quelqu'un ?", "clientMessageId": "late"}
+    answer = (await ask(alice, document, i=given))["data"]["ticketReply"]
+    assert answer == {"message": None, "userErrors": [{"code": "TRANSITION_ILLEGAL", "field": ["input", "ticketId"]}]}
+    assert await Ticket.filter(account_id=house.paul.account.pk).count() == len(tickets)
 
 
 async def test_p1_2_who_is_of_another_company_stays_who_they_are(

@@ -77,7 +77,7 @@ async def paul_signs_up_with_them(server: Server, texts: dict[str, str]) -> Clie
     assert link
     async with httpx.AsyncClient() as browser:
         page = await browser.post(link[0])
-        assert '<footer><a href="/policies/privacy">Politique de confidentialité</a></footer>' in page.text
+        assert '<footer><a href="/policies/privacy">Politique de confidentialité</a> · ' in page.text
     return await paul.sign_in(PAUL, PASSWORD)
 
 

@@ -57,8 +57,9 @@ def assert_closed(response: httpx.Response) -> None:
     assert response.headers["referrer-policy"] == "no-referrer"
     assert response.headers["cache-control"] == "private, no-store"
     assert response.headers["x-content-type-options"] == "nosniff"
-    footer = re.search(r'<footer><a href="/policies/privacy">[^<]+</a></footer>', response.text)
-    assert footer, "P4.4: every page leads to the privacy policy"
+    links = r'<footer><a href="/policies/privacy">[^<]+</a> · <a href="/policies/terms">[^<]+</a></footer>'
+    footer = re.search(links, response.text)
+    assert footer, "P4.4: every page leads to the privacy policy, and to the terms"
     assert not re.search(r"(src|href|url)\s*[=(]|style=|<script", response.text.replace(footer[0], ""))
 
 

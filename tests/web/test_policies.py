@@ -116,7 +116,7 @@ NOWHERE = ["/policies/cookies", "/policies/PRIVACY", *(f"{TERMS}?version={text}"
 async def test_what_is_not_there_is_a_friendly_404(site: Site, path: str) -> None:
     response = await site.client.get(path, headers=FRENCH)
     assert response.status_code == 404
-    assert f'<footer><a href="{PRIVACY}">Politique de confidentialité</a></footer>' in response.text
+    assert f'<footer><a href="{PRIVACY}">Politique de confidentialité</a> · <a href="' in response.text
 
 
 async def test_before_there_is_any_policy_its_page_is_a_404(db: str, clock: "MovableClock", tmp_path: Path) -> None:
@@ -173,3 +173,8 @@ async def test_p4_4_what_was_replaced_while_the_page_was_open_is_shown_again(sit
         assert "n&#39;est pas la version en vigueur" in again.text
         assert f"{TERMS}?version=2.0" in again.text
     assert not await User.filter(email="noe@fournil.example").exists()
+
+
+async def test_p4_4_the_footer_keeps_the_language_that_was_asked_for(site: Site) -> None:
+    page = (await site.client.get(f"{PRIVACY}?locale=en", headers=FRENCH)).text
+    assert f'<footer><a href="{PRIVACY}?locale=en">Privacy policy</a> · <a href="{TERMS}?locale=en">Terms</a></footer>' in page
