@@ -149,16 +149,14 @@ class Ticket(Model):
     ) -> "Message":
         """Append a message. A repeated `client_message_id` of the same author returns the first one's message.
 
-        A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and lands there.
-        Raises BLANK, TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL where the company is erased.
-        """
+        A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and lands there. Raises BLANK,
+        TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL."""
         from models.file import attach  # the file points at the message, so the module order is the other way round
 
         text = worded(body)
         async with act.transaction() as tx:
             ticket = await self.locked(tx)
-            first = await Message.of(tx, ticket, author, client_message_id)
-            if first is not None:
+            if first := await Message.of(tx, ticket, author, client_message_id):
                 return first
             if ticket.status is TicketStatus.CLOSED:
                 ticket = await ticket._follow_up(tx, author)

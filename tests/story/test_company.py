@@ -144,10 +144,10 @@ async def paul_comes_back(paul: Client, agent: Client, account: str) -> None:
 async def paul_leaves_for_good(paul: Client, agent: Client, amadou: Colleague, account: str) -> None:
     """He asks for the end, the agent schedules it; the server dies, and its next start does what is due."""
     given = {"message": "Nous avons vendu.", "idempotencyKey": "end"}
-    stale = await paul.attempt("accountRequestDeletion", "AccountRequestInput", given, "ticket { id }")
+    stale = await paul.attempt("accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }")
     assert [error["code"] for error in stale["userErrors"]] == ["STEP_UP_REQUIRED"]
     await fresh(paul)
-    asked = await paul.do("accountRequestDeletion", "AccountRequestInput", given, "ticket { id }")
+    asked = await paul.do("accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }")
     end = {"accountId": account, "ticketId": asked["ticket"]["id"]}
     refused = await agent.attempt("accountScheduleDeletion", "AccountScheduleDeletionInput", end, "account { status }")
     assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
