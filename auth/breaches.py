@@ -8,42 +8,28 @@ it is the service's way to name a password.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
-import httpx
 import structlog
+
+from auth.outside import Away, Outside, usable
 
 _SECONDS = 2.0
 _AT_ONCE = 16  # who waits longer than _SECONDS for their turn is answered as if the service were away
-_LARGEST = 256 * 1024  # an answer has some 1,000 lines of 40 characters
-_HEADERS = {"Add-Padding": "true", "User-Agent": "CAMCHA", "Accept-Encoding": "identity"}
 
 log = structlog.stdlib.get_logger()
 
 
-class _Unusable(Exception):
-    """The service answered, but with nothing that can be read."""
-
-
 def breaches_fault(url: str) -> str | None:
     """What is wrong with the address of a range service."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "https://host/range"
-    good = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
-    return None if good and parts.username is None else "https://host/range"
+    return None if usable(url) else "https://host/range"
 
 
 class Breaches:
     """A range service at `url`, below which each range lies under its 5 digits."""
 
     def __init__(self, url: str, seconds: float = _SECONDS) -> None:
-        self._url = url.rstrip("/")
-        self._seconds = seconds
+        self._service = Outside(url, seconds, **{"Add-Padding": "true"})
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._tls = httpx.create_ssl_context()  # made once: it takes milliseconds
 
     async def holds(self, password: bytes) -> bool:
         """Whether the password is known to have leaked.
@@ -53,36 +39,17 @@ class Breaches:
         """
         digest = hashlib.sha1(password, usedforsecurity=False).hexdigest().upper()
         try:
-            async with asyncio.timeout(self._seconds), self._turns:
-                return _counted(await self._range(digest[:5]), digest[5:])
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, _Unusable) as fault:
-            log.warning("breaches.away", fault=type(fault).__name__)
+            return _counted(await self._service.get(digest[:5], turn=self._turns), digest[5:])
+        except Away as away:
+            log.warning("breaches.away", fault=away.fault)
             return False
-
-    async def _range(self, prefix: str) -> bytes:
-        async with (
-            httpx.AsyncClient(timeout=self._seconds, headers=_HEADERS, verify=self._tls, trust_env=False) as client,
-            client.stream("GET", f"{self._url}/{prefix}") as response,
-        ):
-            if response.status_code != httpx.codes.OK:
-                raise _Unusable
-            return await _bounded(response.aiter_raw())
-
-
-async def _bounded(chunks: AsyncIterator[bytes]) -> bytes:
-    body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > _LARGEST:
-            raise _Unusable
-    return bytes(body)
 
 
 def _counted(body: bytes, suffix: str) -> bool:
     """Whether a line `SUFFIX:COUNT` names the suffix with a count above 0: those of 0 are padding."""
     lines = body.upper().split()
     if not lines or not all(_is_line(line) for line in lines):
-        raise _Unusable
+        raise Away("nonsense")
     return any(line.startswith(suffix.encode() + b":") and int(line[36:]) > 0 for line in lines)
 
 

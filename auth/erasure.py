@@ -17,11 +17,11 @@ import structlog
 from tortoise.expressions import Q
 
 from auth import sessions
+from auth.enrolment import turned_off
 from models.access import void_links
 from models.account import Account, AccountStatus, Membership, Role
 from models.act import Act, Transaction
 from models.audit import AuditAction
-from models.authenticator import Authenticator, WebauthnChallenge
 from models.erasure import ERASED, Erasure, Retention
 from models.file import File
 from models.idempotency import IdempotencyKey
@@ -35,7 +35,7 @@ from models.session import Session
 from models.sql import rows
 from models.store import Store, StoreAway
 from models.ticket import Message, Ticket, TicketStatus
-from models.user import RecoveryCode, User
+from models.user import User
 
 BATCH = 200
 NOBODYS = "!"  # what no password hashes to
@@ -69,7 +69,7 @@ async def erase_due(act: Act, eraser: Eraser) -> int:
             log.warning("store.away", erasure=erasure.pk)
             break
         except Exception as fault:  # one that fails each time never holds up the others
-            log.error("erasure.failed", erasure=erasure.pk, fault=type(fault).__name__)
+            log.error("erasure.failed", erasure=erasure.pk, fault=type(fault).__name__, exc_info=fault)
     return finished
 
 
@@ -189,7 +189,7 @@ async def _invitations(tx: Transaction, account_id: int) -> int:
 
 async def _letters(tx: Transaction, account_id: int) -> int:
     about = Letter.filter(Q(account_id=account_id) | Q(invoice__account_id=account_id))
-    return await about.exclude(template__startswith=f"{FAREWELL}.").using_db(tx.db).delete()
+    return await about.using_db(tx.db).delete()
 
 
 async def _sessions(tx: Transaction, account_id: int) -> int:
@@ -215,12 +215,11 @@ async def _people(tx: Transaction, account_id: int) -> int:
 async def _nobody(tx: Transaction, user: User) -> None:
     facts: dict[str, Any] = {
         "name": ERASED, "email": f"erased-{user.pk}@invalid", "password_hash": NOBODYS, "email_verified_at": None,
-        "second_factor_at": None, "authenticators_changed_at": tx.act.at, "searched": None,
+        "searched": None,
     }  # fmt: skip
     await User.filter(pk=user.pk).using_db(tx.db).update(**facts)
-    for model in (Authenticator, RecoveryCode, Session):
-        await model.filter(user_id=user.pk).using_db(tx.db).delete()
-    await WebauthnChallenge.filter(registers_id=user.pk).using_db(tx.db).delete()
+    await turned_off(tx, user)
+    await Session.filter(user_id=user.pk).using_db(tx.db).delete()
     await void_links(user, tx.db)
     await IdempotencyKey.filter(owner=f"user:{user.pk}").using_db(tx.db).delete()
     written = Q(user_id=user.pk) | Q(recipient=user.email)  # another company invites an address

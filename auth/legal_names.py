@@ -254,12 +254,11 @@ async def _running(
 
 
 async def _accept(tx: Transaction, notice: Notice, account: Account, change: LegalNameChange) -> None:
-    renamed = await Account.get(pk=account.pk, using_db=tx.db)
-    renamed.legal_name = change.legal_name
+    account.legal_name = change.legal_name
     asked = change.verdict in (RegistryVerdict.AWAY, RegistryVerdict.UNKNOWN, None)  # of this name nothing is known yet
-    renamed.registry_verdict = None if asked else change.verdict
-    renamed.registry_due_at = tx.act.at if asked else None
-    await renamed.save(using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"])
+    account.registry_verdict = None if asked else change.verdict
+    account.registry_due_at = tx.act.at if asked else None
+    await account.save(using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"])
     await _move(tx, change, LegalNameStatus.ACCEPTED)
     by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
     tx.audit(AuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)

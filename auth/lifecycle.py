@@ -111,7 +111,7 @@ async def deactivate(act: Act, session: Session, notice: Notice, account_id: int
     Raises NOT_FOUND, TRANSITION_ILLEGAL; Unauthenticated.
     """
     async with act.transaction() as tx:
-        account, people = await _dealt_with(tx, session, account_id)
+        account, people, _ = await _dealt_with(tx, session, account_id)
         if account.status is not AccountStatus.DEACTIVATED:
             _require(account, AccountStatus.ACTIVE)
             ended = await _rested(tx, account, people, AccountStatus.DEACTIVATED)
@@ -127,7 +127,7 @@ async def reactivate(act: Act, session: Session, notice: Notice, account_id: int
     Raises NOT_FOUND, TRANSITION_ILLEGAL once it is being erased; Unauthenticated.
     """
     async with act.transaction() as tx:
-        account, _ = await _dealt_with(tx, session, account_id)
+        account, _, _ = await _dealt_with(tx, session, account_id)
         if account.status is not AccountStatus.ACTIVE:
             _require(account, *_RESTING)
             before = account.status.value
@@ -149,7 +149,7 @@ async def schedule_deletion(
     """
     await require_fresh(act, session)
     async with act.transaction() as tx:
-        account, people = await _dealt_with(tx, session, account_id)
+        account, people, _ = await _dealt_with(tx, session, account_id)
         if account.status is AccountStatus.CLOSING:
             return account
         _require(account, AccountStatus.ACTIVE, AccountStatus.DEACTIVATED)
@@ -175,7 +175,7 @@ def _due(act: Act, grace: timedelta, deadline: date) -> datetime:
 
 async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
     """What the company's open tickets of this kind asked for is done."""
-    for ticket in await Ticket.filter(account_id=account.pk, kind=kind).using_db(tx.db).order_by("id"):
+    for ticket in await (await _open(tx, account, kind)).order_by("id"):
         await ticket.settle(tx)
 
 
@@ -186,8 +186,7 @@ async def decline_reactivation(act: Act, session: Session, notice: Answer, accou
     """
     words = worded(reason, "reason", REASON_LENGTH)
     async with act.transaction() as tx:
-        account, _ = await _dealt_with(tx, session, account_id)
-        agent = await User.get(pk=session.user_id, using_db=tx.db)
+        account, _, agent = await _dealt_with(tx, session, account_id)
         ticket = await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION)).order_by("-id").first()
         if ticket is None:
             raise Refusal(ErrorCode.REQUEST_MISSING, "input", "accountId")
@@ -198,7 +197,7 @@ async def decline_reactivation(act: Act, session: Session, notice: Answer, accou
     return account
 
 
-async def _dealt_with(tx: Transaction, session: Session, account_id: int | None) -> tuple[Account, People]:
+async def _dealt_with(tx: Transaction, session: Session, account_id: int | None) -> tuple[Account, People, User]:
     """The company an agent deals with, locked with its people, then the agent, who must still be one."""
     people = await People.locked(tx, account_id or 0)
     agent = await sessions.holder(tx, session)
@@ -206,7 +205,7 @@ async def _dealt_with(tx: Transaction, session: Session, account_id: int | None)
         raise Forbidden
     if people.account is None:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
-    return people.account, people
+    return people.account, people, agent
 
 
 async def _request_of(tx: Transaction, account: Account, people: People, ticket_id: int | None) -> Ticket:

@@ -4,19 +4,17 @@ Behind one interface, for it is somebody else's server. Without one nothing is k
 wants another legal name then shows evidence, and an agent decides (auth/legal_names.py).
 """
 
-import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-import httpx
 import orjson
 import structlog
 
+from auth.outside import Away, Outside, usable
+
 _SECONDS = 3.0
 _BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
-_LARGEST = 256 * 1024
 _LONGEST = 1_000  # characters of a name
 _CEASED = "C"
 _HIDDEN = "[ND]"  # how the register says that a person's name is not for everybody
@@ -64,37 +62,17 @@ class PublicRegistry:
     knows = True
 
     def __init__(self, url: str, seconds: float = _SECONDS) -> None:
-        self._url = url.rstrip("/")
-        self._seconds = seconds
-        self._tls = httpx.create_ssl_context()
+        self._server = Outside(url, seconds, Accept="application/json")
 
     async def find(self, siren: str) -> Registered | None:
         try:
-            body = await self._asked(siren)
+            body = await self._server.get("search", {"q": siren, "page": "1", "per_page": "10"})
             results = orjson.loads(body)["results"]
             (found,) = [each for each in results if each["siren"] == siren] or (None,)
             return _registered(found) if found else None
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError) as fault:
-            log.warning("registry.away", fault=type(fault).__name__)
+        except (Away, ValueError, KeyError, TypeError, AttributeError) as fault:
+            log.warning("registry.away", fault=fault.fault if isinstance(fault, Away) else type(fault).__name__)
             raise RegistryAway from None
-
-    async def _asked(self, siren: str) -> bytes:
-        headers = {"User-Agent": "CAMCHA", "Accept": "application/json"}
-        query = {"q": siren, "page": "1", "per_page": "10"}
-        async with (
-            asyncio.timeout(self._seconds),
-            httpx.AsyncClient(timeout=self._seconds, headers=headers, verify=self._tls, trust_env=False) as client,
-            client.stream("GET", f"{self._url}/search", params=query) as response,
-        ):
-            response.raise_for_status()
-            if response.status_code != httpx.codes.OK:
-                raise ValueError
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > _LARGEST:
-                    raise ValueError
-        return bytes(body)
 
 
 def _registered(found: dict[str, Any]) -> Registered:
@@ -119,10 +97,4 @@ def registry(url: str | None) -> Registry:
 
 def registry_fault(url: str) -> str | None:
     """What is wrong with the address of a register."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises for a port that is none
-    except ValueError:
-        return "https://host"
-    good = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
-    return None if good and parts.username is None else "https://host"
+    return None if usable(url) else "https://host"

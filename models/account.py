@@ -1,6 +1,6 @@
 """The company: who is billed, and for whom tickets are opened."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -9,12 +9,12 @@ import stdnum.fr.siren
 import stdnum.fr.tva
 from stdnum.exceptions import ValidationError
 from tortoise import fields
-from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.errors import ErrorCode, Refusal
 from models.legal_name import RegistryVerdict
+from models.searched import Searched
 from models.text import folded
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class AccountStatus(StrEnum):
     ERASED = "ERASED"
 
 
-class Account(Model):
+class Account(Searched):
     """A company, known by its SIREN. vat_key is null where the VAT number is the one made from the SIREN.
 
     registry_verdict is what the register said of its SIREN and legal name, null until it has answered, registry_due_at is when
@@ -59,6 +59,8 @@ class Account(Model):
     searched is what a search for people looks through (`sought`): it follows the names by itself when the row is saved, while
     an UPDATE would leave it behind.
     """
+
+    sought_in = frozenset({"legal_name", "trade_name", "siren"})
 
     id = fields.BigIntField(primary_key=True)
     legal_name = fields.CharField(max_length=200)
@@ -86,20 +88,6 @@ class Account(Model):
         if viewer.agent:
             return QuerySet(cls)
         return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
-
-    async def save(
-        self,
-        using_db: BaseDBAsyncClient | None = None,
-        update_fields: Iterable[str] | None = None,
-        force_create: bool = False,
-        force_update: bool = False,
-    ) -> None:
-        """Save the row, what is searched included."""
-        fields = None if update_fields is None else {*update_fields}
-        if fields is None or fields & {"legal_name", "trade_name", "siren"}:
-            self.searched = self.sought
-            fields = fields and fields | {"searched"}
-        await super().save(using_db, fields, force_create, force_update)
 
     @property
     def sought(self) -> str:

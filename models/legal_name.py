@@ -10,6 +10,8 @@ from tortoise import fields
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from models.text import unaccented
+
 if TYPE_CHECKING:
     from models.account import Account
     from models.file import File
@@ -123,8 +125,7 @@ _PUNCTUATION = "’‘“”«»–—·•°"
 
 def folded(name: str) -> Name:
     """A name as it is compared. What is nothing but a legal form stays the name."""
-    plain = unicodedata.normalize("NFKD", name.casefold().translate(_LIGATURES))
-    plain = "".join(c for c in plain if not unicodedata.combining(c)).replace("&", " et ").replace(".", "")
+    plain = unaccented(name.casefold().translate(_LIGATURES)).replace("&", " et ").replace(".", "")
     words = f" {' '.join(_WORDS.findall(plain))} "  # joined ones stay one here: of Sci-Fi, no form is taken away
     form = None
     for spelled, short in _FORMS:

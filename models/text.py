@@ -37,5 +37,9 @@ def worded(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
 
 def folded(text: str) -> str:
     """Lower case, without accents, ligatures apart, punctuation as spaces: `L'été` and `l ete` fold alike."""
-    plain = unicodedata.normalize("NFKD", text.lower().replace("œ", "oe").replace("æ", "ae"))
-    return "".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c))
+    return "".join(c if c.isalnum() else " " for c in unaccented(text.lower().replace("œ", "oe").replace("æ", "ae")))
+
+
+def unaccented(text: str) -> str:
+    """Letters without their accents, and in their plain shape where Unicode has several (NFKD)."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))

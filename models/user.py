@@ -1,17 +1,16 @@
 """The person: somebody of a customer's company, or one of the vendor's staff."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tortoise import fields
-from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.locale import Locale
+from models.searched import Searched
 from models.text import folded
 
 if TYPE_CHECKING:
@@ -33,13 +32,15 @@ class Staff(StrEnum):
         return self in (Staff.AGENT, Staff.SUPERVISOR)
 
 
-class User(Model):
+class User(Searched):
     """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted (seeds of authenticators).
 
     second_factor_at is since when sign-in asks for a second factor, authenticators_changed_at when one came or went last.
     searched is what a search for people looks through (`sought`): it follows name and email by itself when the row is saved,
     while an UPDATE of one of them names it too.
     """
+
+    sought_in = frozenset({"name", "email"})
 
     id = fields.BigIntField(primary_key=True)
     email = fields.CharField(max_length=254, unique=True)
@@ -67,19 +68,10 @@ class User(Model):
             return cls.filter(Q(id=viewer.user_id) | Q(memberships__account_id=viewer.account.pk)).distinct()
         return cls.filter(id=viewer.user_id)
 
-    async def save(
-        self,
-        using_db: BaseDBAsyncClient | None = None,
-        update_fields: Iterable[str] | None = None,
-        force_create: bool = False,
-        force_update: bool = False,
-    ) -> None:
-        """Save the row, what is searched included."""
-        fields = None if update_fields is None else {*update_fields}
-        if fields is None or fields & {"name", "email"}:
-            self.searched = sought(self.name, self.email)
-            fields = fields and fields | {"searched"}
-        await super().save(using_db, fields, force_create, force_update)
+    @property
+    def sought(self) -> str:
+        """What a search for people looks through of the person."""
+        return sought(self.name, self.email)
 
     @property
     def second_factor(self) -> bool:

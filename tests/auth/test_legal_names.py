@@ -226,7 +226,6 @@ async def test_p1_1_one_that_stays_away_is_given_up_after_days(desk: Desk) -> No
 
 async def test_p1_1_who_dies_while_the_register_is_asked_loses_nothing(desk: Desk) -> None:
     """The wish is stored first; the timetable of any process goes on with it."""
-    desk.registry = PublicRegistry(desk.registry._url, seconds=30)
     async with register(None) as (silent, asked):
         desk.registry = PublicRegistry(silent, seconds=30)
         dying = asyncio.create_task(desk.asks())

@@ -1,0 +1,62 @@
+"""Asking somebody else's server by HTTP: within a time, into a bounded answer, by the address that an operator named."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
+from urllib.parse import urlsplit
+
+import httpx
+
+LARGEST = 256 * 1024  # bytes of an answer
+
+
+class Away(Exception):
+    """The server did not answer in time, or not with 200 and a body of reasonable size. `fault` says by its kind how."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+def usable(url: str) -> bool:
+    """Whether this is the address of a server, or of a folder of it, without a name, a password, a query or a fragment."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for a port that is none
+    except ValueError:
+        return False
+    plain = not parts.query and not parts.fragment and parts.username is None
+    return bool(parts.scheme in ("http", "https") and parts.hostname and plain)
+
+
+class Outside:
+    """A server at `url`, asked by GET for what lies below it; each question may take `seconds` in all."""
+
+    def __init__(self, url: str, seconds: float, **headers: str) -> None:
+        self._url = url.rstrip("/")
+        self._seconds = seconds
+        self._headers = {"User-Agent": "CAMCHA", "Accept-Encoding": "identity", **headers}
+        self._tls = httpx.create_ssl_context()  # made once: it takes milliseconds
+
+    async def get(
+        self, path: str, query: dict[str, str] | None = None, turn: AbstractAsyncContextManager[object] | None = None
+    ) -> bytes:
+        """The body of the answer; `turn` is waited for within the time. Raises Away."""
+        try:
+            async with asyncio.timeout(self._seconds), turn or nullcontext():
+                return await self._body(path, query)
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as fault:
+            raise Away(type(fault).__name__) from None
+
+    async def _body(self, path: str, query: dict[str, str] | None) -> bytes:
+        body = bytearray()
+        async with (
+            httpx.AsyncClient(timeout=self._seconds, headers=self._headers, verify=self._tls, trust_env=False) as client,
+            client.stream("GET", f"{self._url}/{path}", params=query) as response,
+        ):
+            if response.status_code != httpx.codes.OK:
+                raise Away(f"status {response.status_code}")
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > LARGEST:
+                    raise Away("too large")
+        return bytes(body)
