@@ -1,14 +1,17 @@
 """Who sells and on which terms: dated configuration, read once from a TOML file, never code."""
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from billing.document import Address, Note, Party
 from models.erasure import Retention
 from models.locale import Locale
 
+Dated = TypeVar("Dated", "Terms", Retention)
 _NOTES = ("PMD", "PMT", "AAB")
 
 
@@ -40,11 +43,15 @@ class Seller:
 
     def terms_on(self, day: date) -> Terms:
         """The terms in force on a day. Raises LookupError before the first."""
-        return max((terms for terms in self.terms if terms.since <= day), key=lambda terms: terms.since)
+        return _on(day, self.terms)
 
     def retention_on(self, day: date) -> Retention:
         """How long things are kept by what is in force on a day. Raises LookupError before the first."""
-        return max((each for each in self.retention if each.since <= day), key=lambda each: each.since)
+        return _on(day, self.retention)
+
+
+def _on(day: date, dated: Iterable[Dated]) -> Dated:
+    return max((each for each in dated if each.since <= day), key=lambda each: each.since)
 
 
 def seller(path: Path) -> Seller:

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 FAREWELL = "account_erased"
-_CONFIDENTIAL = {"password_reset", "email_change", "email_change_asked", "invitation", "sign_in_unlock", "staff_welcome"}
+_CONFIDENTIAL = {
+    "password_reset",
+    "email_change",
+    "email_change_asked",
+    "invitation",
+    "sign_in_unlock",
+    "staff_welcome",
+    FAREWELL,
+}
 
 
 _WORDS = ("text", "html", "recipient")
@@ -120,7 +128,7 @@ class Letter(Model):
 
     def _forget(self) -> None:
         kind = self.template.partition(".")[0]
-        if kind in _CONFIDENTIAL or kind == FAREWELL:
+        if kind in _CONFIDENTIAL:
             self.text = self.html = ""
         if kind == FAREWELL:  # whoever it was written to is to be forgotten
             self.recipient = ""

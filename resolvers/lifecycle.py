@@ -1,7 +1,6 @@
 """An account's rest and end: what its owner asks for, what an agent does, what an operator sees of it."""
 
 from collections.abc import Sequence
-from datetime import date
 
 from tortoise.queryset import QuerySet
 
@@ -34,11 +33,7 @@ LATEST = Order("id", descending=True)
 
 def eraser(parts: Parts, store: Store) -> Eraser:
     """What erasing needs, by what the law wants today."""
-    return Eraser(store, parts.seller.retention_on(_today(parts)), letters.account_erased)
-
-
-def _today(parts: Parts) -> date:
-    return local_date(parts.clock.now())
+    return Eraser(store, parts.seller.retention_on(local_date(parts.clock.now())), letters.account_erased)
 
 
 async def request_deactivation(info: Info, input: AccountRequestInput) -> Ticket:
@@ -94,10 +89,10 @@ async def decline_reactivation(info: Info, input: AccountDeclineReactivationInpu
 
 async def schedule_deletion(info: Info, input: AccountScheduleDeletionInput) -> Account:
     """Have a company deleted after the grace."""
-    context = info.context
-    grace = context.parts.seller.retention_on(_today(context.parts)).grace
+    context, act = info.context, info.context.act()
+    grace = context.parts.seller.retention_on(act.day).grace
     return await lifecycle.schedule_deletion(
-        context.act(), context.session, _notice(context), key_of(Account, input.account_id), key_of(Ticket, input.ticket_id),
+        act, context.session, _notice(context), key_of(Account, input.account_id), key_of(Ticket, input.ticket_id),
         grace,
     )  # fmt: skip
 

@@ -47,8 +47,7 @@ def policy(
 
 
 def _begun(context: Context, at: date | None) -> QuerySet[Policy]:
-    begun: QuerySet[Policy] = Policy.visible_to(context.viewer).filter(effective_on__lte=at or today(context))
-    return begun
+    return Policy.begun(at or today(context))
 
 
 def today(context: Context) -> date:

@@ -4,7 +4,7 @@ import hashlib
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,6 +16,7 @@ from models.locale import Locale, preferred
 from models.policy import PolicyKind
 from models.user import User
 from resolvers.context import Parts
+from resolvers.policies import page_url
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
@@ -90,8 +91,8 @@ def rendered(request: Request, template: str, locale: Locale, *, title: str, sen
 
 def policy_path(request: Request, kind: PolicyKind, version: str = "", locale: str = "") -> str:
     """Where a policy's page is, from the root of this host: of the version in force in the reader's language unless told."""
-    query = urlencode({name: value for name, value in (("version", version), ("locale", locale)) if value})
-    return f"{request.scope.get('root_path', '')}/policies/{kind.lower()}{f'?{query}' if query else ''}"
+    told = {name: value for name, value in (("version", version), ("locale", locale)) if value}
+    return page_url(request.scope.get("root_path", ""), kind, **told)
 
 
 async def form(request: Request, most: int = 1024) -> dict[str, str] | None:
