@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from structlog.testing import capture_logs
 
@@ -43,7 +44,7 @@ async def test_p1_1_a_company_is_found_by_its_siren(results: list[Any], found: R
         answer({"results": None}),
         answer({"results": [None]}),
         answer({"results": [result(), result()]}),
-        answer(b" " * 300_000),
+        answer(orjson.dumps({"results": [result()]}) + b" " * 300_000),
         b"nothing of HTTP\r\n\r\n",
         b"",
     ],
