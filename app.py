@@ -31,6 +31,7 @@ from billing.seller import seller
 from engine import Engine
 from engine.http import Call, GraphQLEndpoint, Refused
 from engine.persisted import Unusable, manifest
+from engine.turns import Turns
 from mail.transport import transport
 from models.clock import Clock, SystemClock
 from models.database import connect, disconnect, pending_migrations
@@ -140,6 +141,7 @@ class House:
     def __init__(self, settings: Settings, parts: Parts) -> None:
         self.settings, self.parts = settings, parts
         self.callers = Callers(parts.hub, parts.clock)
+        self.turns = Turns()
         self._secure = settings.base_url.startswith("https://")
         self._pages = settings.allowed_origins | {settings.base_url}  # a proxy may call us by another name than browsers do
         try:
@@ -239,7 +241,10 @@ class House:
         )  # fmt: skip
 
     async def _viewer(self, token: str | None, language: str | None) -> Viewer:
-        return await self.callers.viewer_of(token, language)
+        viewer = await self.callers.viewer_of(token, language)
+        if viewer.user is None:
+            await self.turns.mine()
+        return viewer
 
     def introspection(self, viewer: Viewer) -> bool:
         """Whether the caller may see the schema: anyone in the demonstration, else whoever is signed in."""

@@ -22,6 +22,7 @@ from models.locale import Locale
 from models.policy import AcceptanceChannel, Policy
 from models.text import line
 from models.user import User, address
+from models.writing import one
 
 EMAIL_LENGTH = 254
 NAME_LENGTH = 100
@@ -264,7 +265,7 @@ async def _by_password(act: Act, guard: Guard, user: User | None, keys: tuple[th
 
 async def _known(email: str) -> User | None:
     # Neither database is asked for what it could not hold: PostgreSQL refuses a NUL, Tortoise a text that is too long.
-    return await User.get_or_none(email=email) if email.isprintable() and len(email) <= EMAIL_LENGTH else None
+    return await one(User, email=email) if email.isprintable() and len(email) <= EMAIL_LENGTH else None
 
 
 async def _rehash(act: Act, guard: Guard, user: User, password: str) -> None:

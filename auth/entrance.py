@@ -1,7 +1,7 @@
 """The door at which sign-ins wait, so that a flood of them does not hold up everything else this process does.
 
 Five hundred that arrive together would each take a step in every turn of the event loop, and a chat's message needs several
-turns. So one is inside at a time, who on two cores takes all in 15 s where two took 12; the others wait without a step, and
+turns. So one is inside at a time, who on two cores takes all in 10 to 15 s; the others wait without a step, and
 when very many wait, the next is told to come back.
 """
 

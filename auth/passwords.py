@@ -1,21 +1,17 @@
-"""Passwords: strong enough to begin with, hashed with Argon2id in a small pool of threads, never told apart by time."""
+"""Passwords: strong enough to begin with, hashed with Argon2id in few processes of their own, never told apart by time."""
 
 import asyncio
-import os
 import secrets
-import sys
-import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn import zxcvbn
 from zxcvbn.matching import L33T_TABLE
 
+from auth import hashers
 from auth.breaches import Breaches
 from models.errors import ErrorCode, Refusal, Throttled
 
@@ -26,42 +22,39 @@ SCORE = 3  # of zxcvbn's 4: safely unguessable, for some 10^8 to 10^10 guesses
 JUDGED = 72  # zxcvbn's time grows with the cube of the length; what is strong by its beginning is strong
 READINGS = 16  # that a password may have before it is simplified
 OTHERS = 8  # characters that are left once the person's own words are taken out: zxcvbn alone lets two such words pass
+# Argon2id as OWASP has it (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
+PARAMETERS = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 READ = 1024  # no stored password is this long, whatever form its letters came in
 
 
 class Passwords:
     """Hashes and checks passwords in `workers` threads; at most `waiting` callers queue for them, the next is Throttled.
 
-    Argon2id with OWASP's parameters: 19 MiB, 2 passes, 1 lane (Password Storage Cheat Sheet). 20 to 30 ms of one core each.
+    Each thread waits for a process (auth/hashers.py): 20 to 30 ms of one core for a hash.
     """
 
     def __init__(
-        self, workers: int = 2, waiting: int = 128, hasher: PasswordHasher | None = None, breaches: Breaches | None = None
+        self, workers: int = 2, waiting: int = 128, breaches: Breaches | None = None, asked: Callable[..., Any] = hashers.asked
     ) -> None:
-        self._breaches = breaches
-        self._hasher = hasher or PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords", initializer=_yield_to_others)
+        self._breaches, self._asked = breaches, asked
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")  # each waits for a process that works
         self._room = workers + waiting
         self._inside = 0
-        self._nobodys = self._hasher.hash(secrets.token_hex())
+        self._nobodys = PARAMETERS.hash(secrets.token_hex())
 
     async def hash(self, password: str) -> str:
         """The Argon2id hash to store, with its parameters and salt."""
-        return await self._run(lambda: self._hasher.hash(_normal(password)))
+        costs = PARAMETERS.time_cost, PARAMETERS.memory_cost, PARAMETERS.parallelism
+        return str(await self._run(lambda: self._asked("made", _normal(password), *costs)))
 
     async def matches(self, stored: str | None, password: str) -> bool:
         """Whether the password is the stored one. For nobody's (None) it does the same work, so that nobody can tell."""
-        return await self._run(lambda: self._verified(stored or self._nobodys, password)) and stored is not None
-
-    def _verified(self, stored: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(stored, _normal(password))
-        except (VerificationError, InvalidHashError):
-            return False
+        right = await self._run(lambda: self._asked("matches", stored or self._nobodys, _normal(password)))
+        return stored is not None and right is True
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
-        return self._hasher.check_needs_rehash(stored)
+        return PARAMETERS.check_needs_rehash(stored)
 
     async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
         """Raise PASSWORD_WEAK, whose fact `reason` is SHORT, LONG, GUESSABLE or BREACHED, for what is short, long, easily
@@ -76,10 +69,14 @@ class Passwords:
             raise _weak(field, "SHORT")
         if length > LONGEST:
             raise _weak(field, "LONG")
-        if await self._run(lambda: _guessable(password, own_words)):
+        if await self._run(lambda: self._guessable(_normal(password), own_words)):
             raise _weak(field, "GUESSABLE")
-        if self._breaches and await self._breaches.holds(_normal(password)):
+        if self._breaches and await self._breaches.holds(_normal(password).encode("utf-8", "surrogatepass")):
             raise _weak(field, "BREACHED")
+
+    def _guessable(self, text: str, own_words: tuple[str, ...]) -> bool:
+        words = ["camcha", *_parts(" ".join(own_words))]
+        return len(_without(words, text)) < OTHERS or self._asked("score", judged(text), words) < SCORE
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._inside >= self._room:
@@ -95,20 +92,9 @@ class Passwords:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _yield_to_others() -> None:
-    """Hash when nobody else needs the processor: with as many hashes as cores, chats would wait for a turn each time."""
-    if sys.platform == "linux":  # where a thread has a priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-
-
-def _normal(password: str) -> bytes:
+def _normal(password: str) -> str:
     # NIST 800-63B: NFKC, so that a password typed on another keyboard or system is the same one.
-    return unicodedata.normalize("NFKC", password[:READ]).encode("utf-8", "surrogatepass")
-
-
-def _guessable(password: str, own_words: tuple[str, ...]) -> bool:
-    text, words = unicodedata.normalize("NFKC", password), ["camcha", *_parts(" ".join(own_words))]
-    return len(_without(words, text)) < OTHERS or zxcvbn(judged(text), user_inputs=words)["score"] < SCORE
+    return unicodedata.normalize("NFKC", password[:READ])
 
 
 def judged(text: str) -> str:

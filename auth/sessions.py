@@ -27,6 +27,7 @@ from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal, Unauthenticated
 from models.session import RefreshToken, Session
 from models.user import User
+from models.writing import one, one_locked
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
@@ -94,8 +95,8 @@ async def sign_in(user: User, account: Account | None, second_factor: bool, act:
 async def _still_member(tx: Transaction, user: User, account_id: int) -> None:
     """Wait for whoever changes the company's people, and look whether this person is still one of them. A company is locked
     before its people, here as everywhere: so two transactions never wait for each other."""
-    account = await Account.select_for_update(no_key=True).using_db(tx.db).get_or_none(pk=account_id)
-    _require_usable(account, await Membership.filter(user_id=user.pk, account_id=account_id).using_db(tx.db).exists())
+    account = await one_locked(Account, tx.db, id=account_id)
+    _require_usable(account, await one(Membership, tx.db, user_id=user.pk, account_id=account_id) is not None)
 
 
 def _require_usable(account: Account | None, member: bool) -> None:

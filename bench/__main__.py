@@ -33,7 +33,6 @@ from bench.servers import COMMANDS, ROOT, Failed, Server, install_node_packages,
 RESULTS = ROOT / "var" / "bench"
 FAN_OUT, IDLE = "F", "memory"
 ALONE = ["growth", "sign-in", "flood"]  # what concerns our own server only
-CORES = os.sched_getaffinity(0)  # all that this process was given
 CHAT = 4  # a ticket whose channel is CHAT
 NOTES = """
 CPU us is the server's own processor time for each request or delivery. The shares tell who was busy, of one core each:
@@ -44,7 +43,7 @@ The peers need no sign-in and check no permission, limit or cost; camcha does al
 class Bench:
     """One run: its settings, the database, and what was found."""
 
-    def __init__(self, asked: argparse.Namespace, sizes: Sizes, database: Database, folder: Path, core: int) -> None:
+    def __init__(self, asked: argparse.Namespace, sizes: Sizes, database: Database, folder: Path, core: int | None) -> None:
         self.asked, self.sizes, self.database, self.folder, self.core = asked, sizes, database, folder, core
         self.found: dict[str, Any] = {}
 
@@ -118,10 +117,7 @@ class Bench:
         """What concerns only our own server: how its cost grows, and signing in. A flood may have every core."""
         if command != "growth":
             await signing_in.prepare(self.database.url)
-        if command == "flood":
-            os.sched_setaffinity(0, CORES)
-        core = None if command == "flood" else self.core
-        async with running([OURS], self.database.url, self.sizes, self.folder, core) as (server,):
+        async with self.running([OURS]) as (server,):
             if command == "growth":
                 await growth(server, self.sizes, self.asked.seconds, self.asked.documents)
             elif command == "sign-in":
@@ -158,7 +154,7 @@ def main() -> int:
     """Run what was asked for. Returns the exit status: 1 when the servers differ or one of them failed."""
     asked = _parser().parse_args()
     _many_files()
-    core = settle()
+    core = None if asked.command == "flood" else settle()
     sizes = TINY if asked.tiny else FULL
     try:
         if "mercurius" in asked.servers and asked.command == "compare":
@@ -169,7 +165,7 @@ def main() -> int:
         return 1
 
 
-def _run(asked: argparse.Namespace, sizes: Sizes, core: int) -> int:
+def _run(asked: argparse.Namespace, sizes: Sizes, core: int | None) -> int:
     print(f"{machine()}\npreparing the data ...", flush=True)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="camcha-bench-") as folder, database(sizes) as data:

@@ -102,8 +102,8 @@ class GraphQLEndpoint:
         await _send(send, status, media_type or RESPONSE, body, call, headers)
 
     async def _operate(self, call: Call) -> tuple[bytes, Headers]:
+        context = await self._context(call)  # before anything is read: the application may let some wait
         params = await read(call, self.engine.limits)
-        context = await self._context(call)
         operation = self._prepare(params, context)
         if operation.kind != "query" and call.method == "GET":
             raise refused(405, f"Send a {operation.kind} by POST.", Allow="POST")
@@ -150,7 +150,8 @@ class _WhileConnected:
         self._timer.cancel()
         if self._watch:
             self._watch.cancel()
-        if self._gone and self._working and isinstance(error, asyncio.CancelledError) and self._working.uncancel() == 0:
+        working, self._working, self._watch = self._working, None, None  # else they hold each other until the collector comes
+        if self._gone and working and isinstance(error, asyncio.CancelledError) and working.uncancel() == 0:
             raise ClientDisconnect from None
 
 

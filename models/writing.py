@@ -40,15 +40,18 @@ async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
 
     New rows may refer to it meanwhile: else whoever writes one would wait, and be waited for, in an order of its own.
     """
-    row = await one(
-        model, db, " FOR NO KEY UPDATE" if dialect(db) == "postgres" else "", id=key
-    )  # SQLite has one writer at a time
+    row = await one_locked(model, db, id=key)
     if row is None:
         raise DoesNotExist(model)
     return row
 
 
-async def one(model: type[Row], db: BaseDBAsyncClient, lock: str = "", **by: Any) -> Row | None:
+async def one_locked(model: type[Row], db: BaseDBAsyncClient, **by: Any) -> Row | None:
+    """The row whose columns hold these values, locked like `locked`, if there is one."""
+    return await one(model, db, " FOR NO KEY UPDATE" if dialect(db) == "postgres" else "", **by)  # SQLite has one writer
+
+
+async def one(model: type[Row], db: BaseDBAsyncClient | None = None, lock: str = "", **by: Any) -> Row | None:
     """The row whose columns hold these values, if there is one."""
     statement, make = _search(model, tuple(by), lock, dialect(db))
     rows: list[Row] = make(await records(statement, *by.values(), db=db))

@@ -10,10 +10,12 @@ import pytest
 
 from app import create_app
 from auth.passwords import Passwords
+from auth.sessions import sign_in
 from models.act import Act
 from models.clock import SystemClock
 from models.database import connect, disconnect, migrated
 from models.user import User
+from realtime.hub import Hub
 from settings import Settings, read
 from tests.clients.people import PASSWORD
 from tests.story.house import SECRET_KEY
@@ -92,6 +94,28 @@ async def test_who_signs_up_in_a_language_is_answered_in_it(
     while "errors" not in (waits := await answer(email=PAUL)):
         pass
     assert waits["errors"][0]["message"].startswith(said[1])
+
+
+async def test_a_crowd_of_strangers_holds_nobody_up_who_is_signed_in(http: httpx.AsyncClient) -> None:
+    """Five hundred who come together, to sign in or to look, begin one in each turn of the loop."""
+    at, ended = SystemClock().now(), list[str]()
+    user = await User.create(name="Paul", email=PAUL, created_at=at, email_verified_at=at, password_hash="-")
+    tokens = await sign_in(user, None, False, Act(user, at, Hub()))
+    signed_in = {"Authorization": f"Bearer {tokens.access}"}
+
+    async def ask(who: str, headers: Mapping[str, str]) -> None:
+        answer = await http.post("/graphql", json={"query": "{ viewer { user { name } } }"}, headers=headers)
+        assert "errors" not in answer.json()
+        ended.append(who)
+
+    await ask("me", signed_in)  # what is known of me is kept a while
+    crowd = [asyncio.create_task(ask("stranger", {})) for _ in range(300)]
+    await asyncio.sleep(0)
+    await ask("me", signed_in)
+    assert ended[-1] == "me"
+    assert len(ended) < 100
+    await asyncio.gather(*crowd)
+    assert len(ended) == 302
 
 
 async def test_other_origins_are_allowed_by_setting_only(database_url: str, tmp_path: Path) -> None:

@@ -1,9 +1,6 @@
 """A flood of sign-ins waits at the door: few are inside, nobody is forgotten, and the last is told to come back."""
 
 import asyncio
-import os
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +9,6 @@ import pytest
 from auth.accounts import authenticate
 from auth.entrance import Entrance
 from auth.guard import Guard
-from auth.passwords import Passwords
 from models.act import Act
 from models.errors import Throttled
 from models.user import User
@@ -68,20 +64,6 @@ async def test_who_gives_up_or_fails_leaves_their_place() -> None:
         await asyncio.gather(waiting, return_exceptions=True)
     with pytest.raises(LookupError):
         await fail()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
-async def test_hashing_gives_way_to_everything_else() -> None:
-    passwords = Passwords(workers=1)
-    inside = await passwords._run(threads_priority)
-    passwords.close()
-    assert inside == 19
-    assert threads_priority() <= inside
-
-
-def threads_priority() -> int:
-    """Of the thread that asks."""
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 async def test_who_is_sent_away_at_the_door_is_not_counted(guard: Guard, owner: User, now: Callable[[], Act]) -> None:
