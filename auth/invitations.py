@@ -16,8 +16,8 @@ from auth.accounts import NAME_LENGTH, deliverable
 from auth.guard import Guard
 from auth.members import acting
 from auth.tokens import invalid
-from models.access import void_links
-from models.account import Account, Membership, People, Role
+from auth.unconfirmed import taken_over
+from models.account import Membership, People, Role
 from models.act import Act, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
@@ -260,24 +260,20 @@ async def _entered(act: Act, invitation: Invitation, joining: _Joining, password
 async def _person(tx: Transaction, invitation: Invitation, name: str, password_hash: str) -> User:
     """A new person with the invited address, verified since the letter reached it.
 
-    Somebody may have signed up with the address and never proved that it is theirs. Whoever has the letter does prove it, so
-    it becomes their sign-up, and the password given then is worth nothing: else it would open the door to a stranger. The
-    company made then was never used and goes, else they would sign in for a stranger's.
+    Whoever signed up with the address and never proved that it is theirs makes room.
     """
     facts = {
         "name": name, "locale": invitation.locale, "password_hash": password_hash, "email_verified_at": tx.act.at,
     }  # fmt: skip
-    known = await User.select_for_update().using_db(tx.db).get_or_none(email=invitation.email)
-    if known is None:
-        return await User.create(using_db=tx.db, email=invitation.email, created_at=tx.act.at, **facts)
-    if known.email_verified_at:
+    if taken := await taken_over(tx, invitation.email):
+        await taken.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
+        return taken
+    known = await User.get_or_none(email=invitation.email, using_db=tx.db)
+    if known and known.email_verified_at:
         raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
-    await known.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
-    await void_links(known, tx.db)
-    await policies.disown(tx, known)
-    await Account.filter(memberships__user_id=known.pk).using_db(tx.db).delete()
-    await sessions.end_all(tx, known)
-    return known
+    if known and known.staff:  # hired, and not yet at work
+        raise Forbidden
+    return await User.create(using_db=tx.db, email=invitation.email, created_at=tx.act.at, **facts)
 
 
 async def forget(at: datetime) -> int:

@@ -16,6 +16,7 @@ from auth.enrolment import turned_off
 from auth.freshness import require_fresh
 from auth.guard import Guard
 from auth.sessions import hashed, random_token
+from auth.unconfirmed import taken_over
 from models.access import PasswordReset, void_links
 from models.account import Membership
 from models.act import Act, Transaction
@@ -95,6 +96,7 @@ async def _still_hired(tx: Transaction, key: int) -> User:
 
 
 async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
+    await taken_over(tx, email)  # whoever signed up with it and never confirmed it
     known = await User.filter(email=email).using_db(tx.db).select_for_update(no_key=True).first()
     if known is None:
         return await User.create(using_db=tx.db, email=email, name=email, password_hash=password_hash, created_at=tx.act.at)

@@ -314,20 +314,43 @@ async def test_what_is_over_is_forgotten_after_a_month(house: House, clock: "Mov
     assert await outcome(house.sends(key="k")) == "NOT_ACTIVE"
 
 
+STRANGERS: dict[str, Any] = {
+    "email": GUEST, "password": "mouette phare ardoise 77", "name": "Stranger", "legal_name": "Trap", "siren": "732829320",
+    "locale": Locale.FR, "peer": PEER,
+}  # fmt: skip
+
+
+async def unread(tx: Transaction, made: Any) -> None:
+    """The letter that a stranger can't read."""
+
+
+async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_other(house: House) -> None:
+    """The company before the person, in both: else one of them would fail, each holding what the other wants."""
+    made = await sign_up(house.company.act(), house.guard, unread, **STRANGERS)
+    assert made.account
+    assert made.user
+    await house.sends()
+    locked = asyncio.Event()
+
+    async def accept_meanwhile() -> Membership:
+        await locked.wait()
+        return await house.accepts()
+
+    accepting = asyncio.create_task(accept_meanwhile())  # before the transaction, or it would be part of it
+    async with house.company.act().transaction() as second:
+        await second.locked(Account, made.account.pk)
+        locked.set()
+        await asyncio.sleep(2)  # it waits for the company by now, with or without the person
+        await second.locked(User, made.user.pk)
+    assert await accepting
+
+
 async def test_a_stranger_who_signed_up_with_the_address_gets_nothing(house: House) -> None:
     """Whoever holds the letter reads mail there; the password of whoever signed up without does not work any more."""
-
-    async def unread(tx: Transaction, made: Any) -> None:
-        return None
-
-    strangers: dict[str, Any] = {
-        "email": GUEST, "password": "mouette phare ardoise 77", "name": "Stranger", "legal_name": "Trap", "siren": "732829320",
-        "locale": Locale.FR, "peer": PEER,
-    }  # fmt: skip
-    await sign_up(house.company.act(), house.guard, unread, **strangers)
+    await sign_up(house.company.act(), house.guard, unread, **STRANGERS)
     await house.sends()
     await house.accepts()
-    for password, answer in (strangers["password"], "CREDENTIALS_INVALID"), (NEWCOMER.password, "done"):
+    for password, answer in (STRANGERS["password"], "CREDENTIALS_INVALID"), (NEWCOMER.password, "done"):
         entering = authenticate(house.company.act(), house.guard, email=GUEST, password=password, code=None, peer=PEER)
         assert await outcome(entering) == answer
     user = await User.get(email=GUEST)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auth import enrolment, invitations, new_password, staff
-from auth.accounts import authenticate
+from auth.accounts import authenticate, sign_up, verification_token, verify_email
 from auth.caller import still_valid, viewer_of
 from auth.guard import Guard
 from auth.sessions import Tokens, hashed, random_token, sign_in
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("db")
 CHOSEN = "mouette phare ardoise 77"
+LEA = "lea@camcha.example"
+STRANGERS = "corneille sabot pluvier 42"
 
 
 class Office:
@@ -43,7 +45,7 @@ class Office:
     def session(self) -> Session:
         return self.tokens.session
 
-    async def hire(self, email: str = "lea@camcha.example", role: Staff = Staff.AGENT, key: str | None = None) -> User:
+    async def hire(self, email: str = LEA, role: Staff = Staff.AGENT, key: str | None = None) -> User:
         async def letter(tx: Transaction, user: User, token: str) -> None:
             self.letters.append((user, token))
 
@@ -106,6 +108,32 @@ async def test_an_address_of_somebody_elses_is_taken(office: Office, owner: User
         with pytest.raises(Refusal, match="EMAIL_TAKEN"):
             await office.hire(user.email)
     assert [each for each, _ in office.letters] == []
+
+
+async def test_a_sign_up_that_nobody_confirmed_makes_room(office: Office, guard: Guard, now: Callable[[], Act]) -> None:
+    """Else a stranger could keep anybody from being hired; and nothing that the stranger holds leads to the role."""
+
+    async def unread(tx: Transaction, made: Any) -> None:
+        return None
+
+    made = await sign_up(
+        now(), guard, unread, email=LEA, password=STRANGERS, name="Stranger", legal_name="Trap", siren="732829320",
+        locale=Locale.FR, peer="192.0.2.9",
+    )  # fmt: skip
+    assert made.user
+    assert made.account
+    link = verification_token(guard, made.user, now().at)
+    running = await sign_in(made.user, made.account, False, now())
+    lea = await office.hire()
+    assert (lea.pk, lea.staff, lea.name) == (made.user.pk, Staff.AGENT, "Léa")
+    assert await Account.filter(pk=made.account.pk).count() == 0
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await authenticate(now(), guard, email=LEA, password=STRANGERS, code=None, peer="192.0.2.9")
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await verify_email(now(), guard, link)
+    with pytest.raises(Unauthenticated):
+        await viewer_of(running.access, now().at)
+    assert (await viewer_of((await office.at_work(lea)).access, now().at)).agent
 
 
 async def test_of_two_hired_at_once_at_one_address_one_is(office: Office) -> None:
