@@ -17,6 +17,7 @@ from billing.checkout import Till, reconcile
 from mail.delivery import deliver_due
 from mail.message import Letterhead
 from mail.transport import Transport
+from models.abandoned import delete_abandoned
 from models.act import Act
 from models.audit_proof import expire
 from models.policy import PolicyKind
@@ -48,6 +49,7 @@ def jobs(parts: Parts, settings: Settings, transport: Transport, vault: Vault) -
         Job("letters", 1, lambda: deliver_due(transport, clock.now(), head=head)),
         Job("payments", 15, lambda: reconcile(Act(None, clock.now(), parts.hub), till)),
         Job("quarantine", 15, lambda: examine_waiting(Act(None, clock.now(), parts.hub), vault)),
+        Job("abandoned files", 3_600, lambda: delete_abandoned(Act(None, clock.now(), parts.hub), vault.store)),
         Job("registry", 30, lambda: legal_names.check_waiting(Act(None, clock.now(), parts.hub), registrar(parts))),
         Job("new companies", 30, lambda: legal_names.check_accounts(Act(None, clock.now(), parts.hub), parts.registry)),
         Job("erasures", 60, lambda: erasure.erase_due(Act(None, clock.now(), parts.hub), eraser(parts, vault.store))),

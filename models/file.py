@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PER_MESSAGE = 10
+PLACES = ("message_id", "legal_name_change_id")  # what a file can hang on
 
 
 class FileStatus(StrEnum):
@@ -36,7 +37,7 @@ class File(Model):
     """One file's facts, its bytes lie in the store under key once uploaded_at is set, until infected_at is.
 
     Nobody downloads it before cleared_at, when it was found clean, or arrived where no scanner is. missing_at is when the
-    scanner last looked for bytes that are not there.
+    scanner last looked for bytes that are not there, abandoned_at when it was given up (models/abandoned.py): as good as gone.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -60,6 +61,7 @@ class File(Model):
     cleared_at: datetime | None = fields.DatetimeField(null=True)
     infected_at: datetime | None = fields.DatetimeField(null=True)
     missing_at: datetime | None = fields.DatetimeField(null=True)
+    abandoned_at: datetime | None = fields.DatetimeField(null=True)
 
     uploader_id: int
     account_id: int | None
@@ -81,15 +83,21 @@ class File(Model):
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["File"]:
         """One's own files, and those attached to messages one sees or shown as evidence to who sees it."""
+        there = cls.filter(abandoned_at=None)
         if viewer.agent:
             attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)
-            return cls.filter(attached | Q(uploader_id=viewer.user_id))
+            return there.filter(attached | Q(uploader_id=viewer.user_id))
         if viewer.account is None:
             return cls.filter(id=None)
         seen = Q(uploader_id=viewer.user_id) | Q(message__ticket__account_id=viewer.account.pk)
         if viewer.manager:
             seen |= Q(legal_name_change_id__not_isnull=True)
-        return cls.filter(account_id=viewer.account.pk).filter(seen)
+        return there.filter(account_id=viewer.account.pk).filter(seen)
+
+    @classmethod
+    def unattached(cls) -> QuerySet["File"]:
+        """Those that hang on nothing."""
+        return cls.filter(**dict.fromkeys(PLACES))
 
 
 async def attach(tx: Transaction, account_id: int, message: "Message", author: "User", file_ids: tuple[int, ...]) -> None:
@@ -108,8 +116,8 @@ async def show(tx: Transaction, change: "LegalNameChange", author: "User", file_
 
 async def _put(tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **place: int) -> None:
     """A file that somebody sent while they acted for another company stays that company's."""
-    uploaded = File.filter(pk__in=file_ids, uploaded_at__not_isnull=True, infected_at=None)
-    free = uploaded.filter(uploader_id=author.pk, message_id=None, legal_name_change_id=None)
+    free = File.unattached().filter(pk__in=file_ids, uploader_id=author.pk, abandoned_at=None)
+    free = free.filter(uploaded_at__not_isnull=True, infected_at=None)
     free = free.filter(Q(account_id=account_id) | Q(account_id__isnull=True))
     attached = await free.using_db(tx.db).update(**place)
     if attached != len(set(file_ids)) or attached > MAX_PER_MESSAGE:

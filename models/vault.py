@@ -45,7 +45,7 @@ async def examine(act: Act, vault: Vault, file: File) -> bool:
         log.warning("store.away", file=file.pk)
         return False
     except FileNotFoundError:  # deleted by somebody who looked at the same time, or lost
-        if await File.filter(pk=file.pk, infected_at=None).update(missing_at=act.at):
+        if await File.filter(pk=file.pk, infected_at=None, abandoned_at=None).update(missing_at=act.at):
             log.error("file.missing", file=file.pk)
         return True
     if found is None:
@@ -74,7 +74,7 @@ async def examine_waiting(act: Act, vault: Vault) -> int:
         return 0
     for infected in await File.filter(infected_at__gte=act.at - _REMEMBERED):
         await vault.store.delete(infected.key)
-    unseen = File.filter(uploaded_at__not_isnull=True, cleared_at=None, infected_at=None)
+    unseen = File.filter(uploaded_at__not_isnull=True, cleared_at=None, infected_at=None, abandoned_at=None)
     waiting = await unseen.filter(Q(missing_at=None) | Q(missing_at__lte=act.at - _MISSED)).limit(_BATCH)
     done = 0
     for file in random.sample(waiting, len(waiting)):

@@ -524,7 +524,7 @@ class Mutation:
         "upload_url",
         allow=customer | agent,
         audit=AuditAction.FILE_ANNOUNCE,
-        description="Get a link to upload a file to.",
+        description="Get a link to upload a file to. What is attached to nothing a day later is deleted.",
     )
     clock_advance: ClockAdvancePayload = mutation(
         clock.advance,

@@ -81,7 +81,7 @@ class _Desk:
 
     async def _announced(self, token: str) -> File | None:
         facts = self._facts(token, Purpose.UPLOAD)
-        return await File.get_or_none(pk=facts["file"]) if facts else None
+        return await File.get_or_none(pk=facts["file"], abandoned_at=None) if facts else None
 
     async def download(self, request: Request) -> Response:
         """The file or the invoice's PDF, always to be saved, never to be shown as a page of ours."""
@@ -109,7 +109,7 @@ class _Desk:
         return Response(b"" if request.method == "HEAD" else document.pdf, headers=headers)
 
     async def _file(self, request: Request, key: int) -> Response:
-        file = await File.get_or_none(pk=key)
+        file = await File.get_or_none(pk=key, abandoned_at=None)
         if file is None or file.status is not FileStatus.AVAILABLE or file.sha256 is None:
             return not_found(request)
         headers = _headers(file.name, file.content_type, file.size, file.sha256)
