@@ -12,9 +12,10 @@ from datetime import date, datetime, time, timedelta
 
 from tortoise.queryset import QuerySet
 
-from auth import sessions
+from auth import sessions, throttle
 from auth.company import touch
 from auth.freshness import require_fresh
+from auth.guard import Guard
 from models.account import Account, AccountStatus, Membership, People, Role
 from models.act import Act, Transaction
 from models.audit import AuditAction
@@ -46,11 +47,13 @@ SUBJECTS = {
 }  # fmt: skip
 
 
-async def request(act: Act, session: Session, account_id: int | None, kind: TicketKind, message: str, key: str) -> Ticket:
+async def request(
+    act: Act, guard: Guard, session: Session, account_id: int | None, kind: TicketKind, message: str, key: str
+) -> Ticket:
     """Ask support to deactivate a company's account, to have it back, or to delete it: a ticket, one of a kind at a time.
 
     Raises STEP_UP_REQUIRED (not to have it back), BLANK, TOO_LONG, NOT_FOUND, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH;
-    Forbidden to all but owners.
+    Forbidden to all but owners; Throttled, which leaves nothing behind.
     """
     back = kind is TicketKind.ACCOUNT_REACTIVATION
     if not back:
@@ -65,13 +68,16 @@ async def request(act: Act, session: Session, account_id: int | None, kind: Tick
             raise Forbidden
         _require(people.account, *_POSSIBLE[kind])
         user = await sessions.holder(tx, session)
-        return await _asked(tx, people.account, user, kind, text, key)
+        return await _asked(tx, guard, people.account, user, kind, text, key)
 
 
-async def _asked(tx: Transaction, account: Account, user: User, kind: TicketKind, text: str, key: str) -> Ticket:
+async def _asked(tx: Transaction, guard: Guard, account: Account, user: User, kind: TicketKind, text: str, key: str) -> Ticket:
+    """Counted in here, where it is known that an owner asks, for the first time, for what may be asked: strangers can't use up
+    what a company has, nor can repeats. Whoever has to wait takes the key's row back with them."""
     owner = f"user:{user.pk}"
     if known := await earlier(tx, owner, kind.value, key, [account.pk, text]):
         return await Ticket.get(pk=known, using_db=tx.db)
+    await guard.throttle.attempt(throttle.key(throttle.LIFECYCLE, account.pk, kind.value))
     ticket = await (await _open(tx, account, kind)).order_by("-id").first()
     if ticket is None:
         subject = SUBJECTS[kind][user.locale]

@@ -77,6 +77,9 @@ RESET = Limit("reset", free=20, leak=timedelta(minutes=1))
 CHALLENGE = Limit("challenge", free=60, leak=timedelta(seconds=10))
 PASSKEY = Limit("passkey", free=30, leak=timedelta(minutes=1))
 LEGAL_NAME = Limit("legal name", free=10, leak=timedelta(hours=1))  # of one company, whose letters and questions it limits
+# What one company's owners ask of support, counted by its kind: who asked for its end in a stolen session must not keep its
+# owner from having it back.
+LIFECYCLE = Limit("lifecycle", free=5, leak=timedelta(hours=1))
 NEW_PASSWORD = Limit("new password", free=100, leak=timedelta(seconds=30))  # to be judged, and looked up (auth/passwords.py)
 FILE = Limit("file", free=200, leak=timedelta(minutes=2))  # of 10 MiB each, announced by one company or member of staff
 EMAIL_CHANGE = Limit("e-mail change", free=5, leak=timedelta(minutes=15))

@@ -58,8 +58,9 @@ async def _request(
     info: Info, account_id: int | None, kind: TicketKind,
     input: AccountRequestInput | AccountRequestReactivationInput | AccountRequestDeletionInput,
 ) -> Ticket:  # fmt: skip
-    key = client_key(input.idempotency_key, "idempotencyKey")
-    return await lifecycle.request(info.context.act(), info.context.session, account_id, kind, input.message, key)
+    context, key = info.context, client_key(input.idempotency_key, "idempotencyKey")
+    guard = context.parts.guard
+    return await lifecycle.request(context.act(), guard, context.session, account_id, kind, input.message, key)
 
 
 def _notice(context: Context) -> lifecycle.Notice:

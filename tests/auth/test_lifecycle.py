@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tortoise.models import Model
 
 from auth import accounts, company, invitations, legal_names, lifecycle, sessions
 from auth.accounts import company_of
@@ -13,10 +14,15 @@ from auth.caller import Callers, still_held, still_valid, viewer_of
 from auth.guard import Guard
 from auth.invitations import Newcomer
 from auth.sessions import Tokens
+from auth.throttle import LIFECYCLE
 from models.account import Account, AccountStatus, Membership, Role
 from models.act import Act, Transaction
+from models.audit import AuditEntry
 from models.erasure import Erasure
-from models.errors import Refusal, Unauthenticated
+from models.errors import Refusal, Throttled, Unauthenticated
+from models.event import Event
+from models.idempotency import IdempotencyKey
+from models.letter import Letter
 from models.session import Session
 from models.ticket import Message, Ticket, TicketKind, TicketStatus
 from models.user import Staff, User
@@ -34,8 +40,8 @@ GRACE = timedelta(days=14)
 class Desk:
     """A bakery, and the agent who deals with it."""
 
-    def __init__(self, bakery: Company, agent: User, agents: Tokens) -> None:
-        self.bakery, self.agent, self.agents = bakery, agent, agents
+    def __init__(self, bakery: Company, guard: Guard, agent: User, agents: Tokens) -> None:
+        self.bakery, self.guard, self.agent, self.agents = bakery, guard, agent, agents
         self.told: list[tuple[str, str]] = []
 
     async def notice(self, tx: Transaction, user: User, account: Account) -> None:
@@ -46,7 +52,9 @@ class Desk:
 
     async def asks(self, kind: TicketKind = TicketKind.ACCOUNT_DELETION, name: str = "Camille", key: str = "k") -> Ticket:
         session = self.bakery.tokens[name].session
-        return await lifecycle.request(self.bakery.act(name), session, self.bakery.account.pk, kind, "Je pars.", key)
+        return await lifecycle.request(
+            self.bakery.act(name), self.guard, session, self.bakery.account.pk, kind, "Je pars.", key
+        )
 
     async def asks_again(self, kind: TicketKind, key: str = "k") -> Ticket:
         """From a sign-in for no company, as who has none in use may."""
@@ -54,7 +62,9 @@ class Desk:
         until = self.bakery.clock.now() + timedelta(minutes=5)
         await Session.filter(pk=tokens.session.pk).update(fresh_until=until)
         session = await Session.get(pk=tokens.session.pk)
-        return await lifecycle.request(self.bakery.act("Camille"), session, self.bakery.account.pk, kind, "Encore.", key)
+        return await lifecycle.request(
+            self.bakery.act("Camille"), self.guard, session, self.bakery.account.pk, kind, "Encore.", key
+        )
 
     async def deactivates(self) -> Account:
         return await lifecycle.deactivate(self.act(), self.agents.session, self.notice, self.bakery.account.pk)
@@ -75,10 +85,10 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(clock: "MovableClock", bus: "RecordingBus") -> Desk:
+async def desk(clock: "MovableClock", bus: "RecordingBus", guard: Guard) -> Desk:
     bakery = await founded(clock, bus, Camille=Role.OWNER, Odile=Role.OWNER, Adam=Role.ADMIN, Max=Role.MEMBER)
     agent = await person(bakery.act(), "Amadou", staff=Staff.AGENT)
-    return Desk(bakery, agent, await sessions.sign_in(agent, None, True, bakery.act()))
+    return Desk(bakery, guard, agent, await sessions.sign_in(agent, None, True, bakery.act()))
 
 
 async def test_p1_2_the_owner_asks_an_agent_deactivates_and_nobody_acts_for_the_company(desk: Desk) -> None:
@@ -136,7 +146,7 @@ async def test_p1_2_a_deletion_wants_the_owners_ticket_and_can_be_called_off_dur
 async def test_p1_2_no_agent_deletes_a_company_that_did_not_ask(desk: Desk, clock: "MovableClock", bus: "RecordingBus") -> None:
     other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
     theirs = await lifecycle.request(
-        other.act("Zoe"), other.tokens["Zoe"].session, other.account.pk, TicketKind.ACCOUNT_DELETION, "Adieu.", "k"
+        other.act("Zoe"), desk.guard, other.tokens["Zoe"].session, other.account.pk, TicketKind.ACCOUNT_DELETION, "Adieu.", "k"
     )
     rest = await desk.asks(TicketKind.ACCOUNT_DEACTIVATION)
     for ticket in (None, theirs, rest):
@@ -185,7 +195,7 @@ async def test_p1_2_only_owners_ask_and_with_fresh_proof(desk: Desk) -> None:
     tokens = await sessions.sign_in(stranger, None, False, desk.bakery.act())
     act = Act(stranger, desk.bakery.clock.now(), desk.bakery.bus)
     for account_id in (desk.bakery.account.pk, None):
-        asking = lifecycle.request(act, tokens.session, account_id, TicketKind.ACCOUNT_REACTIVATION, "Ouvrez.", "k")
+        asking = lifecycle.request(act, desk.guard, tokens.session, account_id, TicketKind.ACCOUNT_REACTIVATION, "Ouvrez.", "k")
         assert await outcome(asking) == "NOT_FOUND"
 
 
@@ -197,7 +207,7 @@ async def test_p1_2_one_request_of_a_kind_at_a_time(desk: Desk) -> None:
     await Ticket.filter(pk=first.pk).update(status=TicketStatus.SOLVED)
     assert (await desk.asks(key="third")).pk != first.pk
     clash = lifecycle.request(
-        desk.bakery.act("Camille"), desk.bakery.tokens["Camille"].session, desk.bakery.account.pk,
+        desk.bakery.act("Camille"), desk.guard, desk.bakery.tokens["Camille"].session, desk.bakery.account.pk,
         TicketKind.ACCOUNT_DELETION, "Autre chose.", "k",
     )  # fmt: skip
     assert await outcome(clash) == "IDEMPOTENCY_MISMATCH"
@@ -334,3 +344,69 @@ async def test_p1_2_a_reactivation_that_is_not_granted_is_answered_by_letter(des
         -1
     ] == "Quel est votre SIREN ?"
     assert (await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION, "again")).pk != ticket.pk
+
+
+async def _uses_up(desk: Desk, kind: TicketKind = TicketKind.ACCOUNT_DELETION) -> None:
+    for turn in range(LIFECYCLE.free + 1):
+        await desk.asks(kind, ["Camille", "Odile"][turn % 2], key=f"{kind.value} {turn}")
+
+
+async def _written() -> list[int]:
+    tables: list[type[Model]] = [Ticket, Message, Event, IdempotencyKey, AuditEntry, Letter]
+    return [await table.all().count() for table in tables]
+
+
+async def test_p1_2_requests_of_one_company_are_slowed_down_before_anything_is_written(desk: Desk) -> None:
+    await _uses_up(desk)
+    before = await _written()
+    for name in ("Camille", "Odile"):
+        with pytest.raises(Throttled) as waits:
+            await desk.asks(name=name, key="one more")
+    assert await _written() == before
+    desk.bakery.clock.advance(timedelta(seconds=waits.value.retry_after))
+    await desk.asks(key="one more")  # the key was not used up
+    assert await outcome(desk.asks(key="and more")) == "RATE_LIMITED"
+
+
+async def test_p1_2_a_repeat_is_not_counted_and_answered_while_others_wait(desk: Desk) -> None:
+    first = await desk.asks(key="first")
+    for _ in range(3 * LIFECYCLE.free):
+        assert (await desk.asks(key="first")).pk == first.pk
+    together = await asyncio.gather(*(outcome(desk.asks(key="second")) for _ in range(3 * LIFECYCLE.free)))
+    assert set(together) == {"done"}
+    for turn in range(LIFECYCLE.free - 1):
+        await desk.asks(key=f"other {turn}")
+    assert await outcome(desk.asks(key="last")) == "RATE_LIMITED"
+    assert (await desk.asks(key="first")).pk == first.pk
+
+
+async def test_p1_2_what_is_refused_is_not_counted_nor_do_strangers_use_up_what_a_company_has(desk: Desk) -> None:
+    stranger = await person(desk.bakery.act(), "Zoe")
+    theirs = await sessions.sign_in(stranger, None, False, desk.bakery.act())
+    await Session.filter(pk=theirs.session.pk).update(fresh_until=desk.bakery.clock.now() + timedelta(minutes=5))
+    act, account_id = Act(stranger, desk.bakery.clock.now(), desk.bakery.bus), desk.bakery.account.pk
+    for turn in range(2 * LIFECYCLE.free):
+        asking = lifecycle.request(
+            act, desk.guard, theirs.session, account_id, TicketKind.ACCOUNT_DELETION, "Adieu.", f"{turn}"
+        )
+        assert await outcome(asking) == "NOT_FOUND"
+        assert await outcome(desk.asks(name="Adam", key=f"{turn}")) == "FORBIDDEN"
+        assert await outcome(desk.asks(TicketKind.ACCOUNT_REACTIVATION, key=f"{turn}")) == "TRANSITION_ILLEGAL"
+    await _uses_up(desk)
+    await desk.deactivates()
+    for turn in range(LIFECYCLE.free + 1):
+        await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION, f"{turn}")
+    assert await outcome(desk.asks_again(TicketKind.ACCOUNT_REACTIVATION, "last")) == "RATE_LIMITED"
+
+
+async def test_p1_2_each_kind_and_each_company_is_counted_by_itself(
+    desk: Desk, clock: "MovableClock", bus: "RecordingBus"
+) -> None:
+    await _uses_up(desk)
+    assert await outcome(desk.asks(key="last")) == "RATE_LIMITED"
+    await _uses_up(desk, TicketKind.ACCOUNT_DEACTIVATION)
+    other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
+    asking = lifecycle.request(
+        other.act("Zoe"), desk.guard, other.tokens["Zoe"].session, other.account.pk, TicketKind.ACCOUNT_DELETION, "Adieu.", "k"
+    )
+    assert await outcome(asking) == "done"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auth.throttle import LIFECYCLE
 from billing import checkout
 from billing.checkout import Till
 from models.account import Role
@@ -157,3 +158,19 @@ async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: Hous
     for change in (*ids, other):
         shown = (await ask(owner, SHOW, i={"changeId": change, "fileIds": []}))["data"]["legalNameChangeAddEvidence"]
         assert shown == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "changeId"]}]}
+
+
+@pytest.mark.parametrize("kind", ["Deactivation", "Deletion"])
+async def test_p1_2_requests_to_rest_or_end_are_slowed_down(ask: "Ask", house: House, act: Act, kind: str) -> None:
+    """The way back is counted in tests/auth/test_lifecycle.py."""
+    field, type_ = f"accountRequest{kind}", {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input")
+    document = f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} userErrors {{ code }} }} }}"
+    owner = await proved(house.paul.owner, act)
+    for turn in range(LIFECYCLE.free + 1):
+        made = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"})
+        assert made["data"][field]["userErrors"] == []
+    refused = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": "last"})
+    extensions = refused["errors"][0]["extensions"]
+    assert (extensions["code"], extensions["retryAfter"]) == ("RATE_LIMITED", 1)
+    again = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": "0"})
+    assert again["data"][field]["ticket"] == made["data"][field]["ticket"]

@@ -123,7 +123,7 @@ async def asked_and_scheduled(house: House, act: Act, parts: Parts) -> Erasure:
     until = act.at + timedelta(minutes=5)
     await Session.filter(pk__in=[owner.session.pk, alice.session.pk]).update(fresh_until=until)
     ticket = await lifecycle.request(
-        Act(owner.user, act.at, act.bus), await Session.get(pk=owner.session.pk), house.paul.account.pk,
+        Act(owner.user, act.at, act.bus), parts.guard, await Session.get(pk=owner.session.pk), house.paul.account.pk,
         TicketKind.ACCOUNT_DELETION, f"{MARK} leaves", "k",
     )  # fmt: skip
     await lifecycle.schedule_deletion(
