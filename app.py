@@ -28,10 +28,8 @@ from auth.sessions import stream
 from billing.gateway import Gateway
 from billing.sandbox import Sandbox
 from billing.seller import seller
-from engine import Engine
-from engine.http import Call, GraphQLEndpoint, Refused
-from engine.persisted import Unusable, manifest
-from engine.turns import Turns
+from engine import Engine, Unusable, manifest
+from engine.http import Call, GraphQLEndpoint, Refused, Turns
 from mail.transport import transport
 from models.clock import Clock, SystemClock
 from models.database import connect, disconnect, pending_migrations

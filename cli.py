@@ -16,7 +16,7 @@ from tortoise.exceptions import DBConnectionError, OperationalError
 import logs
 from auth import staff as personnel
 from auth.guard import Guard
-from engine.persisted import Unusable
+from engine import Unusable
 from models.act import Act
 from models.audit_proof import AuditProof, End, audit_proof
 from models.clock import SystemClock

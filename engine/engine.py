@@ -25,16 +25,16 @@ from graphql import (
 from graphql.execution import Executor
 from graphql.execution.values import VariableValues
 
-from engine.core import Core, awaitable
-from engine.cost import CostOf, counted, extension_cost
-from engine.deferred import BatchOf, no_batch
-from engine.documents import Document, Library
-from engine.limits import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, Limits, Params, Rejected, refuse
-from engine.masking import masked
-from engine.plan import Plan, switched, switches
-from engine.plans import Plans
-from engine.variables import coerced
-from engine.walk import Walk
+from engine.documents.cost import CostOf, counted, extension_cost
+from engine.documents.limits import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, Limits, Params, Rejected, refuse
+from engine.documents.store import Document, Library
+from engine.documents.variables import coerced
+from engine.errors import masked
+from engine.execution.core_executor import Core, awaitable
+from engine.execution.deferred import BatchOf, no_batch
+from engine.execution.executor import Walk
+from engine.execution.plan import Plan, switched, switches
+from engine.execution.plan_cache import Plans
 
 Present = Callable[[GraphQLError, Any], dict[str, Any]]
 Result = dict[str, Any]
@@ -64,7 +64,7 @@ class Engine:
 
     `present` formats an execution error for the caller and gets the context as well; the default masks what isn't a
     GraphQLError. `cost_of` says what a field costs by itself. `rules` are validated besides the specification's.
-    `trusted` are texts of documents by their ids, kept for ever (engine/persisted.py); raises `Unusable` for bad ones.
+    `trusted` are texts of documents by their ids, kept for ever (persisted.py); raises `Unusable` for bad ones.
     `batch_of` finds a field's batch function (deferred.py).
 
     Operations are executed by plans (walk.py). They go to graphql-core's `executor` where it is one of the caller's own,

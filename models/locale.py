@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from engine.accept import remembered
+from engine.http import remembered
 
 
 class Locale(StrEnum):

@@ -33,8 +33,7 @@ from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from time import monotonic
 from typing import Any, Protocol
 
-from engine import Engine, Operation, dump
-from engine.sharing import kind
+from engine import Engine, Operation, dump, kind
 from models.event import Event
 from realtime.hub import Ear
 from realtime.protocol import next_of

@@ -9,7 +9,7 @@ from tortoise.queryset import QuerySet
 from auth import company, legal_names
 from auth.company import Address
 from auth.legal_names import LEGAL_NAME_LENGTH, Registrar
-from engine.deferred import Deferred
+from engine import Deferred
 from mail import letters
 from models.account import Account
 from models.errors import ErrorCode, Refusal

@@ -12,7 +12,7 @@ from auth.guard import Guard
 from auth.registry import NoRegistry, Registry
 from billing.gateway import Gateway
 from billing.seller import Seller
-from engine.deferred import Batch
+from engine import Batch
 from models.account import Account
 from models.act import Act, Origin, network_address
 from models.clock import Clock

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from engine.deferred import Deferred, Selection
+from engine import Deferred, Selection
 from models.account import Account
 from models.article import Article
 from models.errors import BadInput

@@ -13,7 +13,7 @@ from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from engine.deferred import Deferred, Selection
+from engine import Deferred, Selection
 from models.errors import BadInput
 from models.rows import every, read
 from models.user import Staff

@@ -10,7 +10,7 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 from auth import policies as acceptance
-from engine.deferred import Deferred, Selection
+from engine import Deferred, Selection
 from models.clock import local_date
 from models.locale import Locale
 from models.policy import Policy, PolicyAcceptance, PolicyKind

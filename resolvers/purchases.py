@@ -7,7 +7,7 @@ from tortoise.queryset import QuerySet
 
 from billing import checkout
 from billing.checkout import UNKNOWN_METHOD, Till
-from engine.deferred import Deferred
+from engine import Deferred
 from models.account import Account
 from models.clock import local_date
 from models.errors import ErrorCode, Refusal

@@ -14,7 +14,7 @@ from strawberry.types.field import StrawberryField
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from engine.deferred import Deferred, Selection
+from engine import Deferred, Selection
 from models.rows import every, read
 
 Found = QuerySet[Any]

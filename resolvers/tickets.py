@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import strawberry
 from tortoise.queryset import QuerySet
 
-from engine.deferred import Deferred
+from engine import Deferred
 from models import posting
 from models.account import Account
 from models.errors import ErrorCode, Refusal

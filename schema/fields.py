@@ -16,7 +16,7 @@ from graphql import GraphQLField
 from strawberry.types.field import StrawberryField
 
 from auth.rules import Rule
-from engine.deferred import Batch
+from engine import Batch
 from models import messages
 from models.audit import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal

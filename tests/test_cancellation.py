@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from app import Front, create_app
-from engine.limits import Limits
+from engine import Limits
 from settings import read
 from tests.story.house import SECRET_KEY
 

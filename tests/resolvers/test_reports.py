@@ -12,9 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.engine import Engine
-from engine.limits import Params, Rejected
-from engine.wire import dump
+from engine import Engine, Params, Rejected, dump
 from models.errors import BadInput
 from models.invoice import Invoice
 from models.money import Money

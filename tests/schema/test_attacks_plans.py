@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine import Engine, Params
-from engine.plans import Plans
+from engine.execution.plan_cache import Plans
 from models.viewer import Viewer
 from resolvers.context import Context, Parts
 

@@ -24,8 +24,8 @@ from graphql import GraphQLError, GraphQLSchema, is_non_null_type, located_error
 from graphql.execution.executor import to_nodes
 
 from engine import Engine, Limits, Params
-from engine.core import Core
-from engine.deferred import BatchOf, no_batch
+from engine.execution.core_executor import Core
+from engine.execution.deferred import BatchOf, no_batch
 
 Place = tuple[Any, ...]
 Present = Callable[[GraphQLError, Any], dict[str, Any]]
@@ -135,7 +135,7 @@ async def run(engine: Engine, params: Params, context: Any, root: Any) -> dict[s
 
 
 def said(value: Any) -> Any:
-    """The same with every date and moment as its text, which is what the encoder makes of it (tests/engine/test_wire.py)."""
+    """The same with every date and moment as its text, which is what the encoder makes of it (test_encoding.py)."""
     if isinstance(value, dict):
         return {key: said(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -221,7 +221,7 @@ def _same_story(mine: Any, theirs: Any, nulls: set[Place]) -> None:
 
 
 def _counted(place: Place, times: int) -> int:
-    """An attribute may be read again where a row turned out not to be plain (engine/rows.py); a resolver is called once."""
+    """An attribute may be read again where a row turned out not to be plain (codegen.py); a resolver is called once."""
     return 1 if str(place[-1]).startswith(".") else times
 
 

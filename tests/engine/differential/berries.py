@@ -14,7 +14,7 @@ from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 
-from engine.deferred import Batch
+from engine.execution.deferred import Batch
 from tests.engine.differential.scene import Scene
 from tests.engine.differential.values import FAULTS, Fetched, later
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLField, GraphQLSchema, Undefined, build_schema
 
-from engine.deferred import Batch
+from engine.execution.deferred import Batch
 from tests.engine.differential.nasty import parsed, serialized, step, tell
 from tests.engine.differential.scene import Scene
 from tests.engine.differential.values import Fetched, Raised, Spiteful, later

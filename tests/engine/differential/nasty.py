@@ -21,7 +21,7 @@ from graphql import (
     build_schema,
 )
 
-from engine.deferred import Batch
+from engine.execution.deferred import Batch
 from tests.engine.differential.scene import Scene
 from tests.engine.differential.values import BLUE, Fetched, Maker, Size, later
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 from zlib import crc32
 
-from engine.resolution import of_size
+from engine.execution.resolution import of_size
 
 Batch = Callable[..., Any]
 

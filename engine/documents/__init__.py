@@ -1,0 +1,1 @@
+"""Documents: parsed, validated and kept, with their limits, cost and variables."""

@@ -1,0 +1,1 @@
+"""Execution of operations by plans, one level of the response at a time."""

@@ -1,0 +1,78 @@
+"""Variables are coerced, and refused, exactly as graphql-core does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from graphql import GraphQLSchema, Undefined, build_schema, get_variable_values
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import Limits, Rejected
+from engine.documents.store import Library
+from engine.documents.variables import coerced
+
+SDL = """
+    type Query { f(a: Int, b: Int!, c: String, d: ID, e: Boolean, f: Float, g: Size, h: [Int!],
+                   i: [[Size]], j: Box, k: Moment): Int }
+    enum Size { SMALL LARGE }
+    input Box { size: Size! = SMALL, inner: Box, sides: [Int!] = [1], oneOf: Either }
+    input Either @oneOf { left: Int, right: String }
+    scalar Moment
+"""
+QUERY = """
+    query ($a: Int = 4, $b: Int!, $c: String, $d: ID, $e: Boolean, $f: Float, $g: Size = LARGE,
+           $h: [Int!] = [1, 2], $i: [[Size]], $j: Box = {inner: {sides: 3}}, $k: Moment)
+    { f(a: $a, b: $b, c: $c, d: $d, e: $e, f: $f, g: $g, h: $h, i: $i, j: $j, k: $k) }
+"""
+
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 5), st.sampled_from([2**31, -(2**31), 1.0, 0.5, 1e300, "SMALL", "LARGE", "", "7"])
+)
+names = st.sampled_from(["size", "inner", "sides", "oneOf", "left", "right", "nothing"])
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=8
+)
+
+
+@pytest.fixture(scope="module")
+def nasty() -> GraphQLSchema:
+    schema = build_schema(SDL)
+
+    def moment(value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError("not a moment")
+        return f"at {value}"
+
+    schema.type_map["Moment"].coerce_input_value = moment  # type: ignore[attr-defined]  # Moment is a scalar
+    return schema
+
+
+def outcome(work: Callable[[], Any]) -> Any:
+    """What comes in, as text (1 and True differ), or what is wrong with it."""
+    try:
+        found = work()
+    except Rejected as error:
+        return [each["message"] for each in error.errors]
+    if isinstance(found, list):
+        return [error.message for error in found]
+    return repr((found.coerced, {name: source.value for name, source in found.sources.items()}))
+
+
+@given(some=st.dictionaries(st.sampled_from("acdefghijk"), values, max_size=3), b=scalars)
+def test_the_same_values_and_the_same_errors_as_graphql_core(nasty: GraphQLSchema, some: dict[str, Any], b: Any) -> None:
+    document = Library(nasty, Limits()).read(QUERY)
+    operation = document.operation(None)
+    for sent in ({**some, "b": b}, {**some, "b": 1}, some):  # the first works out what the others find
+        expected = outcome(partial(get_variable_values, nasty, operation.variable_definitions or (), sent, 20))
+        assert outcome(partial(coerced, nasty, document, operation, sent, True)) == expected
+
+
+def test_what_is_not_given_is_not_there(nasty: GraphQLSchema) -> None:
+    document = Library(nasty, Limits()).read("query ($c: String, $a: Int) { f(b: 1, c: $c, a: $a) }")
+    values = coerced(nasty, document, document.operation(None), {"a": None}, True)
+    assert values.coerced == {"a": None}
+    assert values.sources["c"].value is Undefined

@@ -1,0 +1,266 @@
+"""What is plain is read while rows are made; whatever isn't gets the same answer by columns, and nothing is called twice."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, timezone
+from enum import Enum
+from typing import Any
+
+import orjson
+import pytest
+import strawberry
+from graphql import GraphQLEnumType, GraphQLEnumValue
+
+from engine import Engine, Params, dump
+from engine.execution.leaves import Leaf
+
+
+@strawberry.enum
+class Size(Enum):
+    SMALL = "s"
+    LARGE = "l"
+
+
+@strawberry.type
+class Inner:
+    number: int
+    deep: "Inner | None" = None
+
+    @classmethod
+    def of(cls, number: int, deep: "Inner | None" = None) -> "Inner":
+        return cls(number=number, deep=deep)
+
+
+@strawberry.type
+class Thing:
+    text: str | None = strawberry.field(default=None)
+    number: int = 1
+    ratio: float = 0.5
+    size: Size | None = Size.SMALL
+    day: date | None = None
+    moment: datetime | None = None
+    inner: Inner = field(default_factory=lambda: Inner.of(7))
+    maybe: Inner | None = None
+
+    @strawberry.field
+    def called(self) -> int:
+        return CALLS.update(["called"]) or 5
+
+
+CALLS: Counter[str] = Counter()
+GIVEN: list[Any] = []
+
+
+class Stand:
+    """Stands in for a Thing: reads of an attribute are counted, and any attribute may be anything."""
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(vars(Thing()) | values)
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("__"):
+            CALLS[name] += 1
+        value = object.__getattribute__(self, name)
+        if isinstance(value, type) and issubclass(value, Exception):
+            raise value("broken")
+        return value() if callable(value) else value
+
+
+def things() -> list[Thing]:
+    return GIVEN
+
+
+@strawberry.input
+class Part:
+    name: str
+    sizes: list[Size] | None = None
+
+
+@strawberry.input
+class Order:
+    parts: list[Part]
+    note: str | None
+    count: int = 3
+    tags: list[str] | None = strawberry.field(default_factory=lambda: ["new"])
+
+
+def part(name: str, sizes: list[Size] | None = None) -> Part:
+    return Part(name=name, sizes=sizes)
+
+
+def order_of(parts: list[Part], note: str | None, count: int = 3, tags: list[str] | None = None) -> Order:
+    return Order(parts=parts, note=note, count=count, tags=tags or ["new"])
+
+
+@strawberry.type
+class Query:
+    things: list[Thing] = strawberry.field(resolver=things)
+
+    @strawberry.field
+    def told(self, order: Order | None = None) -> str:
+        return repr(order)
+
+
+SCHEMA = strawberry.Schema(Query)
+ALL = "{ things { text number ratio size day moment inner { number } maybe { number deep { number } } called __typename } }"
+
+
+@pytest.fixture(autouse=True)
+def nothing_yet() -> None:
+    CALLS.clear()
+    GIVEN.clear()
+
+
+async def asked(query: str = ALL, **variables: Any) -> tuple[Any, list[Any]]:
+    """The answer by a plan and its errors, which are those of graphql-core. The plan's second walk is counted: its first one
+    makes rows by columns only."""
+    compiled, core = (
+        Engine(SCHEMA._schema, compiled=each, present=lambda error, _: dict(error.formatted)) for each in (True, False)
+    )
+    answers, calls = [], []
+    for engine in (compiled, compiled, core):
+        CALLS.clear()
+        found = await engine.execute(engine.prepare(Params(query, variables=variables)), {})
+        answers.append(orjson.loads(dump({"data": found["data"], "errors": found.get("errors", [])})))
+        calls.append(Counter(CALLS))
+    CALLS.clear()
+    CALLS.update(calls[1])
+    assert answers[0] == answers[1] == answers[2]
+    return answers[0]["data"], answers[0]["errors"]
+
+
+async def test_what_is_plain_is_read_once() -> None:
+    GIVEN.extend(
+        [Stand(text="a", maybe=Inner.of(1, Inner.of(2)), day=date(2026, 1, 31), moment=datetime(2026, 1, 31, tzinfo=UTC))] * 3
+    )
+    data, errors = await asked()
+    assert not errors
+    assert data["things"][2] == {
+        "text": "a", "number": 1, "ratio": 0.5, "size": "SMALL", "day": "2026-01-31", "moment": "2026-01-31T00:00:00+00:00",
+        "inner": {"number": 7}, "maybe": {"number": 1, "deep": {"number": 2}}, "called": 5, "__typename": "Thing",
+    }  # fmt: skip
+    assert {name: CALLS[name] for name in ("text", "number", "inner", "maybe")} == dict.fromkeys(
+        ("text", "number", "inner", "maybe"), 3
+    )
+
+
+async def later(value: Any) -> Any:
+    await asyncio.sleep(0)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "errors"),
+    [
+        ({"text": None, "size": None, "maybe": None}, {"text": None, "size": None, "maybe": None}, 0),
+        ({"text": 12}, {"text": "12"}, 0),
+        ({"number": True}, {"number": 1}, 0),
+        ({"number": "12"}, {"number": 12}, 0),
+        ({"number": 2**31}, None, 1),
+        ({"number": None}, None, 1),
+        ({"ratio": 2}, {"ratio": 2.0}, 0),
+        ({"ratio": float("inf")}, None, 1),
+        ({"size": "LARGE"}, {"size": None}, 1),
+        ({"size": Size.LARGE}, {"size": "LARGE"}, 0),
+        ({"text": ValueError}, {"text": None}, 1),
+        ({"text": lambda: later("x")}, {"text": "x"}, 0),
+        ({"inner": lambda: later(Inner.of(3))}, {"inner": {"number": 3}}, 0),
+        ({"inner": None}, None, 1),
+        ({"inner": Inner.of(2**40)}, None, 1),
+        ({"maybe": Inner.of(2**40)}, {"maybe": None}, 1),
+        ({"maybe": Inner.of(1, Inner.of(2**40))}, {"maybe": {"number": 1, "deep": None}}, 1),
+        ({"maybe": lambda: later(None)}, {"maybe": None}, 0),
+        ({"day": "today"}, {"day": None}, 1),
+        ({"day": lambda: later(date(2026, 2, 28))}, {"day": "2026-02-28"}, 0),
+        ({"moment": datetime(2026, 1, 1)}, {"moment": "2026-01-01T00:00:00"}, 0),  # noqa: DTZ001 - a naive one, on purpose
+        (
+            {"moment": datetime(2026, 1, 1, tzinfo=timezone(timedelta(minutes=9, seconds=21)))},
+            {"moment": "2026-01-01T00:00:00+00:09:21"},
+            0,
+        ),
+    ],
+)
+async def test_what_is_not_plain_is_answered_as_ever(values: dict[str, Any], expected: Any, errors: int) -> None:
+    GIVEN.extend([Stand(), Stand(**values), Stand()])
+    data, told = await asked()
+    assert len(told) == errors
+    assert expected is None or expected.items() <= data["things"][1].items()
+    assert expected is not None or data is None
+    assert CALLS["called"] == 3  # resolvers are called once, whatever their neighbours are
+
+
+async def test_input_objects_are_made_as_strawberry_makes_them() -> None:
+    query = "query ($order: Order) { told(order: $order) none: told null: told(order: null) }"
+    order = {"parts": [{"name": "a", "sizes": ["LARGE", "SMALL"]}, {"name": "b", "sizes": None}], "note": "n", "count": 5}
+    data, errors = await asked(query, order=order)
+    assert not errors
+    assert data["told"] == repr(order_of([part("a", [Size.LARGE, Size.SMALL]), part("b", None)], "n", 5, ["new"]))
+    assert data["none"] == data["null"] == "None"
+    data, _ = await asked('{ told(order: {parts: {name: "a"}}) }')
+    assert data["told"] == repr(order_of([part("a")], None))
+
+
+async def test_a_coroutine_that_an_object_holds_is_awaited_once() -> None:
+    query = "{ things { text inner { number } } }"
+    engine = Engine(SCHEMA._schema)
+    for _ in range(3):
+        GIVEN[:] = [Stand(), Stand()]
+        vars(GIVEN[0]).update(text=later("x"), inner=later(Inner.of(9)))
+        found = await engine.execute(engine.prepare(Params(query)), {})
+        assert found["data"]["things"] == [
+            {"text": "x", "inner": {"number": 9}},
+            {"text": None, "inner": {"number": 7}},
+        ]
+
+
+@strawberry.type
+class Slow:
+    number: int
+
+    @strawberry.field
+    async def later(self) -> str:
+        await asyncio.sleep(0.01)
+        if self.number == 2:
+            raise ValueError("broken")
+        return f"{self.number}"
+
+
+LIVE: list[Slow] = []
+
+
+@strawberry.type
+class LiveQuery:
+    @strawberry.field
+    def slow(self) -> list[Slow]:
+        return LIVE
+
+
+@pytest.mark.parametrize("change", [LIVE.clear, lambda: LIVE.pop(0), lambda: LIVE.insert(0, Slow(number=9))])
+async def test_a_list_that_others_change_meanwhile_is_answered_as_it_was(change: Callable[[], Any]) -> None:
+    engine = Engine(strawberry.Schema(LiveQuery)._schema)
+    for _ in range(3):
+        LIVE[:] = [Slow(number=number) for number in (1, 3, 4)]
+        asked = asyncio.ensure_future(engine.execute(engine.prepare(Params("{ slow { number later } }")), {}))
+        await asyncio.sleep(0.003)
+        change()
+        assert (await asked)["data"]["slow"] == [{"number": number, "later": f"{number}"} for number in (1, 3, 4)]
+        LIVE[:] = [Slow(number=number) for number in (1, 2)]
+        asked = asyncio.ensure_future(engine.execute(engine.prepare(Params("{ slow { number later } }")), {}))
+        await asyncio.sleep(0.003)
+        change()
+        assert [error["path"] for error in (await asked)["errors"]] == [["slow", 1, "later"]]
+
+
+def test_members_that_cannot_be_hashed_are_coerced_one_by_one() -> None:
+    @dataclass
+    class Mix:
+        number: int
+
+    class Odd(Mix, Enum):
+        ONE = 1
+
+    kind = GraphQLEnumType("Odd", {"ONE": GraphQLEnumValue("one")})
+    kind.coerce_output_value = lambda member: member.name  # type: ignore[method-assign, assignment] # as Strawberry's do
+    assert Leaf(kind, nullable=True).coerce([Odd.ONE, None]) == ["ONE", None]

@@ -1,0 +1,290 @@
+"""GraphQL over HTTP: methods, media types, statuses, and every way to send it wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import gzip
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import orjson
+import pytest
+
+from engine.http.endpoint import PATIENCE, _WhileConnected
+from engine.http.headers import JSON, RESPONSE, choose
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Shop
+
+URL = "/graphql"
+HELLO = {"query": "{ hello }"}
+
+
+def code(response: httpx.Response) -> Any:
+    return response.json()["errors"][0]["extensions"]["code"]
+
+
+async def post(client: httpx.AsyncClient, body: bytes, **headers: str) -> httpx.Response:
+    return await client.post(URL, content=body, headers={"content-type": JSON, **headers})
+
+
+async def test_a_query_by_post(client: httpx.AsyncClient) -> None:
+    response = await client.post(URL, json={**HELLO, "operationName": None, "variables": None})
+    assert response.status_code == 200
+    assert response.json()["data"] == {"hello": "Hello you"}
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_query_by_get(client: httpx.AsyncClient) -> None:
+    params = {"query": "query A($n: String) { hello(name: $n) } query B { me { id } }", "operationName": "A"}
+    response = await client.get(URL, params={**params, "variables": '{"n": "Zoé"}', "extensions": "{}"})
+    assert response.json()["data"] == {"hello": "Hello Zoé"}
+
+
+@pytest.mark.parametrize("operation", ['mutation { add(name: "x") { id } }', "subscription { count(to: 1) }"])
+async def test_get_is_for_queries(client: httpx.AsyncClient, operation: str) -> None:
+    response = await client.get(URL, params={"query": operation})
+    assert (response.status_code, response.headers["allow"], code(response)) == (405, "POST", "BAD_USER_INPUT")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+async def test_other_methods_are_refused(client: httpx.AsyncClient, method: str) -> None:
+    response = await client.request(method, URL, params=HELLO)
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        (None, JSON),
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        (RESPONSE, RESPONSE),
+        (f"{RESPONSE}; charset=utf-8", RESPONSE),
+        (RESPONSE.upper(), RESPONSE),
+        (f"{RESPONSE}, {JSON}", RESPONSE),
+        (f"{JSON}, {RESPONSE}", RESPONSE),
+        (f"{RESPONSE};q=0.5, {JSON};q=0.9", JSON),
+        (f"{RESPONSE}; q=0.9, {JSON}; q=0.5", RESPONSE),
+        (f"{JSON};q=0, */*", RESPONSE),
+        (f"{RESPONSE};q=0, */*;q=0.1", JSON),
+        ("text/html, */*;q=0.8", JSON),
+        ("text/html", None),
+        (f"{JSON};q=0", None),
+        (f"{JSON};q=nonsense", None),
+    ],
+)
+def test_the_media_type_the_client_prefers(accept: str | None, chosen: str | None) -> None:
+    assert choose(accept) == chosen
+
+
+async def test_a_client_that_accepts_only_graphql_response_gets_it(client: httpx.AsyncClient) -> None:
+    for body in (HELLO, {"query": "{"}):
+        response = await client.post(URL, json=body, headers={"accept": RESPONSE})
+        assert response.headers["content-type"] == f"{RESPONSE}; charset=utf-8"
+
+
+async def test_a_client_that_accepts_neither_is_told(client: httpx.AsyncClient) -> None:
+    response = await client.post(URL, json=HELLO, headers={"accept": "text/csv"})
+    assert (response.status_code, code(response)) == (406, "BAD_USER_INPUT")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": "{"},
+        {"query": "{ nothing }"},
+        {"query": "query ($n: Int!) { rows(count: $n) { id } }", "variables": {"n": "x"}},
+        {"query": "query A { hello }", "operationName": "B"},
+        {"query": "{ items(first: 9999) { edges { node { id } } } }"},
+        {"query": "subscription { count(to: 1) }"},
+    ],
+)
+async def test_a_refused_operation_is_400_or_200_by_media_type(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    for accept, status in ((RESPONSE, 400), (JSON, 200)):
+        response = await client.post(URL, json=body, headers={"accept": accept})
+        assert response.status_code == status
+        assert "data" not in response.json()
+        assert code(response) in {"BAD_USER_INPUT", "QUERY_TOO_COSTLY"}
+
+
+async def test_a_partial_answer_is_200_in_both(client: httpx.AsyncClient) -> None:
+    for accept in (RESPONSE, JSON):
+        response = await client.post(URL, json={"query": "{ boom hello }"}, headers={"accept": accept})
+        assert response.status_code == 200
+        assert response.json()["data"] == {"boom": None, "hello": "Hello you"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"3",
+        b'"{ hello }"',
+        b"[]",
+        b'[{"query": "{ hello }"}]',
+        b"{",
+        b"{'query': 1}",
+        b'{"query": "{ hello }", "variables": {"x": NaN}}',
+        b'{"query": "{ hello }", "variables": {"x": 1e999}}',
+        b'{"query": "{ hello }", "variables": {"x": ' + b"9" * 6_000 + b"}}",
+        b'{"query": "{ hello }", "variables": {"x": ' + b"[" * 100 + b"]" * 100 + b"}}",
+        b'{"query": "{ hello }", "variables": {"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}",
+        b'{"query": "{ hello }", "variables": {"x": ' + b'{"a":' * 100_000,
+        b'{"query": "{ hello }", "variables": {"x": "\xff"}}',
+        b'{"query": "{ hello }", "variables": {"x": "\\ud800"}}',
+        '{"query": "{ hello }"}'.encode("utf-16"),
+        b'\xef\xbb\xbf{"query": "{ hello }"}',
+        b"{}",
+        b'{"query": null}',
+        b'{"query": 1}',
+        b'{"query": ["{ hello }"]}',
+        b'{"query": "{ hello }", "variables": "{}"}',
+        b'{"query": "{ hello }", "variables": []}',
+        b'{"query": "{ hello }", "operationName": {}}',
+        b'{"query": "{ hello }", "extensions": 1}',
+    ],
+)
+async def test_a_malformed_body_is_400_in_both(client: httpx.AsyncClient, body: bytes) -> None:
+    for accept in (RESPONSE, JSON):
+        response = await post(client, body, accept=accept)
+        assert (response.status_code, code(response)) == (400, "BAD_USER_INPUT")
+        assert response.headers["content-type"] == f"{accept}; charset=utf-8"
+
+
+async def test_a_wide_body_is_not_a_deep_one(client: httpx.AsyncClient) -> None:
+    body = {**HELLO, "variables": {"x": [[] for _ in range(1_000)]}}
+    assert (await client.post(URL, json=body)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        b"",
+        b"query=",
+        b"variables=%7B%7D",
+        b"query=%7Bhello%7D&query=%7Bhello%7D",
+        b"query=%7Bhello%7D&variables=3",
+        b"query=%7Bhello%7D&variables=",
+        b"query=%7Bhello%7D&variables=%7B",
+        b"query=%7Bhello%7D&extensions=%5B%5D",
+        b"query=%FF",
+        b"query=%7Bhello%7D" + b"&a=1" * 50,
+        b"query=%7Bhello%7D&variables=" + b"[" * 100 + b"]" * 100,
+    ],
+)
+async def test_a_malformed_query_string_is_400_in_both(client: httpx.AsyncClient, query: bytes) -> None:
+    url = httpx.URL("http://shop/graphql").copy_with(query=query)
+    for accept in (RESPONSE, JSON):
+        response = await client.get(url, headers={"accept": accept})
+        assert (response.status_code, code(response)) == (400, "BAD_USER_INPUT")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/graphql",
+        "text/plain; application/json",
+        "application/json; charset=utf-16",
+        "application/json; charset=latin-1",
+        "",
+    ],
+)
+async def test_what_a_foreign_page_could_post_is_415(client: httpx.AsyncClient, content_type: str) -> None:
+    response = await post(client, orjson.dumps(HELLO), **{"content-type": content_type})
+    assert (response.status_code, code(response)) == (415, "BAD_USER_INPUT")
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", 'Application/JSON;charset="utf-8"'])
+async def test_utf8_may_be_said(client: httpx.AsyncClient, content_type: str) -> None:
+    assert (await post(client, orjson.dumps(HELLO), **{"content-type": content_type})).status_code == 200
+
+
+async def test_a_compressed_body_is_415(client: httpx.AsyncClient) -> None:
+    response = await post(client, gzip.compress(orjson.dumps(HELLO)), **{"content-encoding": "gzip"})
+    assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
+
+
+async def test_a_body_too_large_is_413(client: httpx.AsyncClient) -> None:
+    response = await post(client, orjson.dumps({**HELLO, "variables": {"x": "y" * 1_048_576}}))
+    assert (response.status_code, code(response)) == (413, "BAD_USER_INPUT")
+
+
+async def test_a_body_too_large_without_a_length_is_413_early(client: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 100:
+            sent += 1
+            yield b" " * 65_536
+
+    response = await client.post(URL, content=endless(), headers={"content-type": JSON})
+    assert response.status_code == 413
+    assert sent < 20
+
+
+async def test_a_browser_gets_the_page(client: httpx.AsyncClient) -> None:
+    html = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    assert "GraphiQL" in (await client.get(URL, headers=html)).text
+    assert (await client.get(URL, params=HELLO, headers=html)).json()["data"] == {"hello": "Hello you"}
+    assert (await client.post(URL, json=HELLO, headers=html)).json()["data"] == {"hello": "Hello you"}
+
+
+async def test_a_context_may_refuse(client: httpx.AsyncClient) -> None:
+    response = await client.post(URL, json=HELLO, headers={"authorization": "stale"})
+    assert (response.status_code, code(response)) == (401, "UNAUTHENTICATED")
+
+
+async def test_what_is_unexpected_is_masked(client: httpx.AsyncClient) -> None:
+    response = await client.post(URL, json=HELLO, headers={"authorization": "broken"})
+    error = response.json()["errors"][0]
+    assert (response.status_code, error["message"], error["extensions"]["code"]) == (500, "Internal error", "INTERNAL")
+    assert len(error["extensions"]["errorId"]) == 16
+    assert "secret" not in response.text
+
+
+async def test_a_server_that_stops_cancels_its_queries(client: httpx.AsyncClient, shop: Shop) -> None:
+    asking = asyncio.create_task(client.post(URL, json={"query": "{ slow }"}))
+    await shop.started.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert shop.seen == ["cancelled"]
+
+
+async def test_an_operation_that_took_long_leaves_nothing_to_the_collector(client: httpx.AsyncClient, shop: Shop) -> None:
+    """What watches its client would hold itself, its task and the request: of a flood, the collector takes 80 ms at once."""
+    gc.collect()
+    gc.disable()
+    try:
+        asking = asyncio.create_task(client.post(URL, json={"query": "{ slow }"}))
+        await asyncio.sleep(PATIENCE * 1.5)
+        shop.go.set()
+        assert (await asking).json()["data"] == {"slow": "done"}
+        await asyncio.sleep(0)
+        assert [each for each in gc.get_objects() if type(each) is _WhileConnected] == []
+    finally:
+        gc.enable()
+
+
+async def test_integers_past_64_bits_are_answered(client: httpx.AsyncClient) -> None:
+    assert (await client.post(URL, json={"query": "{ huge }"})).json()["data"] == {"huge": 2**80}
+
+
+async def test_a_dry_run_over_http(client: httpx.AsyncClient) -> None:
+    body = {"query": "{ boom me { id } }", "extensions": {"dryRun": True}}
+    response = await client.post(URL, json=body, headers={"accept": RESPONSE})
+    assert (response.status_code, response.json()) == (
+        200,
+        {"data": None, "extensions": {"cost": {"requested": 1, "limit": 10_000}}},
+    )

@@ -1,0 +1,61 @@
+"""Whatever bytes come in, the answer is never a 5xx, always JSON, and each error has a code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import orjson
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.http.headers import JSON, RESPONSE
+
+shared_client = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # the endpoint keeps nothing between requests
+    deadline=None,  # a busy machine is slow now and then
+    max_examples=150,
+)
+
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+values = st.recursive(scalars | texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=15)
+names = st.sampled_from(["hello", "me", "items", "rows", "id", "boom", "x", "__typename", "nodes", "...F", "... on Item"])
+marks = st.sampled_from("{}():$@![]=|&#")
+words = st.sampled_from(["...", "1", "-0", "1.5e9", '"x"', '"""y"""', "query", "mutation", "fragment", "on", "F"])
+documents = st.lists(names | marks | words, max_size=40).map(" ".join) | texts
+requests = st.fixed_dictionaries(
+    {"query": documents | values},
+    optional={"variables": values, "operationName": values, "extensions": values},
+)
+
+
+def answers_well(response: httpx.Response) -> bool:
+    body: dict[str, Any] = response.json()
+    coded = all(error["extensions"]["code"] for error in body.get("errors", []))
+    return response.status_code < 500 and coded and ("data" in body or bool(body["errors"]))
+
+
+@shared_client
+@given(body=st.binary() | values.map(orjson.dumps) | requests.map(orjson.dumps), accept=st.sampled_from([JSON, RESPONSE]))
+async def test_any_body(client: httpx.AsyncClient, body: bytes, accept: str) -> None:
+    response = await client.post("/graphql", content=body, headers={"content-type": JSON, "accept": accept})
+    assert answers_well(response)
+    assert response.headers["content-type"] == f"{accept}; charset=utf-8"
+
+
+@shared_client
+@given(params=st.dictionaries(st.sampled_from(["query", "variables", "operationName", "extensions", "x"]), documents))
+async def test_any_query_string(client: httpx.AsyncClient, params: dict[str, str]) -> None:
+    assert answers_well(await client.get("/graphql", params=params))
+
+
+@shared_client
+@given(
+    content_type=st.text(st.characters(min_codepoint=32, max_codepoint=126)),
+    accept=st.text(st.characters(min_codepoint=32, max_codepoint=126)),
+    encoding=st.sampled_from(["", "gzip", "br", "identity", "x"]),
+)
+async def test_any_headers(client: httpx.AsyncClient, content_type: str, accept: str, encoding: str) -> None:
+    headers = {"content-type": content_type, "accept": accept, "content-encoding": encoding}
+    assert answers_well(await client.post("/graphql", content=b'{"query": "{ hello }"}', headers=headers))
