@@ -21,9 +21,9 @@ from tortoise.exceptions import BaseORMException
 
 from auth.caller import Callers, closing, nobody
 from auth.cookies import Cookies, from_ours
-from auth.guard import Guard
 from auth.passkeys import RelyingParty
 from auth.registry import registry
+from auth.services import AuthServices
 from auth.sessions import stream
 from billing.gateway import Gateway
 from billing.sandbox import Sandbox
@@ -35,17 +35,17 @@ from models.clock import Clock, SystemClock
 from models.database import connect, disconnect, pending_migrations
 from models.demonstration import offset
 from models.errors import OriginRefused, Unauthenticated
+from models.file_service import FileService
 from models.object_store import store
 from models.scanner import scanner
 from models.sql import rows
 from models.user import Staff
-from models.vault import Vault
 from models.viewer import Viewer
 from realtime.hub import Hub, Sleeper
 from realtime.presence import Presence
 from realtime.socket import Refused as SocketRefused
 from realtime.socket import Socket, SocketLimits
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 from schema.errors import coded, present
 from schema.fields import batch_of, cost_of
 from schema.root import schema
@@ -60,11 +60,11 @@ COST_LIMIT_OF_ANALYSTS = 20_000
 def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway | None = None) -> "Front":
     """The ASGI application of these settings. Tests hand in their own clock and gateway."""
     clock, hub = clock or SystemClock(), Hub()
-    parts = Parts(
+    services = Services(
         clock=clock,
         hub=hub,
         presence=Presence(hub, clock),
-        guard=Guard.of(
+        auth=AuthServices.of(
             settings.secret_key,
             clock,
             RelyingParty.of(settings.base_url, settings.allowed_origins),
@@ -77,7 +77,7 @@ def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway 
         registry=registry(settings.registry),
         demonstration=settings.demonstration,
     )
-    return House(settings, parts).app()
+    return House(settings, services).app()
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Peer:
     """Who is at the other end of a websocket. Implements realtime.connection.Connection."""
 
     viewer: Viewer
-    parts: Parts
+    services: Services
     address: str
     user_agent: str
     introspection: bool
@@ -97,13 +97,13 @@ class Peer:
         return cost_limit(self.viewer)
 
     def context(self) -> Context:
-        return Context(self.viewer, self.parts, self.address, self.user_agent, by_cookie=self.by_cookie)
+        return Context(self.viewer, self.services, self.address, self.user_agent, by_cookie=self.by_cookie)
 
     def listen(self, sleeper: Sleeper) -> None:
-        self.parts.hub.add(sleeper, *self._keys)
+        self.services.hub.add(sleeper, *self._keys)
 
     def unlisten(self, sleeper: Sleeper) -> None:
-        self.parts.hub.remove(sleeper, *self._keys)
+        self.services.hub.remove(sleeper, *self._keys)
 
     @property
     def _keys(self) -> list[str]:
@@ -111,7 +111,7 @@ class Peer:
 
     async def ended(self) -> int | None:
         """4401 once the session was ended or expired, 4403 once the role is another; never for nobody's socket."""
-        return await closing(self.viewer, self.parts.clock.now())
+        return await closing(self.viewer, self.services.clock.now())
 
 
 class Front(Starlette):
@@ -136,9 +136,9 @@ class Front(Starlette):
 class House:
     """The application's routes and its lifespan, around one set of parts."""
 
-    def __init__(self, settings: Settings, parts: Parts) -> None:
-        self.settings, self.parts = settings, parts
-        self.callers = Callers(parts.hub, parts.clock)
+    def __init__(self, settings: Settings, services: Services) -> None:
+        self.settings, self.services = settings, services
+        self.callers = Callers(services.hub, services.clock)
         self.turns = Turns()
         self._secure = settings.base_url.startswith("https://")
         self._pages = settings.allowed_origins | {settings.base_url}  # a proxy may call us by another name than browsers do
@@ -148,7 +148,7 @@ class House:
             raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.faults]) from None
         self.socket = Socket(self.engine, self.peer, SocketLimits(), self._pages)
         files = store(settings.files, settings.s3_key_id, settings.s3_secret)
-        self.vault = Vault(files, scanner(settings.scanner) if settings.scanner else None)
+        self.file_service = FileService(files, scanner(settings.scanner) if settings.scanner else None)
 
     def app(self) -> Front:
         """The ASGI application."""
@@ -182,10 +182,10 @@ class House:
             Route("/healthz", healthz),
             Route("/readyz", self.readyz),
             *graphiql.routes(),
-            *pages.routes(self.parts),
-            *access.routes(self.parts),
-            *policies.routes(self.parts),
-            *files.routes(self.parts, self.vault),
+            *pages.routes(self.services),
+            *access.routes(self.services),
+            *policies.routes(self.services),
+            *files.routes(self.services, self.file_service),
         ]
 
     async def context(self, call: Call) -> Context:
@@ -196,10 +196,10 @@ class House:
             viewer = await self._by_cookie(cookies, language) if cookies.any else await self._viewer(token, language)
         except (Unauthenticated, OriginRefused) as error:
             status, headers = (403, {}) if isinstance(error, OriginRefused) else (401, {"WWW-Authenticate": "Bearer"})
-            raise Refused(status, coded(error, Context(nobody(language), self.parts)), headers) from None
+            raise Refused(status, coded(error, Context(nobody(language), self.services)), headers) from None
         by_cookie = cookies.any and viewer.user is not None
         return Context(
-            viewer, self.parts, address(call.scope), call.header(b"user-agent") or "", cookies=cookies, by_cookie=by_cookie
+            viewer, self.services, address(call.scope), call.header(b"user-agent") or "", cookies=cookies, by_cookie=by_cookie
         )
 
     async def _by_cookie(self, cookies: Cookies, language: str | None) -> Viewer:
@@ -234,7 +234,7 @@ class House:
         except Unauthenticated:
             raise SocketRefused(4401, "Sign in again") from None
         return Peer(
-            viewer, self.parts, address(websocket.scope), websocket.headers.get("user-agent", ""),
+            viewer, self.services, address(websocket.scope), websocket.headers.get("user-agent", ""),
             self.introspection(viewer), self.trusted_only(viewer), by_cookie,
         )  # fmt: skip
 
@@ -265,9 +265,11 @@ class House:
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Connect, work the timetable while serving, and leave in order: sockets, work under way, database."""
         await connect(self.settings.database_url)
-        if self.settings.demonstration and isinstance(self.parts.clock, SystemClock):
-            self.parts.clock.offset = await offset()
-        timetable = asyncio.create_task(run(jobs(self.parts, self.settings, transport(self.settings.mail_url), self.vault)))
+        if self.settings.demonstration and isinstance(self.services.clock, SystemClock):
+            self.services.clock.offset = await offset()
+        timetable = asyncio.create_task(
+            run(jobs(self.services, self.settings, transport(self.settings.mail_url), self.file_service))
+        )
         try:
             yield
         finally:
@@ -276,8 +278,8 @@ class House:
             timetable.cancel()
             with suppress(asyncio.CancelledError):
                 await timetable
-            self.parts.guard.passwords.close()
-            await self.parts.guard.throttle.close()
+            self.services.auth.passwords.close()
+            await self.services.auth.throttle.close()
             await disconnect()
 
 

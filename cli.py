@@ -15,9 +15,9 @@ from tortoise.exceptions import DBConnectionError, OperationalError
 
 import logs
 from auth import staff as personnel
-from auth.guard import Guard
+from auth.services import AuthServices
 from engine import Unusable
-from models.act import Act
+from models.action import Action
 from models.audit_proof import AuditProof, End, audit_proof
 from models.clock import SystemClock
 from models.database import connect, disconnect, migrated, pending_migrations
@@ -100,16 +100,20 @@ def serve(asked: argparse.Namespace) -> int:
 
 async def _made_ready(settings: Settings) -> SystemClock:
     """Migrate the demonstration's database and fill it when it is new. Returns its clock."""
-    from billing.checkout import Till  # printing invoices takes half a second to load, which the other commands don't need
+    from billing.checkout import (
+        CheckoutServices,  # printing invoices takes half a second to load, which the other commands don't need
+    )
     from billing.sandbox import Sandbox
     from billing.seller import seller
     from seed import demonstration
 
     await migrated(settings.database_url)
-    async with _connected(settings) as clock, _guard(settings, clock) as guard:
-        till = Till(Sandbox(settings.base_url), seller(settings.seller), guard.signer, settings.base_url)
+    async with _connected(settings) as clock, _guard(settings, clock) as auth:
+        checkout_services = CheckoutServices(
+            Sandbox(settings.base_url), seller(settings.seller), auth.signer, settings.base_url
+        )
         with _faultless():
-            await demonstration.load(clock.now(), Hub(), guard, till, settings.policies)
+            await demonstration.load(clock.now(), Hub(), auth, checkout_services, settings.policies)
     return clock
 
 
@@ -145,12 +149,12 @@ def _in_words() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _guard(settings: Settings, clock: SystemClock) -> AsyncIterator[Guard]:
-    guard = Guard.of(settings.secret_key, clock, breaches_url=settings.breached_passwords)
+async def _guard(settings: Settings, clock: SystemClock) -> AsyncIterator[AuthServices]:
+    auth = AuthServices.of(settings.secret_key, clock, breaches_url=settings.breached_passwords)
     try:
-        yield guard
+        yield auth
     finally:
-        guard.passwords.close()
+        auth.passwords.close()
 
 
 def _announce(settings: Settings, clock: SystemClock) -> None:
@@ -215,10 +219,10 @@ def staff(asked: argparse.Namespace) -> int:
 
 
 async def _appointed(settings: Settings, asked: argparse.Namespace) -> str:
-    async with _connected(settings) as clock, _guard(settings, clock) as guard:
-        act = Act(None, clock.now(), Hub())
+    async with _connected(settings) as clock, _guard(settings, clock) as auth:
+        action = Action(None, clock.now(), Hub())
         try:
-            return await personnel.appoint(act, guard, email=asked.email, name=asked.name, role=asked.role)
+            return await personnel.appoint(action, auth, email=asked.email, name=asked.name, role=asked.role)
         except Refusal as refusal:
             raise Failed(worded(refusal, Locale.EN)) from None
 

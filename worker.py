@@ -13,18 +13,18 @@ import structlog
 from auth import erasure, legal_names, passkeys
 from auth.caller import end_sockets
 from auth.invitations import forget
-from billing.checkout import Till, reconcile
+from billing.checkout import CheckoutServices, reconcile
 from mail.delivery import deliver_due
 from mail.message import Letterhead
 from mail.transport import Transport
 from models.abandoned import delete_abandoned
-from models.act import Act
+from models.action import Action
 from models.audit_proof import expire
+from models.file_service import FileService, examine_waiting
 from models.policy import PolicyKind
-from models.vault import Vault, examine_waiting
 from realtime.hub import SWEEP_SECONDS
 from resolvers.company import registrar
-from resolvers.context import Parts
+from resolvers.context import Services
 from resolvers.lifecycle import eraser
 from resolvers.policies import page_url
 from settings import Settings
@@ -41,23 +41,32 @@ class Job:
     work: Callable[[], Awaitable[object]]
 
 
-def jobs(parts: Parts, settings: Settings, transport: Transport, vault: Vault) -> list[Job]:
+def jobs(services: Services, settings: Settings, transport: Transport, file_service: FileService) -> list[Job]:
     """What one process has to do."""
-    clock, till = parts.clock, Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
-    head = Letterhead(settings.mail_sender, page_url(parts.base_url, PolicyKind.PRIVACY))
+    clock, checkout_services = (
+        services.clock,
+        CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url),
+    )
+    head = Letterhead(settings.mail_sender, page_url(services.base_url, PolicyKind.PRIVACY))
     return [
         Job("letters", 1, lambda: deliver_due(transport, clock.now(), head=head)),
-        Job("payments", 15, lambda: reconcile(Act(None, clock.now(), parts.hub), till)),
-        Job("quarantine", 15, lambda: examine_waiting(Act(None, clock.now(), parts.hub), vault)),
-        Job("abandoned files", 3_600, lambda: delete_abandoned(Act(None, clock.now(), parts.hub), vault.store)),
-        Job("registry", 30, lambda: legal_names.check_waiting(Act(None, clock.now(), parts.hub), registrar(parts))),
-        Job("new companies", 30, lambda: legal_names.check_accounts(Act(None, clock.now(), parts.hub), parts.registry)),
-        Job("erasures", 60, lambda: erasure.erase_due(Act(None, clock.now(), parts.hub), eraser(parts, vault.store))),
-        Job("challenges", 600, lambda: passkeys.expire(Act(None, clock.now(), parts.hub))),
+        Job("payments", 15, lambda: reconcile(Action(None, clock.now(), services.hub), checkout_services)),
+        Job("quarantine", 15, lambda: examine_waiting(Action(None, clock.now(), services.hub), file_service)),
+        Job("abandoned files", 3_600, lambda: delete_abandoned(Action(None, clock.now(), services.hub), file_service.store)),
+        Job("registry", 30, lambda: legal_names.check_waiting(Action(None, clock.now(), services.hub), registrar(services))),
+        Job(
+            "new companies", 30, lambda: legal_names.check_accounts(Action(None, clock.now(), services.hub), services.registry)
+        ),
+        Job(
+            "erasures",
+            60,
+            lambda: erasure.erase_due(Action(None, clock.now(), services.hub), eraser(services, file_service.store)),
+        ),
+        Job("challenges", 600, lambda: passkeys.expire(Action(None, clock.now(), services.hub))),
         Job("invitations", 3_600, lambda: forget(clock.now())),
-        Job("streams", SWEEP_SECONDS, parts.hub.sweep),
-        Job("audit", 3_600, lambda: expire(Act(None, clock.now(), parts.hub))),
-        Job("sessions", SWEEP_SECONDS, lambda: end_sockets(parts.hub, clock.now())),
+        Job("streams", SWEEP_SECONDS, services.hub.sweep),
+        Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub))),
+        Job("sessions", SWEEP_SECONDS, lambda: end_sockets(services.hub, clock.now())),
     ]
 
 

@@ -9,13 +9,13 @@ from email_validator import EmailNotValidError, validate_email
 from tortoise.exceptions import IntegrityError
 
 from auth import passkeys, policies, throttle
-from auth.guard import Guard
 from auth.proof import require_second_factor
+from auth.services import AuthServices
 from auth.sessions import hashed, person
 from auth.tokens import Purpose, invalid
 from models.access import SignInUnlock
 from models.account import Account, AccountStatus, Membership, Role, siren
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.locale import Locale
@@ -52,7 +52,7 @@ class _Form:
 
 
 async def sign_up(
-    act: Act, guard: Guard, letter: SignUpLetter, *,
+    action: Action, auth: AuthServices, letter: SignUpLetter, *,
     email: str, password: str, name: str, legal_name: str, siren: str, locale: Locale, peer: str,
     accepted: Collection[int | None] = (),
 ) -> SignUp:  # fmt: skip
@@ -62,16 +62,16 @@ async def sign_up(
     the same work, and keeps its password once somebody has confirmed it; before, the latest sign-up counts. Raises
     EMAIL_INVALID, BLANK, TOO_LONG, SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK; Throttled.
     """
-    current = await policies.in_force(act, accepted, "acceptedPolicyIds") if accepted else []
+    current = await policies.in_force(action, accepted, "acceptedPolicyIds") if accepted else []
     form = _checked(email, name, legal_name, siren, locale, current)
     network = throttle.network_of(peer)
-    await guard.require_strong(password, form.email, form.name, form.legal_name, whom=network)
-    await guard.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.LETTER, form.email))
-    password_hash = await guard.passwords.hash(password)
+    await auth.require_strong(password, form.email, form.name, form.legal_name, whom=network)
+    await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.LETTER, form.email))
+    password_hash = await auth.passwords.hash(password)
     try:
-        return await _signed_up(act, letter, form, password_hash)
+        return await _signed_up(action, letter, form, password_hash)
     except IntegrityError:  # somebody took the address between our look and our write: now it is found
-        return await _signed_up(act, letter, form, password_hash)
+        return await _signed_up(action, letter, form, password_hash)
 
 
 def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Locale, accepted: Collection[Policy]) -> _Form:
@@ -92,8 +92,8 @@ def deliverable(email: str) -> str:
         raise Refusal(ErrorCode.EMAIL_INVALID, "input", "email") from None
 
 
-async def _signed_up(act: Act, letter: SignUpLetter, form: _Form, password_hash: str) -> SignUp:
-    async with act.transaction() as tx:
+async def _signed_up(action: Action, letter: SignUpLetter, form: _Form, password_hash: str) -> SignUp:
+    async with action.transaction() as tx:
         replaced = await _replaced(tx, form, password_hash)
         existing = replaced or await User.get_or_none(email=form.email, using_db=tx.db)
         made = SignUp(existing=existing) if existing else await _owner(tx, form, password_hash)
@@ -118,7 +118,7 @@ async def _replaced(tx: Transaction, form: _Form, password_hash: str) -> User | 
     facts = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
     await user.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
     company: dict[str, Any] = {"legal_name": form.legal_name, "siren": form.siren}
-    company |= {"registry_verdict": None, "registry_due_at": tx.act.at}  # what the register said was said of another one
+    company |= {"registry_verdict": None, "registry_due_at": tx.action.at}  # what the register said was said of another one
     await account.update_from_dict(company).save(using_db=tx.db, update_fields=list(company))
     await policies.disown(tx, user)
     await policies.note(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
@@ -133,7 +133,7 @@ def _note_sign_up(tx: Transaction, made: SignUp) -> None:
 
 
 async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
-    at, db = tx.act.at, tx.db
+    at, db = tx.action.at, tx.db
     user = await User.create(
         using_db=db, email=form.email, name=form.name, locale=form.locale, password_hash=password_hash, created_at=at
     )
@@ -143,24 +143,24 @@ async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
     return SignUp(user, account)
 
 
-def verification_token(guard: Guard, user: User, at: datetime) -> str:
+def verification_token(auth: AuthServices, user: User, at: datetime) -> str:
     """What the verification letter's link carries, good for 24 hours, for this address and this sign-up with it only."""
-    return guard.signer.sign(Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email, of=_sign_up_of(user))
+    return auth.signer.sign(Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email, of=_sign_up_of(user))
 
 
 def _sign_up_of(user: User) -> str:
     return hashed(user.password_hash)[:16]  # another password is another sign-up, and each hash has a salt of its own
 
 
-async def verify_email(act: Act, guard: Guard, token: str) -> User:
+async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
     """Note that the person reads mail at their address. A repeat changes nothing. Raises TOKEN_INVALID."""
-    facts = guard.signer.read(Purpose.VERIFY_EMAIL, token, act.at)
-    async with act.transaction() as tx:
+    facts = auth.signer.read(Purpose.VERIFY_EMAIL, token, action.at)
+    async with action.transaction() as tx:
         meant = User.filter(pk=facts["user"], email=facts["email"]).using_db(tx.db)
         user = await meant.select_for_update().first()
         if user is None or (user.email_verified_at is None and facts.get("of") != _sign_up_of(user)):
             raise invalid()
-        changed = await meant.filter(email_verified_at=None).update(email_verified_at=act.at)
+        changed = await meant.filter(email_verified_at=None).update(email_verified_at=action.at)
         user = await meant.get()
         if changed:
             for account_id in await concerned(tx, user):
@@ -177,7 +177,7 @@ class _Proof:
 
 
 async def authenticate(
-    act: Act, guard: Guard, *, email: str, password: str, code: str | None, peer: str,
+    action: Action, auth: AuthServices, *, email: str, password: str, code: str | None, peer: str,
     passkey: str | None = None, unlock: str | None = None,
 ) -> User:  # fmt: skip
     """The person whose password, and second factor if they have one, these are. `peer` is the caller's network address.
@@ -187,79 +187,86 @@ async def authenticate(
     right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID and PASSKEY_INVALID; Throttled. What fails
     takes the same time, whatever is behind it.
     """
-    async with guard.even_failures():
-        unlocked = await _unlocked(act, email, unlock) if unlock else None
+    async with auth.even_failures():
+        unlocked = await _unlocked(action, email, unlock) if unlock else None
         keys = (unlocked,) if unlocked else (throttle.pair(email, peer), *throttle.broad(email, peer))
-        guard.entrance.require_room()
-        await guard.throttle.attempt(*keys)
-        async with guard.entrance.passed():  # those that must wait anyway take nobody's place
+        auth.sign_in_queue.require_room()
+        await auth.throttle.attempt(*keys)
+        async with auth.sign_in_queue.passed():  # those that must wait anyway take nobody's place
             user = await _known(address(email))
             try:
-                user = await _proved(act, guard, user, keys, _Proof(password, code, passkey), unlocked)
+                user = await _proved(action, auth, user, keys, _Proof(password, code, passkey), unlocked)
             except Refusal as refusal:
-                await _note_failure(act, user, refusal)
+                await _note_failure(action, user, refusal)
                 raise
     if unlocked:
-        await guard.throttle.clear(unlocked)
+        await auth.throttle.clear(unlocked)
         await SignInUnlock.filter(user_id=user.pk).delete()
     return user
 
 
-async def _unlocked(act: Act, email: str, token: str) -> throttle.Key | None:
+async def _unlocked(action: Action, email: str, token: str) -> throttle.Key | None:
     """What attempts with this token count under, and with any other letter's to its person: whoever guesses gains nothing by
     asking for the next letter. None for a token that is not this person's, which is as if there were none."""
-    known = SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=act.at)
+    known = SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=action.at)
     found = await known.select_related("user").first()
     return throttle.key(throttle.UNLOCKED, found.user_id) if found and found.user.email == address(email) else None
 
 
-async def _note_failure(act: Act, user: User | None, refusal: Refusal) -> None:
+async def _note_failure(action: Action, user: User | None, refusal: Refusal) -> None:
     """Tell the auditor of each of the person's companies: it could have been any that somebody wanted to get into.
 
     An unknown address is told with as many statements as a known one of however many, so that time tells nothing.
     """
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         for account_id in await concerned(tx, user):
             tx.audit(AuditAction.SESSION_SIGN_IN_FAILED, user, account_id, reason=refusal.code)
 
 
 async def _proved(
-    act: Act, guard: Guard, user: User | None, keys: tuple[throttle.Key, ...], proof: _Proof, unlocked: throttle.Key | None
+    action: Action,
+    auth: AuthServices,
+    user: User | None,
+    keys: tuple[throttle.Key, ...],
+    proof: _Proof,
+    unlocked: throttle.Key | None,
 ) -> User:
-    user = await _by_password(act, guard, user, () if unlocked else keys, proof.password)
+    user = await _by_password(action, auth, user, () if unlocked else keys, proof.password)
     if user.email_verified_at is None:
         raise Refusal(ErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
-        await require_second_factor(act, guard, user, proof.code, proof.passkey, counted=unlocked is not None)
+        await require_second_factor(action, auth, user, proof.code, proof.passkey, counted=unlocked is not None)
     return user
 
 
-async def authenticate_by_passkey(act: Act, guard: Guard, *, passkey: str, peer: str) -> User:
+async def authenticate_by_passkey(action: Action, auth: AuthServices, *, passkey: str, peer: str) -> User:
     """The person whose passkey's answer this is: it stands for both factors. `peer` is the caller's network address.
 
     Raises PASSKEY_INVALID, EMAIL_UNVERIFIED; Throttled.
     """
     counted = throttle.key(throttle.PASSKEY, throttle.network_of(peer))
-    await guard.throttle.attempt(counted)
+    await auth.throttle.attempt(counted)
     user = None
     try:
-        user = await passkeys.owner(act, guard.party, passkey)
+        user = await passkeys.owner(action, auth.party, passkey)
         if user.email_verified_at is None:
             raise Refusal(ErrorCode.EMAIL_UNVERIFIED)
     except Refusal as refusal:
-        await _note_failure(act, user, refusal)
+        await _note_failure(action, user, refusal)
         raise
-    await guard.throttle.take_back(counted)
+    await auth.throttle.take_back(counted)
     return user
 
 
-async def _by_password(act: Act, guard: Guard, user: User | None, keys: tuple[throttle.Key, ...], password: str) -> User:
-    right = await guard.passwords.matches(user.password_hash if user else None, password)
+async def _by_password(
+    action: Action, auth: AuthServices, user: User | None, keys: tuple[throttle.Key, ...], password: str
+) -> User:
+    right = await auth.passwords.matches(user.password_hash if user else None, password)
     if user is None or not right:
         raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
-    await guard.throttle.clear(*keys[:1])  # the pair
-    await guard.throttle.take_back(*keys[1:])
-    await _rehash(act, guard, user, password)
+    await auth.throttle.clear(*keys[:1])  # the pair
+    await auth.throttle.take_back(*keys[1:])
+    await _rehash(action, auth, user, password)
     return user
 
 
@@ -268,13 +275,13 @@ async def _known(email: str) -> User | None:
     return await one(User, email=email) if email.isprintable() and len(email) <= EMAIL_LENGTH else None
 
 
-async def _rehash(act: Act, guard: Guard, user: User, password: str) -> None:
-    if guard.passwords.needs_rehash(user.password_hash):
+async def _rehash(action: Action, auth: AuthServices, user: User, password: str) -> None:
+    if auth.passwords.needs_rehash(user.password_hash):
         # Only in place of the hash just verified: a password changed meanwhile must not come back.
-        password_hash = await guard.passwords.hash(password)
+        password_hash = await auth.passwords.hash(password)
         if await User.filter(pk=user.pk, password_hash=user.password_hash).update(password_hash=password_hash):
             user.password_hash = password_hash
-        act.bus.announce([person(user.pk)])
+        action.bus.announce([person(user.pk)])
 
 
 async def company_of(user: User, chosen: int | None = None) -> Account | None:

@@ -11,7 +11,7 @@ import hashlib
 
 import structlog
 
-from auth.outside import Away, Outside, usable
+from auth.http_client import HttpClient, Unavailable, usable
 
 _SECONDS = 2.0
 _AT_ONCE = 16  # who waits longer than _SECONDS for their turn is answered as if the service were away
@@ -28,7 +28,7 @@ class Breaches:
     """A range service at `url`, below which each range lies under its 5 digits."""
 
     def __init__(self, url: str, seconds: float = _SECONDS) -> None:
-        self._service = Outside(url, seconds, **{"Add-Padding": "true"})
+        self._service = HttpClient(url, seconds, **{"Add-Padding": "true"})
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def holds(self, password: bytes) -> bool:
@@ -40,7 +40,7 @@ class Breaches:
         digest = hashlib.sha1(password, usedforsecurity=False).hexdigest().upper()
         try:
             return _counted(await self._service.get(digest[:5], turn=self._turns), digest[5:])
-        except Away as away:
+        except Unavailable as away:
             log.warning("breaches.away", fault=away.fault)
             return False
 
@@ -49,7 +49,7 @@ def _counted(body: bytes, suffix: str) -> bool:
     """Whether a line `SUFFIX:COUNT` names the suffix with a count above 0: those of 0 are padding."""
     lines = body.upper().split()
     if not lines or not all(_is_line(line) for line in lines):
-        raise Away("nonsense")
+        raise Unavailable("nonsense")
     return any(line.startswith(suffix.encode() + b":") and int(line[36:]) > 0 for line in lines)
 
 

@@ -13,7 +13,7 @@ from stdnum.exceptions import ValidationError
 from auth import sessions
 from auth.members import acting
 from models.account import Account, Membership, People
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.session import Session
@@ -33,7 +33,7 @@ class Address:
 async def managing(tx: Transaction, session: Session, account_id: int) -> User:
     """Whoever acts, if they look after the company as it stands, which is locked, as they are. Raises Forbidden."""
     people = await People.locked(tx, account_id)
-    if not acting(people, tx.act).role.manages:
+    if not acting(people, tx.action).role.manages:
         raise Forbidden
     return await sessions.holder(tx, session)
 
@@ -44,18 +44,18 @@ async def touch(tx: Transaction, account_id: int) -> None:
         tx.touched[sessions.person(place.user_id)] = None
 
 
-async def change_trade_name(act: Act, session: Session, account: Account, trade_name: str | None) -> Account:
+async def change_trade_name(action: Action, session: Session, account: Account, trade_name: str | None) -> Account:
     """Set how the company calls itself, None for by its legal name. Raises Forbidden."""
-    return await _changed(act, session, account, AuditAction.ACCOUNT_CHANGE_TRADE_NAME, trade_name=trade_name)
+    return await _changed(action, session, account, AuditAction.ACCOUNT_CHANGE_TRADE_NAME, trade_name=trade_name)
 
 
-async def change_address(act: Act, session: Session, account: Account, address: Address) -> Account:
+async def change_address(action: Action, session: Session, account: Account, address: Address) -> Account:
     """Set where the company is. Raises Forbidden."""
-    return await _changed(act, session, account, AuditAction.ACCOUNT_CHANGE_ADDRESS, **vars(address))
+    return await _changed(action, session, account, AuditAction.ACCOUNT_CHANGE_ADDRESS, **vars(address))
 
 
 async def change_identifiers(
-    act: Act, session: Session, account: Account,
+    action: Action, session: Session, account: Account,
     siret: str | EllipsisType | None = ..., vat_number: str | EllipsisType | None = ...,
 ) -> Account:  # fmt: skip
     """Set the company's SIRET, None for unknown, and its VAT number, None for the one made from its SIREN, as far as told.
@@ -67,7 +67,7 @@ async def change_identifiers(
         numbers["nic"] = _nic(siret, account.siren)
     if vat_number is not ...:
         numbers["vat_key"] = _vat_key(vat_number, account.siren)
-    return await _changed(act, session, account, AuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers)
+    return await _changed(action, session, account, AuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers)
 
 
 def _nic(siret: str | None, siren: str) -> str | None:
@@ -98,13 +98,15 @@ def _of(found: str, siren: str, told: str, field: str) -> str:
     return told
 
 
-async def _changed(act: Act, session: Session, account: Account, action: AuditAction, **columns: str | None) -> Account:
-    async with act.transaction() as tx:
+async def _changed(
+    action: Action, session: Session, account: Account, audit_action: AuditAction, **columns: str | None
+) -> Account:
+    async with action.transaction() as tx:
         await managing(tx, session, account.pk)
         before = await Account.get(pk=account.pk, using_db=tx.db)
         changes = {name: value for name, value in columns.items() if getattr(before, name) != value}
         if changes:
             await before.update_from_dict(changes).save(using_db=tx.db, update_fields=[*changes])
-            tx.audit(action, before, changed=", ".join(sorted(changes)))
+            tx.audit(audit_action, before, changed=", ".join(sorted(changes)))
             await touch(tx, account.pk)
         return await Account.get(pk=account.pk, using_db=tx.db)

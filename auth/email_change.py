@@ -16,11 +16,11 @@ from tortoise.expressions import Q
 from auth import sessions, throttle
 from auth.accounts import concerned, deliverable
 from auth.freshness import require_fresh
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
 from models.access import EmailChange, void_links
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.session import Session
@@ -48,15 +48,15 @@ WishLetters = Callable[[Transaction, Wish], Awaitable[object]]
 Notice = Callable[[Transaction, User, str], Awaitable[object]]
 
 
-async def request(act: Act, guard: Guard, letters: WishLetters, session: Session, *, email: str) -> None:
+async def request(action: Action, auth: AuthServices, letters: WishLetters, session: Session, *, email: str) -> None:
     """Ask for another address; an earlier wish of the person is replaced. `letters` are written in the same transaction.
 
     Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the address they have; Throttled.
     """
-    await require_fresh(act, session)
+    await require_fresh(action, session)
     email = deliverable(email)
-    await guard.throttle.attempt(throttle.key(throttle.EMAIL_CHANGE, session.user_id), throttle.key(throttle.LETTER, email))
-    async with guard.even(), act.transaction() as tx:
+    await auth.throttle.attempt(throttle.key(throttle.EMAIL_CHANGE, session.user_id), throttle.key(throttle.LETTER, email))
+    async with auth.even(), action.transaction() as tx:
         user = await sessions.holder(tx, session)
         if email == user.email:
             raise Refusal(ErrorCode.VALUE_INVALID, "input", "email")
@@ -69,25 +69,25 @@ async def _wished(tx: Transaction, user: User, session: Session, email: str) -> 
     new_token, old_token = random_token("cam_ec_"), None if _settled(user, tx) else random_token("cam_ec_")
     await EmailChange.filter(user_id=user.pk).using_db(tx.db).delete()
     await EmailChange.create(
-        using_db=tx.db, user=user, email=email, session_id=session.pk, expires_at=tx.act.at + LIFETIME,
+        using_db=tx.db, user=user, email=email, session_id=session.pk, expires_at=tx.action.at + LIFETIME,
         new_token_hash=hashed(new_token), old_token_hash=hashed(old_token) if old_token else None,
     )  # fmt: skip
     return Wish(user, email, await User.get_or_none(email=email, using_db=tx.db), new_token, old_token)
 
 
 def _settled(user: User, tx: Transaction) -> bool:
-    return user.second_factor_at is not None and user.second_factor_at <= tx.act.at - SETTLED
+    return user.second_factor_at is not None and user.second_factor_at <= tx.action.at - SETTLED
 
 
-async def confirm(act: Act, notice: Notice, token: str) -> bool:
+async def confirm(action: Action, notice: Notice, token: str) -> bool:
     """Confirm a wish from the new address or the old one, each by its token, once. Returns whether that fulfilled it.
 
     Then the person signs in with the new address, and their sessions end but the one that asked; the old address is told
     (`notice`). Raises TOKEN_INVALID, also when somebody else has taken the address meanwhile.
     """
-    wish = await wish_of(act, token)
+    wish = await wish_of(action, token)
     try:
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             user = await tx.locked(User, wish.user_id)
             wish = await _confirmed(tx, hashed(token))
             ended = await _moved(tx, user, wish, notice) if wish.agreed else 0
@@ -99,9 +99,9 @@ async def confirm(act: Act, notice: Notice, token: str) -> bool:
     return wish.agreed
 
 
-async def wish_of(act: Act, token: str) -> EmailChange:
+async def wish_of(action: Action, token: str) -> EmailChange:
     """The wish that a token confirms. Raises TOKEN_INVALID."""
-    open_ = EmailChange.filter(expires_at__gt=act.at)
+    open_ = EmailChange.filter(expires_at__gt=action.at)
     side = Q(new_token_hash=hashed(token), new_confirmed_at=None) | Q(old_token_hash=hashed(token), old_confirmed_at=None)
     wish = await open_.get_or_none(side)
     if wish is None:
@@ -112,7 +112,7 @@ async def wish_of(act: Act, token: str) -> EmailChange:
 async def _confirmed(tx: Transaction, token_hash: str) -> EmailChange:
     for side in ("new", "old"):
         waiting = EmailChange.filter(**{f"{side}_token_hash": token_hash, f"{side}_confirmed_at": None}).using_db(tx.db)
-        if await waiting.update(**{f"{side}_confirmed_at": tx.act.at}):
+        if await waiting.update(**{f"{side}_confirmed_at": tx.action.at}):
             return await EmailChange.get(**{f"{side}_token_hash": token_hash}, using_db=tx.db)
     raise invalid()
 
@@ -121,7 +121,7 @@ async def _moved(tx: Transaction, user: User, wish: EmailChange, notice: Notice)
     await (
         User.filter(pk=user.pk)
         .using_db(tx.db)
-        .update(email=wish.email, searched=sought(user.name, wish.email), email_verified_at=tx.act.at)
+        .update(email=wish.email, searched=sought(user.name, wish.email), email_verified_at=tx.action.at)
     )
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user, but=wish.session_id)

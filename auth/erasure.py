@@ -20,7 +20,7 @@ from auth import sessions
 from auth.enrolment import turned_off
 from models.access import void_links
 from models.account import Account, AccountStatus, Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.erasure import ERASED, Erasure, Retention
 from models.file import File
@@ -33,7 +33,7 @@ from models.payment import Payment
 from models.purchase import Purchase
 from models.session import Session
 from models.sql import rows
-from models.store import Store, StoreAway
+from models.store import Store, StoreUnavailable
 from models.ticket import Message, Ticket, TicketStatus
 from models.user import User
 
@@ -54,18 +54,18 @@ class Eraser:
     farewell: Farewell
 
 
-async def erase_due(act: Act, eraser: Eraser) -> int:
+async def erase_due(action: Action, eraser: Eraser) -> int:
     """Erase the accounts whose grace is over, and go on with those that were begun. Returns how many were finished.
 
     One whose payments of the last days are not settled waits: an invoice may still be issued. Where the store of files is
     away, all wait.
     """
-    due = Erasure.filter(due_at__lte=act.at, canceled_at=None, finished_at=None).order_by("due_at", "id").limit(20)
+    due = Erasure.filter(due_at__lte=action.at, canceled_at=None, finished_at=None).order_by("due_at", "id").limit(20)
     finished = 0
     for erasure in await due:
         try:
-            finished += await erase(act, eraser, erasure.pk)
-        except StoreAway:
+            finished += await erase(action, eraser, erasure.pk)
+        except StoreUnavailable:
             log.warning("store.away", erasure=erasure.pk)
             break
         except Exception as fault:  # one that fails each time never holds up the others
@@ -73,29 +73,29 @@ async def erase_due(act: Act, eraser: Eraser) -> int:
     return finished
 
 
-async def erase(act: Act, eraser: Eraser, erasure_id: int) -> bool:
+async def erase(action: Action, eraser: Eraser, erasure_id: int) -> bool:
     """Erase one account, whatever was done of it before. Returns whether that is finished."""
-    erasure = await _begun(act, eraser, erasure_id)
+    erasure = await _begun(action, eraser, erasure_id)
     if erasure is None:
         return False
-    await _files(act, eraser, erasure)
+    await _files(action, eraser, erasure)
     for kind, step in _STEPS.items():
-        while await _stepped(act, erasure, kind, step):
+        while await _stepped(action, erasure, kind, step):
             pass
-    return await _finished(act, erasure)
+    return await _finished(action, erasure)
 
 
-async def _begun(act: Act, eraser: Eraser, erasure_id: int) -> Erasure | None:
+async def _begun(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | None:
     """From here on nobody can call it off. The owners are told what is kept, while it is known where they read mail."""
     erasure = await Erasure.get(pk=erasure_id)
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         account = await tx.locked(Account, erasure.account_id)
         erasure = await tx.locked(Erasure, erasure_id)
         if erasure.canceled_at or erasure.finished_at:
             return None
         if erasure.started_at:
             return erasure
-        if await Payment.under_way(act.at).filter(account_id=account.pk).using_db(tx.db).exists():
+        if await Payment.under_way(action.at).filter(account_id=account.pk).using_db(tx.db).exists():
             log.warning("erasure.waits", erasure=erasure.pk)
             return None
         await _promise(tx, eraser, erasure)
@@ -108,7 +108,7 @@ async def _begun(act: Act, eraser: Eraser, erasure_id: int) -> Erasure | None:
 
 async def _promise(tx: Transaction, eraser: Eraser, erasure: Erasure) -> None:
     issued = Invoice.filter(account_id=erasure.account_id).using_db(tx.db)
-    erasure.started_at, erasure.invoices_kept = tx.act.at, await issued.count()
+    erasure.started_at, erasure.invoices_kept = tx.action.at, await issued.count()
     if latest := await issued.order_by("-issued_on").first():
         erasure.kept_until = eraser.retention.invoices_until(latest.issued_on)
     await erasure.save(using_db=tx.db, update_fields=["started_at", "invoices_kept", "kept_until"])
@@ -117,9 +117,9 @@ async def _promise(tx: Transaction, eraser: Eraser, erasure: Erasure) -> None:
 Step = Callable[[Transaction, int], Awaitable[int]]
 
 
-async def _stepped(act: Act, erasure: Erasure, kind: str, step: Step) -> int:
+async def _stepped(action: Action, erasure: Erasure, kind: str, step: Step) -> int:
     """Do one batch of a step, and count it in the same transaction."""
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         now = await tx.locked(Erasure, erasure.pk)
         if now.finished_at:
             return 0
@@ -130,7 +130,7 @@ async def _stepped(act: Act, erasure: Erasure, kind: str, step: Step) -> int:
     return done
 
 
-async def _files(act: Act, eraser: Eraser, erasure: Erasure) -> None:
+async def _files(action: Action, eraser: Eraser, erasure: Erasure) -> None:
     """Bytes go before the rows that lead to them: else one that dies would leave what nobody finds any more."""
     account_id = erasure.account_id
     theirs = Q(account_id=account_id) | Q(message__ticket__account_id=account_id) | Q(
@@ -139,7 +139,7 @@ async def _files(act: Act, eraser: Eraser, erasure: Erasure) -> None:
     while files := await File.filter(theirs).limit(BATCH):
         for file in files:
             await eraser.store.delete(file.key)
-        await _stepped(act, erasure, "files", partial(_file_rows, [file.pk for file in files]))
+        await _stepped(action, erasure, "files", partial(_file_rows, [file.pk for file in files]))
 
 
 async def _file_rows(keys: list[int], tx: Transaction, account_id: int) -> int:
@@ -165,7 +165,7 @@ async def _messages(tx: Transaction, account_id: int) -> int:
 async def _tickets(tx: Transaction, account_id: int) -> int:
     """They are closed, and before what was said in them goes: nobody says anything in them any more."""
     theirs = Ticket.filter(account_id=account_id).using_db(tx.db)
-    closed = {"status": TicketStatus.CLOSED, "closed_at": tx.act.at, "reply_awaited_since": None}
+    closed = {"status": TicketStatus.CLOSED, "closed_at": tx.action.at, "reply_awaited_since": None}
     await theirs.exclude(status=TicketStatus.CLOSED).update(**closed)
     return await theirs.exclude(subject=ERASED).update(subject=ERASED)
 
@@ -240,8 +240,8 @@ _STEPS: dict[str, Step] = {
 }
 
 
-async def _finished(act: Act, erasure: Erasure) -> bool:
-    async with act.transaction() as tx:
+async def _finished(action: Action, erasure: Erasure) -> bool:
+    async with action.transaction() as tx:
         account = await tx.locked(Account, erasure.account_id)
         now = await tx.locked(Erasure, erasure.pk)
         if now.finished_at:
@@ -253,7 +253,7 @@ async def _finished(act: Act, erasure: Erasure) -> bool:
         }  # fmt: skip
         await Account.filter(pk=account.pk).using_db(tx.db).update(**nothing)
         await IdempotencyKey.filter(owner=f"account:{account.pk}").using_db(tx.db).delete()
-        now.finished_at = act.at
+        now.finished_at = action.at
         await now.save(using_db=tx.db, update_fields=["finished_at"])
         tx.audit(AuditAction.ACCOUNT_ERASE, account, invoices_kept=now.invoices_kept)
     return True

@@ -13,7 +13,7 @@ from auth.freshness import require_fresh
 from auth.members import acting
 from models.access import void_links
 from models.account import Membership, People, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.session import Session
@@ -22,16 +22,16 @@ from models.user import User
 Notice = Callable[[Transaction, User], Awaitable[object]]
 
 
-async def of_colleague(act: Act, session: Session, notice: Notice, account_id: int, user_id: int | None) -> Membership:
+async def of_colleague(action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None) -> Membership:
     """Turn the second factor of somebody of the company off, as one of its owners; they are told (`notice`).
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for owners, the vendor's people, and whoever belongs
     to another company too, which an owner of this one must not open; Forbidden to those who don't own the company.
     """
-    await require_fresh(act, session)
-    async with act.transaction() as tx:
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
         people = await People.locked(tx, account_id)
-        if acting(people, act).role is not Role.OWNER:
+        if acting(people, action).role is not Role.OWNER:
             raise Forbidden
         place = people.of(user_id)
         user = await sessions.holder_and(tx, session, place.user_id if place else None)
@@ -43,13 +43,13 @@ async def of_colleague(act: Act, session: Session, notice: Notice, account_id: i
     return place
 
 
-async def of_anybody(act: Act, session: Session, notice: Notice, user_id: int | None) -> None:
+async def of_anybody(action: Action, session: Session, notice: Notice, user_id: int | None) -> None:
     """Turn somebody's second factor off, as an operator; they are told (`notice`).
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for one's own.
     """
-    await require_fresh(act, session)
-    async with act.transaction() as tx:
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
         user = await sessions.holder_and(tx, session, user_id)
         if user is None:
             raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")

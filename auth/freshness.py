@@ -7,9 +7,9 @@ was taken a moment later would be fresh.
 from datetime import datetime, timedelta
 
 from auth import sessions
-from auth.guard import Guard
 from auth.proof import note_failure, require_password, require_second_factor
-from models.act import Act
+from auth.services import AuthServices
+from models.action import Action
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.session import Session
@@ -19,8 +19,8 @@ FRESH = timedelta(minutes=5)
 
 
 async def step_up(
-    act: Act,
-    guard: Guard,
+    action: Action,
+    auth: AuthServices,
     session: Session,
     *,
     password: str | None = None,
@@ -34,11 +34,11 @@ async def step_up(
     """
     user = await User.get(pk=session.user_id)
     if password is not None or not passkey:  # an empty one is none
-        await require_password(act, guard, user, password or "")
+        await require_password(action, auth, user, password or "")
     if user.second_factor or passkey:
-        await _require_second_factor(act, guard, user, code, passkey)
-    until = act.at + FRESH
-    async with act.transaction() as tx:
+        await _require_second_factor(action, auth, user, code, passkey)
+    until = action.at + FRESH
+    async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
         await sessions.holder(tx, session)
         await Session.filter(pk=session.pk).using_db(tx.db).update(fresh_until=until)
@@ -47,20 +47,20 @@ async def step_up(
     return until
 
 
-async def _require_second_factor(act: Act, guard: Guard, user: User, code: str | None, passkey: str | None) -> None:
+async def _require_second_factor(action: Action, auth: AuthServices, user: User, code: str | None, passkey: str | None) -> None:
     try:
-        await require_second_factor(act, guard, user, code, passkey)
+        await require_second_factor(action, auth, user, code, passkey)
     except Refusal as refusal:
-        await note_failure(act, user, ErrorCode(refusal.code))
+        await note_failure(action, user, ErrorCode(refusal.code))
         raise
 
 
-async def require_fresh(act: Act, session: Session) -> None:
+async def require_fresh(action: Action, session: Session) -> None:
     """What a delicate operation begins with. Raises STEP_UP_REQUIRED unless the session is fresh."""
-    if not await is_fresh(act, session):
+    if not await is_fresh(action, session):
         raise Refusal(ErrorCode.STEP_UP_REQUIRED)
 
 
-async def is_fresh(act: Act, session: Session) -> bool:
+async def is_fresh(action: Action, session: Session) -> bool:
     """Whether the session is fresh. The database is asked, because a viewer's own row may be a second old."""
-    return await Session.filter(pk=session.pk, ended_at=None, fresh_until__gt=act.at).exists()
+    return await Session.filter(pk=session.pk, ended_at=None, fresh_until__gt=action.at).exists()

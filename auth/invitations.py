@@ -13,12 +13,12 @@ from tortoise.expressions import Q
 
 from auth import policies, sessions, throttle
 from auth.accounts import NAME_LENGTH, deliverable
-from auth.guard import Guard
 from auth.members import acting
+from auth.services import AuthServices
 from auth.tokens import invalid
 from auth.unconfirmed import taken_over
 from models.account import Membership, People, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.idempotency import earlier, made
@@ -62,7 +62,15 @@ class _Joining:
 
 
 async def send(
-    act: Act, guard: Guard, letter: InvitationLetter, account_id: int, *, email: str, role: Role, locale: Locale, key: str
+    action: Action,
+    auth: AuthServices,
+    letter: InvitationLetter,
+    account_id: int,
+    *,
+    email: str,
+    role: Role,
+    locale: Locale,
+    key: str,
 ) -> Invitation:
     """Invite an address; `letter` is written in the same transaction, with the token. The same key returns the first.
 
@@ -70,17 +78,17 @@ async def send(
     who don't look after the company's people.
     """
     email = deliverable(email)
-    await _count(guard, account_id, email)
+    await _count(auth, account_id, email)
     asked = [account_id, email, role.value, locale.value]
-    async with act.transaction() as tx:
-        inviter = _inviting(await People.locked(tx, account_id), act, role)
+    async with action.transaction() as tx:
+        inviter = _inviting(await People.locked(tx, account_id), action, role)
         if known := await earlier(tx, f"user:{inviter.user_id}", "invitationSend", key, asked):
             return await _made_before(tx, known)
         await _require_news(tx, account_id, email)
         token = _token()
         invitation = await Invitation.create(
             using_db=tx.db, account_id=account_id, email=email, role=role, locale=locale, inviter_id=inviter.user_id,
-            token_hash=sessions.hashed(token), created_at=act.at, sent_at=act.at, expires_at=act.at + LIFETIME,
+            token_hash=sessions.hashed(token), created_at=action.at, sent_at=action.at, expires_at=action.at + LIFETIME,
         )  # fmt: skip
         await letter(tx, invitation, token)
         await made(tx, f"user:{inviter.user_id}", "invitationSend", key, invitation.pk)
@@ -95,12 +103,12 @@ async def _made_before(tx: Transaction, key: int) -> Invitation:
     return invitation
 
 
-async def _count(guard: Guard, account_id: int, email: str) -> None:
-    await guard.throttle.attempt(throttle.key(throttle.INVITATION, account_id), throttle.key(throttle.LETTER, email))
+async def _count(auth: AuthServices, account_id: int, email: str) -> None:
+    await auth.throttle.attempt(throttle.key(throttle.INVITATION, account_id), throttle.key(throttle.LETTER, email))
 
 
-def _inviting(people: People, act: Act, role: Role) -> Membership:
-    place = acting(people, act)
+def _inviting(people: People, action: Action, role: Role) -> Membership:
+    place = acting(people, action)
     if not place.role.manages:
         raise Forbidden
     if role is Role.OWNER:
@@ -119,14 +127,14 @@ def _token() -> str:
     return sessions.random_token("cam_in_")
 
 
-async def resend(act: Act, guard: Guard, letter: InvitationLetter, invitation: Invitation, key: str) -> Invitation:
+async def resend(action: Action, auth: AuthServices, letter: InvitationLetter, invitation: Invitation, key: str) -> Invitation:
     """Send the letter again, with a new token in place of the old one and seven more days. The same key sends no other.
 
     Raises NOT_ACTIVE for one that was taken or taken back, IDEMPOTENCY_MISMATCH; Throttled; Forbidden.
     """
-    await _count(guard, invitation.account_id, invitation.email)
-    async with act.transaction() as tx:
-        inviter = _inviting(await People.locked(tx, invitation.account_id), act, invitation.role)
+    await _count(auth, invitation.account_id, invitation.email)
+    async with action.transaction() as tx:
+        inviter = _inviting(await People.locked(tx, invitation.account_id), action, invitation.role)
         invitation = await tx.locked(Invitation, invitation.pk)
         if await earlier(tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]):
             return invitation
@@ -140,13 +148,13 @@ async def resend(act: Act, guard: Guard, letter: InvitationLetter, invitation: I
     return invitation
 
 
-async def revoke(act: Act, invitation: Invitation) -> Invitation:
+async def revoke(action: Action, invitation: Invitation) -> Invitation:
     """Take an invitation back: its token stops working. A repeat changes nothing.
 
     Raises NOT_ACTIVE for one that was taken; Forbidden to those who don't look after the company's people.
     """
-    async with act.transaction() as tx:
-        _inviting(await People.locked(tx, invitation.account_id), act, invitation.role)
+    async with action.transaction() as tx:
+        _inviting(await People.locked(tx, invitation.account_id), action, invitation.role)
         invitation = await tx.locked(Invitation, invitation.pk)
         if invitation.accepted_at:
             raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId")
@@ -156,10 +164,10 @@ async def revoke(act: Act, invitation: Invitation) -> Invitation:
     return invitation
 
 
-async def offered(act: Act, token: str) -> Offer:
+async def offered(action: Action, token: str) -> Offer:
     """What this token offers, and to whom. Raises TOKEN_INVALID as `accept` does."""
     invitation = await _known(token)
-    _require_open(act, invitation)
+    _require_open(action, invitation)
     return Offer(invitation, await User.filter(email=invitation.email).exclude(email_verified_at=None).first())
 
 
@@ -170,7 +178,7 @@ async def _known(token: str) -> Invitation:
     return invitation
 
 
-async def accept(act: Act, guard: Guard, token: str, newcomer: Newcomer, peer: str) -> Membership:
+async def accept(action: Action, auth: AuthServices, token: str, newcomer: Newcomer, peer: str) -> Membership:
     """Take an invitation by its letter's token and join the company: as whoever acts, or, when nobody does, as somebody new.
 
     A person's own repeat changes nothing. Raises TOKEN_INVALID for one that is unknown, expired, taken, taken back or sent
@@ -179,35 +187,35 @@ async def accept(act: Act, guard: Guard, token: str, newcomer: Newcomer, peer: s
     PASSWORD_WEAK, POLICY_NOT_IN_FORCE; Throttled; Forbidden to the vendor's people.
     """
     invitation = await _known(token)
-    if act.actor:
-        return await _joined(act, invitation, act.actor)
-    _require_open(act, invitation)
-    return await _welcomed(act, guard, invitation, newcomer, peer)
+    if action.actor:
+        return await _joined(action, invitation, action.actor)
+    _require_open(action, invitation)
+    return await _welcomed(action, auth, invitation, newcomer, peer)
 
 
-def _require_open(act: Act, invitation: Invitation) -> None:
-    if not invitation.open or invitation.expires_at <= act.at:
+def _require_open(action: Action, invitation: Invitation) -> None:
+    if not invitation.open or invitation.expires_at <= action.at:
         raise invalid()
 
 
-def _require_joinable(act: Act, people: People, invitation: Invitation) -> None:
-    _require_open(act, invitation)
+def _require_joinable(action: Action, people: People, invitation: Invitation) -> None:
+    _require_open(action, invitation)
     if not people.active:
         raise invalid()
 
 
-async def _joined(act: Act, invitation: Invitation, user: User) -> Membership:
+async def _joined(action: Action, invitation: Invitation, user: User) -> Membership:
     if user.staff:
         raise Forbidden
     if user.email != invitation.email:
         raise Refusal(ErrorCode.INVITATION_ELSEWHERE, "input", "token")
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         people = await People.locked(tx, invitation.account_id)
         invitation = await _as_sent(tx, invitation)
         place = people.of(user.pk)
         if place and invitation.accepted_by_id == user.pk:
             return place
-        _require_joinable(act, people, invitation)
+        _require_joinable(action, people, invitation)
         return await _join(tx, people, invitation, user)
 
 
@@ -226,31 +234,31 @@ async def _join(tx: Transaction, people: People, invitation: Invitation, user: U
     tx.audit(AuditAction.INVITATION_ACCEPT, invitation, by=user, role=invitation.role.value)
     tx.touched[sessions.person(user.pk)] = None
     return people.of(user.pk) or await Membership.create(
-        using_db=tx.db, user_id=user.pk, account_id=invitation.account_id, role=invitation.role, created_at=tx.act.at
+        using_db=tx.db, user_id=user.pk, account_id=invitation.account_id, role=invitation.role, created_at=tx.action.at
     )
 
 
-async def _welcomed(act: Act, guard: Guard, invitation: Invitation, newcomer: Newcomer, peer: str) -> Membership:
+async def _welcomed(action: Action, auth: AuthServices, invitation: Invitation, newcomer: Newcomer, peer: str) -> Membership:
     if await User.filter(email=invitation.email).exclude(email_verified_at=None).exists():
         raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
     name = line(newcomer.name, "name", NAME_LENGTH)
-    current = await policies.in_force(act, newcomer.accepted, "acceptedPolicyIds") if newcomer.accepted else []
+    current = await policies.in_force(action, newcomer.accepted, "acceptedPolicyIds") if newcomer.accepted else []
     joining = _Joining(name, current, newcomer.read_in or invitation.locale)
     network = throttle.network_of(peer)
-    await guard.throttle.attempt(throttle.key(throttle.SIGN_UP, network))
-    await guard.require_strong(newcomer.password, invitation.email, name, invitation.account.legal_name, whom=network)
-    password_hash = await guard.passwords.hash(newcomer.password)
+    await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network))
+    await auth.require_strong(newcomer.password, invitation.email, name, invitation.account.legal_name, whom=network)
+    password_hash = await auth.passwords.hash(newcomer.password)
     try:
-        return await _entered(act, invitation, joining, password_hash)
+        return await _entered(action, invitation, joining, password_hash)
     except IntegrityError:  # somebody signed up with the address between our look and our write: now they are found
-        return await _entered(act, invitation, joining, password_hash)
+        return await _entered(action, invitation, joining, password_hash)
 
 
-async def _entered(act: Act, invitation: Invitation, joining: _Joining, password_hash: str) -> Membership:
-    async with act.transaction() as tx:
+async def _entered(action: Action, invitation: Invitation, joining: _Joining, password_hash: str) -> Membership:
+    async with action.transaction() as tx:
         people = await People.locked(tx, invitation.account_id)
         invitation = await _as_sent(tx, invitation)
-        _require_joinable(act, people, invitation)
+        _require_joinable(action, people, invitation)
         user = await _person(tx, invitation, joining.name, password_hash)
         channel = AcceptanceChannel.INVITATION
         await policies.note(tx, user, joining.accepted, joining.read_in, channel, invitation.account_id)
@@ -263,7 +271,7 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
     Whoever signed up with the address and never proved that it is theirs makes room.
     """
     facts = {
-        "name": name, "locale": invitation.locale, "password_hash": password_hash, "email_verified_at": tx.act.at,
+        "name": name, "locale": invitation.locale, "password_hash": password_hash, "email_verified_at": tx.action.at,
     }  # fmt: skip
     if taken := await taken_over(tx, invitation.email):
         await taken.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
@@ -273,7 +281,7 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
         raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
     if known and known.staff:  # hired, and not yet at work
         raise Forbidden
-    return await User.create(using_db=tx.db, email=invitation.email, created_at=tx.act.at, **facts)
+    return await User.create(using_db=tx.db, email=invitation.email, created_at=tx.action.at, **facts)
 
 
 async def forget(at: datetime) -> int:

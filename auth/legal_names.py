@@ -16,10 +16,10 @@ from enum import StrEnum
 from auth import sessions, throttle
 from auth.company import managing, touch
 from auth.freshness import require_fresh
-from auth.guard import Guard
-from auth.registry import Registered, Registry, RegistryAway
+from auth.registry import Registered, Registry, RegistryUnavailable
+from auth.services import AuthServices
 from models.account import Account, Membership, Role, siren
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.event import INBOX, EventKind
@@ -56,7 +56,7 @@ class Decision(StrEnum):
 
 
 async def request(
-    act: Act, guard: Guard, registrar: Registrar, session: Session, account: Account, *,
+    action: Action, auth: AuthServices, registrar: Registrar, session: Session, account: Account, *,
     legal_name: str, siren_given: str | None, file_ids: tuple[int, ...], key: str,
 ) -> LegalNameChange:  # fmt: skip
     """Ask for another legal name, if one likes with evidence at once. Returns the wish as the register left it.
@@ -64,12 +64,12 @@ async def request(
     Raises STEP_UP_REQUIRED, BLANK, TOO_LONG, SIREN_INVALID, SIREN_OTHER for another company's, VALUE_INVALID for the name it
     has, CHANGE_RUNNING, FILE_REFUSED, IDEMPOTENCY_MISMATCH; Forbidden to those who don't look after the company; Throttled.
     """
-    await require_fresh(act, session)
+    await require_fresh(action, session)
     name = composed(legal_name, "legalName", LEGAL_NAME_LENGTH)
     if siren_given is not None and siren(siren_given) != account.siren:
         raise Refusal(ErrorCode.SIREN_OTHER, "input", "siren")
-    await guard.throttle.attempt(throttle.key(throttle.LEGAL_NAME, account.pk))
-    async with act.transaction() as tx:
+    await auth.throttle.attempt(throttle.key(throttle.LEGAL_NAME, account.pk))
+    async with action.transaction() as tx:
         user = await managing(tx, session, account.pk)
         owner = f"account:{account.pk}"
         if known := await earlier(tx, owner, "accountRequestLegalName", key, [name, sorted(file_ids)]):
@@ -78,7 +78,7 @@ async def request(
         await show(tx, change, user, file_ids)
         await made(tx, owner, "accountRequestLegalName", key, change.pk)
         tx.audit(AuditAction.ACCOUNT_REQUEST_LEGAL_NAME, change, evidence=len(set(file_ids)))
-    return await check(act, registrar, change)
+    return await check(action, registrar, change)
 
 
 async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> LegalNameChange:
@@ -89,26 +89,26 @@ async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> Le
         raise Refusal(ErrorCode.CHANGE_RUNNING, "input", "legalName")
     return await LegalNameChange.create(
         using_db=tx.db, account_id=account_id, requester=user, previous_name=account.legal_name, legal_name=name,
-        status=LegalNameStatus.CHECKING, created_at=tx.act.at, updated_at=tx.act.at, next_check_at=tx.act.at + TURN,
+        status=LegalNameStatus.CHECKING, created_at=tx.action.at, updated_at=tx.action.at, next_check_at=tx.action.at + TURN,
     )  # fmt: skip
 
 
-async def check(act: Act, registrar: Registrar, change: LegalNameChange) -> LegalNameChange:
+async def check(action: Action, registrar: Registrar, change: LegalNameChange) -> LegalNameChange:
     """Ask the register, and do what follows. Whoever asked at the same time finds it done."""
     account = await Account.get(pk=change.account_id)
     verdict, registered = await _verdict(registrar.registry, account.siren, change.legal_name)
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         account = await tx.locked(Account, change.account_id)
         now = await LegalNameChange.select_for_update().using_db(tx.db).get_or_none(pk=change.pk)
         if now is None:  # the company was erased meanwhile
             return change
         if not now.running or now.next_check_at != change.next_check_at:
             return now
-        now.verdict, now.checks, now.updated_at = verdict, now.checks + 1, act.at
+        now.verdict, now.checks, now.updated_at = verdict, now.checks + 1, action.at
         now.registered_name = registered.names[0][:300] if registered and registered.names else None
         wait = min(TURN * 2 ** min(now.checks, 10), LONGEST_WAIT)
         again = verdict is RegistryVerdict.AWAY and now.checks < MOST_CHECKS
-        now.next_check_at = act.at + wait if again else None
+        now.next_check_at = action.at + wait if again else None
         await now.save(using_db=tx.db, update_fields=["verdict", "checks", "updated_at", "registered_name", "next_check_at"])
         await _judged(tx, registrar, account, now)
     return now
@@ -119,7 +119,7 @@ async def _verdict(registry: Registry, siren: str, name: str) -> tuple[RegistryV
         return RegistryVerdict.UNKNOWN, None
     try:
         registered = await registry.find(siren)
-    except RegistryAway:
+    except RegistryUnavailable:
         return RegistryVerdict.AWAY, None
     if registered is None:
         return RegistryVerdict.NOT_FOUND, None
@@ -141,28 +141,28 @@ async def _judged(tx: Transaction, registrar: Registrar, account: Account, chang
             await _tell(tx, registrar.notice, change)
 
 
-async def check_waiting(act: Act, registrar: Registrar) -> int:
+async def check_waiting(action: Action, registrar: Registrar) -> int:
     """Ask the register for those whose turn has come: it was away, or whoever asked died meanwhile. Returns how many."""
-    due = await LegalNameChange.filter(next_check_at__lte=act.at).order_by("next_check_at").limit(20)
+    due = await LegalNameChange.filter(next_check_at__lte=action.at).order_by("next_check_at").limit(20)
     for change in due:
         if change.running:
-            await check(act, registrar, change)
+            await check(action, registrar, change)
         else:
             await LegalNameChange.filter(pk=change.pk).update(next_check_at=None)
     return len(due)
 
 
-async def check_accounts(act: Act, registry: Registry) -> int:
+async def check_accounts(action: Action, registry: Registry) -> int:
     """Ask the register for companies of which it has not been asked, such as new ones: agents see what it says. Nobody waits
     for it, and while it is away nothing is known, which is no yes. Returns how many were asked about."""
     if not registry.knows:
         return 0
-    due = Account.filter(registry_due_at__lte=act.at).order_by("registry_due_at", "id").limit(20)
+    due = Account.filter(registry_due_at__lte=action.at).order_by("registry_due_at", "id").limit(20)
     asked = 0
     for account in await due:
         verdict, _ = await _verdict(registry, account.siren, account.legal_name)
         away = verdict is RegistryVerdict.AWAY
-        told = {"registry_due_at": act.at + LONGEST_WAIT} if away else {"registry_verdict": verdict, "registry_due_at": None}
+        told = {"registry_due_at": action.at + LONGEST_WAIT} if away else {"registry_verdict": verdict, "registry_due_at": None}
         same = Account.filter(pk=account.pk, legal_name=account.legal_name, siren=account.siren)
         await same.filter(registry_due_at=account.registry_due_at).update(**told)  # of another name it would tell nothing
         asked += 1
@@ -172,10 +172,10 @@ async def check_accounts(act: Act, registry: Registry) -> int:
 
 
 async def add_evidence(
-    act: Act, session: Session, account: Account, change_id: int | None, file_ids: tuple[int, ...]
+    action: Action, session: Session, account: Account, change_id: int | None, file_ids: tuple[int, ...]
 ) -> LegalNameChange:
     """Show evidence for a running wish, which an agent then looks at. Raises NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL."""
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         user = await managing(tx, session, account.pk)
         change = await _running(tx, account.pk, change_id)
         if not file_ids:
@@ -187,9 +187,9 @@ async def add_evidence(
     return change
 
 
-async def cancel(act: Act, session: Session, account: Account, change_id: int | None) -> LegalNameChange:
+async def cancel(action: Action, session: Session, account: Account, change_id: int | None) -> LegalNameChange:
     """Take a wish back. A repeat changes nothing. Raises NOT_FOUND, TRANSITION_ILLEGAL."""
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         await managing(tx, session, account.pk)
         change = await _running(tx, account.pk, change_id, LegalNameStatus.CANCELED)
         if change.running:
@@ -199,7 +199,7 @@ async def cancel(act: Act, session: Session, account: Account, change_id: int | 
 
 
 async def decide(
-    act: Act, notice: Notice, session: Session, change_id: int | None, decision: Decision, reason: str | None
+    action: Action, notice: Notice, session: Session, change_id: int | None, decision: Decision, reason: str | None
 ) -> LegalNameChange:
     """Accept a wish by what was shown, reject it, or ask for better evidence, by an agent. The same again changes nothing.
 
@@ -210,7 +210,7 @@ async def decide(
     found = await LegalNameChange.get_or_none(pk=change_id or 0)
     if found is None:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "changeId")
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         account = await tx.locked(Account, found.account_id)
         agent = await sessions.holder(tx, session)
         change = await _running(tx, account.pk, found.pk, _REACHED[decision])
@@ -257,7 +257,7 @@ async def _accept(tx: Transaction, notice: Notice, account: Account, change: Leg
     account.legal_name = change.legal_name
     asked = change.verdict in (RegistryVerdict.AWAY, RegistryVerdict.UNKNOWN, None)  # of this name nothing is known yet
     account.registry_verdict = None if asked else change.verdict
-    account.registry_due_at = tx.act.at if asked else None
+    account.registry_due_at = tx.action.at if asked else None
     await account.save(using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"])
     await _move(tx, change, LegalNameStatus.ACCEPTED)
     by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
@@ -267,9 +267,9 @@ async def _accept(tx: Transaction, notice: Notice, account: Account, change: Leg
 
 
 async def _move(tx: Transaction, change: LegalNameChange, status: LegalNameStatus) -> None:
-    change.status, change.updated_at = status, tx.act.at
+    change.status, change.updated_at = status, tx.action.at
     if not change.running:
-        change.decided_at, change.next_check_at = tx.act.at, None
+        change.decided_at, change.next_check_at = tx.action.at, None
     await change.save(using_db=tx.db, update_fields=["status", "updated_at", "decided_at", "next_check_at"])
     await tx.append(f"account:{change.account_id}", EventKind.LEGAL_NAME_CHANGED, status=status.value)
     if status is LegalNameStatus.IN_REVIEW:

@@ -15,9 +15,9 @@ from tortoise.queryset import QuerySet
 from auth import sessions, throttle
 from auth.company import touch
 from auth.freshness import require_fresh
-from auth.guard import Guard
+from auth.services import AuthServices
 from models.account import Account, AccountStatus, Membership, People, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.clock import PARIS, local_date
 from models.erasure import Erasure
@@ -48,7 +48,7 @@ SUBJECTS = {
 
 
 async def request(
-    act: Act, guard: Guard, session: Session, account_id: int | None, kind: TicketKind, message: str, key: str
+    action: Action, auth: AuthServices, session: Session, account_id: int | None, kind: TicketKind, message: str, key: str
 ) -> Ticket:
     """Ask support to deactivate a company's account, to have it back, or to delete it: a ticket, one of a kind at a time.
 
@@ -57,9 +57,9 @@ async def request(
     """
     back = kind is TicketKind.ACCOUNT_REACTIVATION
     if not back:
-        await require_fresh(act, session)
+        await require_fresh(action, session)
     text = worded(message, "message")
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         people = await People.locked(tx, account_id or 0)
         place = people.of(session.user_id)
         if people.account is None or place is None:
@@ -68,16 +68,18 @@ async def request(
             raise Forbidden
         _require(people.account, *_POSSIBLE[kind])
         user = await sessions.holder(tx, session)
-        return await _asked(tx, guard, people.account, user, kind, text, key)
+        return await _asked(tx, auth, people.account, user, kind, text, key)
 
 
-async def _asked(tx: Transaction, guard: Guard, account: Account, user: User, kind: TicketKind, text: str, key: str) -> Ticket:
+async def _asked(
+    tx: Transaction, auth: AuthServices, account: Account, user: User, kind: TicketKind, text: str, key: str
+) -> Ticket:
     """Counted in here, where it is known that an owner asks, for the first time, for what may be asked: strangers can't use up
     what a company has, nor can repeats. Whoever has to wait takes the key's row back with them."""
     owner = f"user:{user.pk}"
     if known := await earlier(tx, owner, kind.value, key, [account.pk, text]):
         return await Ticket.get(pk=known, using_db=tx.db)
-    await guard.throttle.attempt(throttle.key(throttle.LIFECYCLE, account.pk, kind.value))
+    await auth.throttle.attempt(throttle.key(throttle.LIFECYCLE, account.pk, kind.value))
     ticket = await (await _open(tx, account, kind)).order_by("-id").first()
     if ticket is None:
         subject = SUBJECTS[kind][user.locale]
@@ -111,12 +113,12 @@ def _require(account: Account, *legal: AccountStatus) -> None:
         raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "accountId", status=account.status.value, legal=", ".join(legal))
 
 
-async def deactivate(act: Act, session: Session, notice: Notice, account_id: int | None) -> Account:
+async def deactivate(action: Action, session: Session, notice: Notice, account_id: int | None) -> Account:
     """Let an account rest: nobody acts for it until it is reactivated. A repeat changes nothing.
 
     Raises NOT_FOUND, TRANSITION_ILLEGAL; Unauthenticated.
     """
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         account, people, _ = await _dealt_with(tx, session, account_id)
         if account.status is not AccountStatus.DEACTIVATED:
             _require(account, AccountStatus.ACTIVE)
@@ -127,17 +129,17 @@ async def deactivate(act: Act, session: Session, notice: Notice, account_id: int
     return account
 
 
-async def reactivate(act: Act, session: Session, notice: Notice, account_id: int | None) -> Account:
+async def reactivate(action: Action, session: Session, notice: Notice, account_id: int | None) -> Account:
     """Have an account back, from its rest or before it is deleted. A repeat changes nothing.
 
     Raises NOT_FOUND, TRANSITION_ILLEGAL once it is being erased; Unauthenticated.
     """
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         account, _, _ = await _dealt_with(tx, session, account_id)
         if account.status is not AccountStatus.ACTIVE:
             _require(account, *_RESTING)
             before = account.status.value
-            await Erasure.filter(account_id=account.pk, canceled_at=None).using_db(tx.db).update(canceled_at=act.at)
+            await Erasure.filter(account_id=account.pk, canceled_at=None).using_db(tx.db).update(canceled_at=action.at)
             await _set(tx, account, AccountStatus.ACTIVE)
             await _settle(tx, account, TicketKind.ACCOUNT_REACTIVATION)
             tx.audit(AuditAction.ACCOUNT_REACTIVATE, account, before=before)
@@ -146,25 +148,25 @@ async def reactivate(act: Act, session: Session, notice: Notice, account_id: int
 
 
 async def schedule_deletion(
-    act: Act, session: Session, notice: Notice, account_id: int | None, ticket_id: int | None, grace: timedelta
+    action: Action, session: Session, notice: Notice, account_id: int | None, ticket_id: int | None, grace: timedelta
 ) -> Account:
     """Have an account deleted once the grace is over, as its owner asked in this ticket. Until then it rests.
 
     A repeat changes nothing. Raises STEP_UP_REQUIRED, NOT_FOUND, TRANSITION_ILLEGAL, REQUEST_MISSING when the ticket doesn't
     ask for it (any more: each is good for one deletion), or not in the name of somebody who owns the company; Unauthenticated.
     """
-    await require_fresh(act, session)
-    async with act.transaction() as tx:
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
         account, people, _ = await _dealt_with(tx, session, account_id)
         if account.status is AccountStatus.CLOSING:
             return account
         _require(account, AccountStatus.ACTIVE, AccountStatus.DEACTIVATED)
         ticket = await _request_of(tx, account, people, ticket_id)
         deadline = months_after(local_date(ticket.created_at), 1)
-        account.erases_at = _due(act, grace, deadline)
+        account.erases_at = _due(action, grace, deadline)
         await Erasure.create(
             using_db=tx.db, account=account, ticket=ticket, scheduler_id=session.user_id, requested_at=ticket.created_at,
-            deadline=deadline, scheduled_at=act.at, due_at=account.erases_at,
+            deadline=deadline, scheduled_at=action.at, due_at=account.erases_at,
         )  # fmt: skip
         await ticket.settle(tx)
         ended = await _rested(tx, account, people, AccountStatus.CLOSING)
@@ -173,10 +175,10 @@ async def schedule_deletion(
     return account
 
 
-def _due(act: Act, grace: timedelta, deadline: date) -> datetime:
+def _due(action: Action, grace: timedelta, deadline: date) -> datetime:
     """When the grace ends: sooner where the law's term would be over before, but never without a day to change one's mind."""
     term = datetime.combine(deadline, time(), PARIS)
-    return min(act.at + grace, max(term, act.at + min(grace, timedelta(days=1))))
+    return min(action.at + grace, max(term, action.at + min(grace, timedelta(days=1))))
 
 
 async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
@@ -185,18 +187,20 @@ async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
         await ticket.settle(tx)
 
 
-async def decline_reactivation(act: Act, session: Session, notice: Answer, account_id: int | None, reason: str) -> Account:
+async def decline_reactivation(
+    action: Action, session: Session, notice: Answer, account_id: int | None, reason: str
+) -> Account:
     """Answer a request to have an account back otherwise than by doing it: by letter, since its owner sees no tickets.
 
     They may ask again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING; Unauthenticated.
     """
     words = worded(reason, "reason", REASON_LENGTH)
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         account, _, agent = await _dealt_with(tx, session, account_id)
         ticket = await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION)).order_by("-id").first()
         if ticket is None:
             raise Refusal(ErrorCode.REQUEST_MISSING, "input", "accountId")
-        await (await ticket.locked(tx)).post(tx, agent, words, f"declined:{act.at.isoformat()}")
+        await (await ticket.locked(tx)).post(tx, agent, words, f"declined:{action.at.isoformat()}")
         await ticket.settle(tx)
         tx.audit(AuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
         await notice(tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words)

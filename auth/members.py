@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from auth import sessions
 from auth.freshness import is_fresh
 from models.account import Membership, People, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction, Detail
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.invitation import Invitation
@@ -37,18 +37,18 @@ Notice = Callable[[Transaction, Handover], Awaitable[object]]
 
 
 async def change_role(
-    act: Act, session: Session, notice: Notice, account_id: int, user_id: int | None, role: Role
+    action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None, role: Role
 ) -> Membership:
     """Give somebody of the company another role. A repeat changes nothing. Owners are told of one more or less (`notice`).
 
     Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when it makes or unmakes an owner; Forbidden to those who
     don't look after the company's people.
     """
-    fresh = await is_fresh(act, session)
-    async with act.transaction() as tx:
+    fresh = await is_fresh(action, session)
+    async with action.transaction() as tx:
         people = await People.locked(tx, account_id)
-        place = _dealt_with(people, act, user_id)
-        if not acting(people, act).role.may_deal(role):
+        place = _dealt_with(people, action, user_id)
+        if not acting(people, action).role.may_deal(role):
             raise Refusal(ErrorCode.ROLE_RESERVED, "input", "role")
         if place.role is not role:
             _keep_an_owner(people, place)
@@ -60,46 +60,46 @@ async def change_role(
     return place
 
 
-async def remove(act: Act, session: Session, notice: Notice, account_id: int, user_id: int | None) -> None:
+async def remove(action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None) -> None:
     """Take somebody out of the company. Their sessions for it end, and their sockets with them.
 
     Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner; Forbidden to those who don't look after the
     company's people.
     """
-    fresh = await is_fresh(act, session)
-    async with act.transaction() as tx:
+    fresh = await is_fresh(action, session)
+    async with action.transaction() as tx:
         people = await People.locked(tx, account_id)
-        place = _dealt_with(people, act, user_id)
+        place = _dealt_with(people, action, user_id)
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
             await _handed(tx, session, fresh, notice, people, lost=place)
         await _taken_out(tx, place, AuditAction.MEMBER_REMOVE)
 
 
-async def leave(act: Act, session: Session, notice: Notice, account_id: int) -> None:
+async def leave(action: Action, session: Session, notice: Notice, account_id: int) -> None:
     """Leave the company, whatever one's role.
 
     Raises LAST_OWNER, STEP_UP_REQUIRED for an owner; Forbidden to those who don't belong to it (any more).
     """
-    fresh = await is_fresh(act, session)
-    async with act.transaction() as tx:
+    fresh = await is_fresh(action, session)
+    async with action.transaction() as tx:
         people = await People.locked(tx, account_id)
-        place = acting(people, act)
+        place = acting(people, action)
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
             await _handed(tx, session, fresh, notice, people, lost=place)
         await _taken_out(tx, place, AuditAction.ACCOUNT_LEAVE)
 
 
-async def transfer(act: Act, session: Session, notice: Notice, account_id: int, user_id: int | None) -> Membership:
+async def transfer(action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None) -> Membership:
     """Make somebody of the company its owner in one's own place, and be an administrator from then on.
 
     Raises NOT_FOUND, STEP_UP_REQUIRED; Forbidden to those who don't own the company.
     """
-    fresh = await is_fresh(act, session)
-    async with act.transaction() as tx:
+    fresh = await is_fresh(action, session)
+    async with action.transaction() as tx:
         people = await People.locked(tx, account_id)
-        mine, theirs = acting(people, act), people.of(user_id)
+        mine, theirs = acting(people, action), people.of(user_id)
         if mine.role is not Role.OWNER:
             raise Forbidden
         if theirs is None:
@@ -112,16 +112,16 @@ async def transfer(act: Act, session: Session, notice: Notice, account_id: int, 
     return theirs
 
 
-def acting(people: People, act: Act) -> Membership:
+def acting(people: People, action: Action) -> Membership:
     """The place of whoever acts. Raises Forbidden when they have none (any more)."""
-    place = people.of(act.actor.pk) if act.actor else None
+    place = people.of(action.actor.pk) if action.actor else None
     if place is None or not people.active:
         raise Forbidden
     return place
 
 
-def _dealt_with(people: People, act: Act, user_id: int | None) -> Membership:
-    mine, theirs = acting(people, act), people.of(user_id)
+def _dealt_with(people: People, action: Action, user_id: int | None) -> Membership:
+    mine, theirs = acting(people, action), people.of(user_id)
     if not mine.role.manages:
         raise Forbidden
     if theirs is None:
@@ -160,19 +160,19 @@ async def _give(tx: Transaction, place: Membership, role: Role) -> None:
     await sessions.tell(tx, place.user_id, place.account_id)
 
 
-async def _taken_out(tx: Transaction, place: Membership, action: AuditAction) -> None:
+async def _taken_out(tx: Transaction, place: Membership, audit_action: AuditAction) -> None:
     await place.delete(using_db=tx.db)
     await _withdraw(tx, place)
     ended = await sessions.end_for(tx, place.user_id, place.account_id)
-    await _tell(tx, action, place, role=place.role.value, sessions_ended=ended)
+    await _tell(tx, audit_action, place, role=place.role.value, sessions_ended=ended)
 
 
 async def _withdraw(tx: Transaction, place: Membership) -> None:
     sent = Invitation.filter(account_id=place.account_id, inviter_id=place.user_id)
-    await Invitation.waiting(sent).using_db(tx.db).update(revoked_at=tx.act.at)
+    await Invitation.waiting(sent).using_db(tx.db).update(revoked_at=tx.action.at)
 
 
-async def _tell(tx: Transaction, action: AuditAction, place: Membership, **details: Detail) -> None:
+async def _tell(tx: Transaction, audit_action: AuditAction, place: Membership, **details: Detail) -> None:
     """Tell the auditor what was done to a person in this company: their place in it may be gone when that is read."""
     user = await User.get(pk=place.user_id, using_db=tx.db)
-    tx.audit(action, user, place.account_id, None, **details)
+    tx.audit(audit_action, user, place.account_id, None, **details)

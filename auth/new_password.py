@@ -10,12 +10,12 @@ from datetime import timedelta
 
 from auth import sessions, throttle
 from auth.accounts import company_of, deliverable
-from auth.guard import Guard
 from auth.proof import require_password, require_second_factor
+from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
 from models.access import PasswordReset, void_links
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.session import Session
 from models.user import User
@@ -26,7 +26,7 @@ ResetLetter = Callable[[Transaction, User, str], Awaitable[object]]
 Notice = Callable[[Transaction, User], Awaitable[object]]
 
 
-async def request_reset(act: Act, guard: Guard, letter: ResetLetter, *, email: str, peer: str) -> None:
+async def request_reset(action: Action, auth: AuthServices, letter: ResetLetter, *, email: str, peer: str) -> None:
     """Write the person of an address a letter with a token, good for 30 minutes and one use. `peer` is who asks.
 
     Nobody's address is answered the same, after the same time. Asking again leaves earlier letters good: else whoever knows
@@ -34,8 +34,8 @@ async def request_reset(act: Act, guard: Guard, letter: ResetLetter, *, email: s
     """
     email = deliverable(email)
     network = throttle.key(throttle.RESET, throttle.network_of(peer))
-    await guard.throttle.attempt(network, throttle.key(throttle.LETTER, email, "reset"))
-    async with guard.even(), act.transaction() as tx:
+    await auth.throttle.attempt(network, throttle.key(throttle.LETTER, email, "reset"))
+    async with auth.even(), action.transaction() as tx:
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:
             await letter(tx, user, await _granted(tx, user))
@@ -44,51 +44,51 @@ async def request_reset(act: Act, guard: Guard, letter: ResetLetter, *, email: s
 
 
 async def _granted(tx: Transaction, user: User) -> str:
-    token, at = random_token("cam_pr_"), tx.act.at
+    token, at = random_token("cam_pr_"), tx.action.at
     await PasswordReset.filter(user_id=user.pk, expires_at__lte=at).using_db(tx.db).delete()
     await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=at + RESET_LIFETIME)
     return token
 
 
-async def reader_of(act: Act, token: str) -> User:
+async def reader_of(action: Action, token: str) -> User:
     """Whom a reset letter was written to. Raises TOKEN_INVALID for a token that is used, too old or nobody's."""
-    reset = await PasswordReset.get_or_none(token_hash=hashed(token), expires_at__gt=act.at).select_related("user")
+    reset = await PasswordReset.get_or_none(token_hash=hashed(token), expires_at__gt=action.at).select_related("user")
     if reset is None:
         raise invalid()
     return reset.user
 
 
-async def reset(act: Act, guard: Guard, notice: Notice, *, token: str, password: str, code: str | None) -> None:
+async def reset(action: Action, auth: AuthServices, notice: Notice, *, token: str, password: str, code: str | None) -> None:
     """Set a new password by a letter's token, which works once. Every session of the person ends.
 
     The address counts as verified: the letter was read there. Raises TOKEN_INVALID, PASSWORD_WEAK, with a second factor
     SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID; Throttled.
     """
-    user = await reader_of(act, token)
-    await _require_strong(guard, user, password, "password")
+    user = await reader_of(action, token)
+    await _require_strong(auth, user, password, "password")
     if user.second_factor:
-        await require_second_factor(act, guard, user, code)
-    password_hash = await guard.passwords.hash(password)
-    async with act.transaction() as tx:
+        await require_second_factor(action, auth, user, code)
+    password_hash = await auth.passwords.hash(password)
+    async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
         if not await PasswordReset.filter(token_hash=hashed(token)).using_db(tx.db).delete():
             raise invalid()
-        await _set(tx, user, password_hash, user.email_verified_at or act.at)
+        await _set(tx, user, password_hash, user.email_verified_at or action.at)
         ended = await sessions.end_all(tx, user)
         tx.audit(AuditAction.PASSWORD_RESET, user, None, by=user, sessions_ended=ended)
         await notice(tx, user)
 
 
-async def change(act: Act, guard: Guard, notice: Notice, session: Session, *, current: str, password: str) -> None:
+async def change(action: Action, auth: AuthServices, notice: Notice, session: Session, *, current: str, password: str) -> None:
     """Set a new password in place of the current one. The person's other sessions end.
 
     Raises CREDENTIALS_INVALID, PASSWORD_WEAK; Throttled.
     """
     user = await User.get(pk=session.user_id)
-    await require_password(act, guard, user, current, "currentPassword")
-    await _require_strong(guard, user, password, "newPassword")
-    password_hash = await guard.passwords.hash(password)
-    async with act.transaction() as tx:
+    await require_password(action, auth, user, current, "currentPassword")
+    await _require_strong(auth, user, password, "newPassword")
+    password_hash = await auth.passwords.hash(password)
+    async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
         await sessions.holder(tx, session)
         await _set(tx, user, password_hash, user.email_verified_at)
@@ -97,10 +97,10 @@ async def change(act: Act, guard: Guard, notice: Notice, session: Session, *, cu
         await notice(tx, user)
 
 
-async def _require_strong(guard: Guard, user: User, password: str, field: str) -> None:
+async def _require_strong(auth: AuthServices, user: User, password: str, field: str) -> None:
     company = await company_of(user)
     own_words = [user.email, user.name, *([company.legal_name] if company else [])]
-    await guard.require_strong(password, *own_words, whom=user.pk, field=field)
+    await auth.require_strong(password, *own_words, whom=user.pk, field=field)
 
 
 async def _set(tx: Transaction, user: User, password_hash: str, verified_at: object) -> None:

@@ -36,7 +36,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from models.act import Act
+from models.action import Action
 from models.authenticator import Authenticator, AuthenticatorKind, WebauthnChallenge
 from models.errors import ErrorCode, Refusal
 from models.user import User
@@ -84,7 +84,7 @@ class NewPasskey:
     sign_count: int
 
 
-async def registration(act: Act, party: RelyingParty, user: User) -> str:
+async def registration(action: Action, party: RelyingParty, user: User) -> str:
     """The options to make a passkey by: JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`. Those that the person's
     device has are left out."""
     mine = Authenticator.filter(user_id=user.pk, kind=AuthenticatorKind.PASSKEY)
@@ -96,16 +96,16 @@ async def registration(act: Act, party: RelyingParty, user: User) -> str:
         ),
         exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known], timeout=_TIMEOUT,
     )  # fmt: skip
-    await _waits(act, options.challenge, user)
+    await _waits(action, options.challenge, user)
     return options_to_json(options)
 
 
-async def registered(act: Act, party: RelyingParty, user: User, credential: str) -> NewPasskey:
+async def registered(action: Action, party: RelyingParty, user: User, credential: str) -> NewPasskey:
     """The passkey that a device made by such options: `credential` is the JSON of its answer. Raises PASSKEY_INVALID."""
     try:
         told = parse_registration_credential_json(_limited(credential))
         proved = verify_registration_response(
-            credential=told, expected_challenge=await _challenge(act, told, user), expected_rp_id=party.id,
+            credential=told, expected_challenge=await _challenge(action, told, user), expected_rp_id=party.id,
             expected_origin=list(party.origins), require_user_verification=True,
         )  # fmt: skip
     except _FAULTS:
@@ -116,21 +116,21 @@ async def registered(act: Act, party: RelyingParty, user: User, credential: str)
     return NewPasskey(bytes_to_base64url(proved.credential_id), key, proved.sign_count)
 
 
-async def challenge(act: Act, party: RelyingParty) -> str:
+async def challenge(action: Action, party: RelyingParty) -> str:
     """The options to prove oneself by: JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`, alike for everybody."""
     options = generate_authentication_options(rp_id=party.id, user_verification=_REQUIRED, timeout=_TIMEOUT)
-    await _waits(act, options.challenge, None)
+    await _waits(action, options.challenge, None)
     return options_to_json(options)
 
 
-async def owner(act: Act, party: RelyingParty, credential: str) -> User:
+async def owner(action: Action, party: RelyingParty, credential: str) -> User:
     """Whose passkey has answered such a challenge: `credential` is the JSON of its answer. Raises PASSKEY_INVALID.
 
     A counter that did not go on tells of a copy (WebAuthn, 6.1.1), and is refused. Most passkeys have none.
     """
     try:
         told = parse_authentication_credential_json(_limited(credential))
-        expected = await _challenge(act, told, None)
+        expected = await _challenge(action, told, None)
         passkey = await _by_id(told)
         proved = verify_authentication_response(
             credential=told, expected_challenge=expected, expected_rp_id=party.id, expected_origin=list(party.origins),
@@ -140,7 +140,7 @@ async def owner(act: Act, party: RelyingParty, credential: str) -> User:
     except _FAULTS:
         raise invalid() from None
     unchanged = Authenticator.filter(pk=passkey.pk, sign_count=passkey.sign_count)
-    if not await unchanged.update(sign_count=proved.new_sign_count, last_used_at=act.at):
+    if not await unchanged.update(sign_count=proved.new_sign_count, last_used_at=action.at):
         raise invalid()
     return passkey.user
 
@@ -162,25 +162,25 @@ def invalid() -> Refusal:
     return Refusal(ErrorCode.PASSKEY_INVALID, "input", "passkey")
 
 
-async def _waits(act: Act, challenge: bytes, user: User | None) -> None:
-    await WebauthnChallenge.create(challenge_hash=_hashed(challenge), registers=user, expires_at=act.at + LIFETIME)
+async def _waits(action: Action, challenge: bytes, user: User | None) -> None:
+    await WebauthnChallenge.create(challenge_hash=_hashed(challenge), registers=user, expires_at=action.at + LIFETIME)
 
 
-async def _challenge(act: Act, told: RegistrationCredential | AuthenticationCredential, user: User | None) -> bytes:
+async def _challenge(action: Action, told: RegistrationCredential | AuthenticationCredential, user: User | None) -> bytes:
     """The challenge that an answer says it answers, if it is one of ours that waits for it; no longer from now on."""
     said = orjson.loads(told.response.client_data_json)
     given = base64url_to_bytes(said["challenge"])
     waiting = WebauthnChallenge.filter(challenge_hash=_hashed(given), registers_id=user.pk if user else None)
-    if not await waiting.filter(expires_at__gt=act.at).delete():
+    if not await waiting.filter(expires_at__gt=action.at).delete():
         raise invalid()
     if said.get("crossOrigin"):  # in a frame of another's page, which none of ours is meant for (WebAuthn, 7.1 and 7.2)
         raise invalid()
     return given
 
 
-async def expire(act: Act) -> int:
+async def expire(action: Action) -> int:
     """Remove the challenges that were never answered. Returns how many."""
-    return await WebauthnChallenge.filter(expires_at__lte=act.at).delete()
+    return await WebauthnChallenge.filter(expires_at__lte=action.at).delete()
 
 
 def _hashed(challenge: bytes) -> str:

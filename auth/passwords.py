@@ -60,9 +60,9 @@ class Passwords:
         """Raise PASSWORD_WEAK, whose fact `reason` is SHORT, LONG, GUESSABLE or BREACHED, for what is short, long, easily
         guessed or leaked.
 
-        Works for up to a quarter of a second and asks another server: keep it outside of transactions, and let nobody have it
-        done without end (Guard.require_strong). `own_words` are the person's own (name, address, company): a password made of
-        them is guessed first.
+        Takes up to a quarter of a second and asks another server: call it outside of transactions and rate-limit it
+        (`AuthServices.require_strong`). `own_words` are the person's own (name, address, company): attackers try passwords
+        made of them first.
         """
         length = len(unicodedata.normalize("NFKC", password[:READ]))
         if length < SHORTEST:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from auth import sessions
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.locale import Locale
@@ -14,23 +14,25 @@ from models.session import Session
 from models.user import User
 
 
-async def accept(act: Act, session: Session, policy: Policy, locale: Locale) -> PolicyAcceptance:
+async def accept(action: Action, session: Session, policy: Policy, locale: Locale) -> PolicyAcceptance:
     """Accept a version as it was read in this language. A repeat changes nothing, even once another version is in force.
 
     Raises POLICY_NOT_IN_FORCE for one that is not in force yet, or no longer; Unauthenticated when the session has ended.
     """
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         user = await sessions.holder(tx, session)
         known = await PolicyAcceptance.get_or_none(user_id=user.pk, policy_id=policy.pk, using_db=tx.db)
         if known:
             return known
-        (current,) = await in_force(act, (policy.pk,), "policyId", tx.db)
+        (current,) = await in_force(action, (policy.pk,), "policyId", tx.db)
         return await _noted(tx, user, current, locale, AcceptanceChannel.SETTINGS)
 
 
-async def in_force(act: Act, keys: Collection[int | None], field: str, db: BaseDBAsyncClient | None = None) -> list[Policy]:
+async def in_force(
+    action: Action, keys: Collection[int | None], field: str, db: BaseDBAsyncClient | None = None
+) -> list[Policy]:
     """The versions of these keys, each once. Raises POLICY_NOT_IN_FORCE at `field` unless each is in force today (in Paris)."""
-    current = {policy.pk: policy for policy in (await Policy.in_force(act.day, db)).values()}
+    current = {policy.pk: policy for policy in (await Policy.in_force(action.day, db)).values()}
     if any(key not in current for key in keys):
         raise Refusal(ErrorCode.POLICY_NOT_IN_FORCE, "input", field)
     return [policy for key, policy in current.items() if key in keys]
@@ -48,9 +50,9 @@ async def _noted(
     tx: Transaction, user: User, policy: Policy, locale: Locale, channel: AcceptanceChannel, account_id: int | None = None
 ) -> PolicyAcceptance:
     told = {"kind": policy.kind.value, "version": policy.version, "channel": channel.value}
-    tx.audit(AuditAction.POLICY_ACCEPT, policy, account_id or tx.act.origin.account_id, by=user, **told)
+    tx.audit(AuditAction.POLICY_ACCEPT, policy, account_id or tx.action.origin.account_id, by=user, **told)
     return await PolicyAcceptance.create(
-        using_db=tx.db, user_id=user.pk, policy_id=policy.pk, accepted_at=tx.act.at, locale=locale, channel=channel
+        using_db=tx.db, user_id=user.pk, policy_id=policy.pk, accepted_at=tx.action.at, locale=locale, channel=channel
     )
 
 

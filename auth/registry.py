@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
-from auth.outside import Away, Outside, usable
+from auth.http_client import HttpClient, Unavailable, usable
 
 _SECONDS = 3.0
 _BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
@@ -22,7 +22,7 @@ _HIDDEN = "[ND]"  # how the register says that a person's name is not for everyb
 log = structlog.stdlib.get_logger()
 
 
-class RegistryAway(Exception):
+class RegistryUnavailable(Exception):
     """The register did not answer, or with nothing that can be read: ask again later."""
 
 
@@ -43,7 +43,7 @@ class Registry(Protocol):
         ...
 
     async def find(self, siren: str) -> Registered | None:
-        """What is registered under these nine digits, None for nothing. Raises RegistryAway."""
+        """What is registered under these nine digits, None for nothing. Raises RegistryUnavailable."""
         ...
 
 
@@ -53,7 +53,7 @@ class NoRegistry:
     knows = False
 
     async def find(self, siren: str) -> Registered | None:
-        raise RegistryAway
+        raise RegistryUnavailable
 
 
 class PublicRegistry:
@@ -62,7 +62,7 @@ class PublicRegistry:
     knows = True
 
     def __init__(self, url: str, seconds: float = _SECONDS) -> None:
-        self._server = Outside(url, seconds, Accept="application/json")
+        self._server = HttpClient(url, seconds, Accept="application/json")
 
     async def find(self, siren: str) -> Registered | None:
         try:
@@ -70,9 +70,9 @@ class PublicRegistry:
             results = orjson.loads(body)["results"]
             (found,) = [each for each in results if each["siren"] == siren] or (None,)
             return _registered(found) if found else None
-        except (Away, ValueError, KeyError, TypeError, AttributeError) as fault:
-            log.warning("registry.away", fault=fault.fault if isinstance(fault, Away) else type(fault).__name__)
-            raise RegistryAway from None
+        except (Unavailable, ValueError, KeyError, TypeError, AttributeError) as fault:
+            log.warning("registry.away", fault=fault.fault if isinstance(fault, Unavailable) else type(fault).__name__)
+            raise RegistryUnavailable from None
 
 
 def _registered(found: dict[str, Any]) -> Registered:

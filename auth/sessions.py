@@ -22,7 +22,7 @@ from tortoise.queryset import QuerySet
 
 from auth.tokens import invalid
 from models.account import Account, AccountStatus, Membership, People
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal, Unauthenticated
 from models.session import RefreshToken, Session
@@ -77,17 +77,19 @@ def standing(at: datetime) -> QuerySet[Session]:
     return Session.filter(member, ended_at=None, expires_at__gt=at)
 
 
-async def sign_in(user: User, account: Account | None, second_factor: bool, act: Act, device: str | None = None) -> Tokens:
+async def sign_in(
+    user: User, account: Account | None, second_factor: bool, action: Action, device: str | None = None
+) -> Tokens:
     """Begin a session for a person who has just proved who they are.
 
     Raises CREDENTIALS_INVALID if that changed meanwhile, NOT_FOUND when they are of no such company.
     """
     account_id = account.pk if account else None
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         if account_id:
             await _still_member(tx, user, account_id)
         await require_unchanged(tx, user)
-        tokens = await _begun(tx, user, account_id=account_id, second_factor=second_factor, created_at=act.at, device=device)
+        tokens = await _begun(tx, user, account_id=account_id, second_factor=second_factor, created_at=action.at, device=device)
         tx.audit(AuditAction.SESSION_SIGN_IN, tokens.session, by=user, second_factor=second_factor)
     return tokens
 
@@ -109,8 +111,8 @@ def _require_usable(account: Account | None, member: bool) -> None:
 async def _begun(tx: Transaction, user: User, created_at: datetime, **facts: Any) -> Tokens:
     access = random_token("cam_at_")
     session = await Session.create(
-        using_db=tx.db, user_id=user.pk, access_hash=hashed(access), created_at=created_at, last_used_at=tx.act.at,
-        **_ends(user, created_at, tx.act.at), **facts,
+        using_db=tx.db, user_id=user.pk, access_hash=hashed(access), created_at=created_at, last_used_at=tx.action.at,
+        **_ends(user, created_at, tx.action.at), **facts,
     )  # fmt: skip
     return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
 
@@ -121,19 +123,19 @@ def _ends(user: User, created_at: datetime, at: datetime) -> dict[str, datetime]
     return {"access_expires_at": min(at + ACCESS_LIFETIME, longest), "expires_at": min(at + REFRESH_LIFETIME, longest)}
 
 
-async def switch(session: Session, account_id: int | None, act: Act) -> Tokens:
+async def switch(session: Session, account_id: int | None, action: Action) -> Tokens:
     """Go on for another of the person's companies: a new session takes the place of this one, which ends with its sockets.
 
     What a socket may see was found out when it connected; so one that was opened for one company never serves another. The new
     session counts as begun when the old one was, and isn't fresh: nobody proved anew who they are. Raises NOT_FOUND,
     ACCOUNT_INACTIVE, Unauthenticated.
     """
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         people = await People.locked(tx, account_id or 0)
         _require_usable(people.account, people.of(session.user_id) is not None)
         user = await holder(tx, session)
         old = await tx.locked(Session, session.pk)
-        if not old.alive(act.at):
+        if not old.alive(action.at):
             raise Unauthenticated
         await _end(tx, Session.filter(pk=old.pk))
         tokens = await _begun(
@@ -158,7 +160,7 @@ def proof_of(user: User) -> tuple[object, ...]:
 async def holder(tx: Transaction, session: Session) -> User:
     """The person of a sign-in, locked until the transaction ends. Raises Unauthenticated if the sign-in has ended meanwhile."""
     user = await tx.locked(User, session.user_id)
-    if not await standing(tx.act.at).filter(pk=session.pk).using_db(tx.db).exists():
+    if not await standing(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
     return user
 
@@ -169,17 +171,17 @@ async def holder_and(tx: Transaction, session: Session, user_id: int | None) -> 
     """
     both = User.filter(pk__in=[session.user_id, user_id or 0]).using_db(tx.db).order_by("id")
     found = {user.pk: user for user in await both.select_for_update(no_key=True)}
-    if not await standing(tx.act.at).filter(pk=session.pk).using_db(tx.db).exists():
+    if not await standing(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
     return found.get(user_id or 0)
 
 
-async def refresh(token: str, act: Act) -> Tokens:
+async def refresh(token: str, action: Action) -> Tokens:
     """New tokens in place of the old ones. Raises TOKEN_INVALID; a token's second use also ends its session.
 
     Of two uses at once one gets tokens, and they die with the session when the other one is seen.
     """
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         known = await _known(tx, token)
         tokens = await _renewed(tx, known) if known else None
         if known and tokens is None:
@@ -189,13 +191,13 @@ async def refresh(token: str, act: Act) -> Tokens:
     return tokens
 
 
-async def refresh_shared(token: str, act: Act) -> Tokens | Kept:
+async def refresh_shared(token: str, action: Action) -> Tokens | Kept:
     """The same, of a token that several tabs of a browser have in common: it may come again within SHARED.
 
     Then the answer is that all is done, without tokens: by that a thief gains nothing, and one who came first is found out
     when the browser renews the next time.
     """
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         known = await _known(tx, token)
         renewed = await _renewed(tx, known) or await _just_renewed(tx, known) if known else None
         if known and renewed is None:
@@ -214,13 +216,15 @@ async def _known(tx: Transaction, token: str) -> RefreshToken | None:
 async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
     if known.used_at:
         return None
-    await RefreshToken.filter(pk=known.pk).using_db(tx.db).update(used_at=tx.act.at)
-    session = await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).select_related("user").first()
+    await RefreshToken.filter(pk=known.pk).using_db(tx.db).update(used_at=tx.action.at)
+    session = await standing(tx.action.at).filter(pk=known.session_id).using_db(tx.db).select_related("user").first()
     if session is None:
         return None
-    access, ends = random_token("cam_at_"), _ends(session.user, session.created_at, tx.act.at)
+    access, ends = random_token("cam_at_"), _ends(session.user, session.created_at, tx.action.at)
     renewed = Session.filter(pk=session.pk, ended_at=None).using_db(tx.db)
-    if ends["expires_at"] <= tx.act.at or not await renewed.update(access_hash=hashed(access), last_used_at=tx.act.at, **ends):
+    if ends["expires_at"] <= tx.action.at or not await renewed.update(
+        access_hash=hashed(access), last_used_at=tx.action.at, **ends
+    ):
         return None
     tx.touched[person(session.user_id)] = None
     session = await Session.get(pk=session.pk, using_db=tx.db)
@@ -228,8 +232,8 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
 
 
 async def _just_renewed(tx: Transaction, known: RefreshToken) -> Kept | None:
-    session = await standing(tx.act.at).filter(pk=known.session_id).using_db(tx.db).first()
-    if session is None or known.used_at is None or tx.act.at - known.used_at >= SHARED:
+    session = await standing(tx.action.at).filter(pk=known.session_id).using_db(tx.db).first()
+    if session is None or known.used_at is None or tx.action.at - known.used_at >= SHARED:
         return None
     return Kept(session.access_expires_at, session)
 
@@ -240,34 +244,34 @@ async def _end_if_used(tx: Transaction, known: RefreshToken) -> None:
             tx.audit(AuditAction.SESSION_REFRESH_REUSED, session)
 
 
-async def sign_out(session: Session, act: Act) -> None:
+async def sign_out(session: Session, action: Action) -> None:
     """End the session in use. A repeat changes nothing."""
-    await _ended(session, act, AuditAction.SESSION_SIGN_OUT)
+    await _ended(session, action, AuditAction.SESSION_SIGN_OUT)
 
 
-async def sign_out_by(refresh_token: str, act: Act) -> None:
+async def sign_out_by(refresh_token: str, action: Action) -> None:
     """End the session that a refresh token would renew. A repeat, or nobody's token, changes nothing."""
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         if known := await _known(tx, refresh_token):
             for ended in await _end(tx, Session.filter(pk=known.session_id)):
                 user = await User.get(pk=ended.user_id, using_db=tx.db)
                 tx.audit(AuditAction.SESSION_SIGN_OUT, ended, by=user)
 
 
-async def end(session: Session, act: Act) -> None:
+async def end(session: Session, action: Action) -> None:
     """End one of a person's sessions from another, or from itself. A repeat changes nothing."""
-    await _ended(session, act, AuditAction.SESSION_END)
+    await _ended(session, action, AuditAction.SESSION_END)
 
 
-async def _ended(session: Session, act: Act, action: AuditAction) -> None:
-    async with act.transaction() as tx:
+async def _ended(session: Session, action: Action, audit_action: AuditAction) -> None:
+    async with action.transaction() as tx:
         for ended in await _end(tx, Session.filter(pk=session.pk)):
-            tx.audit(action, ended)
+            tx.audit(audit_action, ended)
 
 
-async def end_others(session: Session, act: Act) -> int:
+async def end_others(session: Session, action: Action) -> int:
     """End every other session of this one's person. Returns how many."""
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         user = await holder(tx, session)
         ended = await end_all(tx, user, but=session.pk)
         tx.audit(AuditAction.SESSION_END_OTHERS, user, sessions_ended=ended)
@@ -299,7 +303,7 @@ async def tell(tx: Transaction, user_id: int, account_id: int) -> None:
 async def _end(tx: Transaction, found: QuerySet[Session]) -> list[Session]:
     running = await found.filter(ended_at=None).using_db(tx.db).order_by("id").select_for_update()
     for session in running:
-        await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.act.at)
+        await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.action.at)
         tx.touched[stream(session.pk)] = None
     return running
 

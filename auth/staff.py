@@ -14,12 +14,12 @@ from auth import sessions
 from auth.accounts import NAME_LENGTH, deliverable
 from auth.enrolment import turned_off
 from auth.freshness import require_fresh
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.unconfirmed import taken_over
 from models.access import PasswordReset, void_links
 from models.account import Membership
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal, Unauthenticated
 from models.idempotency import earlier, made
@@ -35,8 +35,8 @@ WelcomeLetter = Callable[[Transaction, User, str], Awaitable[object]]
 
 
 async def hire(
-    act: Act, guard: Guard, session: Session, letter: WelcomeLetter, *, email: str, name: str, role: Staff, locale: Locale,
-    key: str,
+    action: Action, auth: AuthServices, session: Session, letter: WelcomeLetter, *, email: str, name: str, role: Staff,
+    locale: Locale, key: str,
 ) -> User:  # fmt: skip
     """A new member of staff, or one who comes back. The letter's token sets their password, within three days and once.
 
@@ -44,11 +44,11 @@ async def hire(
     TOO_LONG, IDEMPOTENCY_MISMATCH, EMAIL_TAKEN for an address that somebody else signs in with; of a repeat NOT_ACTIVE when
     they were dismissed since.
     """
-    await require_fresh(act, session)
+    await require_fresh(action, session)
     email, name = deliverable(email), line(name, "name", NAME_LENGTH)
-    nobodys = await guard.passwords.hash(secrets.token_urlsafe())
+    nobodys = await auth.passwords.hash(secrets.token_urlsafe())
     try:
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             operator = await sessions.holder(tx, session)
             owner = f"user:{operator.pk}"
             if known := await earlier(tx, owner, "staffHire", key, [email, name, role.value, locale.value]):
@@ -62,16 +62,16 @@ async def hire(
     return user
 
 
-async def appoint(act: Act, guard: Guard, *, email: str, name: str, role: Staff) -> str:
+async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, role: Staff) -> str:
     """A member of staff without anybody to hire them: the first one, by the command line. Returns the token that a letter would
     bring: by it they set their password, within three days and once.
 
     Raises EMAIL_INVALID, BLANK, TOO_LONG, EMAIL_TAKEN.
     """
     email, name = deliverable(email), line(name, "name", NAME_LENGTH)
-    nobodys = await guard.passwords.hash(secrets.token_urlsafe())
+    nobodys = await auth.passwords.hash(secrets.token_urlsafe())
     try:
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             return await _appointed(tx, await _admitted(tx, email, nobodys), letter=False, name=name, staff=role)
     except IntegrityError:
         raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email") from None
@@ -81,7 +81,7 @@ async def _appointed(tx: Transaction, user: User, *, letter: bool, name: str, st
     changes = {"name": name, "searched": sought(name, user.email), "staff": staff, **facts}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await user.refresh_from_db(using_db=tx.db)
-    token, until = random_token("cam_pr_"), tx.act.at + LIFETIME
+    token, until = random_token("cam_pr_"), tx.action.at + LIFETIME
     await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=until)
     tx.touched[sessions.person(user.pk)] = None
     tx.audit(AuditAction.STAFF_HIRE, user, role=staff.value, letter=letter)
@@ -99,7 +99,7 @@ async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
     await taken_over(tx, email)  # whoever signed up with it and never confirmed it
     known = await User.filter(email=email).using_db(tx.db).select_for_update(no_key=True).first()
     if known is None:
-        return await User.create(using_db=tx.db, email=email, name=email, password_hash=password_hash, created_at=tx.act.at)
+        return await User.create(using_db=tx.db, email=email, name=email, password_hash=password_hash, created_at=tx.action.at)
     if known.staff or await Membership.filter(user_id=known.pk).using_db(tx.db).exists():
         raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email")
     await _barred(tx, known, password_hash)
@@ -107,14 +107,14 @@ async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
     return known
 
 
-async def change_role(act: Act, session: Session, user_id: int | None, role: Staff) -> User:
+async def change_role(action: Action, session: Session, user_id: int | None, role: Staff) -> User:
     """Give a member of staff another role; their sessions end, and they sign in with it. So do the actor's own who changes
     theirs: a socket goes on with the role it was opened with. Who answers customers no more leaves their open tickets free.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR; Unauthenticated.
     """
-    await require_fresh(act, session)
-    async with act.transaction() as tx:
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
         user = await _member(tx, session, user_id, stays_operator=role is Staff.OPERATOR)
         if user.staff is not role:
             await User.filter(pk=user.pk).using_db(tx.db).update(staff=role)
@@ -126,14 +126,14 @@ async def change_role(act: Act, session: Session, user_id: int | None, role: Sta
         return await User.get(pk=user.pk, using_db=tx.db)
 
 
-async def dismiss(act: Act, guard: Guard, session: Session, user_id: int | None) -> None:
+async def dismiss(action: Action, auth: AuthServices, session: Session, user_id: int | None) -> None:
     """End somebody's work for the vendor: nothing they signed in with works any more, and their open tickets are free again.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR; Unauthenticated.
     """
-    await require_fresh(act, session)
-    nobodys = await guard.passwords.hash(secrets.token_urlsafe())
-    async with act.transaction() as tx:
+    await require_fresh(action, session)
+    nobodys = await auth.passwords.hash(secrets.token_urlsafe())
+    async with action.transaction() as tx:
         user = await _member(tx, session, user_id, stays_operator=False)
         await _let_go(tx, user)
         await User.filter(pk=user.pk).using_db(tx.db).update(staff=None)
@@ -158,14 +158,14 @@ async def _barred(tx: Transaction, user: User, password_hash: str) -> None:
 
 
 async def end_sessions(
-    act: Act, session: Session, notice: Callable[[Transaction, User], Awaitable[object]], user_id: int
+    action: Action, session: Session, notice: Callable[[Transaction, User], Awaitable[object]], user_id: int
 ) -> int:
     """End every session of somebody, whoever it is, and tell them (`notice`). Returns how many (OWASP ASVS 5, 7.4.5).
 
     Raises STEP_UP_REQUIRED, NOT_FOUND.
     """
-    await require_fresh(act, session)
-    async with act.transaction() as tx:
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
         user = await sessions.holder_and(tx, session, user_id)
         if user is None:
             raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
@@ -182,7 +182,7 @@ async def _member(tx: Transaction, session: Session, user_id: int | None, *, sta
     Raises Unauthenticated when whoever acts was dismissed meanwhile.
     """
     operators = await User.filter(staff=Staff.OPERATOR).using_db(tx.db).order_by("id").select_for_update(no_key=True)
-    if not await sessions.standing(tx.act.at).filter(pk=session.pk).using_db(tx.db).exists():
+    if not await sessions.standing(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
     user = await User.filter(pk=user_id or 0, staff__isnull=False).using_db(tx.db).select_for_update(no_key=True).first()
     if user is None:

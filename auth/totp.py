@@ -11,7 +11,7 @@ import pyotp
 import segno
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from auth.vault import Vault
+from auth.secret_box import SecretBox
 from models.authenticator import Authenticator, AuthenticatorKind
 from models.user import RecoveryCode, User
 
@@ -47,11 +47,11 @@ async def enrolled(user: User, sealed: str, at: datetime, db: BaseDBAsyncClient 
     )
 
 
-async def accept(user: User, code: str, at: datetime, vault: Vault) -> bool:
+async def accept(user: User, code: str, at: datetime, secret_box: SecretBox) -> bool:
     """Whether the code is of one of the person's apps, or an unused recovery code. Either is used up by it."""
     apps = await Authenticator.filter(user_id=user.pk, kind=AuthenticatorKind.TOTP, confirmed_at__isnull=False).order_by("id")
     for app in apps:
-        if step := matching_step(vault.open(str(app.secret)), code, at, app.last_step):
+        if step := matching_step(secret_box.open(str(app.secret)), code, at, app.last_step):
             return await _use_step(app, step, at)
     return await _use_recovery_code(user, code, at)
 

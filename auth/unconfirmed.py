@@ -8,7 +8,7 @@ from auth import policies, sessions
 from auth.enrolment import turned_off
 from models.access import void_links
 from models.account import Account, Membership
-from models.act import Transaction
+from models.action import Transaction
 from models.user import User
 from models.writing import one_locked
 

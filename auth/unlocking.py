@@ -11,11 +11,11 @@ from datetime import timedelta
 
 from auth import throttle
 from auth.accounts import deliverable
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
 from models.access import SignInUnlock
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.user import User
 
@@ -24,15 +24,15 @@ LIFETIME = timedelta(minutes=30)
 UnlockLetter = Callable[[Transaction, User, str], Awaitable[object]]
 
 
-async def request(act: Act, guard: Guard, letter: UnlockLetter, *, email: str, peer: str) -> None:
+async def request(action: Action, auth: AuthServices, letter: UnlockLetter, *, email: str, peer: str) -> None:
     """Write the person of an address a letter with a token, good for 30 minutes and one sign-in. `peer` is who asks.
 
     Nobody's address is answered the same, after the same time. Raises EMAIL_INVALID; Throttled.
     """
     email = deliverable(email)
     network = throttle.key(throttle.RESET, throttle.network_of(peer))
-    await guard.throttle.attempt(network, throttle.key(throttle.LETTER, email, "unlock"))
-    async with guard.even(), act.transaction() as tx:
+    await auth.throttle.attempt(network, throttle.key(throttle.LETTER, email, "unlock"))
+    async with auth.even(), action.transaction() as tx:
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:
             await letter(tx, user, await _granted(tx, user))
@@ -41,13 +41,13 @@ async def request(act: Act, guard: Guard, letter: UnlockLetter, *, email: str, p
 
 
 async def _granted(tx: Transaction, user: User) -> str:
-    token, at = random_token("cam_ul_"), tx.act.at
+    token, at = random_token("cam_ul_"), tx.action.at
     await SignInUnlock.filter(user_id=user.pk, expires_at__lte=at).using_db(tx.db).delete()
     await SignInUnlock.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=at + LIFETIME)
     return token
 
 
-async def require_good(act: Act, token: str) -> None:
+async def require_good(action: Action, token: str) -> None:
     """Raises TOKEN_INVALID for a token that is used, too old or nobody's."""
-    if not await SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=act.at).exists():
+    if not await SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=action.at).exists():
         raise invalid()

@@ -16,7 +16,7 @@ from billing.invoicing import issue
 from billing.seller import Seller
 from mail import letters
 from models.account import Account
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.event import EventKind
@@ -34,7 +34,7 @@ _LEFT_ALONE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Till:
+class CheckoutServices:
     """What paying needs: the provider, who sells, and how to sign a download link."""
 
     gateway: Gateway
@@ -43,14 +43,14 @@ class Till:
     base_url: str
 
 
-async def draft(act: Act, account: Account, buyer: User, price: Price, key: str) -> Purchase:
+async def draft(action: Action, account: Account, buyer: User, price: Price, key: str) -> Purchase:
     """Begin to buy a price that is on sale. The same key returns the same draft. Raises IDEMPOTENCY_MISMATCH."""
     owner = f"account:{account.pk}"
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         if known := await earlier(tx, owner, "purchaseDraft", key, price.pk):
             return await Purchase.get(pk=known, using_db=tx.db)
         purchase = await Purchase.create(
-            using_db=tx.db, account=account, buyer=buyer, price=price, created_at=act.at,
+            using_db=tx.db, account=account, buyer=buyer, price=price, created_at=action.at,
             street=account.street or None, postal_code=account.postal_code or None, city=account.city or None,
             country=account.country,
         )  # fmt: skip
@@ -60,19 +60,19 @@ async def draft(act: Act, account: Account, buyer: User, price: Price, key: str)
     return purchase
 
 
-async def pay(act: Act, till: Till, purchase: Purchase, method: str, key: str) -> Payment:
+async def pay(action: Action, services: CheckoutServices, purchase: Purchase, method: str, key: str) -> Payment:
     """Pay a purchase whose billing details are confirmed. A repeat of the key returns the attempt as it stands.
 
     A method the provider doesn't know is declined with UNKNOWN_METHOD.
     Raises TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE.
     """
-    payment = await _attempted(act, purchase, method, key)
-    return await refresh(act, till, payment) if payment.status is PaymentStatus.PROCESSING else payment
+    payment = await _attempted(action, purchase, method, key)
+    return await refresh(action, services, payment) if payment.status is PaymentStatus.PROCESSING else payment
 
 
-async def _attempted(act: Act, purchase: Purchase, method: str, key: str) -> Payment:
+async def _attempted(action: Action, purchase: Purchase, method: str, key: str) -> Payment:
     owner = f"account:{purchase.account_id}"
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         purchase = await purchase.locked(tx)
         if known := await earlier(tx, owner, "purchasePay", key, [purchase.pk, method]):
             return await Payment.get(pk=known, using_db=tx.db)
@@ -80,7 +80,7 @@ async def _attempted(act: Act, purchase: Purchase, method: str, key: str) -> Pay
         price = await Price.get(pk=purchase.price_id, using_db=tx.db)
         payment = await Payment.create(
             using_db=tx.db, account_id=purchase.account_id, purchase=purchase, amount_cents=price.gross.cents,
-            method=method, created_at=act.at,
+            method=method, created_at=action.at,
         )  # fmt: skip
         await purchase.move(tx, PurchaseStatus.PAYMENT_PENDING)
         await made(tx, owner, "purchasePay", key, payment.pk)
@@ -88,15 +88,15 @@ async def _attempted(act: Act, purchase: Purchase, method: str, key: str) -> Pay
     return payment
 
 
-async def refresh(act: Act, till: Till, payment: Payment) -> Payment:
+async def refresh(action: Action, services: CheckoutServices, payment: Payment) -> Payment:
     """Ask the provider again about an attempt that is not settled, and apply what it says. Raises PAYMENT_UNAVAILABLE."""
     if payment.status.final:
         return payment
     try:
-        outcome = await _asked(till.gateway, payment)
+        outcome = await _asked(services.gateway, payment)
     except GatewayDown:
         raise Refusal(ErrorCode.PAYMENT_UNAVAILABLE, "input") from None
-    return await _apply(act, till, payment, outcome)
+    return await _apply(action, services, payment, outcome)
 
 
 async def _asked(gateway: Gateway, payment: Payment) -> Outcome:
@@ -107,21 +107,21 @@ async def _asked(gateway: Gateway, payment: Payment) -> Outcome:
         return Outcome(PaymentStatus.DECLINED, f"refused-{payment.pk}", decline_code=UNKNOWN_METHOD)
 
 
-async def _apply(act: Act, till: Till, payment: Payment, outcome: Outcome) -> Payment:
+async def _apply(action: Action, services: CheckoutServices, payment: Payment, outcome: Outcome) -> Payment:
     """Move the attempt forward to the provider's answer. Two at once, or a late one, change nothing twice."""
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         purchase = await Purchase.select_for_update().using_db(tx.db).get(pk=payment.purchase_id)
         payment = await Payment.select_for_update().using_db(tx.db).get(pk=payment.pk)
         if payment.status.final or payment.status is outcome.status:
             return payment
         _note(payment, outcome)
-        payment.settled_at = act.at if outcome.status.final else None
+        payment.settled_at = action.at if outcome.status.final else None
         await payment.save(using_db=tx.db)
         await tx.append(
             f"account:{payment.account_id}", EventKind.PAYMENT_CHANGED, purchase_id=purchase.pk, status=payment.status.value
         )
         tx.audit(AuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
-        await _follow_up(tx, till, purchase, payment)
+        await _follow_up(tx, services, purchase, payment)
     return payment
 
 
@@ -133,22 +133,22 @@ def _note(payment: Payment, outcome: Outcome) -> None:
     payment.brand, payment.last_four = outcome.brand, outcome.last_four
 
 
-async def _follow_up(tx: Transaction, till: Till, purchase: Purchase, payment: Payment) -> None:
+async def _follow_up(tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment) -> None:
     if payment.status is PaymentStatus.SUCCEEDED:
-        await _activate(tx, till, purchase, payment)
+        await _activate(tx, services, purchase, payment)
     elif payment.status is PaymentStatus.DECLINED:
         await purchase.move(tx, PurchaseStatus.BILLING_CONFIRMED)
     elif payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
         await letters.payment_confirmation_needed(tx, buyer, payment.confirmation_url)
 
 
-async def _activate(tx: Transaction, till: Till, purchase: Purchase, payment: Payment) -> None:
-    purchase.anchor, purchase.activated_at = tx.act.day, tx.act.at
+async def _activate(tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment) -> None:
+    purchase.anchor, purchase.activated_at = tx.action.day, tx.action.at
     await purchase.move(tx, PurchaseStatus.ACTIVE)
     buyer = await _buyer(tx, purchase)
-    invoice = await issue(tx, till.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0)
+    invoice = await issue(tx, services.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0)
     if buyer:
-        link = download_link(till.signer, till.base_url, invoice, tx.act.at, Purpose.LETTER_DOWNLOAD)
+        link = download_link(services.signer, services.base_url, invoice, tx.action.at, Purpose.LETTER_DOWNLOAD)
         await letters.invoice_issued(tx, buyer, invoice, link)
 
 
@@ -161,18 +161,18 @@ def download_link(signer: Signer, base_url: str, invoice: Invoice, at: datetime,
     return f"{base_url}/downloads/{signer.sign(purpose, at, invoice=invoice.pk)}"
 
 
-async def reconcile(act: Act, till: Till) -> int:
+async def reconcile(action: Action, services: CheckoutServices) -> int:
     """Settle attempts of the last days that were left open for a minute, by asking the provider. Returns how many moved.
 
     One that can't be settled never holds up the others.
     """
-    left = Payment.under_way(act.at).filter(created_at__lt=act.at - _LEFT_ALONE)
-    return sum([await _settled(act, till, payment) for payment in await left.order_by("id")])
+    left = Payment.under_way(action.at).filter(created_at__lt=action.at - _LEFT_ALONE)
+    return sum([await _settled(action, services, payment) for payment in await left.order_by("id")])
 
 
-async def _settled(act: Act, till: Till, payment: Payment) -> bool:
+async def _settled(action: Action, services: CheckoutServices, payment: Payment) -> bool:
     try:
-        return (await refresh(act, till, payment)).status is not payment.status
+        return (await refresh(action, services, payment)).status is not payment.status
     except Exception as fault:
         log.warning("payment.left", payment=payment.pk, fault=type(fault).__name__)
         return False

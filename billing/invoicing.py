@@ -9,7 +9,7 @@ from billing.document import Address, InvoiceFacts, Line, Party, PaymentMeans
 from billing.document_page import rendered
 from billing.seller import Seller
 from models.account import Account
-from models.act import Transaction
+from models.action import Transaction
 from models.audit import AuditAction
 from models.event import EventKind
 from models.invoice import Invoice, InvoiceDocument, InvoiceLine, Series, next_position, number
@@ -30,7 +30,7 @@ async def issue(tx: Transaction, seller: Seller, purchase: Purchase, payment: Pa
     assert purchase.anchor is not None, "an invoice is issued for an active purchase"  # noqa: S101
     when = period(purchase.anchor, price.interval.months, index)
     position = await next_position(tx, Series.INVOICE)
-    facts = _facts(tx, seller, purchase, payment, account, price, when, number(Series.INVOICE, tx.act.day, position), locale)
+    facts = _facts(tx, seller, purchase, payment, account, price, when, number(Series.INVOICE, tx.action.day, position), locale)
     return await _frozen(tx, facts, position, purchase, payment, price.offer, when, await rendered(facts, locale))
 
 
@@ -39,11 +39,11 @@ def _facts(
     when: Period, printed: str, locale: Locale,
 ) -> InvoiceFacts:  # fmt: skip
     lines = (_line(price, price.offer, when, locale),)
-    terms = seller.terms_on(tx.act.day)
+    terms = seller.terms_on(tx.action.day)
     return InvoiceFacts(
         number=printed,
-        issued_on=tx.act.day,
-        due_on=tx.act.day,
+        issued_on=tx.action.day,
+        due_on=tx.action.day,
         seller=seller.party,
         buyer=_buyer(account, purchase),
         lines=lines,
@@ -53,7 +53,7 @@ def _facts(
         period_end=when.end - timedelta(days=1),
         order_number=purchase.order_number or "",
         payment=PaymentMeans(code=_CARD, card_last4=payment.last_four or ""),
-        payment_terms=terms.paid(locale, format_date(tx.act.day, "long", locale=locale.value)),
+        payment_terms=terms.paid(locale, format_date(tx.action.day, "long", locale=locale.value)),
         paid_cents=totals(lines).gross_cents,
     )
 
@@ -85,7 +85,7 @@ async def _frozen(
 ) -> Invoice:  # fmt: skip
     invoice = await Invoice.create(
         using_db=tx.db, series=Series.INVOICE, position=position, number=facts.number, account_id=purchase.account_id,
-        purchase=purchase, payment=payment, offer=offer, period_index=when.index, issued_at=tx.act.at,
+        purchase=purchase, payment=payment, offer=offer, period_index=when.index, issued_at=tx.action.at,
         issued_on=facts.issued_on, due_on=facts.due_on, net_cents=facts.totals.net_cents,
         vat_cents=facts.totals.vat_cents, gross_cents=facts.totals.gross_cents, facts=facts.to_json(),
         sha256=hashlib.sha256(pdf).hexdigest(),

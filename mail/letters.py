@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from mail.message import PRIVACY_POLICY
 from models.account import Account, Role
-from models.act import Transaction
+from models.action import Transaction
 from models.clock import local_date
 from models.erasure import Erasure
 from models.invitation import Invitation
@@ -101,7 +101,7 @@ async def ownership_changed(
         tx,
         user,
         "ownership_changed",
-        account_id=tx.act.origin.account_id,
+        account_id=tx.action.origin.account_id,
         company=_unlinked(company),
         sign_in_hint=sign_in_hint,
         **named,
@@ -210,7 +210,7 @@ async def _put(
     return await Letter.create(
         using_db=tx.db, template=template, recipient=recipient, subject=subject, text=f"{text.strip()}\n", html=html,
         invoice_id=enclosed.pk if enclosed else None, user=user, account_id=account_id,
-        created_at=tx.act.at, next_attempt_at=tx.act.at,
+        created_at=tx.action.at, next_attempt_at=tx.action.at,
     )  # fmt: skip
 
 

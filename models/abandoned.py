@@ -12,9 +12,9 @@ from datetime import timedelta
 
 import structlog
 
-from models.act import Act
+from models.action import Action
 from models.file import File
-from models.store import Store, StoreAway
+from models.store import Store, StoreUnavailable
 
 # From its announcement. A message or a request is written in a sitting: a day lets one be finished the next morning. It must be
 # longer than an upload can last (the link's five minutes and the five of its body), so no bytes arrive for a row that went.
@@ -24,17 +24,17 @@ _BATCH = 100
 log = structlog.stdlib.get_logger()
 
 
-async def delete_abandoned(act: Act, store: Store) -> int:
+async def delete_abandoned(action: Action, store: Store) -> int:
     """Delete the files that hang on nothing a day after they were announced. Returns how many rows went.
 
     Stops while the store is away. Whatever else goes wrong with one file is logged, and holds up no other.
     """
     last = gone = 0
-    while files := await File.unattached().filter(created_at__lte=act.at - KEPT, pk__gt=last).order_by("id").limit(_BATCH):
+    while files := await File.unattached().filter(created_at__lte=action.at - KEPT, pk__gt=last).order_by("id").limit(_BATCH):
         for file in files:
             try:
-                gone += await _deleted(act, store, file)
-            except StoreAway:
+                gone += await _deleted(action, store, file)
+            except StoreUnavailable:
                 log.warning("store.away", file=file.pk)
                 return gone
             except Exception as fault:
@@ -43,9 +43,9 @@ async def delete_abandoned(act: Act, store: Store) -> int:
     return gone
 
 
-async def _deleted(act: Act, store: Store, file: File) -> int:
+async def _deleted(action: Action, store: Store, file: File) -> int:
     """One row at a time, so that this never waits for a row while it holds another one that its owner attaches."""
-    if not await File.unattached().filter(pk=file.pk).update(abandoned_at=act.at):
+    if not await File.unattached().filter(pk=file.pk).update(abandoned_at=action.at):
         return 0
     await store.delete(file.key)
     return await File.filter(pk=file.pk, abandoned_at__not_isnull=True).delete()

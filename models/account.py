@@ -18,7 +18,7 @@ from models.searched import Searched
 from models.text import folded
 
 if TYPE_CHECKING:
-    from models.act import Transaction
+    from models.action import Transaction
     from models.user import User
     from models.viewer import Viewer
 

@@ -11,7 +11,7 @@ from datetime import UTC, timedelta
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import BEGINNING, TOLD, AuditAction, detailed, digest
 from models.sql import records, rows
 
@@ -140,16 +140,16 @@ async def _entries(chain: _Chain) -> AsyncIterator[Sequence[Any]]:
         place = page[-1][0]
 
 
-async def expire(act: Act, kept: timedelta = KEPT) -> int:
+async def expire(action: Action, kept: timedelta = KEPT) -> int:
     """Remove the entries that are older, from the oldest on. Returns how many; safe to run twice, also at once."""
     removed = 0
-    while count := await _expire_some(act, kept):
+    while count := await _expire_some(action, kept):
         removed += count
     return removed
 
 
-async def _expire_some(act: Act, kept: timedelta) -> int:
-    async with act.transaction() as tx:
+async def _expire_some(action: Action, kept: timedelta) -> int:
+    async with action.transaction() as tx:
         end = await _expirable(tx, kept)
         if end is None or not await _moved(tx, end):
             return 0
@@ -160,7 +160,7 @@ async def _expire_some(act: Act, kept: timedelta) -> int:
 
 async def _expirable(tx: Transaction, kept: timedelta) -> End | None:
     """The last of the next entries that are all too old."""
-    found = await rows(_OLDEST, (tx.act.at - kept).astimezone(UTC), _BATCH, db=tx.db)
+    found = await rows(_OLDEST, (tx.action.at - kept).astimezone(UTC), _BATCH, db=tx.db)
     old = list(takewhile(lambda entry: entry["old"], found))
     return End(old[-1]["id"], old[-1]["hash"]) if old else None
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from tortoise import fields
 from tortoise.models import Model
 
-from models.act import Act
+from models.action import Action
 from models.audit import AuditAction
 from models.sql import rows
 
@@ -26,9 +26,9 @@ async def offset() -> timedelta:
     return timedelta(seconds=stored.seconds if stored else 0)
 
 
-async def move(act: Act, seconds: int) -> timedelta:
+async def move(action: Action, seconds: int) -> timedelta:
     """Move the clock forward, and return how far it is ahead now."""
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         await rows(
             "INSERT INTO clock_offset (id, seconds) VALUES (1, ?)"
             " ON CONFLICT (id) DO UPDATE SET seconds = clock_offset.seconds + excluded.seconds",

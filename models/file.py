@@ -9,7 +9,7 @@ from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.act import Transaction
+from models.action import Transaction
 from models.errors import ErrorCode, Refusal
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import orjson
 from tortoise import fields
 from tortoise.models import Model
 
-from models.act import Transaction
+from models.action import Transaction
 from models.errors import ErrorCode, Refusal
 from models.sql import rows
 
@@ -37,7 +37,7 @@ async def earlier(tx: Transaction, owner: str, operation: str, key: str, argumen
     taken = await rows(
         "INSERT INTO idempotency_key (owner, operation, key, fingerprint, created_on) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (owner, operation, key) DO NOTHING RETURNING id",
-        owner, operation, key, fingerprint, tx.act.day.isoformat(), db=tx.db,
+        owner, operation, key, fingerprint, tx.action.day.isoformat(), db=tx.db,
     )  # fmt: skip
     if taken:
         return None

@@ -8,7 +8,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.account import Role
-from models.act import Transaction
+from models.action import Transaction
 from models.locale import Locale
 
 if TYPE_CHECKING:
@@ -67,16 +67,16 @@ class Invitation(Model):
     async def sent(self, tx: Transaction, inviter_id: int, token_hash: str) -> None:
         """Note that a letter with a new token goes out now, by this person. The tokens of earlier letters stop working."""
         self.inviter_id, self.token_hash = inviter_id, token_hash
-        self.sent_at, self.expires_at = tx.act.at, tx.act.at + LIFETIME
+        self.sent_at, self.expires_at = tx.action.at, tx.action.at + LIFETIME
         await self.save(using_db=tx.db, update_fields=["inviter_id", "token_hash", "sent_at", "expires_at"])
 
     async def revoke(self, tx: Transaction) -> None:
         """Take it back. A repeat changes nothing."""
         if self.revoked_at is None:
-            self.revoked_at = tx.act.at
+            self.revoked_at = tx.action.at
             await self.save(using_db=tx.db, update_fields=["revoked_at"])
 
     async def accepted(self, tx: Transaction, user_id: int) -> None:
         """Note who took it."""
-        self.accepted_by_id, self.accepted_at = user_id, tx.act.at
+        self.accepted_by_id, self.accepted_at = user_id, tx.action.at
         await self.save(using_db=tx.db, update_fields=["accepted_by_id", "accepted_at"])

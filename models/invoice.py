@@ -9,7 +9,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.account import AccountStatus
-from models.act import Transaction
+from models.action import Transaction
 from models.money import Money
 from models.sql import rows
 

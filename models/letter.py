@@ -9,7 +9,7 @@ from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.act import Act
+from models.action import Action
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.user import Staff
@@ -92,12 +92,12 @@ class Letter(Model):
         return f"{name[:1]}***@{host}"
 
     @classmethod
-    async def retry(cls, act: Act, key: int | None) -> "Letter":
+    async def retry(cls, action: Action, key: int | None) -> "Letter":
         """Have a letter that was given up tried anew, as often as a new one. A repeat changes nothing.
 
         Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was sent, LETTER_FORGOTTEN for one that carried a token.
         """
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             letter = await cls.filter(pk=key or 0).using_db(tx.db).select_for_update().first()
             if letter is None:
                 raise Refusal(ErrorCode.NOT_FOUND, "input", "letterId")
@@ -107,7 +107,7 @@ class Letter(Model):
                 if not letter.text:
                     raise Refusal(ErrorCode.LETTER_FORGOTTEN, "input", "letterId")
                 tx.audit(AuditAction.LETTER_RETRY, letter, None, attempts=letter.attempts)
-                letter.attempts, letter.next_attempt_at = 0, act.at
+                letter.attempts, letter.next_attempt_at = 0, action.at
                 await letter.save(using_db=tx.db, update_fields=["attempts", "next_attempt_at"])
         return letter
 

@@ -1,7 +1,7 @@
 """Files in an object store that speaks S3's protocol.
 
 An object is there once its upload is completed, so nobody sees half of one. Whatever the store answers but "no such key" is
-StoreAway: the caller tells that it can be tried again. Nothing is asked at the start, which must not hang on a network.
+StoreUnavailable: the caller tells that it can be tried again. Nothing is asked at the start, which must not hang on a network.
 
 The library's own timeout counts from a request's start to its last byte. Whoever downloads slowly would be cut off by it, so
 reading has a client of its own, whose patience is with the store alone.
@@ -19,7 +19,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from models.store import KEY, FolderStore, Store, StoreAway, Stored
+from models.store import KEY, FolderStore, Store, Stored, StoreUnavailable
 
 if TYPE_CHECKING:
     from obstore import BytesStream, GetResult
@@ -50,13 +50,13 @@ class ObjectStore:
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Stored:
         """Upload in parts, and complete at the end: what `chunks` raises comes through, and the key stays as it was.
 
-        Raises StoreAway.
+        Raises StoreUnavailable.
         """
         name, taken = self._name(key), _Taken(chunks)
         try:
             await obstore.put_async(self._store, name, taken, use_multipart=True, chunk_size=_PART)
         except (BaseError, FileNotFoundError) as fault:  # the bucket may be the one that isn't found
-            raise taken.fault or StoreAway() from fault
+            raise taken.fault or StoreUnavailable() from fault
         except Exception:
             if taken.fault:
                 raise taken.fault from None
@@ -64,7 +64,7 @@ class ObjectStore:
         return Stored(taken.size, taken.digest.hexdigest())
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
-        """The bytes, in chunks. Raises FileNotFoundError, StoreAway."""
+        """The bytes, in chunks. Raises FileNotFoundError, StoreUnavailable."""
         name = self._name(key)
         try:
             async with asyncio.timeout(self._seconds):
@@ -72,18 +72,18 @@ class ObjectStore:
         except FileNotFoundError:
             raise FileNotFoundError(key) from None
         except (BaseError, TimeoutError) as fault:
-            raise StoreAway from fault
+            raise StoreUnavailable from fault
         return _read(found, self._seconds)
 
     async def delete(self, key: str) -> None:
-        """Forget the bytes, if there are any. Raises StoreAway."""
+        """Forget the bytes, if there are any. Raises StoreUnavailable."""
         name = self._name(key)
         try:
             await obstore.delete_async(self._store, name)
         except FileNotFoundError:
             return
         except BaseError as fault:
-            raise StoreAway from fault
+            raise StoreUnavailable from fault
 
     def _name(self, key: str) -> str:
         if not KEY.fullmatch(key):
@@ -144,7 +144,7 @@ async def _next(chunks: "BytesStream", seconds: float) -> bytes:
         async with asyncio.timeout(seconds):
             return bytes(await anext(chunks, b""))
     except (BaseError, TimeoutError) as fault:
-        raise StoreAway from fault
+        raise StoreUnavailable from fault
 
 
 def store(files: str, key_id: str, secret: str) -> Store:

@@ -17,7 +17,7 @@ from asyncpg import UniqueViolationError
 from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
 
-from models.act import Act
+from models.action import Action
 from models.event import EventKind
 from models.maker import Make, maker
 from models.postgres import Client
@@ -29,32 +29,34 @@ from models.viewer import Viewer
 
 
 async def reply(
-    act: Act, viewer: Viewer, ticket_id: int, body: str, client_message_id: str, file_ids: tuple[int, ...] = ()
+    action: Action, viewer: Viewer, ticket_id: int, body: str, client_message_id: str, file_ids: tuple[int, ...] = ()
 ) -> Message | None:
     """Append a message to a ticket that the viewer sees, as `Ticket.reply` does; None when they see no such ticket.
 
     Raises BLANK, TOO_LONG, FILE_REFUSED.
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
-    if not file_ids and (message := await _at_once(act, viewer, viewer.user, ticket_id, worded(body), client_message_id)):
+    if not file_ids and (message := await _at_once(action, viewer, viewer.user, ticket_id, worded(body), client_message_id)):
         return message
     seen = await read(Ticket.visible_to(viewer).filter(id=ticket_id))
-    return await seen[0].reply(act, viewer.user, body, client_message_id, file_ids) if seen else None
+    return await seen[0].reply(action, viewer.user, body, client_message_id, file_ids) if seen else None
 
 
-async def _at_once(act: Act, viewer: Viewer, author: User, ticket_id: int, text: str, client_message_id: str) -> Message | None:
+async def _at_once(
+    action: Action, viewer: Viewer, author: User, ticket_id: int, text: str, client_message_id: str
+) -> Message | None:
     db, staff = get_connection("default"), author.staff is not None
     company = viewer.account.pk if viewer.account and not viewer.agent else None  # the rule of Ticket.visible_to
     if not isinstance(db, Client) or not (viewer.agent or company):  # SQLite has no such statement
         return None
-    values = [ticket_id, author.pk, text, client_message_id, act.at, staff, company]
+    values = [ticket_id, author.pk, text, client_message_id, action.at, staff, company]
     try:
         found = await db.read(_ANSWERED if staff else _ASKED, values)
     except (IntegrityError, UniqueViolationError):  # the ORM's or the driver's own, as the connection came
         return None
     if not found:
         return None
-    act.bus.announce([f"ticket:{ticket_id}"])
+    action.bus.announce([f"ticket:{ticket_id}"])
     message: Message = _made()([(*found[0], ticket_id, ticket_id, *values[1:6])])[0]
     return message
 

@@ -9,7 +9,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.account import Account
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.event import EventKind
@@ -70,9 +70,9 @@ class Purchase(Model):
         """The row as it stands, locked until the transaction ends."""
         return await Purchase.select_for_update().using_db(tx.db).get(pk=self.pk)
 
-    async def confirm_billing(self, act: Act, billing: dict[str, str | None]) -> "Purchase":
+    async def confirm_billing(self, action: Action, billing: dict[str, str | None]) -> "Purchase":
         """Set whom and where to bill; possible until payment begins. Raises TRANSITION_ILLEGAL after."""
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             purchase = await self.locked(tx)
             purchase.require(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
             purchase.update_from_dict(billing)

@@ -11,7 +11,7 @@ _SECONDS = 60  # for one file, connection and answer included
 _LONGEST_ANSWER = 4096
 
 
-class ScannerAway(Exception):
+class ScannerUnavailable(Exception):
     """No verdict was to be had: try again later. `reason` holds nothing of the file."""
 
     def __init__(self, reason: str) -> None:
@@ -23,7 +23,7 @@ class Scanner(Protocol):
     """Looks for viruses."""
 
     async def scan(self, chunks: AsyncIterator[bytes]) -> str | None:
-        """The name of what was found in the bytes, None when they are clean. Raises ScannerAway when nobody can tell."""
+        """The name of what was found in the bytes, None when they are clean. Raises ScannerUnavailable when nobody can tell."""
         ...
 
 
@@ -60,7 +60,7 @@ class Clamd:
         except FileNotFoundError:
             raise
         except OSError as fault:
-            raise ScannerAway(type(fault).__name__) from fault
+            raise ScannerUnavailable(type(fault).__name__) from fault
         return _verdict(answer)
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -69,7 +69,7 @@ class Clamd:
         try:
             return await asyncio.open_unix_connection(self.path)
         except FileNotFoundError as fault:  # of the socket, not of the file
-            raise ScannerAway("no socket") from fault
+            raise ScannerUnavailable("no socket") from fault
 
 
 async def _send(writer: asyncio.StreamWriter, chunks: AsyncIterator[bytes]) -> None:
@@ -88,4 +88,4 @@ def _verdict(answer: bytes) -> str | None:
         return None
     if answer.startswith(b"stream: ") and answer.endswith(b" FOUND\0"):
         return answer[len(b"stream: ") : -len(b" FOUND\0")].decode("ascii", "replace")
-    raise ScannerAway("no verdict")
+    raise ScannerUnavailable("no verdict")

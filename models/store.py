@@ -20,7 +20,7 @@ _ABANDONED_SECONDS = 3600
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room on the disk, in the quota, below the limit of the process
 
 
-class StoreAway(Exception):
+class StoreUnavailable(Exception):
     """The store does not answer, or refuses us. Nothing was lost: it can be tried again."""
 
 

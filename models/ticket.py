@@ -9,7 +9,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.account import Account, AccountStatus
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.clock import PARIS
 from models.errors import ErrorCode, Forbidden, Refusal
@@ -139,13 +139,13 @@ class Ticket(Model):
         """Open a ticket of a company, in the caller's transaction."""
         ticket = await cls.create(
             using_db=tx.db, account=account, requester=requester,
-            created_at=tx.act.at, updated_at=tx.act.at, opened_on=tx.act.day, **facts,
+            created_at=tx.action.at, updated_at=tx.action.at, opened_on=tx.action.day, **facts,
         )  # fmt: skip
         await ticket._tell(tx, EventKind.TICKET_OPENED, status=ticket.status.value)
         return ticket
 
     async def reply(
-        self, act: Act, author: User, body: str, client_message_id: str, file_ids: tuple[int, ...] = ()
+        self, action: Action, author: User, body: str, client_message_id: str, file_ids: tuple[int, ...] = ()
     ) -> "Message":
         """Append a message. A repeated `client_message_id` of the same author returns the first one's message.
 
@@ -154,7 +154,7 @@ class Ticket(Model):
         from models.file import attach  # the file points at the message, so the module order is the other way round
 
         text = worded(body)
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             ticket = await self.locked(tx)
             if first := await Message.of(tx, ticket, author, client_message_id):
                 return first
@@ -187,7 +187,7 @@ class Ticket(Model):
         sequence = await tx.take(self.stream)
         facts = {
             "ticket_id": self.pk, "author_id": author.pk, "origin_id": origin or self.pk, "sequence": sequence,
-            "body": text, "from_staff": author.staff is not None, "client_message_id": client_message_id, "at": tx.act.at,
+            "body": text, "from_staff": author.staff is not None, "client_message_id": client_message_id, "at": tx.action.at,
         }  # fmt: skip
         message = await insert(Message, facts, db=tx.db)
         await tx.append(self.stream, EventKind.MESSAGE_POSTED, sequence, ticket_id=self.pk, message_id=message.pk)
@@ -196,16 +196,16 @@ class Ticket(Model):
 
     async def _answered(self, tx: Transaction) -> None:
         if self.first_response_at is None:
-            self.first_response_at = tx.act.at
-            self.first_response_seconds = round((tx.act.at - self.created_at).total_seconds())
+            self.first_response_at = tx.action.at
+            self.first_response_seconds = round((tx.action.at - self.created_at).total_seconds())
         self.reply_awaited_since = None
-        self.updated_at = tx.act.at
+        self.updated_at = tx.action.at
         measures = ["first_response_at", "first_response_seconds", "reply_awaited_since", "updated_at"]
         await self.save(using_db=tx.db, update_fields=measures)
 
     async def _asked(self, tx: Transaction) -> None:
-        waiting, self.reply_awaited_since = self.reply_awaited_since, self.reply_awaited_since or tx.act.at
-        self.updated_at = tx.act.at
+        waiting, self.reply_awaited_since = self.reply_awaited_since, self.reply_awaited_since or tx.action.at
+        self.updated_at = tx.action.at
         if self.status in (TicketStatus.PENDING, TicketStatus.SOLVED):
             await self._set_status(tx, TicketStatus.OPEN)
             return
@@ -213,13 +213,13 @@ class Ticket(Model):
         if waiting is None:
             await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value)
 
-    async def claim(self, act: Act, agent: User) -> "Ticket":
+    async def claim(self, action: Action, agent: User) -> "Ticket":
         """Take the ticket on. Of two agents at once one wins, the other gets ALREADY_CLAIMED; a repeat changes nothing.
 
         The agent's row is locked before the ticket's, as whoever dismisses them does it: either the dismissal finds the ticket
         theirs and frees it, or the claim finds them dismissed. Raises ALREADY_CLAIMED, TRANSITION_ILLEGAL; Forbidden.
         """
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             role = (await tx.locked(User, agent.pk)).staff
             if role is None or not role.answers:
                 raise Forbidden
@@ -230,7 +230,7 @@ class Ticket(Model):
                 raise Refusal(ErrorCode.ALREADY_CLAIMED, "input", "ticketId")
             ticket._require(TicketStatus.OPEN)
             ticket.assignee_id = agent.pk
-            ticket.updated_at = act.at
+            ticket.updated_at = action.at
             await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
             await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
             tx.audit(AuditAction.TICKET_CLAIM, ticket)
@@ -247,13 +247,13 @@ class Ticket(Model):
     async def release(self, tx: Transaction) -> None:
         """Give up whoever looks after the ticket: any agent may take it on."""
         ticket = await self.locked(tx)
-        ticket.assignee_id, ticket.updated_at = None, tx.act.at
+        ticket.assignee_id, ticket.updated_at = None, tx.action.at
         await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
         await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
 
-    async def move(self, act: Act, status: TicketStatus) -> "Ticket":
+    async def move(self, action: Action, status: TicketStatus) -> "Ticket":
         """Change the status. Raises TRANSITION_ILLEGAL, naming the legal ones; a repeat changes nothing."""
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             ticket = await self.locked(tx)
             if ticket.status is not status:
                 ticket._require(status)
@@ -268,9 +268,9 @@ class Ticket(Model):
 
     async def _set_status(self, tx: Transaction, status: TicketStatus) -> None:
         self.status = status
-        self.updated_at = tx.act.at
-        self.solved_at = tx.act.at if status is TicketStatus.SOLVED else self.solved_at
-        self.closed_at = tx.act.at if status is TicketStatus.CLOSED else self.closed_at
+        self.updated_at = tx.action.at
+        self.solved_at = tx.action.at if status is TicketStatus.SOLVED else self.solved_at
+        self.closed_at = tx.action.at if status is TicketStatus.CLOSED else self.closed_at
         if status in (TicketStatus.SOLVED, TicketStatus.CLOSED):
             self.reply_awaited_since = None
         await self.save(using_db=tx.db, update_fields=["status", "updated_at", "solved_at", "closed_at", "reply_awaited_since"])

@@ -7,10 +7,10 @@ from typing import Any
 from auth import email_change, freshness, new_password, sessions, unlocking
 from auth.email_change import Wish
 from mail import letters
-from models.act import Transaction
+from models.action import Transaction
 from models.session import Session
 from models.user import User
-from resolvers.context import Context, Info, Parts
+from resolvers.context import Context, Info, Services
 from resolvers.ids import encode, visible
 from resolvers.inputs import (
     EmailConfirmChangeInput,
@@ -28,30 +28,30 @@ _MOST_SESSIONS = 100
 
 async def request_reset(info: Info, input: PasswordRequestResetInput) -> bool:
     """Have a letter sent that lets its reader choose a new password."""
-    context, base_url = info.context, info.context.parts.base_url
+    context, base_url = info.context, info.context.services.base_url
 
     async def letter(tx: Transaction, user: User, token: str) -> None:
         await letters.password_reset(tx, user, f"{base_url}/reset?token={token}", token)
 
-    await new_password.request_reset(context.act(), context.parts.guard, letter, email=input.email, peer=context.peer)
+    await new_password.request_reset(context.action(), context.services.auth, letter, email=input.email, peer=context.peer)
     return True
 
 
 async def request_unlock(info: Info, input: SessionRequestUnlockInput) -> bool:
     """Have a letter sent that lets its reader sign in without waiting for others' guesses."""
-    context, base_url = info.context, info.context.parts.base_url
+    context, base_url = info.context, info.context.services.base_url
 
     async def letter(tx: Transaction, user: User, token: str) -> None:
         await letters.sign_in_unlock(tx, user, f"{base_url}/unlock?token={token}", token)
 
-    await unlocking.request(context.act(), context.parts.guard, letter, email=input.email, peer=context.peer)
+    await unlocking.request(context.action(), context.services.auth, letter, email=input.email, peer=context.peer)
     return True
 
 
 async def reset_password(info: Info, input: PasswordResetInput) -> bool:
     """Set a new password by a letter's token."""
     await new_password.reset(
-        info.context.act(), info.context.parts.guard, password_notice(info.context.parts),
+        info.context.action(), info.context.services.auth, password_notice(info.context.services),
         token=input.token, password=input.password, code=input.code,
     )  # fmt: skip
     return True
@@ -61,15 +61,15 @@ async def change_password(info: Info, input: PasswordChangeInput) -> bool:
     """Set a new password by the current one."""
     context = info.context
     await new_password.change(
-        context.act(), context.parts.guard, password_notice(context.parts), context.session,
+        context.action(), context.services.auth, password_notice(context.services), context.session,
         current=input.current_password, password=input.new_password,
     )  # fmt: skip
     return True
 
 
-def password_notice(parts: Parts) -> new_password.Notice:
+def password_notice(services: Services) -> new_password.Notice:
     """The letter that tells of a new password."""
-    return lambda tx, user: letters.password_changed(tx, user, parts.base_url)
+    return lambda tx, user: letters.password_changed(tx, user, services.base_url)
 
 
 async def request_email_change(info: Info, input: EmailRequestChangeInput) -> bool:
@@ -79,12 +79,12 @@ async def request_email_change(info: Info, input: EmailRequestChangeInput) -> bo
     async def write(tx: Transaction, wish: Wish) -> None:
         await _wish_letters(context, tx, wish)
 
-    await email_change.request(context.act(), context.parts.guard, write, context.session, email=input.email)
+    await email_change.request(context.action(), context.services.auth, write, context.session, email=input.email)
     return True
 
 
 async def _wish_letters(context: Context, tx: Transaction, wish: Wish) -> None:
-    base_url = context.parts.base_url
+    base_url = context.services.base_url
     if wish.taken_by:
         await letters.email_change_taken(tx, wish.taken_by, base_url)
     else:
@@ -95,14 +95,14 @@ async def _wish_letters(context: Context, tx: Transaction, wish: Wish) -> None:
 
 async def confirm_email_change(info: Info, input: EmailConfirmChangeInput) -> bool:
     """Confirm another address by a letter's token: whether that was the last confirmation."""
-    return await email_change.confirm(info.context.act(), letters.email_changed, input.token)
+    return await email_change.confirm(info.context.action(), letters.email_changed, input.token)
 
 
 async def step_up(info: Info, input: SessionStepUpInput) -> datetime:
     """Make the session fresh."""
     context = info.context
     return await freshness.step_up(
-        context.act(), context.parts.guard, context.session,
+        context.action(), context.services.auth, context.session,
         password=input.password, code=input.code, passkey=input.passkey,
     )  # fmt: skip
 
@@ -110,18 +110,18 @@ async def step_up(info: Info, input: SessionStepUpInput) -> datetime:
 async def end_session(info: Info, input: SessionEndInput) -> bool:
     """End one of the viewer's sessions, its sockets included."""
     session = await visible(Session, input.session_id, info.context.viewer, "sessionId")
-    await sessions.end(session, info.context.act())
+    await sessions.end(session, info.context.action())
     return True
 
 
 async def end_other_sessions(info: Info) -> int:
     """End every session of the viewer's but the one in use."""
-    return await sessions.end_others(info.context.session, info.context.act())
+    return await sessions.end_others(info.context.session, info.context.action())
 
 
 async def sessions_of(context: Context, parents: Sequence[Any]) -> list[list[Session]]:
     """Where the viewer is signed in, the latest sign-in first."""
-    mine = sessions.standing(context.parts.clock.now()).filter(user_id=context.viewer.user_id)
+    mine = sessions.standing(context.services.clock.now()).filter(user_id=context.viewer.user_id)
     found = list(await mine.order_by("-id").limit(_MOST_SESSIONS))
     return [found for _ in parents]
 

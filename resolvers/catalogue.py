@@ -35,7 +35,7 @@ def offer(info: Info, slug: Slug) -> One | None:
 
 def prices(context: Context, parents: Sequence[Offer]) -> ByParent:
     """The prices on sale now of each offer, the shortest interval first."""
-    return ByParent(parents, Price.current(context.parts.clock.now()), "offer_id", "net_cents", "id")
+    return ByParent(parents, Price.current(context.services.clock.now()), "offer_id", "net_cents", "id")
 
 
 def offer_of_price(context: Context, parents: Sequence[Any]) -> ByKey:

@@ -25,7 +25,7 @@ from resolvers.company_inputs import (
     LegalNameChangeCancelInput,
     LegalNameChangeDecideInput,
 )
-from resolvers.context import Context, Info, Parts
+from resolvers.context import Context, Info, Services
 from resolvers.ids import key_of
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
 from resolvers.rows import ByKey, ByParent
@@ -35,16 +35,16 @@ LATEST = Order("updated_at", descending=True)
 OLDEST = Order("updated_at")
 
 
-def registrar(parts: Parts) -> Registrar:
+def registrar(services: Services) -> Registrar:
     """Whom to ask for registered names, and the letters that tell what came of it."""
-    return Registrar(parts.registry, letters.legal_name_notice(parts.base_url))
+    return Registrar(services.registry, letters.legal_name_notice(services.base_url))
 
 
 async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) -> LegalNameChange:
     """Ask for another legal name."""
     context = info.context
     return await legal_names.request(
-        context.act(), context.parts.guard, registrar(context.parts), context.session, context.account,
+        context.action(), context.services.auth, registrar(context.services), context.session, context.account,
         legal_name=input.legal_name, siren_given=input.siren, file_ids=_files(input.file_ids),
         key=client_key(input.idempotency_key, "idempotencyKey"),
     )  # fmt: skip
@@ -61,20 +61,22 @@ async def add_evidence(info: Info, input: LegalNameChangeAddEvidenceInput) -> Le
     """Show evidence."""
     context = info.context
     key = key_of(LegalNameChange, input.change_id)
-    return await legal_names.add_evidence(context.act(), context.session, context.account, key, _files(input.file_ids))
+    return await legal_names.add_evidence(context.action(), context.session, context.account, key, _files(input.file_ids))
 
 
 async def cancel_legal_name(info: Info, input: LegalNameChangeCancelInput) -> LegalNameChange:
     """Take the wish back."""
     context = info.context
-    return await legal_names.cancel(context.act(), context.session, context.account, key_of(LegalNameChange, input.change_id))
+    return await legal_names.cancel(
+        context.action(), context.session, context.account, key_of(LegalNameChange, input.change_id)
+    )
 
 
 async def decide_legal_name(info: Info, input: LegalNameChangeDecideInput) -> LegalNameChange:
     """Decide as an agent."""
     context, key = info.context, key_of(LegalNameChange, input.change_id)
-    notice = registrar(context.parts).notice
-    return await legal_names.decide(context.act(), notice, context.session, key, input.decision, input.reason)
+    notice = registrar(context.services).notice
+    return await legal_names.decide(context.action(), notice, context.session, key, input.decision, input.reason)
 
 
 async def change_trade_name(info: Info, input: AccountChangeTradeNameInput) -> Account:
@@ -83,7 +85,7 @@ async def change_trade_name(info: Info, input: AccountChangeTradeNameInput) -> A
     if input.trade_name is strawberry.UNSET:
         return await Account.get(pk=context.account.pk)
     name = within(input.trade_name, "tradeName", LEGAL_NAME_LENGTH) if input.trade_name is not None else None
-    return await company.change_trade_name(context.act(), context.session, context.account, name)
+    return await company.change_trade_name(context.action(), context.session, context.account, name)
 
 
 async def change_address(info: Info, input: AccountChangeAddressInput) -> Account:
@@ -93,14 +95,14 @@ async def change_address(info: Info, input: AccountChangeAddressInput) -> Accoun
         street=within(input.street, "street", 200), postal_code=within(input.postal_code, "postalCode", 12),
         city=within(input.city, "city", 100), country=country(input.country),
     )  # fmt: skip
-    return await company.change_address(context.act(), context.session, context.account, address)
+    return await company.change_address(context.action(), context.session, context.account, address)
 
 
 async def change_identifiers(info: Info, input: AccountChangeIdentifiersInput) -> Account:
     """Set SIRET and VAT number, as far as told."""
     context = info.context
     told = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
-    return await company.change_identifiers(context.act(), context.session, context.account, **told)
+    return await company.change_identifiers(context.action(), context.session, context.account, **told)
 
 
 def address_of(root: Account) -> Address | None:

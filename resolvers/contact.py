@@ -15,9 +15,9 @@ _HOURS = {
 
 async def contact(info: Info) -> SimpleNamespace:
     """The contact details of the vendor's configuration."""
-    seller = info.context.parts.seller
+    seller = info.context.services.seller
     hours = _HOURS[info.context.viewer.locale]
-    base_url = info.context.parts.base_url
+    base_url = info.context.services.base_url
     return SimpleNamespace(
         email=seller.support_email,
         phone=seller.support_phone,

@@ -8,13 +8,13 @@ from typing import Any
 import strawberry
 
 from auth.cookies import Cookies
-from auth.guard import Guard
 from auth.registry import NoRegistry, Registry
+from auth.services import AuthServices
 from billing.gateway import Gateway
 from billing.seller import Seller
 from engine import Batch
 from models.account import Account
-from models.act import Act, Origin, network_address
+from models.action import Action, Origin, network_address
 from models.clock import Clock
 from models.session import Session
 from models.user import User
@@ -24,13 +24,13 @@ from realtime.presence import Presence
 
 
 @dataclass(frozen=True)
-class Parts:
+class Services:
     """The parts of the house, made once by the app."""
 
     clock: Clock
     hub: Hub
     presence: Presence
-    guard: Guard
+    auth: AuthServices
     gateway: Gateway
     seller: Seller
     base_url: str
@@ -78,7 +78,7 @@ class Context:
     """One operation's, or one event's: loaders live no longer, so nothing they loaded goes stale."""
 
     viewer: Viewer
-    parts: Parts
+    services: Services
     peer: str = ""
     user_agent: str = ""
     cookies: Cookies | None = None  # of a call by HTTP: over a websocket no answer sets any
@@ -103,9 +103,9 @@ class Context:
         assert self.viewer.account is not None, "the field's rule lets in members only"  # noqa: S101
         return self.viewer.account
 
-    def act(self) -> Act:
+    def action(self) -> Action:
         """Something the viewer does now."""
-        return Act(self.viewer.user, self.parts.clock.now(), self.parts.hub, self._origin)
+        return Action(self.viewer.user, self.services.clock.now(), self.services.hub, self._origin)
 
     @property
     def _origin(self) -> Origin:
@@ -115,7 +115,7 @@ class Context:
     def recorded(self) -> "tuple[Context, dict[str, Any]]":
         """A context for work whose outcome others may get as well, and the facts of this one that the work reads."""
         facts: dict[str, Any] = {}
-        return _Recorded(Watched(self.viewer, facts), self.parts, self.peer, self.user_agent, facts=facts), facts
+        return _Recorded(Watched(self.viewer, facts), self.services, self.peer, self.user_agent, facts=facts), facts
 
     def fact(self, name: str) -> Any:
         """One of the facts that may have been read."""

@@ -7,14 +7,14 @@ from typing import Any
 
 from auth import throttle
 from auth.tokens import Purpose
-from models.act import Act
+from models.action import Action
 from models.audit import AuditAction
 from models.content import Inspection, Kind, kind
 from models.errors import ErrorCode, Refusal
 from models.file import MAX_BYTES, File, FileStatus
+from models.file_service import FileService, examine
 from models.store import random_key
-from models.vault import Vault, examine
-from resolvers.context import Info, Parts
+from resolvers.context import Info, Services
 from resolvers.inputs import FileAnnounceInput
 from resolvers.text import within
 
@@ -43,7 +43,7 @@ class UploadRefused(Exception):
 async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
     """A link to upload a file to. Raises BLANK and TOO_LONG for the name, FILE_UNSUPPORTED for the type and the size;
     Throttled, so that nobody alone fills the disk."""
-    viewer, act = info.context.viewer, info.context.act()
+    viewer, action = info.context.viewer, info.context.action()
     expected = kind(input.content_type)
     if expected is None:
         raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "contentType")
@@ -51,15 +51,15 @@ async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
         raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "size")
     name = _name(input.name, expected)
     whose = ("company", viewer.account.pk) if viewer.account else ("person", viewer.user_id)
-    await info.context.parts.guard.throttle.attempt(throttle.key(throttle.FILE, *whose))
-    async with act.transaction() as tx:
+    await info.context.services.auth.throttle.attempt(throttle.key(throttle.FILE, *whose))
+    async with action.transaction() as tx:
         file = await File.create(
             using_db=tx.db, key=random_key(), uploader_id=viewer.user_id, account=viewer.account, name=name,
-            content_type=_media_type(input.content_type), size=input.size, created_at=act.at,
+            content_type=_media_type(input.content_type), size=input.size, created_at=action.at,
         )  # fmt: skip
         tx.audit(AuditAction.FILE_ANNOUNCE, file, size=file.size)
-    token = info.context.parts.guard.signer.sign(Purpose.UPLOAD, act.at, file=file.pk)
-    return {"file": file, "upload_url": f"{info.context.parts.base_url}/uploads/{token}"}
+    token = info.context.services.auth.signer.sign(Purpose.UPLOAD, action.at, file=file.pk)
+    return {"file": file, "upload_url": f"{info.context.services.base_url}/uploads/{token}"}
 
 
 def _name(name: str, expected: Kind) -> str:
@@ -81,28 +81,28 @@ def file_url(root: File, info: Info) -> str | None:
     """A link to the file, good for five minutes; None unless it is AVAILABLE."""
     if root.status is not FileStatus.AVAILABLE:
         return None
-    parts = info.context.parts
-    return f"{parts.base_url}/downloads/{parts.guard.signer.sign(Purpose.DOWNLOAD, parts.clock.now(), file=root.pk)}"
+    services = info.context.services
+    return f"{services.base_url}/downloads/{services.auth.signer.sign(Purpose.DOWNLOAD, services.clock.now(), file=root.pk)}"
 
 
-async def receive(parts: Parts, vault: Vault, file: File, chunks: AsyncIterable[bytes]) -> bool:
+async def receive(services: Services, file_service: FileService, file: File, chunks: AsyncIterable[bytes]) -> bool:
     """Store an announced file, and look into it. True when it was new, False when the same had arrived before.
 
     Raises UploadRefused. Each attempt writes under a key of its own, and the row takes the first one that is whole. So two
     at once don't mix, and one that dies leaves nothing that a row leads to. Where the scanner is away the file is kept in
     quarantine: `cleared_at` stays None until the timetable's next look.
     """
-    key, at = random_key(), parts.clock.now()
-    stored = await vault.store.put(key, _expected(file, chunks))
-    arrived = {"key": key, "sha256": stored.sha256, "uploaded_at": at, "cleared_at": None if vault.scanner else at}
+    key, at = random_key(), services.clock.now()
+    stored = await file_service.store.put(key, _expected(file, chunks))
+    arrived = {"key": key, "sha256": stored.sha256, "uploaded_at": at, "cleared_at": None if file_service.scanner else at}
     new = await File.filter(pk=file.pk, uploaded_at=None).update(**arrived) == 1
     if not new:
-        await vault.store.delete(key)
+        await file_service.store.delete(key)
     await file.refresh_from_db()
     if file.sha256 != stored.sha256:
         raise UploadRefused(Fault.UPLOADED_BEFORE)
     if file.status is FileStatus.QUARANTINED and new:
-        await examine(Act(None, at, parts.hub), vault, file)
+        await examine(Action(None, at, services.hub), file_service, file)
         await file.refresh_from_db()
     if file.status is FileStatus.INFECTED:
         raise UploadRefused(Fault.INFECTED)

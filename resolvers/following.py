@@ -35,7 +35,7 @@ async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typin
     """Who else types in one ticket."""
     context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
     look = _feed(context, f"ticket:{key}", None, lambda context: _sees(context, key))
-    return context.parts.presence.follow(key, context.user.pk, look.may_see)
+    return context.services.presence.follow(key, context.user.pk, look.may_see)
 
 
 async def inbox_events(info: Info, after: Cursor = None) -> Feed:
@@ -51,9 +51,9 @@ async def account_events(info: Info, after: Cursor = None) -> Feed:
 
 
 def _feed(context: Context, key: str, after: int | None, rule: Callable[[Context], Awaitable[None]]) -> Feed:
-    session, clock = context.viewer.session, context.parts.clock
+    session, clock = context.viewer.session, context.services.clock
     return Feed(
-        hub=context.parts.hub, stream=key, after=after, context=context, session=seat(context.viewer),
+        hub=context.services.hub, stream=key, after=after, context=context, session=seat(context.viewer),
         standing=lambda seats: still_held(seats, clock.now()), rule=rule,
         woken_by=stream(session.pk) if session else "",
     )  # fmt: skip

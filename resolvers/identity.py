@@ -12,7 +12,7 @@ from auth.devices import device_of
 from auth.tokens import invalid
 from mail import letters
 from models.account import Account, Membership
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.errors import DomainError, ErrorCode, OriginRefused, Refusal, Unauthenticated
 from models.user import User
 from models.viewer import Viewer
@@ -42,7 +42,7 @@ async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
 
     try:
         await accounts.sign_up(
-            context.act(), context.parts.guard, letter, email=input.email, password=input.password, name=input.name,
+            context.action(), context.services.auth, letter, email=input.email, password=input.password, name=input.name,
             legal_name=input.legal_name, siren=input.siren, locale=input.locale or context.viewer.locale, peer=context.peer,
             accepted=policy_keys(input.accepted_policy_ids),
         )  # fmt: skip
@@ -55,38 +55,38 @@ async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
 async def _sign_up_letter(context: Context, tx: Transaction, made: SignUp) -> None:
     unverified = made.user or (made.existing if made.existing and made.existing.email_verified_at is None else None)
     if unverified:
-        token = accounts.verification_token(context.parts.guard, unverified, tx.act.at)
-        await letters.verification(tx, unverified, f"{context.parts.base_url}/verify?token={token}", token)
+        token = accounts.verification_token(context.services.auth, unverified, tx.action.at)
+        await letters.verification(tx, unverified, f"{context.services.base_url}/verify?token={token}", token)
     elif made.existing:
-        await letters.already_registered(tx, made.existing, context.parts.base_url)
+        await letters.already_registered(tx, made.existing, context.services.base_url)
 
 
 async def verify_email(info: Info, input: EmailVerifyInput) -> bool:
     """Confirm the address."""
-    await accounts.verify_email(info.context.act(), info.context.parts.guard, input.token)
+    await accounts.verify_email(info.context.action(), info.context.services.auth, input.token)
     return True
 
 
 async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
     """Begin a session."""
     context = info.context
-    act, cookies = context.act(), cookies_for(context, input.deliver)
+    action, cookies = context.action(), cookies_for(context, input.deliver)
     unlock = input.unlock_token or (context.cookies.unlock if context.cookies and context.cookies.trusted else None)
     user = await accounts.authenticate(
-        act, context.parts.guard, email=input.email, password=input.password, code=input.code, peer=context.peer,
+        action, context.services.auth, email=input.email, password=input.password, code=input.code, peer=context.peer,
         passkey=input.passkey, unlock=unlock,
     )  # fmt: skip
     chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
-    return await signed_in(context, act, cookies, user, chosen, user.second_factor)
+    return await signed_in(context, action, cookies, user, chosen, user.second_factor)
 
 
 async def signed_in(
-    context: Context, act: Act, cookies: Cookies | None, user: User, chosen: int | None, second_factor: bool
+    context: Context, action: Action, cookies: Cookies | None, user: User, chosen: int | None, second_factor: bool
 ) -> dict[str, Any]:
     """Begin a session for a person who has just proved who they are, for the company of this key or the first of theirs."""
     account, device = await accounts.company_of(user, chosen), device_of(context.user_agent)
-    tokens = await sessions.sign_in(user, account, second_factor, act, device)
-    return {"tokens": cookies.keep(tokens, act.at) if cookies else tokens, "user": user}
+    tokens = await sessions.sign_in(user, account, second_factor, action, device)
+    return {"tokens": cookies.keep(tokens, action.at) if cookies else tokens, "user": user}
 
 
 def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
@@ -102,13 +102,13 @@ def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
 
 async def refresh(info: Info, input: SessionRefreshInput) -> Any:
     """Go on with a session. Tokens that came in a cookie go on in cookies."""
-    act, cookies = info.context.act(), info.context.cookies
+    action, cookies = info.context.action(), info.context.cookies
     if input.refresh_token is not None:
-        return await sessions.refresh(input.refresh_token, act)
+        return await sessions.refresh(input.refresh_token, action)
     if cookies is None or cookies.refresh is None:
         raise invalid("refreshToken")
     try:
-        return cookies.keep(await sessions.refresh_shared(cookies.refresh, act), act.at)
+        return cookies.keep(await sessions.refresh_shared(cookies.refresh, action), action.at)
     except Refusal:
         cookies.clear()
         raise
@@ -118,9 +118,9 @@ async def sign_out(info: Info) -> bool:
     """End the session in use, its sockets included; where its access cookie has expired, by the cookie that renews it."""
     context, cookies = info.context, info.context.cookies
     if context.viewer.session:
-        await sessions.sign_out(context.session, context.act())
+        await sessions.sign_out(context.session, context.action())
     elif cookies and cookies.refresh:
-        await sessions.sign_out_by(cookies.refresh, context.act())
+        await sessions.sign_out_by(cookies.refresh, context.action())
     else:
         raise Unauthenticated
     if cookies and cookies.any:

@@ -29,7 +29,7 @@ def letters(
 
 async def retry(info: Info, input: LetterRetryInput) -> Letter:
     """Have a letter tried anew."""
-    return await Letter.retry(info.context.act(), key_of(Letter, input.letter_id))
+    return await Letter.retry(info.context.action(), key_of(Letter, input.letter_id))
 
 
 def letter_id(root: Letter) -> str:

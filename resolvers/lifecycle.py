@@ -22,7 +22,7 @@ from resolvers.company_inputs import (
     AccountRequestReactivationInput,
     AccountScheduleDeletionInput,
 )
-from resolvers.context import Context, Info, Parts
+from resolvers.context import Context, Info, Services
 from resolvers.ids import encode, key_of
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 from resolvers.rows import ByKey
@@ -31,9 +31,9 @@ from resolvers.text import client_key
 LATEST = Order("id", descending=True)
 
 
-def eraser(parts: Parts, store: Store) -> Eraser:
+def eraser(services: Services, store: Store) -> Eraser:
     """What erasing needs, by what the law wants today."""
-    return Eraser(store, parts.seller.retention_on(local_date(parts.clock.now())), letters.account_erased)
+    return Eraser(store, services.seller.retention_on(local_date(services.clock.now())), letters.account_erased)
 
 
 async def request_deactivation(info: Info, input: AccountRequestInput) -> Ticket:
@@ -59,41 +59,41 @@ async def _request(
     input: AccountRequestInput | AccountRequestReactivationInput | AccountRequestDeletionInput,
 ) -> Ticket:  # fmt: skip
     context, key = info.context, client_key(input.idempotency_key, "idempotencyKey")
-    guard = context.parts.guard
-    return await lifecycle.request(context.act(), guard, context.session, account_id, kind, input.message, key)
+    auth = context.services.auth
+    return await lifecycle.request(context.action(), auth, context.session, account_id, kind, input.message, key)
 
 
 def _notice(context: Context) -> lifecycle.Notice:
-    return letters.account_notice(context.parts.base_url)
+    return letters.account_notice(context.services.base_url)
 
 
 async def deactivate(info: Info, input: AccountDeactivateInput) -> Account:
     """Let a company rest."""
     context = info.context
-    return await lifecycle.deactivate(context.act(), context.session, _notice(context), key_of(Account, input.account_id))
+    return await lifecycle.deactivate(context.action(), context.session, _notice(context), key_of(Account, input.account_id))
 
 
 async def reactivate(info: Info, input: AccountReactivateInput) -> Account:
     """Have a company back."""
     context = info.context
-    return await lifecycle.reactivate(context.act(), context.session, _notice(context), key_of(Account, input.account_id))
+    return await lifecycle.reactivate(context.action(), context.session, _notice(context), key_of(Account, input.account_id))
 
 
 async def decline_reactivation(info: Info, input: AccountDeclineReactivationInput) -> Account:
     """Answer by letter."""
     context = info.context
-    notice = letters.reactivation_declined(context.parts.base_url)
+    notice = letters.reactivation_declined(context.services.base_url)
     return await lifecycle.decline_reactivation(
-        context.act(), context.session, notice, key_of(Account, input.account_id), input.reason
+        context.action(), context.session, notice, key_of(Account, input.account_id), input.reason
     )
 
 
 async def schedule_deletion(info: Info, input: AccountScheduleDeletionInput) -> Account:
     """Have a company deleted after the grace."""
-    context, act = info.context, info.context.act()
-    grace = context.parts.seller.retention_on(act.day).grace
+    context, action = info.context, info.context.action()
+    grace = context.services.seller.retention_on(action.day).grace
     return await lifecycle.schedule_deletion(
-        act, context.session, _notice(context), key_of(Account, input.account_id), key_of(Ticket, input.ticket_id),
+        action, context.session, _notice(context), key_of(Account, input.account_id), key_of(Ticket, input.ticket_id),
         grace,
     )  # fmt: skip
 

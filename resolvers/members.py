@@ -10,7 +10,7 @@ from auth import factor_reset, invitations, members, sessions
 from auth.invitations import Newcomer
 from mail import letters
 from models.account import Account, AccountStatus, Membership, Role
-from models.act import Transaction
+from models.action import Transaction
 from models.errors import ErrorCode, Refusal
 from models.invitation import Invitation
 from models.user import User
@@ -37,7 +37,7 @@ async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
     """Invite an address."""
     context = info.context
     return await invitations.send(
-        context.act(), context.parts.guard, _letter(context), context.account.pk, email=input.email, role=input.role,
+        context.action(), context.services.auth, _letter(context), context.account.pk, email=input.email, role=input.role,
         locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
     )  # fmt: skip
 
@@ -47,11 +47,11 @@ async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitat
     context = info.context
     invitation = await visible(Invitation, input.invitation_id, context.viewer, "invitationId")
     key = client_key(input.idempotency_key, "idempotencyKey")
-    return await invitations.resend(context.act(), context.parts.guard, _letter(context), invitation, key)
+    return await invitations.resend(context.action(), context.services.auth, _letter(context), invitation, key)
 
 
 def _letter(context: Context) -> invitations.InvitationLetter:
-    account, inviter, base_url = context.account, context.user, context.parts.base_url
+    account, inviter, base_url = context.account, context.user, context.services.base_url
 
     async def letter(tx: Transaction, invitation: Invitation, token: str) -> None:
         await letters.invitation(tx, invitation, inviter, account, f"{base_url}/invitation?token={token}", token)
@@ -62,14 +62,14 @@ def _letter(context: Context) -> invitations.InvitationLetter:
 async def revoke_invitation(info: Info, input: InvitationRevokeInput) -> Invitation:
     """Take an invitation back."""
     invitation = await visible(Invitation, input.invitation_id, info.context.viewer, "invitationId")
-    return await invitations.revoke(info.context.act(), invitation)
+    return await invitations.revoke(info.context.action(), invitation)
 
 
 async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Company":
     """Join a company."""
     context, accepted = info.context, policy_keys(input.accepted_policy_ids)
     newcomer = Newcomer(input.name or "", input.password or "", accepted, context.viewer.locale)
-    place = await invitations.accept(context.act(), context.parts.guard, input.token, newcomer, context.peer)
+    place = await invitations.accept(context.action(), context.services.auth, input.token, newcomer, context.peer)
     return Company.of(place, await Account.get(pk=place.account_id), context.viewer)
 
 
@@ -77,13 +77,13 @@ async def change_role(info: Info, input: MemberChangeRoleInput) -> Membership:
     """Give a member another role."""
     context = info.context
     return await members.change_role(
-        context.act(), context.session, _notice(context), context.account.pk, key_of(User, input.user_id), input.role
+        context.action(), context.session, _notice(context), context.account.pk, key_of(User, input.user_id), input.role
     )
 
 
 def _notice(context: Context) -> members.Notice:
     """The letter that tells owners who owns the company."""
-    company, base_url = context.account.legal_name, context.parts.base_url
+    company, base_url = context.account.legal_name, context.services.base_url
 
     async def letter(tx: Transaction, told: members.Handover) -> None:
         gained, lost = (user.name if user else None for user in (told.gained, told.lost))
@@ -95,15 +95,15 @@ def _notice(context: Context) -> members.Notice:
 async def remove(info: Info, input: MemberRemoveInput) -> bool:
     """Take a member out of the company."""
     context = info.context
-    await members.remove(context.act(), context.session, _notice(context), context.account.pk, key_of(User, input.user_id))
+    await members.remove(context.action(), context.session, _notice(context), context.account.pk, key_of(User, input.user_id))
     return True
 
 
 async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -> Membership:
     """Turn a colleague's second factor off."""
-    context, base_url = info.context, info.context.parts.base_url
+    context, base_url = info.context, info.context.services.base_url
     return await factor_reset.of_colleague(
-        context.act(), context.session, lambda tx, user: letters.second_factor_reset(tx, user, False, base_url),
+        context.action(), context.session, lambda tx, user: letters.second_factor_reset(tx, user, False, base_url),
         context.account.pk, key_of(User, input.user_id),
     )  # fmt: skip
 
@@ -111,25 +111,25 @@ async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -
 async def leave(info: Info) -> bool:
     """Leave the company."""
     context = info.context
-    await members.leave(context.act(), context.session, _notice(context), context.account.pk)
+    await members.leave(context.action(), context.session, _notice(context), context.account.pk)
     return True
 
 
 async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -> Account:
     """Make somebody else the owner."""
     context, account = info.context, info.context.account
-    await members.transfer(context.act(), context.session, _notice(context), account.pk, key_of(User, input.user_id))
+    await members.transfer(context.action(), context.session, _notice(context), account.pk, key_of(User, input.user_id))
     return account
 
 
 async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessions.Tokens | sessions.Kept:
     """Act for another company."""
     context = info.context
-    act, cookies = context.act(), context.cookies
+    action, cookies = context.action(), context.cookies
     if context.by_cookie and cookies is None:  # over a websocket, whose answers can't replace them
         raise Refusal(ErrorCode.COOKIES_UNAVAILABLE)
-    tokens = await sessions.switch(context.session, key_of(Account, input.account_id), act)
-    return cookies.keep(tokens, act.at) if cookies and context.by_cookie else tokens
+    tokens = await sessions.switch(context.session, key_of(Account, input.account_id), action)
+    return cookies.keep(tokens, action.at) if cookies and context.by_cookie else tokens
 
 
 def open_invitations(context: Context, parents: Sequence[Account]) -> ByParent:

@@ -52,7 +52,7 @@ def _begun(context: Context, at: date | None) -> QuerySet[Policy]:
 
 def today(context: Context) -> date:
     """The day in Europe/Paris, by which policies take effect."""
-    return local_date(context.parts.clock.now())
+    return local_date(context.services.clock.now())
 
 
 class Latest(Deferred):
@@ -87,7 +87,7 @@ def texts(context: Context, parents: Sequence[Policy], locale: Locale | None = N
 def urls(context: Context, parents: Sequence[Policy], locale: Locale | None = None) -> list[str]:
     """The page of each version, in the language asked for or the viewer's."""
     chosen = locale or context.viewer.locale
-    return [page_url(context.parts.base_url, parent.kind, version=parent.version, locale=chosen.value) for parent in parents]
+    return [page_url(context.services.base_url, parent.kind, version=parent.version, locale=chosen.value) for parent in parents]
 
 
 def page_url(base_url: str, kind: PolicyKind, **query: str) -> str:
@@ -138,7 +138,7 @@ async def accept(info: Info, input: PolicyAcceptInput) -> PolicyAcceptance:
     """Accept a policy."""
     context = info.context
     chosen = await visible(Policy, input.policy_id, context.viewer, "policyId")
-    return await acceptance.accept(context.act(), context.session, chosen, input.locale or context.viewer.locale)
+    return await acceptance.accept(context.action(), context.session, chosen, input.locale or context.viewer.locale)
 
 
 def policy_keys(ids: Collection[str] | None) -> list[int | None]:

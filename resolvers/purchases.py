@@ -6,7 +6,7 @@ from typing import Any
 from tortoise.queryset import QuerySet
 
 from billing import checkout
-from billing.checkout import UNKNOWN_METHOD, Till
+from billing.checkout import UNKNOWN_METHOD, CheckoutServices
 from engine import Deferred
 from models.account import Account
 from models.clock import local_date
@@ -30,10 +30,10 @@ NEWEST_INVOICE = Order("issued_at", descending=True)
 UPCOMING = 3
 
 
-def till(context: Context) -> Till:
+def checkout_services(context: Context) -> CheckoutServices:
     """What paying needs, from the parts of the house."""
-    parts = context.parts
-    return Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
+    services = context.services
+    return CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url)
 
 
 def purchases(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
@@ -52,10 +52,10 @@ async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     """Begin to buy."""
     account, buyer = _buying(info.context.viewer)
     price = await visible(Price, input.price_id, info.context.viewer, "priceId")
-    act = info.context.act()
-    if not await Price.current(act.at).filter(pk=price.pk).exists():
+    action = info.context.action()
+    if not await Price.current(action.at).filter(pk=price.pk).exists():
         raise Refusal(ErrorCode.NOT_FOUND, "input", "priceId")
-    return await checkout.draft(act, account, buyer, price, client_key(input.idempotency_key, "idempotencyKey"))
+    return await checkout.draft(action, account, buyer, price, client_key(input.idempotency_key, "idempotencyKey"))
 
 
 def _buying(viewer: Viewer) -> tuple[Account, User]:
@@ -74,7 +74,7 @@ async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Pur
         "country": country(input.country),
         "order_number": within(input.order_number, "orderNumber", 50) if input.order_number else None,
     }
-    return await purchase.confirm_billing(info.context.act(), billing)
+    return await purchase.confirm_billing(info.context.action(), billing)
 
 
 async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
@@ -82,13 +82,13 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
     purchase = await visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
     method = within(input.payment_method, "paymentMethod", 64)
     key = client_key(input.idempotency_key, "idempotencyKey")
-    return await _paid(await checkout.pay(info.context.act(), till(info.context), purchase, method, key))
+    return await _paid(await checkout.pay(info.context.action(), checkout_services(info.context), purchase, method, key))
 
 
 async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, Any]:
     """Ask the bank again."""
     payment = await visible(Payment, input.payment_id, info.context.viewer, "paymentId")
-    return await _paid(await checkout.refresh(info.context.act(), till(info.context), payment))
+    return await _paid(await checkout.refresh(info.context.action(), checkout_services(info.context), payment))
 
 
 async def _paid(payment: Payment) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def price_of(context: Context, parents: Sequence[Purchase]) -> ByKey:
 
 async def upcoming(context: Context, parents: Sequence[Purchase]) -> list[list[Period]]:
     """The running period of each purchase and the next ones."""
-    prices, today = await price_of(context, parents), local_date(context.parts.clock.now())
+    prices, today = await price_of(context, parents), local_date(context.services.clock.now())
     return [parent.upcoming(price.interval.months, today, UPCOMING) for parent, price in zip(parents, prices, strict=True)]
 
 
@@ -145,8 +145,8 @@ def account_invoices(context: Context, parents: Sequence[Account], window: Windo
 
 def download_url(root: Invoice, info: Info) -> str:
     """A link to the PDF, good for five minutes."""
-    parts = info.context.parts
-    return checkout.download_link(parts.guard.signer, parts.base_url, root, parts.clock.now())
+    services = info.context.services
+    return checkout.download_link(services.auth.signer, services.base_url, root, services.clock.now())
 
 
 def purchase_of_event(context: Context, parents: Sequence[Any]) -> ByKey:

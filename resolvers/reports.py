@@ -155,7 +155,7 @@ async def revenue_report(
 
 
 def _span(context: Context, since: date | None, until: date | None) -> tuple[date, date]:
-    until = until or local_date(context.parts.clock.now()) + timedelta(days=1)
+    until = until or local_date(context.services.clock.now()) + timedelta(days=1)
     since = since or date.fromordinal(max(1, until.toordinal() - DAYS))
     if not 0 < (until - since).days <= MOST_DAYS:
         raise BadInput("since", f"until - {MOST_DAYS} .. until - 1")

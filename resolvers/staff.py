@@ -9,7 +9,7 @@ from tortoise.queryset import QuerySet
 from auth import factor_reset, staff
 from mail import letters
 from models.account import Membership
-from models.act import Transaction
+from models.action import Transaction
 from models.search import customers as search_customers
 from models.user import User
 from resolvers.context import Context, Info
@@ -57,43 +57,43 @@ def places(context: Context, parents: Sequence[User]) -> ByParent:
 
 async def hire(info: Info, input: StaffHireInput) -> User:
     """Have a letter sent to a new member of staff."""
-    context, base_url = info.context, info.context.parts.base_url
+    context, base_url = info.context, info.context.services.base_url
 
     async def letter(tx: Transaction, user: User, token: str) -> None:
         await letters.staff_welcome(tx, user, f"{base_url}/reset?token={token}", token)
 
     return await staff.hire(
-        context.act(), context.parts.guard, context.session, letter, email=input.email, name=input.name, role=input.role,
+        context.action(), context.services.auth, context.session, letter, email=input.email, name=input.name, role=input.role,
         locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
     )  # fmt: skip
 
 
 async def change_role(info: Info, input: StaffChangeRoleInput) -> User:
     """Give a member of staff another role."""
-    return await staff.change_role(info.context.act(), info.context.session, key_of(User, input.user_id), input.role)
+    return await staff.change_role(info.context.action(), info.context.session, key_of(User, input.user_id), input.role)
 
 
 async def dismiss(info: Info, input: StaffDismissInput) -> bool:
     """End somebody's work for the vendor."""
     context = info.context
-    await staff.dismiss(context.act(), context.parts.guard, context.session, key_of(User, input.user_id))
+    await staff.dismiss(context.action(), context.services.auth, context.session, key_of(User, input.user_id))
     return True
 
 
 async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
     """End every session of somebody."""
-    context, base_url = info.context, info.context.parts.base_url
+    context, base_url = info.context, info.context.services.base_url
     return await staff.end_sessions(
-        context.act(), context.session, lambda tx, user: letters.sessions_ended(tx, user, base_url),
+        context.action(), context.session, lambda tx, user: letters.sessions_ended(tx, user, base_url),
         key_of(User, input.user_id) or 0,
     )  # fmt: skip
 
 
 async def reset_second_factor(info: Info, input: UserResetSecondFactorInput) -> bool:
     """Turn somebody's second factor off."""
-    context, base_url = info.context, info.context.parts.base_url
+    context, base_url = info.context, info.context.services.base_url
     await factor_reset.of_anybody(
-        context.act(), context.session, lambda tx, user: letters.second_factor_reset(tx, user, True, base_url),
+        context.action(), context.session, lambda tx, user: letters.second_factor_reset(tx, user, True, base_url),
         key_of(User, input.user_id),
     )  # fmt: skip
     return True

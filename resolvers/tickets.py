@@ -65,7 +65,7 @@ def _asked(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
 
 async def open_(info: Info, input: TicketOpenInput) -> Ticket:
     """Open a ticket with its first message. The same key returns the same ticket."""
-    context, act = info.context, info.context.act()
+    context, action = info.context, info.context.action()
     account, requester = context.viewer.account, context.viewer.user
     assert account is not None and requester is not None, "the field's rule lets in customers only"  # noqa: S101, PT018
     if input.channel not in (Channel.CHAT, Channel.WEB):
@@ -73,7 +73,7 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
     subject, body = worded(" ".join(input.subject.split()), "subject", SUBJECT_LENGTH), worded(input.body)
     key, owner = client_key(input.idempotency_key, "idempotencyKey"), f"user:{requester.pk}"
     asked = [account.pk, subject, body, input.channel.value, input.category.value]
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         if known := await earlier(tx, owner, "ticketOpen", key, asked):
             return await Ticket.get(pk=known, using_db=tx.db)
         ticket = await Ticket.open(tx, account, requester, subject=subject, channel=input.channel, category=input.category)
@@ -85,7 +85,7 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
 async def claim(info: Info, input: TicketClaimInput) -> Ticket:
     """Take a ticket on."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await ticket.claim(info.context.act(), info.context.user)
+    return await ticket.claim(info.context.action(), info.context.user)
 
 
 async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
@@ -95,7 +95,7 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "fileIds")
     key, client_message_id = key_of(Ticket, input.ticket_id), client_key(input.client_message_id, "clientMessageId")
     context = info.context
-    message = await posting.reply(context.act(), context.viewer, key, input.body, client_message_id, files) if key else None
+    message = await posting.reply(context.action(), context.viewer, key, input.body, client_message_id, files) if key else None
     if message is None:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "ticketId")
     return {"message": message, "ticket_id": message.ticket_id}
@@ -104,19 +104,19 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
 async def move(info: Info, input: TicketMoveInput) -> Ticket:
     """Change a ticket's state."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await ticket.move(info.context.act(), input.status)
+    return await ticket.move(info.context.action(), input.status)
 
 
 async def close(info: Info, input: TicketCloseInput) -> Ticket:
     """End a ticket, as its agent or as its customer."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    return await ticket.move(info.context.act(), TicketStatus.CLOSED)
+    return await ticket.move(info.context.action(), TicketStatus.CLOSED)
 
 
 async def typing(info: Info, input: TicketTypingInput) -> bool:
     """Tell the others that the viewer types, or stopped to."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    info.context.parts.presence.typing(ticket.pk, info.context.user.pk, input.typing)
+    info.context.services.presence.typing(ticket.pk, info.context.user.pk, input.typing)
     return True
 
 

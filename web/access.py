@@ -9,21 +9,21 @@ from starlette.routing import Route
 from auth import email_change, new_password, unlocking
 from auth.cookies import Cookies
 from mail import letters
-from models.act import Act
+from models.action import Action
 from models.errors import DomainError, ErrorCode, Refusal, Throttled
 from models.locale import Locale
 from models.messages import worded
 from models.user import User
 from resolvers.access import password_notice
-from resolvers.context import Parts
+from resolvers.context import Services
 from web.page import Field, Page, act_of, form, language, not_found, shown, too_large
 
 _FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(services: Services) -> list[Route]:
     """The pages, each with what its button does."""
-    reset, move, unlock = _Reset(parts), _Move(parts), _Unlock(parts)
+    reset, move, unlock = _Reset(services), _Move(services), _Unlock(services)
     return [
         Route("/unlock", unlock.ask),
         Route("/unlock", unlock.allow, methods=["POST"]),
@@ -38,12 +38,12 @@ def routes(parts: Parts) -> list[Route]:
 class _Reset:
     """The address of a letter that lets its reader choose a new password."""
 
-    parts: Parts
+    services: Services
 
     async def ask(self, request: Request) -> Response:
         """Offer the form, if the link would work."""
         try:
-            user = await new_password.reader_of(act_of(request, self.parts), _token(request))
+            user = await new_password.reader_of(act_of(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
         return _form(request, user)
@@ -53,18 +53,18 @@ class _Reset:
         given = await form(request, _FORM_BYTES)
         if given is None:
             return too_large(request)
-        act = act_of(request, self.parts)
+        action = act_of(request, self.services)
         try:
-            user = await new_password.reader_of(act, _token(request))
-            return await self._attempted(request, act, user, given)
+            user = await new_password.reader_of(action, _token(request))
+            return await self._attempted(request, action, user, given)
         except Refusal:
             return not_found(request)
 
-    async def _attempted(self, request: Request, act: Act, user: User, given: dict[str, str]) -> Response:
+    async def _attempted(self, request: Request, action: Action, user: User, given: dict[str, str]) -> Response:
         password, code = given.get("password", ""), given.get("code")
-        guard, notice = self.parts.guard, password_notice(self.parts)
+        auth, notice = self.services.auth, password_notice(self.services)
         try:
-            await new_password.reset(act, guard, notice, token=_token(request), password=password, code=code)
+            await new_password.reset(action, auth, notice, token=_token(request), password=password, code=code)
         except (Refusal, Throttled) as fault:
             if fault.code == ErrorCode.TOKEN_INVALID:
                 raise
@@ -76,12 +76,12 @@ class _Reset:
 class _Move:
     """The address of the letters that ask whether another address is right: the new one's and the old one's."""
 
-    parts: Parts
+    services: Services
 
     async def ask(self, request: Request) -> Response:
         """Offer the button, if the link would work."""
         try:
-            wish = await email_change.wish_of(act_of(request, self.parts), _token(request))
+            wish = await email_change.wish_of(act_of(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
         return shown(request, replace(_MOVE[language(request)], figure=wish.email))
@@ -91,7 +91,7 @@ class _Move:
         if await form(request) is None:
             return too_large(request)
         try:
-            done = await email_change.confirm(act_of(request, self.parts), letters.email_changed, _token(request))
+            done = await email_change.confirm(act_of(request, self.services), letters.email_changed, _token(request))
         except Refusal:
             return not_found(request)
         return shown(request, (_MOVED if done else _NOTED)[language(request)])
@@ -101,7 +101,7 @@ class _Move:
 class _Unlock:
     """The address of a letter past the waits: its button lets this browser's next sign-in be heard at once."""
 
-    parts: Parts
+    services: Services
 
     async def ask(self, request: Request) -> Response:
         """Offer the button, if the link would work."""
@@ -113,14 +113,14 @@ class _Unlock:
             return too_large(request)
         answer = await self._if_good(request, _UNLOCKED)
         if answer.status_code == 200:
-            cookies = Cookies(None, secure=self.parts.base_url.startswith("https://"), trusted=lambda: True)
+            cookies = Cookies(None, secure=self.services.base_url.startswith("https://"), trusted=lambda: True)
             cookies.unlocked(_token(request), int(unlocking.LIFETIME.total_seconds()))
             answer.raw_headers += cookies.headers()
         return answer
 
     async def _if_good(self, request: Request, page: dict[Locale, Page]) -> Response:
         try:
-            await unlocking.require_good(act_of(request, self.parts), _token(request))
+            await unlocking.require_good(act_of(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
         return shown(request, page[language(request)])

@@ -14,11 +14,11 @@ from starlette.routing import Route
 from auth.tokens import Purpose
 from models.errors import Refusal
 from models.file import File, FileStatus
+from models.file_service import FileService
 from models.invoice import InvoiceDocument
 from models.locale import Locale
-from models.store import StoreAway, StoreFull
-from models.vault import Vault
-from resolvers.context import Parts
+from models.store import StoreFull, StoreUnavailable
+from resolvers.context import Services
 from resolvers.files import Fault, UploadRefused, receive
 from web.page import language, not_found
 
@@ -35,9 +35,9 @@ _HEADERS = {
 }
 
 
-def routes(parts: Parts, vault: Vault) -> list[Route]:
+def routes(services: Services, file_service: FileService) -> list[Route]:
     """`/uploads/{token}` and `/downloads/{token}`."""
-    desk = _Desk(parts, vault)
+    desk = _Desk(services, file_service)
     return [
         Route("/uploads/{token}", desk.upload, methods=["PUT"]),
         Route("/downloads/{token}", desk.download),
@@ -48,8 +48,8 @@ def routes(parts: Parts, vault: Vault) -> list[Route]:
 class _Desk:
     """Where files are handed in and out."""
 
-    parts: Parts
-    vault: Vault
+    services: Services
+    file_service: FileService
 
     async def upload(self, request: Request) -> Response:
         """201 when the file is stored, 200 when the same was stored before, 202 when it waits for the scanner, else the fault.
@@ -64,7 +64,7 @@ class _Desk:
             return refused
         try:
             async with asyncio.timeout(_UPLOAD_SECONDS):
-                new = await receive(self.parts, self.vault, file, request.stream())
+                new = await receive(self.services, self.file_service, file, request.stream())
         except UploadRefused as error:
             return _refused(request, error.fault)
         except (TimeoutError, ClientDisconnect):
@@ -72,7 +72,7 @@ class _Desk:
         except StoreFull:
             log.error("store.full", file=file.pk)
             return _answer(request, HTTPStatus.INSUFFICIENT_STORAGE, "STORE_FULL")
-        except StoreAway:
+        except StoreUnavailable:
             log.error("store.away", file=file.pk)
             return _answer(request, 503, "STORE_AWAY")
         if file.status is FileStatus.QUARANTINED:
@@ -96,7 +96,7 @@ class _Desk:
         """The facts of a token that is good for one of the purposes, else none."""
         for purpose in purposes:
             try:
-                return self.parts.guard.signer.read(purpose, token, self.parts.clock.now())
+                return self.services.auth.signer.read(purpose, token, self.services.clock.now())
             except Refusal:
                 continue
         return {}
@@ -116,11 +116,11 @@ class _Desk:
         if request.method == "HEAD":
             return Response(headers=headers)
         try:
-            return StreamingResponse(await self.vault.store.open(file.key), headers=headers)
+            return StreamingResponse(await self.file_service.store.open(file.key), headers=headers)
         except FileNotFoundError:
             log.error("file.missing", file=file.pk)
             return not_found(request)
-        except StoreAway:
+        except StoreUnavailable:
             log.error("store.away", file=file.pk)
             return _answer(request, 503, "STORE_AWAY")
 

@@ -12,7 +12,7 @@ from models.errors import DomainError, ErrorCode
 from models.locale import Locale
 from models.messages import worded
 from models.policy import Policy, PolicyKind
-from resolvers.context import Parts
+from resolvers.context import Services
 from web.page import Field, Page, Texts, act_of, form, language, not_found, policy_path, shown, too_large
 
 _FORM_BYTES = 8192  # a name and a password of the longest, each of their characters as twelve
@@ -22,12 +22,12 @@ _FORM_BYTES = 8192  # a name and a password of the longest, each of their charac
 class Invited:
     """The address of an invitation letter's link."""
 
-    parts: Parts
+    services: Services
 
     async def ask(self, request: Request) -> Response:
         """Who invites and as what, with the form, if the link would work."""
         try:
-            offer = await invitations.offered(act_of(request, self.parts), _token(request))
+            offer = await invitations.offered(act_of(request, self.services), _token(request))
         except DomainError:
             return not_found(request)
         return shown(request, await self._form(request, offer))
@@ -38,7 +38,7 @@ class Invited:
         if given is None:
             return too_large(request)
         try:
-            offer = await invitations.offered(act_of(request, self.parts), _token(request))
+            offer = await invitations.offered(act_of(request, self.services), _token(request))
         except DomainError:
             return not_found(request)
         return await self._answered(request, offer, given)
@@ -59,25 +59,25 @@ class Invited:
 
     async def _texts(self, request: Request) -> Texts | None:
         """The policies in force, which somebody new accepts by the button."""
-        current = await Policy.in_force(act_of(request, self.parts).day)
+        current = await Policy.in_force(act_of(request, self.services).day)
         words, titles = _ACCEPTING[language(request)]
         links = tuple((titles[kind], policy_path(request, kind, policy.version)) for kind, policy in current.items())
         return Texts(words, links, " ".join(str(policy.pk) for policy in current.values())) if current else None
 
     async def _join(self, request: Request, offer: Offer, given: dict[str, str]) -> None:
-        guard, peer = self.parts.guard, request.client.host if request.client else ""
+        auth, peer = self.services.auth, request.client.host if request.client else ""
         password, user = given.get("password", ""), None
         if offer.known:
             user = await accounts.authenticate(
-                act_of(request, self.parts),
-                guard,
+                act_of(request, self.services),
+                auth,
                 email=offer.invitation.email,
                 password=password,
                 code=given.get("code") or None,
                 peer=peer,
             )
         newcomer = Newcomer(given.get("name", ""), password, _accepted(given), language(request))
-        await invitations.accept(act_of(request, self.parts, user), guard, _token(request), newcomer, peer)
+        await invitations.accept(act_of(request, self.services, user), auth, _token(request), newcomer, peer)
 
 
 def _token(request: Request) -> str:

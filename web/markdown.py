@@ -43,11 +43,11 @@ def _block(lines: list[str]) -> str:
 
 
 def _inline(text: str) -> str:
-    parts, place = [], 0
+    services, place = [], 0
     for link in _LINK.finditer(text):
-        parts += [_words(text[place : link.start()]), f'<a href="{escape(link[2])}">{_words(link[1])}</a>']
+        services += [_words(text[place : link.start()]), f'<a href="{escape(link[2])}">{_words(link[1])}</a>']
         place = link.end()
-    return "".join([*parts, _words(text[place:])])
+    return "".join([*services, _words(text[place:])])
 
 
 def _words(text: str) -> str:

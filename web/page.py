@@ -11,11 +11,11 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from models.act import Act, Origin, network_address
+from models.action import Action, Origin, network_address
 from models.locale import Locale, preferred
 from models.policy import PolicyKind
 from models.user import User
-from resolvers.context import Parts
+from resolvers.context import Services
 from resolvers.policies import page_url
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -105,10 +105,10 @@ async def form(request: Request, most: int = 1024) -> dict[str, str] | None:
     return {name: values[0] for name, values in parse_qs(body.decode("latin-1"), errors="replace").items()}
 
 
-def act_of(request: Request, parts: Parts, user: User | None = None) -> Act:
+def act_of(request: Request, services: Services, user: User | None = None) -> Action:
     """Something done by a page: by whoever proved there who they are, else by nobody in particular."""
     origin = Origin(address=network_address(request.client.host) if request.client else None)
-    return Act(user, parts.clock.now(), parts.hub, origin)
+    return Action(user, services.clock.now(), services.hub, origin)
 
 
 def too_large(request: Request) -> Response:

@@ -14,13 +14,13 @@ from starlette.routing import Route
 from auth import accounts
 from auth.tokens import Purpose
 from billing import checkout
-from billing.checkout import Till
+from billing.checkout import CheckoutServices
 from billing.sandbox import Sandbox
 from models.errors import Refusal
 from models.locale import Locale
 from models.money import Money
 from models.payment import Payment, PaymentStatus, SandboxCharge
-from resolvers.context import Parts
+from resolvers.context import Services
 from web.invitation import Invited
 from web.page import UNCLEAR, Page, act_of, form, language, not_found, shown, too_large
 
@@ -28,19 +28,19 @@ _REFERENCE = re.compile(r"sandbox_[A-Za-z0-9_-]{1,56}")
 _OUTCOMES = {"approve": True, "refuse": False}
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(services: Services) -> list[Route]:
     """The pages. The bank's is there only when the sandbox is the payment provider."""
-    verify = _Verification(parts)
-    invited = Invited(parts)
+    verify = _Verification(services)
+    invited = Invited(services)
     pages = [
         Route("/verify", verify.ask),
         Route("/verify", verify.confirm, methods=["POST"]),
         Route("/invitation", invited.ask),
         Route("/invitation", invited.answer, methods=["POST"]),
     ]
-    if not isinstance(parts.gateway, Sandbox):
+    if not isinstance(services.gateway, Sandbox):
         return pages
-    bank = _Bank(parts, parts.gateway)
+    bank = _Bank(services, services.gateway)
     path = "/sandbox/bank/{reference}"
     return [*pages, Route(path, bank.ask), Route(path, bank.decide, methods=["POST"])]
 
@@ -49,12 +49,12 @@ def routes(parts: Parts) -> list[Route]:
 class _Verification:
     """The address of a verification letter's link."""
 
-    parts: Parts
+    services: Services
 
     async def ask(self, request: Request) -> Response:
         """Offer the button, if the link would work."""
         try:
-            self.parts.guard.signer.read(Purpose.VERIFY_EMAIL, _token(request), self.parts.clock.now())
+            self.services.auth.signer.read(Purpose.VERIFY_EMAIL, _token(request), self.services.clock.now())
         except Refusal:
             return not_found(request)
         return shown(request, _VERIFY[language(request)])
@@ -64,7 +64,7 @@ class _Verification:
         if await form(request) is None:
             return too_large(request)
         try:
-            await accounts.verify_email(act_of(request, self.parts), self.parts.guard, _token(request))
+            await accounts.verify_email(act_of(request, self.services), self.services.auth, _token(request))
         except Refusal:
             return not_found(request)
         return shown(request, _VERIFIED[language(request)])
@@ -74,7 +74,7 @@ class _Verification:
 class _Bank:
     """The page where a bank asks its customer to confirm a payment, as 3-D Secure does."""
 
-    parts: Parts
+    services: Services
     sandbox: Sandbox
 
     async def ask(self, request: Request) -> Response:
@@ -96,11 +96,11 @@ class _Bank:
         return await self._settled(request, charge) if charge else not_found(request)
 
     async def _settled(self, request: Request, charge: SandboxCharge) -> Response:
-        parts = self.parts
+        services = self.services
         payment = await Payment.get_or_none(provider_reference=charge.reference)
         if payment:
-            till = Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
-            await checkout.refresh(act_of(request, parts), till, payment)
+            checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url)
+            await checkout.refresh(act_of(request, services), checkout_services, payment)
         return _told(request, charge)
 
 

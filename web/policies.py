@@ -16,7 +16,7 @@ from mail.letters import day
 from models.clock import local_date
 from models.locale import Locale
 from models.policy import Policy, PolicyKind
-from resolvers.context import Parts
+from resolvers.context import Services
 from web.markdown import html
 from web.page import HEADERS, language, not_found, policy_path, rendered
 
@@ -25,23 +25,23 @@ _KINDS = {kind.lower(): kind for kind in PolicyKind}
 _HEADERS = {name: value for name, value in HEADERS.items() if name != "X-Robots-Tag"} | {"Cache-Control": "public, no-cache"}
 
 
-def routes(parts: Parts) -> list[Route]:
+def routes(services: Services) -> list[Route]:
     """The pages."""
-    return [Route("/policies/{kind}", _Shelf(parts).show)]
+    return [Route("/policies/{kind}", _Shelf(services).show)]
 
 
 @dataclass(frozen=True)
 class _Shelf:
     """Where the versions lie."""
 
-    parts: Parts
+    services: Services
 
     async def show(self, request: Request) -> Response:
         """The version asked for, or the one in force; 304 for who has it as it is, 404 for one that is not there."""
         kind = _KINDS.get(request.path_params["kind"])
         if kind is None:
             return not_found(request)
-        today = local_date(self.parts.clock.now())
+        today = local_date(self.services.clock.now())
         begun = (
             await Policy.begun(today)
             .filter(kind=kind)

@@ -9,7 +9,7 @@ from auth import members, sessions
 from auth.caller import still_valid
 from auth.sessions import Tokens
 from models.account import Account, Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.errors import DomainError
 from models.invitation import Invitation
 from models.letter import Letter
@@ -33,26 +33,26 @@ class Company:
 
     async def join(self, name: str, role: Role) -> User:
         """Somebody new in this role, signed in with fresh proof."""
-        user = await person(self.act(), name)
+        user = await person(self.action(), name)
         await Membership.create(user=user, account=self.account, role=role, created_at=self.clock.now())
         self.people[name] = user
-        self.tokens[name] = await sessions.sign_in(user, self.account, False, self.act())
+        self.tokens[name] = await sessions.sign_in(user, self.account, False, self.action())
         until = self.clock.now() + timedelta(days=365)
         await Session.filter(pk=self.tokens[name].session.pk).update(fresh_until=until)
         return user
 
-    def act(self, name: str | None = None) -> Act:
+    def action(self, name: str | None = None) -> Action:
         """Something that this person does now."""
-        return Act(self.people[name] if name else None, self.clock.now(), self.bus)
+        return Action(self.people[name] if name else None, self.clock.now(), self.bus)
 
     async def notice(self, tx: Transaction, told: members.Handover) -> None:
         """Stands where a letter would be written."""
         gained, lost = (user.name if user else None for user in (told.gained, told.lost))
         self.told.append((told.reader.name, gained, lost))
 
-    def does(self, name: str) -> tuple[Act, Session, members.Notice, int]:
+    def does(self, name: str) -> tuple[Action, Session, members.Notice, int]:
         """What a change of the company's people begins with, when this person makes it."""
-        return self.act(name), self.tokens[name].session, self.notice, self.account.pk
+        return self.action(name), self.tokens[name].session, self.notice, self.account.pk
 
     async def changes(self, name: str, whom: str, role: Role) -> str:
         """This person gives that one a role: how it ended."""
@@ -87,10 +87,10 @@ async def founded(clock: "MovableClock", bus: "RecordingBus", siren: str = "4048
     return company
 
 
-async def person(act: Act, name: str, **facts: Any) -> User:
+async def person(action: Action, name: str, **facts: Any) -> User:
     """Somebody whose address is verified."""
-    given: dict[str, Any] = {"email": f"{name}@fournil.example", "password_hash": "-", "email_verified_at": act.at}
-    return await User.create(name=name, created_at=act.at, **given | facts)
+    given: dict[str, Any] = {"email": f"{name}@fournil.example", "password_hash": "-", "email_verified_at": action.at}
+    return await User.create(name=name, created_at=action.at, **given | facts)
 
 
 async def outcome(doing: Awaitable[object]) -> str:
@@ -112,7 +112,7 @@ class Post:
     async def __call__(self, tx: Transaction, invitation: Invitation, token: str) -> None:
         await Letter.create(
             using_db=tx.db, template="invitation", recipient=invitation.email, subject="-", text="-", html="-",
-            created_at=tx.act.at,
+            created_at=tx.action.at,
         )  # fmt: skip
         self.tokens[invitation.email] = token
         self.count += 1

@@ -9,10 +9,10 @@ import pyotp
 import pytest
 
 from auth.enrolment import Change, begin_totp, confirm_totp
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import Tokens, sign_in
 from models.account import Account, Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.user import Staff, User
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ PASSWORD = "corneille sabot pluvier 42"
 
 
 @pytest.fixture
-def now(clock: "MovableClock", bus: "RecordingBus") -> Callable[[], Act]:
+def now(clock: "MovableClock", bus: "RecordingBus") -> Callable[[], Action]:
     """Something done by nobody in particular, whatever time it is when called."""
-    return lambda: Act(None, clock.now(), bus)
+    return lambda: Action(None, clock.now(), bus)
 
 
 @pytest.fixture
-async def guard(clock: "MovableClock") -> AsyncIterator[Guard]:
-    guard = replace(Guard.of("a secret key of a test, long enough", clock), even_seconds=0)
-    yield guard
-    guard.passwords.close()
+async def auth(clock: "MovableClock") -> AsyncIterator[AuthServices]:
+    auth = replace(AuthServices.of("a secret key of a test, long enough", clock), even_seconds=0)
+    yield auth
+    auth.passwords.close()
 
 
 @pytest.fixture
@@ -40,36 +40,36 @@ def password() -> str:
 
 
 @pytest.fixture
-async def owner(db: str, guard: Guard, act: Act) -> User:
+async def owner(db: str, auth: AuthServices, action: Action) -> User:
     """Camille, who owns a bakery, her address verified."""
     user = await User.create(
-        email="camille@fournil.example", name="Camille Aubry", password_hash=await guard.passwords.hash(PASSWORD),
-        created_at=act.at, email_verified_at=act.at,
+        email="camille@fournil.example", name="Camille Aubry", password_hash=await auth.passwords.hash(PASSWORD),
+        created_at=action.at, email_verified_at=action.at,
     )  # fmt: skip
-    account = await Account.create(legal_name="Le Fournil d'Aubry", siren="404833048", created_at=act.at)
-    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=act.at)
+    account = await Account.create(legal_name="Le Fournil d'Aubry", siren="404833048", created_at=action.at)
+    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
     return user
 
 
 @pytest.fixture
-async def agent(db: str, guard: Guard, act: Act) -> User:
+async def agent(db: str, auth: AuthServices, action: Action) -> User:
     """Amadou, who answers customers."""
     return await User.create(
-        email="amadou@camcha.example", name="Amadou Diop", password_hash=await guard.passwords.hash(PASSWORD),
-        created_at=act.at, email_verified_at=act.at, staff=Staff.AGENT,
+        email="amadou@camcha.example", name="Amadou Diop", password_hash=await auth.passwords.hash(PASSWORD),
+        created_at=action.at, email_verified_at=action.at, staff=Staff.AGENT,
     )  # fmt: skip
 
 
 @pytest.fixture
 def enrolled(
-    guard: Guard, now: Callable[[], Act], password: str
+    auth: AuthServices, now: Callable[[], Action], password: str
 ) -> "Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]":
     """Sets the second factor up, as the person would: the seed, the recovery codes and the session it was done in."""
 
     async def enrol(user: User) -> tuple[str, list[str], Tokens]:
         tokens = await sign_in(user, None, False, now())
-        secret = await begin_totp(now(), guard, tokens.session, password)
-        made = await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
+        secret = await begin_totp(now(), auth, tokens.session, password)
+        made = await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
         await user.refresh_from_db()
         return secret, made.recovery_codes or [], tokens
 
@@ -80,8 +80,8 @@ async def unnoticed(tx: Transaction, user: User, change: Change) -> None:
     """Stands where a letter would be written."""
 
 
-def code_of(secret: str, act: Act, steps: int = 0) -> str:
-    return pyotp.TOTP(secret).at(int(act.at.timestamp()), counter_offset=steps)
+def code_of(secret: str, action: Action, steps: int = 0) -> str:
+    return pyotp.TOTP(secret).at(int(action.at.timestamp()), counter_offset=steps)
 
 
 @pytest.fixture

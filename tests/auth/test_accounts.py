@@ -10,11 +10,11 @@ import pytest
 from argon2 import PasswordHasher
 
 from auth.accounts import SignUp, authenticate, company_of, sign_up, verification_token, verify_email
-from auth.guard import Guard
 from auth.hashers import asked
 from auth.passwords import Passwords
+from auth.services import AuthServices
 from models.account import Account, Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.errors import Refusal, Throttled
 from models.letter import Letter
 from models.locale import Locale
@@ -23,7 +23,7 @@ from models.user import User
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-    Now = Callable[[], Act]
+    Now = Callable[[], Action]
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -59,9 +59,9 @@ def meter() -> Meter:
 
 
 @pytest.fixture
-async def guard(guard: Guard, meter: Meter) -> AsyncIterator[Guard]:
+async def auth(auth: AuthServices, meter: Meter) -> AsyncIterator[AuthServices]:
     passwords = Passwords(asked=meter.asked)
-    yield replace(guard, passwords=passwords)
+    yield replace(auth, passwords=passwords)
     passwords.close()
 
 
@@ -71,19 +71,19 @@ async def letter(tx: Transaction, made: SignUp) -> None:
     assert person is not None
     await Letter.create(
         using_db=tx.db, template="welcome" if made.user else "known", recipient=person.email,
-        subject="-", text="-", html="-", created_at=tx.act.at,
+        subject="-", text="-", html="-", created_at=tx.action.at,
     )  # fmt: skip
 
 
-async def enter(guard: Guard, now: "Now", **changed: Any) -> User:
+async def enter(auth: AuthServices, now: "Now", **changed: Any) -> User:
     given = {"email": FORM["email"], "password": FORM["password"], "code": None, "peer": "192.0.2.7"} | changed
-    return await authenticate(now(), guard, **given)
+    return await authenticate(now(), auth, **given)
 
 
 class TestSignUp:
-    async def test_makes_a_company_and_its_owner_and_writes_one_letter(self, guard: Guard, now: "Now") -> None:
+    async def test_makes_a_company_and_its_owner_and_writes_one_letter(self, auth: AuthServices, now: "Now") -> None:
         """P1.4: a person signs their company up."""
-        made = await sign_up(now(), guard, letter, **FORM)
+        made = await sign_up(now(), auth, letter, **FORM)
         assert made.user is not None
         assert made.account is not None
         user = await User.get()
@@ -98,12 +98,12 @@ class TestSignUp:
         assert (await Letter.get()).template == "welcome"
 
     async def test_a_known_address_is_answered_after_the_same_work(
-        self, guard: Guard, now: "Now", owner: User, meter: Meter
+        self, auth: AuthServices, now: "Now", owner: User, meter: Meter
     ) -> None:
         """P3.5: signing up doesn't tell who is a customer; their password and company stay as they are."""
-        first = await meter.work(sign_up(now(), guard, letter, **FORM))
+        first = await meter.work(sign_up(now(), auth, letter, **FORM))
         again = FORM | {"email": owner.email.upper(), "password": "mouette phare ardoise 77"}
-        assert await meter.work(sign_up(now(), guard, letter, **again)) == first == ("accepted", 1)
+        assert await meter.work(sign_up(now(), auth, letter, **again)) == first == ("accepted", 1)
         assert await User.all().count() == 2
         assert await Account.all().count() == 2
         assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
@@ -111,18 +111,18 @@ class TestSignUp:
             ("welcome", "nadia@verrier.example"), ("known", owner.email),
         ]  # fmt: skip
 
-    async def test_of_two_at_once_one_makes_it_and_the_other_is_told_by_letter(self, guard: Guard, now: "Now") -> None:
-        made = await asyncio.gather(*(sign_up(now(), guard, letter, **FORM) for _ in range(4)))
+    async def test_of_two_at_once_one_makes_it_and_the_other_is_told_by_letter(self, auth: AuthServices, now: "Now") -> None:
+        made = await asyncio.gather(*(sign_up(now(), auth, letter, **FORM) for _ in range(4)))
         assert sorted(one.user is None for one in made) == [False, True, True, True]
         assert await User.all().count() == await Account.all().count() == 1
         assert sorted(str(t) for t in await Letter.all().values_list("template", flat=True)) == ["known"] * 3 + ["welcome"]
 
-    async def test_nothing_is_kept_when_the_letter_cannot_be_written(self, guard: Guard, now: "Now") -> None:
+    async def test_nothing_is_kept_when_the_letter_cannot_be_written(self, auth: AuthServices, now: "Now") -> None:
         async def torn(tx: Transaction, made: SignUp) -> None:
             raise RuntimeError("no letter")
 
         with pytest.raises(RuntimeError, match="no letter"):
-            await sign_up(now(), guard, torn, **FORM)
+            await sign_up(now(), auth, torn, **FORM)
         assert await User.all().count() == await Account.all().count() == 0
 
     @pytest.mark.parametrize(
@@ -140,128 +140,132 @@ class TestSignUp:
             ({"password": "NadiaVerrier1"}, "PASSWORD_WEAK", "password"),
         ],
     )
-    async def test_bad_input_is_named(self, guard: Guard, now: "Now", changed: dict[str, str], code: str, field: str) -> None:
+    async def test_bad_input_is_named(
+        self, auth: AuthServices, now: "Now", changed: dict[str, str], code: str, field: str
+    ) -> None:
         with pytest.raises(Refusal) as refused:
-            await sign_up(now(), guard, letter, **FORM | changed)
+            await sign_up(now(), auth, letter, **FORM | changed)
         assert (refused.value.code, refused.value.field) == (code, ("input", field))
         assert await User.all().count() == await Letter.all().count() == 0
 
-    async def test_a_name_cannot_forge_a_header(self, guard: Guard, now: "Now") -> None:
-        made = await sign_up(now(), guard, letter, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"})
+    async def test_a_name_cannot_forge_a_header(self, auth: AuthServices, now: "Now") -> None:
+        made = await sign_up(now(), auth, letter, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"})
         assert made.user is not None
         assert made.user.name == "Nadia Bcc: all@example.org"
 
-    async def test_one_address_is_not_flooded_with_letters(self, guard: Guard, now: "Now") -> None:
+    async def test_one_address_is_not_flooded_with_letters(self, auth: AuthServices, now: "Now") -> None:
         for n in range(6):
-            await sign_up(now(), guard, letter, **FORM | {"peer": f"192.0.2.{n}"})
+            await sign_up(now(), auth, letter, **FORM | {"peer": f"192.0.2.{n}"})
         with pytest.raises(Throttled):
-            await sign_up(now(), guard, letter, **FORM | {"peer": "192.0.2.99"})
+            await sign_up(now(), auth, letter, **FORM | {"peer": "192.0.2.99"})
 
 
 class TestVerification:
     async def test_the_link_verifies_the_address_and_a_second_click_changes_nothing(
-        self, guard: Guard, now: "Now", clock: "MovableClock"
+        self, auth: AuthServices, now: "Now", clock: "MovableClock"
     ) -> None:
         """P1.4: verify the e-mail."""
-        user = (await sign_up(now(), guard, letter, **FORM)).user
+        user = (await sign_up(now(), auth, letter, **FORM)).user
         assert user is not None
-        token = verification_token(guard, user, now().at)
+        token = verification_token(auth, user, now().at)
         clock.advance(timedelta(hours=23))
-        verified = await verify_email(now(), guard, token)
+        verified = await verify_email(now(), auth, token)
         assert verified == user
         clock.advance(timedelta(minutes=5))
-        assert (await verify_email(now(), guard, token)).email_verified_at == verified.email_verified_at is not None
+        assert (await verify_email(now(), auth, token)).email_verified_at == verified.email_verified_at is not None
 
-    async def test_a_stranger_who_signed_up_first_gains_nothing(self, guard: Guard, now: "Now") -> None:
+    async def test_a_stranger_who_signed_up_first_gains_nothing(self, auth: AuthServices, now: "Now") -> None:
         """Neither the company nor the password are theirs, and their letter's link confirms nothing."""
         stranger = FORM | {"password": "mouette phare ardoise 77", "name": "X", "legal_name": "X", "siren": "404 833 048"}
-        before = (await sign_up(now(), guard, letter, **stranger)).user
+        before = (await sign_up(now(), auth, letter, **stranger)).user
         assert before is not None
-        theirs = verification_token(guard, before, now().at)
-        made = (await sign_up(now(), guard, letter, **FORM)).existing
+        theirs = verification_token(auth, before, now().at)
+        made = (await sign_up(now(), auth, letter, **FORM)).existing
         assert made == before
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await verify_email(now(), guard, theirs)
-        await verify_email(now(), guard, verification_token(guard, made, now().at))
+            await verify_email(now(), auth, theirs)
+        await verify_email(now(), auth, verification_token(auth, made, now().at))
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await enter(guard, now, password=stranger["password"])
-        user = await enter(guard, now)
+            await enter(auth, now, password=stranger["password"])
+        user = await enter(auth, now)
         company = await company_of(user)
         assert company is not None
         assert (user.name, company.legal_name, company.siren) == ("Nadia Verrier", "Verrier & Filles", "732829320")
         assert await User.all().count() == await Account.all().count() == 1
 
-    async def test_once_confirmed_no_other_sign_up_changes_anything(self, guard: Guard, now: "Now") -> None:
-        user = (await sign_up(now(), guard, letter, **FORM)).user
+    async def test_once_confirmed_no_other_sign_up_changes_anything(self, auth: AuthServices, now: "Now") -> None:
+        user = (await sign_up(now(), auth, letter, **FORM)).user
         assert user is not None
-        token = verification_token(guard, user, now().at)
-        await verify_email(now(), guard, token)
-        again = await sign_up(now(), guard, letter, **FORM | {"password": "mouette phare ardoise 77", "legal_name": "X"})
+        token = verification_token(auth, user, now().at)
+        await verify_email(now(), auth, token)
+        again = await sign_up(now(), auth, letter, **FORM | {"password": "mouette phare ardoise 77", "legal_name": "X"})
         assert again.existing == user
-        assert await enter(guard, now) == user
+        assert await enter(auth, now) == user
         assert (await Account.get()).legal_name == "Verrier & Filles"
-        assert await verify_email(now(), guard, token) == user
+        assert await verify_email(now(), auth, token) == user
 
-    async def test_a_link_is_for_one_address_and_one_day(self, guard: Guard, now: "Now", clock: "MovableClock") -> None:
-        user = (await sign_up(now(), guard, letter, **FORM)).user
+    async def test_a_link_is_for_one_address_and_one_day(self, auth: AuthServices, now: "Now", clock: "MovableClock") -> None:
+        user = (await sign_up(now(), auth, letter, **FORM)).user
         assert user is not None
-        token = verification_token(guard, user, now().at)
+        token = verification_token(auth, user, now().at)
         await User.filter(pk=user.pk).update(email="other@verrier.example")
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await verify_email(now(), guard, token)
+            await verify_email(now(), auth, token)
         await User.filter(pk=user.pk).update(email=user.email)
         clock.advance(timedelta(hours=24))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await verify_email(now(), guard, token)
+            await verify_email(now(), auth, token)
         assert (await User.get()).email_verified_at is None
 
 
 class TestAuthenticate:
-    async def test_lets_in_whoever_has_the_password(self, guard: Guard, now: "Now", owner: User) -> None:
+    async def test_lets_in_whoever_has_the_password(self, auth: AuthServices, now: "Now", owner: User) -> None:
         """P1.4: sign in."""
-        assert await enter(guard, now, email=" CAMILLE@fournil.example") == owner
+        assert await enter(auth, now, email=" CAMILLE@fournil.example") == owner
 
-    async def test_unknown_and_wrong_cannot_be_told_apart(self, guard: Guard, now: "Now", owner: User, meter: Meter) -> None:
+    async def test_unknown_and_wrong_cannot_be_told_apart(
+        self, auth: AuthServices, now: "Now", owner: User, meter: Meter
+    ) -> None:
         """P3.5: the same error after the same work."""
-        wrong = await meter.work(enter(guard, now, email=owner.email, password="mouette phare ardoise 77"))
+        wrong = await meter.work(enter(auth, now, email=owner.email, password="mouette phare ardoise 77"))
         for unknown in ("nobody@fournil.example", "", "nul\x00@fournil.example", "\ud800", "n" * 9999):
-            assert await meter.work(enter(guard, now, email=unknown)) == wrong
+            assert await meter.work(enter(auth, now, email=unknown)) == wrong
         assert wrong == ("CREDENTIALS_INVALID", ("input", "password"), {}, 1)
 
-    async def test_an_unverified_address_is_told_only_after_the_right_password(self, guard: Guard, now: "Now") -> None:
-        await sign_up(now(), guard, letter, **FORM)
+    async def test_an_unverified_address_is_told_only_after_the_right_password(self, auth: AuthServices, now: "Now") -> None:
+        await sign_up(now(), auth, letter, **FORM)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await enter(guard, now, password="mouette phare ardoise 77")
+            await enter(auth, now, password="mouette phare ardoise 77")
         with pytest.raises(Refusal, match="EMAIL_UNVERIFIED"):
-            await enter(guard, now)
+            await enter(auth, now)
 
-    async def test_guessing_is_slowed_down_even_with_guesses_at_once(self, guard: Guard, now: "Now", owner: User) -> None:
-        guesses = [enter(guard, now, email=owner.email, password=f"guess {n}") for n in range(20)]
+    async def test_guessing_is_slowed_down_even_with_guesses_at_once(self, auth: AuthServices, now: "Now", owner: User) -> None:
+        guesses = [enter(auth, now, email=owner.email, password=f"guess {n}") for n in range(20)]
         answers = [type(answer) for answer in await asyncio.gather(*guesses, return_exceptions=True)]
         assert answers.count(Refusal) == 6  # five free ones, and the one that has to wait from then on
         assert answers.count(Throttled) == 14
         with pytest.raises(Throttled):
-            await enter(guard, now, email=owner.email)
-        assert await enter(guard, now, email=owner.email, peer="198.51.100.1") == owner  # the customer, elsewhere
+            await enter(auth, now, email=owner.email)
+        assert await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner  # the customer, elsewhere
 
     async def test_the_throttle_forgets_after_success(
-        self, guard: Guard, now: "Now", owner: User, clock: "MovableClock"
+        self, auth: AuthServices, now: "Now", owner: User, clock: "MovableClock"
     ) -> None:
         for _ in range(3):
             for n in range(5):
                 with pytest.raises(Refusal):
-                    await enter(guard, now, email=owner.email, password=f"typo {n}")
-            assert await enter(guard, now, email=owner.email) == owner
+                    await enter(auth, now, email=owner.email, password=f"typo {n}")
+            assert await enter(auth, now, email=owner.email) == owner
 
     async def test_hashes_are_renewed_at_sign_in_when_parameters_rise(
-        self, guard: Guard, now: "Now", owner: User, password: str
+        self, auth: AuthServices, now: "Now", owner: User, password: str
     ) -> None:
         weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(password)
         await User.filter(pk=owner.pk).update(password_hash=weak)
-        await enter(guard, now, email=owner.email)
+        await enter(auth, now, email=owner.email)
         renewed = (await User.get(pk=owner.pk)).password_hash
         assert "m=19456,t=2,p=1" in renewed
-        await enter(guard, now, email=owner.email)
+        await enter(auth, now, email=owner.email)
         assert (await User.get(pk=owner.pk)).password_hash == renewed
 
 
@@ -273,11 +277,13 @@ class TestAuthenticate:
         ({"siren": " " * 5_000 + "404833048"}, "SIREN_INVALID"),
     ],
 )
-async def test_what_is_far_too_long_is_not_even_tidied(guard: Guard, now: "Now", changed: dict[str, str], code: str) -> None:
+async def test_what_is_far_too_long_is_not_even_tidied(
+    auth: AuthServices, now: "Now", changed: dict[str, str], code: str
+) -> None:
     """A million characters, forty times in one request, would hold everybody up for seconds."""
 
     async def never(tx: Transaction, made: SignUp) -> None:
         raise AssertionError
 
     with pytest.raises(Refusal, match=code):
-        await sign_up(now(), guard, never, **(FORM | changed))
+        await sign_up(now(), auth, never, **(FORM | changed))

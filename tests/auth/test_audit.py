@@ -9,11 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from auth.accounts import authenticate
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import Tokens, refresh, sign_in, sign_out
 from auth.staff import appoint
 from models.account import Account, Membership, Role
-from models.act import Act, Origin
+from models.action import Action, Origin
 from models.audit import AuditEntry
 from models.audit_proof import audit_proof
 from models.errors import Refusal, Throttled
@@ -21,16 +21,16 @@ from models.user import Staff, User
 from tests.auth.conftest import code_of
 
 if TYPE_CHECKING:
-    Now = Callable[[], Act]
+    Now = Callable[[], Action]
     Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 PEER = "192.0.2.7"
 
 
-async def attempt(act: Act, guard: Guard, email: str, password: str, code: str | None = None) -> None:
+async def attempt(action: Action, auth: AuthServices, email: str, password: str, code: str | None = None) -> None:
     """A sign-in that fails."""
     with pytest.raises(Refusal):
-        await authenticate(act, guard, email=email, password=password, code=code, peer=PEER)
+        await authenticate(action, auth, email=email, password=password, code=code, peer=PEER)
 
 
 async def told() -> list[tuple[str, int | None, int | None, str]]:
@@ -54,12 +54,12 @@ async def test_a_life_of_a_session_is_told(owner: User, now: "Now") -> None:
     assert begun.account_id == reused.account_id == account.pk
 
 
-async def test_failures_name_the_person_where_one_is_known(owner: User, guard: Guard, now: "Now", password: str) -> None:
+async def test_failures_name_the_person_where_one_is_known(owner: User, auth: AuthServices, now: "Now", password: str) -> None:
     account = await Account.get(memberships__user_id=owner.pk)
-    await attempt(now(), guard, owner.email, "wrong")
-    await attempt(now(), guard, "nobody@fournil.example", password)
+    await attempt(now(), auth, owner.email, "wrong")
+    await attempt(now(), auth, "nobody@fournil.example", password)
     await User.filter(pk=owner.pk).update(email_verified_at=None)
-    await attempt(now(), guard, owner.email, password)
+    await attempt(now(), auth, owner.email, password)
     failed = "session.sign_in_failed"
     assert await told() == [
         (failed, owner.pk, account.pk, '{"reason":"CREDENTIALS_INVALID"}'),
@@ -68,46 +68,46 @@ async def test_failures_name_the_person_where_one_is_known(owner: User, guard: G
     ]
 
 
-async def joined(user: User, companies: int, act: Act) -> list[Account]:
+async def joined(user: User, companies: int, action: Action) -> list[Account]:
     """This many other companies that somebody belongs to."""
-    made = [await Account.create(legal_name="Other", siren="732829320", created_at=act.at) for _ in range(companies)]
+    made = [await Account.create(legal_name="Other", siren="732829320", created_at=action.at) for _ in range(companies)]
     for account in made:
-        await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=act.at)
+        await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=action.at)
     return made
 
 
-async def test_a_failure_is_told_to_each_of_the_persons_companies(owner: User, guard: Guard, now: "Now") -> None:
+async def test_a_failure_is_told_to_each_of_the_persons_companies(owner: User, auth: AuthServices, now: "Now") -> None:
     """So their owners read of it, whichever of them somebody wanted to get into; the chain is whole."""
     first = await Account.get(memberships__user_id=owner.pk)
     others = await joined(owner, 101, now())  # more than one statement holds
-    await attempt(now(), guard, owner.email, "wrong")
+    await attempt(now(), auth, owner.email, "wrong")
     assert [account for _, _, account, _ in await told()] == [first.pk, *[each.pk for each in others]]
     proof = await audit_proof()
     assert (proof.entries, proof.fault) == (102, None)
 
 
 async def test_a_wrong_code_is_told_and_who_was_appointed(
-    agent: User, enrolled: "Enrolled", guard: Guard, now: "Now", password: str
+    agent: User, enrolled: "Enrolled", auth: AuthServices, now: "Now", password: str
 ) -> None:
-    await appoint(now(), guard, email="a@camcha.example", name="Amadou", role=Staff.AGENT)
+    await appoint(now(), auth, email="a@camcha.example", name="Amadou", role=Staff.AGENT)
     secret, _, _ = await enrolled(agent)
     before = await AuditEntry.all().count()
     for code in (None, "000000"):
-        await attempt(now(), guard, agent.email, password, code)
+        await attempt(now(), auth, agent.email, password, code)
     right = code_of(secret, now(), 1)
-    await authenticate(now(), guard, email=agent.email, password=password, code=right, peer=PEER)
+    await authenticate(now(), auth, email=agent.email, password=password, code=right, peer=PEER)
     reasons = [details for _, _, _, details in await told()]
     assert reasons[0] == '{"letter":false,"role":"AGENT"}'
     assert reasons[before:] == ['{"reason":"SECOND_FACTOR_REQUIRED"}', '{"reason":"SECOND_FACTOR_INVALID"}']
 
 
-async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, guard: Guard, now: "Now") -> None:
+async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, auth: AuthServices, now: "Now") -> None:
     """Who must wait is refused before anything is looked up or written."""
     throttled = 0
     with capture_logs() as logged:
         for _ in range(50):
             try:
-                await authenticate(now(), guard, email=owner.email, password="wrong", code=None, peer=PEER)
+                await authenticate(now(), auth, email=owner.email, password="wrong", code=None, peer=PEER)
             except Throttled:
                 throttled += 1
             except Refusal:
@@ -117,14 +117,14 @@ async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, guard: Guar
 
 
 async def test_a_known_and_an_unknown_address_take_the_same_statements(
-    owner: User, guard: Guard, now: "Now", statements: Callable[[], list[str]]
+    owner: User, auth: AuthServices, now: "Now", statements: Callable[[], list[str]]
 ) -> None:
     """Else the time would tell which addresses have an account, and which of those several companies."""
     sent = []
     for email, others in ((owner.email, 0), ("nobody@fournil.example", 0), (owner.email, 5)):
         await joined(owner, others, now())
         before = len(statements())
-        await attempt(now(), guard, email, "wrong")
+        await attempt(now(), auth, email, "wrong")
         sent.append([re.split(r"[:\[]| VALUES ", each)[0] for each in statements()[before:]])
     assert sent[0] == sent[1] == sent[2]
     assert len(sent[0]) >= 5

@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 
 from auth.accounts import SignUp, sign_up
 from auth.breaches import Breaches
-from auth.guard import Guard
 from auth.passwords import Passwords
+from auth.services import AuthServices
 from auth.throttle import NEW_PASSWORD
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.errors import Refusal, Throttled
 from models.locale import Locale
 from models.messages import worded
@@ -124,7 +124,7 @@ async def test_a_service_that_is_down_keeps_nobody_out() -> None:
 
 
 @pytest.mark.usefixtures("db")
-async def test_a_flood_of_sign_ups_does_not_reach_the_service(guard: Guard, now: Callable[[], Act]) -> None:
+async def test_a_flood_of_sign_ups_does_not_reach_the_service(auth: AuthServices, now: Callable[[], Action]) -> None:
     """Some tries are free for each network, then they wait; and who tries weak or leaked passwords loses none of their
     sign-ups."""
 
@@ -134,7 +134,7 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(guard: Guard, now:
     async def outcome(network: str, password: str = LEAKED) -> str:
         try:
             await sign_up(
-                now(), replace(guard, passwords=made), unwritten, email="camille@fournil.example", password=password,
+                now(), replace(auth, passwords=made), unwritten, email="camille@fournil.example", password=password,
                 name="Camille", legal_name="Fournil", siren="404833048", locale=Locale.FR, peer=network,
             )  # fmt: skip
         except (Refusal, Throttled) as error:

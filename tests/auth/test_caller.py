@@ -11,10 +11,10 @@ import pytest
 
 from auth import accounts, caller, enrolment
 from auth.caller import Callers
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import Tokens, end_all, person, refresh, sign_in, sign_out
 from models.account import Membership, Role
-from models.act import Act
+from models.action import Action
 from models.errors import Refusal, Unauthenticated
 from models.locale import Locale
 from models.session import Session
@@ -38,8 +38,8 @@ class House:
         self.callers = Callers(self.hub, clock, lambda: self.seconds)
         self.viewer_of = self.callers.viewer_of
 
-    def act(self, actor: User | None = None) -> Act:
-        return Act(actor, self.clock.now(), self.hub)
+    def action(self, actor: User | None = None) -> Action:
+        return Action(actor, self.clock.now(), self.hub)
 
     async def refuses(self, tokens: Tokens) -> None:
         with pytest.raises(Unauthenticated):
@@ -64,7 +64,7 @@ async def tokens(house: House, owner: User) -> Tokens:
 
 
 async def signed_in(house: House, owner: User) -> Tokens:
-    return await sign_in(owner, await accounts.company_of(owner), False, house.act())
+    return await sign_in(owner, await accounts.company_of(owner), False, house.action())
 
 
 async def test_a_caller_is_asked_for_once_a_second(house: House, tokens: Tokens, statements: "Statements") -> None:
@@ -79,14 +79,14 @@ async def test_a_caller_is_asked_for_once_a_second(house: House, tokens: Tokens,
 
 
 async def test_a_session_ended_here_is_over_at_once(house: House, owner: User, tokens: Tokens) -> None:
-    await sign_out(tokens.session, house.act())
+    await sign_out(tokens.session, house.action())
     await house.refuses(tokens)
 
 
 async def test_all_sessions_ended_here_are_over_at_once(house: House, owner: User, tokens: Tokens) -> None:
     other = await signed_in(house, owner)
     await house.viewer_of(other.access)
-    async with house.act().transaction() as tx:
+    async with house.action().transaction() as tx:
         await end_all(tx, owner, but=tokens.session.pk)
     await house.refuses(other)
     assert (await house.viewer_of(tokens.access)).user == owner
@@ -125,34 +125,34 @@ async def test_the_token_lasts_as_long_as_the_clock_says(house: House, tokens: T
 
 
 async def test_a_replaced_token_is_worth_nothing_at_once(house: House, owner: User, tokens: Tokens) -> None:
-    renewed = await refresh(tokens.refresh, house.act())
+    renewed = await refresh(tokens.refresh, house.action())
     await house.refuses(tokens)
     assert (await house.viewer_of(renewed.access)).user == owner
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await refresh(tokens.refresh, house.act())  # a second use ends the session
+        await refresh(tokens.refresh, house.action())  # a second use ends the session
     await house.refuses(renewed)
 
 
-async def test_a_second_factor_counts_at_once(house: House, agent: User, guard: Guard, password: str) -> None:
-    tokens = await sign_in(agent, None, False, house.act())
+async def test_a_second_factor_counts_at_once(house: House, agent: User, auth: AuthServices, password: str) -> None:
+    tokens = await sign_in(agent, None, False, house.action())
     viewer = await house.viewer_of(tokens.access)
     assert viewer.user
     assert not viewer.agent
-    secret = await enrolment.begin_totp(house.act(), guard, tokens.session, password)
+    secret = await enrolment.begin_totp(house.action(), auth, tokens.session, password)
     code = pyotp.TOTP(secret).at(house.clock.now())
-    await enrolment.confirm_totp(house.act(), guard, tokens.session, unnoticed, code)
+    await enrolment.confirm_totp(house.action(), auth, tokens.session, unnoticed, code)
     confirmed = await house.viewer_of(tokens.access)
     assert confirmed.agent
     assert confirmed.user
     assert confirmed.user.second_factor
 
 
-async def test_a_verified_address_counts_at_once(house: House, owner: User, guard: Guard, tokens: Tokens) -> None:
+async def test_a_verified_address_counts_at_once(house: House, owner: User, auth: AuthServices, tokens: Tokens) -> None:
     await User.filter(pk=owner.pk).update(email_verified_at=None)
     house.hub.announce([person(owner.pk)])
     assert (await house.viewer_of(tokens.access)).user == owner
-    token = accounts.verification_token(guard, owner, house.clock.now())
-    await accounts.verify_email(house.act(), guard, token)
+    token = accounts.verification_token(auth, owner, house.clock.now())
+    await accounts.verify_email(house.action(), auth, token)
     verified = (await house.viewer_of(tokens.access)).user
     assert verified
     assert verified.email_verified_at == house.clock.now()

@@ -12,10 +12,10 @@ from auth.accounts import authenticate
 from auth.caller import still_valid
 from auth.email_change import Wish
 from auth.freshness import step_up
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import Tokens, hashed, sign_in, sign_out
 from models.access import EmailChange
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction, AuditEntry
 from models.authenticator import Authenticator
 from models.errors import Refusal, Throttled
@@ -25,7 +25,7 @@ from tests.auth.conftest import PASSWORD, code_of, unnoticed
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
 
-    Now = Callable[[], Act]
+    Now = Callable[[], Action]
     Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -61,17 +61,17 @@ def post() -> Post:
 
 
 @pytest.fixture
-async def here(owner: User, guard: Guard, now: "Now") -> Tokens:
+async def here(owner: User, auth: AuthServices, now: "Now") -> Tokens:
     """Camille's session, fresh."""
     tokens = await sign_in(owner, None, False, now())
-    await step_up(now(), guard, tokens.session, password=PASSWORD, code=None)
+    await step_up(now(), auth, tokens.session, password=PASSWORD, code=None)
     return tokens
 
 
 @pytest.fixture
-def ask(guard: Guard, now: "Now", post: Post) -> Callable[..., Awaitable[None]]:
+def ask(auth: AuthServices, now: "Now", post: Post) -> Callable[..., Awaitable[None]]:
     async def ask(tokens: Tokens, email: str = NEW) -> None:
-        await email_change.request(now(), guard, post.write, tokens.session, email=email)
+        await email_change.request(now(), auth, post.write, tokens.session, email=email)
 
     return ask
 
@@ -95,7 +95,7 @@ async def address_of(user: User) -> str:
 class TestWithoutASecondFactor:
     @pytest.mark.parametrize("first", ["new", "old"])
     async def test_p1_3_both_addresses_confirm_and_nothing_changes_until_then(
-        self, owner: User, guard: Guard, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post,
+        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post,
         bus: "RecordingBus", first: str,
     ) -> None:  # fmt: skip
         """The story, whichever letter is read first."""
@@ -117,10 +117,10 @@ class TestWithoutASecondFactor:
         assert post.told == [(owner.email, NEW)]
         assert await still_valid([here.session.pk, there.session.pk], now().at) == {here.session.pk}
         assert bus.announced == [f"session:{there.session.pk}", f"user:{owner.pk}"]
-        entered = await authenticate(now(), guard, email=NEW, password=PASSWORD, code=None, peer="192.0.2.7")
+        entered = await authenticate(now(), auth, email=NEW, password=PASSWORD, code=None, peer="192.0.2.7")
         assert entered == owner
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await authenticate(now(), guard, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
+            await authenticate(now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
 
     async def test_the_auditor_reads_whose_letter_it_was(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
@@ -157,12 +157,12 @@ class TestWithoutASecondFactor:
 
 class TestWithASecondFactor:
     async def test_p1_3_the_new_address_confirms_and_the_old_one_is_told(
-        self, owner: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
         _, codes, tokens = await enrolled(owner)
         clock.advance(timedelta(days=7))
-        await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
+        await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
         assert post.wishes[0].old_token is None
         assert await confirm(post.new_token) is True
@@ -170,26 +170,26 @@ class TestWithASecondFactor:
         assert post.told == [(owner.email, NEW)]
 
     async def test_turning_it_off_calls_the_wish_off(
-        self, owner: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
         """Else the old address, which needed not confirm, would never be asked."""
         _, codes, tokens = await enrolled(owner)
         clock.advance(timedelta(days=7))
-        await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
+        await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
         await enrolment.remove(now(), tokens.session, unnoticed, await Authenticator.get())
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(post.new_token)
 
     async def test_one_turned_on_within_a_week_spares_the_old_address_nothing(
-        self, owner: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
         """Whoever stole the password could turn it on, to be asked for their own code."""
         _, codes, tokens = await enrolled(owner)
         clock.advance(timedelta(days=7, seconds=-1))
-        await step_up(now(), guard, tokens.session, password=PASSWORD, code=codes[0])
+        await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
         assert await confirm(post.new_token) is False
         assert await address_of(owner) == owner.email
@@ -266,10 +266,10 @@ class TestEdges:
         assert await address_of(owner) == NEW
 
     async def test_a_wish_moves_nobody_else(
-        self, owner: User, agent: User, guard: Guard, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
     ) -> None:
         theirs = await sign_in(agent, None, False, now())
-        await step_up(now(), guard, theirs.session, password=PASSWORD, code=None)
+        await step_up(now(), auth, theirs.session, password=PASSWORD, code=None)
         await ask(here)
         mine = post.wishes[-1]
         await ask(theirs, "amadou@aubry.example")
@@ -278,10 +278,10 @@ class TestEdges:
         assert (await address_of(owner), await address_of(agent)) == (owner.email, agent.email)
 
     async def test_two_people_may_want_one_address_and_one_gets_it(
-        self, owner: User, agent: User, guard: Guard, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
     ) -> None:
         theirs = await sign_in(agent, None, False, now())
-        await step_up(now(), guard, theirs.session, password=PASSWORD, code=None)
+        await step_up(now(), auth, theirs.session, password=PASSWORD, code=None)
         await ask(here)
         await ask(theirs)
         for wish in post.wishes:
@@ -291,7 +291,7 @@ class TestEdges:
         assert sorted([await address_of(owner), await address_of(agent)]).count(NEW) == 1
 
     async def test_a_reset_by_the_old_address_calls_it_off(
-        self, owner: User, guard: Guard, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
     ) -> None:
         """What the letter to the old address advises whoever did not ask."""
         sent: list[str] = []
@@ -302,14 +302,14 @@ class TestEdges:
         async def notice(tx: Transaction, user: User) -> None: ...
 
         await ask(here)
-        await new_password.request_reset(now(), guard, letter, email=owner.email, peer="192.0.2.7")
-        await new_password.reset(now(), guard, notice, token=sent[0], password="mouette phare ardoise 77", code=None)
+        await new_password.request_reset(now(), auth, letter, email=owner.email, peer="192.0.2.7")
+        await new_password.reset(now(), auth, notice, token=sent[0], password="mouette phare ardoise 77", code=None)
         for token in (post.new_token, post.old_token):
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await confirm(token)
 
     async def test_reset_letters_to_the_old_address_are_void_once_it_moved(
-        self, owner: User, guard: Guard, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
     ) -> None:
         sent: list[str] = []
 
@@ -317,7 +317,7 @@ class TestEdges:
             sent.append(token)
 
         await ask(here)
-        await new_password.request_reset(now(), guard, letter, email=owner.email, peer="192.0.2.7")
+        await new_password.request_reset(now(), auth, letter, email=owner.email, peer="192.0.2.7")
         await confirm(post.old_token)
         await confirm(post.new_token)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
@@ -343,12 +343,12 @@ class TestEdges:
             await ask(here, "stranger9@aubry.example")
 
     async def test_staff_move_as_well(
-        self, agent: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        self, agent: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
         secret, *_ = await enrolled(agent)
         clock.advance(timedelta(days=7))
         tokens = await sign_in(agent, None, True, now())
-        await step_up(now(), guard, tokens.session, password=PASSWORD, code=code_of(secret, now()))
+        await step_up(now(), auth, tokens.session, password=PASSWORD, code=code_of(secret, now()))
         await ask(tokens)
         assert await confirm(post.new_token) is True

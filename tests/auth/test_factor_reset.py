@@ -10,10 +10,10 @@ import pytest
 from auth import enrolment, factor_reset, new_password, sessions, staff
 from auth.accounts import authenticate
 from auth.caller import still_valid, viewer_of
-from auth.guard import Guard
+from auth.services import AuthServices
 from models.access import PasswordReset
 from models.account import Account, Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction, AuditEntry
 from models.authenticator import Authenticator, AuthenticatorKind, WebauthnChallenge
 from models.errors import Forbidden, Refusal, Unauthenticated
@@ -25,7 +25,7 @@ from tests.auth.conftest import PASSWORD, code_of, unnoticed
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
 
-    Now = Callable[[], Act]
+    Now = Callable[[], Action]
     Enrolled = Callable[[User], Awaitable[tuple[str, list[str], sessions.Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -47,10 +47,10 @@ def post() -> Post:
 
 
 @pytest.fixture
-async def company(clock: "MovableClock", bus: "RecordingBus", guard: Guard, enrolled: "Enrolled") -> Company:
+async def company(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices, enrolled: "Enrolled") -> Company:
     """Odile and Olivier own it, Ada manages; Max has a second factor, and lost it."""
     made = await founded(clock, bus, odile=Role.OWNER, olivier=Role.OWNER, ada=Role.ADMIN, max=Role.MEMBER)
-    await User.all().update(password_hash=await guard.passwords.hash(PASSWORD))
+    await User.all().update(password_hash=await auth.passwords.hash(PASSWORD))
     for name in ("max", "olivier"):
         await made.people[name].refresh_from_db()
         await enrolled(made.people[name])
@@ -60,11 +60,11 @@ async def company(clock: "MovableClock", bus: "RecordingBus", guard: Guard, enro
 def by(company: Company, name: str, post: Post, whom: str) -> Awaitable[Membership]:
     """This person resets that one's."""
     session, key = company.tokens[name].session, company.people[whom].pk
-    return factor_reset.of_colleague(company.act(name), session, post, company.account.pk, key)
+    return factor_reset.of_colleague(company.action(name), session, post, company.account.pk, key)
 
 
 async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an_owner_vouches(
-    company: Company, guard: Guard, now: "Now", post: Post
+    company: Company, auth: AuthServices, now: "Now", post: Post
 ) -> None:
     """Nothing is left of what was lost, nor of what was signed in with it; the password stays, and a new factor is set up."""
     lost = company.people["max"]
@@ -73,7 +73,7 @@ async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an
     await PasswordReset.create(user=lost, token_hash="x", expires_at=now().at + timedelta(days=1))
     running = await sessions.sign_in(await User.get(pk=lost.pk), company.account, True, now())
     with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
-        await authenticate(now(), guard, email=lost.email, password=PASSWORD, code=None, peer="::1")
+        await authenticate(now(), auth, email=lost.email, password=PASSWORD, code=None, peer="::1")
     place = await by(company, "odile", post, "max")
     assert (place.user_id, post.told) == (lost.pk, ["max"])
     for model in (Authenticator, RecoveryCode, PasswordReset):
@@ -81,11 +81,11 @@ async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an
     assert not await WebauthnChallenge.exists()
     assert await still_valid([running.session.pk], now().at) == set()
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await authenticate(now(), guard, email=lost.email, password="another one 42 42", code=None, peer="::1")
-    user = await authenticate(now(), guard, email=lost.email, password=PASSWORD, code=None, peer="::1")
+        await authenticate(now(), auth, email=lost.email, password="another one 42 42", code=None, peer="::1")
+    user = await authenticate(now(), auth, email=lost.email, password=PASSWORD, code=None, peer="::1")
     tokens = await sessions.sign_in(user, company.account, False, now())
-    secret = await enrolment.begin_totp(now(), guard, tokens.session, PASSWORD)
-    await enrolment.confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
+    secret = await enrolment.begin_totp(now(), auth, tokens.session, PASSWORD)
+    await enrolment.confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
     assert await Authenticator.filter(user_id=lost.pk).count() == 1
 
 
@@ -163,7 +163,7 @@ async def test_each_of_the_persons_companies_reads_of_it(
     await Membership.create(user=company.people["max"], account=others.account, role=Role.MEMBER, created_at=now().at)
     omar, tokens = await operator(now, "omar")
     for user in (company.people["max"], await _enrolled(agent, enrolled)):
-        await factor_reset.of_anybody(Act(omar, now().at, bus), tokens.session, post, user.pk)
+        await factor_reset.of_anybody(Action(omar, now().at, bus), tokens.session, post, user.pk)
     told = await AuditEntry.filter(action=AuditAction.SECOND_FACTOR_RESET.value).order_by("id")
     assert [(each.account_id, each.object_id, each.staff) for each in told] == [
         (company.account.pk, company.people["max"].pk, "OPERATOR"), (others.account.pk, company.people["max"].pk, "OPERATOR"),
@@ -189,10 +189,10 @@ async def test_two_operators_who_act_on_each_other_at_once_never_wait_in_a_circl
         await User.all().update(second_factor_at=now().at)
 
 
-async def test_a_new_password_by_letter_does_not_turn_it_off(company: Company, guard: Guard, now: "Now") -> None:
+async def test_a_new_password_by_letter_does_not_turn_it_off(company: Company, auth: AuthServices, now: "Now") -> None:
     """So two things must be lost, and vouched for, before anybody gets in without the second factor."""
     lost = company.people["max"]
     await PasswordReset.create(user=lost, token_hash=sessions.hashed("t"), expires_at=now().at + timedelta(days=1))
     with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
-        await new_password.reset(now(), guard, Post(), token="t", password="mouette phare ardoise 77", code=None)
+        await new_password.reset(now(), auth, Post(), token="t", password="mouette phare ardoise 77", code=None)
     assert await Account.filter(memberships__user_id=lost.pk).count() == 1

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auth.accounts import authenticate, company_of, sign_up
-from auth.guard import Guard
 from auth.invitations import Newcomer, accept, forget, resend, revoke, send
 from auth.members import change_role, remove
+from auth.services import AuthServices
 from models.account import Account, Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.errors import Refusal, Throttled
 from models.invitation import Invitation
 from models.letter import Letter
@@ -35,32 +35,32 @@ PEER = "192.0.2.7"
 class House:
     """A company that invites, its letters, and what is done with them."""
 
-    def __init__(self, company: Company, guard: Guard) -> None:
-        self.company, self.guard, self.post = company, guard, Post()
+    def __init__(self, company: Company, auth: AuthServices) -> None:
+        self.company, self.auth, self.post = company, auth, Post()
         self._keys = 0
 
     async def sends(self, name: str = "ada", email: str = GUEST, role: Role = Role.MEMBER, key: str = "") -> Invitation:
         self._keys += 1
         return await send(
-            self.company.act(name), self.guard, self.post, self.company.account.pk, email=email, role=role,
+            self.company.action(name), self.auth, self.post, self.company.account.pk, email=email, role=role,
             locale=Locale.EN, key=key or f"own-{self._keys}",
         )  # fmt: skip
 
     async def resends(self, invitation: Invitation, name: str = "ada", key: str = "again") -> Invitation:
-        return await resend(self.company.act(name), self.guard, self.post, invitation, key)
+        return await resend(self.company.action(name), self.auth, self.post, invitation, key)
 
     async def revokes(self, invitation: Invitation, name: str = "ada") -> Invitation:
-        return await revoke(self.company.act(name), invitation)
+        return await revoke(self.company.action(name), invitation)
 
     async def accepts(self, user: User | None = None, token: str = "", newcomer: Newcomer = NEWCOMER) -> Membership:
-        act = Act(user, self.company.clock.now(), self.company.bus)
-        return await accept(act, self.guard, token or self.post.tokens[GUEST], newcomer, PEER)
+        action = Action(user, self.company.clock.now(), self.company.bus)
+        return await accept(action, self.auth, token or self.post.tokens[GUEST], newcomer, PEER)
 
 
 @pytest.fixture
-async def house(db: str, clock: "MovableClock", bus: "RecordingBus", guard: Guard) -> House:
+async def house(db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> House:
     company = await founded(clock, bus, odile=Role.OWNER, ada=Role.ADMIN, bea=Role.BILLING, max=Role.MEMBER)
-    return House(company, guard)
+    return House(company, auth)
 
 
 class TestSending:
@@ -186,12 +186,12 @@ class TestAccepting:
         assert (place.user_id, place.role) == (user.pk, Role.BILLING)
         assert (await house.company.roles())["Noé Blin"] == "BILLING"
         entered = await authenticate(
-            house.company.act(), house.guard, email=GUEST, password=NEWCOMER.password, code=None, peer=PEER
+            house.company.action(), house.auth, email=GUEST, password=NEWCOMER.password, code=None, peer=PEER
         )
         assert entered == user
 
     async def test_p1_4_somebody_known_joins_signed_in_and_keeps_everything(self, house: House, bus: "RecordingBus") -> None:
-        known = await person(house.company.act(), "noe", password_hash="theirs")
+        known = await person(house.company.action(), "noe", password_hash="theirs")
         before = await User.filter(pk=known.pk).values()
         await house.sends()
         place = await house.accepts(known, newcomer=Newcomer("Other", "a password nobody asked for"))
@@ -200,7 +200,7 @@ class TestAccepting:
         assert bus.announced[-1] == f"user:{known.pk}"
 
     async def test_a_persons_own_repeat_changes_nothing(self, house: House) -> None:
-        known = await person(house.company.act(), "noe")
+        known = await person(house.company.action(), "noe")
         await house.sends()
         first = await house.accepts(known)
         await change_role(*house.company.does("odile"), known.pk, Role.ADMIN)
@@ -219,7 +219,7 @@ class TestAccepting:
     async def test_it_works_for_seven_days(self, house: House, clock: "MovableClock") -> None:
         await house.sends()
         clock.advance(timedelta(days=7, microseconds=-1))
-        known = await person(house.company.act(), "noe")
+        known = await person(house.company.action(), "noe")
         clock.advance(timedelta(microseconds=1))
         assert await outcome(house.accepts(known)) == "TOKEN_INVALID"
         await User.filter(pk=known.pk).delete()
@@ -234,14 +234,14 @@ class TestAccepting:
     @pytest.mark.parametrize("token", ["", "cam_in_", "cam_in_unknown", "\x00", "\ud800", "x" * 100_000])
     async def test_a_token_that_means_nothing_is_refused(self, house: House, token: str) -> None:
         with pytest.raises(Refusal) as refused:
-            await accept(house.company.act(), house.guard, token, NEWCOMER, PEER)
+            await accept(house.company.action(), house.auth, token, NEWCOMER, PEER)
         assert (refused.value.code, refused.value.field) == ("TOKEN_INVALID", ("input", "token"))
 
     async def test_the_letter_is_for_its_address_only(self, house: House) -> None:
         """P1.4: neither a colleague's token nor staff's sign-in lets anybody in."""
         await house.sends()
-        assert await outcome(house.accepts(await person(house.company.act(), "zoe"))) == "INVITATION_ELSEWHERE"
-        assert await outcome(house.accepts(await person(house.company.act(), "noe", staff=Staff.AGENT))) == "FORBIDDEN"
+        assert await outcome(house.accepts(await person(house.company.action(), "zoe"))) == "INVITATION_ELSEWHERE"
+        assert await outcome(house.accepts(await person(house.company.action(), "noe", staff=Staff.AGENT))) == "FORBIDDEN"
         assert await outcome(house.accepts()) == "SIGN_IN_REQUIRED"
         assert len(await house.company.roles()) == 4
 
@@ -271,7 +271,7 @@ class TestAccepting:
         assert (await house.company.roles())["Noé Blin"] == "MEMBER"
 
     async def test_a_persons_own_at_once_are_one(self, house: House) -> None:
-        known = await person(house.company.act(), "noe")
+        known = await person(house.company.action(), "noe")
         await house.sends()
         answers = await asyncio.gather(*(outcome(house.accepts(known)) for _ in range(4)))
         assert answers == ["done"] * 4
@@ -287,7 +287,7 @@ class TestAccepting:
         self, house: House, clock: "MovableClock", bus: "RecordingBus"
     ) -> None:
         """The second letter was written before the person was known."""
-        others = House(await founded(clock, bus, "732829320", nora=Role.OWNER), house.guard)
+        others = House(await founded(clock, bus, "732829320", nora=Role.OWNER), house.auth)
         await house.sends()
         await others.sends("nora")
         answers = await asyncio.gather(outcome(house.accepts()), outcome(others.accepts()))
@@ -326,7 +326,7 @@ async def unread(tx: Transaction, made: Any) -> None:
 
 async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_other(house: House) -> None:
     """The company before the person, in both: else one of them would fail, each holding what the other wants."""
-    made = await sign_up(house.company.act(), house.guard, unread, **STRANGERS)
+    made = await sign_up(house.company.action(), house.auth, unread, **STRANGERS)
     assert made.account
     assert made.user
     await house.sends()
@@ -337,7 +337,7 @@ async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_oth
         return await house.accepts()
 
     accepting = asyncio.create_task(accept_meanwhile())  # before the transaction, or it would be part of it
-    async with house.company.act().transaction() as second:
+    async with house.company.action().transaction() as second:
         await second.locked(Account, made.account.pk)
         locked.set()
         await asyncio.sleep(2)  # it waits for the company by now, with or without the person
@@ -347,11 +347,11 @@ async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_oth
 
 async def test_a_stranger_who_signed_up_with_the_address_gets_nothing(house: House) -> None:
     """Whoever holds the letter reads mail there; the password of whoever signed up without does not work any more."""
-    await sign_up(house.company.act(), house.guard, unread, **STRANGERS)
+    await sign_up(house.company.action(), house.auth, unread, **STRANGERS)
     await house.sends()
     await house.accepts()
     for password, answer in (STRANGERS["password"], "CREDENTIALS_INVALID"), (NEWCOMER.password, "done"):
-        entering = authenticate(house.company.act(), house.guard, email=GUEST, password=password, code=None, peer=PEER)
+        entering = authenticate(house.company.action(), house.auth, email=GUEST, password=password, code=None, peer=PEER)
         assert await outcome(entering) == answer
     user = await User.get(email=GUEST)
     assert user.name == "Noé Blin"

@@ -9,12 +9,12 @@ import pytest
 
 from auth import accounts, company, legal_names, sessions
 from auth.company import Address
-from auth.guard import Guard
 from auth.legal_names import Decision, Registrar
 from auth.registry import NoRegistry, PublicRegistry, Registered
+from auth.services import AuthServices
 from auth.sessions import Tokens
 from models.account import Account, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.errors import Throttled
 from models.event import INBOX, Event, EventKind
 from models.file import File
@@ -36,8 +36,8 @@ NEW = "Les Fournils d'Aubry"
 class Desk:
     """A company that looks for a new name, an agent, and a register whose answer can be changed."""
 
-    def __init__(self, bakery: Company, guard: Guard, agent: User, agents: Tokens, url: str) -> None:
-        self.bakery, self.guard, self.agent, self.agents = bakery, guard, agent, agents
+    def __init__(self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens, url: str) -> None:
+        self.bakery, self.auth, self.agent, self.agents = bakery, auth, agent, agents
         self.registry: Any = PublicRegistry(url, seconds=2)
         self.reply = answer({"results": []})
         self.told: list[tuple[str, str, str | None]] = []
@@ -64,12 +64,12 @@ class Desk:
         facts: dict[str, Any] = {"siren_given": None, "file_ids": (), "key": legal_name} | given
         session = await self.fresh(name)
         return await legal_names.request(
-            self.bakery.act(name), self.guard, self.registrar, session, self.bakery.account, legal_name=legal_name, **facts
+            self.bakery.action(name), self.auth, self.registrar, session, self.bakery.account, legal_name=legal_name, **facts
         )
 
     async def shows(self, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
         return await legal_names.add_evidence(
-            self.bakery.act(name), self.bakery.tokens[name].session, self.bakery.account, change.pk, (await self.kbis(name),)
+            self.bakery.action(name), self.bakery.tokens[name].session, self.bakery.account, change.pk, (await self.kbis(name),)
         )
 
     async def kbis(self, name: str = "Camille", **facts: Any) -> int:
@@ -82,25 +82,25 @@ class Desk:
         return int(file.pk)
 
     async def decides(self, change: LegalNameChange, decision: Decision, reason: str | None = None) -> LegalNameChange:
-        act = Act(self.agent, self.bakery.clock.now(), self.bakery.bus)
-        return await legal_names.decide(act, self.notice, self.agents.session, change.pk, decision, reason)
+        action = Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
+        return await legal_names.decide(action, self.notice, self.agents.session, change.pk, decision, reason)
 
     async def legal_name(self) -> str:
         return (await Account.get(pk=self.bakery.account.pk)).legal_name
 
     async def turn(self) -> int:
         """The timetable's next look at the register."""
-        return await legal_names.check_waiting(self.bakery.act(), self.registrar)
+        return await legal_names.check_waiting(self.bakery.action(), self.registrar)
 
 
 @pytest.fixture
-async def desk(clock: "MovableClock", bus: "RecordingBus", guard: Guard) -> AsyncIterator[Desk]:
+async def desk(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> AsyncIterator[Desk]:
     bakery = await founded(clock, bus, Camille=Role.OWNER, Adam=Role.ADMIN, Bea=Role.BILLING, Max=Role.MEMBER)
-    agent = await person(bakery.act(), "Amadou", staff=Staff.AGENT)
-    agents = await sessions.sign_in(agent, None, True, bakery.act())
+    agent = await person(bakery.action(), "Amadou", staff=Staff.AGENT)
+    agents = await sessions.sign_in(agent, None, True, bakery.action())
     made: list[Desk] = []
     async with register(lambda: made[0].reply) as (url, _):
-        made.append(Desk(bakery, guard, agent, agents, url))
+        made.append(Desk(bakery, auth, agent, agents, url))
         yield made[0]
 
 
@@ -173,7 +173,7 @@ async def test_p1_1_a_wish_that_was_erased_while_the_register_was_asked_changes_
     change = await desk.asks()
     desk.registers("LES FOURNILS D AUBRY")
     await LegalNameChange.filter(pk=change.pk).delete()
-    await legal_names.check(desk.bakery.act(), desk.registrar, change)
+    await legal_names.check(desk.bakery.action(), desk.registrar, change)
     assert await desk.legal_name() == "Le Fournil d'Aubry"
 
 
@@ -184,8 +184,8 @@ async def test_p1_1_a_file_sent_for_another_company_is_no_evidence_here(
     other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
     file = await desk.kbis()
     await File.filter(pk=file).update(account_id=other.account.pk)
-    act, session = desk.bakery.act("Camille"), desk.bakery.tokens["Camille"].session
-    assert await outcome(legal_names.add_evidence(act, session, desk.bakery.account, change.pk, (file,))) == "FILE_REFUSED"
+    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
+    assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, (file,))) == "FILE_REFUSED"
 
 
 async def test_p1_1_without_a_register_evidence_is_asked_for(desk: Desk) -> None:
@@ -288,7 +288,7 @@ async def test_p1_1_a_repeat_changes_nothing_and_another_decision_is_too_late(de
 
 async def _cancels(desk: Desk, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
     session = desk.bakery.tokens[name].session
-    return await legal_names.cancel(desk.bakery.act(name), session, desk.bakery.account, change.pk)
+    return await legal_names.cancel(desk.bakery.action(name), session, desk.bakery.account, change.pk)
 
 
 async def test_p1_1_one_wish_at_a_time_and_it_can_be_taken_back(desk: Desk) -> None:
@@ -324,18 +324,18 @@ async def test_p1_1_bad_input_is_refused(desk: Desk, given: dict[str, Any], code
 
 async def test_p1_1_evidence_is_ones_own_uploaded_and_used_once(desk: Desk) -> None:
     change = await desk.asks()
-    act, session = desk.bakery.act("Camille"), desk.bakery.tokens["Camille"].session
+    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
     at = desk.bakery.clock.now()
     refused = [
         await desk.kbis("Adam"), await desk.kbis(uploaded_at=None, cleared_at=None), await desk.kbis(infected_at=at),
     ]  # fmt: skip
     for file in refused:
-        adding = legal_names.add_evidence(act, session, desk.bakery.account, change.pk, (file,))
+        adding = legal_names.add_evidence(action, session, desk.bakery.account, change.pk, (file,))
         assert await outcome(adding) == "FILE_REFUSED"
-    assert await outcome(legal_names.add_evidence(act, session, desk.bakery.account, change.pk, ())) == "BLANK"
+    assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, ())) == "BLANK"
     many = [await desk.kbis() for _ in range(11)]
     for part, code in ((many[:6], "done"), (many[6:], "FILE_REFUSED"), (many[:1], "FILE_REFUSED"), (many[6:10], "done")):
-        assert await outcome(legal_names.add_evidence(act, session, desk.bakery.account, change.pk, tuple(part))) == code
+        assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, tuple(part))) == code
 
 
 async def test_p1_1_what_waits_for_the_scanner_is_no_evidence_yet(desk: Desk) -> None:
@@ -350,7 +350,7 @@ async def test_p1_1_only_who_looks_after_the_company_asks_and_with_fresh_proof(d
     session = desk.bakery.tokens["Camille"].session
     await Session.filter(pk=session.pk).update(fresh_until=None)
     stale = legal_names.request(
-        desk.bakery.act("Camille"), desk.guard, desk.registrar, session, desk.bakery.account, legal_name="Autre",
+        desk.bakery.action("Camille"), desk.auth, desk.registrar, session, desk.bakery.account, legal_name="Autre",
         siren_given=None, file_ids=(), key="k",
     )  # fmt: skip
     assert await outcome(stale) == "STEP_UP_REQUIRED"
@@ -365,11 +365,11 @@ async def test_p1_1_only_who_looks_after_the_company_asks_and_with_fresh_proof(d
 async def test_p1_1_another_companys_wish_is_nowhere(desk: Desk) -> None:
     change = await desk.asks()
     other = await founded(desk.bakery.clock, desk.bakery.bus, "732829320", Zoe=Role.OWNER)
-    act, session = other.act("Zoe"), other.tokens["Zoe"].session
-    assert await outcome(legal_names.cancel(act, session, other.account, change.pk)) == "NOT_FOUND"
-    assert await outcome(legal_names.cancel(act, session, other.account, None)) == "NOT_FOUND"
-    assert await outcome(legal_names.cancel(act, session, desk.bakery.account, change.pk)) == "FORBIDDEN"
-    assert await outcome(legal_names.decide(act, desk.notice, session, None, Decision.ACCEPT, None)) == "NOT_FOUND"
+    action, session = other.action("Zoe"), other.tokens["Zoe"].session
+    assert await outcome(legal_names.cancel(action, session, other.account, change.pk)) == "NOT_FOUND"
+    assert await outcome(legal_names.cancel(action, session, other.account, None)) == "NOT_FOUND"
+    assert await outcome(legal_names.cancel(action, session, desk.bakery.account, change.pk)) == "FORBIDDEN"
+    assert await outcome(legal_names.decide(action, desk.notice, session, None, Decision.ACCEPT, None)) == "NOT_FOUND"
 
 
 async def test_p1_1_wishes_are_counted(desk: Desk) -> None:
@@ -388,23 +388,25 @@ async def test_p1_1_who_was_removed_is_not_written_to(desk: Desk) -> None:
 
 
 async def test_p1_1_the_trade_name_is_free(desk: Desk) -> None:
-    act, session = desk.bakery.act("Adam"), desk.bakery.tokens["Adam"].session
+    action, session = desk.bakery.action("Adam"), desk.bakery.tokens["Adam"].session
     for name in ("Chez Camille", "Chez Camille", None):
-        assert (await company.change_trade_name(act, session, desk.bakery.account, name)).trade_name == name
+        assert (await company.change_trade_name(action, session, desk.bakery.account, name)).trade_name == name
     assert await desk.legal_name() == "Le Fournil d'Aubry"
 
 
 async def test_p1_4_the_address_and_the_numbers_of_a_company(desk: Desk) -> None:
-    act, session = desk.bakery.act("Camille"), desk.bakery.tokens["Camille"].session
+    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
     where = Address("1 rue du Four", "75001", "Paris", "FR")
-    told = await company.change_address(act, session, desk.bakery.account, where)
+    told = await company.change_address(action, session, desk.bakery.account, where)
     assert (told.street, told.postal_code, told.city, told.country) == ("1 rue du Four", "75001", "Paris", "FR")
-    told = await company.change_identifiers(act, session, desk.bakery.account, "404 833 048 00022", "FR 83 404 833 048")
+    told = await company.change_identifiers(action, session, desk.bakery.account, "404 833 048 00022", "FR 83 404 833 048")
     assert (told.siret, told.vat_number) == ("40483304800022", "FR83404833048")
-    told = await company.change_identifiers(act, session, desk.bakery.account, None, None)
+    told = await company.change_identifiers(action, session, desk.bakery.account, None, None)
     assert (told.siret, told.vat_number) == (None, "FR83404833048")
     for name in ("Bea", "Max"):
-        changing = company.change_address(desk.bakery.act(name), desk.bakery.tokens[name].session, desk.bakery.account, where)
+        changing = company.change_address(
+            desk.bakery.action(name), desk.bakery.tokens[name].session, desk.bakery.account, where
+        )
         assert await outcome(changing) == "FORBIDDEN"
 
 
@@ -420,14 +422,14 @@ async def test_p1_4_the_address_and_the_numbers_of_a_company(desk: Desk) -> None
     ],
 )
 async def test_p1_4_numbers_are_checked(desk: Desk, siret: str | None, vat_number: str | None, code: str) -> None:
-    act, session = desk.bakery.act("Camille"), desk.bakery.tokens["Camille"].session
-    assert await outcome(company.change_identifiers(act, session, desk.bakery.account, siret, vat_number)) == code
+    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
+    assert await outcome(company.change_identifiers(action, session, desk.bakery.account, siret, vat_number)) == code
 
 
 async def test_p1_4_la_poste_counts_its_sirets_otherwise(clock: "MovableClock", bus: "RecordingBus") -> None:
     post = await founded(clock, bus, "356000000", Zoe=Role.OWNER)
-    act, session = post.act("Zoe"), post.tokens["Zoe"].session
-    assert (await company.change_identifiers(act, session, post.account, "35600000049837", None)).siret == "35600000049837"
+    action, session = post.action("Zoe"), post.tokens["Zoe"].session
+    assert (await company.change_identifiers(action, session, post.account, "35600000049837", None)).siret == "35600000049837"
 
 
 async def known(desk: Desk) -> tuple[str | None, bool]:
@@ -436,24 +438,24 @@ async def known(desk: Desk) -> tuple[str | None, bool]:
     return account.registry_verdict and account.registry_verdict.value, account.registry_due_at is not None
 
 
-async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Desk, guard: Guard) -> None:
+async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Desk, auth: AuthServices) -> None:
     """P1.4: a good checksum is not existence; a register that is away, or none, is never taken for a yes."""
     made = await accounts.sign_up(
-        desk.bakery.act(), guard, _unwritten, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
+        desk.bakery.action(), auth, _unwritten, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
         legal_name="Le Fournil d'Aubry", siren="732829320", locale=Locale.FR, peer="192.0.2.1",
     )  # fmt: skip
     assert made.account
     await Account.filter(pk=desk.bakery.account.pk).update(siren="552100554")
     desk.bakery.account = made.account
     assert await known(desk) == (None, True)
-    assert await legal_names.check_accounts(desk.bakery.act(), NoRegistry()) == 0
+    assert await legal_names.check_accounts(desk.bakery.action(), NoRegistry()) == 0
     desk.away()
-    assert await legal_names.check_accounts(desk.bakery.act(), desk.registry) == 1
+    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 1
     assert await known(desk) == (None, True)
     desk.registers("LE FOURNIL D AUBRY", siren="732829320")
-    assert await legal_names.check_accounts(desk.bakery.act(), desk.registry) == 0  # its turn comes later
+    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 0  # its turn comes later
     desk.bakery.clock.advance(timedelta(hours=1))
-    assert await legal_names.check_accounts(desk.bakery.act(), desk.registry) == 1
+    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 1
     assert await known(desk) == ("MATCH", False)
 
 
@@ -461,21 +463,21 @@ async def _unwritten(tx: Transaction, made: object) -> None:
     """Stands where a letter would be written."""
 
 
-async def test_p1_4_whoever_signs_up_again_as_another_company_is_looked_up_again(desk: Desk, guard: Guard) -> None:
+async def test_p1_4_whoever_signs_up_again_as_another_company_is_looked_up_again(desk: Desk, auth: AuthServices) -> None:
     """Else the register's yes to one company would stand beside the name of another."""
     desk.registers("LE FOURNIL D AUBRY", siren="732829320")
     form: dict[str, Any] = {
         "email": "zoe@quais.example", "password": "mouette phare ardoise 77", "name": "Zoé", "locale": Locale.FR,
         "siren": "732829320", "peer": "192.0.2.1",
     }  # fmt: skip
-    made = await accounts.sign_up(desk.bakery.act(), guard, _unwritten, legal_name="Le Fournil d'Aubry", **form)
+    made = await accounts.sign_up(desk.bakery.action(), auth, _unwritten, legal_name="Le Fournil d'Aubry", **form)
     assert made.account
     desk.bakery.account = made.account
-    await legal_names.check_accounts(desk.bakery.act(), desk.registry)
+    await legal_names.check_accounts(desk.bakery.action(), desk.registry)
     assert await known(desk) == ("MATCH", False)
-    await accounts.sign_up(desk.bakery.act(), guard, _unwritten, legal_name="Banque des Quais", **form)
+    await accounts.sign_up(desk.bakery.action(), auth, _unwritten, legal_name="Banque des Quais", **form)
     assert await known(desk) == (None, True)
-    await legal_names.check_accounts(desk.bakery.act(), desk.registry)
+    await legal_names.check_accounts(desk.bakery.action(), desk.registry)
     assert await known(desk) == ("OTHER_NAME", False)
 
 
@@ -489,7 +491,7 @@ async def test_p1_1_of_a_new_name_the_register_is_asked_anew(desk: Desk) -> None
     await desk.decides(change, Decision.ACCEPT)
     assert await known(desk) == (None, True)
     desk.registers("AUBRY ET FILLES")
-    assert await legal_names.check_accounts(desk.bakery.act(), desk.registry) == 1
+    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 1
     assert await known(desk) == ("MATCH", False)
 
 
@@ -505,5 +507,5 @@ async def test_p1_1_an_answer_about_a_former_name_is_dropped(desk: Desk) -> None
             await Account.filter(siren=siren).update(legal_name="Autre")
             return Registered(("LE FOURNIL D AUBRY",))
 
-    assert await legal_names.check_accounts(desk.bakery.act(), Slow()) == 1
+    assert await legal_names.check_accounts(desk.bakery.action(), Slow()) == 1
     assert await known(desk) == (None, True)

@@ -11,12 +11,12 @@ from tortoise.models import Model
 from auth import accounts, company, invitations, legal_names, lifecycle, sessions
 from auth.accounts import company_of
 from auth.caller import Callers, still_held, still_valid, viewer_of
-from auth.guard import Guard
 from auth.invitations import Newcomer
+from auth.services import AuthServices
 from auth.sessions import Tokens
 from auth.throttle import LIFECYCLE
 from models.account import Account, AccountStatus, Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditEntry
 from models.erasure import Erasure
 from models.errors import Refusal, Throttled, Unauthenticated
@@ -40,44 +40,44 @@ GRACE = timedelta(days=14)
 class Desk:
     """A bakery, and the agent who deals with it."""
 
-    def __init__(self, bakery: Company, guard: Guard, agent: User, agents: Tokens) -> None:
-        self.bakery, self.guard, self.agent, self.agents = bakery, guard, agent, agents
+    def __init__(self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens) -> None:
+        self.bakery, self.auth, self.agent, self.agents = bakery, auth, agent, agents
         self.told: list[tuple[str, str]] = []
 
     async def notice(self, tx: Transaction, user: User, account: Account) -> None:
         self.told.append((user.name, account.status.value))
 
-    def act(self) -> Act:
-        return Act(self.agent, self.bakery.clock.now(), self.bakery.bus)
+    def action(self) -> Action:
+        return Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
 
     async def asks(self, kind: TicketKind = TicketKind.ACCOUNT_DELETION, name: str = "Camille", key: str = "k") -> Ticket:
         session = self.bakery.tokens[name].session
         return await lifecycle.request(
-            self.bakery.act(name), self.guard, session, self.bakery.account.pk, kind, "Je pars.", key
+            self.bakery.action(name), self.auth, session, self.bakery.account.pk, kind, "Je pars.", key
         )
 
     async def asks_again(self, kind: TicketKind, key: str = "k") -> Ticket:
         """From a sign-in for no company, as who has none in use may."""
-        tokens = await sessions.sign_in(self.bakery.people["Camille"], None, False, self.bakery.act())
+        tokens = await sessions.sign_in(self.bakery.people["Camille"], None, False, self.bakery.action())
         until = self.bakery.clock.now() + timedelta(minutes=5)
         await Session.filter(pk=tokens.session.pk).update(fresh_until=until)
         session = await Session.get(pk=tokens.session.pk)
         return await lifecycle.request(
-            self.bakery.act("Camille"), self.guard, session, self.bakery.account.pk, kind, "Encore.", key
+            self.bakery.action("Camille"), self.auth, session, self.bakery.account.pk, kind, "Encore.", key
         )
 
     async def deactivates(self) -> Account:
-        return await lifecycle.deactivate(self.act(), self.agents.session, self.notice, self.bakery.account.pk)
+        return await lifecycle.deactivate(self.action(), self.agents.session, self.notice, self.bakery.account.pk)
 
     async def reactivates(self) -> Account:
-        return await lifecycle.reactivate(self.act(), self.agents.session, self.notice, self.bakery.account.pk)
+        return await lifecycle.reactivate(self.action(), self.agents.session, self.notice, self.bakery.account.pk)
 
     async def schedules(self, ticket: Ticket | None, session: Session | None = None) -> Account:
         until = self.bakery.clock.now() + timedelta(minutes=5)
         await Session.filter(pk=self.agents.session.pk).update(fresh_until=until)
         session = session or await Session.get(pk=self.agents.session.pk)
         return await lifecycle.schedule_deletion(
-            self.act(), session, self.notice, self.bakery.account.pk, ticket.pk if ticket else None, GRACE
+            self.action(), session, self.notice, self.bakery.account.pk, ticket.pk if ticket else None, GRACE
         )
 
     async def status(self) -> AccountStatus:
@@ -85,10 +85,10 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(clock: "MovableClock", bus: "RecordingBus", guard: Guard) -> Desk:
+async def desk(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> Desk:
     bakery = await founded(clock, bus, Camille=Role.OWNER, Odile=Role.OWNER, Adam=Role.ADMIN, Max=Role.MEMBER)
-    agent = await person(bakery.act(), "Amadou", staff=Staff.AGENT)
-    return Desk(bakery, guard, agent, await sessions.sign_in(agent, None, True, bakery.act()))
+    agent = await person(bakery.action(), "Amadou", staff=Staff.AGENT)
+    return Desk(bakery, auth, agent, await sessions.sign_in(agent, None, True, bakery.action()))
 
 
 async def test_p1_2_the_owner_asks_an_agent_deactivates_and_nobody_acts_for_the_company(desk: Desk) -> None:
@@ -105,17 +105,17 @@ async def test_p1_2_the_owner_asks_an_agent_deactivates_and_nobody_acts_for_the_
     camille = desk.bakery.people["Camille"]
     assert await company_of(camille) is None
     assert await outcome(company_of(camille, desk.bakery.account.pk)) == "ACCOUNT_INACTIVE"
-    assert await outcome(sessions.sign_in(camille, desk.bakery.account, False, desk.bakery.act())) == "ACCOUNT_INACTIVE"
+    assert await outcome(sessions.sign_in(camille, desk.bakery.account, False, desk.bakery.action())) == "ACCOUNT_INACTIVE"
 
 
 async def test_p1_2_its_owner_signs_in_for_none_and_asks_to_have_it_back(desk: Desk) -> None:
     await desk.deactivates()
     camille = desk.bakery.people["Camille"]
-    desk.bakery.tokens["Camille"] = await sessions.sign_in(camille, await company_of(camille), False, desk.bakery.act())
+    desk.bakery.tokens["Camille"] = await sessions.sign_in(camille, await company_of(camille), False, desk.bakery.action())
     ticket = await desk.asks(TicketKind.ACCOUNT_REACTIVATION)
     assert (ticket.kind, ticket.account_id) == (TicketKind.ACCOUNT_REACTIVATION, desk.bakery.account.pk)
     assert await outcome(
-        sessions.switch(desk.bakery.tokens["Camille"].session, ticket.account_id, desk.bakery.act("Camille"))
+        sessions.switch(desk.bakery.tokens["Camille"].session, ticket.account_id, desk.bakery.action("Camille"))
     ) == ("ACCOUNT_INACTIVE")
     await desk.reactivates()
     assert await desk.status() is AccountStatus.ACTIVE
@@ -146,7 +146,13 @@ async def test_p1_2_a_deletion_wants_the_owners_ticket_and_can_be_called_off_dur
 async def test_p1_2_no_agent_deletes_a_company_that_did_not_ask(desk: Desk, clock: "MovableClock", bus: "RecordingBus") -> None:
     other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
     theirs = await lifecycle.request(
-        other.act("Zoe"), desk.guard, other.tokens["Zoe"].session, other.account.pk, TicketKind.ACCOUNT_DELETION, "Adieu.", "k"
+        other.action("Zoe"),
+        desk.auth,
+        other.tokens["Zoe"].session,
+        other.account.pk,
+        TicketKind.ACCOUNT_DELETION,
+        "Adieu.",
+        "k",
     )
     rest = await desk.asks(TicketKind.ACCOUNT_DEACTIVATION)
     for ticket in (None, theirs, rest):
@@ -164,7 +170,7 @@ async def test_p1_2_a_wish_that_was_called_off_or_settled_deletes_nothing_later(
     assert await outcome(desk.schedules(first)) == "REQUEST_MISSING"
     assert await desk.status() is AccountStatus.ACTIVE
     camille = desk.bakery.people["Camille"]
-    tokens = await sessions.sign_in(camille, desk.bakery.account, False, desk.bakery.act())
+    tokens = await sessions.sign_in(camille, desk.bakery.account, False, desk.bakery.action())
     await Session.filter(pk=tokens.session.pk).update(fresh_until=desk.bakery.clock.now() + timedelta(minutes=5))
     desk.bakery.tokens["Camille"] = replace(tokens, session=await Session.get(pk=tokens.session.pk))
     second = await desk.asks(key="again")
@@ -190,12 +196,14 @@ async def test_p1_2_only_owners_ask_and_with_fresh_proof(desk: Desk) -> None:
     assert await outcome(desk.asks(TicketKind.ACCOUNT_REACTIVATION)) == "TRANSITION_ILLEGAL"
     await Session.filter(pk=desk.agents.session.pk).update(fresh_until=None)
     stale = await Session.get(pk=desk.agents.session.pk)
-    assert await outcome(lifecycle.schedule_deletion(desk.act(), stale, desk.notice, 1, 1, GRACE)) == "STEP_UP_REQUIRED"
-    stranger = await person(desk.bakery.act(), "Zoe")
-    tokens = await sessions.sign_in(stranger, None, False, desk.bakery.act())
-    act = Act(stranger, desk.bakery.clock.now(), desk.bakery.bus)
+    assert await outcome(lifecycle.schedule_deletion(desk.action(), stale, desk.notice, 1, 1, GRACE)) == "STEP_UP_REQUIRED"
+    stranger = await person(desk.bakery.action(), "Zoe")
+    tokens = await sessions.sign_in(stranger, None, False, desk.bakery.action())
+    action = Action(stranger, desk.bakery.clock.now(), desk.bakery.bus)
     for account_id in (desk.bakery.account.pk, None):
-        asking = lifecycle.request(act, desk.guard, tokens.session, account_id, TicketKind.ACCOUNT_REACTIVATION, "Ouvrez.", "k")
+        asking = lifecycle.request(
+            action, desk.auth, tokens.session, account_id, TicketKind.ACCOUNT_REACTIVATION, "Ouvrez.", "k"
+        )
         assert await outcome(asking) == "NOT_FOUND"
 
 
@@ -207,7 +215,7 @@ async def test_p1_2_one_request_of_a_kind_at_a_time(desk: Desk) -> None:
     await Ticket.filter(pk=first.pk).update(status=TicketStatus.SOLVED)
     assert (await desk.asks(key="third")).pk != first.pk
     clash = lifecycle.request(
-        desk.bakery.act("Camille"), desk.guard, desk.bakery.tokens["Camille"].session, desk.bakery.account.pk,
+        desk.bakery.action("Camille"), desk.auth, desk.bakery.tokens["Camille"].session, desk.bakery.account.pk,
         TicketKind.ACCOUNT_DELETION, "Autre chose.", "k",
     )  # fmt: skip
     assert await outcome(clash) == "IDEMPOTENCY_MISMATCH"
@@ -220,24 +228,24 @@ async def test_p1_2_of_two_agents_at_once_both_are_told_the_same(desk: Desk) -> 
 
 
 async def test_p1_2_what_was_under_way_is_refused_while_the_account_rests(
-    desk: Desk, guard: Guard, clock: "MovableClock"
+    desk: Desk, auth: AuthServices, clock: "MovableClock"
 ) -> None:
     post = Post()
-    act = desk.bakery.act("Camille")
+    action = desk.bakery.action("Camille")
     await invitations.send(
-        act, guard, post, desk.bakery.account.pk, email="noe@example.fr", role=Role.MEMBER,
+        action, auth, post, desk.bakery.account.pk, email="noe@example.fr", role=Role.MEMBER,
         locale=desk.bakery.people["Camille"].locale, key="k",
     )  # fmt: skip
     session = desk.bakery.tokens["Camille"].session
     await desk.deactivates()
     token = post.tokens["noe@example.fr"]
-    joining = invitations.accept(desk.bakery.act(), guard, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1")
+    joining = invitations.accept(desk.bakery.action(), auth, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1")
     assert await outcome(joining) == "TOKEN_INVALID"
-    assert await outcome(company.change_trade_name(act, session, desk.bakery.account, "X")) == "FORBIDDEN"
+    assert await outcome(company.change_trade_name(action, session, desk.bakery.account, "X")) == "FORBIDDEN"
     assert await desk.bakery.leaves("Max") == "FORBIDDEN"
-    assert await outcome(legal_names.cancel(act, session, desk.bakery.account, None)) == "FORBIDDEN"
+    assert await outcome(legal_names.cancel(action, session, desk.bakery.account, None)) == "FORBIDDEN"
     await desk.reactivates()
-    joining = invitations.accept(desk.bakery.act(), guard, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1")
+    joining = invitations.accept(desk.bakery.action(), auth, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1")
     assert await outcome(joining) == "done"
 
 
@@ -246,8 +254,8 @@ async def test_p1_2_a_token_kept_in_memory_stops_at_once(desk: Desk, clock: "Mov
     callers = Callers(hub, clock)
     access = desk.bakery.tokens["Max"].access
     assert (await callers.viewer_of(access)).account is not None
-    act = Act(desk.agent, clock.now(), hub)
-    await lifecycle.deactivate(act, desk.agents.session, desk.notice, desk.bakery.account.pk)
+    action = Action(desk.agent, clock.now(), hub)
+    await lifecycle.deactivate(action, desk.agents.session, desk.notice, desk.bakery.account.pk)
     with pytest.raises(Unauthenticated):
         await callers.viewer_of(access)
 
@@ -264,14 +272,14 @@ async def test_p1_2_who_is_of_another_company_goes_on_there(desk: Desk, clock: "
 
 
 async def test_p1_2_an_agent_who_was_dismissed_does_nothing(desk: Desk) -> None:
-    await sessions.sign_out(desk.agents.session, desk.act())
+    await sessions.sign_out(desk.agents.session, desk.action())
     assert await outcome(desk.deactivates()) == "UNAUTHENTICATED"
     assert await outcome(desk.reactivates()) == "UNAUTHENTICATED"
-    desk.agents = await sessions.sign_in(desk.agent, None, True, desk.bakery.act())
+    desk.agents = await sessions.sign_in(desk.agent, None, True, desk.bakery.action())
     await User.filter(pk=desk.agent.pk).update(staff=None)
     assert await outcome(desk.deactivates()) == "FORBIDDEN"
     await User.filter(pk=desk.agent.pk).update(staff=Staff.AGENT)
-    missing = lifecycle.deactivate(desk.act(), desk.agents.session, desk.notice, None)
+    missing = lifecycle.deactivate(desk.action(), desk.agents.session, desk.notice, None)
     assert await outcome(missing) == "NOT_FOUND"
     assert await accounts.company_of(desk.agent) is None
 
@@ -286,7 +294,7 @@ async def test_p1_2_no_session_stands_for_a_company_that_is_not_in_use(desk: Des
     with pytest.raises(Unauthenticated):
         await viewer_of(tokens.access, at)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await sessions.refresh(tokens.refresh, desk.bakery.act())
+        await sessions.refresh(tokens.refresh, desk.bakery.action())
 
 
 async def test_p1_2_what_was_asked_for_is_done_and_asked_for_once(desk: Desk) -> None:
@@ -311,7 +319,7 @@ async def test_p1_2_the_grace_is_shorter_where_the_laws_term_is_near(desk: Desk,
     """RGPD, art. 12, 3: within a month of the request. There is always a day to change one's mind."""
     ticket = await desk.asks()
     desk.bakery.clock.advance(timedelta(days=days))
-    desk.agents = await sessions.sign_in(desk.agent, None, True, desk.bakery.act())
+    desk.agents = await sessions.sign_in(desk.agent, None, True, desk.bakery.action())
     account = await desk.schedules(ticket)
     assert account.erases_at
     assert timedelta(days=left - 1) < account.erases_at - desk.bakery.clock.now() <= timedelta(days=left)
@@ -331,7 +339,7 @@ async def test_p1_2_a_reactivation_that_is_not_granted_is_answered_by_letter(des
         told.append((user.name, reason))
 
     async def declines(reason: str) -> Account:
-        return await lifecycle.decline_reactivation(desk.act(), desk.agents.session, answer, desk.bakery.account.pk, reason)
+        return await lifecycle.decline_reactivation(desk.action(), desk.agents.session, answer, desk.bakery.account.pk, reason)
 
     await desk.deactivates()
     assert await outcome(declines("Non.")) == "REQUEST_MISSING"
@@ -381,13 +389,13 @@ async def test_p1_2_a_repeat_is_not_counted_and_answered_while_others_wait(desk:
 
 
 async def test_p1_2_what_is_refused_is_not_counted_nor_do_strangers_use_up_what_a_company_has(desk: Desk) -> None:
-    stranger = await person(desk.bakery.act(), "Zoe")
-    theirs = await sessions.sign_in(stranger, None, False, desk.bakery.act())
+    stranger = await person(desk.bakery.action(), "Zoe")
+    theirs = await sessions.sign_in(stranger, None, False, desk.bakery.action())
     await Session.filter(pk=theirs.session.pk).update(fresh_until=desk.bakery.clock.now() + timedelta(minutes=5))
-    act, account_id = Act(stranger, desk.bakery.clock.now(), desk.bakery.bus), desk.bakery.account.pk
+    action, account_id = Action(stranger, desk.bakery.clock.now(), desk.bakery.bus), desk.bakery.account.pk
     for turn in range(2 * LIFECYCLE.free):
         asking = lifecycle.request(
-            act, desk.guard, theirs.session, account_id, TicketKind.ACCOUNT_DELETION, "Adieu.", f"{turn}"
+            action, desk.auth, theirs.session, account_id, TicketKind.ACCOUNT_DELETION, "Adieu.", f"{turn}"
         )
         assert await outcome(asking) == "NOT_FOUND"
         assert await outcome(desk.asks(name="Adam", key=f"{turn}")) == "FORBIDDEN"
@@ -407,6 +415,12 @@ async def test_p1_2_each_kind_and_each_company_is_counted_by_itself(
     await _uses_up(desk, TicketKind.ACCOUNT_DEACTIVATION)
     other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
     asking = lifecycle.request(
-        other.act("Zoe"), desk.guard, other.tokens["Zoe"].session, other.account.pk, TicketKind.ACCOUNT_DELETION, "Adieu.", "k"
+        other.action("Zoe"),
+        desk.auth,
+        other.tokens["Zoe"].session,
+        other.account.pk,
+        TicketKind.ACCOUNT_DELETION,
+        "Adieu.",
+        "k",
     )
     assert await outcome(asking) == "done"

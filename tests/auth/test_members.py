@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auth import members, sessions
-from auth.guard import Guard
 from auth.invitations import send
+from auth.services import AuthServices
 from models.account import Membership, Role
 from models.errors import Forbidden, Refusal
 from models.invitation import Invitation
@@ -191,7 +191,7 @@ async def test_another_process_learns_of_a_role_by_its_sweep(company: Company) -
 async def test_a_removed_person_keeps_their_other_company(company: Company, clock: "MovableClock", bus: "RecordingBus") -> None:
     others, max_ = await founded(clock, bus, "732829320", nora=OWNER), company.people["max"]
     await Membership.create(user=max_, account=others.account, role=BILLING, created_at=clock.now())
-    elsewhere = await sessions.sign_in(max_, others.account, False, company.act())
+    elsewhere = await sessions.sign_in(max_, others.account, False, company.action())
     await company.removes("odile", "max")
     others.tokens["max"] = elsewhere
     assert not await company.stays("max")
@@ -200,10 +200,10 @@ async def test_a_removed_person_keeps_their_other_company(company: Company, cloc
 
 
 @pytest.mark.parametrize("how", ["removed", "left", "demoted"])
-async def test_who_may_invite_no_more_takes_their_invitations_along(company: Company, guard: Guard, how: str) -> None:
+async def test_who_may_invite_no_more_takes_their_invitations_along(company: Company, auth: AuthServices, how: str) -> None:
     """A removed administrator can't come back by an invitation to an address of their own."""
     for name, email in (("ada", "ada@elsewhere.example"), ("alan", "guest@fournil.example")):
-        await send(company.act(name), guard, Post(), company.account.pk, email=email, role=ADMIN, locale=Locale.FR, key="k")
+        await send(company.action(name), auth, Post(), company.account.pk, email=email, role=ADMIN, locale=Locale.FR, key="k")
     await {
         "removed": lambda: company.removes("odile", "ada"),
         "left": lambda: company.leaves("ada"),

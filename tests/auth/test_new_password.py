@@ -12,10 +12,10 @@ import pytest
 from auth import new_password
 from auth.accounts import authenticate
 from auth.caller import still_valid
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import Tokens, hashed, refresh, sign_in
 from models.access import PasswordReset
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.errors import Refusal, Throttled, Unauthenticated
 from models.letter import Letter
 from models.user import User
@@ -24,7 +24,7 @@ from tests.auth.conftest import PASSWORD, code_of
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
 
-    Now = Callable[[], Act]
+    Now = Callable[[], Action]
     Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -44,7 +44,7 @@ class Post:
 
     async def notice(self, tx: Transaction, user: User, template: str = "changed") -> None:
         await Letter.create(
-            using_db=tx.db, template=template, recipient=user.email, subject="-", text="-", html="-", created_at=tx.act.at
+            using_db=tx.db, template=template, recipient=user.email, subject="-", text="-", html="-", created_at=tx.action.at
         )
 
     async def written(self) -> list[tuple[str, str]]:
@@ -57,28 +57,28 @@ def post() -> Post:
 
 
 @pytest.fixture
-def ask(guard: Guard, now: "Now", post: Post) -> Callable[..., Awaitable[str]]:
+def ask(auth: AuthServices, now: "Now", post: Post) -> Callable[..., Awaitable[str]]:
     """Asks for a letter; the token of the last one that was written."""
 
     async def ask(email: str, peer: str = "192.0.2.7") -> str:
-        await new_password.request_reset(now(), guard, post.reset, email=email, peer=peer)
+        await new_password.request_reset(now(), auth, post.reset, email=email, peer=peer)
         return post.tokens[-1] if post.tokens else ""
 
     return ask
 
 
 @pytest.fixture
-def use(guard: Guard, now: "Now", post: Post) -> Callable[..., Awaitable[None]]:
+def use(auth: AuthServices, now: "Now", post: Post) -> Callable[..., Awaitable[None]]:
     async def use(token: str, password: str = NEW, code: str | None = None) -> None:
-        await new_password.reset(now(), guard, post.notice, token=token, password=password, code=code)
+        await new_password.reset(now(), auth, post.notice, token=token, password=password, code=code)
 
     return use
 
 
 @pytest.fixture
-def enter(guard: Guard, now: "Now") -> Callable[..., Awaitable[User]]:
+def enter(auth: AuthServices, now: "Now") -> Callable[..., Awaitable[User]]:
     async def enter(user: User, password: str, code: str | None = None) -> User:
-        return await authenticate(now(), guard, email=user.email, password=password, code=code, peer="192.0.2.7")
+        return await authenticate(now(), auth, email=user.email, password=password, code=code, peer="192.0.2.7")
 
     return enter
 
@@ -115,9 +115,9 @@ class TestReset:
         assert await post.written() == [("reset", owner.email), ("changed", owner.email)]
 
     async def test_p4_3_nobody_is_answered_the_same_after_the_same_time(
-        self, owner: User, guard: Guard, now: "Now", post: Post
+        self, owner: User, auth: AuthServices, now: "Now", post: Post
     ) -> None:
-        slow, times = replace(guard, even_seconds=0.2), []
+        slow, times = replace(auth, even_seconds=0.2), []
         for email in (owner.email, "nobody@fournil.example"):
             start = time.monotonic()
             await new_password.request_reset(now(), slow, post.reset, email=email, peer="192.0.2.7")
@@ -211,12 +211,12 @@ class TestReset:
         with pytest.raises(Refusal, match="EMAIL_INVALID"):
             await ask("camille@")
 
-    async def test_nothing_is_kept_when_the_letter_cannot_be_written(self, owner: User, guard: Guard, now: "Now") -> None:
+    async def test_nothing_is_kept_when_the_letter_cannot_be_written(self, owner: User, auth: AuthServices, now: "Now") -> None:
         async def torn(*_: object) -> None:
             raise RuntimeError("no letter")
 
         with pytest.raises(RuntimeError, match="no letter"):
-            await new_password.request_reset(now(), guard, torn, email=owner.email, peer="192.0.2.7")
+            await new_password.request_reset(now(), auth, torn, email=owner.email, peer="192.0.2.7")
         assert not await PasswordReset.exists()
 
 
@@ -254,25 +254,25 @@ class TestResetWithASecondFactor:
         assert answers == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
 
     async def test_one_that_is_turned_on_meanwhile_counts(
-        self, owner: User, guard: Guard, now: "Now", enrolled: "Enrolled", ask: Ask, post: Post
+        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, post: Post
     ) -> None:
         """Between the question and the answer the person turns it on: the reset that knew of none sets nothing."""
-        token, hash_ = await ask(owner.email), guard.passwords.hash
+        token, hash_ = await ask(owner.email), auth.passwords.hash
 
         async def meanwhile(password: str) -> str:
             await enrolled(owner)
             return await hash_(password)
 
-        guard.passwords.hash = meanwhile  # type: ignore[method-assign]
+        auth.passwords.hash = meanwhile  # type: ignore[method-assign]
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await new_password.reset(now(), guard, post.notice, token=token, password=NEW, code=None)
+            await new_password.reset(now(), auth, post.notice, token=token, password=NEW, code=None)
 
 
 class TestChange:
     @pytest.fixture
-    def change(self, guard: Guard, now: "Now", post: Post) -> Callable[..., Awaitable[None]]:
+    def change(self, auth: AuthServices, now: "Now", post: Post) -> Callable[..., Awaitable[None]]:
         async def change(tokens: Tokens, current: str = PASSWORD, password: str = NEW) -> None:
-            await new_password.change(now(), guard, post.notice, tokens.session, current=current, password=password)
+            await new_password.change(now(), auth, post.notice, tokens.session, current=current, password=password)
 
         return change
 

@@ -16,11 +16,11 @@ from auth import passkeys
 from auth.accounts import authenticate, authenticate_by_passkey
 from auth.enrolment import Enrolled, begin_passkey, confirm_passkey, remove
 from auth.freshness import is_fresh, step_up
-from auth.guard import Guard
 from auth.passkeys import RelyingParty
+from auth.services import AuthServices
 from auth.sessions import Tokens, sign_in
 from auth.throttle import PASSKEY
-from models.act import Act
+from models.action import Action
 from models.authenticator import Authenticator, WebauthnChallenge
 from models.errors import Refusal, Throttled
 from models.session import Session
@@ -31,7 +31,7 @@ from tests.auth.device import Device
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-    Now = Callable[[], Act]
+    Now = Callable[[], Action]
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -39,8 +39,8 @@ pytestmark = pytest.mark.usefixtures("db")
 class Hand:
     """Does what a person does with a device, in a session made fresh by their password."""
 
-    def __init__(self, guard: Guard, now: "Now") -> None:
-        self.guard, self.now = guard, now
+    def __init__(self, auth: AuthServices, now: "Now") -> None:
+        self.auth, self.now = auth, now
 
     async def fresh(self, user: User, second_factor: bool = False) -> Tokens:
         tokens = await sign_in(await User.get(pk=user.pk), None, second_factor, self.now())
@@ -48,20 +48,20 @@ class Hand:
         return tokens
 
     async def register(self, tokens: Tokens, device: Device, name: str | None = None) -> Enrolled:
-        options = await begin_passkey(self.now(), self.guard, tokens.session)
+        options = await begin_passkey(self.now(), self.auth, tokens.session)
         made = device.made(options)
-        return await confirm_passkey(self.now(), self.guard, tokens.session, unnoticed, credential=made, name=name)
+        return await confirm_passkey(self.now(), self.auth, tokens.session, unnoticed, credential=made, name=name)
 
     async def answer(self, device: Device) -> str:
-        return device.got(await passkeys.challenge(self.now(), self.guard.party))
+        return device.got(await passkeys.challenge(self.now(), self.auth.party))
 
     async def enter(self, answer: str) -> User:
-        return await authenticate_by_passkey(self.now(), self.guard, passkey=answer, peer="192.0.2.7")
+        return await authenticate_by_passkey(self.now(), self.auth, passkey=answer, peer="192.0.2.7")
 
 
 @pytest.fixture
-def hand(guard: Guard, now: "Now") -> Hand:
-    return Hand(guard, now)
+def hand(auth: AuthServices, now: "Now") -> Hand:
+    return Hand(auth, now)
 
 
 async def test_p4_3_from_making_one_to_signing_in_without_a_password(hand: Hand, now: "Now", owner: User) -> None:
@@ -79,10 +79,10 @@ async def test_p4_3_from_making_one_to_signing_in_without_a_password(hand: Hand,
     assert (await hand.register(tokens, Device())).recovery_codes is None
 
 
-async def test_p4_3_as_the_second_factor_after_the_password(guard: Guard, hand: Hand, now: "Now", owner: User) -> None:
+async def test_p4_3_as_the_second_factor_after_the_password(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
     async def enter(password: str, passkey: str | None) -> User:
         return await authenticate(
-            now(), guard, email=owner.email, password=password, code=None, peer="192.0.2.7", passkey=passkey
+            now(), auth, email=owner.email, password=password, code=None, peer="192.0.2.7", passkey=passkey
         )
 
     device = Device()
@@ -94,30 +94,32 @@ async def test_p4_3_as_the_second_factor_after_the_password(guard: Guard, hand: 
     assert await enter(PASSWORD, await hand.answer(device)) == owner
 
 
-async def test_p4_3_a_passkey_alone_steps_up(guard: Guard, hand: Hand, now: "Now", owner: User) -> None:
+async def test_p4_3_a_passkey_alone_steps_up(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
     device = Device()
     await hand.register(await hand.fresh(owner), device)
     session = (await sign_in(await User.get(pk=owner.pk), None, True, now())).session
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await step_up(now(), guard, session, passkey=await hand.answer(Device()))
+        await step_up(now(), auth, session, passkey=await hand.answer(Device()))
     assert not await is_fresh(now(), session)
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await step_up(now(), guard, session)
-    await step_up(now(), guard, session, passkey=await hand.answer(device))
+        await step_up(now(), auth, session)
+    await step_up(now(), auth, session, passkey=await hand.answer(device))
     assert await is_fresh(now(), session)
 
 
-async def test_somebody_elses_passkey_is_worth_nothing(guard: Guard, hand: Hand, now: "Now", owner: User, agent: User) -> None:
+async def test_somebody_elses_passkey_is_worth_nothing(
+    auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User
+) -> None:
     """Neither to step up nor as a second factor, though it is a good one."""
     theirs, mine = Device(), Device()
     await hand.register(await hand.fresh(agent), theirs)
     await hand.register(await hand.fresh(owner), mine)
     session = (await sign_in(await User.get(pk=owner.pk), None, True, now())).session
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await step_up(now(), guard, session, passkey=await hand.answer(theirs))
+        await step_up(now(), auth, session, passkey=await hand.answer(theirs))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await authenticate(
-            now(), guard, email=owner.email, password=PASSWORD, code=None, peer="::1", passkey=await hand.answer(theirs)
+            now(), auth, email=owner.email, password=PASSWORD, code=None, peer="::1", passkey=await hand.answer(theirs)
         )
 
 
@@ -132,7 +134,7 @@ async def test_an_answer_works_once_also_when_given_twice_at_once(hand: Hand, ow
 
 
 async def test_an_answer_comes_within_five_minutes(
-    guard: Guard, hand: Hand, now: "Now", owner: User, clock: "MovableClock"
+    auth: AuthServices, hand: Hand, now: "Now", owner: User, clock: "MovableClock"
 ) -> None:
     device = Device()
     await hand.register(await hand.fresh(owner), device)
@@ -169,32 +171,32 @@ async def test_a_counter_that_went_back_tells_of_a_copy(hand: Hand, owner: User)
 
 
 async def test_a_challenge_to_sign_in_registers_nothing_and_the_other_way_round(
-    guard: Guard, hand: Hand, now: "Now", owner: User, agent: User
+    auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User
 ) -> None:
     device, tokens, theirs = Device(), await hand.fresh(owner), await hand.fresh(agent)
 
     async def confirm(made: str) -> Enrolled:
-        return await confirm_passkey(now(), guard, tokens.session, unnoticed, credential=made, name=None)
+        return await confirm_passkey(now(), auth, tokens.session, unnoticed, credential=made, name=None)
 
-    options = json.loads(await begin_passkey(now(), guard, tokens.session))
-    asked = json.loads(await passkeys.challenge(now(), guard.party))
+    options = json.loads(await begin_passkey(now(), auth, tokens.session))
+    asked = json.loads(await passkeys.challenge(now(), auth.party))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await confirm(device.made(json.dumps({**options, "challenge": asked["challenge"]})))
-    for_another = await begin_passkey(now(), guard, theirs.session)
+    for_another = await begin_passkey(now(), auth, theirs.session)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await confirm(device.made(for_another))
     await hand.register(tokens, device)
-    to_register = json.loads(await begin_passkey(now(), guard, tokens.session))
+    to_register = json.loads(await begin_passkey(now(), auth, tokens.session))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await hand.enter(device.got(json.dumps({**asked, "challenge": to_register["challenge"]})))
 
 
-async def test_making_one_wants_fresh_proof_and_a_person(guard: Guard, hand: Hand, now: "Now", owner: User) -> None:
+async def test_making_one_wants_fresh_proof_and_a_person(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
     tokens = await sign_in(owner, None, False, now())
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-        await begin_passkey(now(), guard, tokens.session)
+        await begin_passkey(now(), auth, tokens.session)
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-        await confirm_passkey(now(), guard, tokens.session, unnoticed, credential="{}", name=None)
+        await confirm_passkey(now(), auth, tokens.session, unnoticed, credential="{}", name=None)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await hand.register(await hand.fresh(owner), Device(verifies=False))
     assert not await Authenticator.exists()
@@ -235,14 +237,14 @@ async def test_guesses_are_slowed_down_by_network(hand: Hand) -> None:
 
 
 async def test_options_are_alike_for_everybody_and_leave_out_what_the_device_has(
-    guard: Guard, hand: Hand, now: "Now", owner: User
+    auth: AuthServices, hand: Hand, now: "Now", owner: User
 ) -> None:
     device, tokens = Device(), await hand.fresh(owner)
     await hand.register(tokens, device)
-    asked, again = [json.loads(await passkeys.challenge(now(), guard.party)) for _ in range(2)]
+    asked, again = [json.loads(await passkeys.challenge(now(), auth.party)) for _ in range(2)]
     assert asked.pop("challenge") != again.pop("challenge")
     assert asked == again == {"timeout": 300000, "rpId": "localhost", "allowCredentials": [], "userVerification": "required"}
-    options = json.loads(await begin_passkey(now(), guard, tokens.session))
+    options = json.loads(await begin_passkey(now(), auth, tokens.session))
     assert [each["id"] for each in options["excludeCredentials"]] == [bytes_to_base64url(device.id)]
     assert options["authenticatorSelection"]["residentKey"] == "required"
 
@@ -288,7 +290,7 @@ _CHANGED = st.dictionaries(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_is_sent_is_refused(hand: Hand, owner: User, text: str, changed: dict[str, object]) -> None:
     """Nonsense, and a good answer with a part of it changed."""
-    hand.guard.throttle._counts.clear()  # of another example
+    hand.auth.throttle._counts.clear()  # of another example
     if not await Authenticator.exists():
         await hand.register(await hand.fresh(owner), DEVICE)
     answer = json.loads(await hand.answer(DEVICE))

@@ -9,12 +9,12 @@ import pytest
 
 from auth import policies, sessions
 from auth.accounts import SignUp, sign_up
-from auth.guard import Guard
 from auth.invitations import Newcomer
 from auth.invitations import accept as join
 from auth.invitations import send as invite
+from auth.services import AuthServices
 from models.account import Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction, AuditEntry
 from models.errors import Refusal, Unauthenticated
 from models.locale import Locale
@@ -59,21 +59,21 @@ async def unwritten(tx: Transaction, made: SignUp) -> None:
     """No letter."""
 
 
-async def signed_up(act: Act, guard: Guard, *accepted: int | None, **changed: Any) -> SignUp:
-    return await sign_up(act, guard, unwritten, **FORM | changed, accepted=accepted)
+async def signed_up(action: Action, auth: AuthServices, *accepted: int | None, **changed: Any) -> SignUp:
+    return await sign_up(action, auth, unwritten, **FORM | changed, accepted=accepted)
 
 
 async def entries() -> list[AuditEntry]:
     return await AuditEntry.filter(action=AuditAction.POLICY_ACCEPT).order_by("id")
 
 
-async def test_p4_4_a_sign_up_notes_what_was_accepted(act: Act, guard: Guard, current: Policy) -> None:
+async def test_p4_4_a_sign_up_notes_what_was_accepted(action: Action, auth: AuthServices, current: Policy) -> None:
     privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
-    made = await signed_up(act, guard, current.pk, privacy.pk, current.pk)
+    made = await signed_up(action, auth, current.pk, privacy.pk, current.pk)
     assert made.user
     assert made.account
     noted = await PolicyAcceptance.all().order_by("policy_id")
-    expected = [(made.user.pk, each.pk, act.at, Locale.EN, AcceptanceChannel.SIGN_UP) for each in (current, privacy)]
+    expected = [(made.user.pk, each.pk, action.at, Locale.EN, AcceptanceChannel.SIGN_UP) for each in (current, privacy)]
     assert [(each.user_id, each.policy_id, each.accepted_at, each.locale, each.channel) for each in noted] == expected
     told = await entries()
     assert {(each.actor_id, each.account_id, each.object_type) for each in told} == {(made.user.pk, made.account.pk, "Policy")}
@@ -82,57 +82,61 @@ async def test_p4_4_a_sign_up_notes_what_was_accepted(act: Act, guard: Guard, cu
     }  # fmt: skip
 
 
-async def test_p4_4_nothing_is_noted_of_who_did_not_say_so(act: Act, guard: Guard, current: Policy) -> None:
+async def test_p4_4_nothing_is_noted_of_who_did_not_say_so(action: Action, auth: AuthServices, current: Policy) -> None:
     """Clients made before there were policies sign people up as ever."""
-    assert (await signed_up(act, guard)).user
+    assert (await signed_up(action, auth)).user
     assert not await PolicyAcceptance.exists()
     assert await entries() == []
 
 
 async def test_p4_4_a_sign_up_with_another_version_is_refused_whole(
-    act: Act, guard: Guard, old: Policy, current: Policy, coming: Policy
+    action: Action, auth: AuthServices, old: Policy, current: Policy, coming: Policy
 ) -> None:
     for wrong in (old.pk, coming.pk, 10**12, None):
         with pytest.raises(Refusal) as refused:
-            await signed_up(act, guard, current.pk, wrong)
+            await signed_up(action, auth, current.pk, wrong)
         assert (refused.value.code, refused.value.field) == ("POLICY_NOT_IN_FORCE", ("input", "acceptedPolicyIds"))
     assert not await User.exists()
 
 
-async def test_a_known_address_accepts_nothing_by_somebody_s_sign_up(act: Act, guard: Guard, current: Policy) -> None:
-    await person(act, "ada")
-    made = await signed_up(act, guard, current.pk, email="ada@fournil.example")
+async def test_a_known_address_accepts_nothing_by_somebody_s_sign_up(
+    action: Action, auth: AuthServices, current: Policy
+) -> None:
+    await person(action, "ada")
+    made = await signed_up(action, auth, current.pk, email="ada@fournil.example")
     assert made.existing
     assert not await PolicyAcceptance.exists()
 
 
-async def test_p4_4_a_later_sign_up_replaces_what_an_unconfirmed_one_accepted(act: Act, guard: Guard, current: Policy) -> None:
+async def test_p4_4_a_later_sign_up_replaces_what_an_unconfirmed_one_accepted(
+    action: Action, auth: AuthServices, current: Policy
+) -> None:
     privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
-    first = await signed_up(act, guard, current.pk)
+    first = await signed_up(action, auth, current.pk)
     assert first.user
-    await signed_up(act, guard, privacy.pk, locale=Locale.FR)
+    await signed_up(action, auth, privacy.pk, locale=Locale.FR)
     noted = await PolicyAcceptance.all()
     assert [(each.user_id, each.policy_id, each.locale) for each in noted] == [(first.user.pk, privacy.pk, Locale.FR)]
 
 
-async def invited(act: Act, guard: Guard, clock: "MovableClock", bus: "RecordingBus") -> str:
+async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus") -> str:
     """The token of a letter to FORM's address."""
     company, post = await founded(clock, bus, ada=Role.OWNER), Post()
     given: dict[str, Any] = {"email": FORM["email"], "role": Role.MEMBER, "locale": Locale.FR, "key": "k"}
-    await invite(company.act("ada"), guard, post, company.account.pk, **given)
+    await invite(company.action("ada"), auth, post, company.account.pk, **given)
     return post.tokens[FORM["email"]]
 
 
 async def test_p4_4_who_takes_a_sign_up_over_has_accepted_only_what_they_accept(
-    act: Act, guard: Guard, clock: "MovableClock", bus: "RecordingBus", current: Policy
+    action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus", current: Policy
 ) -> None:
     """A stranger signed up with the address and accepted; whoever has the letter did not."""
     privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
-    stranger = await signed_up(act, guard, current.pk)
+    stranger = await signed_up(action, auth, current.pk)
     assert stranger.user
-    token = await invited(act, guard, clock, bus)
+    token = await invited(action, auth, clock, bus)
     newcomer = Newcomer("Nadia", FORM["password"], [privacy.pk], Locale.FR)
-    place = await join(act, guard, token, newcomer, "192.0.2.8")
+    place = await join(action, auth, token, newcomer, "192.0.2.8")
     assert place.user_id == stranger.user.pk
     assert [(each.policy_id, each.locale, each.channel) for each in await PolicyAcceptance.all()] == [
         (privacy.pk, Locale.FR, AcceptanceChannel.INVITATION)
@@ -150,7 +154,7 @@ class Desk:
     bus: "RecordingBus"
 
     async def accepts(self, policy: Policy, locale: Locale = Locale.FR) -> PolicyAcceptance:
-        return await policies.accept(Act(self.user, self.clock.now(), self.bus), self.tokens.session, policy, locale)
+        return await policies.accept(Action(self.user, self.clock.now(), self.bus), self.tokens.session, policy, locale)
 
 
 @pytest.fixture
@@ -193,7 +197,7 @@ async def test_p4_4_two_at_once_are_one(ada: Desk, current: Policy) -> None:
 
 
 async def test_who_was_signed_out_meanwhile_accepts_nothing(ada: Desk, current: Policy) -> None:
-    await sessions.sign_out(ada.tokens.session, Act(ada.user, ada.clock.now(), ada.bus))
+    await sessions.sign_out(ada.tokens.session, Action(ada.user, ada.clock.now(), ada.bus))
     with pytest.raises(Unauthenticated):
         await ada.accepts(current)
     assert not await PolicyAcceptance.exists()

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from auth.registry import NoRegistry, PublicRegistry, Registered, RegistryAway, registry
+from auth.registry import NoRegistry, PublicRegistry, Registered, RegistryUnavailable, registry
 from tests.auth.register import answer, register, result
 
 SIREN = "404833048"
@@ -51,16 +51,16 @@ async def test_p1_1_a_company_is_found_by_its_siren(results: list[Any], found: R
 )
 async def test_p1_1_what_makes_no_sense_is_no_answer(reply: bytes) -> None:
     async with register(reply) as (url, _):
-        with capture_logs() as logs, pytest.raises(RegistryAway):
+        with capture_logs() as logs, pytest.raises(RegistryUnavailable):
             await PublicRegistry(url).find(SIREN)
     assert [log["event"] for log in logs] == ["registry.away"]
 
 
 async def test_p1_1_one_that_is_slow_or_down_is_away() -> None:
     async with register(None) as (url, _):
-        with pytest.raises(RegistryAway):
+        with pytest.raises(RegistryUnavailable):
             await PublicRegistry(url, seconds=0.05).find(SIREN)
-    with pytest.raises(RegistryAway):
+    with pytest.raises(RegistryUnavailable):
         await PublicRegistry(url).find(SIREN)
 
 
@@ -68,6 +68,6 @@ async def test_p1_1_without_one_nothing_is_known() -> None:
     none = registry(None)
     assert isinstance(none, NoRegistry)
     assert not none.knows
-    with pytest.raises(RegistryAway):
+    with pytest.raises(RegistryUnavailable):
         await none.find(SIREN)
     assert registry("https://registry.example").knows

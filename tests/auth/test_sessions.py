@@ -24,7 +24,7 @@ from auth.sessions import (
     switch,
 )
 from models.account import Account, Membership, Role
-from models.act import Act
+from models.action import Action
 from models.errors import Refusal, Unauthenticated
 from models.locale import Locale
 from models.session import RefreshToken, Session
@@ -34,7 +34,7 @@ from models.viewer import Viewer
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
 
-    Now = Callable[[], Act]
+    Now = Callable[[], Action]
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -192,10 +192,10 @@ async def test_leaving_the_company_ends_what_was_signed_in_for_it(owner: User, n
 
 
 @pytest.fixture
-async def second(owner: User, act: Act) -> Account:
+async def second(owner: User, action: Action) -> Account:
     """Another company, in which Camille is a member."""
-    account = await Account.create(legal_name="Autre", siren="732829320", created_at=act.at)
-    await Membership.create(user=owner, account=account, role=Role.MEMBER, created_at=act.at)
+    account = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
+    await Membership.create(user=owner, account=account, role=Role.MEMBER, created_at=action.at)
     return account
 
 

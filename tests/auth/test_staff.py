@@ -10,10 +10,10 @@ import pytest
 from auth import enrolment, invitations, new_password, staff
 from auth.accounts import authenticate, sign_up, verification_token, verify_email
 from auth.caller import still_valid, viewer_of
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import Tokens, hashed, random_token, sign_in
 from models.account import Account, Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction, AuditEntry
 from models.errors import Forbidden, Refusal, Unauthenticated
 from models.invitation import Invitation
@@ -26,7 +26,7 @@ from tests.auth.conftest import code_of, unnoticed
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-    Now = Callable[[], Act]
+    Now = Callable[[], Action]
 
 pytestmark = pytest.mark.usefixtures("db")
 CHOSEN = "mouette phare ardoise 77"
@@ -37,8 +37,8 @@ STRANGERS = "corneille sabot pluvier 42"
 class Office:
     """Where an operator works, with fresh proof."""
 
-    def __init__(self, guard: Guard, now: "Now", operator: User, tokens: Tokens) -> None:
-        self.guard, self.now, self.operator, self.tokens = guard, now, operator, tokens
+    def __init__(self, auth: AuthServices, now: "Now", operator: User, tokens: Tokens) -> None:
+        self.auth, self.now, self.operator, self.tokens = auth, now, operator, tokens
         self.letters: list[tuple[User, str]] = []
 
     @property
@@ -50,12 +50,12 @@ class Office:
             self.letters.append((user, token))
 
         return await staff.hire(
-            self.now(), self.guard, self.session, letter, email=email, name="Léa", role=role, locale=Locale.EN,
+            self.now(), self.auth, self.session, letter, email=email, name="Léa", role=role, locale=Locale.EN,
             key=key or random_token("k"),
         )  # fmt: skip
 
     async def dismiss(self, user: User) -> None:
-        await staff.dismiss(self.now(), self.guard, self.session, user.pk)
+        await staff.dismiss(self.now(), self.auth, self.session, user.pk)
 
     async def change_role(self, user: User, role: Staff) -> User:
         return await staff.change_role(self.now(), self.session, user.pk, role)
@@ -63,11 +63,11 @@ class Office:
     async def at_work(self, user: User) -> Tokens:
         """Somebody who has chosen a password by the letter, and set up a second factor."""
         token = next(token for whom, token in self.letters if whom.pk == user.pk)
-        await new_password.reset(self.now(), self.guard, unnoticed_reset, token=token, password=CHOSEN, code=None)
+        await new_password.reset(self.now(), self.auth, unnoticed_reset, token=token, password=CHOSEN, code=None)
         tokens = await sign_in(await User.get(pk=user.pk), None, False, self.now())
         assert (await viewer_of(tokens.access, self.now().at)).staff is None  # no role without a second factor
-        secret = await enrolment.begin_totp(self.now(), self.guard, tokens.session, CHOSEN)
-        await enrolment.confirm_totp(self.now(), self.guard, tokens.session, unnoticed, code_of(secret, self.now()))
+        secret = await enrolment.begin_totp(self.now(), self.auth, tokens.session, CHOSEN)
+        await enrolment.confirm_totp(self.now(), self.auth, tokens.session, unnoticed, code_of(secret, self.now()))
         return tokens
 
 
@@ -76,14 +76,14 @@ async def unnoticed_reset(tx: Transaction, user: User) -> None:
 
 
 @pytest.fixture
-async def office(guard: Guard, now: "Now") -> Office:
+async def office(auth: AuthServices, now: "Now") -> Office:
     operator = await User.create(
         email="omar@camcha.example", name="Omar", password_hash="-", staff=Staff.OPERATOR, created_at=now().at,
         email_verified_at=now().at, second_factor_at=now().at,
     )  # fmt: skip
     tokens = await sign_in(operator, None, True, now())
     await Session.filter(pk=tokens.session.pk).update(fresh_until=now().at.replace(year=2030))
-    return Office(guard, now, operator, tokens)
+    return Office(auth, now, operator, tokens)
 
 
 async def test_p4_3_from_the_letter_to_work(office: Office, now: "Now") -> None:
@@ -110,27 +110,29 @@ async def test_an_address_of_somebody_elses_is_taken(office: Office, owner: User
     assert [each for each, _ in office.letters] == []
 
 
-async def test_a_sign_up_that_nobody_confirmed_makes_room(office: Office, guard: Guard, now: Callable[[], Act]) -> None:
+async def test_a_sign_up_that_nobody_confirmed_makes_room(
+    office: Office, auth: AuthServices, now: Callable[[], Action]
+) -> None:
     """Else a stranger could keep anybody from being hired; and nothing that the stranger holds leads to the role."""
 
     async def unread(tx: Transaction, made: Any) -> None:
         return None
 
     made = await sign_up(
-        now(), guard, unread, email=LEA, password=STRANGERS, name="Stranger", legal_name="Trap", siren="732829320",
+        now(), auth, unread, email=LEA, password=STRANGERS, name="Stranger", legal_name="Trap", siren="732829320",
         locale=Locale.FR, peer="192.0.2.9",
     )  # fmt: skip
     assert made.user
     assert made.account
-    link = verification_token(guard, made.user, now().at)
+    link = verification_token(auth, made.user, now().at)
     running = await sign_in(made.user, made.account, False, now())
     lea = await office.hire()
     assert (lea.pk, lea.staff, lea.name) == (made.user.pk, Staff.AGENT, "Léa")
     assert await Account.filter(pk=made.account.pk).count() == 0
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await authenticate(now(), guard, email=LEA, password=STRANGERS, code=None, peer="192.0.2.9")
+        await authenticate(now(), auth, email=LEA, password=STRANGERS, code=None, peer="192.0.2.9")
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await verify_email(now(), guard, link)
+        await verify_email(now(), auth, link)
     with pytest.raises(Unauthenticated):
         await viewer_of(running.access, now().at)
     assert (await viewer_of((await office.at_work(lea)).access, now().at)).agent
@@ -206,7 +208,7 @@ async def test_who_is_dismissed_is_out_at_once(office: Office, now: "Now", owner
     await office.dismiss(lea)
     assert await still_valid([tokens.session.pk], now().at) == set()
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await authenticate(now(), office.guard, email=lea.email, password=CHOSEN, code=None, peer="::1")
+        await authenticate(now(), office.auth, email=lea.email, password=CHOSEN, code=None, peer="::1")
     gone = await User.get(pk=lea.pk)
     assert not gone.staff
     assert not gone.second_factor
@@ -215,13 +217,13 @@ async def test_who_is_dismissed_is_out_at_once(office: Office, now: "Now", owner
         await office.dismiss(lea)
 
 
-async def claimed(act: Act, owner: User, agent: User) -> Ticket:
-    return await (await opened(act, owner)).claim(act, agent)
+async def claimed(action: Action, owner: User, agent: User) -> Ticket:
+    return await (await opened(action, owner)).claim(action, agent)
 
 
-async def opened(act: Act, owner: User) -> Ticket:
+async def opened(action: Action, owner: User) -> Ticket:
     account = await Account.get(memberships__user_id=owner.pk)
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         return await Ticket.open(tx, account, owner, subject="x", channel=Channel.WEB, category=Category.USAGE)
 
 
@@ -261,7 +263,7 @@ async def test_one_operator_always_stays(office: Office, now: "Now") -> None:
     lea = await office.hire(role=Staff.OPERATOR)
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
         await office.dismiss(office.operator)  # she can't work yet
-    other = Office(office.guard, now, lea, await office.at_work(lea))
+    other = Office(office.auth, now, lea, await office.at_work(lea))
     await Session.filter(pk=other.session.pk).update(fresh_until=now().at.replace(year=2030))
     outcomes = await asyncio.gather(office.dismiss(lea), other.dismiss(office.operator), return_exceptions=True)
     assert [type(each) for each in outcomes if each] == [Unauthenticated]  # the slower one was dismissed
@@ -288,7 +290,7 @@ async def test_nobody_is_staff_and_a_customer(office: Office, now: "Now", owner:
         created_at=now().at, sent_at=now().at, expires_at=now().at + timedelta(days=7),
     )  # fmt: skip
     with pytest.raises(Forbidden):
-        await invitations.accept(now(), office.guard, "cam_in_x", invitations.Newcomer("Léa", CHOSEN), "::1")
+        await invitations.accept(now(), office.auth, "cam_in_x", invitations.Newcomer("Léa", CHOSEN), "::1")
     assert not await Membership.filter(user_id=lea.pk).exists()
     await office.at_work(lea)
 
@@ -299,14 +301,14 @@ async def test_all_of_it_wants_fresh_proof(office: Office, agent: User) -> None:
     async def never(*_: Any) -> None:
         raise AssertionError
 
-    for act in (
+    for action in (
         office.hire(),
         office.dismiss(agent),
         office.change_role(agent, Staff.ANALYST),
         staff.end_sessions(office.now(), office.session, never, agent.pk),
     ):
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await act
+            await action
 
 
 async def test_the_operator_ends_somebodys_sessions(office: Office, now: "Now", owner: User) -> None:

@@ -15,10 +15,10 @@ from auth.accounts import authenticate
 from auth.caller import viewer_of
 from auth.enrolment import Change, begin_totp, confirm_totp, remove, rename, renew_recovery_codes
 from auth.freshness import step_up
-from auth.guard import Guard
+from auth.secret_box import SecretBox
+from auth.services import AuthServices
 from auth.sessions import Tokens, sign_in, sign_out
-from auth.vault import Vault
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.authenticator import Authenticator
 from models.errors import Refusal, Throttled, Unauthenticated
 from models.user import RecoveryCode, User
@@ -27,16 +27,16 @@ from tests.auth.conftest import code_of, unnoticed
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
 
-    Now = Callable[[], Act]
+    Now = Callable[[], Action]
     Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
 
 
 @pytest.fixture
-def enter(guard: Guard, now: "Now", password: str) -> Callable[[User, str | None], Awaitable[User]]:
+def enter(auth: AuthServices, now: "Now", password: str) -> Callable[[User, str | None], Awaitable[User]]:
     async def enter(user: User, code: str | None) -> User:
-        return await authenticate(now(), guard, email=user.email, password=password, code=code, peer="192.0.2.7")
+        return await authenticate(now(), auth, email=user.email, password=password, code=code, peer="192.0.2.7")
 
     return enter
 
@@ -46,32 +46,32 @@ Enter = Callable[[User, str | None], Awaitable[User]]
 
 class TestSetUp:
     async def test_nothing_is_asked_for_until_the_first_code_proves_the_seed_arrived(
-        self, guard: Guard, now: "Now", owner: User, password: str, enter: Enter
+        self, auth: AuthServices, now: "Now", owner: User, password: str, enter: Enter
     ) -> None:
         """P4.3: an abandoned set-up locks nobody out."""
         tokens = await sign_in(owner, None, False, now())
-        secret = await begin_totp(now(), guard, tokens.session, password)
+        secret = await begin_totp(now(), auth, tokens.session, password)
         assert await enter(owner, None) == owner
         wrong = code_of(secret, now(), 5)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), guard, tokens.session, unnoticed, wrong)
+            await confirm_totp(now(), auth, tokens.session, unnoticed, wrong)
         assert await enter(owner, None) == owner
-        await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
+        await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
             await enter(owner, None)
 
-    async def test_a_code_without_a_seed_confirms_nothing(self, guard: Guard, now: "Now", owner: User) -> None:
+    async def test_a_code_without_a_seed_confirms_nothing(self, auth: AuthServices, now: "Now", owner: User) -> None:
         tokens = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), guard, tokens.session, unnoticed, "000000")
+            await confirm_totp(now(), auth, tokens.session, unnoticed, "000000")
 
-    async def test_asks_for_the_password_again(self, guard: Guard, now: "Now", owner: User) -> None:
+    async def test_asks_for_the_password_again(self, auth: AuthServices, now: "Now", owner: User) -> None:
         session = (await sign_in(owner, None, False, now())).session
         for _ in range(6):
             with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-                await begin_totp(now(), guard, session, "mouette phare ardoise 77")
+                await begin_totp(now(), auth, session, "mouette phare ardoise 77")
         with pytest.raises(Throttled):
-            await begin_totp(now(), guard, session, "mouette phare ardoise 77")
+            await begin_totp(now(), auth, session, "mouette phare ardoise 77")
         assert not await Authenticator.exists()
 
     async def test_the_session_of_staff_gains_its_role_and_the_others_end(
@@ -86,28 +86,28 @@ class TestSetUp:
             await viewer_of(other.access, now().at)
 
     async def test_what_is_in_force_is_not_replaced_without_fresh_proof(
-        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled"
+        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled"
     ) -> None:
         secret, _, tokens = await enrolled(owner)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await begin_totp(now(), guard, tokens.session, password)
+            await begin_totp(now(), auth, tokens.session, password)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now(), 1))
+            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now(), 1))
         assert await Authenticator.filter(user_id=owner.pk).count() == 1
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_of_two_confirmations_at_once_one_hands_out_codes(
-        self, guard: Guard, now: "Now", owner: User, password: str
+        self, auth: AuthServices, now: "Now", owner: User, password: str
     ) -> None:
         tokens = await sign_in(owner, None, False, now())
-        code = code_of(await begin_totp(now(), guard, tokens.session, password), now())
-        both = [confirm_totp(now(), guard, tokens.session, unnoticed, code) for _ in range(2)]
+        code = code_of(await begin_totp(now(), auth, tokens.session, password), now())
+        both = [confirm_totp(now(), auth, tokens.session, unnoticed, code) for _ in range(2)]
         answers = await asyncio.gather(*both, return_exceptions=True)
         assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["STEP_UP_REQUIRED"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_the_seed_reaches_the_authenticator_as_a_qr_code_and_the_database_sealed(
-        self, guard: Guard, owner: User, enrolled: "Enrolled"
+        self, auth: AuthServices, owner: User, enrolled: "Enrolled"
     ) -> None:
         """P4.3: TOTP with QR. P3.5: seeds encrypted at rest."""
         secret, codes, _ = await enrolled(owner)
@@ -118,7 +118,7 @@ class TestSetUp:
         rows = [await User.all().values(), await RecoveryCode.all().values(), await Authenticator.all().values()]
         stored = json.dumps(rows, default=str)
         assert all(word not in stored for word in (secret, *codes, *(code.replace("-", "") for code in codes)))
-        assert guard.vault.open((await Authenticator.get(user_id=owner.pk)).secret or "") == secret
+        assert auth.secret_box.open((await Authenticator.get(user_id=owner.pk)).secret or "") == secret
         assert all(len(code.replace("-", "")) * 5 >= 112 for code in codes)  # bits, OWASP ASVS 5, 6.5.2
 
 
@@ -172,19 +172,19 @@ class TestCodes:
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code)
 
-    async def test_the_password_comes_first(self, guard: Guard, now: "Now", owner: User, enrolled: "Enrolled") -> None:
+    async def test_the_password_comes_first(self, auth: AuthServices, now: "Now", owner: User, enrolled: "Enrolled") -> None:
         secret, _, _ = await enrolled(owner)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await authenticate(now(), guard, email=owner.email, password="-", code=code_of(secret, now(), 1), peer="::1")
+            await authenticate(now(), auth, email=owner.email, password="-", code=code_of(secret, now(), 1), peer="::1")
 
     async def test_guesses_are_slowed_down_wherever_they_come_from(
-        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled"
+        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled"
     ) -> None:
         await enrolled(owner)
         answers = []
         for n in range(10):
             try:
-                await authenticate(now(), guard, email=owner.email, password=password, code="abc", peer=f"198.51.100.{n}")
+                await authenticate(now(), auth, email=owner.email, password=password, code="abc", peer=f"198.51.100.{n}")
             except (Refusal, Throttled) as error:
                 answers.append(error.code)
         assert answers == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
@@ -215,20 +215,20 @@ class TestRecovery:
 
 class TestVault:
     def test_only_the_secret_key_opens_what_it_sealed(self) -> None:
-        sealed = Vault("first key of the test").seal("JBSWY3DPEHPK3PXP" * 2)
-        assert Vault("first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
-        assert Vault("second key", "first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
+        sealed = SecretBox("first key of the test").seal("JBSWY3DPEHPK3PXP" * 2)
+        assert SecretBox("first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
+        assert SecretBox("second key", "first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
         assert len(sealed) <= 200  # the column
         with pytest.raises(InvalidToken):
-            Vault("second key").open(sealed)
+            SecretBox("second key").open(sealed)
 
 
 @pytest.fixture
-def prove(guard: Guard, now: "Now", password: str) -> Callable[[Tokens, str], Awaitable[object]]:
+def prove(auth: AuthServices, now: "Now", password: str) -> Callable[[Tokens, str], Awaitable[object]]:
     """Makes a session fresh."""
 
     async def prove(tokens: Tokens, code: str) -> object:
-        return await step_up(now(), guard, tokens.session, password=password, code=code)
+        return await step_up(now(), auth, tokens.session, password=password, code=code)
 
     return prove
 
@@ -248,19 +248,19 @@ class Notices:
 
 class TestSeveral:
     async def test_p4_3_a_second_app_counts_beside_the_first(
-        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, enter: Enter,
+        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, enter: Enter,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
         """A new phone: from its first code on both work, each code once, until the person takes the old one away."""
         old, codes, tokens = await enrolled(owner)
         other = await sign_in(owner, None, True, now())
         await prove(tokens, codes[0])
-        new = await begin_totp(now(), guard, tokens.session, password, " New  phone ")
+        new = await begin_totp(now(), auth, tokens.session, password, " New  phone ")
         clock.advance(timedelta(minutes=1))
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code_of(new, now()))
         notices = Notices()
-        added = await confirm_totp(now(), guard, tokens.session, notices, code_of(new, now()))
+        added = await confirm_totp(now(), auth, tokens.session, notices, code_of(new, now()))
         assert (notices.told, added.recovery_codes, added.authenticator.name) == ([(owner, "ADDED")], None, "New phone")
         with pytest.raises(Unauthenticated):
             await viewer_of(other.access, now().at)
@@ -280,17 +280,17 @@ class TestSeveral:
         assert await enter(owner, code_of(new, now())) == owner
 
     async def test_a_set_up_begun_anew_replaces_the_one_that_waited(
-        self, guard: Guard, now: "Now", owner: User, password: str
+        self, auth: AuthServices, now: "Now", owner: User, password: str
     ) -> None:
         tokens = await sign_in(owner, None, False, now())
-        seen = await begin_totp(now(), guard, tokens.session, password)
-        await begin_totp(now(), guard, tokens.session, password)
+        seen = await begin_totp(now(), auth, tokens.session, password)
+        await begin_totp(now(), auth, tokens.session, password)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(seen, now()))
+            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(seen, now()))
         assert await Authenticator.all().count() == 1
 
     async def test_there_is_an_end_to_it(
-        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove
+        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove
     ) -> None:
         _, codes, tokens = await enrolled(owner)
         await prove(tokens, codes[0])
@@ -299,7 +299,7 @@ class TestSeveral:
                 user=owner, kind="PASSKEY", name="x", credential_id=f"{number}", created_at=now().at, confirmed_at=now().at
             )
         with pytest.raises(Refusal, match="TOO_MANY"):
-            await begin_totp(now(), guard, tokens.session, password)
+            await begin_totp(now(), auth, tokens.session, password)
 
     async def test_who_proved_with_one_that_is_taken_away_meanwhile_does_not_get_in(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, clock: "MovableClock"
@@ -326,21 +326,30 @@ class TestSeveral:
                 await rename(now(), mine, name)
 
     async def test_a_seed_shown_long_ago_is_not_confirmed_without_fresh_proof(
-        self, guard: Guard, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, clock: "MovableClock"
+        self,
+        auth: AuthServices,
+        now: "Now",
+        owner: User,
+        password: str,
+        enrolled: "Enrolled",
+        prove: Prove,
+        clock: "MovableClock",
     ) -> None:
         _, codes, tokens = await enrolled(owner)
         await prove(tokens, codes[0])
-        seen = await begin_totp(now(), guard, tokens.session, password)
+        seen = await begin_totp(now(), auth, tokens.session, password)
         clock.advance(timedelta(minutes=6))
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(seen, now()))
+            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(seen, now()))
 
-    async def test_an_ended_session_puts_nothing_in_force(self, guard: Guard, now: "Now", owner: User, password: str) -> None:
+    async def test_an_ended_session_puts_nothing_in_force(
+        self, auth: AuthServices, now: "Now", owner: User, password: str
+    ) -> None:
         tokens = await sign_in(owner, None, False, now())
-        secret = await begin_totp(now(), guard, tokens.session, password)
+        secret = await begin_totp(now(), auth, tokens.session, password)
         await sign_out(tokens.session, now())
         with pytest.raises(Unauthenticated):
-            await confirm_totp(now(), guard, tokens.session, unnoticed, code_of(secret, now()))
+            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
         assert not (await User.get(pk=owner.pk)).second_factor
 
 
@@ -400,9 +409,11 @@ class TestRenewing:
         assert sorted(str(answer) for (answer,) in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_INVALID"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
-    async def test_without_a_second_factor_there_are_none(self, guard: Guard, now: "Now", owner: User, password: str) -> None:
+    async def test_without_a_second_factor_there_are_none(
+        self, auth: AuthServices, now: "Now", owner: User, password: str
+    ) -> None:
         tokens = await sign_in(owner, None, False, now())
-        await step_up(now(), guard, tokens.session, password=password, code=None)
+        await step_up(now(), auth, tokens.session, password=password, code=None)
         with pytest.raises(Refusal, match="NOT_ACTIVE"):
             await renew_recovery_codes(now(), tokens.session, unnoticed)
 

@@ -8,11 +8,11 @@ import pytest
 
 from auth import new_password, unlocking
 from auth.accounts import authenticate
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.sessions import Tokens
 from auth.throttle import LETTER
 from models.access import SignInUnlock
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.errors import Refusal, Throttled
 from models.user import User
 from tests.auth.conftest import PASSWORD, code_of
@@ -20,7 +20,7 @@ from tests.auth.conftest import PASSWORD, code_of
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-    Now = Callable[[], Act]
+    Now = Callable[[], Action]
     Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -30,12 +30,12 @@ SHARED = "192.0.2.7"  # the network of the customer and of whoever guesses
 class Door:
     """Where people sign in."""
 
-    def __init__(self, guard: Guard, now: "Now") -> None:
-        self.guard, self.now = guard, now
+    def __init__(self, auth: AuthServices, now: "Now") -> None:
+        self.auth, self.now = auth, now
 
     async def enter(self, user: User, password: str = PASSWORD, code: str | None = None, unlock: str | None = None) -> User:
         return await authenticate(
-            self.now(), self.guard, email=user.email, password=password, code=code, peer=SHARED, unlock=unlock
+            self.now(), self.auth, email=user.email, password=password, code=code, peer=SHARED, unlock=unlock
         )
 
     async def outcome(self, user: User, password: str = PASSWORD, code: str | None = None, unlock: str | None = None) -> str:
@@ -52,13 +52,13 @@ class Door:
         async def write(tx: Transaction, user: User, token: str) -> None:
             tokens.append(token)
 
-        await unlocking.request(self.now(), self.guard, write, email=user.email, peer=SHARED)
+        await unlocking.request(self.now(), self.auth, write, email=user.email, peer=SHARED)
         return tokens[0]
 
 
 @pytest.fixture
-def door(guard: Guard, now: "Now") -> Door:
-    return Door(guard, now)
+def door(auth: AuthServices, now: "Now") -> Door:
+    return Door(auth, now)
 
 
 async def lock_out(door: Door, user: User) -> None:
@@ -135,7 +135,7 @@ async def test_asking_tells_nobody_whether_the_address_is_known(door: Door, owne
     async def never(tx: Transaction, user: User, token: str) -> None:
         raise AssertionError
 
-    await unlocking.request(door.now(), door.guard, never, email="nobody@fournil.example", peer=SHARED)
+    await unlocking.request(door.now(), door.auth, never, email="nobody@fournil.example", peer=SHARED)
     for _ in range(6):
         await door.letter(owner)
     with pytest.raises(Throttled):
@@ -149,7 +149,7 @@ async def test_p3_5_nobody_keeps_the_letter_back_by_asking_for_others(door: Door
         """Stands where a letter would be written."""
 
     async def asked() -> None:
-        await new_password.request_reset(door.now(), door.guard, other, email=owner.email, peer="198.51.100.7")
+        await new_password.request_reset(door.now(), door.auth, other, email=owner.email, peer="198.51.100.7")
 
     await lock_out(door, owner)
     for _ in range(LETTER.free + 1):
@@ -160,19 +160,19 @@ async def test_p3_5_nobody_keeps_the_letter_back_by_asking_for_others(door: Door
 
 
 async def test_the_thief_of_one_session_keeps_nobody_waiting_in_another(
-    guard: Guard, now: "Now", owner: User, enrolled: "Enrolled"
+    auth: AuthServices, now: "Now", owner: User, enrolled: "Enrolled"
 ) -> None:
     from auth.freshness import step_up
     from auth.sessions import sign_in
-    from models.act import Origin
+    from models.action import Origin
 
-    def acting(tokens: Tokens) -> Act:
-        return Act(owner, now().at, now().bus, Origin(tokens.session.pk))
+    def acting(tokens: Tokens) -> Action:
+        return Action(owner, now().at, now().bus, Origin(tokens.session.pk))
 
     stolen, own = await sign_in(owner, None, False, now()), await sign_in(owner, None, False, now())
     for _ in range(6):
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-            await step_up(acting(stolen), guard, stolen.session, password="mouette phare ardoise 77")
+            await step_up(acting(stolen), auth, stolen.session, password="mouette phare ardoise 77")
     with pytest.raises(Throttled):
-        await step_up(acting(stolen), guard, stolen.session, password=PASSWORD)
-    assert await step_up(acting(own), guard, own.session, password=PASSWORD)
+        await step_up(acting(stolen), auth, stolen.session, password=PASSWORD)
+    assert await step_up(acting(own), auth, own.session, password=PASSWORD)

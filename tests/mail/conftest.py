@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from models.account import Account
-from models.act import Act
+from models.action import Action
 from models.invoice import Invoice, InvoiceDocument
 from models.locale import Locale
 from models.offer import Interval, Offer, Price, Segment
@@ -17,37 +17,37 @@ PDF = b"%PDF-1.7\r\n\x00\xff.\n.\r\nFrom here\n%%EOF"
 
 
 @pytest.fixture
-async def zoe(db: str, act: Act) -> User:
+async def zoe(db: str, action: Action) -> User:
     """Reads French, her address verified."""
-    return await _person(act, "zoe@example.fr", "Zoé Lefèvre", Locale.FR)
+    return await _person(action, "zoe@example.fr", "Zoé Lefèvre", Locale.FR)
 
 
 @pytest.fixture
-async def john(db: str, act: Act) -> User:
+async def john(db: str, action: Action) -> User:
     """Reads English, his address verified."""
-    return await _person(act, "john@example.com", "John Smith", Locale.EN)
+    return await _person(action, "john@example.com", "John Smith", Locale.EN)
 
 
-async def _person(act: Act, email: str, name: str, locale: Locale) -> User:
+async def _person(action: Action, email: str, name: str, locale: Locale) -> User:
     return await User.create(
-        email=email, name=name, locale=locale, password_hash="-", email_verified_at=act.at, created_at=act.at
+        email=email, name=name, locale=locale, password_hash="-", email_verified_at=action.at, created_at=action.at
     )
 
 
 @pytest.fixture
-async def invoice(db: str, act: Act, zoe: User) -> Invoice:
+async def invoice(db: str, action: Action, zoe: User) -> Invoice:
     """Invoice FA-2026-000042 of 1 November 2026, 1,234.50 EUR net, with its document."""
-    account = await Account.create(legal_name="Lefèvre SARL", siren="404833048", created_at=act.at)
+    account = await Account.create(legal_name="Lefèvre SARL", siren="404833048", created_at=action.at)
     offer = await Offer.create(slug="essentiel", segment=Segment.TPE, texts={})
-    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=123450, vat_rate=2000, valid_from=act.at)
-    purchase = await Purchase.create(account=account, buyer=zoe, price=price, created_at=act.at)
+    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=123450, vat_rate=2000, valid_from=action.at)
+    purchase = await Purchase.create(account=account, buyer=zoe, price=price, created_at=action.at)
     payment = await Payment.create(
         account=account,
         purchase=purchase,
         status=PaymentStatus.SUCCEEDED,
         amount_cents=148140,
         method="card",
-        created_at=act.at,
+        created_at=action.at,
     )
     issued = await Invoice.create(
         position=42, number="FA-2026-000042", account=account, purchase=purchase, payment=payment, offer=offer, period_index=0,

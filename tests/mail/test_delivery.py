@@ -16,7 +16,7 @@ from mail import letters
 from mail.delivery import deliver_due
 from mail.message import Letterhead
 from mail.transport import Refused, Transport, transport
-from models.act import Act
+from models.action import Action
 from models.invoice import Invoice, InvoiceDocument
 from models.letter import Letter
 from models.user import User
@@ -39,31 +39,31 @@ def to(office: PostOffice) -> Transport:
     return transport(f"smtp://127.0.0.1:{office.port}?starttls=never")
 
 
-async def write(act: Act, user: User, *recipients: str) -> list[Letter]:
+async def write(action: Action, user: User, *recipients: str) -> list[Letter]:
     """A letter to each, in this order."""
     written = []
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         for recipient in recipients:
             user.email = recipient
             written.append(await letters.verification(tx, user, "https://camcha.example/v?token=t", "TOKEN-123"))
     return written
 
 
-async def test_p1_4_a_letter_is_sent_once(office: PostOffice, act: Act, zoe: User) -> None:
-    [letter] = await write(act, zoe, "zoe@example.fr")
-    assert await deliver_due(to(office), act.at, head=HEAD) == 1
-    assert await deliver_due(to(office), act.at + HOUR, head=HEAD) == 0
+async def test_p1_4_a_letter_is_sent_once(office: PostOffice, action: Action, zoe: User) -> None:
+    [letter] = await write(action, zoe, "zoe@example.fr")
+    assert await deliver_due(to(office), action.at, head=HEAD) == 1
+    assert await deliver_due(to(office), action.at + HOUR, head=HEAD) == 0
     await letter.refresh_from_db()
-    assert (letter.sent_at, letter.next_attempt_at, letter.attempts) == (act.at, None, 1)
+    assert (letter.sent_at, letter.next_attempt_at, letter.attempts) == (action.at, None, 1)
     assert office.addresses == ["zoe@example.fr"]
 
 
 async def test_p1_4_french_and_english_readers_get_their_own_language(
-    office: PostOffice, act: Act, zoe: User, john: User
+    office: PostOffice, action: Action, zoe: User, john: User
 ) -> None:
-    await write(act, zoe, "zoe@example.fr")
-    await write(act, john, "john@example.com")
-    await deliver_due(to(office), act.at, head=HEAD)
+    await write(action, zoe, "zoe@example.fr")
+    await write(action, john, "john@example.com")
+    await deliver_due(to(office), action.at, head=HEAD)
     read = dict(office.taken)
     assert [read[who]["Content-Language"] for who in ("zoe@example.fr", "john@example.com")] == ["fr", "en"]
     french, english = (read[who].get_body(("plain",)) for who in ("zoe@example.fr", "john@example.com"))
@@ -73,20 +73,22 @@ async def test_p1_4_french_and_english_readers_get_their_own_language(
     assert "Hello John Smith,\r\n\r\nWelcome to CAMCHA!" in english.get_content()
 
 
-async def test_p2_4_the_invoice_arrives_with_its_pdf(office: PostOffice, act: Act, zoe: User, invoice: Invoice) -> None:
-    async with act.transaction() as tx:
+async def test_p2_4_the_invoice_arrives_with_its_pdf(office: PostOffice, action: Action, zoe: User, invoice: Invoice) -> None:
+    async with action.transaction() as tx:
         await letters.invoice_issued(tx, zoe, invoice, "https://camcha.example/files/1")
-    await deliver_due(to(office), act.at, head=HEAD)
+    await deliver_due(to(office), action.at, head=HEAD)
     [attached] = office.taken[0][1].iter_attachments()
     assert attached.get_content() == PDF
     assert attached.get_filename() == "FA-2026-000042.pdf"
 
 
-async def test_p2_4_no_invoice_letter_leaves_without_its_pdf(office: PostOffice, act: Act, zoe: User, invoice: Invoice) -> None:
-    async with act.transaction() as tx:
+async def test_p2_4_no_invoice_letter_leaves_without_its_pdf(
+    office: PostOffice, action: Action, zoe: User, invoice: Invoice
+) -> None:
+    async with action.transaction() as tx:
         await letters.invoice_issued(tx, zoe, invoice, "https://camcha.example/files/1")
     await InvoiceDocument.all().delete()
-    assert await deliver_due(to(office), act.at, head=HEAD) == 0
+    assert await deliver_due(to(office), action.at, head=HEAD) == 0
     assert office.taken == []
 
 
@@ -94,10 +96,10 @@ def linked(link: str) -> bytes:
     return Path(unquote(urlsplit(link).path)).read_bytes()
 
 
-async def test_the_log_links_the_file_and_names_nobody(tmp_path: Path, act: Act, zoe: User) -> None:
-    [letter] = await write(act, zoe, "zoe@example.fr")
+async def test_the_log_links_the_file_and_names_nobody(tmp_path: Path, action: Action, zoe: User) -> None:
+    [letter] = await write(action, zoe, "zoe@example.fr")
     with capture_logs() as logged:
-        await deliver_due(transport(f"file://{tmp_path}"), act.at, head=HEAD)
+        await deliver_due(transport(f"file://{tmp_path}"), action.at, head=HEAD)
     [entry] = logged
     assert (entry["event"], entry["letter"], entry["template"]) == ("letter.delivered", letter.pk, "verification.fr")
     assert linked(str(entry["link"])).startswith(b"From: CAMCHA")
@@ -105,31 +107,31 @@ async def test_the_log_links_the_file_and_names_nobody(tmp_path: Path, act: Act,
         assert personal not in str(logged).replace(str(tmp_path), "")
 
 
-async def test_failures_name_nobody_either(office: PostOffice, act: Act, zoe: User) -> None:
+async def test_failures_name_nobody_either(office: PostOffice, action: Action, zoe: User) -> None:
     office.recipients["zoe@example.fr"] = "550 zoe@example.fr does not exist"
-    await write(act, zoe, "zoe@example.fr", "zoe@example.fr\nBcc: eve@example.org")
+    await write(action, zoe, "zoe@example.fr", "zoe@example.fr\nBcc: eve@example.org")
     with capture_logs() as logged:
-        await deliver_due(to(office), act.at, head=HEAD)
+        await deliver_due(to(office), action.at, head=HEAD)
     assert [entry["event"] for entry in logged] == ["letter.given_up", "letter.failed"]
     assert logged[0]["reason"] == "SMTPRecipientRefused 550"
     assert "example" not in str(logged)
 
 
-async def test_one_bad_letter_never_holds_up_the_others(office: PostOffice, act: Act, zoe: User) -> None:
+async def test_one_bad_letter_never_holds_up_the_others(office: PostOffice, action: Action, zoe: User) -> None:
     office.recipients |= {"gone@example.fr": "550 no such user", "busy@example.fr": "451 later"}
     gone, busy, broken, _ = await write(
-        act, zoe, "gone@example.fr", "busy@example.fr", "x@example.fr\r\nBcc: eve@example.org", "good@example.fr"
+        action, zoe, "gone@example.fr", "busy@example.fr", "x@example.fr\r\nBcc: eve@example.org", "good@example.fr"
     )
-    assert await deliver_due(to(office), act.at, head=HEAD) == 1
+    assert await deliver_due(to(office), action.at, head=HEAD) == 1
     assert office.addresses == ["good@example.fr"]
     for letter in (gone, busy, broken):
         await letter.refresh_from_db()
         assert (letter.sent_at, letter.attempts) == (None, 1)
-    assert (gone.next_attempt_at, busy.next_attempt_at) == (None, act.at + MINUTE)
+    assert (gone.next_attempt_at, busy.next_attempt_at) == (None, action.at + MINUTE)
 
 
-async def test_a_letter_that_is_erased_while_it_is_sent_holds_up_nobody(act: Act, zoe: User) -> None:
-    _, refused, other = await write(act, zoe, "gone@example.fr", "refused@example.fr", "other@example.fr")
+async def test_a_letter_that_is_erased_while_it_is_sent_holds_up_nobody(action: Action, zoe: User) -> None:
+    _, refused, other = await write(action, zoe, "gone@example.fr", "refused@example.fr", "other@example.fr")
 
     class Meanwhile:
         """A server during whose answer each letter but the last is erased."""
@@ -140,15 +142,15 @@ async def test_a_letter_that_is_erased_while_it_is_sent_holds_up_nobody(act: Act
                 raise Refused("later", final=False)
             return ""
 
-    assert await deliver_due(Meanwhile(), act.at, head=HEAD) == 2
+    assert await deliver_due(Meanwhile(), action.at, head=HEAD) == 2
     assert [letter.pk for letter in await Letter.filter(sent_at__isnull=False)] == [other.pk]
 
 
 async def test_a_temporary_refusal_is_tried_again_later_and_later(
-    office: PostOffice, act: Act, clock: MovableClock, zoe: User
+    office: PostOffice, action: Action, clock: MovableClock, zoe: User
 ) -> None:
     office.recipients["zoe@example.fr"] = "451 come back later"
-    [letter] = await write(act, zoe, "zoe@example.fr")
+    [letter] = await write(action, zoe, "zoe@example.fr")
     waits = []
     for _ in range(3):
         await deliver_due(to(office), clock.now(), head=HEAD)
@@ -161,80 +163,86 @@ async def test_a_temporary_refusal_is_tried_again_later_and_later(
     assert await deliver_due(to(office), clock.now(), head=HEAD) == 1
 
 
-async def test_a_server_that_was_down_gets_everything_once_it_is_back(act: Act, zoe: User) -> None:
+async def test_a_server_that_was_down_gets_everything_once_it_is_back(action: Action, zoe: User) -> None:
     office = PostOffice()
     async with office.open():
         pass
-    await write(act, zoe, "a@example.fr", "b@example.fr")
-    assert await deliver_due(to(office), act.at, head=HEAD) == 0
+    await write(action, zoe, "a@example.fr", "b@example.fr")
+    assert await deliver_due(to(office), action.at, head=HEAD) == 0
     async with office.open(office.port):
-        assert await deliver_due(to(office), act.at, head=HEAD) == 1  # the first has been tried, and has to wait
-        assert await deliver_due(to(office), act.at + MINUTE, head=HEAD) == 1
-        assert await deliver_due(to(office), act.at + HOUR, head=HEAD) == 0
+        assert await deliver_due(to(office), action.at, head=HEAD) == 1  # the first has been tried, and has to wait
+        assert await deliver_due(to(office), action.at + MINUTE, head=HEAD) == 1
+        assert await deliver_due(to(office), action.at + HOUR, head=HEAD) == 0
     assert office.addresses == ["b@example.fr", "a@example.fr"]
 
 
-async def test_a_server_that_hangs_is_left(office: PostOffice, act: Act, zoe: User, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_hangs_is_left(
+    office: PostOffice, action: Action, zoe: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("mail.delivery.PATIENCE", timedelta(seconds=0.3))
     office.hangs = True
-    [letter] = await write(act, zoe, "zoe@example.fr")
+    [letter] = await write(action, zoe, "zoe@example.fr")
     async with asyncio.timeout(5):  # no goodbye is waited for
-        assert await deliver_due(to(office), act.at, head=HEAD) == 0
+        assert await deliver_due(to(office), action.at, head=HEAD) == 0
     await letter.refresh_from_db()
-    assert letter.next_attempt_at == act.at + MINUTE
+    assert letter.next_attempt_at == action.at + MINUTE
 
 
-async def test_two_workers_at_once_send_each_letter_once(office: PostOffice, act: Act, zoe: User) -> None:
+async def test_two_workers_at_once_send_each_letter_once(office: PostOffice, action: Action, zoe: User) -> None:
     recipients = [f"p{n:02}@example.fr" for n in range(20)]
-    await write(act, zoe, *recipients)
-    taken = await asyncio.gather(*(deliver_due(to(office), act.at, head=HEAD) for _ in range(2)))
+    await write(action, zoe, *recipients)
+    taken = await asyncio.gather(*(deliver_due(to(office), action.at, head=HEAD) for _ in range(2)))
     assert sum(taken) == 20
     assert sorted(office.addresses) == recipients
 
 
-async def test_a_batch_is_limited_and_begins_with_the_oldest(office: PostOffice, act: Act, zoe: User) -> None:
-    await write(act, zoe, "a@example.fr", "b@example.fr", "c@example.fr")
-    assert await deliver_due(to(office), act.at, limit=2, head=HEAD) == 2
+async def test_a_batch_is_limited_and_begins_with_the_oldest(office: PostOffice, action: Action, zoe: User) -> None:
+    await write(action, zoe, "a@example.fr", "b@example.fr", "c@example.fr")
+    assert await deliver_due(to(office), action.at, limit=2, head=HEAD) == 2
     assert office.addresses == ["a@example.fr", "b@example.fr"]
 
 
-async def test_a_worker_killed_between_send_and_mark_loses_nothing(office: PostOffice, act: Act, zoe: User, db: str) -> None:
-    [letter] = await write(act, zoe, "zoe@example.fr")
-    assert await (await _worker(db, office, act, "itself")).wait() == -9
+async def test_a_worker_killed_between_send_and_mark_loses_nothing(
+    office: PostOffice, action: Action, zoe: User, db: str
+) -> None:
+    [letter] = await write(action, zoe, "zoe@example.fr")
+    assert await (await _worker(db, office, action, "itself")).wait() == -9
     await letter.refresh_from_db()
     assert (len(office.taken), letter.sent_at) == (1, None)
-    assert await deliver_due(to(office), act.at, head=HEAD) == 0  # the dead worker's lease still holds
-    assert await deliver_due(to(office), act.at + HOUR, head=HEAD) == 1
+    assert await deliver_due(to(office), action.at, head=HEAD) == 0  # the dead worker's lease still holds
+    assert await deliver_due(to(office), action.at + HOUR, head=HEAD) == 1
     first, second = (made for _, made in office.taken)
     assert first["Message-ID"] == second["Message-ID"]
 
 
-async def test_a_worker_killed_before_the_servers_yes_loses_nothing(office: PostOffice, act: Act, zoe: User, db: str) -> None:
-    await write(act, zoe, "zoe@example.fr", "ana@example.fr")
+async def test_a_worker_killed_before_the_servers_yes_loses_nothing(
+    office: PostOffice, action: Action, zoe: User, db: str
+) -> None:
+    await write(action, zoe, "zoe@example.fr", "ana@example.fr")
     office.hangs = True
-    worker = await _worker(db, office, act, "test")
+    worker = await _worker(db, office, action, "test")
     async with asyncio.timeout(30):
         await office.reached.wait()
     worker.kill()
     await worker.wait()
     office.hangs = False
     assert office.taken == []
-    assert await deliver_due(to(office), act.at + HOUR, head=HEAD) == 2
+    assert await deliver_due(to(office), action.at + HOUR, head=HEAD) == 2
     assert sorted(office.addresses) == ["ana@example.fr", "zoe@example.fr"]
 
 
-async def _worker(db: str, office: PostOffice, act: Act, killer: str) -> asyncio.subprocess.Process:
+async def _worker(db: str, office: PostOffice, action: Action, killer: str) -> asyncio.subprocess.Process:
     root = Path(__file__).parents[2]
     return await asyncio.create_subprocess_exec(
         sys.executable, Path(__file__).with_name("dying_worker.py"),
-        db, f"smtp://127.0.0.1:{office.port}?starttls=never", act.at.isoformat(), killer,
+        db, f"smtp://127.0.0.1:{office.port}?starttls=never", action.at.isoformat(), killer,
         env=os.environ | {"PYTHONPATH": str(root)},
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("silent", ["at once", "after a greeting"])
 async def test_a_server_that_says_nothing_is_left_after_the_first_letter(
-    act: Act, zoe: User, monkeypatch: pytest.MonkeyPatch, silent: str
+    action: Action, zoe: User, monkeypatch: pytest.MonkeyPatch, silent: str
 ) -> None:
     monkeypatch.setattr("mail.transport._COMMAND_SECONDS", 0.2)
     met = 0
@@ -247,20 +255,20 @@ async def test_a_server_that_says_nothing_is_left_after_the_first_letter(
         await reader.read()
         writer.close()
 
-    await write(act, zoe, *(f"p{n}@example.fr" for n in range(5)))
+    await write(action, zoe, *(f"p{n}@example.fr" for n in range(5)))
     async with await asyncio.start_server(mute, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         mute_server = transport(f"smtp://127.0.0.1:{port}?starttls=never")
-        assert await deliver_due(mute_server, act.at, head=HEAD) == 0
+        assert await deliver_due(mute_server, action.at, head=HEAD) == 0
     assert met == 1  # each would wait as long: later letters would be late by minutes
     async with PostOffice().open() as back:
-        assert await deliver_due(to(back), act.at + MINUTE, head=HEAD) == 5
+        assert await deliver_due(to(back), action.at + MINUTE, head=HEAD) == 5
 
 
-async def test_what_was_given_up_is_told_to_the_operator(office: PostOffice, act: Act, zoe: User) -> None:
+async def test_what_was_given_up_is_told_to_the_operator(office: PostOffice, action: Action, zoe: User) -> None:
     office.recipients["gone@example.fr"] = "550 no such user"
-    gone, _ = await write(act, zoe, "gone@example.fr", "good@example.fr")
+    gone, _ = await write(action, zoe, "gone@example.fr", "good@example.fr")
     with capture_logs() as logged:
-        await deliver_due(to(office), act.at, head=HEAD)
+        await deliver_due(to(office), action.at, head=HEAD)
     [told] = [entry for entry in logged if entry["log_level"] == "error"]
     assert (told["event"], told["letter"], told["reason"]) == ("letter.given_up", gone.pk, "SMTPRecipientRefused 550")

@@ -11,7 +11,7 @@ from markupsafe import escape
 from auth.enrolment import Change
 from mail import letters
 from models.account import Account, AccountStatus, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.invitation import Invitation
 from models.invoice import Invoice
 from models.legal_name import LegalNameChange, LegalNameStatus
@@ -23,8 +23,8 @@ LINK = "https://camcha.example/files/1?token=a.b&expires=9"
 HOSTILE = '<img src=x onerror=alert(1)>\r\nBcc: victim@example.org\u2028& "Zoé"'
 
 
-async def every_letter(act: Act, user: User, invoice: Invoice) -> list[Letter]:
-    async with act.transaction() as tx:
+async def every_letter(action: Action, user: User, invoice: Invoice) -> list[Letter]:
+    async with action.transaction() as tx:
         return [
             await letters.verification(tx, user, LINK, "TOKEN-123"),
             await letters.already_registered(tx, user, LINK),
@@ -64,10 +64,10 @@ def changes(user: User) -> list[LegalNameChange]:
     ],
 )
 async def test_p1_1_a_company_is_told_what_became_of_its_name(
-    act: Act, zoe: User, locale: Locale, words: tuple[str, ...]
+    action: Action, zoe: User, locale: Locale, words: tuple[str, ...]
 ) -> None:
     zoe.locale = locale
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         written = [await letters.legal_name_notice(LINK)(tx, zoe, change) for change in changes(zoe)]
     for letter, told in zip(written, words, strict=True):
         assert told in letter.text
@@ -89,9 +89,11 @@ def accounts(user: User) -> list[Account]:
         (Locale.EN, ("deactivated", "deleted on\n1 December 2026", "active again")),
     ],
 )
-async def test_p1_2_owners_are_told_how_the_account_stands(act: Act, zoe: User, locale: Locale, words: tuple[str, ...]) -> None:
+async def test_p1_2_owners_are_told_how_the_account_stands(
+    action: Action, zoe: User, locale: Locale, words: tuple[str, ...]
+) -> None:
     zoe.locale = locale
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         written = [await letters.account_notice(LINK)(tx, zoe, account) for account in accounts(zoe)]
     for letter, told in zip(written, words, strict=True):
         assert told in letter.text
@@ -102,7 +104,7 @@ async def test_p1_2_owners_are_told_how_the_account_stands(act: Act, zoe: User, 
 async def invitation(tx: Transaction, inviter: User, company: str) -> Letter:
     """An invitation in the inviter's language, to an address that nobody knows."""
     invited = Invitation(
-        email="noe@example.fr", role=Role.BILLING, locale=inviter.locale, expires_at=tx.act.at + timedelta(days=7)
+        email="noe@example.fr", role=Role.BILLING, locale=inviter.locale, expires_at=tx.action.at + timedelta(days=7)
     )
     return await letters.invitation(tx, invited, inviter, Account(legal_name=company), LINK, "TOKEN-123")
 
@@ -115,10 +117,10 @@ async def invitation(tx: Transaction, inviter: User, company: str) -> Letter:
     ],
 )
 async def test_p1_4_an_invitation_says_who_invites_and_as_what(
-    act: Act, zoe: User, locale: Locale, subject: str, words: tuple[str, ...]
+    action: Action, zoe: User, locale: Locale, subject: str, words: tuple[str, ...]
 ) -> None:
     zoe.locale = locale
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         letter = await invitation(tx, zoe, "Lefèvre SARL")
     assert (letter.recipient, letter.subject) == ("noe@example.fr", subject)
     for each in ("Zoé Lefèvre", "Lefèvre SARL", f"\n{LINK}\n", "\nTOKEN-123\n", *words):
@@ -137,8 +139,8 @@ async def test_p1_4_an_invitation_says_who_invites_and_as_what(
         ("x" * 200, "x" * 60),
     ],
 )
-async def test_an_invitation_carries_no_advertisement(act: Act, zoe: User, company: str, said: str) -> None:
-    async with act.transaction() as tx:
+async def test_an_invitation_carries_no_advertisement(action: Action, zoe: User, company: str, said: str) -> None:
+    async with action.transaction() as tx:
         letter = await invitation(tx, zoe, company)
     assert letter.subject == f"{said} vous invite sur CAMCHA"
 
@@ -154,29 +156,29 @@ async def unsigned(tx: Transaction, user: User) -> Letter:
     return letter
 
 
-async def test_p1_4_the_verification_letter_holds_link_and_token(act: Act, zoe: User) -> None:
-    async with act.transaction() as tx:
+async def test_p1_4_the_verification_letter_holds_link_and_token(action: Action, zoe: User) -> None:
+    async with action.transaction() as tx:
         letter = await letters.verification(tx, zoe, LINK, "TOKEN-123")
     stored = await Letter.get(pk=letter.pk)
     assert stored.subject == "Confirmez votre adresse e-mail"
     assert stored.recipient == "zoe@example.fr"
-    assert stored.next_attempt_at == stored.created_at == act.at
+    assert stored.next_attempt_at == stored.created_at == action.at
     assert f"\n{LINK}\n" in stored.text
     assert "\nTOKEN-123\n" in stored.text
     assert 'href="https://camcha.example/files/1?token=a.b&amp;expires=9"' in stored.html
     assert "TOKEN-123" in stored.html
 
 
-async def test_p1_4_an_unverified_address_gets_no_words_of_whoever_signed_up(act: Act, zoe: User) -> None:
+async def test_p1_4_an_unverified_address_gets_no_words_of_whoever_signed_up(action: Action, zoe: User) -> None:
     zoe.name, zoe.email_verified_at = "Achetez sur spam.example", None
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         letter = await letters.verification(tx, zoe, LINK, "TOKEN-123")
     assert "spam" not in letter.text + letter.html
     assert letter.text.startswith("Bonjour,\n")
 
 
-async def test_p2_4_the_invoice_letter_in_french(act: Act, zoe: User, invoice: Invoice) -> None:
-    async with act.transaction() as tx:
+async def test_p2_4_the_invoice_letter_in_french(action: Action, zoe: User, invoice: Invoice) -> None:
+    async with action.transaction() as tx:
         letter = await letters.invoice_issued(tx, zoe, invoice, LINK)
     assert letter.subject == "Votre facture FA-2026-000042"
     assert letter.invoice_id == invoice.pk
@@ -191,8 +193,8 @@ async def test_p2_4_the_invoice_letter_in_french(act: Act, zoe: User, invoice: I
     assert '<html lang="fr">' in letter.html
 
 
-async def test_p2_4_the_invoice_letter_in_english(act: Act, john: User, invoice: Invoice) -> None:
-    async with act.transaction() as tx:
+async def test_p2_4_the_invoice_letter_in_english(action: Action, john: User, invoice: Invoice) -> None:
+    async with action.transaction() as tx:
         letter = await letters.invoice_issued(tx, john, invoice, LINK)
     assert letter.subject == "Your invoice FA-2026-000042"
     for words in ("Hello John Smith,", "1 November 2026", "€1,481.40"):
@@ -201,15 +203,15 @@ async def test_p2_4_the_invoice_letter_in_english(act: Act, john: User, invoice:
     assert not re.search("[éèàçù]", letter.text)
 
 
-async def test_p1_4_the_owner_of_a_taken_address_is_told_where_to_sign_in(act: Act, john: User) -> None:
-    async with act.transaction() as tx:
+async def test_p1_4_the_owner_of_a_taken_address_is_told_where_to_sign_in(action: Action, john: User) -> None:
+    async with action.transaction() as tx:
         letter = await letters.already_registered(tx, john, "https://camcha.example/graphql")
     assert "https://camcha.example/graphql" in letter.text
     assert '<a href="https://camcha.example/graphql"' in letter.html
 
 
-async def test_p1_3_the_old_address_is_told_which_is_to_replace_it(act: Act, zoe: User, john: User) -> None:
-    async with act.transaction() as tx:
+async def test_p1_3_the_old_address_is_told_which_is_to_replace_it(action: Action, zoe: User, john: User) -> None:
+    async with action.transaction() as tx:
         asked = await letters.email_change_asked(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
         told = await letters.email_change_asked(tx, john, "new@example.fr", LINK, None)
         welcome = await letters.staff_welcome(tx, zoe, LINK, "TOKEN-123")
@@ -226,32 +228,32 @@ async def test_p1_3_the_old_address_is_told_which_is_to_replace_it(act: Act, zoe
     assert not re.search(r" [:;!?»]|« |\w[!?»](?=\s)|'", done.text)
 
 
-async def test_p1_3_a_letter_to_an_unproved_address_holds_no_words_of_whoever_gave_it(act: Act, zoe: User) -> None:
+async def test_p1_3_a_letter_to_an_unproved_address_holds_no_words_of_whoever_gave_it(action: Action, zoe: User) -> None:
     zoe.name = "Achetez sur spam.example"
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         letter = await letters.email_change(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
     assert letter.recipient == "new@example.fr"
     assert "spam" not in letter.text + letter.html
     assert zoe.email not in letter.text + letter.html
 
 
-async def test_a_delivered_letter_forgets_its_token(act: Act, zoe: User) -> None:
+async def test_a_delivered_letter_forgets_its_token(action: Action, zoe: User) -> None:
     """P4.3: tokens are stored only as hashes, once the letter has gone."""
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         letter = await letters.password_reset(tx, zoe, LINK, "TOKEN-123")
         kept = await letters.password_changed(tx, zoe, LINK)
         given_up = await letters.email_change(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
     for each in (letter, kept):
-        await each.sent(act.at)
-    await given_up.failed(act.at, final=False)
+        await each.sent(action.at)
+    await given_up.failed(action.at, final=False)
     assert [bool(each.text) for each in await Letter.all().order_by("id")] == [False, True, True]
-    await given_up.failed(act.at, final=True)
+    await given_up.failed(action.at, final=True)
     assert "TOKEN-123" not in str(await Letter.all().values())
 
 
-async def test_a_rolled_back_transaction_takes_its_letter_along(act: Act, zoe: User) -> None:
+async def test_a_rolled_back_transaction_takes_its_letter_along(action: Action, zoe: User) -> None:
     async def interrupted() -> None:
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             await letters.payment_confirmation_needed(tx, zoe, LINK)
             raise LookupError
 
@@ -261,9 +263,9 @@ async def test_a_rolled_back_transaction_takes_its_letter_along(act: Act, zoe: U
 
 
 @pytest.mark.parametrize("locale", list(Locale))
-async def test_hostile_names_stay_words(act: Act, zoe: User, invoice: Invoice, locale: Locale) -> None:
+async def test_hostile_names_stay_words(action: Action, zoe: User, invoice: Invoice, locale: Locale) -> None:
     zoe.name, zoe.locale = HOSTILE, locale
-    *greeting, inviting = await every_letter(act, zoe, invoice)
+    *greeting, inviting = await every_letter(action, zoe, invoice)
     assert "<img" not in inviting.html
     assert "&lt;img src=x onerror=alert(1)&gt; Bcc: victim example org &amp; &#34;Zoé&#34;" in inviting.html
     assert not re.search("[\r\n]", inviting.subject)
@@ -274,8 +276,8 @@ async def test_hostile_names_stay_words(act: Act, zoe: User, invoice: Invoice, l
         assert not re.search("[\r\n]", letter.subject)
 
 
-async def test_hostile_links_stay_inside_their_attribute(act: Act, zoe: User) -> None:
-    async with act.transaction() as tx:
+async def test_hostile_links_stay_inside_their_attribute(action: Action, zoe: User) -> None:
+    async with action.transaction() as tx:
         letter = await letters.verification(tx, zoe, 'https://x/"><script>', "<b>")
         hinted = await letters.already_registered(tx, zoe, "<script>alert(1)</script>")
     assert "<script" not in letter.html + hinted.html
@@ -283,9 +285,11 @@ async def test_hostile_links_stay_inside_their_attribute(act: Act, zoe: User) ->
 
 
 @pytest.mark.parametrize("locale", list(Locale))
-async def test_letters_load_nothing_and_carry_all_links_in_text(act: Act, zoe: User, invoice: Invoice, locale: Locale) -> None:
+async def test_letters_load_nothing_and_carry_all_links_in_text(
+    action: Action, zoe: User, invoice: Invoice, locale: Locale
+) -> None:
     zoe.locale = locale
-    for letter in await every_letter(act, zoe, invoice):
+    for letter in await every_letter(action, zoe, invoice):
         assert not re.search(r"<(img|script|link|iframe)|url\(|@import", letter.html)
         assert LINK in letter.text
         assert "{{" not in letter.text + letter.html
@@ -293,8 +297,8 @@ async def test_letters_load_nothing_and_carry_all_links_in_text(act: Act, zoe: U
         assert all(len(line) <= 85 for line in letter.text.splitlines())
 
 
-async def test_french_double_punctuation_never_wraps(act: Act, zoe: User, invoice: Invoice) -> None:
-    for letter in await every_letter(act, zoe, invoice):
+async def test_french_double_punctuation_never_wraps(action: Action, zoe: User, invoice: Invoice) -> None:
+    for letter in await every_letter(action, zoe, invoice):
         for words in (letter.subject, letter.text, re.sub(r"<[^>]*>", "", letter.html)):
             assert not re.search(r" [:;!?»]|« |\w[!?»](?=\s)|'", words), words
 

@@ -8,7 +8,7 @@ import pytest
 
 from mail import letters
 from mail.message import PRIVACY_POLICY, Letterhead, message
-from models.act import Act
+from models.action import Action
 from models.invoice import Invoice, InvoiceDocument
 from models.letter import Letter
 from models.locale import Locale
@@ -19,8 +19,8 @@ HEAD = Letterhead("CAMCHA <bonjour@camcha.example>", "https://camcha.example/pol
 LINK = "https://camcha.example/verifier?token=" + "a" * 200
 
 
-async def verification(act: Act, user: User) -> Letter:
-    async with act.transaction() as tx:
+async def verification(action: Action, user: User) -> Letter:
+    async with action.transaction() as tx:
         return await letters.verification(tx, user, LINK, "TOKEN-123")
 
 
@@ -44,36 +44,36 @@ def sent(words: str) -> str:
 
 
 @pytest.mark.parametrize(("locale", "words"), [(Locale.FR, "Politique de confidentialité"), (Locale.EN, "Privacy policy")])
-async def test_p4_4_every_letter_leads_to_the_privacy_policy(act: Act, zoe: User, locale: Locale, words: str) -> None:
+async def test_p4_4_every_letter_leads_to_the_privacy_policy(action: Action, zoe: User, locale: Locale, words: str) -> None:
     zoe.locale = locale
-    made = delivered(message(await verification(act, zoe), HEAD))
+    made = delivered(message(await verification(action, zoe), HEAD))
     colon = "\u00a0:" if locale is Locale.FR else ":"
     assert body(made, "plain").endswith(f"\n\n{words}{colon} {HEAD.privacy_policy}\n")
     assert f'<a href="{HEAD.privacy_policy}" style="color:#5c6661">{words}</a>' in body(made, "html")
     assert PRIVACY_POLICY not in str(made)
 
 
-async def test_p1_4_the_headers_of_a_letter(act: Act, zoe: User) -> None:
-    made = delivered(message(await verification(act, zoe), HEAD))
+async def test_p1_4_the_headers_of_a_letter(action: Action, zoe: User) -> None:
+    made = delivered(message(await verification(action, zoe), HEAD))
     assert made["From"] == HEAD.sender
     assert made["To"] == "zoe@example.fr"
     assert made["Subject"] == "Confirmez votre adresse e-mail"
-    assert made["Date"].datetime == act.at
+    assert made["Date"].datetime == action.at
     assert made["Content-Language"] == "fr"
     assert made["Auto-Submitted"] == "auto-generated"
     assert made.get_content_type() == "multipart/alternative"
 
 
-async def test_p1_4_text_and_html_arrive_as_written(act: Act, zoe: User) -> None:
-    letter = await verification(act, zoe)
+async def test_p1_4_text_and_html_arrive_as_written(action: Action, zoe: User) -> None:
+    letter = await verification(action, zoe)
     made = delivered(message(letter, HEAD))
     assert body(made, "plain") == sent(letter.text)
     assert body(made, "html").rstrip() == sent(letter.html).rstrip()
     assert message(letter, HEAD).as_bytes().isascii()
 
 
-async def test_p2_4_the_pdf_is_attached_byte_for_byte(act: Act, zoe: User, invoice: Invoice) -> None:
-    async with act.transaction() as tx:
+async def test_p2_4_the_pdf_is_attached_byte_for_byte(action: Action, zoe: User, invoice: Invoice) -> None:
+    async with action.transaction() as tx:
         letter = await letters.invoice_issued(tx, zoe, invoice, LINK)
     document = await InvoiceDocument.get(invoice_id=invoice.pk).select_related("invoice")
     made = delivered(message(letter, HEAD, document))
@@ -84,11 +84,11 @@ async def test_p2_4_the_pdf_is_attached_byte_for_byte(act: Act, zoe: User, invoi
     assert body(made, "plain") == sent(letter.text)
 
 
-async def test_the_message_id_is_the_letters_own_for_ever(act: Act, zoe: User) -> None:
-    first, second = await verification(act, zoe), await verification(act, zoe)
+async def test_the_message_id_is_the_letters_own_for_ever(action: Action, zoe: User) -> None:
+    first, second = await verification(action, zoe), await verification(action, zoe)
     name = message(first, HEAD)["Message-ID"]
     stored = await Letter.get(pk=first.pk)
-    await stored.failed(act.at + timedelta(hours=1), final=False)
+    await stored.failed(action.at + timedelta(hours=1), final=False)
     assert message(await Letter.get(pk=first.pk), HEAD)["Message-ID"] == name
     assert name.startswith(f"<letter-{first.pk}.")
     assert name.endswith("@camcha.example>")
@@ -96,9 +96,9 @@ async def test_the_message_id_is_the_letters_own_for_ever(act: Act, zoe: User) -
     assert message(second, HEAD)["Message-ID"] != name
 
 
-async def test_p1_4_a_hostile_name_adds_no_header(act: Act, zoe: User) -> None:
+async def test_p1_4_a_hostile_name_adds_no_header(action: Action, zoe: User) -> None:
     zoe.name = "Zoé\r\nBcc: victim@example.org\r\n\r\n<script>"
-    made = delivered(message(await verification(act, zoe), HEAD))
+    made = delivered(message(await verification(action, zoe), HEAD))
     assert "Bcc" not in made
     assert "Bonjour Zoé Bcc: victim@example.org <script>,\n" in body(made, "plain")
 
@@ -106,22 +106,22 @@ async def test_p1_4_a_hostile_name_adds_no_header(act: Act, zoe: User) -> None:
 @pytest.mark.parametrize(
     "recipient", ["a@example.fr\r\nBcc: b@example.org", "a@example.fr, b@example.org", "Zoé <a@example.fr>", "a@example.fr\n"]
 )
-async def test_only_one_plain_address_is_written_to(act: Act, zoe: User, recipient: str) -> None:
-    letter = await verification(act, zoe)
+async def test_only_one_plain_address_is_written_to(action: Action, zoe: User, recipient: str) -> None:
+    letter = await verification(action, zoe)
     letter.recipient = recipient
     with pytest.raises(ValueError, match=r".+"):
         message(letter, HEAD)
 
 
-async def test_a_broken_subject_is_refused(act: Act, zoe: User) -> None:
-    letter = await verification(act, zoe)
+async def test_a_broken_subject_is_refused(action: Action, zoe: User) -> None:
+    letter = await verification(action, zoe)
     letter.subject = "Bonjour\r\nBcc: victim@example.org"
     with pytest.raises(ValueError, match=r".+"):
         message(letter, HEAD)
 
 
-async def test_addresses_beyond_ascii_and_long_ones_survive(act: Act, zoe: User) -> None:
-    letter = await verification(act, zoe)
+async def test_addresses_beyond_ascii_and_long_ones_survive(action: Action, zoe: User) -> None:
+    letter = await verification(action, zoe)
     for recipient in ("zoé@exemple.fr", "a" * 64 + "@" + "b" * 60 + "." + "c" * 60 + ".example.fr"):
         letter.recipient = recipient
         assert f"\nTo: {recipient}\r\n".encode() in message(letter, HEAD).as_bytes()

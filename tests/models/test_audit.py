@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tortoise.exceptions import OperationalError
 
 from models.account import Account
-from models.act import Act, Origin, network_address
+from models.action import Action, Origin, network_address
 from models.audit import BEGINNING, TOLD, AuditAction, AuditChain, AuditEntry, detailed, digest
 from models.audit_proof import AuditProof, End, audit_proof, expire
 from models.rows import read
@@ -29,16 +29,16 @@ REFUSED = (OperationalError, asyncpg.PostgresError)
 MOVES = list(AuditAction)
 
 
-async def told(act: Act, *actions: AuditAction) -> None:
+async def told(action: Action, *actions: AuditAction) -> None:
     """One transaction for each action."""
-    for action in actions:
-        async with act.transaction() as tx:
-            tx.audit(action, amount=1)
+    for audit_action in actions:
+        async with action.transaction() as tx:
+            tx.audit(audit_action, amount=1)
 
 
 @pytest.fixture
-async def five(db: str, act: Act) -> list[AuditEntry]:
-    await told(act, *MOVES[:5])
+async def five(db: str, action: Action) -> list[AuditEntry]:
+    await told(action, *MOVES[:5])
     return await AuditEntry.all().order_by("id")
 
 
@@ -53,15 +53,17 @@ async def unlocked(five: list[AuditEntry]) -> list[AuditEntry]:
     return five
 
 
-async def test_a_ticket_is_claimed_and_moved_and_the_auditor_reads_who_did_it(act: Act) -> None:
-    account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=act.at)
-    camille = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=act.at)
-    alice = await User.create(email="a@camcha.example", name="Alice", password_hash="-", created_at=act.at, staff=Staff.AGENT)
-    async with act.transaction() as tx:
+async def test_a_ticket_is_claimed_and_moved_and_the_auditor_reads_who_did_it(action: Action) -> None:
+    account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
+    camille = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at)
+    alice = await User.create(
+        email="a@camcha.example", name="Alice", password_hash="-", created_at=action.at, staff=Staff.AGENT
+    )
+    async with action.transaction() as tx:
         ticket = await Ticket.open(
             tx, account, camille, subject="Panne", channel=Channel.CHAT, category=Category.BUG, status=TicketStatus.NEW
         )
-    alices = replace(act, actor=alice, origin=Origin(7, None, "2001:db8::1"))
+    alices = replace(action, actor=alice, origin=Origin(7, None, "2001:db8::1"))
     await ticket.claim(alices, alice)
     await ticket.claim(alices, alice)  # a repeat changes nothing, and tells nothing
     await ticket.reply(alices, alice, "Bonjour", "m1")
@@ -69,7 +71,7 @@ async def test_a_ticket_is_claimed_and_moved_and_the_auditor_reads_who_did_it(ac
     claimed, moved = await AuditEntry.all().order_by("id")
     assert (claimed.id, claimed.action, claimed.actor_id, claimed.staff) == (1, "ticket.claim", alice.pk, "AGENT")
     assert (claimed.object_type, claimed.object_id, claimed.account_id) == ("Ticket", ticket.pk, account.pk)
-    assert (claimed.session_id, claimed.address, claimed.at) == (7, "2001:db8::1", act.at)
+    assert (claimed.session_id, claimed.address, claimed.at) == (7, "2001:db8::1", action.at)
     assert (claimed.previous_hash, moved.previous_hash) == (BEGINNING, claimed.hash)
     assert (moved.action, moved.details) == ("ticket.move", '{"before":"OPEN","status":"SOLVED"}')
     assert await audit_proof() == AuditProof(2, End(2, moved.hash))
@@ -79,49 +81,49 @@ async def test_an_empty_log_is_proved() -> None:
     assert await audit_proof() == AuditProof(0, End(0, BEGINNING))
 
 
-async def test_the_hash_is_what_the_documentation_says(act: Act) -> None:
+async def test_the_hash_is_what_the_documentation_says(action: Action) -> None:
     """Anybody can compute it from the columns: docs/security.md."""
     import hashlib
     import json
 
-    await told(replace(act, origin=Origin(1, 2, "192.0.2.1")), AuditAction.SESSION_SIGN_IN)
+    await told(replace(action, origin=Origin(1, 2, "192.0.2.1")), AuditAction.SESSION_SIGN_IN)
     (entry,) = await AuditEntry.all()
     values = [1, "2026-11-23 09:00:00+00:00", None, None, 2, 1, "session.sign_in", None, None, "192.0.2.1", '{"amount":1}']
     text = json.dumps([*values, BEGINNING], separators=(",", ":"), ensure_ascii=False)
     assert entry.hash == hashlib.sha256(text.encode()).hexdigest()
 
 
-async def failing(act: Act) -> None:
-    async with act.transaction() as tx:
+async def failing(action: Action) -> None:
+    async with action.transaction() as tx:
         tx.audit(AuditAction.TICKET_MOVE)
         raise ZeroDivisionError
 
 
-async def test_what_is_taken_back_leaves_no_gap(act: Act) -> None:
-    await told(act, AuditAction.TICKET_CLAIM)
+async def test_what_is_taken_back_leaves_no_gap(action: Action) -> None:
+    await told(action, AuditAction.TICKET_CLAIM)
     with pytest.raises(ZeroDivisionError):
-        await failing(act)
-    await told(act, AuditAction.TICKET_MOVE)
+        await failing(action)
+    await told(action, AuditAction.TICKET_MOVE)
     assert [entry.id for entry in await AuditEntry.all().order_by("id")] == [1, 2]
     assert (await audit_proof()).fault is None
 
 
-async def hired(act: Act) -> None:
-    async with act.transaction() as tx:
-        await User.create(using_db=tx.db, email="c@fournil.example", name="C", password_hash="-", created_at=act.at)
+async def hired(action: Action) -> None:
+    async with action.transaction() as tx:
+        await User.create(using_db=tx.db, email="c@fournil.example", name="C", password_hash="-", created_at=action.at)
         tx.audit(AuditAction.STAFF_HIRE)
 
 
-async def test_without_its_chain_nothing_that_is_audited_is_done(act: Act) -> None:
+async def test_without_its_chain_nothing_that_is_audited_is_done(action: Action) -> None:
     await rows("DELETE FROM audit_chain")
     with pytest.raises(ValueError, match="not enough values"):
-        await hired(act)
+        await hired(action)
     assert not await User.exists()
 
 
-async def test_many_at_once_take_turns_without_gap(act: Act) -> None:
+async def test_many_at_once_take_turns_without_gap(action: Action) -> None:
     async def several(count: int) -> None:
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             for _ in range(count):
                 tx.audit(AuditAction.TICKET_CLAIM)
                 await asyncio.sleep(0)
@@ -131,19 +133,19 @@ async def test_many_at_once_take_turns_without_gap(act: Act) -> None:
     assert (proof.entries, proof.fault) == (60, None)
 
 
-async def test_what_people_say_never_waits_for_the_log(db: str, act: Act) -> None:
+async def test_what_people_say_never_waits_for_the_log(db: str, action: Action) -> None:
     if dialect() != "postgres":
         pytest.skip("only PostgreSQL has two writers at once")
-    account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=act.at)
-    camille = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=act.at)
-    async with act.transaction() as tx:
+    account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
+    camille = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at)
+    async with action.transaction() as tx:
         ticket = await Ticket.open(tx, account, camille, subject="Panne", channel=Channel.CHAT, category=Category.BUG)
     other = await asyncpg.connect(db)
     async with other.transaction():
         await other.execute("SELECT id FROM audit_chain WHERE id = 1 FOR UPDATE")
-        waiting = asyncio.create_task(told(act, AuditAction.TICKET_CLAIM))
+        waiting = asyncio.create_task(told(action, AuditAction.TICKET_CLAIM))
         async with asyncio.timeout(5):
-            await ticket.reply(act, camille, "Bonjour", "m1")
+            await ticket.reply(action, camille, "Bonjour", "m1")
         assert not waiting.done()
     await waiting
     await other.close()
@@ -230,9 +232,9 @@ async def rewritten(entries: list[AuditEntry]) -> None:
     await rows("UPDATE audit_chain SET last_hash = ?", previous)
 
 
-async def test_a_log_written_anew_is_held_against_what_was_noted(unlocked: list[AuditEntry], act: Act) -> None:
+async def test_a_log_written_anew_is_held_against_what_was_noted(unlocked: list[AuditEntry], action: Action) -> None:
     noted = (await audit_proof()).last
-    await told(act, AuditAction.TICKET_CLAIM)
+    await told(action, AuditAction.TICKET_CLAIM)
     assert (await audit_proof(End.of(str(noted)))).fault is None
     await rewritten(await AuditEntry.all().order_by("id"))
     assert (await audit_proof()).fault is None  # the chain alone can't know
@@ -246,12 +248,12 @@ def test_an_end_is_a_number_and_a_hash(text: str) -> None:
         End.of(text)
 
 
-async def test_what_is_too_old_expires_and_the_rest_is_proved(act: Act, clock: "MovableClock") -> None:
+async def test_what_is_too_old_expires_and_the_rest_is_proved(action: Action, clock: "MovableClock") -> None:
     for _ in range(4):
-        await told(replace(act, at=clock.now()), AuditAction.SESSION_SIGN_IN)
+        await told(replace(action, at=clock.now()), AuditAction.SESSION_SIGN_IN)
         clock.advance(timedelta(days=100))
     noted = (await audit_proof()).last
-    now = replace(act, at=clock.now())
+    now = replace(action, at=clock.now())
     assert await expire(now) == 1
     assert await expire(now) == 0
     assert [entry.id for entry in await AuditEntry.all().order_by("id")] == [2, 3, 4, 5]
@@ -261,40 +263,40 @@ async def test_what_is_too_old_expires_and_the_rest_is_proved(act: Act, clock: "
     assert (await audit_proof(End(1, BEGINNING))).fault == "entry 1 is not the one that was noted"
 
 
-async def test_everything_expires_in_pieces(act: Act, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_everything_expires_in_pieces(action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.audit_proof._BATCH", 2)
     monkeypatch.setattr("models.audit_proof._PAGE", 2)
-    await told(act, *MOVES[:5])
+    await told(action, *MOVES[:5])
     clock.advance(timedelta(days=366))
-    assert await expire(replace(act, at=clock.now())) == 5
+    assert await expire(replace(action, at=clock.now())) == 5
     proof = await audit_proof()
     assert (proof.entries, proof.last.sequence, proof.fault) == (3, 8, None)  # one tells of each piece
     clock.advance(timedelta(days=366))
-    assert await expire(replace(act, at=clock.now())) == 3
+    assert await expire(replace(action, at=clock.now())) == 3
     assert (await audit_proof()).fault is None
     assert (await audit_proof(End(1, BEGINNING))).fault == "entry 1 was noted, but has expired: note a later one"
 
 
-async def test_two_processes_let_the_same_expire_once(act: Act, clock: "MovableClock") -> None:
-    await told(act, *MOVES[:5])
+async def test_two_processes_let_the_same_expire_once(action: Action, clock: "MovableClock") -> None:
+    await told(action, *MOVES[:5])
     clock.advance(timedelta(days=366))
-    now = replace(act, at=clock.now())
+    now = replace(action, at=clock.now())
     assert sum(await asyncio.gather(*(expire(now) for _ in range(4)))) == 5
     assert (await audit_proof()).entries == 1
 
 
-async def test_a_young_entry_keeps_the_older_ones_behind_it(act: Act, clock: "MovableClock") -> None:
+async def test_a_young_entry_keeps_the_older_ones_behind_it(action: Action, clock: "MovableClock") -> None:
     """Entries are numbered when they are written, and dated when the act began: the order may differ a little."""
-    late = replace(act, at=act.at - timedelta(seconds=1))
-    await told(act, AuditAction.TICKET_CLAIM)
+    late = replace(action, at=action.at - timedelta(seconds=1))
+    await told(action, AuditAction.TICKET_CLAIM)
     await told(late, AuditAction.TICKET_CLAIM)
-    assert await expire(replace(act, at=act.at + timedelta(days=365))) == 0
+    assert await expire(replace(action, at=action.at + timedelta(days=365))) == 0
 
 
-async def test_an_entry_that_expired_but_came_back_is_found(act: Act, clock: "MovableClock") -> None:
-    await told(act, AuditAction.TICKET_CLAIM)
+async def test_an_entry_that_expired_but_came_back_is_found(action: Action, clock: "MovableClock") -> None:
+    await told(action, AuditAction.TICKET_CLAIM)
     clock.advance(timedelta(days=366))
-    await expire(replace(act, at=clock.now()))
+    await expire(replace(action, at=clock.now()))
     (entry,) = await AuditEntry.all()
     values = {name: getattr(entry, name) for name in (*TOLD, "previous_hash", "hash")}
     await AuditEntry.create(id=1, **values)
@@ -302,18 +304,18 @@ async def test_an_entry_that_expired_but_came_back_is_found(act: Act, clock: "Mo
 
 
 async def test_a_proof_begun_while_entries_expire_begins_again(
-    act: Act, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
+    action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import models.audit_proof as proofs
 
-    await told(act, *MOVES[:5])
+    await told(action, *MOVES[:5])
     clock.advance(timedelta(days=366))
     walked = proofs._walked
     calls: list[Any] = []
 
     async def meanwhile(chain: Any, noted: End | None) -> None:
         if not calls:
-            await expire(replace(act, at=clock.now()))
+            await expire(replace(action, at=clock.now()))
         calls.append(chain)
         await walked(chain, noted)
 
@@ -369,12 +371,12 @@ def _other(value: Any, random: Random) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_any_acts_are_proved_and_any_change_of_them_found(act: Act, seed: int) -> None:
+async def test_any_acts_are_proved_and_any_change_of_them_found(action: Action, seed: int) -> None:
     random = Random(seed)
 
     async def one() -> None:
         try:
-            async with act.transaction() as tx:
+            async with action.transaction() as tx:
                 for _ in range(random.randint(1, 3)):
                     tx.audit(
                         random.choice(MOVES), account_id=random.choice([None, 1]), given=random.choice(["é", 1, True, None])

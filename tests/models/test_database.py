@@ -9,19 +9,19 @@ from tortoise.exceptions import OperationalError
 from tortoise.transactions import in_transaction
 
 from models.account import Account
-from models.act import Act
+from models.action import Action
 from models.database import sqlite_path
 from models.sql import rows
 
 pytestmark = pytest.mark.usefixtures("db")
 
 
-async def test_a_transaction_that_was_cancelled_leaves_nothing(act: Act) -> None:
+async def test_a_transaction_that_was_cancelled_leaves_nothing(action: Action) -> None:
     begun = asyncio.Event()
 
     async def interrupted() -> None:
-        async with act.transaction() as tx:
-            await Account.create(using_db=tx.db, created_at=act.at, legal_name="Le Fournil", siren="404833048")
+        async with action.transaction() as tx:
+            await Account.create(using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048")
             begun.set()
             await asyncio.Event().wait()
 
@@ -32,39 +32,39 @@ async def test_a_transaction_that_was_cancelled_leaves_nothing(act: Act) -> None
         await task
     assert await Account.all().count() == 0
     # Committed by itself, not part of what was left open.
-    await Account.create(created_at=act.at, legal_name="Le Fournil", siren="404833048")
+    await Account.create(created_at=action.at, legal_name="Le Fournil", siren="404833048")
     async with in_transaction() as db:
         assert await Account.all().using_db(db).count() == 1
 
 
-async def test_a_transaction_that_reads_first_outlasts_what_another_process_writes_meanwhile(db: str, act: Act) -> None:
+async def test_a_transaction_that_reads_first_outlasts_what_another_process_writes_meanwhile(db: str, action: Action) -> None:
     path = sqlite_path(db)
     if path is None:
         pytest.skip("PostgreSQL locks rows")
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             assert not await Account.exists(using_db=tx.db)
             with pytest.raises(sqlite3.OperationalError, match="locked"):  # it has to wait for us, not we for it
                 other.execute("UPDATE account SET siren = siren")
-            await Account.create(using_db=tx.db, created_at=act.at, legal_name="Le Fournil", siren="404833048")
+            await Account.create(using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048")
         other.execute("UPDATE account SET siren = siren")
         other.execute("BEGIN IMMEDIATE")
         await rows("PRAGMA busy_timeout = 0")
         with pytest.raises(OperationalError, match="locked"):
-            async with act.transaction():
+            async with action.transaction():
                 raise AssertionError("began beside another writer")
         other.execute("ROLLBACK")
-        async with asyncio.timeout(10), act.transaction() as tx:  # the failed one holds nothing
+        async with asyncio.timeout(10), action.transaction() as tx:  # the failed one holds nothing
             assert await Account.all().using_db(tx.db).count() == 1
 
 
-async def test_a_transaction_cancelled_while_it_waits_for_another_process_leaves_none_open(db: str, act: Act) -> None:
+async def test_a_transaction_cancelled_while_it_waits_for_another_process_leaves_none_open(db: str, action: Action) -> None:
     path = sqlite_path(db)
     if path is None:
         pytest.skip("PostgreSQL's transactions wait for nobody as they begin")
 
     async def begin() -> None:
-        async with act.transaction():
+        async with action.transaction():
             raise AssertionError("began beside another writer")
 
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
@@ -79,7 +79,7 @@ async def test_a_transaction_cancelled_while_it_waits_for_another_process_leaves
                 await task
             await rows("SELECT 1")  # the driver's thread has come through
             other.execute("UPDATE account SET siren = siren")  # not locked
-            async with asyncio.timeout(10), act.transaction():
+            async with asyncio.timeout(10), action.transaction():
                 pass
 
 

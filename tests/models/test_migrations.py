@@ -10,7 +10,7 @@ from tortoise.connection import get_connection
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.operations import AlterModelOptions
 
-from models.act import Act
+from models.action import Action
 from models.database import config, connect, disconnect, migrated, pending_migrations
 from models.event import EventKind, Stream
 from models.sql import rows
@@ -53,8 +53,8 @@ async def test_a_migrated_database_waits_for_nothing() -> None:
     assert await pending_migrations() == []
 
 
-async def test_a_second_run_changes_nothing(db: str, act: Act) -> None:
-    async with act.transaction() as tx:
+async def test_a_second_run_changes_nothing(db: str, action: Action) -> None:
+    async with action.transaction() as tx:
         await tx.append("ticket:1", EventKind.STATUS_CHANGED)
     await disconnect()
     await migrated(db)

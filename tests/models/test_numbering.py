@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from models.account import Account
-from models.act import Act
+from models.action import Action
 from models.invoice import Counter, Invoice, Series
 from models.numbering import Numbered, faults, numbering_faults
 from models.offer import Interval, Offer, Price, Segment
@@ -42,19 +42,19 @@ def test_a_fault_is_told(issued: list[Numbered], last_given: int, fault: str) ->
 
 
 @pytest.fixture
-async def three(db: str, act: Act) -> list[Invoice]:
+async def three(db: str, action: Action) -> list[Invoice]:
     """Three invoices, one a day."""
-    account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=act.at)
+    account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
     offer = await Offer.create(slug="o", segment=Segment.TPE, texts={})
-    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=100, vat_rate=2000, valid_from=act.at)
-    purchase = await Purchase.create(account=account, price=price, created_at=act.at)
-    payment = await Payment.create(account=account, purchase=purchase, amount_cents=120, method="m", created_at=act.at)
+    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=100, vat_rate=2000, valid_from=action.at)
+    purchase = await Purchase.create(account=account, price=price, created_at=action.at)
+    payment = await Payment.create(account=account, purchase=purchase, amount_cents=120, method="m", created_at=action.at)
     await Counter.create(series=Series.INVOICE.value, last_position=3)
     return [
         await Invoice.create(
             position=n, number=f"FA-2026-{n:06d}", account=account, purchase=purchase, payment=payment, offer=offer,
-            period_index=n, issued_at=act.at + timedelta(days=n), issued_on=act.day + timedelta(days=n),
-            due_on=act.day, net_cents=100, vat_cents=20, gross_cents=120, facts={}, sha256="-",
+            period_index=n, issued_at=action.at + timedelta(days=n), issued_on=action.day + timedelta(days=n),
+            due_on=action.day, net_cents=100, vat_cents=20, gross_cents=120, facts={}, sha256="-",
         )
         for n in (1, 2, 3)
     ]  # fmt: skip

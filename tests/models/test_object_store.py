@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from models.object_store import ObjectStore
-from models.store import StoreAway, random_key
+from models.store import StoreUnavailable, random_key
 from tests.web.web_house import bytewise
 
 
@@ -135,11 +135,11 @@ async def test_one_that_is_away_is_told_and_comes_back(tmp_path: Path) -> None:
     peer = Peer(tmp_path)
     store, key = peer.store, random_key()
     peer.kill()
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         await store.put(key, bytewise(b"x"))
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         await store.open(key)
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         await store.delete(key)
     peer.start()
     await store.put(key, bytewise(b"x"))
@@ -174,7 +174,7 @@ async def test_one_that_answers_no_more_is_away(before: str) -> None:
     async with await asyncio.start_server(hang, "127.0.0.1") as server:
         url = f"s3://bucket?endpoint=http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         store = ObjectStore(url, "key", "secret", 0.2)
-        with pytest.raises(StoreAway):
+        with pytest.raises(StoreUnavailable):
             assert [chunk async for chunk in await store.open(random_key())] == []
         gone.set()
 
@@ -183,9 +183,9 @@ async def test_one_that_refuses_us_is_away(peer: Peer) -> None:
     """Also for a bucket that isn't there."""
     elsewhere = ObjectStore(f"s3://others?endpoint={peer.address}", "key", "secret")
     for store in (peer.store_as("wrong"), elsewhere):
-        with pytest.raises(StoreAway):
+        with pytest.raises(StoreUnavailable):
             await store.put(random_key(), bytewise(b"x"))
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         await peer.store_as("wrong").open(random_key())
 
 

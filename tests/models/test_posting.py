@@ -9,7 +9,7 @@ import pytest
 
 from models import posting
 from models.account import Account
-from models.act import Act
+from models.action import Action
 from models.errors import Refusal
 from models.event import INBOX, Event, EventKind, head
 from models.session import Session
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def paul(db: str, act: Act) -> Viewer:
+async def paul(db: str, action: Action) -> Viewer:
     """A customer."""
-    user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=act.at)
-    return Viewer(user, await Account.create(legal_name="Paul SARL", siren="404833048", created_at=act.at))
+    user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at)
+    return Viewer(user, await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at))
 
 
 @pytest.fixture
-async def alice(db: str, act: Act) -> Viewer:
+async def alice(db: str, action: Action) -> Viewer:
     """An agent."""
     user = await User.create(
-        email="alice@camcha.example", name="Alice", password_hash="-", staff=Staff.AGENT, created_at=act.at
+        email="alice@camcha.example", name="Alice", password_hash="-", staff=Staff.AGENT, created_at=action.at
     )
     return Viewer(user, session=Session(second_factor=True))
 
 
-async def ticket_of(act: Act, viewer: Viewer, **facts: Any) -> Ticket:
+async def ticket_of(action: Action, viewer: Viewer, **facts: Any) -> Ticket:
     assert viewer.account
     assert viewer.user
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         ticket = await Ticket.open(
             tx, viewer.account, viewer.user, subject="Aide", channel=Channel.CHAT, category=Category.USAGE
         )
@@ -70,17 +70,19 @@ async def looks(ticket: Ticket) -> dict[str, Any]:
 STATES = list(product(TicketStatus, ["waits", "doesn't wait"], ["answered", "not answered"], ["paul", "alice"]))
 
 
-async def test_a_message_does_the_same_at_once_and_in_steps(act: Act, paul: Viewer, alice: Viewer, bus: "RecordingBus") -> None:
+async def test_a_message_does_the_same_at_once_and_in_steps(
+    action: Action, paul: Viewer, alice: Viewer, bus: "RecordingBus"
+) -> None:
     for status, waits, answered, name in STATES:
         viewer = paul if name == "paul" else alice
         assert viewer.user
-        author = Act(viewer.user, act.at, bus)
+        author = Action(viewer.user, action.at, bus)
         facts = {
             "status": status,
-            "reply_awaited_since": act.at if waits == "waits" else None,
-            "first_response_at": act.at if answered == "answered" else None,
+            "reply_awaited_since": action.at if waits == "waits" else None,
+            "first_response_at": action.at if answered == "answered" else None,
         }
-        quick, slow = [await ticket_of(act, paul, **facts) for _ in range(2)]
+        quick, slow = [await ticket_of(action, paul, **facts) for _ in range(2)]
         bus.announced.clear()
         message = await posting.reply(author, viewer, quick.pk, "bonjour 4111 1111 1111 1111", "a")
         announced = [key.partition(":")[0] for key in bus.announced]
@@ -95,9 +97,9 @@ async def test_a_message_does_the_same_at_once_and_in_steps(act: Act, paul: View
         }
 
 
-async def test_messages_of_many_at_once_get_one_gap_free_sequence(act: Act, paul: Viewer, alice: Viewer) -> None:
-    chat = await ticket_of(act, paul)
-    await asyncio.gather(*(posting.reply(act, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}") for n in range(40)))
+async def test_messages_of_many_at_once_get_one_gap_free_sequence(action: Action, paul: Viewer, alice: Viewer) -> None:
+    chat = await ticket_of(action, paul)
+    await asyncio.gather(*(posting.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}") for n in range(40)))
     events = await Event.since(chat.stream, 0, 1000)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert await head(chat.stream) == len(events)
@@ -106,40 +108,40 @@ async def test_messages_of_many_at_once_get_one_gap_free_sequence(act: Act, paul
     assert len(told) == 40
 
 
-async def test_a_message_sent_again_and_at_once_is_stored_once(act: Act, paul: Viewer) -> None:
-    chat = await ticket_of(act, paul, reply_awaited_since=act.at)
-    sent = await asyncio.gather(*(posting.reply(act, paul, chat.pk, f"bonjour {n}", "same") for n in range(5)))
-    again = await posting.reply(act, paul, chat.pk, "bonjour", "same")
+async def test_a_message_sent_again_and_at_once_is_stored_once(action: Action, paul: Viewer) -> None:
+    chat = await ticket_of(action, paul, reply_awaited_since=action.at)
+    sent = await asyncio.gather(*(posting.reply(action, paul, chat.pk, f"bonjour {n}", "same") for n in range(5)))
+    again = await posting.reply(action, paul, chat.pk, "bonjour", "same")
     assert len({message.pk for message in [*sent, again] if message}) == 1
     assert await Message.all().count() == 1
     assert await head(chat.stream) == 2  # opened, posted
 
 
-async def test_who_does_not_see_the_ticket_says_nothing_in_it(act: Act, paul: Viewer, alice: Viewer) -> None:
-    chat = await ticket_of(act, paul, reply_awaited_since=act.at, first_response_at=act.at)
-    other = await Account.create(legal_name="Autre", siren="732829320", created_at=act.at)
+async def test_who_does_not_see_the_ticket_says_nothing_in_it(action: Action, paul: Viewer, alice: Viewer) -> None:
+    chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)
+    other = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
     strangers = [Viewer(paul.user, other), Viewer(paul.user), Viewer(alice.user), Viewer(alice.user, other)]
     for stranger in strangers:
-        assert await posting.reply(act, stranger, chat.pk, "bonjour", "a") is None
-    assert await posting.reply(act, paul, chat.pk + 1, "bonjour", "a") is None
+        assert await posting.reply(action, stranger, chat.pk, "bonjour", "a") is None
+    assert await posting.reply(action, paul, chat.pk + 1, "bonjour", "a") is None
     assert await Message.all().count() == 0
     assert await head(chat.stream) == 1
 
 
-async def test_what_may_not_be_said(act: Act, paul: Viewer) -> None:
-    chat = await ticket_of(act, paul, reply_awaited_since=act.at)
+async def test_what_may_not_be_said(action: Action, paul: Viewer) -> None:
+    chat = await ticket_of(action, paul, reply_awaited_since=action.at)
     for body, code in [(" \x00 ", "BLANK"), ("x" * 8_001, "TOO_LONG")]:
         with pytest.raises(Refusal, match=code):
-            await posting.reply(act, paul, chat.pk, body, "a")
+            await posting.reply(action, paul, chat.pk, body, "a")
 
 
 async def test_in_a_conversation_under_way_a_message_is_one_statement(
-    act: Act, paul: Viewer, alice: Viewer, caplog: pytest.LogCaptureFixture
+    action: Action, paul: Viewer, alice: Viewer, caplog: pytest.LogCaptureFixture
 ) -> None:
     if dialect() != "postgres":
         pytest.skip("SQLite has no statement that writes to several tables")
-    chat = await ticket_of(act, paul, reply_awaited_since=act.at, first_response_at=act.at)
+    chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)
     with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
-        await posting.reply(act, paul, chat.pk, "bonjour", "a")
-        await posting.reply(act, alice, chat.pk, "bonjour", "a")
+        await posting.reply(action, paul, chat.pk, "bonjour", "a")
+        await posting.reply(action, alice, chat.pk, "bonjour", "a")
     assert sum(record.name == "tortoise.db_client" for record in caplog.records) == 2

@@ -17,7 +17,7 @@ from tortoise.queryset import QuerySet
 
 from models import statement
 from models.account import Account
-from models.act import Act
+from models.action import Action
 from models.article import Article, ArticleCategory, ArticleKind, searched
 from models.offer import Interval, Offer, Price, Segment
 from models.postgres import Client
@@ -33,17 +33,17 @@ TEXTS: Any = {"fr": {"title": "L'été", "summary": "s", "body": "b"}, "en": {"t
 class Desk:
     """Three tickets of two companies, with 1, 2 and 3 messages, an offer with two prices, and an article."""
 
-    act: Act
+    action: Action
     tickets: list[Ticket]
 
 
 @pytest.fixture
-async def desk(db: str, act: Act) -> Desk:
-    user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=act.at)
-    accounts = [await Account.create(legal_name=name, siren="404833048", created_at=act.at) for name in ("Paul", "Marie")]
-    desk = Desk(act, [])
+async def desk(db: str, action: Action) -> Desk:
+    user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at)
+    accounts = [await Account.create(legal_name=name, siren="404833048", created_at=action.at) for name in ("Paul", "Marie")]
+    desk = Desk(action, [])
     for number in range(3):
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             ticket = await Ticket.open(
                 tx, accounts[number % 2], user, subject=f"Aide {number}", channel=Channel.CHAT, category=Category.BUG
             )
@@ -52,9 +52,9 @@ async def desk(db: str, act: Act) -> Desk:
         desk.tickets.append(ticket)
     offer = await Offer.create(slug="essentiel", segment=Segment.TPE, position=1, texts={"fr": {"name": "É"}})
     for interval, net in ((Interval.MONTH, 2900), (Interval.YEAR, 29000)):
-        await Price.create(offer=offer, interval=interval, net_cents=net, vat_rate=2000, valid_from=act.at)
+        await Price.create(offer=offer, interval=interval, net_cents=net, vat_rate=2000, valid_from=action.at)
     await Article.create(
-        slug="ete", kind=ArticleKind.FAQ, category=ArticleCategory.SUPPORT, texts=TEXTS, starts_at=act.at,
+        slug="ete", kind=ArticleKind.FAQ, category=ArticleCategory.SUPPORT, texts=TEXTS, starts_at=action.at,
         searched_fr=searched(TEXTS["fr"]), searched_en=searched(TEXTS["en"]),
     )  # fmt: skip
     return desk
@@ -70,8 +70,8 @@ QUERIES: dict[str, Callable[[Desk], Found]] = {
     "equal": lambda desk: Ticket.filter(subject="Aide 1"),
     "several": lambda desk: Ticket.filter(channel=Channel.CHAT, category=Category.BUG).filter(status=TicketStatus.NEW),
     "null": lambda desk: Ticket.filter(closed_at=None, assignee_id__isnull=True, requester_id__not_isnull=True),
-    "moment": lambda desk: Ticket.filter(created_at__lte=desk.act.at, created_at__gt=desk.act.at - timedelta(days=1)),
-    "day": lambda desk: Ticket.filter(opened_on__gte=desk.act.day),
+    "moment": lambda desk: Ticket.filter(created_at__lte=desk.action.at, created_at__gt=desk.action.at - timedelta(days=1)),
+    "day": lambda desk: Ticket.filter(opened_on__gte=desk.action.day),
     "list": lambda desk: Ticket.filter(id__in={desk.tickets[0].pk, desk.tickets[2].pk}),
     "enums": lambda desk: Ticket.filter(status__in=[TicketStatus.NEW, TicketStatus.OPEN]),
     "empty list": lambda desk: Ticket.filter(id__in=[]),
@@ -86,7 +86,7 @@ QUERIES: dict[str, Callable[[Desk], Found]] = {
     "text": lambda desk: Article.filter(searched_fr__contains="ete"),
     "row": lambda desk: Message.filter(ticket=desk.tickets[1]),
     "json and prices": lambda desk: Offer.filter(slug="essentiel"),
-    "current": lambda desk: Price.current(desk.act.at),
+    "current": lambda desk: Price.current(desk.action.at),
 }
 
 
@@ -151,7 +151,7 @@ async def test_what_is_no_filter_is_refused(desk: Desk) -> None:
 
 
 async def test_reading_joins_the_transaction(desk: Desk) -> None:
-    async with desk.act.transaction() as tx:
+    async with desk.action.transaction() as tx:
         await Ticket.filter(pk=desk.tickets[0].pk).using_db(tx.db).update(subject="changed")
         assert [row.subject for row in await read(Ticket.filter(subject="changed"))] == ["changed"]
         assert [row.subject for row in await read(Ticket.filter(subject="changed").using_db(tx.db))] == ["changed"]
@@ -159,7 +159,7 @@ async def test_reading_joins_the_transaction(desk: Desk) -> None:
 
 async def test_many_read_at_once_and_write_meanwhile(desk: Desk) -> None:
     async def change(number: int) -> None:
-        async with desk.act.transaction() as tx:
+        async with desk.action.transaction() as tx:
             await Ticket.filter(pk=desk.tickets[0].pk).using_db(tx.db).update(subject=f"{number}")
 
     reads = [read(Ticket.all(), ("id", "subject")) for _ in range(60)]

@@ -14,7 +14,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from engine import Engine, Params
-from models.act import Act
+from models.action import Action
 from models.errors import NotFound
 from models.event import EventKind
 from realtime.channel import Channels, Follower
@@ -126,14 +126,14 @@ SCHEMA = strawberry.Schema(Query, subscription=Subscription)
 class Room:
     """The stream, its channels, and who is in."""
 
-    def __init__(self, act: Act) -> None:
+    def __init__(self, action: Action) -> None:
         self.hub = Hub()
         self.engine = Engine(SCHEMA._schema)
         self.channels = Channels(self.engine)
         self.sessions: set[int] = set()
         self.executed: Counter[str] = Counter()
         self.asked = 0
-        self._act = Act(None, act.at, self.hub)
+        self._act = Action(None, action.at, self.hub)
         self._given = 0
 
     def next_session(self) -> int:

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from models.act import Act
+from models.action import Action
 from models.event import Event
 from realtime import channel as channels
 from realtime.stream import STEP
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 @pytest.fixture
-def room(act: Act) -> Room:
-    return Room(act)
+def room(action: Action) -> Room:
+    return Room(action)
 
 
 async def entered(room: Room, *people: tuple[str, str], query: str = GREETING) -> list[Peer]:

@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from models.act import Act
+from models.action import Action
 from realtime.stream import STEP
 from realtime.wire import Wire, framed
 from tests.realtime.room import Room, eventually
@@ -21,8 +21,8 @@ WORDY = "subscription($words: Boolean = true) { events { sequence name @include(
 
 
 @pytest.fixture
-def room(db: str, act: Act) -> Room:
-    return Room(act)
+def room(db: str, action: Action) -> Room:
+    return Room(action)
 
 
 @asynccontextmanager

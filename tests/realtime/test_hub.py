@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from models.act import Act
+from models.action import Action
 from models.event import EventKind
 from realtime.hub import Ear, Hub
 
@@ -55,26 +55,26 @@ async def test_who_left_is_forgotten() -> None:
 
 
 @pytest.mark.usefixtures("db")
-async def test_a_sweep_wakes_the_readers_of_streams_that_moved(act: Act) -> None:
+async def test_a_sweep_wakes_the_readers_of_streams_that_moved(action: Action) -> None:
     hub = Hub()
     with hub.listen("ticket:1") as one, hub.listen("ticket:2") as other:
         for key in ("ticket:1", "ticket:2"):
-            async with act.transaction() as tx:
+            async with action.transaction() as tx:
                 await tx.append(key, EventKind.STATUS_CHANGED)
         await hub.sweep()
         assert [await woken(one), await woken(other)] == [True, True]
         await hub.sweep()
         assert [await woken(one), await woken(other)] == [False, False]
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             await tx.append("ticket:2", EventKind.STATUS_CHANGED)
         await hub.sweep()
         assert [await woken(one), await woken(other)] == [False, True]
 
 
 @pytest.mark.usefixtures("db")
-async def test_a_sweep_looks_at_more_streams_than_one_statement_takes(act: Act) -> None:
+async def test_a_sweep_looks_at_more_streams_than_one_statement_takes(action: Action) -> None:
     hub, keys = Hub(), [f"ticket:{number}" for number in range(1_201)]
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         await tx.append(keys[-1], EventKind.STATUS_CHANGED)
     with hub.listen(*keys[:-1]) as others, hub.listen(keys[-1]) as ear:
         await hub.sweep()

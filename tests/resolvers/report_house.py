@@ -14,7 +14,7 @@ from models.purchase import Purchase
 from models.ticket import Category, Channel, Ticket, TicketStatus
 from models.user import User
 from models.viewer import Viewer
-from resolvers.context import Context, Info, Parts
+from resolvers.context import Context, Info, Services
 
 TODAY = date(2026, 11, 23)
 
@@ -57,8 +57,8 @@ class FixedClock:
 
 def info(viewer: Viewer | None = None) -> Info:
     """All that a report takes from its operation: who asks, and the time."""
-    parts = cast(Parts, SimpleNamespace(clock=FixedClock()))
-    return cast(Info, SimpleNamespace(context=Context(viewer or Viewer(), parts)))
+    services = cast(Services, SimpleNamespace(clock=FixedClock()))
+    return cast(Info, SimpleNamespace(context=Context(viewer or Viewer(), services)))
 
 
 def noon(day: date) -> datetime:

@@ -64,13 +64,13 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 @pytest.fixture
 async def viewer(site: Site) -> Viewer:
     """Camille."""
-    return await camille(site.act())
+    return await camille(site.action())
 
 
 async def announce(site: Site, viewer: Viewer, **changed: Any) -> dict[str, Any]:
     """What announcing photo.png answers. Raises the refusal."""
     said = {"name": "photo.png", "contentType": "image/png", "size": len(PNG)} | changed
-    result = await SCHEMA.execute(ANNOUNCE, {"input": said}, context_value=Context(viewer, site.parts))
+    result = await SCHEMA.execute(ANNOUNCE, {"input": said}, context_value=Context(viewer, site.services))
     if result.errors:
         assert isinstance(result.errors[0].original_error, DomainError), result.errors
         raise result.errors[0].original_error
@@ -84,7 +84,7 @@ async def test_announced_uploaded_downloaded(site: Site, viewer: Viewer) -> None
     assert announced["uploadUrl"].startswith(f"{BASE_URL}/uploads/")
     assert announced["url"] is None
     assert (await site.client.put(announced["uploadUrl"], content=PNG)).status_code == 201
-    result = await SCHEMA.execute(FILE, {"key": announced["key"]}, context_value=Context(viewer, site.parts))
+    result = await SCHEMA.execute(FILE, {"key": announced["key"]}, context_value=Context(viewer, site.services))
     assert result.data
     assert result.data["file"]["url"].startswith(f"{BASE_URL}/downloads/")
     assert (await site.client.get(result.data["file"]["url"])).content == PNG
@@ -100,7 +100,7 @@ async def test_the_row_is_the_viewer_s(site: Site, viewer: Viewer) -> None:
 
 async def test_an_agent_s_file_belongs_to_no_company(site: Site) -> None:
     agent = await User.create(
-        email="amadou@camcha.example", name="Amadou", staff=Staff.AGENT, password_hash="-", created_at=site.act().at
+        email="amadou@camcha.example", name="Amadou", staff=Staff.AGENT, password_hash="-", created_at=site.action().at
     )
     file = await File.get(pk=int((await announce(site, Viewer(agent)))["key"]))
     assert (file.uploader_id, file.account_id) == (agent.pk, None)
@@ -136,7 +136,7 @@ async def test_names_are_cleaned(site: Site, viewer: Viewer, name: str, kept: st
 
 async def test_nobody_alone_fills_the_disk(site: Site, viewer: Viewer) -> None:
     """Announcements beyond some wait, those of one's colleagues too; another company's don't, nor do refused ones count."""
-    colleague = await User.create(email="lou@fournil.example", name="Lou", password_hash="-", created_at=site.act().at)
+    colleague = await User.create(email="lou@fournil.example", name="Lou", password_hash="-", created_at=site.action().at)
     colleagues = replace(viewer, user=colleague)
     for _ in range(throttle.FILE.free):
         await announce(site, colleagues)

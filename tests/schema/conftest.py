@@ -11,14 +11,14 @@ import pytest
 
 import billing
 from auth import sessions
-from auth.guard import Guard
+from auth.services import AuthServices
 from billing import checkout
-from billing.checkout import Till
+from billing.checkout import CheckoutServices
 from billing.sandbox import Sandbox
 from billing.seller import seller
 from engine import Engine, Params, dump
 from models.account import Account, Membership, Role
-from models.act import Act
+from models.action import Action
 from models.file import File
 from models.invitation import Invitation
 from models.invoice import Invoice
@@ -34,7 +34,7 @@ from models.user import Staff, User, sought
 from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 from resolvers.ids import encode
 from schema.errors import present
 from schema.fields import batch_of, cost_of
@@ -53,21 +53,21 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def parts(clock: "MovableClock") -> "AsyncIterator[Parts] | Any":
+def services(clock: "MovableClock") -> "AsyncIterator[Services] | Any":
     hub = Hub()
-    guard = Guard.of("a secret key of a test, long enough", clock)
+    auth = AuthServices.of("a secret key of a test, long enough", clock)
     terms = seller(Path(billing.__file__).with_name("seller.toml"))
-    yield Parts(clock, hub, Presence(hub, clock), guard, Sandbox(URL), terms, URL)
-    guard.passwords.close()
+    yield Services(clock, hub, Presence(hub, clock), auth, Sandbox(URL), terms, URL)
+    auth.passwords.close()
 
 
 @pytest.fixture
-def ask(engine: Engine, parts: Parts) -> Ask:
+def ask(engine: Engine, services: Services) -> Ask:
     """Executes a document for a viewer: the whole answer."""
 
     async def asked(viewer: Viewer, query: str, **variables: Any) -> dict[str, Any]:
         operation = engine.prepare(Params(query=query, variables=variables), cost_limit=10**9)
-        return sent(await engine.execute(operation, Context(viewer, parts)))
+        return sent(await engine.execute(operation, Context(viewer, services)))
 
     return asked
 
@@ -116,55 +116,61 @@ class House:
     nadia: Viewer
 
 
-async def person(act: Act, name: str, staff: Staff | None = None) -> User:
+async def person(action: Action, name: str, staff: Staff | None = None) -> User:
     email = f"{name.lower().replace(' ', '.')}@camcha.example"
     return await User.create(
-        email=email, name=name, password_hash="-", staff=staff, created_at=act.at, email_verified_at=act.at
+        email=email, name=name, password_hash="-", staff=staff, created_at=action.at, email_verified_at=action.at
     )
 
 
 async def signed_in(
-    act: Act, user: User, account: Account | None = None, role: Role | None = None, factor: bool = False
+    action: Action, user: User, account: Account | None = None, role: Role | None = None, factor: bool = False
 ) -> Viewer:
-    await sessions.sign_in(user, account, factor, act)
+    await sessions.sign_in(user, account, factor, action)
     session = await Session.filter(user_id=user.pk).order_by("-id").first()
     return Viewer(user, account, role, session, Locale.FR)
 
 
-async def company(act: Act, parts: Parts, price: Price, mark: str, siren: str) -> Company:
+async def company(action: Action, services: Services, price: Price, mark: str, siren: str) -> Company:
     """A company that bought, paid, was invoiced, asked for help and sent a file."""
     account = await Account.create(
         legal_name=f"{mark} legal", trade_name=f"{mark} trade", siren=siren, street="1 rue X", postal_code="75001",
-        city="Paris", created_at=act.at,
+        city="Paris", created_at=action.at,
     )  # fmt: skip
     viewers = {}
     for role in (Role.OWNER, Role.MEMBER):
-        user = await person(act, f"{mark} {role}")
-        await Membership.create(user=user, account=account, role=role, created_at=act.at)
-        viewers[role] = await signed_in(act, user, account, role)
+        user = await person(action, f"{mark} {role}")
+        await Membership.create(user=user, account=account, role=role, created_at=action.at)
+        viewers[role] = await signed_in(action, user, account, role)
     made = Company(mark, account, viewers[Role.OWNER], viewers[Role.MEMBER])
     users = [viewer.user for viewer in viewers.values()]
     invitation = await Invitation.create(
         account=account, email=f"{mark}-guest@camcha.example", role=Role.MEMBER, locale=Locale.FR, inviter=users[0],
-        token_hash=mark, created_at=act.at, sent_at=act.at, expires_at=act.at,
+        token_hash=mark, created_at=action.at, sent_at=action.at, expires_at=action.at,
     )  # fmt: skip
     change = await LegalNameChange.create(
         account=account, requester=users[0], previous_name=f"{mark} former", legal_name=f"{mark} wanted",
         registered_name=f"{mark} registered", reason=f"{mark} reason", status=LegalNameStatus.REJECTED,
-        verdict=RegistryVerdict.OTHER_NAME, created_at=act.at, updated_at=act.at, decided_at=act.at,
+        verdict=RegistryVerdict.OTHER_NAME, created_at=action.at, updated_at=action.at, decided_at=action.at,
     )  # fmt: skip
     kbis = await File.create(
         key=f"{mark}-kbis-0123456789", uploader=users[0], account=account, name=f"{mark} kbis.pdf", legal_name_change=change,
-        content_type="application/pdf", size=3, sha256=f"{mark} kbis sha", created_at=act.at, uploaded_at=act.at,
-        cleared_at=act.at,
+        content_type="application/pdf", size=3, sha256=f"{mark} kbis sha", created_at=action.at, uploaded_at=action.at,
+        cleared_at=action.at,
     )  # fmt: skip
     made.rows += [change, kbis]
-    await accepted(act, made)
-    made.rows += [account, *users, invitation, *await bought(act, parts, price, made), *await asked_for_help(act, made)]
+    await accepted(action, made)
+    made.rows += [
+        account,
+        *users,
+        invitation,
+        *await bought(action, services, price, made),
+        *await asked_for_help(action, made),
+    ]
     return made
 
 
-async def accepted(act: Act, by: Company) -> None:
+async def accepted(action: Action, by: Company) -> None:
     """Both of its people accepted the terms, at a moment of the company's own."""
     policy = await Policy.get(kind=PolicyKind.TERMS)
     for viewer in (by.owner, by.member):
@@ -173,33 +179,33 @@ async def accepted(act: Act, by: Company) -> None:
         )
 
 
-async def bought(act: Act, parts: Parts, price: Price, by: Company) -> list[Any]:
+async def bought(action: Action, services: Services, price: Price, by: Company) -> list[Any]:
     assert by.owner.user is not None
-    purchase = await checkout.draft(act, by.account, by.owner.user, price, "k")
+    purchase = await checkout.draft(action, by.account, by.owner.user, price, "k")
     billing_details: dict[str, str | None] = {
         "street": f"{by.mark} bills street", "postal_code": f"{by.mark[:6]}pc", "city": f"{by.mark} bills city",
         "country": "FR", "order_number": f"{by.mark} bills order",
     }  # fmt: skip
-    purchase = await purchase.confirm_billing(act, billing_details)
-    till = Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
-    payment = await checkout.pay(act, till, purchase, "pm_sandbox_success", "k")
+    purchase = await purchase.confirm_billing(action, billing_details)
+    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url)
+    payment = await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "k")
     invoice = await Invoice.get(purchase_id=purchase.pk)
     return [await Purchase.get(pk=purchase.pk), await Payment.get(pk=payment.pk), invoice]
 
 
-async def asked_for_help(act: Act, by: Company) -> list[Any]:
+async def asked_for_help(action: Action, by: Company) -> list[Any]:
     user = by.owner.user
     assert user is not None
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         ticket = await Ticket.open(
             tx, by.account, user, subject=f"{by.mark} subject", channel=Channel.CHAT, category=Category.USAGE
         )
     file = await File.create(
         key=f"{by.mark}-key-0123456789", uploader=user, account=by.account, name=f"{by.mark} file.pdf",
-        content_type="application/pdf", size=3, sha256=f"{by.mark} sha", created_at=act.at, uploaded_at=act.at,
-        cleared_at=act.at,
+        content_type="application/pdf", size=3, sha256=f"{by.mark} sha", created_at=action.at, uploaded_at=action.at,
+        cleared_at=action.at,
     )  # fmt: skip
-    message: Message = await ticket.reply(act, user, f"{by.mark} body", f"{by.mark} client id", (file.pk,))
+    message: Message = await ticket.reply(action, user, f"{by.mark} body", f"{by.mark} client id", (file.pk,))
     return [ticket, message, file]
 
 
@@ -210,27 +216,27 @@ async def out_of_date() -> list[str]:
 
 
 @pytest.fixture
-async def price(db: str, act: Act) -> Price:
+async def price(db: str, action: Action) -> Price:
     texts: Any = {
         locale: {"name": "Essentiel", "description": "Une offre", "features": ["a"], "advantages": ["b"]}
         for locale in ("fr", "en")
     }
     offer = await Offer.create(slug="essentiel", segment=Segment.TPE, position=1, texts=texts)
-    return await Price.create(offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=act.at)
+    return await Price.create(offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=action.at)
 
 
 @pytest.fixture
-async def house(price: Price, act: Act, parts: Parts) -> House:
+async def house(price: Price, action: Action, services: Services) -> House:
     text = "# Conditions\n\nTexte.\n"
     await Policy.create(
         kind=PolicyKind.TERMS, version="1.0", effective_on=date(2026, 1, 1), text_fr=text, text_en=text,
-        sha256=digest(text, text), installed_at=act.at,
+        sha256=digest(text, text), installed_at=action.at,
     )  # fmt: skip
-    alice, nadia = await person(act, "Alice", Staff.AGENT), await person(act, "Nadia", Staff.ANALYST)
+    alice, nadia = await person(action, "Alice", Staff.AGENT), await person(action, "Nadia", Staff.ANALYST)
     return House(
-        await company(act, parts, price, "PAULMARK", "404833048"),
-        await company(act, parts, price, "MARIEMARK", "732829320"),
-        await signed_in(act, alice, factor=True),
-        await signed_in(act, alice),
-        await signed_in(act, nadia, factor=True),
+        await company(action, services, price, "PAULMARK", "404833048"),
+        await company(action, services, price, "MARIEMARK", "732829320"),
+        await signed_in(action, alice, factor=True),
+        await signed_in(action, alice),
+        await signed_in(action, nadia, factor=True),
     )

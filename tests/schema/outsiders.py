@@ -8,7 +8,7 @@ from tortoise import Tortoise
 from tortoise.fields.relational import ForeignKeyFieldInstance
 
 from models.account import Account, Membership, Role
-from models.act import Act
+from models.action import Action
 from models.invoice import Invoice
 from models.session import Session
 from models.ticket import Category, Channel, Ticket
@@ -30,24 +30,24 @@ class Outsider:
     counts_everybody: bool = False  # analysts do, without reading anybody
 
 
-async def outsiders(house: House, act: Act) -> list[Outsider]:
+async def outsiders(house: House, action: Action) -> list[Outsider]:
     """Nobody, each role of another company, somebody of both, somebody who was removed, staff without their rights."""
     paul, marie = house.paul, house.marie
     found = [Outsider("nobody", Viewer()), Outsider("owner", paul.owner), Outsider("member", paul.member)]
     for role in (Role.ADMIN, Role.BILLING):
-        user = await person(act, f"Paul {role}")
-        await Membership.create(user=user, account=paul.account, role=role, created_at=act.at)
-        found.append(Outsider(role.lower(), await signed_in(act, user, paul.account, role)))
-    wanda = await person(act, "Wanda")
+        user = await person(action, f"Paul {role}")
+        await Membership.create(user=user, account=paul.account, role=role, created_at=action.at)
+        found.append(Outsider(role.lower(), await signed_in(action, user, paul.account, role)))
+    wanda = await person(action, "Wanda")
     for account, role in ((paul.account, Role.MEMBER), (marie.account, Role.OWNER)):
-        await Membership.create(user=wanda, account=account, role=role, created_at=act.at)
+        await Membership.create(user=wanda, account=account, role=role, created_at=action.at)
     told = (f"{marie.mark} legal", f"{marie.mark} trade", encode("Account", marie.account.pk))  # to choose it by
-    found.append(Outsider("of both", await signed_in(act, wanda, paul.account, Role.MEMBER), told))
-    operator = await person(act, "Omar", Staff.OPERATOR)
+    found.append(Outsider("of both", await signed_in(action, wanda, paul.account, Role.MEMBER), told))
+    operator = await person(action, "Omar", Staff.OPERATOR)
     return [
         *found,
         Outsider("agent without factor", house.alice_without_factor),
-        Outsider("operator without factor", await signed_in(act, operator)),
+        Outsider("operator without factor", await signed_in(action, operator)),
         Outsider("analyst", house.nadia, counts_everybody=True),
     ]
 
@@ -78,10 +78,10 @@ def nobodys(house: House, text: str) -> str:
     return text
 
 
-async def marie_works(house: House, act: Act) -> None:
+async def marie_works(house: House, action: Action) -> None:
     """Something new of everything that goes on by itself: a ticket, messages, a changed address."""
     marie = house.marie
-    acting = replace(act, actor=marie.owner.user)
+    acting = replace(action, actor=marie.owner.user)
     assert marie.owner.user
     async with acting.transaction() as tx:
         ticket = await Ticket.open(

@@ -16,8 +16,8 @@ from resolvers.ids import encode
 from tests.auth.conftest import code_of
 
 if TYPE_CHECKING:
-    from models.act import Act
-    from resolvers.context import Parts
+    from models.action import Action
+    from resolvers.context import Services
     from tests.conftest import MovableClock
     from tests.schema.conftest import House
 
@@ -39,11 +39,11 @@ async def did(ask: Ask, who: Viewer, call: str, selection: str) -> dict[str, Any
 
 
 @pytest.fixture
-async def paul(house: "House", parts: "Parts") -> Viewer:
+async def paul(house: "House", services: "Services") -> Viewer:
     """Paul, who owns a company, with a password."""
     viewer = house.paul.owner
     assert viewer.user
-    await User.filter(pk=viewer.user.pk).update(password_hash=await parts.guard.passwords.hash(PASSWORD))
+    await User.filter(pk=viewer.user.pk).update(password_hash=await services.auth.passwords.hash(PASSWORD))
     await viewer.user.refresh_from_db()
     return viewer
 
@@ -57,13 +57,15 @@ async def letters_to(email: str) -> list[str]:
     return [letter.template for letter in await Letter.filter(recipient=email, invoice_id=None).order_by("id")]
 
 
-async def test_p4_3_a_person_lists_their_devices_and_ends_them(ask: Ask, house: "House", act: "Act", paul: Viewer) -> None:
+async def test_p4_3_a_person_lists_their_devices_and_ends_them(
+    ask: Ask, house: "House", action: "Action", paul: Viewer
+) -> None:
     """The story: two devices, one is ended by name, then all others."""
     from tests.schema.conftest import signed_in
 
     assert paul.user
     await Session.filter(user_id=paul.user.pk).update(device="Firefox, Linux")
-    other = await signed_in(act, paul.user, paul.account, paul.role)
+    other = await signed_in(action, paul.user, paul.account, paul.role)
     listed = "{ viewer { sessions { id createdAt lastUsedAt device current } } }"
     found = (await ask(paul, listed))["data"]["viewer"]["sessions"]
     assert [(each["device"], each["current"]) for each in found] == [(None, False), ("Firefox, Linux", True)]
@@ -74,7 +76,7 @@ async def test_p4_3_a_person_lists_their_devices_and_ends_them(ask: Ask, house: 
     assert other.session
     assert (await Session.get(pk=other.session.pk)).ended_at
     assert len((await ask(paul, listed))["data"]["viewer"]["sessions"]) == 1
-    await signed_in(act, paul.user, paul.account, paul.role)
+    await signed_in(action, paul.user, paul.account, paul.role)
     assert (await did(ask, paul, "sessionEndOthers", "ended"))["ended"] == 1
 
 
@@ -114,7 +116,7 @@ async def test_p4_3_delicate_operations_want_fresh_proof(
     assert error["message"].startswith(words)
 
 
-async def test_p1_3_an_address_moves_by_its_letters(ask: Ask, house: "House", paul: Viewer, parts: "Parts") -> None:
+async def test_p1_3_an_address_moves_by_its_letters(ask: Ask, house: "House", paul: Viewer, services: "Services") -> None:
     """Fresh proof, a letter to each address, a token from each, and nothing in between."""
     assert paul.user
     assert (await stepped_up(ask, paul))["freshUntil"] == "2026-11-23T09:05:00+00:00"
@@ -182,10 +184,12 @@ async def test_p3_5_a_password_is_changed_by_the_current_one(ask: Ask, paul: Vie
     assert await letters_to(paul.user.email) == ["password_changed.fr"]
 
 
-async def test_p4_3_the_second_factor_from_set_up_to_removal(ask: Ask, paul: Viewer, act: "Act", clock: "MovableClock") -> None:
+async def test_p4_3_the_second_factor_from_set_up_to_removal(
+    ask: Ask, paul: Viewer, action: "Action", clock: "MovableClock"
+) -> None:
     assert paul.user
     set_up = await did(ask, paul, f'totpSetUp(input: {{password: "{PASSWORD}"}})', "secret")
-    code = code_of(set_up["secret"], act)
+    code = code_of(set_up["secret"], action)
     codes = (await did(ask, paul, f'totpConfirm(input: {{code: "{code}"}})', "recoveryCodes"))["recoveryCodes"]
     assert (await stepped_up(ask, paul))["userErrors"][0]["code"] == "SECOND_FACTOR_REQUIRED"
     assert (await stepped_up(ask, paul, codes[0]))["freshUntil"]
@@ -200,9 +204,9 @@ async def test_p4_3_the_second_factor_from_set_up_to_removal(ask: Ask, paul: Vie
     assert (await did(ask, paul, remove, "secondFactor"))["userErrors"][0]["code"] == "NOT_FOUND"
 
 
-async def test_p4_3_nobody_elses_authenticator_is_there(ask: Ask, house: "House", paul: Viewer, act: "Act") -> None:
+async def test_p4_3_nobody_elses_authenticator_is_there(ask: Ask, house: "House", paul: Viewer, action: "Action") -> None:
     assert house.marie.owner.user
-    hers = await totp.enrolled(house.marie.owner.user, "sealed", act.at)
+    hers = await totp.enrolled(house.marie.owner.user, "sealed", action.at)
     key = encode("Authenticator", hers.pk)
     for mutation, more in (("authenticatorRemove", ""), ("authenticatorRename", ', name: "x"')):
         refused = await did(ask, paul, f'{mutation}(input: {{authenticatorId: "{key}"{more}}})', "__typename")

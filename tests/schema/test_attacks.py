@@ -9,16 +9,16 @@ from typing import Any
 import orjson
 import pytest
 
-from billing.checkout import Till, reconcile
+from billing.checkout import CheckoutServices, reconcile
 from billing.sandbox import Sandbox
 from models.account import Account
-from models.act import Act
+from models.action import Action
 from models.cards import masked
 from models.offer import Price
 from models.payment import Payment, PaymentStatus
 from models.purchase import Purchase, PurchaseStatus
 from models.viewer import Viewer
-from resolvers.context import Loaders, Parts
+from resolvers.context import Loaders, Services
 from resolvers.text import client_key
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
@@ -46,26 +46,28 @@ async def test_a_strange_slug_is_just_not_found(db: str, ask: Ask, slug: str) ->
     assert answer["data"] == {"offer": None, "article": None}
 
 
-async def test_one_payment_that_cannot_be_settled_holds_up_no_other(db: str, act: Act, price: Price, parts: Parts) -> None:
+async def test_one_payment_that_cannot_be_settled_holds_up_no_other(
+    db: str, action: Action, price: Price, services: Services
+) -> None:
     """A kill between storing an attempt and asking the bank leaves it open; the next ones must still be settled."""
-    account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=act.at)
-    attempts = [await _left_open(act, account, price, method) for method in ("bogus", "pm_sandbox_success")]
-    later = Act(None, act.at + timedelta(minutes=2), act.bus)
-    till = Till(Sandbox("http://127.0.0.1"), parts.seller, parts.guard.signer, "http://127.0.0.1")
-    assert await reconcile(later, till) == 2
+    account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at)
+    attempts = [await _left_open(action, account, price, method) for method in ("bogus", "pm_sandbox_success")]
+    later = Action(None, action.at + timedelta(minutes=2), action.bus)
+    checkout_services = CheckoutServices(Sandbox("http://127.0.0.1"), services.seller, services.auth.signer, "http://127.0.0.1")
+    assert await reconcile(later, checkout_services) == 2
     settled = [await Payment.get(pk=attempt.pk) for attempt in attempts]
     assert [payment.status for payment in settled] == [PaymentStatus.DECLINED, PaymentStatus.SUCCEEDED]
     assert (await Purchase.get(pk=attempts[1].purchase_id)).status is PurchaseStatus.ACTIVE
-    assert await reconcile(later, till) == 0
+    assert await reconcile(later, checkout_services) == 0
 
 
-async def _left_open(act: Act, account: Account, price: Price, method: str) -> Payment:
+async def _left_open(action: Action, account: Account, price: Price, method: str) -> Payment:
     purchase = await Purchase.create(
-        account=account, price=price, status=PurchaseStatus.PAYMENT_PENDING, created_at=act.at,
+        account=account, price=price, status=PurchaseStatus.PAYMENT_PENDING, created_at=action.at,
         street="1 rue du Four", postal_code="75001", city="Paris", country="FR",
     )  # fmt: skip
     return await Payment.create(
-        account=account, purchase=purchase, amount_cents=price.gross.cents, method=method, created_at=act.at
+        account=account, purchase=purchase, amount_cents=price.gross.cents, method=method, created_at=action.at
     )
 
 

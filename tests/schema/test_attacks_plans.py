@@ -7,7 +7,7 @@ import pytest
 from engine import Engine, Params
 from engine.execution.plan_cache import Plans
 from models.viewer import Viewer
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 
 OTHER = "query Other($x: Boolean!) { ...F } fragment F on Query { viewer @include(if: $x) { locale } }"
 
@@ -16,22 +16,22 @@ def _asked(engine: Engine, query: str, x: Any) -> Any:
     return engine.prepare(Params(query=f"{query} {OTHER}", operation_name="Mine", variables={"x": x}), cost_limit=10**9)
 
 
-async def test_a_list_may_have_the_name_of_another_operations_switch(db: str, engine: Engine, parts: Parts) -> None:
+async def test_a_list_may_have_the_name_of_another_operations_switch(db: str, engine: Engine, services: Services) -> None:
     """It was a key of the kept plans, can't be hashed, and anybody could so have a 500 answered."""
     operation = _asked(engine, "query Mine($x: [ID!]!) { nodes(ids: $x) { id } }", ["a"])
-    assert (await engine.execute(operation, Context(Viewer(), parts)))["data"] == {"nodes": [None]}
+    assert (await engine.execute(operation, Context(Viewer(), services)))["data"] == {"nodes": [None]}
 
 
 @pytest.mark.parametrize("query", ["query Mine($x: String!) { article(slug: $x) { id } }"])
-async def test_plans_keep_no_callers_texts(db: str, engine: Engine, parts: Parts, query: str) -> None:
+async def test_plans_keep_no_callers_texts(db: str, engine: Engine, services: Services, query: str) -> None:
     """A megabyte of a caller's stayed with each of 16 plans of 1,000 documents."""
     for number in range(3):
         operation = _asked(engine, query, f"{number}")
-        await engine.execute(operation, Context(Viewer(), parts))
+        await engine.execute(operation, Context(Viewer(), services))
     assert len(engine.plans) == 1
 
 
-async def test_many_documents_keep_a_bounded_number_of_fields(db: str, engine: Engine, parts: Parts) -> None:
+async def test_many_documents_keep_a_bounded_number_of_fields(db: str, engine: Engine, services: Services) -> None:
     """A document of 800 bytes may have a plan of a megabyte, 16 of them, and a customer may send thousands."""
     engine.plans = Plans(most=100)
     below = "... on Account { siren } ... on Offer { slug } ... on Ticket { number subject channel } ... on User { name }"
@@ -39,7 +39,7 @@ async def test_many_documents_keep_a_bounded_number_of_fields(db: str, engine: E
         query = f"query($x: Boolean!) {{ contact {{ a{number}: phone }} nodes(ids: []) {{ id {below} b @include(if: $x) }} }}"
         query = query.replace(" b @include", " c: id @include").replace("phone", "__typename")
         operation = engine.prepare(Params(query=query, variables={"x": bool(number % 2)}), cost_limit=10**9)
-        answer = await engine.execute(operation, Context(Viewer(), parts))
+        answer = await engine.execute(operation, Context(Viewer(), services))
         assert answer["data"] == {"contact": {f"a{number}": "Contact"}, "nodes": []}
         assert engine.plans.size <= 100
     assert 5 < len(engine.plans) < 40

@@ -17,7 +17,7 @@ from auth import accounts, sessions, totp
 from engine import Engine, Params
 from models.access import EmailChange, PasswordReset
 from models.account import Account, Membership, Role
-from models.act import Act
+from models.action import Action
 from models.audit import TOLD, AuditAction, AuditEntry
 from models.authenticator import Authenticator
 from models.clock import SystemClock
@@ -32,7 +32,7 @@ from models.sql import dialect, rows
 from models.ticket import Ticket
 from models.user import Staff, User
 from models.viewer import Viewer
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 from resolvers.ids import encode
 from schema.fields import Unaudited
 from schema.root import schema
@@ -65,10 +65,10 @@ class Stage:
     """Whatever a mutation needs to be carried out."""
 
     house: House
-    parts: Parts
+    services: Services
     engine: Engine
     price: Price
-    act: Act
+    action: Action
 
     @property
     def owner(self) -> Viewer:
@@ -80,22 +80,22 @@ class Stage:
         head, call = (f"($i: {kind})", "(input: $i)") if given else ("", "")
         query = f"mutation{head} {{ {name}{call} {{ {selected} userErrors {{ code }} }} }}"
         answer = await self.engine.execute(
-            self.engine.prepare(Params(query, variables={"i": given})), Context(viewer, self.parts, PEER)
+            self.engine.prepare(Params(query, variables={"i": given})), Context(viewer, self.services, PEER)
         )
         assert "errors" not in answer, answer
         return dict(answer["data"][name])
 
 
 @pytest.fixture
-def stage(house: House, parts: Parts, engine: Engine, price: Price, act: Act) -> Stage:
-    return Stage(house, parts, engine, price, act)
+def stage(house: House, services: Services, engine: Engine, price: Price, action: Action) -> Stage:
+    return Stage(house, services, engine, price, action)
 
 
 async def known(stage: Stage, **facts: Any) -> User:
     """Somebody with a password, in Paul's company."""
     user = stage.house.paul.member.user
     assert user is not None
-    facts["password_hash"] = await stage.parts.guard.passwords.hash(PASSWORD)
+    facts["password_hash"] = await stage.services.auth.passwords.hash(PASSWORD)
     await User.filter(pk=user.pk).update(**facts)
     return await User.get(pk=user.pk)
 
@@ -106,7 +106,7 @@ async def account_sign_up(stage: Stage) -> None:
 
 
 async def email_verify(stage: Stage) -> None:
-    token = accounts.verification_token(stage.parts.guard, await known(stage, email_verified_at=None), stage.act.at)
+    token = accounts.verification_token(stage.services.auth, await known(stage, email_verified_at=None), stage.action.at)
     await stage.do(Viewer(), "emailVerify", token=token)
 
 
@@ -115,7 +115,7 @@ async def session_sign_in(stage: Stage) -> None:
 
 
 async def session_refresh(stage: Stage) -> None:
-    tokens = await sessions.sign_in(await known(stage), stage.house.paul.account, False, stage.act)
+    tokens = await sessions.sign_in(await known(stage), stage.house.paul.account, False, stage.action)
     for _ in range(3):  # the second use ends the session, the third changes nothing
         await stage.do(Viewer(), "sessionRefresh", refreshToken=tokens.refresh)
 
@@ -128,7 +128,7 @@ async def session_sign_out(stage: Stage) -> None:
 async def session_switch_account(stage: Stage) -> None:
     user, account = stage.owner.user, stage.house.marie.account
     assert user is not None
-    await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=stage.act.at)
+    await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=stage.action.at)
     await stage.do(stage.owner, "sessionSwitchAccount", accountId=encode("Account", account.pk))
 
 
@@ -165,8 +165,8 @@ def _member(stage: Stage) -> str:
 
 async def policy_accept(stage: Stage) -> None:
     policy = await Policy.create(
-        kind="TERMS", version="2.0", effective_on=stage.act.day, text_fr="# MARK\n", text_en="# MARK\n", sha256="-",
-        installed_at=stage.act.at,
+        kind="TERMS", version="2.0", effective_on=stage.action.day, text_fr="# MARK\n", text_en="# MARK\n", sha256="-",
+        installed_at=stage.action.at,
     )  # fmt: skip
     for _ in range(2):
         await stage.do(stage.owner, "policyAccept", policyId=encode("Policy", policy.pk))
@@ -191,13 +191,13 @@ async def account_transfer_ownership(stage: Stage) -> None:
 
 
 async def member_reset_second_factor(stage: Stage) -> None:
-    await known(stage, second_factor_at=stage.act.at)
+    await known(stage, second_factor_at=stage.action.at)
     for _ in range(2):
         await stage.do(await _proved(stage), "memberResetSecondFactor", userId=_member(stage))
 
 
 async def user_reset_second_factor(stage: Stage) -> None:
-    await known(stage, second_factor_at=stage.act.at)
+    await known(stage, second_factor_at=stage.action.at)
     viewer = await _operating(stage)
     for _ in range(2):
         await stage.do(viewer, "userResetSecondFactor", userId=_member(stage))
@@ -206,7 +206,7 @@ async def user_reset_second_factor(stage: Stage) -> None:
 async def _proved(stage: Stage) -> Viewer:
     """Paul's owner, with fresh proof."""
     assert stage.owner.session
-    await Session.filter(pk=stage.owner.session.pk).update(fresh_until=stage.act.at + timedelta(minutes=5))
+    await Session.filter(pk=stage.owner.session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
     return stage.owner
 
 
@@ -218,13 +218,17 @@ async def totp_confirm(stage: Stage) -> None:
     secret = pyotp.random_base32()
     viewer = await _known_viewer(stage)
     await Authenticator.create(
-        user=viewer.user, kind="TOTP", name="MARKED", created_at=stage.act.at, secret=stage.parts.guard.vault.seal(secret)
+        user=viewer.user,
+        kind="TOTP",
+        name="MARKED",
+        created_at=stage.action.at,
+        secret=stage.services.auth.secret_box.seal(secret),
     )
-    await stage.do(viewer, "totpConfirm", code=pyotp.TOTP(secret).at(stage.act.at))
+    await stage.do(viewer, "totpConfirm", code=pyotp.TOTP(secret).at(stage.action.at))
 
 
 async def session_end(stage: Stage) -> None:
-    tokens = await sessions.sign_in(await known(stage), stage.house.paul.account, False, stage.act)
+    tokens = await sessions.sign_in(await known(stage), stage.house.paul.account, False, stage.action)
     for _ in range(2):
         await stage.do(await _known_viewer(stage), "sessionEnd", sessionId=encode("Session", tokens.session.pk))
 
@@ -253,10 +257,10 @@ async def session_request_unlock(stage: Stage) -> None:
 
 async def _operating(stage: Stage) -> Viewer:
     """An operator with fresh proof."""
-    operator = await person(stage.act, "Omar", Staff.OPERATOR)
-    viewer = await signed_in(stage.act, operator, factor=True)
+    operator = await person(stage.action, "Omar", Staff.OPERATOR)
+    viewer = await signed_in(stage.action, operator, factor=True)
     assert viewer.session
-    await Session.filter(pk=viewer.session.pk).update(fresh_until=stage.act.at + timedelta(minutes=5))
+    await Session.filter(pk=viewer.session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
     return viewer
 
 
@@ -264,7 +268,7 @@ async def _managing(stage: Stage) -> Viewer:
     """Paul's owner with fresh proof."""
     session = stage.owner.session
     assert session
-    await Session.filter(pk=session.pk).update(fresh_until=stage.act.at + timedelta(minutes=5))
+    await Session.filter(pk=session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
     return replace(stage.owner, session=await Session.get(pk=session.pk))
 
 
@@ -296,7 +300,7 @@ async def legal_name_change_add_evidence(stage: Stage) -> str:
     assert stage.owner.user
     kbis = await File.create(
         key="kbis", uploader=stage.owner.user, account=stage.owner.account, name="MARKED.pdf", size=3,
-        content_type="application/pdf", created_at=stage.act.at, uploaded_at=stage.act.at, cleared_at=stage.act.at,
+        content_type="application/pdf", created_at=stage.action.at, uploaded_at=stage.action.at, cleared_at=stage.action.at,
     )  # fmt: skip
     await stage.do(stage.owner, "legalNameChangeAddEvidence", changeId=change, fileIds=[encode("File", kbis.pk)])
     return change
@@ -318,7 +322,7 @@ async def _answering(stage: Stage) -> Viewer:
     """Alice with fresh proof."""
     session = stage.house.alice.session
     assert session
-    await Session.filter(pk=session.pk).update(fresh_until=stage.act.at + timedelta(minutes=5))
+    await Session.filter(pk=session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
     return replace(stage.house.alice, session=await Session.get(pk=session.pk))
 
 
@@ -336,7 +340,7 @@ async def account_reactivate(stage: Stage) -> None:
 async def account_decline_reactivation(stage: Stage) -> None:
     await account_deactivate(stage)
     account = encode("Account", stage.house.paul.account.pk)
-    session = await sessions.sign_in(stage.owner.user, None, False, stage.act)  # type: ignore[arg-type] # she is signed in
+    session = await sessions.sign_in(stage.owner.user, None, False, stage.action)  # type: ignore[arg-type] # she is signed in
     asking = Viewer(stage.owner.user, session=session.session)
     given = {"accountId": account, "message": "MARKED", "idempotencyKey": "k"}
     await stage.do(asking, "accountRequestReactivation", **given)
@@ -380,7 +384,7 @@ async def user_end_sessions(stage: Stage) -> None:
 
 async def letter_retry(stage: Stage) -> None:
     letter = await Letter.create(
-        template="verification.fr", recipient="x@mark.example", subject="-", text="MARKED", html="-", created_at=stage.act.at
+        template="verification.fr", recipient="x@mark.example", subject="-", text="MARKED", html="-", created_at=stage.action.at
     )
     viewer = await _operating(stage)
     for _ in range(2):
@@ -388,7 +392,7 @@ async def letter_retry(stage: Stage) -> None:
 
 
 async def password_reset(stage: Stage) -> None:
-    token, at = "cam_pr_marked", stage.act.at + timedelta(minutes=1)
+    token, at = "cam_pr_marked", stage.action.at + timedelta(minutes=1)
     await PasswordReset.create(user=await known(stage), token_hash=sessions.hashed(token), expires_at=at)
     for _ in range(2):
         await stage.do(Viewer(), "passwordReset", token=token, password="MARKED ardoise 77")
@@ -411,8 +415,8 @@ async def email_confirm_change(stage: Stage) -> None:
 
 
 async def _enrolled(stage: Stage) -> Authenticator:
-    user = await known(stage, second_factor_at=stage.act.at)
-    return await totp.enrolled(user, stage.parts.guard.vault.seal(pyotp.random_base32()), stage.act.at)
+    user = await known(stage, second_factor_at=stage.action.at)
+    return await totp.enrolled(user, stage.services.auth.secret_box.seal(pyotp.random_base32()), stage.action.at)
 
 
 async def authenticator_rename(stage: Stage) -> None:
@@ -474,7 +478,7 @@ async def payment_refresh(stage: Stage) -> None:
     await purchase_pay(stage, "pm_sandbox_confirmation")
     payment = await Payment.all().order_by("-id").first()
     assert payment is not None
-    await stage.parts.gateway.decide(payment.provider_reference, approved=True)  # type: ignore[attr-defined] # the sandbox
+    await stage.services.gateway.decide(payment.provider_reference, approved=True)  # type: ignore[attr-defined] # the sandbox
     for _ in range(2):
         await stage.do(stage.owner, "paymentRefresh", paymentId=encode("Payment", payment.pk))
 
@@ -498,8 +502,8 @@ async def file_announce(stage: Stage) -> None:
 
 
 async def clock_advance(stage: Stage) -> None:
-    oscar = await signed_in(stage.act, await person(stage.act, "Oscar", Staff.OPERATOR), factor=True)
-    travelling = replace(stage, parts=replace(stage.parts, clock=SystemClock(), demonstration=True))
+    oscar = await signed_in(stage.action, await person(stage.action, "Oscar", Staff.OPERATOR), factor=True)
+    travelling = replace(stage, services=replace(stage.services, clock=SystemClock(), demonstration=True))
     await travelling.do(oscar, "clockAdvance", seconds=60)
 
 
@@ -615,7 +619,7 @@ async def listed(ask: "Ask", viewer: Viewer, **given: Any) -> list[dict[str, Any
 
 @pytest.fixture
 async def oscar(stage: Stage) -> Viewer:
-    return await signed_in(stage.act, await person(stage.act, "Oscar", Staff.OPERATOR), factor=True)
+    return await signed_in(stage.action, await person(stage.action, "Oscar", Staff.OPERATOR), factor=True)
 
 
 async def test_the_operator_reads_everything_an_owner_their_companys_part(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
@@ -749,9 +753,9 @@ async def test_who_signs_in_as_another_is_told_of_in_the_others_part(ask: "Ask",
     before = len(await listed(ask, stage.owner))
     alice = stage.house.alice.user
     assert alice is not None
-    await User.filter(pk=alice.pk).update(password_hash=await stage.parts.guard.passwords.hash(PASSWORD))
+    await User.filter(pk=alice.pk).update(password_hash=await stage.services.auth.passwords.hash(PASSWORD))
     await stage.do(stage.owner, "sessionSignIn", email=alice.email, password=PASSWORD)
-    tokens = await sessions.sign_in(await User.get(pk=alice.pk), None, True, stage.act)
+    tokens = await sessions.sign_in(await User.get(pk=alice.pk), None, True, stage.action)
     for _ in range(2):
         await stage.do(stage.owner, "sessionRefresh", refreshToken=tokens.refresh)
     assert [entry["action"] for entry in await listed(ask, oscar)][:1] == ["SESSION_REFRESH_REUSED"]

@@ -11,7 +11,7 @@ from strawberry.types.field import StrawberryField
 from engine import Engine, Limits, Params
 from models.policy import Policy
 from models.viewer import Viewer
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 from resolvers.ids import decode, encode
 from schema.errors import present
 from schema.fields import batch_of, cost_of
@@ -66,12 +66,12 @@ def documents(ids: list[str]) -> Iterator[str]:
         yield "{ " + " ".join(f"r{place}: {root}" for place, root in enumerate(roots[start : start + TOGETHER])) + " }"
 
 
-async def answer(engine: Engine, parts: Parts, viewer: Viewer, query: str) -> dict[str, Any]:
-    return sent(await engine.execute(engine.prepare(Params(query=query), cost_limit=10**9), Context(viewer, parts)))
+async def answer(engine: Engine, services: Services, viewer: Viewer, query: str) -> dict[str, Any]:
+    return sent(await engine.execute(engine.prepare(Params(query=query), cost_limit=10**9), Context(viewer, services)))
 
 
 async def test_every_field_answers_from_its_own_columns(
-    engines: tuple[Engine, Engine], parts: Parts, house: "House", price: "Price"
+    engines: tuple[Engine, Engine], services: Services, house: "House", price: "Price"
 ) -> None:
     ids = [
         *house.paul.ids,
@@ -82,7 +82,7 @@ async def test_every_field_answers_from_its_own_columns(
     ]
     for viewer in (house.paul.owner, house.alice):
         for query in documents(ids):
-            found, whole = [await answer(engine, parts, viewer, query) for engine in engines]
+            found, whole = [await answer(engine, services, viewer, query) for engine in engines]
             assert "errors" not in whole
             assert found == whole
     assert not engines[0].fallbacks
@@ -126,11 +126,11 @@ def _is_column(path: str, field: StrawberryField) -> bool:
     ],
 )
 async def test_a_page_reads_what_is_selected_of_it(
-    engines: tuple[Engine, Engine], parts: Parts, house: "House", caplog: pytest.LogCaptureFixture, selection: str,
+    engines: tuple[Engine, Engine], services: Services, house: "House", caplog: pytest.LogCaptureFixture, selection: str,
     columns: set[str],
 ) -> None:  # fmt: skip
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        found = await answer(engines[0], parts, house.alice, f"{{ tickets {{ {selection} }} }}")
+        found = await answer(engines[0], services, house.alice, f"{{ tickets {{ {selection} }} }}")
         sent = statements(caplog)
     assert "errors" not in found
     assert len(sent) == 1
@@ -140,10 +140,10 @@ async def test_a_page_reads_what_is_selected_of_it(
 
 
 async def test_a_total_alone_reads_no_rows(
-    engines: tuple[Engine, Engine], parts: Parts, house: "House", caplog: pytest.LogCaptureFixture
+    engines: tuple[Engine, Engine], services: Services, house: "House", caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        found = await answer(engines[0], parts, house.alice, "{ tickets { totalCount } }")
+        found = await answer(engines[0], services, house.alice, "{ tickets { totalCount } }")
         sent = statements(caplog)
     assert found["data"] == {"tickets": {"totalCount": 2}}
     assert len(sent) == 1
@@ -152,13 +152,16 @@ async def test_a_total_alone_reads_no_rows(
 
 @pytest.mark.parametrize("window", ["first: 101", "first: -1", "first: 1, last: 1", 'after: "nonsense"'])
 async def test_a_bad_window_is_refused_though_no_row_is_asked_for(
-    engines: tuple[Engine, Engine], parts: Parts, house: "House", window: str
+    engines: tuple[Engine, Engine], services: Services, house: "House", window: str
 ) -> None:
     key = house.paul.id(type(house.paul.account))
     for engine in engines:
-        found = await answer(engine, parts, house.alice, f"{{ tickets({window}) {{ totalCount }} }}")
+        found = await answer(engine, services, house.alice, f"{{ tickets({window}) {{ totalCount }} }}")
         below = await answer(
-            engine, parts, house.alice, f'{{ node(id: "{key}") {{ ... on Account {{ tickets({window}) {{ totalCount }} }} }} }}'
+            engine,
+            services,
+            house.alice,
+            f'{{ node(id: "{key}") {{ ... on Account {{ tickets({window}) {{ totalCount }} }} }} }}',
         )
         for refused in (found, below):
             assert [error["extensions"]["code"] for error in refused["errors"]] == ["BAD_USER_INPUT"]

@@ -8,9 +8,9 @@ import pytest
 
 from auth.throttle import LIFECYCLE
 from billing import checkout
-from billing.checkout import Till
+from billing.checkout import CheckoutServices
 from models.account import Role
-from models.act import Act
+from models.action import Action
 from models.file import File
 from models.invoice import Invoice
 from models.legal_name import LegalNameChange
@@ -19,7 +19,7 @@ from models.offer import Price
 from models.session import Session
 from models.user import Staff
 from models.viewer import Viewer
-from resolvers.context import Parts
+from resolvers.context import Services
 from resolvers.ids import encode
 from tests.schema.conftest import House, person, signed_in
 
@@ -38,10 +38,10 @@ DECIDE = """mutation($i: LegalNameChangeDecideInput!) { legalNameChangeDecide(in
 OWN = "{ viewer { account { legalName address { street city country } legalNameChanges { nodes { status } } } } }"
 
 
-async def proved(viewer: Viewer, act: Act) -> Viewer:
+async def proved(viewer: Viewer, action: Action) -> Viewer:
     """The same with fresh proof."""
     assert viewer.session
-    await Session.filter(pk=viewer.session.pk).update(fresh_until=act.at + timedelta(minutes=5))
+    await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
     return Viewer(viewer.user, viewer.account, viewer.role, await Session.get(pk=viewer.session.pk), viewer.locale)
 
 
@@ -49,24 +49,24 @@ def wish(**given: Any) -> dict[str, Any]:
     return {"legalName": "Boulangerie Paul SAS", "idempotencyKey": "wish"} | given
 
 
-async def kbis(house: House, act: Act) -> str:
+async def kbis(house: House, action: Action) -> str:
     assert house.paul.owner.user
     file = await File.create(
         key="kbis", uploader=house.paul.owner.user, account=house.paul.account, name="kbis.pdf", size=3,
-        content_type="application/pdf", created_at=act.at, uploaded_at=act.at, cleared_at=act.at,
+        content_type="application/pdf", created_at=action.at, uploaded_at=action.at, cleared_at=action.at,
     )  # fmt: skip
     return encode("File", file.pk)
 
 
 async def test_p1_1_a_company_changes_its_name_and_only_later_invoices_say_it(
-    ask: "Ask", house: House, act: Act, parts: Parts, price: Price
+    ask: "Ask", house: House, action: Action, services: Services, price: Price
 ) -> None:
-    owner = await proved(house.paul.owner, act)
+    owner = await proved(house.paul.owner, action)
     made = (await ask(owner, REQUEST, i=wish()))["data"]["accountRequestLegalName"]
     assert made["userErrors"] == []
     change = made["change"]
     assert (change["status"], change["verdict"], change["previousName"]) == ("EVIDENCE_NEEDED", "UNKNOWN", "PAULMARK legal")
-    shown = await ask(owner, SHOW, i={"changeId": change["id"], "fileIds": [await kbis(house, act)]})
+    shown = await ask(owner, SHOW, i={"changeId": change["id"], "fileIds": [await kbis(house, action)]})
     assert shown["data"]["legalNameChangeAddEvidence"]["change"]["status"] == "IN_REVIEW"
     listed = (await ask(house.alice, LIST))["data"]["legalNameChanges"]
     assert listed["totalCount"] == 1
@@ -77,7 +77,7 @@ async def test_p1_1_a_company_changes_its_name_and_only_later_invoices_say_it(
         "account": {"legalName": "Boulangerie Paul SAS"},
     }  # fmt: skip
     await house.paul.account.refresh_from_db()
-    await bought_again(act, parts, price, house)
+    await bought_again(action, services, price, house)
     invoices = await Invoice.filter(account_id=house.paul.account.pk).order_by("id")
     assert [each.facts["buyer"]["name"] for each in invoices] == ["PAULMARK legal", "Boulangerie Paul SAS"]
     letters = await Letter.filter(template="legal_name.fr").order_by("id")
@@ -86,25 +86,25 @@ async def test_p1_1_a_company_changes_its_name_and_only_later_invoices_say_it(
     ]  # fmt: skip
 
 
-async def bought_again(act: Act, parts: Parts, price: Price, house: House) -> None:
+async def bought_again(action: Action, services: Services, price: Price, house: House) -> None:
     paul = house.paul
     assert paul.owner.user
-    purchase = await checkout.draft(act, paul.account, paul.owner.user, price, "again")
+    purchase = await checkout.draft(action, paul.account, paul.owner.user, price, "again")
     billing: dict[str, str | None] = {
         "street": "1 rue X", "postal_code": "75001", "city": "Paris", "country": "FR", "order_number": None
     }  # fmt: skip
-    purchase = await purchase.confirm_billing(act, billing)
-    till = Till(parts.gateway, parts.seller, parts.guard.signer, parts.base_url)
-    await checkout.pay(act, till, purchase, "pm_sandbox_success", "again")
+    purchase = await purchase.confirm_billing(action, billing)
+    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url)
+    await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "again")
 
 
-async def test_p1_1_each_role_may_do_what_is_its_own(ask: "Ask", house: House, act: Act) -> None:
+async def test_p1_1_each_role_may_do_what_is_its_own(ask: "Ask", house: House, action: Action) -> None:
     change = encode("LegalNameChange", (await LegalNameChange.filter(account_id=house.paul.account.pk).get()).pk)
     customers = [house.paul.member, replace(house.paul.owner, role=Role.BILLING)]
     for viewer in (Viewer(), *customers, house.alice, house.nadia):
         answer = await ask(viewer, REQUEST, i=wish())
         assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
-    operator = await signed_in(act, await person(act, "Omar", Staff.OPERATOR), factor=True)
+    operator = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
     for viewer in (Viewer(), house.paul.owner, *customers, house.alice_without_factor, house.nadia, operator):
         for document, given in ((LIST, {}), (DECIDE, {"i": {"changeId": change, "decision": "ACCEPT"}})):
             answer = await ask(viewer, document, **given)
@@ -150,8 +150,8 @@ async def test_p1_4_a_company_tells_where_it_is(ask: "Ask", house: House) -> Non
 
 
 @pytest.mark.parametrize("ids", [["x"], ["VXNlcjox"]])
-async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: House, act: Act, ids: list[str]) -> None:
-    owner = await proved(house.paul.owner, act)
+async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: House, action: Action, ids: list[str]) -> None:
+    owner = await proved(house.paul.owner, action)
     answer = (await ask(owner, REQUEST, i=wish(fileIds=ids)))["data"]["accountRequestLegalName"]
     assert answer == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds"]}]}
     other = house.marie.id(LegalNameChange)
@@ -161,11 +161,11 @@ async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: Hous
 
 
 @pytest.mark.parametrize("kind", ["Deactivation", "Deletion"])
-async def test_p1_2_requests_to_rest_or_end_are_slowed_down(ask: "Ask", house: House, act: Act, kind: str) -> None:
+async def test_p1_2_requests_to_rest_or_end_are_slowed_down(ask: "Ask", house: House, action: Action, kind: str) -> None:
     """The way back is counted in tests/auth/test_lifecycle.py."""
     field, type_ = f"accountRequest{kind}", {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input")
     document = f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} userErrors {{ code }} }} }}"
-    owner = await proved(house.paul.owner, act)
+    owner = await proved(house.paul.owner, action)
     for turn in range(LIFECYCLE.free + 1):
         made = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"})
         assert made["data"][field]["userErrors"] == []

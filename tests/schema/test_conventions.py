@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tortoise import connections
 
-from models.act import Act
+from models.action import Action
 from models.locale import Locale
 from models.offer import Offer, Price, Segment
 from models.ticket import Category, Channel, Ticket
@@ -39,12 +39,12 @@ async def test_a_bad_page_is_refused(ask: "Ask", house: "House", window: dict[st
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
 
 
-async def open_tickets(act: Act, house: "House", count: int) -> list[str]:
+async def open_tickets(action: Action, house: "House", count: int) -> list[str]:
     """Tickets opened in one instant: their ids."""
     user, ids = house.paul.owner.user, []
     assert user is not None
     for number in range(count):
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             ticket = await Ticket.open(
                 tx, house.paul.account, user, subject=f"Aide {number}", channel=Channel.WEB, category=Category.BUG
             )
@@ -72,16 +72,16 @@ async def walk(ask: "Ask", viewer: Viewer, backwards: bool, random: Random, betw
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("backwards", [False, True])
 async def test_a_walk_misses_nothing_and_sees_nothing_twice(
-    ask: "Ask", house: "House", act: Act, clock: "MovableClock", seed: int, backwards: bool
+    ask: "Ask", house: "House", action: Action, clock: "MovableClock", seed: int, backwards: bool
 ) -> None:
     random, known = Random(seed), [house.paul.id(Ticket)]
     for _ in range(4):
         clock.advance(timedelta(seconds=1))
-        known += await open_tickets(replace(act, at=clock.now()), house, random.randint(1, 3))
+        known += await open_tickets(replace(action, at=clock.now()), house, random.randint(1, 3))
 
     async def another() -> None:
         clock.advance(timedelta(seconds=random.choice([-9, 1])))
-        await open_tickets(replace(act, at=clock.now()), house, 1)
+        await open_tickets(replace(action, at=clock.now()), house, 1)
 
     seen = await walk(ask, house.paul.owner, backwards, random, another)
     assert len(seen) == len(set(seen))

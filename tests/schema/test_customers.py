@@ -8,7 +8,7 @@ import pytest
 from auth.sessions import hashed
 from models.access import EmailChange
 from models.account import Account, Membership, Role
-from models.act import Act
+from models.action import Action
 from models.user import Staff, User
 from models.viewer import Viewer
 from resolvers.ids import encode
@@ -23,25 +23,25 @@ SEARCH = """query($s: String!, $after: String, $first: Int) {
 Find = Callable[[str], Awaitable[set[str]]]
 
 
-async def customer(act: Act, name: str, email: str, *companies: Account) -> User:
-    user = await User.create(name=name, email=email, password_hash="-", created_at=act.at, email_verified_at=act.at)
+async def customer(action: Action, name: str, email: str, *companies: Account) -> User:
+    user = await User.create(name=name, email=email, password_hash="-", created_at=action.at, email_verified_at=action.at)
     for account in companies:
-        await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=act.at)
+        await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=action.at)
     return user
 
 
 @pytest.fixture
-async def alice(db: str, act: Act) -> Viewer:
+async def alice(db: str, action: Action) -> Viewer:
     """An agent; and the people she looks for."""
     bakery = await Account.create(
-        legal_name="SARL L'Épi d'Œuvre 100%", trade_name="Chez Élodie", siren="404833048", created_at=act.at
+        legal_name="SARL L'Épi d'Œuvre 100%", trade_name="Chez Élodie", siren="404833048", created_at=action.at
     )
-    quays = await Account.create(legal_name="Quais & Cie", siren="732829320", created_at=act.at)
-    await customer(act, "Élodie Gâteau", "e.gateau@epi.example", bakery)
-    await customer(act, "Zoé Müller", "zoe_m@quais.example", quays, bakery)
-    await customer(act, "Théo Nulle-Part", "theo@nulle-part.example")
-    await person(act, "Amélie", Staff.SUPERVISOR)
-    return await signed_in(act, await person(act, "Alice", Staff.AGENT), factor=True)
+    quays = await Account.create(legal_name="Quais & Cie", siren="732829320", created_at=action.at)
+    await customer(action, "Élodie Gâteau", "e.gateau@epi.example", bakery)
+    await customer(action, "Zoé Müller", "zoe_m@quais.example", quays, bakery)
+    await customer(action, "Théo Nulle-Part", "theo@nulle-part.example")
+    await person(action, "Amélie", Staff.SUPERVISOR)
+    return await signed_in(action, await person(action, "Alice", Staff.AGENT), factor=True)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ async def test_p4_1_whoever_is_looked_for_is_found(
     assert [each["extensions"]["code"] for each in answer["errors"]] == ["BAD_USER_INPUT"]
 
 
-async def test_p4_1_what_is_told_of_them_is_enough_to_help(ask: "Ask", alice: Viewer, act: Act) -> None:
+async def test_p4_1_what_is_told_of_them_is_enough_to_help(ask: "Ask", alice: Viewer, action: Action) -> None:
     document = """{ users(search: "zoe") { nodes {
         userId name email secondFactor companies { role account { id legalName siren } } } } }"""
     (zoe,) = (await ask(alice, document))["data"]["users"]["nodes"]
@@ -110,9 +110,9 @@ async def test_they_come_page_by_page(ask: "Ask", alice: Viewer) -> None:
     assert (told, first["totalCount"], second["pageInfo"]["hasNextPage"]) == (["Théo", "Zoé", "Élodie"], 3, False)
 
 
-async def test_nobody_else_looks_for_anybody(ask: "Ask", house: House, act: Act) -> None:
+async def test_nobody_else_looks_for_anybody(ask: "Ask", house: House, action: Action) -> None:
     """An operator does, too; an analyst sees no personal data."""
-    omar = await signed_in(act, await person(act, "Omar", Staff.OPERATOR), factor=True)
+    omar = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
     for viewer in (house.alice, omar):
         assert (await ask(viewer, SEARCH, s="paulmark"))["data"]["users"]["totalCount"] == 2
     for viewer in (Viewer(), house.paul.owner, house.paul.member, house.nadia, house.alice_without_factor):
@@ -125,9 +125,9 @@ async def test_nobody_else_looks_for_anybody(ask: "Ask", house: House, act: Act)
     "name", ["accountSignUp", "invitationAccept", "staffHire", "emailConfirmChange"]
 )  # whatever changes a name or an address
 async def test_what_is_searched_follows_the_names(
-    house: House, parts: Any, engine: Any, price: Any, act: Act, name: str
+    house: House, services: Any, engine: Any, price: Any, action: Action, name: str
 ) -> None:
-    stage = Stage(house, parts, engine, price, act)
+    stage = Stage(house, services, engine, price, action)
     await EXAMPLES[name](stage)
     if await EmailChange.all().update(old_token_hash=hashed("cam_ec_old")):
         await stage.do(Viewer(), name, token="cam_ec_old")

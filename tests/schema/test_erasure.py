@@ -21,7 +21,7 @@ from mail.message import Letterhead
 from mail.transport import transport
 from models.access import EmailChange, PasswordReset, SignInUnlock
 from models.account import Account, AccountStatus, Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.audit import AuditAction, AuditEntry
 from models.authenticator import Authenticator, AuthenticatorKind
 from models.erasure import Erasure
@@ -34,11 +34,11 @@ from models.locale import Locale
 from models.payment import Payment, PaymentStatus
 from models.session import Session
 from models.sql import rows
-from models.store import FolderStore, StoreAway
+from models.store import FolderStore, StoreUnavailable
 from models.ticket import Ticket, TicketKind, TicketStatus
 from models.user import Staff, User
 from models.viewer import Viewer
-from resolvers.context import Parts
+from resolvers.context import Services
 from resolvers.ids import encode
 from resolvers.lifecycle import eraser
 from tests.schema.conftest import House, person, signed_in
@@ -81,7 +81,7 @@ def files(store: FolderStore, tmp: Path) -> list[str]:
     return [path.read_text() for path in (tmp / "files").rglob("*") if path.is_file()]
 
 
-async def lived_in(house: House, act: Act, store: FolderStore) -> None:
+async def lived_in(house: House, action: Action, store: FolderStore) -> None:
     """What a company leaves behind that the house does not hold yet."""
     paul = house.paul
     owner, member = paul.owner.user, paul.member.user
@@ -90,17 +90,17 @@ async def lived_in(house: House, act: Act, store: FolderStore) -> None:
     for file in await File.filter(account_id=paul.account.pk):
         await _stored(store, file.key, f"{paul.mark} bytes")
     await EmailChange.create(
-        user=owner, email=f"{MARK}-new@camcha.example", new_token_hash="x", session_id=1, expires_at=act.at
+        user=owner, email=f"{MARK}-new@camcha.example", new_token_hash="x", session_id=1, expires_at=action.at
     )
     for model in (PasswordReset, SignInUnlock):
-        await model.create(user=member, token_hash=f"{model.__name__}", expires_at=act.at)
+        await model.create(user=member, token_hash=f"{model.__name__}", expires_at=action.at)
     await Authenticator.create(
-        user=owner, kind=AuthenticatorKind.TOTP, name=f"{MARK} phone", created_at=act.at, confirmed_at=act.at, secret="s"
+        user=owner, kind=AuthenticatorKind.TOTP, name=f"{MARK} phone", created_at=action.at, confirmed_at=action.at, secret="s"
     )
     await Session.filter(user_id=owner.pk).update(device=f"{MARK} browser"[:60])
     for whose in (f"user:{owner.pk}", f"account:{paul.account.pk}"):
         await IdempotencyKey.create(owner=whose, operation="x", key=f"{MARK} {whose}", fingerprint="-", created_on="2026-11-23")
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         await letters.password_changed(tx, owner, "https://camcha.example")
         await letters.email_change(tx, owner, f"{MARK}-new@camcha.example", "https://camcha.example", "T")
         await letters.invitation(tx, paul.row(Invitation), owner, paul.account, "https://camcha.example", "T")
@@ -111,55 +111,57 @@ async def lived_in(house: House, act: Act, store: FolderStore) -> None:
         answer = await (await ticket.locked(tx)).post(tx, alice, f"Bonjour {MARK}", "alices")
     await File.create(
         key=await _stored(store, "alices-file-0123456789", f"{MARK} answer"), uploader=alice, message=answer, size=3,
-        name=f"{MARK}.pdf", content_type="application/pdf", created_at=act.at, uploaded_at=act.at, cleared_at=act.at,
+        name=f"{MARK}.pdf", content_type="application/pdf", created_at=action.at, uploaded_at=action.at, cleared_at=action.at,
     )  # fmt: skip
 
 
-async def asked_and_scheduled(house: House, act: Act, parts: Parts) -> Erasure:
+async def asked_and_scheduled(house: House, action: Action, services: Services) -> Erasure:
     """Paul's owner asks, Alice schedules."""
     owner, alice = house.paul.owner, house.alice
     assert owner.session
     assert alice.session
-    until = act.at + timedelta(minutes=5)
+    until = action.at + timedelta(minutes=5)
     await Session.filter(pk__in=[owner.session.pk, alice.session.pk]).update(fresh_until=until)
     ticket = await lifecycle.request(
-        Act(owner.user, act.at, act.bus), parts.guard, await Session.get(pk=owner.session.pk), house.paul.account.pk,
+        Action(owner.user, action.at, action.bus), services.auth, await Session.get(pk=owner.session.pk), house.paul.account.pk,
         TicketKind.ACCOUNT_DELETION, f"{MARK} leaves", "k",
     )  # fmt: skip
     await lifecycle.schedule_deletion(
-        Act(alice.user, act.at, act.bus), await Session.get(pk=alice.session.pk), letters.account_notice("https://x.example"),
+        Action(alice.user, action.at, action.bus), await Session.get(pk=alice.session.pk), letters.account_notice("https://x.example"),
         house.paul.account.pk, ticket.pk, timedelta(days=14),
     )  # fmt: skip
     return await Erasure.get()
 
 
 @pytest.fixture
-async def leaving(house: House, act: Act, parts: Parts, store: FolderStore) -> Erasure:
+async def leaving(house: House, action: Action, services: Services, store: FolderStore) -> Erasure:
     """The house, whose Paul is to be deleted in two weeks."""
-    await lived_in(house, act, store)
-    return await asked_and_scheduled(house, act, parts)
+    await lived_in(house, action, store)
+    return await asked_and_scheduled(house, action, services)
 
 
 @pytest.fixture
-def later(clock: "MovableClock", act: Act) -> Act:
+def later(clock: "MovableClock", action: Action) -> Action:
     """When the grace is over."""
     clock.advance(timedelta(days=14))
-    return Act(None, clock.now(), act.bus)
+    return Action(None, clock.now(), action.bus)
 
 
-async def test_p1_2_nothing_goes_during_the_grace(leaving: Erasure, act: Act, parts: Parts, store: FolderStore) -> None:
+async def test_p1_2_nothing_goes_during_the_grace(
+    leaving: Erasure, action: Action, services: Services, store: FolderStore
+) -> None:
     before = await dumped()
-    assert await erase_due(act, eraser(parts, store)) == 0
+    assert await erase_due(action, eraser(services, store)) == 0
     assert await dumped() == before
 
 
 async def test_p1_2_after_it_nothing_is_left_but_what_the_law_keeps(
-    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore, tmp_path: Path
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     before, maries, invoice = await marked(), await dumped(), await Invoice.get(account_id=house.paul.account.pk)
     assert {"account", "user", "ticket", "message", "file", "letter", "invitation", "purchase", "legal_name_change"} < before
     assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT} - {"invoice_document"} <= before
-    assert await erase_due(later, eraser(parts, store)) == 1
+    assert await erase_due(later, eraser(services, store)) == 1
     outbox = tmp_path / "mail"
     await deliver_due(transport(f"file:{outbox}"), later.at, 100, head=HEAD)
     assert await marked() <= KEPT
@@ -175,10 +177,10 @@ async def test_p1_2_after_it_nothing_is_left_but_what_the_law_keeps(
 
 
 async def test_p1_2_the_last_letter_says_what_is_kept_why_and_until_when(
-    leaving: Erasure, later: Act, parts: Parts, store: FolderStore
+    leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
     owner = await User.get(name="PAULMARK OWNER")
-    await erase_due(later, eraser(parts, store))
+    await erase_due(later, eraser(services, store))
     letter = await Letter.get(template="account_erased.fr")
     assert letter.recipient == owner.email
     for words in ("factures (1) jusqu’au 31 décembre 2036", "L123-22", "CNIL"):
@@ -189,9 +191,9 @@ async def test_p1_2_the_last_letter_says_what_is_kept_why_and_until_when(
 
 
 async def test_p1_2_the_operator_reads_what_went_and_what_is_kept(
-    ask: "Ask", leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
-    await erase_due(later, eraser(parts, store))
+    await erase_due(later, eraser(services, store))
     document = """{ erasures { nodes { accountId scheduler { name } requestedAt deadline dueAt finishedAt canceledAt
         removed { kind count } invoicesKept keptUntil } } }"""
     omar = await signed_in(later, await person(later, "Omar", Staff.OPERATOR), factor=True)
@@ -209,7 +211,7 @@ async def test_p1_2_the_operator_reads_what_went_and_what_is_kept(
 
 
 async def test_p1_2_agents_see_no_invoice_that_only_the_law_keeps(
-    ask: "Ask", leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     document = """query($account: ID!, $invoice: ID!) {
         node(id: $invoice) { id } invoices { nodes { number } } account: node(id: $account) {
@@ -219,7 +221,7 @@ async def test_p1_2_agents_see_no_invoice_that_only_the_law_keeps(
     before = (await ask(house.alice, document, **wanted))["data"]
     assert before["node"]
     assert before["account"]["purchases"]["nodes"][0]["invoices"]
-    await erase_due(later, eraser(parts, store))
+    await erase_due(later, eraser(services, store))
     after = (await ask(await signed_in(later, house.alice.user, factor=True), document, **wanted))["data"]  # type: ignore[arg-type]
     assert after["node"] is None
     assert after["account"] == {
@@ -229,9 +231,9 @@ async def test_p1_2_agents_see_no_invoice_that_only_the_law_keeps(
 
 
 async def test_p1_2_its_tickets_are_over_and_nobody_writes_into_them(
-    ask: "Ask", leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
-    await erase_due(later, eraser(parts, store))
+    await erase_due(later, eraser(services, store))
     tickets = await Ticket.filter(account_id=house.paul.account.pk)
     assert {ticket.status for ticket in tickets} == {TicketStatus.CLOSED}
     assert {ticket.reply_awaited_since for ticket in tickets} == {None}
@@ -245,12 +247,12 @@ async def test_p1_2_its_tickets_are_over_and_nobody_writes_into_them(
 
 
 async def test_p1_2_who_is_of_another_company_stays_who_they_are(
-    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     member = house.paul.member.user
     assert member
     await Membership.create(user=member, account=house.marie.account, role=Role.BILLING, created_at=later.at)
-    await erase_due(later, eraser(parts, store))
+    await erase_due(later, eraser(services, store))
     assert (await User.get(pk=member.pk)).email == member.email
     places = await Membership.filter(user_id=member.pk)
     assert [place.account_id for place in places] == [house.marie.account.pk]
@@ -258,14 +260,14 @@ async def test_p1_2_who_is_of_another_company_stays_who_they_are(
 
 
 async def test_p1_2_whose_address_was_erased_can_sign_up_anew_and_the_old_sign_in_is_dead(
-    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     owner = house.paul.owner.user
     assert owner
-    await erase_due(later, eraser(parts, store))
+    await erase_due(later, eraser(services, store))
     assert await User.filter(email=owner.email).count() == 0
     gone = await User.get(pk=owner.pk)
-    assert not await parts.guard.passwords.matches(gone.password_hash, "!")
+    assert not await services.auth.passwords.matches(gone.password_hash, "!")
     assert (gone.email_verified_at, gone.second_factor_at) == (None, None)
 
 
@@ -273,7 +275,7 @@ class Died(BaseException):
     """The process was killed."""
 
 
-class Dying(Act):
+class Dying(Action):
     """An act whose process dies before its n-th transaction."""
 
     left = [0]
@@ -288,14 +290,14 @@ class Dying(Act):
 
 
 async def test_p1_2_whenever_the_process_dies_the_next_one_goes_on(
-    leaving: Erasure, later: Act, parts: Parts, store: FolderStore, tmp_path: Path
+    leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     """P1.2: killed before each of its transactions in turn, it ends as if nothing had happened, and counts nothing twice."""
     dying, deaths = Dying(None, later.at, later.bus), 0
     while True:
         Dying.left[0] = deaths + 1
         try:
-            assert await erase_due(dying, eraser(parts, store)) == 1
+            assert await erase_due(dying, eraser(services, store)) == 1
             break
         except Died:
             deaths += 1
@@ -307,8 +309,10 @@ async def test_p1_2_whenever_the_process_dies_the_next_one_goes_on(
     assert files(store, tmp_path) == []
 
 
-async def test_p1_2_two_processes_at_once_erase_once(leaving: Erasure, later: Act, parts: Parts, store: FolderStore) -> None:
-    done = await asyncio.gather(*(erase_due(later, eraser(parts, store)) for _ in range(3)))
+async def test_p1_2_two_processes_at_once_erase_once(
+    leaving: Erasure, later: Action, services: Services, store: FolderStore
+) -> None:
+    done = await asyncio.gather(*(erase_due(later, eraser(services, store)) for _ in range(3)))
     assert sum(done) == 1
     assert (await Erasure.get()).removed["people"] == 2
     assert await AuditEntry.filter(action=AuditAction.ACCOUNT_ERASE).count() == 1
@@ -316,13 +320,13 @@ async def test_p1_2_two_processes_at_once_erase_once(leaving: Erasure, later: Ac
 
 
 async def test_p1_2_what_was_called_off_is_never_erased_and_what_was_begun_is_never_called_off(
-    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
     assert alice.session
-    act = Act(alice.user, later.at, later.bus)
-    calling_off = lifecycle.reactivate(act, alice.session, letters.account_notice("-"), house.paul.account.pk)
-    ended = await asyncio.gather(calling_off, erase_due(later, eraser(parts, store)), return_exceptions=True)
+    action = Action(alice.user, later.at, later.bus)
+    calling_off = lifecycle.reactivate(action, alice.session, letters.account_notice("-"), house.paul.account.pk)
+    ended = await asyncio.gather(calling_off, erase_due(later, eraser(services, store)), return_exceptions=True)
     erased = await Erasure.get()
     assert (erased.finished_at is None) == (erased.canceled_at is not None) == (not isinstance(ended[0], Exception))
     assert ended[1] == (erased.finished_at is not None)
@@ -331,27 +335,27 @@ async def test_p1_2_what_was_called_off_is_never_erased_and_what_was_begun_is_ne
 
 
 async def test_p1_2_it_waits_for_payments_that_are_under_way(
-    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     payment = await Payment.filter(account_id=house.paul.account.pk).get()
     lately = later.at - timedelta(days=6)
     await Payment.filter(pk=payment.pk).update(status=PaymentStatus.REQUIRES_ACTION, created_at=lately)
-    assert await erase_due(later, eraser(parts, store)) == 0
+    assert await erase_due(later, eraser(services, store)) == 0
     assert (await Erasure.get()).started_at is None
     await Payment.filter(pk=payment.pk).update(status=PaymentStatus.SUCCEEDED)
-    assert await erase_due(later, eraser(parts, store)) == 1
+    assert await erase_due(later, eraser(services, store)) == 1
 
 
 async def test_p1_2_a_payment_that_nobody_ever_confirms_holds_nothing_up(
-    leaving: Erasure, later: Act, parts: Parts, store: FolderStore
+    leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
     """The provider is asked about an attempt for seven days; the law leaves a month."""
     await Payment.all().update(status=PaymentStatus.REQUIRES_ACTION)
-    assert await erase_due(later, eraser(parts, store)) == 1
+    assert await erase_due(later, eraser(services, store)) == 1
 
 
 async def test_p1_2_nothing_is_left_of_who_was_invited_elsewhere_as_well(
-    leaving: Erasure, house: House, act: Act, later: Act, parts: Parts, store: FolderStore
+    leaving: Erasure, house: House, action: Action, later: Action, services: Services, store: FolderStore
 ) -> None:
     member, marie = house.paul.member.user, house.marie
     assert member
@@ -359,14 +363,14 @@ async def test_p1_2_nothing_is_left_of_who_was_invited_elsewhere_as_well(
     theirs = marie.row(Invitation)
     await Invitation.filter(pk=theirs.pk).update(email=member.email)
     theirs = await Invitation.get(pk=theirs.pk)
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         await letters.invitation(tx, theirs, marie.owner.user, marie.account, "https://camcha.example", "T")
-    assert await erase_due(later, eraser(parts, store)) == 1
+    assert await erase_due(later, eraser(services, store)) == 1
     assert not any(member.email.lower() in row for found in (await dumped()).values() for row in found)
 
 
 async def test_p1_2_who_takes_an_invitation_meanwhile_and_the_erasure_never_wait_in_a_circle(
-    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     """Company, invitation, person: the order in which an invitation is taken."""
     member, marie = house.paul.member.user, house.marie
@@ -376,17 +380,17 @@ async def test_p1_2_who_takes_an_invitation_meanwhile_and_the_erasure_never_wait
     async with later.transaction() as tx:
         await tx.locked(Account, marie.account.pk)
         await tx.locked(Invitation, marie.row(Invitation).pk)
-        erasing = asyncio.create_task(erase_due(later, eraser(parts, store)), context=outside)
+        erasing = asyncio.create_task(erase_due(later, eraser(services, store)), context=outside)
         await asyncio.sleep(1)  # until it waits
         await tx.locked(User, member.pk)
     assert await erasing == 1
 
 
 async def test_p1_2_nobody_says_anything_more_in_what_was_erased(
-    ask: "Ask", leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore
+    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     tickets = await Ticket.filter(account_id=house.paul.account.pk)
-    assert await erase_due(later, eraser(parts, store)) == 1
+    assert await erase_due(later, eraser(services, store)) == 1
     alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
     document = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { userErrors { code } } }"
     for ticket in tickets:
@@ -410,7 +414,7 @@ class Stubborn(FolderStore):
 
 
 async def test_p1_2_one_that_fails_holds_up_no_other(
-    leaving: Erasure, house: House, later: Act, parts: Parts, store: FolderStore, tmp_path: Path
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     ticket = await Ticket.filter(account_id=house.marie.account.pk).first()
     assert ticket
@@ -423,42 +427,45 @@ async def test_p1_2_one_that_fails_holds_up_no_other(
     )  # fmt: skip
     stubborn = Stubborn(tmp_path / "files")
     with capture_logs() as logged:
-        assert await erase_due(later, eraser(parts, stubborn)) == 1
+        assert await erase_due(later, eraser(services, stubborn)) == 1
     assert [(each["event"], each.get("fault")) for each in logged] == [("erasure.failed", "RuntimeError")]
-    assert await erase_due(later, eraser(parts, stubborn)) == 1
+    assert await erase_due(later, eraser(services, stubborn)) == 1
 
 
 class AwayStore(FolderStore):
     """A store that does not answer."""
 
     async def delete(self, key: str) -> None:
-        raise StoreAway
+        raise StoreUnavailable
 
 
 async def test_p1_2_while_the_store_is_away_no_row_that_leads_to_bytes_goes(
-    leaving: Erasure, later: Act, parts: Parts, store: FolderStore, tmp_path: Path
+    leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     count = await File.all().count()
-    assert await erase_due(later, eraser(parts, AwayStore(tmp_path / "files"))) == 0
+    assert await erase_due(later, eraser(services, AwayStore(tmp_path / "files"))) == 0
     assert await File.all().count() == count
-    assert await erase_due(later, eraser(parts, store)) == 1
+    assert await erase_due(later, eraser(services, store)) == 1
     assert files(store, tmp_path) == []
 
 
-async def test_p1_2_a_company_without_invoices_keeps_none(act: Act, db: str, parts: Parts, store: FolderStore) -> None:
-    account = await Account.create(legal_name="Rien", siren="404833048", status=AccountStatus.CLOSING, created_at=act.at)
-    user = await person(act, "Zoe")
+async def test_p1_2_a_company_without_invoices_keeps_none(
+    action: Action, db: str, services: Services, store: FolderStore
+) -> None:
+    account = await Account.create(legal_name="Rien", siren="404833048", status=AccountStatus.CLOSING, created_at=action.at)
+    user = await person(action, "Zoe")
     user.locale = Locale.EN
     await user.save()
-    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=act.at)
-    async with act.transaction() as tx:
+    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
+    async with action.transaction() as tx:
         ticket = await Ticket.open(tx, account, user, subject="x", channel="WEB", category="ACCOUNT")
     due = await Erasure.create(
-        account=account, ticket=ticket, scheduler=user, requested_at=act.at, deadline=date(2026, 12, 23), scheduled_at=act.at,
-        due_at=act.at,
+        account=account, ticket=ticket, scheduler=user, requested_at=action.at, deadline=date(2026, 12, 23),
+        scheduled_at=action.at,
+        due_at=action.at,
     )  # fmt: skip
-    assert await erasure.erase(act, Eraser(store, parts.seller.retention_on(act.day), letters.account_erased), due.pk)
-    assert not await erasure.erase(act, eraser(parts, store), due.pk)
+    assert await erasure.erase(action, Eraser(store, services.seller.retention_on(action.day), letters.account_erased), due.pk)
+    assert not await erasure.erase(action, eraser(services, store), due.pk)
     assert "We keep no invoice" in (await Letter.get(template="account_erased.en")).text
     assert (await Erasure.get()).kept_until is None
-    assert await sessions.standing(act.at).count() == 0
+    assert await sessions.standing(action.at).count() == 0

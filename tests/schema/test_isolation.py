@@ -9,7 +9,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_
 
 from engine import Engine, Params
 from models.account import Account, Membership, Role
-from models.act import Act
+from models.action import Action
 from models.invitation import Invitation
 from models.invoice import Invoice
 from models.payment import Payment
@@ -17,7 +17,7 @@ from models.purchase import Purchase
 from models.ticket import Ticket
 from models.user import User
 from models.viewer import Viewer
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 from resolvers.ids import encode
 from schema.root import schema
 from tests.schema.conftest import person, signed_in
@@ -40,16 +40,16 @@ BILLS = (Purchase, Payment, Invoice)
 
 def selection(kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
     """Every field of a type that needs no argument, nested as deep as asked."""
-    parts = ["__typename"]
+    services = ["__typename"]
     for name, each in kind.fields.items():
         below = get_named_type(each.type)
         if any(is_required_argument(argument) for argument in each.args.values()):
             continue
         if not is_composite_type(below):
-            parts.append(name)
+            services.append(name)
         elif depth and isinstance(below, GraphQLObjectType):
-            parts.append(f"{name} {{ {selection(below, depth - 1)} }}")
-    return " ".join(parts)
+            services.append(f"{name} {{ {selection(below, depth - 1)} }}")
+    return " ".join(services)
 
 
 def documents(ids: list[str]) -> Iterator[str]:
@@ -99,12 +99,12 @@ async def test_the_owner_and_the_agent_read_all_of_it(ask: "Ask", house: "House"
         assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)  # whom they invite is their own affair
 
 
-async def test_p1_4_in_one_company_nothing_of_ones_other_is_reached(ask: "Ask", house: "House", act: Act) -> None:
+async def test_p1_4_in_one_company_nothing_of_ones_other_is_reached(ask: "Ask", house: "House", action: Action) -> None:
     """P1.4: Wanda works for both and acts for Paul: of Marie's company she is told enough to choose it, and nothing else."""
-    wanda = await person(act, "Wanda")
+    wanda = await person(action, "Wanda")
     for company, role in ((house.paul, Role.MEMBER), (house.marie, Role.OWNER)):
-        await Membership.create(user=wanda, account=company.account, role=role, created_at=act.at)
-    viewer = await signed_in(act, wanda, house.paul.account, Role.MEMBER)
+        await Membership.create(user=wanda, account=company.account, role=role, created_at=action.at)
+    viewer = await signed_in(action, wanda, house.paul.account, Role.MEMBER)
     read = await everything(ask, viewer, house.marie.ids)
     assert f"{house.paul.mark} subject" in read
     for known in (f"{house.marie.mark} legal", f"{house.marie.mark} trade", encode("Account", house.marie.account.pk)):
@@ -156,11 +156,11 @@ async def test_nobody_changes_another_company(
 
 
 @pytest.mark.parametrize("name", ["ticketEvents", "ticketTyping"])
-async def test_nobody_follows_another_companys_ticket(engine: Engine, parts: Parts, house: "House", name: str) -> None:
+async def test_nobody_follows_another_companys_ticket(engine: Engine, services: Services, house: "House", name: str) -> None:
     query = f"subscription($id: ID!) {{ {name}(ticketId: $id) {{ __typename }} }}"
     for viewer in (house.paul.owner, house.paul.member):
         operation = engine.prepare(Params(query=query, variables={"id": house.marie.id(Ticket)}))
-        following = engine.subscribe(operation, lambda viewer=viewer: Context(viewer, parts))  # type: ignore[misc]
+        following = engine.subscribe(operation, lambda viewer=viewer: Context(viewer, services))  # type: ignore[misc]
         answer = await anext(following)
         await following.aclose()
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]

@@ -23,7 +23,7 @@ from models.invoice import Invoice
 from models.letter import Letter
 from models.purchase import Purchase
 from models.ticket import Category, Channel, Ticket
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 from resolvers.ids import decode, encode
 from resolvers.paging import cursor
 from resolvers.purchases import NEWEST, NEWEST_INVOICE
@@ -35,7 +35,7 @@ from tests.schema.outsiders import Outsider, belongings, leaked, marie_works, no
 from tests.schema.test_isolation import documents, selection
 
 if TYPE_CHECKING:
-    from models.act import Act
+    from models.action import Action
 
 GRAPH = schema._schema
 MUTATIONS = GRAPH.mutation_type.fields if GRAPH.mutation_type else {}
@@ -67,31 +67,31 @@ def generated(house: House, engine: Engine) -> "partial[st.SearchStrategy[Case]]
 
 
 @pytest.fixture
-def quick(parts: Parts) -> Parts:
+def quick(services: Services) -> Services:
     """The same house, in which what fails need not take its time."""
-    return replace(parts, guard=replace(parts.guard, even_seconds=0))
+    return replace(services, auth=replace(services.auth, even_seconds=0))
 
 
 @pytest.fixture
-async def crowd(house: House, act: "Act") -> list[Outsider]:
-    return await outsiders(house, act)
+async def crowd(house: House, action: "Action") -> list[Outsider]:
+    return await outsiders(house, action)
 
 
 class Asking:
     """Executes a case for an outsider; what they read of it."""
 
-    def __init__(self, engine: Engine, parts: Parts) -> None:
-        self.engine, self.parts = engine, parts
+    def __init__(self, engine: Engine, services: Services) -> None:
+        self.engine, self.services = engine, services
 
     async def __call__(self, case: Case, outsider: Outsider) -> str:
         operation = self.engine.prepare(Params(case.document, variables=case.variables), cost_limit=10**9)
-        return text(sent(await self.engine.execute(operation, Context(outsider.viewer, self.parts, "192.0.2.7"))))
+        return text(sent(await self.engine.execute(operation, Context(outsider.viewer, self.services, "192.0.2.7"))))
 
 
 @cases(0.04, 1)
 @given(data=st.data())
 async def test_queries_tell_outsiders_nothing(
-    data: st.DataObject, generated: Any, engine: Engine, quick: Parts, house: House, crowd: list[Outsider], act: "Act"
+    data: st.DataObject, generated: Any, engine: Engine, quick: Services, house: House, crowd: list[Outsider], action: "Action"
 ) -> None:
     assert GRAPH.query_type
     case: Case = data.draw(generated(fields=list(GRAPH.query_type.fields)))
@@ -99,7 +99,7 @@ async def test_queries_tell_outsiders_nothing(
     before = {each.name: await ask(case, each) for each in crowd}
     for each in crowd:
         assert leaked(house, each, asked, before[each.name]) == [], (each.name, case)
-    await marie_works(house, act)
+    await marie_works(house, action)
     unknown = Case(nobodys(house, case.document), orjson.loads(nobodys(house, orjson.dumps(case.variables).decode())))
     for each in crowd:
         if not each.counts_everybody:
@@ -109,7 +109,7 @@ async def test_queries_tell_outsiders_nothing(
 
 
 async def test_every_type_by_every_id_tells_outsiders_nothing(
-    engine: Engine, quick: Parts, house: House, crowd: list[Outsider]
+    engine: Engine, quick: Services, house: House, crowd: list[Outsider]
 ) -> None:
     """The walk of test_isolation.py, for all of them: chance alone seldom asks for the right type by the right id."""
     ask = Asking(engine, quick)
@@ -122,7 +122,7 @@ async def test_every_type_by_every_id_tells_outsiders_nothing(
 @cases(0.04, 1)
 @given(data=st.data())
 async def test_mutations_change_nothing_of_hers(
-    data: st.DataObject, generated: Any, engine: Engine, quick: Parts, house: House, crowd: list[Outsider]
+    data: st.DataObject, generated: Any, engine: Engine, quick: Services, house: House, crowd: list[Outsider]
 ) -> None:
     case: Case = data.draw(generated(fields=sorted(MUTATIONS.keys() - BY_ADDRESS)))
     who = data.draw(st.sampled_from([each for each in crowd if not each.allowed]))
@@ -134,7 +134,7 @@ async def test_mutations_change_nothing_of_hers(
 
 
 async def test_the_one_who_may_does_read_and_change(
-    generated: Any, engine: Engine, quick: Parts, house: House, act: "Act"
+    generated: Any, engine: Engine, quick: Services, house: House, action: "Action"
 ) -> None:
     """Else nothing above would mean anything: the agent's answers hold the marks, and Marie's own work shows in them."""
     alice = Outsider("agent", house.alice)
@@ -142,7 +142,7 @@ async def test_the_one_who_may_does_read_and_change(
     read = await Asking(engine, quick)(case, alice)
     assert house.marie.mark in str(leaked(house, alice, "", read))
     before = await belongings(house)
-    await marie_works(house, act)
+    await marie_works(house, action)
     assert await Asking(engine, quick)(case, alice) != read
     assert await belongings(house) != before
     assert {"Ticket", "Message", "Invoice", "Payment", "File", "Membership", "PolicyAcceptance"} <= before.keys()
@@ -153,7 +153,7 @@ SUBSCRIPTIONS = GRAPH.subscription_type.fields if GRAPH.subscription_type else {
 
 @pytest.mark.parametrize("name", sorted(SUBSCRIPTIONS))
 async def test_subscriptions_tell_outsiders_nothing(
-    name: str, engine: Engine, quick: Parts, house: House, crowd: list[Outsider], act: "Act"
+    name: str, engine: Engine, quick: Services, house: House, crowd: list[Outsider], action: "Action"
 ) -> None:
     """With every id of hers and their own: while she works, the first thing they hear is of their own company, or a refusal."""
     by_id = "ticketId" in SUBSCRIPTIONS[name].args
@@ -171,7 +171,7 @@ async def test_subscriptions_tell_outsiders_nothing(
                 first = await _refusal(following)
             else:
                 waiting = asyncio.ensure_future(anext(following))
-                heard = replace(act, bus=quick.hub)
+                heard = replace(action, bus=quick.hub)
                 await marie_works(house, heard)
                 await _paul_works(house, heard)
                 first = await asyncio.wait_for(waiting, 20)
@@ -196,10 +196,10 @@ async def _refusal(following: Any) -> dict[str, Any]:
     return first
 
 
-async def _paul_works(house: House, act: "Act") -> None:
+async def _paul_works(house: House, action: "Action") -> None:
     paul = house.paul
     assert paul.owner.user
-    async with replace(act, actor=paul.owner.user).transaction() as tx:
+    async with replace(action, actor=paul.owner.user).transaction() as tx:
         await Ticket.open(tx, paul.account, paul.owner.user, subject="of Paul", channel=Channel.CHAT, category=Category.USAGE)
 
 

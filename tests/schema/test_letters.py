@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.act import Act
+from models.action import Action
 from models.audit import AuditAction, AuditEntry
 from models.letter import Letter, LetterState
 from models.user import Staff
@@ -22,25 +22,25 @@ RETRY = "mutation($i: LetterRetryInput!) { letterRetry(input: $i) { letter { sta
 
 
 @pytest.fixture
-async def omar(db: str, act: Act) -> Viewer:
+async def omar(db: str, action: Action) -> Viewer:
     """An operator."""
-    return await signed_in(act, await person(act, "Omar", Staff.OPERATOR), factor=True)
+    return await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
 
 
-async def written(act: Act, template: str = "invoice_issued.fr", recipient: str = "marie@example.fr") -> Letter:
+async def written(action: Action, template: str = "invoice_issued.fr", recipient: str = "marie@example.fr") -> Letter:
     return await Letter.create(
-        template=template, recipient=recipient, subject="Sujet", text="Mots", html="<p>Mots", created_at=act.at,
-        next_attempt_at=act.at,
+        template=template, recipient=recipient, subject="Sujet", text="Mots", html="<p>Mots", created_at=action.at,
+        next_attempt_at=action.at,
     )  # fmt: skip
 
 
-async def one_of_each(act: Act) -> dict[str, Letter]:
+async def one_of_each(action: Action) -> dict[str, Letter]:
     """One that waits, one that was sent, two that were given up: one of which carried a token."""
-    found = {name: await written(act) for name in ("waits", "sent", "given up")}
-    found["forgotten"] = await written(act, "password_reset.fr", "@odd")
-    await found["sent"].sent(act.at)
+    found = {name: await written(action) for name in ("waits", "sent", "given up")}
+    found["forgotten"] = await written(action, "password_reset.fr", "@odd")
+    await found["sent"].sent(action.at)
     for name in ("given up", "forgotten"):
-        await found[name].failed(act.at, final=True)
+        await found[name].failed(action.at, final=True)
     return found
 
 
@@ -54,8 +54,8 @@ def key(letter: Letter) -> str:
     return encode("Letter", letter.pk)
 
 
-async def test_p4_3_an_operator_sees_what_was_given_up(ask: "Ask", omar: Viewer, act: Act) -> None:
-    found = await one_of_each(act)
+async def test_p4_3_an_operator_sees_what_was_given_up(ask: "Ask", omar: Viewer, action: Action) -> None:
+    found = await one_of_each(action)
     at = "2026-11-23T09:00:00+00:00"
     lost, given_up = await listed(ask, omar, "GIVEN_UP")
     assert given_up == {
@@ -69,23 +69,23 @@ async def test_p4_3_an_operator_sees_what_was_given_up(ask: "Ask", omar: Viewer,
     assert (await ask(omar, LISTED, s=[]))["data"]["letters"] == {"totalCount": 0, "nodes": []}
 
 
-async def test_p4_3_one_that_was_given_up_is_tried_as_often_as_a_new_one(ask: "Ask", omar: Viewer, act: Act) -> None:
+async def test_p4_3_one_that_was_given_up_is_tried_as_often_as_a_new_one(ask: "Ask", omar: Viewer, action: Action) -> None:
     """Once however often it is asked for, and the auditor is told."""
-    letter = (await one_of_each(act))["given up"]
+    letter = (await one_of_each(action))["given up"]
     await Letter.filter(pk=letter.pk).update(attempts=20)
     for _ in range(2):
         done = (await ask(omar, RETRY, i={"letterId": key(letter)}))["data"]["letterRetry"]
         assert done == {"letter": {"state": "WAITING", "attempts": 0}, "userErrors": []}
     again = await Letter.get(pk=letter.pk)
     assert again.next_attempt_at
-    assert again.next_attempt_at - act.at < timedelta(minutes=1)
+    assert again.next_attempt_at - action.at < timedelta(minutes=1)
     told = await AuditEntry.filter(action=AuditAction.LETTER_RETRY.value)
     assert [(each.object_id, each.account_id, each.details) for each in told] == [(letter.pk, None, '{"attempts":20}')]
 
 
 @pytest.mark.parametrize(("name", "code"), [("sent", "TRANSITION_ILLEGAL"), ("forgotten", "LETTER_FORGOTTEN")])
-async def test_what_can_not_be_tried_again(ask: "Ask", omar: Viewer, act: Act, name: str, code: str) -> None:
-    letter = (await one_of_each(act))[name]
+async def test_what_can_not_be_tried_again(ask: "Ask", omar: Viewer, action: Action, name: str, code: str) -> None:
+    letter = (await one_of_each(action))[name]
     done = (await ask(omar, RETRY, i={"letterId": key(letter)}))["data"]["letterRetry"]
     assert done == {"letter": None, "userErrors": [{"code": code, "field": ["input", "letterId"]}]}
     unknown = (await ask(omar, RETRY, i={"letterId": encode("User", letter.pk)}))["data"]["letterRetry"]
@@ -93,8 +93,8 @@ async def test_what_can_not_be_tried_again(ask: "Ask", omar: Viewer, act: Act, n
     assert not await AuditEntry.filter(action=AuditAction.LETTER_RETRY.value).exists()
 
 
-async def test_nobody_else_sees_or_retries_any(ask: "Ask", house: House, act: Act) -> None:
-    letter = (await one_of_each(act))["given up"]
+async def test_nobody_else_sees_or_retries_any(ask: "Ask", house: House, action: Action) -> None:
+    letter = (await one_of_each(action))["given up"]
     for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
         for document, given in ((LISTED, {}), (RETRY, {"i": {"letterId": key(letter)}})):
             answer = await ask(viewer, document, **given)
@@ -103,8 +103,8 @@ async def test_nobody_else_sees_or_retries_any(ask: "Ask", house: House, act: Ac
     assert (await Letter.get(pk=letter.pk)).state is LetterState.GIVEN_UP
 
 
-async def test_its_words_are_not_even_read(ask: "Ask", omar: Viewer, act: Act, caplog: pytest.LogCaptureFixture) -> None:
-    await written(act)
+async def test_its_words_are_not_even_read(ask: "Ask", omar: Viewer, action: Action, caplog: pytest.LogCaptureFixture) -> None:
+    await written(action)
     caplog.set_level("DEBUG", logger="tortoise.db_client")
     await listed(ask, omar)
     read = [each.getMessage() for each in caplog.records if 'FROM "letter"' in each.getMessage()]

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.act import Act
+from models.action import Action
 from models.clock import SystemClock
 from models.offer import Price
 from models.ticket import Ticket, TicketStatus
 from models.user import Staff
 from models.viewer import Viewer
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 from resolvers.ids import encode
 from tests.schema.conftest import House, person, signed_in
 
@@ -69,7 +69,9 @@ async def test_a_purchase_refuses_what_is_wrong_and_loses_nothing(ask: Ask, hous
     assert again["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
 
 
-async def test_a_payment_waits_for_the_bank_and_is_asked_again(ask: Ask, house: House, price: Price, parts: Parts) -> None:
+async def test_a_payment_waits_for_the_bank_and_is_asked_again(
+    ask: Ask, house: House, price: Price, services: Services
+) -> None:
     """P2.3: the states of strong customer authentication are shown."""
     owner = house.paul.owner
     purchase = (await drafted(ask, owner, price, "sca"))["purchase"]["id"]
@@ -80,15 +82,15 @@ async def test_a_payment_waits_for_the_bank_and_is_asked_again(ask: Ask, house: 
         owner, "query($id: ID!) { node(id: $id) { ... on Purchase { payments { id confirmationUrl } } } }", id=purchase
     )
     (payment,) = found["data"]["node"]["payments"]
-    await parts.gateway.decide(payment["confirmationUrl"].rpartition("/")[2], approved=False)  # type: ignore[attr-defined] # the sandbox
+    await services.gateway.decide(payment["confirmationUrl"].rpartition("/")[2], approved=False)  # type: ignore[attr-defined] # the sandbox
     refused = await did(ask, owner, "paymentRefresh", "PaymentRefreshInput", PAYMENT, paymentId=payment["id"])
     assert (refused["payment"]["status"], refused["purchase"]["status"]) == ("DECLINED", "BILLING_CONFIRMED")
     assert refused["userErrors"][0]["code"] == "PAYMENT_DECLINED"
 
 
-async def test_a_price_that_is_no_longer_sold_cannot_be_bought(ask: Ask, house: House, price: Price, act: Act) -> None:
+async def test_a_price_that_is_no_longer_sold_cannot_be_bought(ask: Ask, house: House, price: Price, action: Action) -> None:
     """P2.1: versions of prices."""
-    await Price.filter(pk=price.pk).update(valid_until=act.at)
+    await Price.filter(pk=price.pk).update(valid_until=action.at)
     assert (await drafted(ask, house.paul.owner, price, "late"))["userErrors"][0]["code"] == "NOT_FOUND"
 
 
@@ -110,10 +112,10 @@ async def test_a_ticket_is_opened_once_by_chat_or_from_the_account(ask: Ask, hou
         assert payload["userErrors"][0]["code"] == code
 
 
-async def test_what_waits_for_a_third_party_is_open_to_the_customer(ask: Ask, house: House, act: Act) -> None:
+async def test_what_waits_for_a_third_party_is_open_to_the_customer(ask: Ask, house: House, action: Action) -> None:
     """P5.3: on hold is the vendor's affair."""
     ticket = house.paul.row(Ticket)
-    await ticket.claim(act, house.alice.user)
+    await ticket.claim(action, house.alice.user)
     await did(
         ask, house.alice, "ticketMove", "TicketMoveInput", "ticket { status }", ticketId=house.paul.id(Ticket), status="ON_HOLD"
     )
@@ -149,9 +151,9 @@ async def test_an_illegal_move_names_the_legal_ones(ask: Ask, house: House) -> N
     assert stolen["userErrors"] == [{"code": "NOT_FOUND"}]
 
 
-async def test_the_operator_proves_the_numbering(ask: Ask, house: House, act: Act) -> None:
+async def test_the_operator_proves_the_numbering(ask: Ask, house: House, action: Action) -> None:
     """P6.4, and nobody else may ask."""
-    oscar = await signed_in(act, await person(act, "Oscar", Staff.OPERATOR), factor=True)
+    oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
     found = await ask(oscar, "{ invoiceNumbering { issued faults } }")
     assert found["data"]["invoiceNumbering"] == {"issued": 2, "faults": []}
     refused = await ask(house.alice, "{ invoiceNumbering { issued } }")
@@ -162,13 +164,13 @@ async def test_the_operator_proves_the_numbering(ask: Ask, house: House, act: Ac
     ("demonstration", "seconds", "code"), [(False, 60, "NOT_ACTIVE"), (True, 0, "VALUE_INVALID"), (True, 86_400, None)]
 )
 async def test_time_moves_forward_in_a_demonstration_only(
-    db: str, act: Act, engine: "Engine", parts: Parts, demonstration: bool, seconds: int, code: str | None
+    db: str, action: Action, engine: "Engine", services: Services, demonstration: bool, seconds: int, code: str | None
 ) -> None:
     from engine import Params
 
     clock = SystemClock()
-    oscar = await signed_in(act, await person(act, "Oscar", Staff.OPERATOR), factor=True)
-    context = Context(oscar, replace(parts, clock=clock, demonstration=demonstration))
+    oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
+    context = Context(oscar, replace(services, clock=clock, demonstration=demonstration))
     asked = "mutation($s: Int!) { clockAdvance(input: {seconds: $s}) { now userErrors { code } } }"
     answer = await engine.execute(engine.prepare(Params(asked, variables={"s": seconds})), context)
     errors = [error["code"] for error in answer["data"]["clockAdvance"]["userErrors"]]

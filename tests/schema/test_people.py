@@ -14,7 +14,7 @@ from auth import accounts, members, sessions
 from auth.caller import viewer_of
 from engine import Engine, Params
 from models.account import Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.errors import DomainError
 from models.event import EventKind
 from models.invitation import Invitation
@@ -24,7 +24,7 @@ from models.session import Session
 from models.ticket import Category, Channel, Ticket
 from models.user import User
 from models.viewer import Viewer
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 from resolvers.ids import encode
 from tests.schema.conftest import Company, House, signed_in
 
@@ -78,19 +78,19 @@ async def test_staff_act_for_no_company(ask: "Ask", house: House) -> None:
     assert (await ask(house.alice, "{ viewer { companies { legalName } } }"))["data"]["viewer"]["companies"] == []
 
 
-async def test_a_role_that_was_lost_opens_nothing(ask: "Ask", house: House, act: Act) -> None:
+async def test_a_role_that_was_lost_opens_nothing(ask: "Ask", house: House, action: Action) -> None:
     """What is known of a caller may be a second old: the place under the lock decides."""
     await Membership.filter(user_id=house.paul.owner.user_id).update(role=Role.MEMBER)
     colleague = encode("User", house.paul.member.user_id or 0)
     assert house.paul.owner.session
-    await Session.filter(pk=house.paul.owner.session.pk).update(fresh_until=act.at + timedelta(minutes=5))
+    await Session.filter(pk=house.paul.owner.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
     for name in ("invitationSend", "memberChangeRole", "memberResetSecondFactor", "memberRemove", "accountTransferOwnership"):
         given = {"userId": colleague} if "userId" in INPUTS[name] else {}
         answer = await asked(ask, house.paul.owner, name, **given)
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"], name
 
 
-async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask: "Ask", house: House, act: Act) -> None:
+async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask: "Ask", house: House, action: Action) -> None:
     """Only after fresh proof; each in their own language, and with both names."""
     member, session = house.paul.member.user, house.paul.owner.session
     assert member
@@ -101,7 +101,7 @@ async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask
     refused = (await asked(ask, house.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
     assert refused["userErrors"] == [{"code": "STEP_UP_REQUIRED", "field": None}]
     assert not await letters.exists()
-    await Session.filter(pk=session.pk).update(fresh_until=act.at + timedelta(minutes=5))
+    await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
     done = (await asked(ask, house.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
     assert done["userErrors"] == []
     french, english = await letters.order_by("id")
@@ -121,23 +121,23 @@ async def test_a_letter_speaks_the_language_that_was_chosen(ask: "Ask", house: H
     assert (await Invitation.get(email="x@y.example")).locale is Locale(locale)
 
 
-async def test_the_first_company_is_signed_in_for_unless_another_is_chosen(house: House, act: Act) -> None:
+async def test_the_first_company_is_signed_in_for_unless_another_is_chosen(house: House, action: Action) -> None:
     user = house.paul.owner.user
     assert user
-    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=act.at)
+    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=action.at)
     assert await accounts.company_of(user) == house.paul.account
     assert await accounts.company_of(user, house.marie.account.pk) == house.marie.account
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_nothing_waits_for_itself_when_much_happens_at_once(house: House, act: Act, seed: int) -> None:
+async def test_nothing_waits_for_itself_when_much_happens_at_once(house: House, action: Action, seed: int) -> None:
     """People come, go, switch and ask for help in two companies at the same time: no deadlock, an owner stays in each."""
     for company, other in ((house.paul, house.marie), (house.marie, house.paul)):
         assert company.member.user
-        await Membership.create(user=company.member.user, account=other.account, role=Role.OWNER, created_at=act.at)
+        await Membership.create(user=company.member.user, account=other.account, role=Role.OWNER, created_at=action.at)
     random = Random(seed)
     for _ in range(8):
-        deeds = [random.choice(DEEDS)(act, random.choice([house.paul, house.marie]), random) for _ in range(12)]
+        deeds = [random.choice(DEEDS)(action, random.choice([house.paul, house.marie]), random) for _ in range(12)]
         answers = await asyncio.wait_for(asyncio.gather(*deeds, return_exceptions=True), 60)
         assert [answer for answer in answers if isinstance(answer, Exception) and not isinstance(answer, DomainError)] == []
         for company in (house.paul, house.marie):
@@ -149,9 +149,9 @@ async def test_nothing_waits_for_itself_when_much_happens_at_once(house: House, 
         )
 
 
-async def _somebody(company: Company, random: Random) -> tuple[Act, int]:
+async def _somebody(company: Company, random: Random) -> tuple[Action, int]:
     place = random.choice(await Membership.filter(account_id=company.account.pk).select_related("user"))
-    return Act(place.user, company.account.created_at, _Deaf()), place.user_id
+    return Action(place.user, company.account.created_at, _Deaf()), place.user_id
 
 
 class _Deaf:
@@ -159,77 +159,77 @@ class _Deaf:
         """Nobody listens."""
 
 
-async def _does(act: Act, company: Company, random: Random) -> tuple[Act, Session, members.Notice, int]:
+async def _does(action: Action, company: Company, random: Random) -> tuple[Action, Session, members.Notice, int]:
     """What a change of the people begins with, by somebody with fresh proof."""
     mine, key = await _somebody(company, random)
-    session = (await sessions.sign_in(await User.get(pk=key), company.account, False, act)).session
-    await Session.filter(pk=session.pk).update(fresh_until=act.at + timedelta(minutes=5))
-    return replace(mine, at=act.at), session, untold, company.account.pk
+    session = (await sessions.sign_in(await User.get(pk=key), company.account, False, action)).session
+    await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    return replace(mine, at=action.at), session, untold, company.account.pk
 
 
 async def untold(tx: Transaction, told: members.Handover) -> None:
     """Stands where a letter would be written."""
 
 
-async def _change(act: Act, company: Company, random: Random) -> None:
-    mine, (_, key) = await _does(act, company, random), await _somebody(company, random)
+async def _change(action: Action, company: Company, random: Random) -> None:
+    mine, (_, key) = await _does(action, company, random), await _somebody(company, random)
     await members.change_role(*mine, key, random.choice(list(Role)))
 
 
-async def _transfer(act: Act, company: Company, random: Random) -> None:
-    mine, (_, key) = await _does(act, company, random), await _somebody(company, random)
+async def _transfer(action: Action, company: Company, random: Random) -> None:
+    mine, (_, key) = await _does(action, company, random), await _somebody(company, random)
     await members.transfer(*mine, key)
 
 
-async def _leave(act: Act, company: Company, random: Random) -> None:
-    await members.leave(*await _does(act, company, random))
+async def _leave(action: Action, company: Company, random: Random) -> None:
+    await members.leave(*await _does(action, company, random))
 
 
-async def _switch(act: Act, company: Company, random: Random) -> None:
+async def _switch(action: Action, company: Company, random: Random) -> None:
     if running := await Session.filter(ended_at=None).exclude(account_id=None):
-        await sessions.switch(random.choice(running), company.account.pk, act)
+        await sessions.switch(random.choice(running), company.account.pk, action)
 
 
-async def _refresh(act: Act, company: Company, random: Random) -> None:
+async def _refresh(action: Action, company: Company, random: Random) -> None:
     _, key = await _somebody(company, random)
-    tokens = await sessions.sign_in(await User.get(pk=key), company.account, False, act)
-    await sessions.refresh(tokens.refresh, act)
+    tokens = await sessions.sign_in(await User.get(pk=key), company.account, False, action)
+    await sessions.refresh(tokens.refresh, action)
 
 
-async def _end_others(act: Act, company: Company, random: Random) -> None:
+async def _end_others(action: Action, company: Company, random: Random) -> None:
     if running := await Session.filter(ended_at=None).exclude(account_id=None):
-        await sessions.end_others(random.choice(running), act)
+        await sessions.end_others(random.choice(running), action)
 
 
-async def _ask(act: Act, company: Company, random: Random) -> None:
+async def _ask(action: Action, company: Company, random: Random) -> None:
     mine, _ = await _somebody(company, random)
     assert mine.actor
-    async with act.transaction() as tx:
+    async with action.transaction() as tx:
         ticket = await Ticket.open(
             tx, company.account, mine.actor, subject="Aide", channel=Channel.WEB, category=Category.USAGE
         )
         await ticket.post(tx, mine.actor, "Bonjour", "k")
 
 
-DEEDS: list[Callable[[Act, Company, Random], Awaitable[None]]] = [
+DEEDS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
     _change, _transfer, _leave, _switch, _refresh, _end_others, _ask,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("how", ["promoted", "removed", "switched"])
 async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
-    engine: Engine, parts: Parts, house: House, act: Act, how: str
+    engine: Engine, services: Services, house: House, action: Action, how: str
 ) -> None:
     """P1.4: what comes after the change waits for a new connection, whatever the old one was opened with."""
     user, session = house.paul.member.user, house.paul.member.session
     assert user
     assert session
-    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=act.at)
+    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=action.at)
     operation = engine.prepare(Params(query="subscription { accountEvents(after: 0) { kind } }"))
-    async with aclosing(engine.subscribe(operation, lambda: Context(house.paul.member, parts))) as following:
+    async with aclosing(engine.subscribe(operation, lambda: Context(house.paul.member, services))) as following:
         while (await anext(following))["data"]["accountEvents"]["kind"] != "TICKET_OPENED":
             pass
-        owner = Act(house.paul.owner.user, act.at, parts.hub)
+        owner = Action(house.paul.owner.user, action.at, services.hub)
         assert house.paul.owner.session
         mine = (owner, house.paul.owner.session, untold, house.paul.account.pk)
         deeds: dict[str, Callable[[], Awaitable[object]]] = {
@@ -247,13 +247,13 @@ async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_a_switched_sockets_viewer_is_nobody(house: House, act: Act) -> None:
+async def test_a_switched_sockets_viewer_is_nobody(house: House, action: Action) -> None:
     """What a socket was opened with is not what its session's successor acts for."""
     user = house.paul.owner.user
     assert user
-    await Membership.create(user=user, account=house.marie.account, role=Role.OWNER, created_at=act.at)
-    old = await signed_in(act, user, house.paul.account, Role.OWNER)
+    await Membership.create(user=user, account=house.marie.account, role=Role.OWNER, created_at=action.at)
+    old = await signed_in(action, user, house.paul.account, Role.OWNER)
     assert old.session
-    tokens = await sessions.switch(old.session, house.marie.account.pk, act)
-    viewer = await viewer_of(tokens.access, act.at)
+    tokens = await sessions.switch(old.session, house.marie.account.pk, action)
+    viewer = await viewer_of(tokens.access, action.at)
     assert (viewer.account, viewer.role) == (house.marie.account, Role.OWNER)

@@ -10,14 +10,14 @@ from graphql import GraphQLObjectType
 
 from engine import Engine, Params
 from models.account import Membership, Role
-from models.act import Act
+from models.action import Action
 from models.event import head
 from models.locale import Locale
 from models.ticket import Ticket, TicketStatus
 from models.user import Staff
 from models.viewer import Viewer
 from realtime.channel import Channels
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 from schema.root import schema
 from tests.realtime.room import Peer as Socket
 from tests.realtime.room import Room, eventually
@@ -35,25 +35,25 @@ class Visitor:
     """A viewer at the other end of a socket."""
 
     viewer: Viewer
-    parts: Parts
+    services: Services
     cost_limit: int | None = 10**9
     introspection: bool = True
     trusted_only: bool = False
 
     def context(self) -> Context:
-        return Context(self.viewer, self.parts, "192.0.2.1")
+        return Context(self.viewer, self.services, "192.0.2.1")
 
 
 @pytest.fixture
-async def crowd(house: "House", act: Act) -> list[Viewer]:
+async def crowd(house: "House", action: Action) -> list[Viewer]:
     """Everybody who may follow Paul's ticket: his company's people and the agents, in both languages, some of them twice."""
     account = house.paul.account
-    users = [await person(act, name) for name in ("Ida", "Jo")]
+    users = [await person(action, name) for name in ("Ida", "Jo")]
     people = [house.paul.owner, house.paul.member, house.alice]
     for user, role in zip(users, (Role.BILLING, Role.MEMBER), strict=True):
-        await Membership.create(user=user, account=account, role=role, created_at=act.at)
-        people.append(await signed_in(act, user, account, role))
-    people.append(await signed_in(act, await person(act, "Sam", Staff.SUPERVISOR), factor=True))
+        await Membership.create(user=user, account=account, role=role, created_at=action.at)
+        people.append(await signed_in(action, user, account, role))
+    people.append(await signed_in(action, await person(action, "Sam", Staff.SUPERVISOR), factor=True))
     return [Viewer(each.user, each.account, each.role, each.session, locale) for each in people for locale in Locale]
 
 
@@ -95,8 +95,8 @@ def counting(engine: Engine) -> Counting:
 
 
 @pytest.fixture
-def room(counting: Counting, act: Act) -> Room:
-    room = Room(act)
+def room(counting: Counting, action: Action) -> Room:
+    room = Room(action)
     room.engine, room.channels = counting, Channels(counting)
     return room
 
@@ -111,11 +111,11 @@ async def together(room: Room, visitors: list[Visitor], queries: list[str]) -> l
     return sockets
 
 
-async def work(parts: Parts, act: Act, house: "House") -> AsyncIterator[int]:
+async def work(services: Services, action: Action, house: "House") -> AsyncIterator[int]:
     """Three events, of which customers see one otherwise than agents; their numbers."""
     alice, ticket = house.alice.user, house.paul.row(Ticket)
     assert alice is not None
-    now = Act(alice, act.at, parts.hub)
+    now = Action(alice, action.at, services.hub)
     yield (await ticket.reply(now, alice, "Bonjour", "k1")).sequence
     for status in (TicketStatus.ON_HOLD, TicketStatus.CLOSED):
         await (await Ticket.get(pk=ticket.pk)).move(now, status)
@@ -123,13 +123,13 @@ async def work(parts: Parts, act: Act, house: "House") -> AsyncIterator[int]:
 
 
 async def test_everybody_gets_together_what_they_get_alone(
-    room: Room, counting: Counting, parts: Parts, house: "House", crowd: list[Viewer], act: Act
+    room: Room, counting: Counting, services: Services, house: "House", crowd: list[Viewer], action: Action
 ) -> None:
     queries = list(documents("ticketEvents", f'(ticketId: "{house.paul.id(Ticket)}", after: null)'))
-    visitors = [Visitor(viewer, parts) for viewer in crowd]
+    visitors = [Visitor(viewer, services) for viewer in crowd]
     sockets = await together(room, visitors, queries)
     events: list[int] = []
-    async for sequence in work(parts, act, house):
+    async for sequence in work(services, action, house):
         events.append(sequence)
         await eventually(lambda: all(len(each.heard) == len(events) * len(queries) for each in sockets), 60)
         for socket, visitor in zip(sockets, visitors, strict=True):
@@ -159,11 +159,18 @@ async def left(room: Room, sockets: list[Socket]) -> None:
     ],
 )
 async def test_an_event_is_executed_once_for_each_view(
-    room: Room, counting: Counting, parts: Parts, house: "House", crowd: list[Viewer], act: Act, fields: str, views: int
+    room: Room,
+    counting: Counting,
+    services: Services,
+    house: "House",
+    crowd: list[Viewer],
+    action: Action,
+    fields: str,
+    views: int,
 ) -> None:
     query = f'subscription {{ ticketEvents(ticketId: "{house.paul.id(Ticket)}") {{ {fields} }} }}'
-    sockets = await together(room, [Visitor(viewer, parts) for viewer in crowd], [query])
-    events = [sequence async for sequence in work(parts, act, house)]
+    sockets = await together(room, [Visitor(viewer, services) for viewer in crowd], [query])
+    events = [sequence async for sequence in work(services, action, house)]
     await eventually(lambda: all(len(socket.heard) == len(events) for socket in sockets))
     assert counting.executed <= views * len(events)
     await left(room, sockets)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.act import Act
+from models.action import Action
 from models.letter import Letter
 from models.session import Session
 from models.user import Staff, User
@@ -23,11 +23,11 @@ HIRE = """mutation {
 
 
 @pytest.fixture
-async def omar(house: House, act: Act) -> Viewer:
+async def omar(house: House, action: Action) -> Viewer:
     """An operator with fresh proof."""
-    viewer = await signed_in(act, await person(act, "Omar", Staff.OPERATOR), factor=True)
+    viewer = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
     assert viewer.session
-    await Session.filter(pk=viewer.session.pk).update(fresh_until=act.at + timedelta(minutes=5))
+    await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
     return viewer
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.act import Act
+from models.action import Action
 from models.invoice import Invoice, InvoiceLine
 from models.offer import Price
 from models.payment import Payment
@@ -24,29 +24,30 @@ INVOICES = "{ invoices(first: 50) { nodes { number lines { label } purchase { pr
 INVOICE_STATEMENTS = 4  # invoices, lines, purchases, prices
 
 
-async def ask_for_help(act: Act, house: "House", tickets: int) -> None:
+async def ask_for_help(action: Action, house: "House", tickets: int) -> None:
     user, agent = house.paul.owner.user, house.alice.user
     assert user is not None
     assert agent is not None
     for number in range(tickets):
-        async with act.transaction() as tx:
+        async with action.transaction() as tx:
             ticket = await Ticket.open(
                 tx, house.paul.account, user, subject=f"Aide {number}", channel=Channel.WEB, category=Category.BUG
             )
-        await ticket.claim(act, agent)
-        await ticket.reply(act, user, f"Bonjour {number}", f"m{number}")
+        await ticket.claim(action, agent)
+        await ticket.reply(action, user, f"Bonjour {number}", f"m{number}")
 
 
-async def invoice(act: Act, company: "Company", price: Price, invoices: int, first: int = 1_000) -> None:
+async def invoice(action: Action, company: "Company", price: Price, invoices: int, first: int = 1_000) -> None:
     sold: Invoice = company.row(Invoice)
     for number in range(first, first + invoices):
-        purchase = await Purchase.create(account=company.account, price=price, created_at=act.at)
+        purchase = await Purchase.create(account=company.account, price=price, created_at=action.at)
         payment = await Payment.create(
-            account=company.account, purchase=purchase, amount_cents=3480, method="card", created_at=act.at
+            account=company.account, purchase=purchase, amount_cents=3480, method="card", created_at=action.at
         )
         made = await Invoice.create(
             position=number, number=f"FA-2026-{number:06d}", account=company.account, purchase=purchase,
-            payment=payment, offer_id=sold.offer_id, period_index=0, issued_at=act.at, issued_on=act.day, due_on=act.day,
+            payment=payment, offer_id=sold.offer_id, period_index=0, issued_at=action.at,
+            issued_on=action.day, due_on=action.day,
             net_cents=2900, vat_cents=580, gross_cents=3480, facts={}, sha256="-",
         )  # fmt: skip
         await InvoiceLine.create(
@@ -71,17 +72,17 @@ async def counted(ask: "Ask", viewer: Any, query: str, caplog: pytest.LogCapture
     return len(page["nodes"]), len(statements(caplog))
 
 
-async def test_the_inbox(ask: "Ask", house: "House", act: Act, caplog: pytest.LogCaptureFixture) -> None:
-    await ask_for_help(act, house, 3)
+async def test_the_inbox(ask: "Ask", house: "House", action: Action, caplog: pytest.LogCaptureFixture) -> None:
+    await ask_for_help(action, house, 3)
     assert await counted(ask, house.alice, INBOX, caplog) == (5, INBOX_STATEMENTS)
-    await ask_for_help(act, house, 45)
+    await ask_for_help(action, house, 45)
     assert await counted(ask, house.alice, INBOX, caplog) == (50, INBOX_STATEMENTS)
 
 
 async def test_invoices_with_lines(
-    ask: "Ask", house: "House", act: Act, price: Price, caplog: pytest.LogCaptureFixture
+    ask: "Ask", house: "House", action: Action, price: Price, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await invoice(act, house.paul, price, 4)
+    await invoice(action, house.paul, price, 4)
     assert await counted(ask, house.paul.owner, INVOICES, caplog) == (5, INVOICE_STATEMENTS)
-    await invoice(act, house.paul, price, 45, first=2_000)
+    await invoice(action, house.paul, price, 45, first=2_000)
     assert await counted(ask, house.paul.owner, INVOICES, caplog) == (50, INVOICE_STATEMENTS)

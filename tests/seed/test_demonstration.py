@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auth.accounts import authenticate, company_of
-from auth.guard import Guard
-from billing.checkout import Till
+from auth.services import AuthServices
+from billing.checkout import CheckoutServices
 from billing.sandbox import Sandbox
 from billing.seller import seller
-from models.act import Act
+from models.action import Action
 from models.event import Event
 from models.invoice import Invoice
 from models.letter import Letter
@@ -35,26 +35,28 @@ SELLER = Path(__file__).parents[2] / "billing" / "seller.toml"
 
 
 @pytest.fixture
-async def guard(clock: "MovableClock") -> AsyncIterator[Guard]:
-    guard = Guard.of("a secret key of a test, long enough", clock)
-    yield guard
-    guard.passwords.close()
+async def auth(clock: "MovableClock") -> AsyncIterator[AuthServices]:
+    auth = AuthServices.of("a secret key of a test, long enough", clock)
+    yield auth
+    auth.passwords.close()
 
 
 @pytest.fixture
-def till(guard: Guard) -> Till:
-    return Till(Sandbox("http://shop.example"), seller(SELLER), guard.signer, "http://shop.example")
+def checkout_services(auth: AuthServices) -> CheckoutServices:
+    return CheckoutServices(Sandbox("http://shop.example"), seller(SELLER), auth.signer, "http://shop.example")
 
 
 @pytest.fixture
-async def filled(db: str, clock: "MovableClock", bus: "RecordingBus", guard: Guard, till: Till) -> None:
-    assert await demonstration.load(clock.now(), bus, guard, till)
+async def filled(
+    db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthServices, checkout_services: CheckoutServices
+) -> None:
+    assert await demonstration.load(clock.now(), bus, auth, checkout_services)
 
 
-async def test_everybody_signs_in_as_the_table_says(filled: None, act: Act, guard: Guard) -> None:
+async def test_everybody_signs_in_as_the_table_says(filled: None, action: Action, auth: AuthServices) -> None:
     for person in people():
         user = await authenticate(
-            act, guard, email=person.email, password=person.password, code=person.code_at(act.at) or None, peer="::1"
+            action, auth, email=person.email, password=person.password, code=person.code_at(action.at) or None, peer="::1"
         )
         assert (user.staff, user.second_factor) == (person.staff, person.staff is not None)
         company = await company_of(user)
@@ -66,10 +68,10 @@ def test_every_role_is_there() -> None:
     assert {person.email.partition("@")[2] for person in people()} == {"camcha.example"}
 
 
-async def test_the_passwords_are_strong(guard: Guard) -> None:
+async def test_the_passwords_are_strong(auth: AuthServices) -> None:
     for person in people():
         own = (person.company.legal_name,) if person.company else ()
-        await guard.passwords.require_strong(person.password, person.email, person.name, *own)
+        await auth.passwords.require_strong(person.password, person.email, person.name, *own)
 
 
 async def test_invoices_are_numbered_in_the_order_of_their_dates(filled: None, clock: "MovableClock") -> None:
@@ -119,10 +121,10 @@ async def test_old_letters_are_not_sent_again(filled: None) -> None:
 
 
 async def test_a_database_with_users_stays_as_it_is(
-    db: str, clock: "MovableClock", bus: "RecordingBus", guard: Guard, till: Till
+    db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthServices, checkout_services: CheckoutServices
 ) -> None:
     await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=clock.now())
-    assert not await demonstration.load(clock.now(), bus, guard, till)
+    assert not await demonstration.load(clock.now(), bus, auth, checkout_services)
     assert await User.all().count() == 1
     assert not await Offer.exists()
     assert await Policy.all().count() == len(written())  # P4.4: but for policies that came since

@@ -22,7 +22,7 @@ from websockets.typing import Subprotocol
 
 from auth import sessions
 from models.account import Account
-from models.act import Act
+from models.action import Action
 from models.clock import SystemClock
 from models.database import connect, disconnect
 from models.offer import Offer, Price
@@ -117,7 +117,7 @@ async def people(talk: Talk) -> AsyncIterator[dict[str, User]]:
 async def token(talk: Talk, user: User) -> str:
     """A fresh access token of somebody."""
     account = await Account.get_or_none(memberships__user_id=user.pk)
-    tokens = await sessions.sign_in(user, account, user.staff is not None, Act(None, SystemClock().now(), Hub()))
+    tokens = await sessions.sign_in(user, account, user.staff is not None, Action(None, SystemClock().now(), Hub()))
     talk.secrets |= {tokens.access, tokens.refresh}
     return tokens.access
 

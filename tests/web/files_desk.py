@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from auth import legal_names
 from models.abandoned import delete_abandoned
-from models.act import Act
+from models.action import Action
 from models.file import File
 from models.legal_name import LegalNameChange
 from models.store import FolderStore, random_key
@@ -47,29 +47,31 @@ class Desk:
         return file
 
     async def ticket(self, channel: Channel = Channel.WEB) -> Ticket:
-        async with self.bakery.act("Camille").transaction() as tx:
+        async with self.bakery.action("Camille").transaction() as tx:
             return await Ticket.open(
                 tx, self.bakery.account, self.camille, subject="Bonjour", channel=channel, category=Category.USAGE
             )
 
     async def said(self, file: File, user: User | None = None, channel: Channel = Channel.WEB) -> Message:
         user = user or self.camille
-        act = Act(user, self.bakery.clock.now(), self.bakery.bus)
-        return await (await self.ticket(channel)).reply(act, user, "Voici.", random_key(), (file.pk,))
+        action = Action(user, self.bakery.clock.now(), self.bakery.bus)
+        return await (await self.ticket(channel)).reply(action, user, "Voici.", random_key(), (file.pk,))
 
     async def asks(self, *files: File) -> LegalNameChange:
         return await legal_names.request(
-            self.bakery.act("Camille"), self.site.parts.guard, registrar(self.site.parts),
+            self.bakery.action("Camille"), self.site.services.auth, registrar(self.site.services),
             self.bakery.tokens["Camille"].session, self.bakery.account, legal_name="Les Fournils d'Aubry", siren_given=None,
             file_ids=tuple(file.pk for file in files), key=random_key(),
         )  # fmt: skip
 
     async def shows(self, change: LegalNameChange, file: File) -> LegalNameChange:
         session = self.bakery.tokens["Camille"].session
-        return await legal_names.add_evidence(self.bakery.act("Camille"), session, self.bakery.account, change.pk, (file.pk,))
+        return await legal_names.add_evidence(
+            self.bakery.action("Camille"), session, self.bakery.account, change.pk, (file.pk,)
+        )
 
     async def turn(self, store: "Store | None" = None) -> int:
-        return await delete_abandoned(self.site.act(), store or self.site.vault.store)
+        return await delete_abandoned(self.site.action(), store or self.site.file_service.store)
 
     async def kept(self) -> set[str]:
         """The keys of the rows."""

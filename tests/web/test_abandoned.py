@@ -19,10 +19,10 @@ from models.abandoned import KEPT
 from models.account import Role
 from models.errors import Refusal
 from models.file import PLACES, File, attach
+from models.file_service import examine_waiting
 from models.scanner import scanner
 from models.ticket import Channel, Message
 from models.user import Staff
-from models.vault import examine_waiting
 from models.viewer import Viewer
 from resolvers.company import registrar
 from settings import read
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 async def desk(db: str, clock: "MovableClock", bus: "RecordingBus", tmp_path: Path) -> AsyncIterator[Desk]:
     async with opened(clock, tmp_path / "files") as site:
         bakery = await founded(clock, bus, Camille=Role.OWNER)
-        yield Desk(site, bakery, await person(bakery.act(), "Amadou", staff=Staff.AGENT))
+        yield Desk(site, bakery, await person(bakery.action(), "Amadou", staff=Staff.AGENT))
 
 
 async def test_what_nobody_attached_goes_a_day_later_row_and_bytes(desk: Desk, clock: "MovableClock") -> None:
@@ -81,10 +81,10 @@ async def as_evidence_later(desk: Desk) -> None:
 
 async def as_evidence_of_what_was_rejected(desk: Desk) -> None:
     change = await desk.asks(await desk.uploaded())
-    act = desk.site.act()
-    agents = await sessions.sign_in(desk.agent, None, True, act)
-    notice = registrar(desk.site.parts).notice
-    await legal_names.decide(act, notice, agents.session, change.pk, Decision.REJECT, "Illisible.")
+    action = desk.site.action()
+    agents = await sessions.sign_in(desk.agent, None, True, action)
+    notice = registrar(desk.site.services).notice
+    await legal_names.decide(action, notice, agents.session, change.pk, Decision.REJECT, "Illisible.")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ async def test_what_waits_for_the_scanner_or_was_infected_goes_too(desk: Desk, c
         assert await watched.turn() == 2
         assert set(site.bytes_kept()) == await watched.kept() == {(await File.get(pk=shown.pk)).key}
         daemon.answer = b""
-        assert await examine_waiting(site.act(), site.vault) == 1  # it still waits for its turn
+        assert await examine_waiting(site.action(), site.file_service) == 1  # it still waits for its turn
 
 
 async def test_what_is_being_attached_while_the_job_runs_stays(desk: Desk, clock: "MovableClock") -> None:
@@ -144,7 +144,7 @@ async def test_what_is_being_attached_while_the_job_runs_stays(desk: Desk, clock
         return await desk.turn()
 
     turn = asyncio.create_task(meanwhile())  # out here: a task that begins in the transaction would be part of it
-    async with desk.bakery.act("Camille").transaction() as tx:
+    async with desk.bakery.action("Camille").transaction() as tx:
         message = await (await ticket.locked(tx)).post(tx, desk.camille, "Voici.", "k")
         await attach(tx, ticket.account_id, message, desk.camille, (file.pk,))
         attached.set()
@@ -163,7 +163,7 @@ async def test_what_is_being_deleted_is_as_good_as_gone(desk: Desk, clock: "Mova
     turn = asyncio.create_task(desk.turn(store))
     await store.asked.wait()
     with pytest.raises(Refusal, match="FILE_REFUSED"):
-        await ticket.reply(desk.bakery.act("Camille"), desk.camille, "Voici.", "k", (file.pk,))
+        await ticket.reply(desk.bakery.action("Camille"), desk.camille, "Voici.", "k", (file.pk,))
     assert await Message.all().count() == 0
     assert await outcome(desk.asks(file)) == "FILE_REFUSED"
     for viewer in (Viewer(desk.camille, desk.bakery.account, Role.OWNER), Viewer(desk.agent)):
@@ -200,7 +200,7 @@ async def test_several_at_once_and_their_owner_who_attaches(desk: Desk, clock: "
 
     async def replies(turn: int) -> str:
         three = tuple(file.pk for file in reversed(uploaded[3 * turn : 3 * turn + 3]))
-        return await outcome(tickets[turn].reply(desk.bakery.act("Camille"), desk.camille, "Voici.", "k", three))
+        return await outcome(tickets[turn].reply(desk.bakery.action("Camille"), desk.camille, "Voici.", "k", three))
 
     replying = [asyncio.create_task(replies(turn)) for turn in range(8)]
     await asyncio.sleep(0)
@@ -249,7 +249,7 @@ async def test_while_the_store_is_away_nothing_is_lost(desk: Desk, clock: "Movab
 async def test_it_is_on_the_timetable(desk: Desk, clock: "MovableClock", tmp_path: Path) -> None:
     await desk.uploaded()
     clock.advance(KEPT)
-    timetable = jobs(desk.site.parts, read({}), Folder(tmp_path / "mail"), desk.site.vault)
+    timetable = jobs(desk.site.services, read({}), Folder(tmp_path / "mail"), desk.site.file_service)
     [job] = [each for each in timetable if each.name == "abandoned files"]
     assert await job.work() == 1
     assert desk.site.bytes_kept() == {}

@@ -12,7 +12,7 @@ from auth import email_change, new_password, sessions
 from auth.email_change import Wish
 from auth.enrolment import begin_totp, confirm_totp
 from auth.freshness import step_up
-from models.act import Transaction
+from models.action import Transaction
 from models.letter import Letter
 from models.user import User
 from tests.auth.conftest import code_of, unnoticed
@@ -35,9 +35,9 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 @pytest.fixture
 async def owner(site: Site) -> User:
     """Camille, with a password."""
-    user = (await camille(site.act())).user
+    user = (await camille(site.action())).user
     assert user
-    await User.filter(pk=user.pk).update(password_hash=await site.parts.guard.passwords.hash(OLD))
+    await User.filter(pk=user.pk).update(password_hash=await site.services.auth.passwords.hash(OLD))
     await user.refresh_from_db()
     return user
 
@@ -50,7 +50,7 @@ async def reset(site: Site, owner: User) -> str:
     async def letter(tx: Transaction, user: User, token: str) -> None:
         tokens.append(token)
 
-    await new_password.request_reset(site.act(), site.parts.guard, letter, email=owner.email, peer="192.0.2.7")
+    await new_password.request_reset(site.action(), site.services.auth, letter, email=owner.email, peer="192.0.2.7")
     return f"/reset?token={tokens[0]}"
 
 
@@ -62,14 +62,14 @@ async def moves(site: Site, owner: User) -> tuple[str, str]:
     async def letters(tx: Transaction, wish: Wish) -> None:
         wishes.append(wish)
 
-    session = (await sessions.sign_in(owner, None, False, site.act())).session
-    await step_up(site.act(), site.parts.guard, session, password=OLD, code=None)
-    await email_change.request(site.act(), site.parts.guard, letters, session, email="camille@aubry.example")
+    session = (await sessions.sign_in(owner, None, False, site.action())).session
+    await step_up(site.action(), site.services.auth, session, password=OLD, code=None)
+    await email_change.request(site.action(), site.services.auth, letters, session, email="camille@aubry.example")
     return f"/email?token={wishes[0].new_token}", f"/email?token={wishes[0].old_token}"
 
 
 async def right(site: Site, owner: User, password: str) -> bool:
-    return await site.parts.guard.passwords.matches((await User.get(pk=owner.pk)).password_hash, password)
+    return await site.services.auth.passwords.matches((await User.get(pk=owner.pk)).password_hash, password)
 
 
 async def test_p4_3_a_new_password_is_chosen_on_a_page(site: Site, owner: User, reset: str) -> None:
@@ -108,21 +108,21 @@ async def test_what_is_wrong_is_said_above_the_form(site: Site, owner: User, res
 async def test_p4_3_the_second_factor_is_asked_for_on_the_page(
     site: Site, owner: User, reset: str, clock: "MovableClock"
 ) -> None:
-    session = (await sessions.sign_in(owner, None, False, site.act())).session
-    secret = await begin_totp(site.act(), site.parts.guard, session, OLD)
-    await confirm_totp(site.act(), site.parts.guard, session, unnoticed, code_of(secret, site.act()))
+    session = (await sessions.sign_in(owner, None, False, site.action())).session
+    secret = await begin_totp(site.action(), site.services.auth, session, OLD)
+    await confirm_totp(site.action(), site.services.auth, session, unnoticed, code_of(secret, site.action()))
     clock.advance(timedelta(minutes=1))
     assert 'autocomplete="one-time-code"' in (await site.client.get(reset)).text
-    for code, status in ("", 422), ("000000", 422), (code_of(secret, site.act()), 200):
+    for code, status in ("", 422), ("000000", 422), (code_of(secret, site.action()), 200):
         answer = await site.client.post(reset, data={"password": NEW, "code": code}, headers=FRENCH)
         assert answer.status_code == status
         assert await right(site, owner, NEW if status == 200 else OLD)
 
 
 async def test_guesses_of_codes_have_to_wait(site: Site, owner: User, reset: str) -> None:
-    session = (await sessions.sign_in(owner, None, False, site.act())).session
-    secret = await begin_totp(site.act(), site.parts.guard, session, OLD)
-    await confirm_totp(site.act(), site.parts.guard, session, unnoticed, code_of(secret, site.act()))
+    session = (await sessions.sign_in(owner, None, False, site.action())).session
+    secret = await begin_totp(site.action(), site.services.auth, session, OLD)
+    await confirm_totp(site.action(), site.services.auth, session, unnoticed, code_of(secret, site.action()))
     answers = [await site.client.post(reset, data={"password": NEW, "code": "0"}, headers=FRENCH) for _ in range(8)]
     assert [answer.status_code for answer in answers] == [422] * 6 + [429] * 2
     assert "Trop de tentatives" in answers[-1].text

@@ -33,11 +33,11 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 
 
 async def test_what_was_announced_is_stored_and_comes_back(site: Site) -> None:
-    file = await announced(site.act())
+    file = await announced(site.action())
     response = await site.put(file, PNG)
     assert (response.status_code, response.json()["code"]) == (201, "STORED")
     await file.refresh_from_db()
-    assert file.uploaded_at == site.parts.clock.now()
+    assert file.uploaded_at == site.services.clock.now()
     assert file.sha256 == sha256(PNG).hexdigest()
     assert site.bytes_kept() == {file.key: PNG}
     address = f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}"
@@ -56,7 +56,7 @@ async def test_what_was_announced_is_stored_and_comes_back(site: Site) -> None:
 
 async def test_content_that_lies_about_its_kind_is_refused(site: Site) -> None:
     page = b"<!doctype html><script>alert(1)</script>"
-    file = await announced(site.act(), page)
+    file = await announced(site.action(), page)
     response = await site.put(file, page)
     assert (response.status_code, response.json()["code"]) == (415, "OTHER_CONTENT")
     await assert_nothing_came(site, file)
@@ -72,7 +72,7 @@ async def assert_nothing_came(site: Site, file: File) -> None:
 @pytest.mark.parametrize("declared", ["true", "none", "lying"])
 @pytest.mark.parametrize(("content", "status"), [(PNG + b"!", 413), (PNG[:-1], 400), (b"", 400), (PNG * 50, 413)])
 async def test_a_size_that_lies_is_refused(site: Site, content: bytes, status: int, declared: str) -> None:
-    file = await announced(site.act())
+    file = await announced(site.action())
     token = site.sign(Purpose.UPLOAD, file=file.pk)
     headers = {"lying": {"Content-Length": str(file.size)}, "true": {"Content-Length": str(len(content))}}.get(declared, {})
     response = await site.client.put(f"/uploads/{token}", content=bytewise(content, 300), headers=headers)
@@ -83,14 +83,14 @@ async def test_a_size_that_lies_is_refused(site: Site, content: bytes, status: i
 
 @pytest.mark.parametrize("length", ["9" * 6000, "-1", "1e3", "²", ""])
 async def test_a_senseless_length_is_no_server_error(site: Site, length: str) -> None:
-    file = await announced(site.act())
+    file = await announced(site.action())
     token = site.sign(Purpose.UPLOAD, file=file.pk)
     headers = [(b"Content-Length", length.encode("latin-1"))]
     assert (await site.client.put(f"/uploads/{token}", content=PNG, headers=headers)).status_code in (400, 413)
 
 
 async def test_an_endless_body_is_cut_off(site: Site) -> None:
-    file, sent = await announced(site.act()), 0
+    file, sent = await announced(site.action()), 0
     token = site.sign(Purpose.UPLOAD, file=file.pk)
 
     async def endless() -> AsyncIterator[bytes]:
@@ -105,7 +105,7 @@ async def test_an_endless_body_is_cut_off(site: Site) -> None:
 
 
 async def test_a_compressed_body_is_refused(site: Site) -> None:
-    file = await announced(site.act())
+    file = await announced(site.action())
     assert (await site.put(file, PNG, **{"Content-Encoding": "gzip"})).status_code == 415
 
 
@@ -123,7 +123,7 @@ def room_for(size: int) -> Iterator[None]:
 
 async def test_without_room_nothing_is_stored_and_the_file_can_be_sent_again(site: Site) -> None:
     large = PNG + bytes(MAX_BYTES - len(PNG))
-    file = await announced(site.act(), large)
+    file = await announced(site.action(), large)
     with room_for(MAX_BYTES - 100_000), capture_logs() as logged:
         response = await site.put(file, large, **ENGLISH)
     assert (response.status_code, response.json()["code"]) == (507, "STORE_FULL")
@@ -135,7 +135,7 @@ async def test_without_room_nothing_is_stored_and_the_file_can_be_sent_again(sit
 
 
 async def test_a_repeat_changes_nothing_and_another_file_is_refused(site: Site) -> None:
-    file = await announced(site.act())
+    file = await announced(site.action())
     assert [(await site.put(file, PNG)).status_code for _ in range(3)] == [201, 200, 200]
     response = await site.put(file, OTHER_PNG, **ENGLISH)
     assert (response.status_code, response.json()["message"]) == (409, "Another file was uploaded by this link before.")
@@ -145,7 +145,7 @@ async def test_a_repeat_changes_nothing_and_another_file_is_refused(site: Site) 
 
 
 async def test_of_two_files_at_once_one_is_kept_whole(site: Site) -> None:
-    file, gate = await announced(site.act()), asyncio.Barrier(8)
+    file, gate = await announced(site.action()), asyncio.Barrier(8)
     token = site.sign(Purpose.UPLOAD, file=file.pk)
 
     async def interleaved(content: bytes) -> AsyncIterator[bytes]:
@@ -165,7 +165,7 @@ async def test_of_two_files_at_once_one_is_kept_whole(site: Site) -> None:
 
 @pytest.mark.parametrize("spoil", ["forged", "expired", "download", "verify", "unknown", "garbage"])
 async def test_a_spoilt_upload_link_takes_nothing(site: Site, clock: "MovableClock", spoil: str) -> None:
-    file = await announced(site.act())
+    file = await announced(site.action())
     token = {
         "download": site.sign(Purpose.DOWNLOAD, file=file.pk),
         "verify": site.sign(Purpose.VERIFY_EMAIL, file=file.pk),
@@ -182,7 +182,7 @@ async def test_a_spoilt_upload_link_takes_nothing(site: Site, clock: "MovableClo
 
 @pytest.mark.parametrize("spoil", ["forged", "expired", "upload", "verify", "unknown", "other facts", "garbage"])
 async def test_a_spoilt_download_link_is_a_friendly_404(site: Site, clock: "MovableClock", spoil: str) -> None:
-    file = await announced(site.act())
+    file = await announced(site.action())
     await site.put(file, PNG)
     token = {
         "upload": site.sign(Purpose.UPLOAD, file=file.pk),
@@ -218,7 +218,7 @@ async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["été à l’Île.png", 'a"b\\c%41.png', "日本.png", "x;filename=y.png", "a\u00a0b.png"])
 async def test_any_name_survives_the_header(site: Site, name: str) -> None:
-    file = await announced(site.act(), name=name)
+    file = await announced(site.action(), name=name)
     await site.put(file, PNG)
     response = await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")
     header = response.headers["content-disposition"]
@@ -230,7 +230,7 @@ async def test_any_name_survives_the_header(site: Site, name: str) -> None:
 @asynccontextmanager
 async def served(site: Site) -> AsyncIterator[int]:
     """The port of a real server."""
-    server = uvicorn.Server(uvicorn.Config(app(site.parts, site.vault), port=0, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app(site.services, site.file_service), port=0, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     yield server.servers[0].sockets[0].getsockname()[1]
@@ -239,7 +239,7 @@ async def served(site: Site) -> AsyncIterator[int]:
 
 
 async def test_a_connection_that_breaks_leaves_nothing(site: Site) -> None:
-    file = await announced(site.act())
+    file = await announced(site.action())
     async with served(site) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         token = site.sign(Purpose.UPLOAD, file=file.pk)

@@ -12,7 +12,7 @@ import pytest
 from auth import enrolment, sessions
 from auth.invitations import send
 from models.account import Membership, Role
-from models.act import Act, Transaction
+from models.action import Action, Transaction
 from models.invitation import Invitation
 from models.locale import Locale
 from models.user import User
@@ -37,17 +37,17 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 @pytest.fixture
 async def link(site: Site) -> str:
     """The address in the letter to Noé, whom Camille invites."""
-    viewer, post = await camille(site.act()), Post()
+    viewer, post = await camille(site.action()), Post()
     assert viewer.account
-    act = Act(viewer.user, site.act().at, site.parts.hub)
-    await send(act, site.parts.guard, post, viewer.account.pk, email=GUEST, role=Role.BILLING, locale=Locale.FR, key="k")
+    action = Action(viewer.user, site.action().at, site.services.hub)
+    await send(action, site.services.auth, post, viewer.account.pk, email=GUEST, role=Role.BILLING, locale=Locale.FR, key="k")
     return f"/invitation?token={post.tokens[GUEST]}"
 
 
 async def known(site: Site) -> User:
     """Noé, who has a password already."""
-    password_hash = await site.parts.guard.passwords.hash(PASSWORD)
-    at = site.act().at
+    password_hash = await site.services.auth.passwords.hash(PASSWORD)
+    at = site.action().at
     return await User.create(email=GUEST, name="Noé", password_hash=password_hash, created_at=at, email_verified_at=at)
 
 
@@ -100,14 +100,14 @@ async def unnoticed(tx: Transaction, user: User, change: enrolment.Change) -> No
 
 async def test_a_second_factor_is_asked_for(site: Site, link: str) -> None:
     user = await known(site)
-    guard, tokens = site.parts.guard, await sessions.sign_in(user, None, False, site.act())
-    secret = await enrolment.begin_totp(site.act(), guard, tokens.session, PASSWORD)
-    code = pyotp.TOTP(secret).at(site.act().at)
-    await enrolment.confirm_totp(site.act(), guard, tokens.session, unnoticed, code)
+    auth, tokens = site.services.auth, await sessions.sign_in(user, None, False, site.action())
+    secret = await enrolment.begin_totp(site.action(), auth, tokens.session, PASSWORD)
+    code = pyotp.TOTP(secret).at(site.action().at)
+    await enrolment.confirm_totp(site.action(), auth, tokens.session, unnoticed, code)
     page = await site.client.get(link)
     assert re.findall(r'<input name="(\w+)"', page.text) == ["password", "code"]
     assert (await site.client.post(link, data={"password": PASSWORD})).status_code == 422
-    fresh = pyotp.TOTP(secret).at(site.act().at + timedelta(seconds=30))
+    fresh = pyotp.TOTP(secret).at(site.action().at + timedelta(seconds=30))
     assert (await site.client.post(link, data={"password": PASSWORD, "code": fresh})).status_code == 200
     assert await joined()
 

@@ -37,9 +37,9 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 @pytest.fixture
 async def link(site: Site) -> str:
     """The address in Camille's verification letter."""
-    user = (await camille(site.act())).user
+    user = (await camille(site.action())).user
     assert user
-    return f"/verify?token={verification_token(site.parts.guard, user, site.act().at)}"
+    return f"/verify?token={verification_token(site.services.auth, user, site.action().at)}"
 
 
 async def verified() -> bool:
@@ -215,5 +215,5 @@ class RealBank:
 
 
 async def test_without_the_sandbox_there_is_no_bank_page(site: Site) -> None:
-    routes = pages.routes(replace(site.parts, gateway=RealBank()))
+    routes = pages.routes(replace(site.services, gateway=RealBank()))
     assert {route.path for route in routes} == {"/verify", "/invitation"}

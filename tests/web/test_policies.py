@@ -11,7 +11,7 @@ import pytest
 
 from auth.invitations import send
 from models.account import Role
-from models.act import Act
+from models.action import Action
 from models.clock import local_date
 from models.locale import Locale
 from models.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind
@@ -135,11 +135,11 @@ async def test_p4_4_hostile_text_stays_words(site: Site, clock: "MovableClock") 
 
 async def invited(site: Site) -> str:
     """The address in a letter to Noé, who is new."""
-    viewer, post = await camille(site.act()), Post()
+    viewer, post = await camille(site.action()), Post()
     assert viewer.account
-    act = Act(viewer.user, site.act().at, site.parts.hub)
+    action = Action(viewer.user, site.action().at, site.services.hub)
     given = {"email": "noe@fournil.example", "role": Role.BILLING, "locale": Locale.FR, "key": "k"}
-    await send(act, site.parts.guard, post, viewer.account.pk, **given)  # type: ignore[arg-type] # each of its own kind
+    await send(action, site.services.auth, post, viewer.account.pk, **given)  # type: ignore[arg-type] # each of its own kind
     return f"/invitation?token={post.tokens['noe@fournil.example']}"
 
 

@@ -10,12 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from auth.tokens import Purpose
-from models.act import Act
+from models.action import Action
 from models.audit import AuditAction, AuditEntry
 from models.errors import Refusal
 from models.file import File, FileStatus, attach
-from models.scanner import Clamd, ScannerAway, scanner
-from models.vault import examine_waiting
+from models.file_service import examine_waiting
+from models.scanner import Clamd, ScannerUnavailable, scanner
 from tests.clamd import EICAR, Daemon
 from tests.web.web_house import ENGLISH, Site, announced, bytewise
 from tests.web.web_house import site as opened
@@ -39,7 +39,7 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path, daemon: Daemon) -
 
 
 async def text(site: Site, content: bytes) -> File:
-    return await announced(site.act(), content, "note.txt", "text/plain")
+    return await announced(site.action(), content, "note.txt", "text/plain")
 
 
 async def downloaded(site: Site, file: File) -> int:
@@ -47,7 +47,7 @@ async def downloaded(site: Site, file: File) -> int:
 
 
 async def look_again(site: Site) -> int:
-    return await examine_waiting(site.act(), site.vault)
+    return await examine_waiting(site.action(), site.file_service)
 
 
 async def test_what_is_clean_is_there_at_once(site: Site) -> None:
@@ -79,7 +79,7 @@ async def test_an_infected_file_is_attached_to_nothing(site: Site) -> None:
     file = await text(site, EICAR)
     await site.put(file, EICAR)
     author = await file.uploader
-    async with site.act().transaction() as tx:
+    async with site.action().transaction() as tx:
         with pytest.raises(Refusal, match="FILE_REFUSED"):
             await attach(tx, 1, File(pk=1), author, (file.pk,))  # type: ignore[arg-type] # refused before the message is looked at
 
@@ -117,7 +117,7 @@ async def test_bytes_that_a_killed_process_left_are_deleted_later(site: Site) ->
     file = await text(site, EICAR)
     await site.put(file, EICAR)
     await file.refresh_from_db()
-    await site.vault.store.put(file.key, bytewise(EICAR, 10))
+    await site.file_service.store.put(file.key, bytewise(EICAR, 10))
     await look_again(site)
     assert site.bytes_kept() == {}
 
@@ -136,7 +136,7 @@ async def test_bytes_that_are_gone_hold_up_no_other_file(site: Site, daemon: Dae
     lost = await text(site, CLEAN)
     await site.put(lost, CLEAN)
     await lost.refresh_from_db()
-    await site.vault.store.delete(lost.key)
+    await site.file_service.store.delete(lost.key)
     daemon.answer = b""
     with capture_logs() as logged:
         await look_again(site)
@@ -175,23 +175,23 @@ async def test_bytes_that_were_gone_are_found_again(site: Site, daemon: Daemon, 
     lost = await text(site, CLEAN)
     await site.put(lost, CLEAN)
     await lost.refresh_from_db()
-    await site.vault.store.delete(lost.key)
+    await site.file_service.store.delete(lost.key)
     daemon.answer = b""
     await look_again(site)
-    await site.vault.store.put(lost.key, bytewise(CLEAN, 10))
+    await site.file_service.store.put(lost.key, bytewise(CLEAN, 10))
     assert await look_again(site) == 0
     clock.advance(timedelta(days=1))
     assert await look_again(site) == 1
     assert await downloaded(site, lost) == 200
 
 
-async def test_one_scanner_away_is_asked_once_a_turn(site: Site, daemon: Daemon, act: Act) -> None:
+async def test_one_scanner_away_is_asked_once_a_turn(site: Site, daemon: Daemon, action: Action) -> None:
     daemon.answer = None
     first = await text(site, CLEAN)
     await site.put(first, CLEAN)
     second = await File.create(
         key=first.key + "2", uploader_id=first.uploader_id, account_id=first.account_id, name="b.txt",
-        content_type="text/plain", size=7, created_at=act.at,
+        content_type="text/plain", size=7, created_at=action.at,
     )  # fmt: skip
     await site.put(second, CLEAN)
     asked = daemon.asked
@@ -207,11 +207,11 @@ async def test_bytes_pass_in_pieces_and_none_is_lost(daemon: Daemon) -> None:
 
 
 async def test_a_daemon_that_is_down_or_mute_is_away(daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ScannerAway):
+    with pytest.raises(ScannerUnavailable):
         await scanner(f"unix://{tmp_path}/clamd.ctl").scan(bytewise(CLEAN))
     async with Daemon().open() as gone:
         pass
-    with pytest.raises(ScannerAway):
+    with pytest.raises(ScannerUnavailable):
         await Clamd("127.0.0.1", gone.port).scan(bytewise(CLEAN))
     monkeypatch.setattr("models.scanner._SECONDS", 0.2)
 
@@ -221,7 +221,7 @@ async def test_a_daemon_that_is_down_or_mute_is_away(daemon: Daemon, tmp_path: P
         writer.close()
 
     async with await asyncio.start_unix_server(mute, tmp_path / "mute") as _:
-        with pytest.raises(ScannerAway):
+        with pytest.raises(ScannerUnavailable):
             await scanner(f"unix://{tmp_path}/mute").scan(bytewise(CLEAN))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from auth.tokens import Purpose
 from models.file import File
-from models.vault import Vault
+from models.file_service import FileService
 from tests.models.test_object_store import Peer
 from tests.web.web_house import PNG, Site, announced, app
 from tests.web.web_house import site as opened
@@ -27,11 +27,11 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 async def test_p3_2_what_could_not_be_stored_is_sent_again(site: Site, tmp_path: Path) -> None:
     (tmp_path / "s3").mkdir()
     peer = Peer(tmp_path / "s3")
-    vault = Vault(peer.store)
-    file = await announced(site.act())
-    transport = httpx.ASGITransport(app=app(site.parts, vault))
+    file_service = FileService(peer.store)
+    file = await announced(site.action())
+    transport = httpx.ASGITransport(app=app(site.services, file_service))
     async with httpx.AsyncClient(transport=transport, base_url="http://camcha.example") as client:
-        there = Site(site.parts, vault, site.folder, client)
+        there = Site(site.services, file_service, site.folder, client)
         peer.kill()
         refused = await there.put(file, PNG)
         assert (refused.status_code, refused.json()["code"]) == (503, "STORE_AWAY")
@@ -45,6 +45,6 @@ async def test_p3_2_what_could_not_be_stored_is_sent_again(site: Site, tmp_path:
         assert (away.status_code, away.json()["code"]) == (503, "STORE_AWAY")
         await file.refresh_from_db()
         peer.start()
-        await vault.store.delete(file.key)
+        await file_service.store.delete(file.key)
         assert (await client.get(link)).status_code == 404  # its bytes are lost
     peer.kill()

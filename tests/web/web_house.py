@@ -9,15 +9,16 @@ import httpx
 from starlette.applications import Starlette
 
 import billing.seller
-from auth.guard import Guard
+from auth.services import AuthServices
 from auth.tokens import Purpose
 from billing import checkout
-from billing.checkout import Till
+from billing.checkout import CheckoutServices
 from billing.sandbox import Sandbox
 from models.account import Account, Membership, Role
-from models.act import Act
+from models.action import Action
 from models.content import kind
 from models.file import File
+from models.file_service import FileService
 from models.locale import Locale
 from models.offer import Interval, Offer, Price, Segment
 from models.payment import Payment
@@ -25,11 +26,10 @@ from models.purchase import Purchase
 from models.scanner import Scanner
 from models.store import FolderStore, random_key
 from models.user import User
-from models.vault import Vault
 from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence
-from resolvers.context import Parts
+from resolvers.context import Services
 from web import access, files, pages, policies
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ async def bytewise(content: bytes, at_once: int = 1) -> AsyncIterator[bytes]:
 class Site:
     """The routes, their parts and a client."""
 
-    def __init__(self, parts: Parts, vault: Vault, folder: Path, client: httpx.AsyncClient) -> None:
-        self.parts, self.vault, self.folder, self.client = parts, vault, folder, client
+    def __init__(self, services: Services, file_service: FileService, folder: Path, client: httpx.AsyncClient) -> None:
+        self.services, self.file_service, self.folder, self.client = services, file_service, folder, client
 
-    def act(self) -> Act:
-        return Act(None, self.parts.clock.now(), self.parts.hub)
+    def action(self) -> Action:
+        return Action(None, self.services.clock.now(), self.services.hub)
 
     def sign(self, purpose: Purpose, **facts: object) -> str:
-        return self.parts.guard.signer.sign(purpose, self.parts.clock.now(), **facts)
+        return self.services.auth.signer.sign(purpose, self.services.clock.now(), **facts)
 
-    def till(self) -> Till:
-        return Till(self.parts.gateway, self.parts.seller, self.parts.guard.signer, self.parts.base_url)
+    def checkout_services(self) -> CheckoutServices:
+        return CheckoutServices(self.services.gateway, self.services.seller, self.services.auth.signer, self.services.base_url)
 
     def bytes_kept(self) -> dict[str, bytes]:
         """What lies in the store, half files included."""
@@ -71,53 +71,60 @@ class Site:
         return await self.client.put(f"/uploads/{token}", content=content, headers=headers)
 
 
-def app(parts: Parts, vault: Vault) -> Starlette:
+def app(services: Services, file_service: FileService) -> Starlette:
     """An application of nothing but these routes."""
-    return Starlette(routes=[*pages.routes(parts), *access.routes(parts), *policies.routes(parts), *files.routes(parts, vault)])
+    return Starlette(
+        routes=[
+            *pages.routes(services),
+            *access.routes(services),
+            *policies.routes(services),
+            *files.routes(services, file_service),
+        ]
+    )
 
 
 @asynccontextmanager
 async def site(clock: "MovableClock", folder: Path, scanner: Scanner | None = None) -> AsyncIterator[Site]:
     """The routes with a store in this folder."""
-    hub, guard = Hub(), Guard.of("a secret key of a test, long enough", clock)
+    hub, auth = Hub(), AuthServices.of("a secret key of a test, long enough", clock)
     seller = billing.seller.seller(Path(billing.seller.__file__).parent / "seller.toml")
-    parts = Parts(clock, hub, Presence(hub, clock), guard, Sandbox(BASE_URL), seller, BASE_URL)
-    vault = Vault(FolderStore(folder), scanner)
-    transport = httpx.ASGITransport(app(parts, vault))
+    services = Services(clock, hub, Presence(hub, clock), auth, Sandbox(BASE_URL), seller, BASE_URL)
+    file_service = FileService(FolderStore(folder), scanner)
+    transport = httpx.ASGITransport(app(services, file_service))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
-        yield Site(parts, vault, folder, client)
-    guard.passwords.close()
+        yield Site(services, file_service, folder, client)
+    auth.passwords.close()
 
 
-async def camille(act: Act) -> Viewer:
+async def camille(action: Action) -> Viewer:
     """Camille, who owns a bakery."""
     user = await User.create(
-        email="camille@fournil.example", name="Camille Aubry", locale=Locale.FR, password_hash="-", created_at=act.at
+        email="camille@fournil.example", name="Camille Aubry", locale=Locale.FR, password_hash="-", created_at=action.at
     )
-    account = await Account.create(legal_name="Le Fournil d'Aubry", siren="404833048", created_at=act.at)
-    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=act.at)
+    account = await Account.create(legal_name="Le Fournil d'Aubry", siren="404833048", created_at=action.at)
+    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
     return Viewer(user, account, Role.OWNER)
 
 
-async def announced(act: Act, content: bytes = PNG, name: str = "photo.png", content_type: str = "image/png") -> File:
+async def announced(action: Action, content: bytes = PNG, name: str = "photo.png", content_type: str = "image/png") -> File:
     """A file that Camille announced."""
-    viewer = await camille(act)
+    viewer = await camille(action)
     assert kind(content_type)
     return await File.create(
         key=random_key(), uploader=viewer.user, account=viewer.account, name=name, content_type=content_type,
-        size=len(content), created_at=act.at,
+        size=len(content), created_at=action.at,
     )  # fmt: skip
 
 
 async def waiting_payment(site: Site) -> tuple[Purchase, Payment]:
     """A purchase of 34.80 EUR whose payment waits for the bank."""
-    viewer, act = await camille(site.act()), site.act()
+    viewer, action = await camille(site.action()), site.action()
     assert viewer.account
     assert viewer.user
     texts = {"name": "Essentiel", "description": "-", "features": [], "advantages": []}
     offer = await Offer.create(slug="essentiel", segment=Segment.TPE, texts={"fr": texts, "en": texts})
-    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=act.at)
-    purchase = await checkout.draft(act, viewer.account, viewer.user, price, "draft")
+    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=action.at)
+    purchase = await checkout.draft(action, viewer.account, viewer.user, price, "draft")
     where = {"street": "3 place du Marché", "postal_code": "69001", "city": "Lyon", "country": "FR"}
-    purchase = await purchase.confirm_billing(act, where)  # type: ignore[arg-type] # str fits str | None
-    return purchase, await checkout.pay(act, site.till(), purchase, "pm_sandbox_confirmation", "pay")
+    purchase = await purchase.confirm_billing(action, where)  # type: ignore[arg-type] # str fits str | None
+    return purchase, await checkout.pay(action, site.checkout_services(), purchase, "pm_sandbox_confirmation", "pay")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.schema.conftest import House, engine, house, parts, price
+from tests.schema.conftest import House, engine, house, price, services
 
-__all__ = ["House", "database_url", "engine", "house", "parts", "price"]
+__all__ = ["House", "database_url", "engine", "house", "price", "services"]
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from hypothesis_graphql import nodes
 from models.invoice import Invoice
 from models.purchase import Purchase
 from models.viewer import Viewer
-from resolvers.context import Context, Parts
+from resolvers.context import Context, Services
 from resolvers.ids import encode
 from resolvers.paging import cursor
 from resolvers.purchases import NEWEST, NEWEST_INVOICE
@@ -73,9 +73,9 @@ def strategy(house: House, both: Both) -> st.SearchStrategy[Case]:
 @cases(0.25, VIEWERS)
 @given(data=st.data())
 async def test_over_the_house(
-    data: st.DataObject, strategy: st.SearchStrategy[Case], both: Both, parts: Parts, viewers: list[Viewer]
+    data: st.DataObject, strategy: st.SearchStrategy[Case], both: Both, services: Services, viewers: list[Viewer]
 ) -> None:
     case = data.draw(strategy)
     for number, viewer in enumerate(viewers):
-        await both.agree(*(case.flipped() if number % 2 else case), partial(Context, viewer, parts))
+        await both.agree(*(case.flipped() if number % 2 else case), partial(Context, viewer, services))
     assert not both.compiled.fallbacks

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
-class Vault:
+class SecretBox:
     """Seals text with a key derived (HKDF, RFC 5869) from the secret key, and opens what older secret keys sealed."""
 
     def __init__(self, secret_key: str, *older: str) -> None:

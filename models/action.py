@@ -57,9 +57,9 @@ def _account_id(about: Model | None, origin: Origin) -> int | None:
 class Transaction:
     """An open transaction: its connection, the streams to announce after the commit, and what the auditor is told."""
 
-    def __init__(self, db: BaseDBAsyncClient, act: "Act") -> None:
+    def __init__(self, db: BaseDBAsyncClient, action: "Action") -> None:
         self.db = db
-        self.act = act
+        self.action = action
         self.touched: dict[str, None] = {}
         self.audited: list[dict[str, Any]] = []
 
@@ -74,13 +74,13 @@ class Transaction:
     async def append(self, stream: str, kind: EventKind, sequence: int | None = None, **facts: Any) -> None:
         """Store the stream's next event, under a number taken before or now."""
         told = {
-            "stream": stream, "sequence": sequence or await self.take(stream), "kind": kind.value, "at": self.act.at,
-            "actor_id": self.act.actor.pk if self.act.actor else None,
+            "stream": stream, "sequence": sequence or await self.take(stream), "kind": kind.value, "at": self.action.at,
+            "actor_id": self.action.actor.pk if self.action.actor else None,
         } | facts  # fmt: skip
         await insert(Event, told, db=self.db)
 
     def audit(
-        self, action: AuditAction, about: Model | None = None, account_id: int | EllipsisType | None = ...,
+        self, audit_action: AuditAction, about: Model | None = None, account_id: int | EllipsisType | None = ...,
         by: "User | None" = None, **details: Detail,
     ) -> None:  # fmt: skip
         """Tell the audit log what this transaction does to which row. It is written at the end, with the rest or not at all.
@@ -88,14 +88,14 @@ class Transaction:
         The account is the row's own unless told, else the one acted for. Details never hold a secret, a person's data, or
         words that somebody typed.
         """
-        actor, origin = by or self.act.actor, self.act.origin
+        actor, origin = by or self.action.actor, self.action.origin
         self.audited.append({
-            "at": self.act.at.astimezone(UTC),
+            "at": self.action.at.astimezone(UTC),
             "actor_id": actor.pk if actor else None,
             "staff": actor.staff.value if actor and actor.staff else None,
             "account_id": _account_id(about, origin) if account_id is ... else account_id,
             "session_id": origin.session_id,
-            "action": action.value,
+            "action": audit_action.value,
             "object_type": type(about).__name__ if about else None,
             "object_id": about.pk if about else None,
             "address": origin.address,
@@ -108,7 +108,7 @@ class Transaction:
 
 
 @dataclass(frozen=True)
-class Act:
+class Action:
     """One thing done: by whom (nobody when the clock did it), at what time (UTC), with the bus to tell, from where."""
 
     actor: "User | None"

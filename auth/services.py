@@ -9,13 +9,13 @@ from time import monotonic
 
 from auth import throttle
 from auth.breaches import Breaches
-from auth.entrance import Entrance
 from auth.passkeys import RelyingParty
 from auth.passwords import Passwords
+from auth.secret_box import SecretBox
 from auth.shared_throttle import SharedThrottle
+from auth.sign_in_queue import SignInQueue
 from auth.throttle import Throttle
 from auth.tokens import Signer
-from auth.vault import Vault
 from models.clock import Clock
 from models.errors import DomainError
 
@@ -24,7 +24,7 @@ _CHANCE = SystemRandom()
 
 
 @dataclass(frozen=True)
-class Guard:
+class AuthServices:
     """The password pool, the vault of seeds, the signer of links and the throttle of one app.
 
     `party` is for whom passkeys are made. `even_seconds` is how long an answer takes at least that must not tell by its time
@@ -32,23 +32,23 @@ class Guard:
     """
 
     passwords: Passwords
-    vault: Vault
+    secret_box: SecretBox
     signer: Signer
     throttle: Throttle
     even_seconds: float = 0.3
     party: RelyingParty = field(default_factory=RelyingParty)
-    entrance: Entrance = field(default_factory=Entrance)
+    sign_in_queue: SignInQueue = field(default_factory=SignInQueue)
 
     @classmethod
     def of(
         cls, secret_key: str, clock: Clock, party: RelyingParty | None = None, redis_url: str | None = None,
         breaches_url: str | None = None,
-    ) -> "Guard":  # fmt: skip
+    ) -> "AuthServices":  # fmt: skip
         """A guard whose keys all derive from one secret key. Attempts are counted in Redis where there is one, and new
         passwords looked up among the leaked ones where a range service is named."""
         throttle = SharedThrottle(clock, redis_url, secret_key) if redis_url else Throttle(clock)
         passwords = Passwords(breaches=Breaches(breaches_url) if breaches_url else None)
-        return cls(passwords, Vault(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
+        return cls(passwords, SecretBox(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
 
     async def require_strong(self, password: str, *own_words: str, whom: object, field: str = "password") -> None:
         """As Passwords.require_strong, counted by `whom`: a network where anybody may ask, else the person. Raises Throttled.

@@ -9,7 +9,7 @@ import httpx
 LARGEST = 256 * 1024  # bytes of an answer
 
 
-class Away(Exception):
+class Unavailable(Exception):
     """The server did not answer in time, or not with 200 and a body of reasonable size. `fault` says by its kind how."""
 
     def __init__(self, fault: str) -> None:
@@ -28,7 +28,7 @@ def usable(url: str) -> bool:
     return bool(parts.scheme in ("http", "https") and parts.hostname and plain)
 
 
-class Outside:
+class HttpClient:
     """A server at `url`, asked by GET for what lies below it; each question may take `seconds` in all."""
 
     def __init__(self, url: str, seconds: float, **headers: str) -> None:
@@ -40,12 +40,12 @@ class Outside:
     async def get(
         self, path: str, query: dict[str, str] | None = None, turn: AbstractAsyncContextManager[object] | None = None
     ) -> bytes:
-        """The body of the answer; `turn` is waited for within the time. Raises Away."""
+        """The body of the answer; `turn` is waited for within the time. Raises Unavailable."""
         try:
             async with asyncio.timeout(self._seconds), turn or nullcontext():
                 return await self._body(path, query)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL) as fault:
-            raise Away(type(fault).__name__) from None
+            raise Unavailable(type(fault).__name__) from None
 
     async def _body(self, path: str, query: dict[str, str] | None) -> bytes:
         body = bytearray()
@@ -54,9 +54,9 @@ class Outside:
             client.stream("GET", f"{self._url}/{path}", params=query) as response,
         ):
             if response.status_code != httpx.codes.OK:
-                raise Away(f"status {response.status_code}")
+                raise Unavailable(f"status {response.status_code}")
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > LARGEST:
-                    raise Away("too large")
+                    raise Unavailable("too large")
         return bytes(body)

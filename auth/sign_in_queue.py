@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from models.errors import Throttled
 
 
-class Entrance:
+class SignInQueue:
     """Lets `inside` in at once and `waiting` wait; the next is Throttled."""
 
     def __init__(self, inside: int = 1, waiting: int = 512) -> None:

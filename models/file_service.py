@@ -11,11 +11,11 @@ from datetime import timedelta
 import structlog
 from tortoise.expressions import Q
 
-from models.act import Act
+from models.action import Action
 from models.audit import AuditAction
 from models.file import File
-from models.scanner import Scanner, ScannerAway
-from models.store import Store, StoreAway
+from models.scanner import Scanner, ScannerUnavailable
+from models.store import Store, StoreUnavailable
 
 _BATCH = 100
 _REMEMBERED = timedelta(hours=1)
@@ -25,60 +25,60 @@ log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True)
-class Vault:
+class FileService:
     """Where bytes lie, and who looks into them: nobody where the operator named no scanner."""
 
     store: Store
     scanner: Scanner | None = None
 
 
-async def examine(act: Act, vault: Vault, file: File) -> bool:
+async def examine(action: Action, file_service: FileService, file: File) -> bool:
     """Look into an uploaded file: `cleared_at` or `infected_at` is set then. False when there is nobody to look."""
-    if vault.scanner is None:
+    if file_service.scanner is None:
         return False
     try:
-        found = await vault.scanner.scan(await vault.store.open(file.key))
-    except ScannerAway as fault:
+        found = await file_service.scanner.scan(await file_service.store.open(file.key))
+    except ScannerUnavailable as fault:
         log.warning("scanner.away", file=file.pk, reason=fault.reason)
         return False
-    except StoreAway:
+    except StoreUnavailable:
         log.warning("store.away", file=file.pk)
         return False
     except FileNotFoundError:  # deleted by somebody who looked at the same time, or lost
-        if await File.filter(pk=file.pk, infected_at=None, abandoned_at=None).update(missing_at=act.at):
+        if await File.filter(pk=file.pk, infected_at=None, abandoned_at=None).update(missing_at=action.at):
             log.error("file.missing", file=file.pk)
         return True
     if found is None:
-        await File.filter(pk=file.pk, infected_at=None).update(cleared_at=act.at)
+        await File.filter(pk=file.pk, infected_at=None).update(cleared_at=action.at)
     else:
-        await _condemn(act, vault, file, found)
+        await _condemn(action, file_service, file, found)
     return True
 
 
-async def _condemn(act: Act, vault: Vault, file: File, found: str) -> None:
-    async with act.transaction() as tx:
-        if await File.filter(pk=file.pk, infected_at=None).using_db(tx.db).update(infected_at=act.at, cleared_at=None):
+async def _condemn(action: Action, file_service: FileService, file: File, found: str) -> None:
+    async with action.transaction() as tx:
+        if await File.filter(pk=file.pk, infected_at=None).using_db(tx.db).update(infected_at=action.at, cleared_at=None):
             tx.audit(AuditAction.FILE_INFECTED, file, uploader=file.uploader_id)
     log.warning("file.infected", file=file.pk, found=found)
-    await vault.store.delete(file.key)
+    await file_service.store.delete(file.key)
 
 
-async def examine_waiting(act: Act, vault: Vault) -> int:
+async def examine_waiting(action: Action, file_service: FileService) -> int:
     """Look into files that wait for a verdict. Returns how many were looked into.
 
     Stops at the first that could not be: the scanner is away, and the others would wait for nothing. Their order is left to
     chance, so that a file at which the scanner fails each time holds up no other for long. One whose bytes were missing is
     looked for once a day, so that however many such there are, the others have their turn.
     """
-    if vault.scanner is None:
+    if file_service.scanner is None:
         return 0
-    for infected in await File.filter(infected_at__gte=act.at - _REMEMBERED):
-        await vault.store.delete(infected.key)
+    for infected in await File.filter(infected_at__gte=action.at - _REMEMBERED):
+        await file_service.store.delete(infected.key)
     unseen = File.filter(uploaded_at__not_isnull=True, cleared_at=None, infected_at=None, abandoned_at=None)
-    waiting = await unseen.filter(Q(missing_at=None) | Q(missing_at__lte=act.at - _MISSED)).limit(_BATCH)
+    waiting = await unseen.filter(Q(missing_at=None) | Q(missing_at__lte=action.at - _MISSED)).limit(_BATCH)
     done = 0
     for file in random.sample(waiting, len(waiting)):
-        if not await examine(act, vault, file):
+        if not await examine(action, file_service, file):
             break
         done += 1
     return done
