@@ -22,7 +22,7 @@ from models.account import Account, Membership, Role, siren
 from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
-from models.event import INBOX, EventKind
+from models.event import INBOX, EventKind, account_stream
 from models.file import File, FileStatus, show
 from models.idempotency import earlier, made
 from models.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, prints_plainly, same_name
@@ -271,7 +271,7 @@ async def _move(tx: Transaction, change: LegalNameChange, status: LegalNameStatu
     if not change.running:
         change.decided_at, change.next_check_at = tx.action.at, None
     await change.save(using_db=tx.db, update_fields=["status", "updated_at", "decided_at", "next_check_at"])
-    await tx.append(f"account:{change.account_id}", EventKind.LEGAL_NAME_CHANGED, status=status.value)
+    await tx.append(account_stream(change.account_id), EventKind.LEGAL_NAME_CHANGED, status=status.value)
     if status is LegalNameStatus.IN_REVIEW:
         await tx.append(INBOX, EventKind.LEGAL_NAME_REVIEW_AWAITED)
 

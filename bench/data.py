@@ -16,6 +16,7 @@ from stdnum.luhn import calc_check_digit
 
 from auth.sessions import hashed
 from models.clock import local_date
+from models.event import INBOX, account_stream, ticket_stream
 from models.invoice import Series, number
 from models.money import vat_of
 
@@ -233,7 +234,7 @@ def _messages(sizes: Sizes, tickets: Rows) -> Iterator[dict[str, Any]]:
 def _events(sizes: Sizes, tickets: Rows, messages: Rows) -> Iterator[dict[str, Any]]:
     key = count(1)
     for n, ticket in enumerate(tickets, 1):
-        places = {f"ticket:{n}": 1, f"account:{ticket['account_id']}": 1 + (n - 1) // sizes.accounts, "inbox": n}
+        places = {ticket_stream(n): 1, account_stream(ticket["account_id"]): 1 + (n - 1) // sizes.accounts, INBOX: n}
         for stream, sequence in places.items():
             yield {
                 "id": next(key), "stream": stream, "sequence": sequence, "kind": "TICKET_OPENED", "at": ticket["created_at"],
@@ -241,15 +242,15 @@ def _events(sizes: Sizes, tickets: Rows, messages: Rows) -> Iterator[dict[str, A
             }  # fmt: skip
     for message in messages:
         yield {
-            "id": next(key), "stream": f"ticket:{message['ticket_id']}", "sequence": message["sequence"],
+            "id": next(key), "stream": ticket_stream(message["ticket_id"]), "sequence": message["sequence"],
             "kind": "MESSAGE_POSTED", "at": message["at"], "status": None, "actor_id": message["author_id"],
             "ticket_id": message["ticket_id"], "message_id": message["id"],
         }  # fmt: skip
 
 
 def _streams(sizes: Sizes) -> Iterator[dict[str, Any]]:
-    yield {"key": "inbox", "last_sequence": sizes.tickets}
+    yield {"key": INBOX, "last_sequence": sizes.tickets}
     for n in _keys(sizes.tickets):
-        yield {"key": f"ticket:{n}", "last_sequence": 1 + MESSAGES_EACH}
+        yield {"key": ticket_stream(n), "last_sequence": 1 + MESSAGES_EACH}
     for n in _keys(min(sizes.accounts, sizes.tickets)):
-        yield {"key": f"account:{n}", "last_sequence": len(range(n, sizes.tickets + 1, sizes.accounts))}
+        yield {"key": account_stream(n), "last_sequence": len(range(n, sizes.tickets + 1, sizes.accounts))}

@@ -11,6 +11,7 @@ from bench.data import Sizes
 from bench.load import Asker
 from bench.operations import OPERATIONS, reply
 from bench.servers import Failed, Server
+from models.event import ticket_stream
 
 SAMPLE = 10
 STORED = """SELECT m.sequence, m.body, m.from_staff, m.author_id, m.client_message_id, m.origin_id = t.id AS origin,
@@ -59,7 +60,7 @@ async def _replied(server: Server, sizes: Sizes, url: str, place: int) -> Answer
 
 async def _reply(asker: Asker, connection: Any, ticket: int, key: str) -> tuple[str, Any]:
     answer = await asker.ask(OPERATIONS["M1"].body(reply(ticket, key)))
-    stored = await connection.fetchrow(STORED, ticket, f"ticket:{ticket}")
+    stored = await connection.fetchrow(STORED, ticket, ticket_stream(ticket))
     return f"M1, {key}", [answer, dict(stored) if stored else None]
 
 

@@ -19,7 +19,7 @@ from models.account import Account
 from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
-from models.event import EventKind
+from models.event import EventKind, account_stream
 from models.idempotency import earlier, made
 from models.invoice import Invoice
 from models.locale import Locale
@@ -118,7 +118,7 @@ async def _apply(action: Action, services: CheckoutServices, payment: Payment, o
         payment.settled_at = action.at if outcome.status.final else None
         await payment.save(using_db=tx.db)
         await tx.append(
-            f"account:{payment.account_id}", EventKind.PAYMENT_CHANGED, purchase_id=purchase.pk, status=payment.status.value
+            account_stream(payment.account_id), EventKind.PAYMENT_CHANGED, purchase_id=purchase.pk, status=payment.status.value
         )
         tx.audit(AuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
         await _follow_up(tx, services, purchase, payment)

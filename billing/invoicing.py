@@ -11,7 +11,7 @@ from billing.seller import Seller
 from models.account import Account
 from models.action import Transaction
 from models.audit import AuditAction
-from models.event import EventKind
+from models.event import EventKind, account_stream
 from models.invoice import Invoice, InvoiceDocument, InvoiceLine, Series, next_position, number
 from models.locale import Locale
 from models.money import totals
@@ -96,6 +96,6 @@ async def _frozen(
             using_db=tx.db, invoice=invoice, position=place, label=line.label, quantity=int(line.quantity),
             unit_net_cents=line.unit_price_cents, net_cents=line.net_cents, vat_rate=line.vat_basis_points,
         )  # fmt: skip
-    await tx.append(f"account:{purchase.account_id}", EventKind.INVOICE_ISSUED, invoice_id=invoice.pk)
+    await tx.append(account_stream(purchase.account_id), EventKind.INVOICE_ISSUED, invoice_id=invoice.pk)
     tx.audit(AuditAction.INVOICE_ISSUE, invoice, gross_cents=invoice.gross_cents)
     return invoice

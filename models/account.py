@@ -104,11 +104,6 @@ class Account(Searched):
         """The SIRET of its main establishment, the SIREN and the five digits of the NIC; None where it isn't known."""
         return f"{self.siren}{self.nic}" if self.nic else None
 
-    @property
-    def stream(self) -> str:
-        """The key of the account's event stream."""
-        return f"account:{self.pk}"
-
 
 class Membership(Model):
     """A person's place in a company account."""

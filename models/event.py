@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from models.ticket import Message, Ticket
     from models.user import User
 
-INBOX = "inbox"
+INBOX = "inbox"  # the key of the stream of every ticket, for agents
+
+
+def ticket_stream(ticket_id: int) -> str:
+    """The key of a ticket's stream."""
+    return f"ticket:{ticket_id}"
+
+
+def account_stream(account_id: int) -> str:
+    """The key of an account's stream."""
+    return f"account:{account_id}"
 
 
 class EventKind(StrEnum):

@@ -18,7 +18,7 @@ from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
 
 from models.action import Action
-from models.event import EventKind
+from models.event import EventKind, ticket_stream
 from models.maker import Make, maker
 from models.postgres import Client
 from models.rows import read
@@ -49,14 +49,14 @@ async def _at_once(
     company = viewer.account.pk if viewer.account and not viewer.agent else None  # the rule of Ticket.visible_to
     if not isinstance(db, Client) or not (viewer.agent or company):  # SQLite has no such statement
         return None
-    values = [ticket_id, author.pk, text, client_message_id, action.at, staff, company]
+    values = [ticket_id, author.pk, text, client_message_id, action.at, staff, company, ticket_stream(ticket_id)]
     try:
         found = await db.read(_ANSWERED if staff else _ASKED, values)
     except (IntegrityError, UniqueViolationError):  # the ORM's or the driver's own, as the connection came
         return None
     if not found:
         return None
-    action.bus.announce([f"ticket:{ticket_id}"])
+    action.bus.announce([ticket_stream(ticket_id)])
     message: Message = _made()([(*found[0], ticket_id, ticket_id, *values[1:6])])[0]
     return message
 
@@ -74,7 +74,7 @@ WITH unchanged AS (
       AND NOT EXISTS (SELECT FROM message WHERE origin_id = $1 AND author_id = $2 AND client_message_id = $4)
     RETURNING id
 ), numbered AS (
-    INSERT INTO stream (key, last_sequence) SELECT 'ticket:' || id, 1 FROM unchanged
+    INSERT INTO stream (key, last_sequence) SELECT $8, 1 FROM unchanged
     ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1 RETURNING key, last_sequence
 ), stored AS (
     INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, client_message_id, at, from_staff)

@@ -12,7 +12,7 @@ from models.account import Account
 from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
-from models.event import EventKind
+from models.event import EventKind, account_stream
 from models.offer import Price
 from models.periods import Period, period, period_at
 
@@ -89,7 +89,7 @@ class Purchase(Model):
         """Save the row in its new state and tell the account."""
         self.status = status
         await self.save(using_db=tx.db)
-        await tx.append(f"account:{self.account_id}", EventKind.PURCHASE_CHANGED, purchase_id=self.pk, status=status.value)
+        await tx.append(account_stream(self.account_id), EventKind.PURCHASE_CHANGED, purchase_id=self.pk, status=status.value)
 
     def upcoming(self, months: int, today: date, count: int) -> list[Period]:
         """The period running today and the ones after it: `count` in all, none before activation."""

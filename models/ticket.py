@@ -13,7 +13,7 @@ from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.clock import PARIS
 from models.errors import ErrorCode, Forbidden, Refusal
-from models.event import INBOX, EventKind
+from models.event import INBOX, EventKind, account_stream, ticket_stream
 from models.text import worded
 from models.user import User
 from models.writing import insert, one
@@ -125,11 +125,6 @@ class Ticket(Model):
         """What people read and say, such as CAM-2026-000123."""
         return f"CAM-{self.created_at.astimezone(PARIS).year}-{self.pk:06d}"
 
-    @property
-    def stream(self) -> str:
-        """The key of the ticket's event stream."""
-        return f"ticket:{self.pk}"
-
     def status_for(self, viewer: "Viewer") -> TicketStatus:
         """The status as this viewer may know it."""
         return shown(self.status, viewer)
@@ -184,13 +179,13 @@ class Ticket(Model):
         self, tx: Transaction, author: User, text: str, client_message_id: str, origin: int | None = None
     ) -> "Message":
         """Append a message to this ticket, already locked, and keep the ticket's measures."""
-        sequence = await tx.take(self.stream)
+        sequence = await tx.take(ticket_stream(self.pk))
         facts = {
             "ticket_id": self.pk, "author_id": author.pk, "origin_id": origin or self.pk, "sequence": sequence,
             "body": text, "from_staff": author.staff is not None, "client_message_id": client_message_id, "at": tx.action.at,
         }  # fmt: skip
         message = await insert(Message, facts, db=tx.db)
-        await tx.append(self.stream, EventKind.MESSAGE_POSTED, sequence, ticket_id=self.pk, message_id=message.pk)
+        await tx.append(ticket_stream(self.pk), EventKind.MESSAGE_POSTED, sequence, ticket_id=self.pk, message_id=message.pk)
         await self._answered(tx) if message.from_staff else await self._asked(tx)
         return message
 
@@ -277,7 +272,7 @@ class Ticket(Model):
         await self._tell(tx, EventKind.STATUS_CHANGED, status=status.value)
 
     async def _tell(self, tx: Transaction, kind: EventKind, **facts: Any) -> None:
-        for stream in (self.stream, f"account:{self.account_id}", INBOX):
+        for stream in (ticket_stream(self.pk), account_stream(self.account_id), INBOX):
             await tx.append(stream, kind, ticket_id=self.pk, **facts)
 
 

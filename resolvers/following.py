@@ -8,7 +8,7 @@ import strawberry
 from auth.caller import seat, still_held
 from auth.sessions import stream
 from models.errors import NotFound
-from models.event import INBOX
+from models.event import INBOX, account_stream, ticket_stream
 from models.ticket import Ticket
 from realtime.presence import Typing
 from realtime.stream import Feed
@@ -28,13 +28,13 @@ Cursor = Annotated[
 async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> Feed:
     """Everything that happens in one ticket."""
     key = key_argument(Ticket, ticket_id, "ticketId")
-    return _feed(info.context, f"ticket:{key}", after, lambda context: _sees(context, key))
+    return _feed(info.context, ticket_stream(key), after, lambda context: _sees(context, key))
 
 
 async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typing, None]:
     """Who else types in one ticket."""
     context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
-    look = _feed(context, f"ticket:{key}", None, lambda context: _sees(context, key))
+    look = _feed(context, ticket_stream(key), None, lambda context: _sees(context, key))
     return context.services.presence.follow(key, context.user.pk, look.may_see)
 
 
@@ -47,7 +47,7 @@ async def account_events(info: Info, after: Cursor = None) -> Feed:
     """What happens to the viewer's company."""
     account = info.context.viewer.account
     assert account is not None, "the field's rule lets in customers only"  # noqa: S101
-    return _feed(info.context, account.stream, after, _anyone)
+    return _feed(info.context, account_stream(account.pk), after, _anyone)
 
 
 def _feed(context: Context, key: str, after: int | None, rule: Callable[[Context], Awaitable[None]]) -> Feed:

@@ -10,7 +10,7 @@ from engine import Deferred
 from models import posting
 from models.account import Account
 from models.errors import ErrorCode, Refusal
-from models.event import INBOX, Event, head, heads
+from models.event import INBOX, Event, account_stream, head, heads, ticket_stream
 from models.file import File
 from models.idempotency import earlier, made
 from models.text import worded
@@ -122,8 +122,8 @@ async def typing(info: Info, input: TicketTypingInput) -> bool:
 
 async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int]:
     """The number of each ticket's latest event."""
-    found = await heads([ticket.stream for ticket in parents])
-    return [found.get(ticket.stream, 0) for ticket in parents]
+    found = await heads([ticket_stream(ticket.pk) for ticket in parents])
+    return [found.get(ticket_stream(ticket.pk), 0) for ticket in parents]
 
 
 async def inbox_sequence(root: Any, info: Info) -> int | None:
@@ -134,7 +134,7 @@ async def inbox_sequence(root: Any, info: Info) -> int | None:
 async def account_sequence(root: Any, info: Info) -> int | None:
     """The number of the company's latest event."""
     account = info.context.viewer.account
-    return await head(account.stream) if account else None
+    return await head(account_stream(account.pk)) if account else None
 
 
 def requesters(context: Context, parents: Sequence[Ticket]) -> ByKey:

@@ -24,7 +24,7 @@ from tortoise import Tortoise
 from tortoise.transactions import in_transaction
 
 from bench.peers import rows
-from models.event import EventKind
+from models.event import EventKind, ticket_stream
 from models.offer import Segment
 from models.ticket import Channel, TicketStatus
 
@@ -267,7 +267,7 @@ async def stored(ticket_id: int, body: str, client_message_id: str) -> rows.Mess
     now = datetime.now(UTC)
     async with in_transaction() as db:
         ticket = await rows.Ticket.select_for_update().using_db(db).get(id=ticket_id)
-        stream = f"ticket:{ticket_id}"
+        stream = ticket_stream(ticket_id)
         taken = await db.execute_query_dict(
             "UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING last_sequence", [stream]
         )

@@ -16,7 +16,7 @@ from auth.sessions import Tokens
 from models.account import Account, Role
 from models.action import Action, Transaction
 from models.errors import Throttled
-from models.event import INBOX, Event, EventKind
+from models.event import INBOX, Event, EventKind, account_stream
 from models.file import File
 from models.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
 from models.locale import Locale
@@ -111,7 +111,7 @@ async def test_p1_1_the_registered_name_is_taken_at_once(desk: Desk) -> None:
     assert (change.previous_name, change.registered_name) == ("Le Fournil d'Aubry", "LES FOURNILS D AUBRY")
     assert await desk.legal_name() == NEW
     assert desk.told == [("Camille", "ACCEPTED", None), ("Adam", "ACCEPTED", None)]
-    events = await Event.filter(stream=desk.bakery.account.stream, kind=EventKind.LEGAL_NAME_CHANGED)
+    events = await Event.filter(stream=account_stream(desk.bakery.account.pk), kind=EventKind.LEGAL_NAME_CHANGED)
     assert [event.status for event in events] == ["ACCEPTED"]
     assert sessions.person(desk.bakery.people["Max"].pk) in desk.bakery.bus.announced
 

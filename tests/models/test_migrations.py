@@ -12,7 +12,7 @@ from tortoise.migrations.operations import AlterModelOptions
 
 from models.action import Action
 from models.database import config, connect, disconnect, migrated, pending_migrations
-from models.event import EventKind, Stream
+from models.event import EventKind, Stream, ticket_stream
 from models.sql import rows
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ async def test_a_migrated_database_waits_for_nothing() -> None:
 
 async def test_a_second_run_changes_nothing(db: str, action: Action) -> None:
     async with action.transaction() as tx:
-        await tx.append("ticket:1", EventKind.STATUS_CHANGED)
+        await tx.append(ticket_stream(1), EventKind.STATUS_CHANGED)
     await disconnect()
     await migrated(db)
     await connect(db)

@@ -11,7 +11,7 @@ from models import posting
 from models.account import Account
 from models.action import Action
 from models.errors import Refusal
-from models.event import INBOX, Event, EventKind, head
+from models.event import INBOX, Event, EventKind, head, ticket_stream
 from models.session import Session
 from models.sql import dialect
 from models.ticket import Category, Channel, Message, Ticket, TicketStatus
@@ -100,9 +100,9 @@ async def test_a_message_does_the_same_at_once_and_in_steps(
 async def test_messages_of_many_at_once_get_one_gap_free_sequence(action: Action, paul: Viewer, alice: Viewer) -> None:
     chat = await ticket_of(action, paul)
     await asyncio.gather(*(posting.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}") for n in range(40)))
-    events = await Event.since(chat.stream, 0, 1000)
+    events = await Event.since(ticket_stream(chat.pk), 0, 1000)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    assert await head(chat.stream) == len(events)
+    assert await head(ticket_stream(chat.pk)) == len(events)
     told = [event.message_id for event in events if event.kind is EventKind.MESSAGE_POSTED]
     assert told == [message.pk for message in await Message.filter(ticket_id=chat.pk).order_by("sequence")]
     assert len(told) == 40
@@ -114,7 +114,7 @@ async def test_a_message_sent_again_and_at_once_is_stored_once(action: Action, p
     again = await posting.reply(action, paul, chat.pk, "bonjour", "same")
     assert len({message.pk for message in [*sent, again] if message}) == 1
     assert await Message.all().count() == 1
-    assert await head(chat.stream) == 2  # opened, posted
+    assert await head(ticket_stream(chat.pk)) == 2  # opened, posted
 
 
 async def test_who_does_not_see_the_ticket_says_nothing_in_it(action: Action, paul: Viewer, alice: Viewer) -> None:
@@ -125,7 +125,7 @@ async def test_who_does_not_see_the_ticket_says_nothing_in_it(action: Action, pa
         assert await posting.reply(action, stranger, chat.pk, "bonjour", "a") is None
     assert await posting.reply(action, paul, chat.pk + 1, "bonjour", "a") is None
     assert await Message.all().count() == 0
-    assert await head(chat.stream) == 1
+    assert await head(ticket_stream(chat.pk)) == 1
 
 
 async def test_what_may_not_be_said(action: Action, paul: Viewer) -> None:

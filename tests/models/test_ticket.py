@@ -7,7 +7,7 @@ import pytest
 from models.account import Account
 from models.action import Action
 from models.errors import Refusal
-from models.event import Event, EventKind, head
+from models.event import Event, EventKind, head, ticket_stream
 from models.ticket import Category, Channel, Message, Ticket, TicketStatus
 from models.user import Staff, User
 
@@ -36,9 +36,9 @@ async def test_messages_of_many_at_once_get_one_gap_free_sequence(
 ) -> None:
     authors = [paul, alice] * 20
     await asyncio.gather(*(chat.reply(action, author, f"bonjour {n}", f"id-{n}") for n, author in enumerate(authors)))
-    events = await Event.since(chat.stream, 0, 1000)
+    events = await Event.since(ticket_stream(chat.pk), 0, 1000)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    assert await head(chat.stream) == len(events)
+    assert await head(ticket_stream(chat.pk)) == len(events)
     assert sum(event.kind is EventKind.MESSAGE_POSTED for event in events) == 40
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis_graphql import nodes
 
 from engine import Engine, Params, Rejected
-from models.event import Event
+from models.event import Event, account_stream
 from models.invoice import Invoice
 from models.letter import Letter
 from models.purchase import Purchase
@@ -182,7 +182,7 @@ async def test_subscriptions_tell_outsiders_nothing(
 
 async def _head(house: House) -> int:
     """The number of the latest event of Paul's company: what comes after it is heard, whenever the stream begins."""
-    latest = await Event.filter(stream=house.paul.account.stream).order_by("-sequence").first()
+    latest = await Event.filter(stream=account_stream(house.paul.account.pk)).order_by("-sequence").first()
     return latest.sequence if latest else 0
 
 

@@ -16,7 +16,7 @@ from engine import Engine, Params
 from models.account import Membership, Role
 from models.action import Action, Transaction
 from models.errors import DomainError
-from models.event import EventKind
+from models.event import EventKind, account_stream
 from models.invitation import Invitation
 from models.letter import Letter
 from models.locale import Locale
@@ -239,7 +239,7 @@ async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
         }
         await deeds[how]()
         async with owner.transaction() as tx:
-            await tx.append(house.paul.account.stream, EventKind.PURCHASE_CHANGED)
+            await tx.append(account_stream(house.paul.account.pk), EventKind.PURCHASE_CHANGED)
         async for answer in following:
             if "errors" in answer:
                 break

@@ -11,7 +11,7 @@ from graphql import GraphQLObjectType
 from engine import Engine, Params
 from models.account import Membership, Role
 from models.action import Action
-from models.event import head
+from models.event import head, ticket_stream
 from models.locale import Locale
 from models.ticket import Ticket, TicketStatus
 from models.user import Staff
@@ -119,7 +119,7 @@ async def work(services: Services, action: Action, house: "House") -> AsyncItera
     yield (await ticket.reply(now, alice, "Bonjour", "k1")).sequence
     for status in (TicketStatus.ON_HOLD, TicketStatus.CLOSED):
         await (await Ticket.get(pk=ticket.pk)).move(now, status)
-        yield await head(ticket.stream)
+        yield await head(ticket_stream(ticket.pk))
 
 
 async def test_everybody_gets_together_what_they_get_alone(
