@@ -82,7 +82,7 @@ def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway 
 
 @dataclass(frozen=True)
 class Peer:
-    """Who is at the other end of a websocket. Implements realtime.connection.Connection."""
+    """Who is at the other end of a websocket. Implements realtime.client.Connection."""
 
     viewer: Viewer
     services: Services

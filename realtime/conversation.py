@@ -26,7 +26,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from realtime import protocol
 from realtime.channel import Channels, Follower
-from realtime.connection import Connect, Connection, SocketLimits
+from realtime.client import Connect, Connection, SocketLimits
 from realtime.operations import Gone, Operations
 from realtime.protocol import JSON, Complete, ConnectionInit, Message, Ping, Refused, Subscribe
 from realtime.wire import EXTENSION, Wire

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from engine import Operation, Rejected, internal
 from realtime import protocol
 from realtime.channel import Channels, Follower, Outlet
-from realtime.connection import Connection
+from realtime.client import Connection
 from realtime.protocol import JSON, Refused, Subscribe
 from realtime.stream import Feed
 

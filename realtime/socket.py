@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from engine import Engine
 from realtime.channel import Channels
-from realtime.connection import Connect, Connection, SocketLimits
+from realtime.client import Connect, Connection, SocketLimits
 from realtime.conversation import Conversation
 from realtime.origins import ours
 from realtime.protocol import SUBPROTOCOL, Refused
