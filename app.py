@@ -41,10 +41,10 @@ from models.scanner import scanner
 from models.sql import rows
 from models.user import Staff
 from models.viewer import Viewer
+from realtime.endpoint import Refused as SocketRefused
+from realtime.endpoint import Socket, SocketLimits
 from realtime.hub import Hub, Sleeper
 from realtime.presence import Presence
-from realtime.socket import Refused as SocketRefused
-from realtime.socket import Socket, SocketLimits
 from resolvers.context import Context, Services
 from schema.errors import coded, present
 from schema.fields import batch_of, cost_of

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from uvicorn.server import Server
 
 from models.database import sqlite_path
-from realtime.wire import UVICORN
+from realtime.uvicorn_protocol import UVICORN
 
 
 class Failed(Exception):

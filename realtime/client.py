@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from starlette.websockets import WebSocket
 
 from realtime.hub import Sleeper
-from realtime.protocol import JSON
-from realtime.wire import FRAME_BYTES
+from realtime.messages import JSON
+from realtime.uvicorn_protocol import FRAME_BYTES
 
 
 class Connection(Protocol):

@@ -1,8 +1,8 @@
 """The operations of one websocket: begun, told, and ended with it.
 
-An id is taken until its last message is written. The write and the release happen in one step (wire.py), so a client
-that saw `complete` can use the id again, and a client's `complete` that crosses ours finds either the operation, whose
-message is then never written, or nothing.
+An id is taken until its last message is written. The write and the release happen in one step (uvicorn_protocol.py), so a
+client that saw `complete` can use the id again, and a client's `complete` that crosses ours finds either the operation,
+whose message is then never written, or nothing.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 from engine import Operation, Rejected, internal
-from realtime import protocol
-from realtime.channel import Channels, Follower, Outlet
+from realtime import messages as protocol
+from realtime.broadcast import Channels, Follower, Outlet
 from realtime.client import Connection
-from realtime.protocol import JSON, Refused, Subscribe
+from realtime.messages import JSON, Refused, Subscribe
 from realtime.stream import Feed
 
 log = logging.getLogger(__name__)

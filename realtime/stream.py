@@ -8,7 +8,7 @@ nothing more. Reconnecting with the last number seen is the same code as the fir
 server and a restart all look alike.
 
 A `Feed` is what a subscription's resolver returns: a stream, where to begin, and how access to it is asked. Iterating it
-follows the stream alone (`follow`). The websocket reads those of many subscribers together instead (channel.py).
+follows the stream alone (`follow`). The websocket reads those of many subscribers together instead (broadcast.py).
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Hashable

@@ -12,9 +12,9 @@ from websockets.typing import Subprotocol
 
 from models.action import Action
 from realtime.stream import STEP
-from realtime.wire import Wire, framed
-from tests.realtime.room import Room, eventually
-from tests.realtime.socket_house import closed, hear, say, subscribe
+from realtime.uvicorn_protocol import Wire, framed
+from tests.realtime.socket_fixtures import closed, hear, say, subscribe
+from tests.realtime.stream_fixtures import Room, eventually
 
 GREETING = "subscription { events { sequence greeting } }"
 WORDY = "subscription($words: Boolean = true) { events { sequence name @include(if: $words) } }"

@@ -16,11 +16,11 @@ from models.locale import Locale
 from models.ticket import Ticket, TicketStatus
 from models.user import Staff
 from models.viewer import Viewer
-from realtime.channel import Channels
+from realtime.broadcast import Channels
 from resolvers.context import Context, Services
 from schema.root import schema
-from tests.realtime.room import Peer as Socket
-from tests.realtime.room import Room, eventually
+from tests.realtime.stream_fixtures import Peer as Socket
+from tests.realtime.stream_fixtures import Room, eventually
 from tests.schema.conftest import person, sent, signed_in
 from tests.schema.test_isolation import selection
 

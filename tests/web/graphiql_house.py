@@ -14,9 +14,9 @@ from starlette.websockets import WebSocket
 
 from engine import Engine
 from engine.http import Call, GraphQLEndpoint
+from realtime.endpoint import Socket, SocketLimits
 from realtime.hub import Sleeper
-from realtime.socket import Socket, SocketLimits
-from realtime.wire import UVICORN
+from realtime.uvicorn_protocol import UVICORN
 from web import graphiql
 
 EMAIL, PASSWORD, TOKEN = "ada@example.fr", "correct horse battery", "t0k3n"

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from auth.tokens import Purpose
 from models.file import MAX_BYTES, File
 from models.invoice import Invoice
-from tests.realtime.socket_house import until
+from tests.realtime.socket_fixtures import until
 from tests.web.web_house import ENGLISH, PNG, Site, announced, app, bytewise, waiting_payment
 from tests.web.web_house import site as opened
 

@@ -19,9 +19,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from engine import Engine
+from realtime.endpoint import Refused, Socket, SocketLimits
 from realtime.hub import Sleeper
-from realtime.socket import Refused, Socket, SocketLimits
-from realtime.wire import UVICORN
+from realtime.uvicorn_protocol import UVICORN
 
 T = TypeVar("T")
 DEFAULTS = SocketLimits()

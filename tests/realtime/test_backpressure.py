@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from realtime.socket import SocketLimits
-from tests.realtime.socket_house import House, closed, hear, house, say, subscribe, until
+from realtime.endpoint import SocketLimits
+from tests.realtime.socket_fixtures import House, closed, hear, house, say, subscribe, until
 
 PATIENT = SocketLimits(send_timeout=60, messages_per_minute=100_000)
 STRICT = SocketLimits(send_timeout=0.6, ping_interval=0.4)

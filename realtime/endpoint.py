@@ -12,11 +12,11 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from engine import Engine
-from realtime.channel import Channels
+from realtime.broadcast import Channels
 from realtime.client import Connect, Connection, SocketLimits
-from realtime.conversation import Conversation
+from realtime.connection import Conversation
+from realtime.messages import SUBPROTOCOL, Refused
 from realtime.origins import ours
-from realtime.protocol import SUBPROTOCOL, Refused
 
 __all__ = ["Connect", "Connection", "Refused", "Socket", "SocketLimits"]
 

@@ -22,7 +22,7 @@ ready it slept on, so whoever joins an empty channel wakes it once.
 
 **Access** is checked in bulk before writing, if the last check began more than half a second ago: all sessions in one
 statement, the stream's own rule once for each set of facts. When a session's end is announced, its socket takes no frame from
-that moment (conversation.py).
+that moment (connection.py).
 
 A channel is for one document, not for all of a stream: a slow document then delays its own followers only, and there are few.
 """
@@ -36,9 +36,9 @@ from typing import Any, Protocol
 from engine import Engine, Operation, dump, kind
 from models.event import Event
 from realtime.hub import Ear
-from realtime.protocol import next_of
+from realtime.messages import next_of
 from realtime.stream import STEP, TRUSTED_SECONDS, Facts, Feed
-from realtime.wire import framed
+from realtime.uvicorn_protocol import framed
 
 log = logging.getLogger(__name__)
 

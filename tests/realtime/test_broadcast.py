@@ -8,9 +8,9 @@ import pytest
 
 from models.action import Action
 from models.event import Event
-from realtime import channel as channels
+from realtime import broadcast as channels
 from realtime.stream import STEP
-from tests.realtime.room import Peer, Person, Room, eventually
+from tests.realtime.stream_fixtures import Peer, Person, Room, eventually
 
 GREETING = "subscription($after: Int) { events(after: $after) { sequence greeting } }"
 NAME = "subscription { events { sequence name } }"

@@ -17,14 +17,14 @@ from engine import Engine, Params
 from models.action import Action
 from models.errors import NotFound
 from models.event import EventKind
-from realtime.channel import Channels, Follower
+from realtime.broadcast import Channels, Follower
+from realtime.endpoint import Socket, SocketLimits
 from realtime.hub import Hub, Sleeper
+from realtime.messages import Subscribe
 from realtime.operations import Gone, Operations
-from realtime.protocol import Subscribe
-from realtime.socket import Socket, SocketLimits
 from realtime.stream import Feed
-from realtime.wire import UVICORN
-from tests.realtime.socket_house import until
+from realtime.uvicorn_protocol import UVICORN
+from tests.realtime.socket_fixtures import until
 
 STREAM = "ticket:7"
 

@@ -1,11 +1,12 @@
 """One websocket from its connection_init to its end. What it runs meanwhile: operations.py.
 
 Tasks: the server's own, which reads, and one for each running operation. A subscription to a stream of stored events has one
-only until it has told all there is; then a channel writes what comes straight to the wire (channel.py, `put`), and hands the
+only until it has told all there is; then a channel writes what comes straight to the wire (broadcast.py, `put`), and hands the
 subscription back (`release`) when it can't. So an idle socket costs its reader.
 
 Nothing is queued. An operation pulls a result, waits until it is written, and only then pulls the next: a peer that
-reads slowly slows its own operations down, and costs the transport's buffer (see wire.py) and one result an operation.
+reads slowly slows its own operations down, and costs the transport's buffer (see uvicorn_protocol.py) and one result an
+operation.
 A frame is `put` only when no message waits to be sent, so it can't overtake one.
 
 Revocation: the application wakes the conversation whenever its session may have ended. From that moment nothing is `put`,
@@ -24,16 +25,16 @@ from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from realtime import protocol
-from realtime.channel import Channels, Follower
+from realtime import messages as protocol
+from realtime.broadcast import Channels, Follower
 from realtime.client import Connect, Connection, SocketLimits
+from realtime.messages import JSON, Complete, ConnectionInit, Message, Ping, Refused, Subscribe
 from realtime.operations import Gone, Operations
-from realtime.protocol import JSON, Complete, ConnectionInit, Message, Ping, Refused, Subscribe
-from realtime.wire import EXTENSION, Wire
+from realtime.uvicorn_protocol import EXTENSION, Wire
 
 log = logging.getLogger(__name__)
 
-HANG_UP = 1.0  # seconds for the close frame to be written; without it wire.py aborts the connection
+HANG_UP = 1.0  # seconds for the close frame to be written; without it uvicorn_protocol.py aborts the connection
 REVOKED = {4401: "Unauthorized", 4403: "Forbidden"}
 
 

@@ -8,8 +8,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from realtime.socket import SocketLimits
-from tests.realtime.socket_house import House, closed, hear, house, say, subscribe, until
+from realtime.endpoint import SocketLimits
+from tests.realtime.socket_fixtures import House, closed, hear, house, say, subscribe, until
 
 LIMITS = SocketLimits(init_timeout=0.3, operations=3, messages_per_minute=60)
 ORIGINS = frozenset({"https://www.camcha.example"})

@@ -9,7 +9,7 @@ drain, which a peer that doesn't read never lets happen: the file descriptor and
 shutdown waits for them. Only `abort` ends such a connection, so whatever is still open a few seconds after its
 application ended, or after the server was told to stop, is aborted.
 
-Run uvicorn with `**UVICORN`: this protocol; our frame limit; no pings of its own, since conversation.py's also show that
+Run uvicorn with `**UVICORN`: this protocol; our frame limit; no pings of its own, since connection.py's also show that
 the application at the other end is alive; no compression, which keeps a window per socket and lets a source run far
 ahead of a peer that stopped reading.
 
@@ -29,7 +29,7 @@ FRAME_BYTES = 65_536
 LINGER = 5.0  # seconds for the peer to answer the close frame and take what is buffered
 
 UVICORN: dict[str, Any] = {
-    "ws": "realtime.wire:Wire",
+    "ws": "realtime.uvicorn_protocol:Wire",
     "ws_max_size": FRAME_BYTES,
     "ws_ping_interval": None,
     "ws_per_message_deflate": False,
