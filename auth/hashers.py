@@ -1,7 +1,7 @@
 """Processes of their own in which passwords are hashed and judged, each lent to one thread at a time, started when needed.
 
 A thread of the server's would hold the interpreter's lock now and then; and where it has a low priority and the processors are
-busy, it would wait for one while it holds the lock, and everything else with it, for seconds (docs/decisions/0020-sign-in-floods.md).
+busy, it would wait for one while it holds the lock, and everything else with it, for seconds. See docs/decisions/0020.
 """
 
 import atexit
