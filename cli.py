@@ -1,4 +1,4 @@
-"""The operator's commands: `python -m cli --help`. One line each, calling one function; see docs/operating.md."""
+"""The operator's commands, one function each. See `python -m cli --help` and docs/operating.md."""
 
 import argparse
 import asyncio
@@ -31,75 +31,78 @@ from models.user import Staff
 from realtime.hub import Hub
 from seed import catalogue
 from seed.people import people
-from server import Failed, alone, bound, url_of
+from server import CommandError, bind, exclusive, url_of
 from server import serve as run_server
 from settings import Settings, SettingsError, read
 
-_UNUSABLE = (OSError, PostgresError, DBConnectionError, OperationalError)
+_DATABASE_ERRORS = (OSError, PostgresError, DBConnectionError, OperationalError)
 SCHEMA = Path(__file__).with_name("schema.graphql")
 log = structlog.stdlib.get_logger()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 1 when it can't be done, 2 when the environment or the words are wrong."""
+    """Run one command. Returns the exit status: 1 when it fails, 2 when the settings or the arguments are invalid."""
     logs.configure()
-    asked = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        return int(asked.command(asked))
+        return int(args.command(args))
     except SettingsError as error:
-        return _complain(error.faults, 2)
-    except Failed as failure:
-        return _complain([str(failure)], 1)
+        return _report(error.errors, 2)
+    except CommandError as error:
+        return _report([str(error)], 1)
 
 
-def _complain(faults: Sequence[str], status: int) -> int:
-    for fault in faults:
-        print(f"error: {fault}", file=sys.stderr)
+def _report(errors: Sequence[str], status: int) -> int:
+    for error in errors:
+        print(f"error: {error}", file=sys.stderr)
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cli", description="CAMCHA's commands; settings come from CAMCHA_*.")
+    parser = argparse.ArgumentParser(
+        prog="python -m cli", description="Run and inspect CAMCHA. Settings come from CAMCHA_* environment variables."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, function: object, told: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=told, description=told)
-        added.set_defaults(command=function)
-        return added
+    def command(name: str, function: object, description: str) -> argparse.ArgumentParser:
+        subparser = commands.add_parser(name, help=description, description=description)
+        subparser.set_defaults(command=function)
+        return subparser
 
-    serving = command("serve", serve, "serve; without CAMCHA_DATABASE_URL a demonstration, made ready first")
-    serving.add_argument("--host", default="127.0.0.1")
-    serving.add_argument("--port", type=int, default=8000, help="0 takes any free one")
-    migrating = command("migrate", migrate, "apply the migrations, or move up or down to one")
-    migrating.add_argument("--to", metavar="NAME", help="such as 0001_initial; __first__ takes everything back")
-    command("seed", seed, "write the offers, articles and policies of seed/; safe to repeat")
-    hiring = command("staff", staff, "have somebody work for the vendor; prints where they choose a password")
-    hiring.add_argument("email")
-    hiring.add_argument("--name", required=True)
-    hiring.add_argument("--role", required=True, type=Staff, choices=list(Staff), metavar="|".join(Staff))
-    command("code", code, "the one-time code of a demonstration's member of staff").add_argument("email")
-    exporting = command("export-schema", export_schema, "write schema.graphql")
-    exporting.add_argument("--check", action="store_true", help="only compare, and fail when it is stale")
-    checking = command("check-documents", check_documents, "prove that a manifest's documents can be trusted")
-    checking.add_argument("file", type=Path, help="JSON: {hash or id: text}, or Apollo's manifest")
-    command("check-invoices", check_invoices, "prove that invoices are numbered without gap, in the order of their dates")
-    verifying = command("verify-audit", verify_audit, "prove that the audit log is whole and was never changed; print its end")
-    verifying.add_argument("--noted", type=End.of, metavar="NUMBER:HASH", help="an end printed before, kept elsewhere")
+    sub = command("serve", serve, "start the server; without CAMCHA_DATABASE_URL, prepare and serve a demonstration")
+    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    sub.add_argument("--port", type=int, default=8000, help="port to listen on, 0 for any free port (default: %(default)s)")
+    sub = command("migrate", migrate, "apply all migrations, or migrate up or down to a given one")
+    sub.add_argument("--to", metavar="NAME", help="a migration such as 0001_initial, or __first__ to revert all of them")
+    command("seed", seed, "install the offers, articles and policies from seed/; safe to repeat")
+    sub = command("staff", staff, "add a member of staff and print a link where they choose their password")
+    sub.add_argument("email", help="the address they sign in with")
+    sub.add_argument("--name", required=True, help="first and last name")
+    sub.add_argument("--role", required=True, type=Staff, choices=list(Staff), metavar="|".join(Staff))
+    sub = command("code", code, "print the current one-time code of a member of the demonstration's staff")
+    sub.add_argument("email")
+    sub = command("export-schema", export_schema, "write schema.graphql")
+    sub.add_argument("--check", action="store_true", help="write nothing; fail when schema.graphql is out of date")
+    sub = command("check-documents", check_documents, "check that every document of a manifest can be trusted")
+    sub.add_argument("file", type=Path, help="JSON file: {hash or id: document}, or an Apollo manifest")
+    command("check-invoices", check_invoices, "check that invoice numbers have no gaps and are in the order of their dates")
+    sub = command("verify-audit", verify_audit, "check that the audit log is complete and unchanged, and print its end")
+    sub.add_argument("--expect", type=End.of, metavar="NUMBER:HASH", help="an end printed earlier and stored elsewhere")
     return parser
 
 
-def serve(asked: argparse.Namespace) -> int:
-    with bound(asked.host, asked.port) as listener:
+def serve(args: argparse.Namespace) -> int:
+    with bind(args.host, args.port) as listener:
         settings = read(os.environ, url_of(listener))
-        with alone(settings.database_url):
-            clock = asyncio.run(_made_ready(settings) if settings.demonstration else _time(settings))
+        with exclusive(settings.database_url):
+            clock = asyncio.run(_prepare_demonstration(settings) if settings.demonstration else _clock(settings))
             from app import create_app  # the whole graph, which the other commands need not load
 
             return run_server(create_app(settings), listener, lambda: _announce(settings, clock))
 
 
-async def _made_ready(settings: Settings) -> SystemClock:
-    """Migrate the demonstration's database and fill it when it is new. Returns its clock."""
+async def _prepare_demonstration(settings: Settings) -> SystemClock:
+    """Migrate the demonstration's database, and fill it if it is new. Returns its clock."""
     from billing.checkout import (
         CheckoutServices,  # printing invoices takes half a second to load, which the other commands don't need
     )
@@ -108,48 +111,48 @@ async def _made_ready(settings: Settings) -> SystemClock:
     from seed import demonstration
 
     await migrated(settings.database_url)
-    async with _connected(settings) as clock, _guard(settings, clock) as auth:
+    async with _connected(settings) as clock, _auth_services(settings, clock) as auth:
         checkout_services = CheckoutServices(
             Sandbox(settings.base_url), seller(settings.seller), auth.signer, settings.base_url
         )
-        with _faultless():
+        with _reported_content_errors():
             await demonstration.load(clock.now(), Hub(), auth, checkout_services, settings.policies)
     return clock
 
 
-async def _time(settings: Settings) -> SystemClock:
+async def _clock(settings: Settings) -> SystemClock:
     async with _connected(settings) as clock:
         return clock
 
 
 @asynccontextmanager
 async def _connected(settings: Settings) -> AsyncIterator[SystemClock]:
-    """The database, ready, and its clock. Raises Failed when it can't be reached or lacks migrations."""
+    """Connect to the database and yield its clock. Raises CommandError when it is unreachable or lacks migrations."""
     try:
         if pending := await _pending(settings):
-            raise Failed(f"the database lacks {', '.join(pending)}: run python -m cli migrate")
+            raise CommandError(f"migrations are missing ({', '.join(pending)}): run python -m cli migrate")
         yield SystemClock(await offset() if settings.demonstration else timedelta())
     finally:
         await disconnect()
 
 
 async def _pending(settings: Settings) -> list[str]:
-    with _in_words():
+    with _safe_database_errors():
         await connect(settings.database_url)
-        await rows("SELECT 1")  # the next line takes a database that can't be reached for one without migrations
+        await rows("SELECT 1")  # pending_migrations() takes an unreachable database for an empty one
         return await pending_migrations()
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def _safe_database_errors() -> Iterator[None]:
     try:
         yield
-    except _UNUSABLE as fault:  # its own words may hold the password
-        raise Failed(f"CAMCHA_DATABASE_URL: the database can't be used ({type(fault).__name__})") from None
+    except _DATABASE_ERRORS as error:  # its message may contain the password
+        raise CommandError(f"CAMCHA_DATABASE_URL: can't use the database ({type(error).__name__})") from None
 
 
 @asynccontextmanager
-async def _guard(settings: Settings, clock: SystemClock) -> AsyncIterator[AuthServices]:
+async def _auth_services(settings: Settings, clock: SystemClock) -> AsyncIterator[AuthServices]:
     auth = AuthServices.of(settings.secret_key, clock, breaches_url=settings.breached_passwords)
     try:
         yield auth
@@ -164,104 +167,105 @@ def _announce(settings: Settings, clock: SystemClock) -> None:
 
 
 def _welcome(settings: Settings, now: datetime) -> str:
-    """Where to go, and as whom to sign in."""
-    lines = [("sign in as", "e-mail", "password", "code now")]
+    """Return the text printed at start-up: where to go and how to sign in."""
+    lines = [("role", "email", "password", "code")]
     lines += [(person.role, person.email, person.password, person.code_at(now)) for person in people()]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join(
         [
-            f"\nCAMCHA's demonstration is at {settings.base_url}\n",
+            f"\nThe CAMCHA demonstration is running at {settings.base_url}\n",
             f"GraphiQL  {settings.base_url}/graphql",
-            f"letters   {settings.mail_url}\n",
+            f"emails    {settings.mail_url}\n",
             *table,
-            "\nA code works once, for a minute at most; the next one: .venv/bin/python -m cli code agent@camcha.example\n",
+            "\nA code works once, for at most a minute. For another one: .venv/bin/python -m cli code agent@camcha.example\n",
         ]
     )
 
 
-def migrate(asked: argparse.Namespace) -> int:
+def migrate(args: argparse.Namespace) -> int:
     settings = read(os.environ)
-    target = f"models.{asked.to}" if asked.to and "." not in asked.to else asked.to
-    with alone(settings.database_url), _in_words():
+    target = f"models.{args.to}" if args.to and "." not in args.to else args.to
+    with exclusive(settings.database_url), _safe_database_errors():
         asyncio.run(migrated(settings.database_url, target))
-    print("The database is migrated.")
+    print("The database is up to date.")
     return 0
 
 
-def seed(asked: argparse.Namespace) -> int:
-    asyncio.run(_seeded(read(os.environ)))
-    print("The catalogue is up to date.")
+def seed(args: argparse.Namespace) -> int:
+    asyncio.run(_seed(read(os.environ)))
+    print("The offers, articles and policies are up to date.")
     return 0
 
 
-async def _seeded(settings: Settings) -> None:
+async def _seed(settings: Settings) -> None:
     async with _connected(settings) as clock:
-        with _faultless():
+        with _reported_content_errors():
             await catalogue.load(clock.now(), settings.policies)
 
 
 @contextmanager
-def _faultless() -> Iterator[None]:
-    """Raises Failed for faulty content, and for a policy that changed after it was installed."""
+def _reported_content_errors() -> Iterator[None]:
+    """Raise CommandError for invalid content, and for a policy that changed after it was installed."""
     try:
         yield
-    except ValueError as fault:
-        raise Failed(str(fault)) from None
+    except ValueError as error:
+        raise CommandError(str(error)) from None
 
 
-def staff(asked: argparse.Namespace) -> int:
+def staff(args: argparse.Namespace) -> int:
     settings = read(os.environ)
-    token, hours = asyncio.run(_appointed(settings, asked)), int(personnel.LIFETIME.total_seconds() / 3600)
-    print(f"Choose a password here, once and within {hours} hours:\n\n    {settings.base_url}/reset?token={token}\n")
-    print("Then sign in and set up a second factor: the role begins with it.")
+    token, hours = asyncio.run(_add_staff(settings, args)), int(personnel.LIFETIME.total_seconds() / 3600)
+    print(f"Choose a password at this address. It works once, within {hours} hours:\n")
+    print(f"    {settings.base_url}/reset?token={token}\n")
+    print("Then sign in and set up a second factor, which activates the role.")
     return 0
 
 
-async def _appointed(settings: Settings, asked: argparse.Namespace) -> str:
-    async with _connected(settings) as clock, _guard(settings, clock) as auth:
+async def _add_staff(settings: Settings, args: argparse.Namespace) -> str:
+    async with _connected(settings) as clock, _auth_services(settings, clock) as auth:
         action = Action(None, clock.now(), Hub())
         try:
-            return await personnel.appoint(action, auth, email=asked.email, name=asked.name, role=asked.role)
+            return await personnel.appoint(action, auth, email=args.email, name=args.name, role=args.role)
         except Refusal as refusal:
-            raise Failed(worded(refusal, Locale.EN)) from None
+            raise CommandError(worded(refusal, Locale.EN)) from None
 
 
-def code(asked: argparse.Namespace) -> int:
+def code(args: argparse.Namespace) -> int:
     settings = read(os.environ)
-    person = next((person for person in people() if person.email == asked.email and person.seed), None)
+    person = next((person for person in people() if person.email == args.email and person.seed), None)
     if person is None or not settings.demonstration:
-        raise Failed("codes are told of the demonstration's staff only; everybody else has an authenticator")
-    print(person.code_at(asyncio.run(_time(settings)).now()))
+        raise CommandError("only the demonstration's staff have codes here; everybody else uses an authenticator")
+    print(person.code_at(asyncio.run(_clock(settings)).now()))
     return 0
 
 
-def export_schema(asked: argparse.Namespace) -> int:
+def export_schema(args: argparse.Namespace) -> int:
     from schema.root import schema  # the whole graph, which the other commands need not load
 
     exported = f"{schema.as_str().strip()}\n"
-    if not asked.check:
+    if not args.check:
         SCHEMA.write_text(exported, "utf-8")
     elif not SCHEMA.exists() or SCHEMA.read_text("utf-8") != exported:
-        raise Failed("schema.graphql is stale: run python -m cli export-schema")
+        raise CommandError("schema.graphql is out of date: run python -m cli export-schema")
     return 0
 
 
-def check_documents(asked: argparse.Namespace) -> int:
+def check_documents(args: argparse.Namespace) -> int:
     from app import engine  # the whole graph, which the other commands need not load
 
     try:
-        engine(asked.file)
+        engine(args.file)
     except Unusable as error:
-        return _complain(error.faults, 1)
+        return _report(error.faults, 1)
     print("The documents can be trusted.")
     return 0
 
 
-def check_invoices(asked: argparse.Namespace) -> int:
-    faults = asyncio.run(_numbering(read(os.environ)))
-    print("The numbering has no fault." if not faults else "\n".join(faults))
-    return 1 if faults else 0
+def check_invoices(args: argparse.Namespace) -> int:
+    errors = asyncio.run(_numbering(read(os.environ)))
+    print("\n".join(errors) or "The numbering has no errors.")
+    return 1 if errors else 0
 
 
 async def _numbering(settings: Settings) -> list[str]:
@@ -269,17 +273,17 @@ async def _numbering(settings: Settings) -> list[str]:
         return await numbering_faults()
 
 
-def verify_audit(asked: argparse.Namespace) -> int:
-    proof = asyncio.run(_audited(read(os.environ), asked.noted))
-    print(f"{proof.entries} entries, the last is {proof.last}")
+def verify_audit(args: argparse.Namespace) -> int:
+    proof = asyncio.run(_audit_proof(read(os.environ), args.expect))
+    print(f"{proof.entries} entries, ending at {proof.last}")
     if proof.fault:
-        raise Failed(proof.fault)
+        raise CommandError(proof.fault)
     return 0
 
 
-async def _audited(settings: Settings, noted: End | None) -> AuditProof:
+async def _audit_proof(settings: Settings, expected: End | None) -> AuditProof:
     async with _connected(settings):
-        return await audit_proof(noted)
+        return await audit_proof(expected)
 
 
 if __name__ == "__main__":

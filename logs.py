@@ -1,8 +1,8 @@
-"""What the process tells its operator: one line an event on stderr, JSON unless somebody watches at a terminal.
+"""Logging: one event per line on stderr, as JSON, or as plain text at a terminal.
 
-No personal data gets in. Events name rows, not people; of an exception only its kind and its place are told, because its own
-words may quote what a person typed; and the libraries speak from WARNING on, since below that they log addresses, and the
-database's clients every statement with its values. No setting turns that on. See docs/security.md.
+Logs contain no personal data. Events identify rows, not people. For an exception only its type and location are logged, because
+its message may quote what a person typed. Libraries log from WARNING upwards, because below that they log addresses, and the
+database clients log statements with their values. No setting enables this. See docs/security.md.
 """
 
 import logging
@@ -17,53 +17,53 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-_QUIET = (
+_QUIET_LIBRARIES = (
     "aiosmtplib", "aiosqlite", "asyncio", "asyncpg", "tortoise", "uvicorn", "uvicorn.access", "uvicorn.error", "websockets",
 )  # fmt: skip
-_PLACE = re.compile(r'^ +File "([^"\n]+)", line (\d+)', re.M)
+_FRAME = re.compile(r'^ +File "([^"\n]+)", line (\d+)', re.M)
 _DEPTH = 8
 log = structlog.stdlib.get_logger()
 
 
 def configure(stream: TextIO = sys.stderr) -> None:
-    """Send every event, the libraries' included, to the stream."""
+    """Send all events, including those of libraries, to the stream."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*_told(), _in_one_line],
+            foreign_pre_chain=[*_processors(), _first_line_only],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(stream)],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    for name in _QUIET:
+    for name in _QUIET_LIBRARIES:
         library = logging.getLogger(name)
         library.setLevel(logging.WARNING)
-        library.handlers.clear()  # uvicorn's own way of logging, if somebody has set it up, would tell it all on stderr
+        library.handlers.clear()  # uvicorn's own handlers, if configured, would print everything on stderr
         library.propagate = True
     structlog.configure(
-        processors=[*_told(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_processors(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    _hear_the_interpreter()
+    _capture_interpreter_output()
 
 
-def _hear_the_interpreter() -> None:
-    """Tell what Python itself would print, words and all."""
-    warnings.showwarning = _warned
-    sys.excepthook = _failed
-    sys.unraisablehook = lambda fault: log.error("process.ignored", exc_info=fault.exc_value)
-    threading.excepthook = lambda fault: log.error("thread.failed", exc_info=fault.exc_value)
+def _capture_interpreter_output() -> None:
+    """Log what Python itself would print together with its message."""
+    warnings.showwarning = _log_warning
+    sys.excepthook = _log_uncaught
+    sys.unraisablehook = lambda args: log.error("process.ignored", exc_info=args.exc_value)
+    threading.excepthook = lambda args: log.error("thread.failed", exc_info=args.exc_value)
 
 
-def _failed(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, fault, trace)
+def _log_uncaught(error_type: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(error_type, KeyboardInterrupt):
+        sys.__excepthook__(error_type, error, trace)
     else:
-        log.critical("process.failed", exc_info=fault)
+        log.critical("process.failed", exc_info=error)
 
 
-def _warned(
+def _log_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -74,32 +74,32 @@ def _warned(
     log.warning("process.warned", warning=category.__name__, where=[f"{filename}:{lineno}"])
 
 
-def _told() -> list[Processor]:
+def _processors() -> list[Processor]:
     return [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _where_it_failed,
+        _add_location,
     ]
 
 
-def _where_it_failed(logger: Any, method: str, event: EventDict) -> EventDict:
-    given = event.pop("exc_info", None)
-    fault = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
-    if isinstance(fault, BaseException):
-        event["fault"] = type(fault).__name__
-        event["where"] = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(fault.__traceback__)[-_DEPTH:]]
+def _add_location(logger: Any, method: str, event: EventDict) -> EventDict:
+    exc_info = event.pop("exc_info", None)
+    error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1] if exc_info is True else exc_info
+    if isinstance(error, BaseException):
+        event["fault"] = type(error).__name__
+        event["where"] = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-_DEPTH:]]
     return event
 
 
-def _in_one_line(logger: Any, method: str, event: EventDict) -> EventDict:
-    """Below its first line a library quotes: asyncio the tasks that failed, uvicorn the whole traceback of a failed start."""
-    head, _, quoted = str(event["event"]).partition("\n")
-    places = [f"{file}:{line}" for file, line in _PLACE.findall(quoted)][-_DEPTH:]
-    event["event"] = head
-    if places:
-        event["where"] = places
+def _first_line_only(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Keep a message's first line: below it asyncio quotes failed tasks, and uvicorn the traceback of a failed start."""
+    first_line, _, rest = str(event["event"]).partition("\n")
+    locations = [f"{file}:{line}" for file, line in _FRAME.findall(rest)][-_DEPTH:]
+    event["event"] = first_line
+    if locations:
+        event["where"] = locations
     return event
 
 

@@ -1,4 +1,4 @@
-"""Starting the server: alone on its SQLite file, and with a word once it really listens."""
+"""Starting the server: one process per SQLite file, and a callback once it accepts connections."""
 
 import fcntl
 import gc
@@ -16,34 +16,37 @@ from models.database import sqlite_path
 from realtime.uvicorn_protocol import UVICORN
 
 
-class Failed(Exception):
-    """The command can't be done. The text says what to do about it."""
+class CommandError(Exception):
+    """A command failed. The message says what to do about it."""
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """A socket at the address, whose connections are refused until somebody listens. Raises Failed when it is taken."""
+def bind(host: str, port: int) -> socket.socket:
+    """Bind a socket, which refuses connections until the server listens. Raises CommandError when the address is in use."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        found = socket.socket(family)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-    except OSError as fault:
-        raise Failed(f"can't listen on {host}, port {port}: {fault.strerror}. --host and --port choose another.") from None
-    return found
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise CommandError(
+            f"can't listen on {host}, port {port}: {error.strerror}. Choose another address with --host and --port."
+        ) from None
+    return listener
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where a browser on this machine reaches the socket."""
+    """Return the URL at which a browser on this machine reaches the socket."""
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bind
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextmanager
-def alone(database_url: str) -> Iterator[None]:
-    """Keep other servers off the same SQLite file; the kernel frees the lock of a killed process. Raises Failed.
+def exclusive(database_url: str) -> Iterator[None]:
+    """Lock the SQLite file against other server processes. Raises CommandError when another one has it.
 
-    Writers of two processes would get on, but throttling, typing and who hears of what live inside one.
+    Two processes could share the data, but not throttling, typing indicators and wake-ups, which live inside one process. The
+    kernel releases the lock of a killed process.
     """
     path = sqlite_path(database_url)
     if path is None:
@@ -53,8 +56,8 @@ def alone(database_url: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Failed(
-                f"another process uses {path}. SQLite serves one process at a time: stop the other, or use PostgreSQL."
+            raise CommandError(
+                f"another process is using {path}. SQLite supports one server process: stop the other one or use PostgreSQL."
             ) from None
         yield
 
@@ -63,38 +66,38 @@ def _lock_file(path: Path) -> TextIO:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.with_name(f"{path.name}.lock").open("a")
-    except OSError as fault:
-        raise Failed(f"CAMCHA_DATABASE_URL: can't write beside {path}: {fault.strerror}") from None
+    except OSError as error:
+        raise CommandError(f"CAMCHA_DATABASE_URL: can't write next to {path}: {error.strerror}") from None
 
 
-def serve(app: Starlette, listener: socket.socket, listening: Callable[[], None]) -> int:
-    """Serve until told to stop; `listening` is called once connections are taken. Returns the exit status."""
+def serve(app: Starlette, listener: socket.socket, on_listening: Callable[[], None]) -> int:
+    """Serve until stopped. Calls `on_listening` once connections are accepted. Returns the exit status."""
     config = uvicorn.Config(
         app, loop="uvloop", http="httptools", lifespan="on", access_log=False, log_config=None, log_level="warning",
         timeout_graceful_shutdown=5, server_header=False, **UVICORN,
     )  # fmt: skip
-    server = _Announced(config, listening)
-    with suppress(KeyboardInterrupt):  # uvicorn has left in order by then
+    server = _Server(config, on_listening)
+    with suppress(KeyboardInterrupt):  # uvicorn has shut down by then
         server.run([listener])
     return 0 if server.started else 1
 
 
-class _Announced(Server):
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+class _Server(Server):
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
         super().__init__(config)
-        self._listening = listening
+        self._on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        _calm_collector()
-        self._listening()
+        _tune_garbage_collector()
+        self._on_listening()
 
 
-def _calm_collector() -> None:
-    """Spare the garbage collector what lives for ever, and let it look at a large answer once instead of twenty times.
+def _tune_garbage_collector() -> None:
+    """Exclude permanent objects from garbage collection, and examine a large response once instead of twenty times.
 
-    A page of a thousand rows is ten thousand objects that no cycle holds; collecting after each 700 new ones, and looking
-    at all modules' objects now and then, took half the time of such an answer.
+    A page of a thousand rows is ten thousand objects without cycles. Collecting after every 700 new objects, and examining
+    the objects of all modules now and then, took half the time of such a response.
     """
     gc.collect()
     gc.freeze()

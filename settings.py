@@ -1,4 +1,4 @@
-"""What an operator can set: read once from the environment, each fault named, and handed down as values."""
+"""The operator's settings, read once from the environment and validated. docs/operating.md lists the variables."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,16 +23,16 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class SettingsError(Exception):
-    """The environment can't be used. `faults` are sentences that name the variable."""
+    """The environment is invalid. Each of `errors` starts with the name of a variable."""
 
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one process. README lists the variables."""
+    """The settings of one process."""
 
     database_url: str
     secret_key: str = field(repr=False)
@@ -55,15 +55,15 @@ class Settings:
 
 
 def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") -> Settings:
-    """The settings of an environment; `base_url` is where the server will listen. Raises SettingsError with every fault."""
+    """Read the settings. `base_url` is used when `CAMCHA_BASE_URL` is not set. Raises SettingsError with every error."""
     demonstration = not environ.get("CAMCHA_DATABASE_URL")
     settings = Settings(
         database_url=environ.get("CAMCHA_DATABASE_URL") or DEMONSTRATION_DATABASE,
         secret_key=environ.get("CAMCHA_SECRET_KEY") or (_DEMONSTRATION_SECRET if demonstration else ""),
-        base_url=_as_browsers_write(environ.get("CAMCHA_BASE_URL") or base_url),
+        base_url=_normalized(environ.get("CAMCHA_BASE_URL") or base_url),
         mail_url=environ.get("CAMCHA_MAIL_URL") or "file:var/mail",
         mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
-        allowed_origins=frozenset(map(_as_browsers_write, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())),
+        allowed_origins=frozenset(map(_normalized, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())),
         files=environ.get("CAMCHA_FILES") or "var/files",
         s3_key_id=environ.get("CAMCHA_S3_KEY_ID") or "",
         s3_secret=environ.get("CAMCHA_S3_SECRET") or "",
@@ -77,12 +77,12 @@ def read(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:8000") ->
         trusted_documents_only=environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") == "true",
         demonstration=demonstration,
     )
-    if faults := _faults(settings, environ):
-        raise SettingsError(faults)
+    if errors := _errors(settings, environ):
+        raise SettingsError(errors)
     return settings
 
 
-def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     return [
         *_unknown(environ),
         *_database(settings.database_url),
@@ -94,7 +94,7 @@ def _faults(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_files(settings),
         *_breaches(settings.breached_passwords),
         *_registry(settings.registry),
-        *(fault for origin in sorted(settings.allowed_origins) for fault in _origin(origin)),
+        *(error for origin in sorted(settings.allowed_origins) for error in _origin(origin)),
         *_seller(settings.seller),
         *_policies(settings.policies / "versions.toml"),
         *_documents(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
@@ -111,7 +111,7 @@ KNOWN = {
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
     unknown = sorted(name for name in environ if name.startswith("CAMCHA_") and name not in KNOWN)
-    return [f"{name}: no such setting" for name in unknown]
+    return [f"{name}: unknown setting" for name in unknown]
 
 
 def _database(url: str) -> list[str]:
@@ -120,33 +120,33 @@ def _database(url: str) -> list[str]:
     with suppress(ValueError):
         if urlsplit(url).scheme in ("postgres", "postgresql") and urlsplit(url).path.strip("/"):
             return []
-    return ["CAMCHA_DATABASE_URL: sqlite://path/to/file or postgres://user:password@host/database"]
+    return ["CAMCHA_DATABASE_URL: must be sqlite://path/to/file or postgres://user:password@host/database"]
 
 
 def _secret(settings: Settings) -> list[str]:
     key = settings.secret_key
     if not key:
-        return ["CAMCHA_SECRET_KEY: required for any database but the demonstration's"]
+        return ["CAMCHA_SECRET_KEY: required when CAMCHA_DATABASE_URL is set"]
     if len(key) < _SECRET_LENGTH or len(set(key)) < _SECRET_VARIETY:
-        return [f"CAMCHA_SECRET_KEY: too weak, at least {_SECRET_LENGTH} random characters"]
+        return [f"CAMCHA_SECRET_KEY: too weak, must have at least {_SECRET_LENGTH} random characters"]
     if key == _DEMONSTRATION_SECRET and not settings.demonstration:
-        return ["CAMCHA_SECRET_KEY: the demonstration's key is public"]
+        return ["CAMCHA_SECRET_KEY: the demonstration's key is public and must not be used"]
     return []
 
 
 def _base_url(url: str) -> list[str]:
-    return ["CAMCHA_BASE_URL: https://host, without a path"] if _origin_of(url) is None else []
+    return ["CAMCHA_BASE_URL: must be https://host, without a path"] if _origin_of(url) is None else []
 
 
 def _mail(settings: Settings) -> list[str]:
-    faults = []
+    errors = []
     try:
         transport(settings.mail_url)
     except ValueError as error:
-        faults.append(f"CAMCHA_MAIL_URL: {error}")
+        errors.append(f"CAMCHA_MAIL_URL: {error}")
     if "@" not in parseaddr(settings.mail_sender)[1]:
-        faults.append("CAMCHA_MAIL_SENDER: Name <address@example.fr>")
-    return faults
+        errors.append("CAMCHA_MAIL_SENDER: must be Name <address@example.fr>")
+    return errors
 
 
 def _scanner(url: str | None) -> list[str]:
@@ -154,7 +154,7 @@ def _scanner(url: str | None) -> list[str]:
         if url:
             scanner(url)
     except ValueError as error:
-        return [f"CAMCHA_SCANNER: {error}"]
+        return [f"CAMCHA_SCANNER: must be {error}"]
     return []
 
 
@@ -164,70 +164,70 @@ def _files(settings: Settings) -> list[str]:
     try:
         ObjectStore(settings.files, settings.s3_key_id, settings.s3_secret)
     except ValueError as error:
-        return [f"CAMCHA_FILES: {error}"]
+        return [f"CAMCHA_FILES: must be {error}"]
     return []
 
 
 def _redis(url: str | None) -> list[str]:
-    fault = redis_fault(url) if url else None
-    return [f"CAMCHA_REDIS_URL: {fault}"] if fault else []
+    expected = redis_fault(url) if url else None
+    return [f"CAMCHA_REDIS_URL: must be {expected}"] if expected else []
 
 
 def _breaches(url: str | None) -> list[str]:
-    fault = breaches_fault(url) if url else None
-    return [f"CAMCHA_BREACHED_PASSWORDS: {fault}"] if fault else []
+    expected = breaches_fault(url) if url else None
+    return [f"CAMCHA_BREACHED_PASSWORDS: must be {expected}"] if expected else []
 
 
 def _registry(url: str | None) -> list[str]:
-    fault = registry_fault(url) if url else None
-    return [f"CAMCHA_REGISTRY: {fault}"] if fault else []
+    expected = registry_fault(url) if url else None
+    return [f"CAMCHA_REGISTRY: must be {expected}"] if expected else []
 
 
 def _seller(path: Path) -> list[str]:
     if not path.is_file():
-        return [f"CAMCHA_SELLER: there is no file {path}"]
+        return [f"CAMCHA_SELLER: file {path} not found"]
     try:
         seller(path)
     except KeyError as missing:
-        return [f"CAMCHA_SELLER: {path} says nothing of {missing}"]
+        return [f"CAMCHA_SELLER: {path} lacks {missing}"]
     except (ValueError, TypeError) as error:  # TOMLDecodeError among them
         return [f"CAMCHA_SELLER: {path}: {error}"]
     return []
 
 
 def _origin(origin: str) -> list[str]:
-    good = _origin_of(origin) is not None
-    return [] if good else [f"CAMCHA_ALLOWED_ORIGINS: {origin} is not an origin like https://app.example.fr"]
+    valid = _origin_of(origin) is not None
+    return [] if valid else [f"CAMCHA_ALLOWED_ORIGINS: {origin} is not an origin such as https://app.example.fr"]
 
 
 def _origin_of(url: str) -> str | None:
-    """The origin that a browser names for pages there; None for what is no host's address, or more than that."""
+    """Return the Origin header that browsers send for pages at this URL; None unless it is a plain scheme, host and port."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in _PORTS or not host or more:
+    has_more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme not in _PORTS or not host or has_more:
         return None
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}" if port in (None, _PORTS[parts.scheme]) else f"{parts.scheme}://{host}:{port}"
 
 
-def _as_browsers_write(url: str) -> str:
-    """The address as it will be compared with the header Origin; what is none stays as it is, to be named as a fault."""
+def _normalized(url: str) -> str:
+    """Spell the URL as browsers do in the Origin header. An invalid one is returned unchanged, to be reported."""
     return _origin_of(url) or url
 
 
 def _policies(index: Path) -> list[str]:
-    return [] if index.is_file() else [f"CAMCHA_POLICIES: there is no file {index}"]
+    return [] if index.is_file() else [f"CAMCHA_POLICIES: file {index} not found"]
 
 
-def _documents(settings: Settings, only: str) -> list[str]:
-    if only not in ("true", "false"):
-        return ["CAMCHA_TRUSTED_DOCUMENTS_ONLY: true or false"]
+def _documents(settings: Settings, trusted_only: str) -> list[str]:
+    if trusted_only not in ("true", "false"):
+        return ["CAMCHA_TRUSTED_DOCUMENTS_ONLY: must be true or false"]
     if settings.trusted_documents_only and not settings.documents:
-        return ["CAMCHA_TRUSTED_DOCUMENTS_ONLY: nobody could ask for anything without CAMCHA_DOCUMENTS"]
+        return ["CAMCHA_TRUSTED_DOCUMENTS_ONLY: requires CAMCHA_DOCUMENTS"]
     if settings.documents and not settings.documents.is_file():
-        return [f"CAMCHA_DOCUMENTS: there is no file {settings.documents}"]
+        return [f"CAMCHA_DOCUMENTS: file {settings.documents} not found"]
     return []

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data import TOKEN, Sizes
-from server import bound
+from server import bind
 
 ROOT = Path(__file__).parents[1]
 NODE = ROOT / "bench"
@@ -118,7 +118,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 
 def _free_port() -> int:
-    with bound("127.0.0.1", 0) as probe:
+    with bind("127.0.0.1", 0) as probe:
         return int(probe.getsockname()[1])
 
 

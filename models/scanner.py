@@ -31,7 +31,7 @@ def scanner(url: str) -> Scanner:
     """The scanner at `tcp://host:port` or `unix:///path` (clamd's TCPSocket, LocalSocket). Raises ValueError."""
     parts = urlsplit(url)
     if parts.query or parts.fragment or parts.username is not None:
-        raise ValueError("nothing but an address")
+        raise ValueError("an address without options")
     if parts.scheme == "tcp" and parts.hostname and not parts.path:
         return Clamd(parts.hostname, parts.port or 3310)
     if parts.scheme == "unix" and not parts.netloc and parts.path:

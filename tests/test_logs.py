@@ -1,4 +1,4 @@
-"""Whatever goes wrong is told by its kind and its place, never in words that may quote somebody."""
+"""Errors are logged with their type and location, never with their message, which may quote what somebody typed."""
 
 import asyncio
 import gc
@@ -18,111 +18,111 @@ from uvicorn.config import LOGGING_CONFIG
 
 import logs
 
-WORDS = "the words of somebody@leak.example"
+MESSAGE = "a message that quotes somebody@leak.example"
 
 
 @pytest.fixture
-def told() -> Iterator[io.StringIO]:
-    """Everything that is logged, as in production; the process is as before afterwards."""
-    root, kept = logging.getLogger(), (warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook)
+def logged() -> Iterator[io.StringIO]:
+    """Log to a buffer as in production; restore the process's logging afterwards."""
+    root, hooks = logging.getLogger(), (warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook)
     handlers, level = root.handlers[:], root.level
-    quiet = {name: logging.getLogger(name).level for name in logs._QUIET}
+    levels = {name: logging.getLogger(name).level for name in logs._QUIET_LIBRARIES}
     stream = io.StringIO()
     logs.configure(stream)
     yield stream
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name, before in quiet.items():
-        logging.getLogger(name).setLevel(before)
-    warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook = kept
+    for name, previous in levels.items():
+        logging.getLogger(name).setLevel(previous)
+    warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
 
 
 def events(stream: io.StringIO) -> list[dict[str, object]]:
-    assert WORDS not in stream.getvalue()
+    assert MESSAGE not in stream.getvalue()
     return [orjson.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def fail() -> None:
-    raise ValueError(WORDS)
+    raise ValueError(MESSAGE)
 
 
 async def failing() -> None:
     fail()
 
 
-def test_an_exception_is_told_by_kind_and_place(told: io.StringIO) -> None:
+def test_an_exception_is_logged_with_its_type_and_location(logged: io.StringIO) -> None:
     for log in (logging.getLogger("uvicorn.error"), structlog.stdlib.get_logger("ours")):
         try:
             fail()
         except ValueError:
             log.exception("it failed")
-    for event in events(told):
+    for event in events(logged):
         assert (event["event"], event["fault"]) == ("it failed", "ValueError")
         assert str(event["where"]).count("test_logs.py") == 2
 
 
-async def test_a_task_that_nobody_looked_at_is_told_without_its_exceptions_words(told: io.StringIO) -> None:
+async def test_the_failure_of_an_unawaited_task_is_logged_without_its_message(logged: io.StringIO) -> None:
     asyncio.get_running_loop().create_task(failing())
     await asyncio.sleep(0)
     gc.collect()
     await asyncio.sleep(0)
-    (event,) = events(told)
+    (event,) = events(logged)
     assert (event["event"], event["fault"]) == ("Task exception was never retrieved", "ValueError")
 
 
-def test_nobody_forges_a_line(told: io.StringIO) -> None:
+def test_a_line_cannot_be_forged(logged: io.StringIO) -> None:
     forged = 'fine\n{"event": "forged"}'
-    structlog.stdlib.get_logger("ours").warning("said", words=forged)
-    logging.getLogger("theirs").warning("said %s", forged)
-    ours, theirs = events(told)
-    assert ours["words"] == forged
-    assert theirs["event"] == "said fine"
+    structlog.stdlib.get_logger("ours").warning("received", text=forged)
+    logging.getLogger("theirs").warning("received %s", forged)
+    ours, theirs = events(logged)
+    assert ours["text"] == forged
+    assert theirs["event"] == "received fine"
 
 
-def test_what_python_itself_would_print_is_told_too(told: io.StringIO) -> None:
-    class Spiteful:
+def test_what_python_itself_would_print_is_logged(logged: io.StringIO) -> None:
+    class FailsInDestructor:
         def __del__(self) -> None:
             fail()
 
-    Spiteful()
+    FailsInDestructor()
     gc.collect()
     thread = threading.Thread(target=fail)
     thread.start()
     thread.join()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = logs._warned  # catch_warnings put its own there
-        warnings.warn(WORDS, UserWarning, stacklevel=1)
-    ignored, thread_failed, warned = events(told)
+        warnings.showwarning = logs._log_warning  # catch_warnings has replaced it
+        warnings.warn(MESSAGE, UserWarning, stacklevel=1)
+    ignored, thread_failed, warned = events(logged)
     assert (ignored["event"], ignored["fault"]) == ("process.ignored", "ValueError")
     assert (thread_failed["event"], thread_failed["fault"]) == ("thread.failed", "ValueError")
     assert (warned["event"], warned["warning"]) == ("process.warned", "UserWarning")
 
 
-def test_a_process_that_ends_by_an_exception_says_which(told: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_uncaught_exception_is_logged(logged: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         fail()
-    except ValueError as fault:
-        sys.excepthook(ValueError, fault, fault.__traceback__)
-    (event,) = events(told)
+    except ValueError as error:
+        sys.excepthook(ValueError, error, error.__traceback__)
+    (event,) = events(logged)
     assert (event["event"], event["fault"]) == ("process.failed", "ValueError")
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert "KeyboardInterrupt" in capsys.readouterr().err
-    assert len(events(told)) == 1
+    assert len(events(logged)) == 1
 
 
-@pytest.mark.parametrize("set_up", [False, True])
-def test_a_traceback_that_a_library_tells_as_a_text_keeps_its_places(told: io.StringIO, set_up: bool) -> None:
-    """Starlette hands that of a failed start to uvicorn so, whose own logging may have been set up before."""
-    if set_up:
+@pytest.mark.parametrize("configured_before", [False, True])
+def test_a_traceback_in_a_librarys_message_keeps_its_locations(logged: io.StringIO, configured_before: bool) -> None:
+    """Starlette reports a failed start to uvicorn this way; uvicorn's own logging may have been configured before."""
+    if configured_before:
         logging.config.dictConfig(LOGGING_CONFIG)
-        logs.configure(told)
+        logs.configure(logged)
     try:
         fail()
     except ValueError:
         logging.getLogger("uvicorn.error").error(traceback.format_exc())
-    (event,) = events(told)
+    (event,) = events(logged)
     assert event["event"] == "Traceback (most recent call last):"
     assert str(event["where"]).count("test_logs.py") == 2
 
@@ -130,9 +130,9 @@ def test_a_traceback_that_a_library_tells_as_a_text_keeps_its_places(told: io.St
 @pytest.mark.parametrize(
     "name", ["tortoise.db_client", "aiosqlite", "asyncpg", "uvicorn.access", "websockets.server", "asyncio"]
 )
-def test_libraries_that_tell_values_are_quiet_below_a_warning(told: io.StringIO, name: str) -> None:
-    """Even for somebody who turns the root logger up."""
+def test_libraries_that_log_values_are_silent_below_warning(logged: io.StringIO, name: str) -> None:
+    """Even when the root logger's level is lowered."""
     logging.getLogger().setLevel(logging.DEBUG)
     for level in (logging.DEBUG, logging.INFO):
-        logging.getLogger(name).log(level, "%s", WORDS)
-    assert events(told) == []
+        logging.getLogger(name).log(level, "%s", MESSAGE)
+    assert events(logged) == []

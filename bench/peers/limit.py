@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import orjson
 
-from server import bound, serve
+from server import bind, serve
 
 PARIS = ZoneInfo("Europe/Paris")
 Json = dict[str, Any]
@@ -191,5 +191,5 @@ async def _as_it_is(connection: object) -> None:
 
 if __name__ == "__main__":
     application: Any = Limit(sys.argv[1], int(sys.argv[3]))
-    with bound("127.0.0.1", int(sys.argv[2])) as listener:
+    with bind("127.0.0.1", int(sys.argv[2])) as listener:
         sys.exit(serve(application, listener, lambda: None))
