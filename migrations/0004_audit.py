@@ -4,7 +4,7 @@ from tortoise import fields
 from tortoise.indexes import Index
 
 _BEGIN = "INSERT INTO audit_chain (id, expired_sequence, expired_hash, last_sequence, last_hash) SELECT 1, 0, zero, 0, zero FROM (SELECT '0000000000000000000000000000000000000000000000000000000000000000' AS zero) AS beginning"
-# The one exception is for what has expired: the chain's beginning is moved first, which the proof looks at.
+# The one exception is expired entries: the beginning of the chain is moved first, and the proof checks it.
 _SQLITE = (
     """
     CREATE TRIGGER audit_entry_unchanged BEFORE UPDATE ON audit_entry
@@ -40,7 +40,7 @@ _RELEASE = {
 
 
 async def _kept(apps, editor):
-    """Write the chain's one row, and let the database itself refuse to change or remove an entry."""
+    """Insert the chain's only row, and add triggers that refuse to change or delete entries."""
     for statement in (_BEGIN, *(_POSTGRES if editor.client.capabilities.dialect == "postgres" else _SQLITE)):
         await editor.client.execute_query(statement)
 

@@ -4,12 +4,12 @@ from tortoise import fields
 
 
 async def _cleared(apps, editor):
-    """What arrived before there was a quarantine can be downloaded as before."""
+    """Files uploaded before the quarantine existed can still be downloaded."""
     await editor.client.execute_script("UPDATE file SET cleared_at = uploaded_at")
 
 
 async def _kept(apps, editor):
-    """The columns go, and with them what this wrote."""
+    """Nothing to do: the columns are removed with the values."""
 
 
 class Migration(migrations.Migration):

@@ -6,7 +6,7 @@ from tortoise import fields
 
 
 async def _moved(apps, editor):
-    """Each person's app becomes a row. What was shown and never confirmed is forgotten: setting it up begins anew."""
+    """Turn each person's app into a row. Secrets that were never confirmed are dropped; setting up starts again."""
     await editor.client.execute_script(
         "INSERT INTO authenticator (user_id, kind, name, created_at, confirmed_at, secret, last_step, sign_count)"
         " SELECT id, 'TOTP', 'Application', second_factor_at, second_factor_at, totp_secret, totp_last_step, 0"
@@ -15,7 +15,7 @@ async def _moved(apps, editor):
 
 
 async def _moved_back(apps, editor):
-    """A person's first app; whoever has only passkeys is left without a second factor."""
+    """Keep each person's first app. People who only have passkeys lose their second factor."""
     first = '(SELECT min(id) FROM authenticator a WHERE a.user_id = "user".id AND a.secret IS NOT NULL AND a.confirmed_at IS NOT NULL)'
     await editor.client.execute_script(
         f'UPDATE "user" SET totp_secret = (SELECT secret FROM authenticator WHERE id = {first}),'  # noqa: S608 - a constant

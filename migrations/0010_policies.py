@@ -5,7 +5,7 @@ from models.locale import Locale
 from models.policy import AcceptanceChannel, PolicyKind
 from tortoise import fields
 
-# An acceptance may go: with its person, and with a sign-up that somebody else takes over (auth/invitations.py).
+# An acceptance may be deleted: with its person, and with an unverified sign-up that somebody else takes over.
 _SQLITE = (
     "CREATE TRIGGER policy_unchanged BEFORE UPDATE ON policy BEGIN SELECT RAISE(ABORT, 'policy is append-only'); END",
     "CREATE TRIGGER policy_kept BEFORE DELETE ON policy BEGIN SELECT RAISE(ABORT, 'policy is append-only'); END",
@@ -27,7 +27,7 @@ _RELEASE = {
 
 
 async def _kept(apps, editor):
-    """Let the database itself refuse to change what was installed and accepted."""
+    """Add triggers that refuse to change installed policies and acceptances."""
     for statement in _POSTGRES if editor.client.capabilities.dialect == "postgres" else _SQLITE:
         await editor.client.execute_query(statement)
 

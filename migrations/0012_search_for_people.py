@@ -7,7 +7,7 @@ _BATCH = 1000
 
 
 async def _filled(apps, editor):
-    """What is known of everybody so far can be searched as well."""
+    """Fill the search column for existing people and companies."""
     await _fold(editor.client, '"user"', "name", "email")
     await _fold(editor.client, "account", "legal_name", "trade_name", "siren")
 
@@ -22,7 +22,7 @@ async def _fold(db, table, *columns):
 
 
 async def _left(apps, editor):
-    """The columns go by themselves."""
+    """Nothing to do: the columns are removed with the values."""
 
 
 class Migration(migrations.Migration):

@@ -9,14 +9,14 @@ from tortoise import fields
 
 
 async def _addressed(apps, editor):
-    """Letters of before are their reader's, as far as the address still tells who that is."""
+    """Link existing emails to their recipients, where the address still identifies one."""
     await editor.client.execute_script(
         'UPDATE letter SET user_id = (SELECT id FROM "user" WHERE "user".email = letter.recipient)'
     )
 
 
 async def _nothing(apps, editor):
-    """The column goes."""
+    """Nothing to do: the column is removed with the values."""
 
 
 class Migration(migrations.Migration):

@@ -5,12 +5,12 @@ from tortoise import fields
 
 
 async def _due(apps, editor):
-    """Companies of before are asked about as new ones are."""
+    """Schedule the registry check of existing companies, as for new ones."""
     await editor.client.execute_script("UPDATE account SET registry_due_at = created_at WHERE status <> 'ERASED'")
 
 
 async def _nothing(apps, editor):
-    """The column goes."""
+    """Nothing to do: the column is removed with the values."""
 
 
 class Migration(migrations.Migration):

@@ -1,4 +1,4 @@
-"""Writes the offers, articles and policies into the database. Safe to run twice: what is unchanged stays."""
+"""Install the offers, articles and policies in the database. Safe to run twice: unchanged content stays as it is."""
 
 from datetime import datetime
 from pathlib import Path
@@ -12,26 +12,26 @@ from models.locale import Locale
 from models.offer import Interval, Offer, OfferTexts, Price
 from seed import policies
 from seed.content import ArticleContent, ArticleText, OfferContent, OfferText
-from seed.content import articles as written_articles
-from seed.content import offers as written_offers
+from seed.content import articles as article_contents
+from seed.content import offers as offer_contents
 
 
 async def load(at: datetime, texts: Path = policies.FOLDER) -> None:
-    """Install the policies of the folder `texts`, sell the offers and publish the articles, from `at` on.
+    """Install the policies from the folder `texts`, put the offers on sale and publish the articles, as of `at`.
 
-    Raises ValueError for faulty content.
+    Raises ValueError for invalid content.
     """
-    await policies.install(at, policies.written(texts))
-    await sell(at, written_offers())
-    await publish(at, written_articles())
+    await policies.install(at, policies.read_policies(texts))
+    await sell(at, offer_contents())
+    await publish(at, article_contents())
 
 
 async def sell(at: datetime, offers: list[OfferContent]) -> None:
-    """Put the offers on sale in this order. A changed price closes the version before; no version is ever rewritten."""
+    """Put the offers on sale in this order. A changed price ends the previous version; versions are never rewritten."""
     async with in_transaction() as db:
         for position, content in enumerate(offers, 1):
-            facts = {"segment": content.segment, "position": position, "texts": _offer_texts(content)}
-            offer, _ = await Offer.update_or_create(facts, slug=content.slug, using_db=db)
+            values = {"segment": content.segment, "position": position, "texts": _offer_texts(content)}
+            offer, _ = await Offer.update_or_create(values, slug=content.slug, using_db=db)
             await _price(db, at, offer, Interval.MONTH, content.monthly_net_cents, content.vat_basis_points)
             await _price(db, at, offer, Interval.YEAR, content.yearly_net_cents, content.vat_basis_points)
 
@@ -47,25 +47,25 @@ def _offer_text(text: OfferText) -> OfferTexts:
 
 
 async def _price(db: BaseDBAsyncClient, at: datetime, offer: Offer, interval: Interval, net_cents: int, vat_rate: int) -> None:
-    running = Price.filter(offer_id=offer.pk, interval=interval, valid_until=None)
-    known = await running.using_db(db).first()
-    if known and (known.net_cents, known.vat_rate) == (net_cents, vat_rate):
+    current_prices = Price.filter(offer_id=offer.pk, interval=interval, valid_until=None)
+    current = await current_prices.using_db(db).first()
+    if current and (current.net_cents, current.vat_rate) == (net_cents, vat_rate):
         return
-    await running.using_db(db).update(valid_until=at)
+    await current_prices.using_db(db).update(valid_until=at)
     await Price.create(using_db=db, offer=offer, interval=interval, net_cents=net_cents, vat_rate=vat_rate, valid_from=at)
 
 
 async def publish(at: datetime, articles: list[ArticleContent]) -> None:
-    """Publish the articles in this order. A webinar keeps the date it was first announced for."""
+    """Publish the articles in this order. A webinar keeps the date for which it was first announced."""
     async with in_transaction() as db:
-        known = {article.slug: article for article in await Article.all().using_db(db)}
+        installed = {article.slug: article for article in await Article.all().using_db(db)}
         for position, content in enumerate(articles, 1):
-            await _article(at, position, content, known.get(content.slug)).save(using_db=db)
+            await _article(at, position, content, installed.get(content.slug)).save(using_db=db)
 
 
-def _article(at: datetime, position: int, content: ArticleContent, known: Article | None) -> Article:
+def _article(at: datetime, position: int, content: ArticleContent, installed: Article | None) -> Article:
     texts = {Locale.FR.value: _article_text(content.fr), Locale.EN.value: _article_text(content.en)}
-    article = known or Article(slug=content.slug, starts_at=_starts(at, content))
+    article = installed or Article(slug=content.slug, starts_at=_starts_at(at, content))
     return article.update_from_dict(
         {
             "kind": content.kind, "category": content.category, "position": position, "texts": texts,
@@ -79,5 +79,5 @@ def _article_text(text: ArticleText) -> ArticleTexts:
     return ArticleTexts(title=text.title, summary=text.summary, body=text.body)
 
 
-def _starts(at: datetime, content: ArticleContent) -> datetime | None:
+def _starts_at(at: datetime, content: ArticleContent) -> datetime | None:
     return content.webinar.starts(local_date(at)) if content.webinar else None

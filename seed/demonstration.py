@@ -1,7 +1,7 @@
-"""What a demonstration is filled with: people to sign in as, and a past that they can look at.
+"""Fill a demonstration with people who can sign in, and with six months of history.
 
-The past is not written into tables. It is lived again, in order, through the same verbs that customers and agents use, each
-with the date of its day: so streams, measures and invoice numbers are what they would have become.
+The history is not written into tables directly. It is replayed in order through the same functions that customers and agents
+use, each with the date of its day, so streams, metrics and invoice numbers are exactly as they would have become.
 """
 
 import asyncio
@@ -31,21 +31,21 @@ from seed import catalogue, policies
 from seed.content import offers
 from seed.people import Person, people
 
-OPENED = timedelta(days=365)
+AGE = timedelta(days=365)
 _HISTORY = Path(__file__).with_name("history.toml")
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where the past is played: when it ends, who is in it, and what paying needs."""
+class Replay:
+    """The context of the history: when it ends, who takes part, and the services that payments need."""
 
     now: datetime
     bus: Bus
     checkout_services: CheckoutServices
-    cast: dict[str, User]
+    users: dict[str, User]
 
     def at(self, days_ago: int, hour: time, minutes: int = 0) -> datetime:
-        """A moment of a past day, by its hour in Europe/Paris."""
+        """Return a time on a past day, given as an hour in Europe/Paris."""
         day = local_date(self.now) - timedelta(days=days_ago)
         return datetime.combine(day, hour, PARIS) + timedelta(minutes=minutes)
 
@@ -56,32 +56,31 @@ class Stage:
 async def load(
     now: datetime, bus: Bus, auth: AuthServices, checkout_services: CheckoutServices, texts: Path = policies.FOLDER
 ) -> bool:
-    """Fill an empty database with the catalogue, people and their past; of one with users only the policies are
-    brought up to date.
+    """Fill an empty database with the catalogue, people and their history. In one with users only update the policies.
 
-    Returns whether it was filled.
+    Returns whether the database was filled.
     """
     if await User.exists():
-        await policies.install(now, policies.written(texts))
+        await policies.install(now, policies.read_policies(texts))
         return False
-    await catalogue.sell(now - OPENED, offers())
+    await catalogue.sell(now - AGE, offers())
     await catalogue.load(now, texts)
-    cast = await _admitted(people(), now - OPENED, auth)
-    await _replayed(Stage(now, bus, checkout_services, cast))
-    await Letter.filter(sent_at=None).update(sent_at=F("created_at"), next_attempt_at=None)  # that mail is long read
+    users = await _create_users(people(), now - AGE, auth)
+    await _replay(Replay(now, bus, checkout_services, users))
+    await Letter.filter(sent_at=None).update(sent_at=F("created_at"), next_attempt_at=None)  # these emails are old
     return True
 
 
-async def _admitted(people: list[Person], at: datetime, auth: AuthServices) -> dict[str, User]:
+async def _create_users(people: list[Person], at: datetime, auth: AuthServices) -> dict[str, User]:
     hashes = await asyncio.gather(*(auth.passwords.hash(person.password) for person in people))
     async with in_transaction():
         return {
-            person.email: await _admit(person, password_hash, at, auth)
+            person.email: await _create_user(person, password_hash, at, auth)
             for person, password_hash in zip(people, hashes, strict=True)
         }
 
 
-async def _admit(person: Person, password_hash: str, at: datetime, auth: AuthServices) -> User:
+async def _create_user(person: Person, password_hash: str, at: datetime, auth: AuthServices) -> User:
     user = await User.create(
         email=person.email, name=person.name, staff=person.staff, password_hash=password_hash, created_at=at,
         email_verified_at=at, second_factor_at=at if person.seed else None,
@@ -94,57 +93,57 @@ async def _admit(person: Person, password_hash: str, at: datetime, auth: AuthSer
     return user
 
 
-async def _replayed(stage: Stage) -> None:
-    for chapter in _chapters(stage):
-        await chapter()
+async def _replay(replay: Replay) -> None:
+    for step in _steps(replay):
+        await step()
 
 
-def _chapters(stage: Stage) -> list[Callable[[], Awaitable[None]]]:
-    """What happened, the oldest first."""
+def _steps(replay: Replay) -> list[Callable[[], Awaitable[None]]]:
+    """Return the steps of the history, oldest first."""
     history = tomllib.loads(_HISTORY.read_text("utf-8"))
     dated: list[tuple[datetime, Callable[[], Awaitable[None]]]] = [
-        (stage.at(told["days_ago"], told["at"]), partial(story, stage, told))
-        for story, stories in ((_bought, history["purchases"]), (_helped, history["tickets"]))
-        for told in stories
+        (replay.at(entry["days_ago"], entry["at"]), partial(function, replay, entry))
+        for function, entries in ((_buy, history["purchases"]), (_open_ticket, history["tickets"]))
+        for entry in entries
     ]
-    return [chapter for _, chapter in sorted(dated, key=lambda pair: pair[0])]
+    return [step for _, step in sorted(dated, key=lambda pair: pair[0])]
 
 
-async def _bought(stage: Stage, told: dict[str, Any]) -> None:
-    buyer = stage.cast[told["customer"]]
-    at = partial(stage.at, told["days_ago"], told["at"])
-    price = await Price.get(offer__slug=told["offer"], interval=Interval(told["interval"]))
-    key = f"demonstration-{told['days_ago']}"
-    purchase = await checkout.draft(stage.action(buyer, at()), await _company(buyer), buyer, price, key)
-    purchase = await purchase.confirm_billing(stage.action(buyer, at(2)), {})
-    if told.get("declined_first"):
+async def _buy(replay: Replay, entry: dict[str, Any]) -> None:
+    buyer = replay.users[entry["customer"]]
+    at = partial(replay.at, entry["days_ago"], entry["at"])
+    price = await Price.get(offer__slug=entry["offer"], interval=Interval(entry["interval"]))
+    key = f"demonstration-{entry['days_ago']}"
+    purchase = await checkout.draft(replay.action(buyer, at()), await _company(buyer), buyer, price, key)
+    purchase = await purchase.confirm_billing(replay.action(buyer, at(2)), {})
+    if entry.get("declined_first"):
         await checkout.pay(
-            stage.action(buyer, at(3)), stage.checkout_services, purchase, "pm_sandbox_declined", f"{key}-declined"
+            replay.action(buyer, at(3)), replay.checkout_services, purchase, "pm_sandbox_declined", f"{key}-declined"
         )
-    await checkout.pay(stage.action(buyer, at(5)), stage.checkout_services, purchase, "pm_sandbox_success", key)
+    await checkout.pay(replay.action(buyer, at(5)), replay.checkout_services, purchase, "pm_sandbox_success", key)
 
 
 async def _company(user: User) -> Account:
     return await Account.get(memberships__user_id=user.pk)
 
 
-async def _helped(stage: Stage, told: dict[str, Any]) -> None:
-    customer, staff = stage.cast[told["customer"]], stage.cast.get(told.get("staff", ""))
-    at = partial(stage.at, told["days_ago"], told["at"])
-    ticket = await _asked(stage.action(customer, at()), customer, told)
-    for number, (minutes, who, text) in enumerate(told["said"][1:], 1):
+async def _open_ticket(replay: Replay, entry: dict[str, Any]) -> None:
+    customer, staff = replay.users[entry["customer"]], replay.users.get(entry.get("staff", ""))
+    at = partial(replay.at, entry["days_ago"], entry["at"])
+    ticket = await _first_message(replay.action(customer, at()), customer, entry)
+    for number, (minutes, who, text) in enumerate(entry["said"][1:], 1):
         author = customer if who == "customer" or staff is None else staff
         if staff and number == 1:
-            await ticket.claim(stage.action(staff, at(minutes)), staff)
-        await ticket.reply(stage.action(author, at(minutes)), author, text, f"demonstration-{number}")
+            await ticket.claim(replay.action(staff, at(minutes)), staff)
+        await ticket.reply(replay.action(author, at(minutes)), author, text, f"demonstration-{number}")
     if staff:
-        await ticket.move(stage.action(staff, at(told["said"][-1][0] + 1)), TicketStatus(told["status"]))
+        await ticket.move(replay.action(staff, at(entry["said"][-1][0] + 1)), TicketStatus(entry["status"]))
 
 
-async def _asked(action: Action, customer: User, told: dict[str, Any]) -> Ticket:
-    subject, channel, category = told["subject"], Channel(told["channel"]), Category(told["category"])
+async def _first_message(action: Action, customer: User, entry: dict[str, Any]) -> Ticket:
+    subject, channel, category = entry["subject"], Channel(entry["channel"]), Category(entry["category"])
     company = await _company(customer)
     async with action.transaction() as tx:
         ticket = await Ticket.open(tx, company, customer, subject=subject, channel=channel, category=category)
-        await ticket.post(tx, customer, told["said"][0][2], "demonstration-0")
+        await ticket.post(tx, customer, entry["said"][0][2], "demonstration-0")
     return ticket

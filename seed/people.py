@@ -1,4 +1,4 @@
-"""Who can sign in to a demonstration. All of this is public: no other database ever holds these people."""
+"""The people who can sign in to a demonstration. Their credentials are public; no other database contains them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from models.user import Staff
 
 @dataclass(frozen=True)
 class Company:
-    """Whose owner signs in."""
+    """A company of the demonstration."""
 
     legal_name: str
     siren: str
@@ -21,7 +21,7 @@ class Company:
 
 @dataclass(frozen=True)
 class Person:
-    """A person of the demonstration: a customer with a company, or staff with the seed of a second factor."""
+    """A person of the demonstration: a customer with a company, or a member of staff with a TOTP secret."""
 
     email: str
     name: str
@@ -35,7 +35,7 @@ class Person:
         return self.staff.value.lower() if self.staff else "customer"
 
     def code_at(self, at: datetime) -> str:
-        """The one-time code of this moment; empty for who has no second factor."""
+        """Return the one-time code at this time, or an empty string without a second factor."""
         return pyotp.TOTP(self.seed).at(at) if self.seed else ""
 
 
@@ -62,5 +62,5 @@ OPERATOR = Person(
 
 
 def people() -> list[Person]:
-    """Everybody who can sign in to a demonstration, customers first."""
+    """Return everybody who can sign in to a demonstration, customers first."""
     return [CUSTOMER, NEIGHBOUR, AGENT, SUPERVISOR, ANALYST, OPERATOR]

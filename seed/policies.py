@@ -1,7 +1,7 @@
-"""Installs the versions of the policies that lie in `seed/policies/`. Safe to run twice; what is installed never changes.
+"""Install the policy versions from a folder such as `seed/policies/`. Safe to run twice; installed versions never change.
 
-`versions.toml` lists them and says how to add one. Faults are ValueErrors that name the file,
-raised before anything is written.
+`versions.toml` lists the versions and says how to add one. Errors are ValueErrors that name the file, raised before anything is
+written.
 """
 
 import tomllib
@@ -18,12 +18,12 @@ from models.policy import Policy, PolicyKind, digest
 
 FOLDER = Path(__file__).with_name("policies")
 _INDEX = "versions.toml"
-_LABEL = 20  # characters that the column takes
+_VERSION_LENGTH = 20  # of the database column
 
 
 @dataclass(frozen=True)
 class PolicyContent:
-    """A version as it is written: its texts are Markdown whose first line is the title."""
+    """A version of a policy. The texts are Markdown and start with the title."""
 
     kind: PolicyKind
     version: str
@@ -33,7 +33,7 @@ class PolicyContent:
 
     @property
     def name(self) -> str:
-        """How faults call it: `privacy 1.0`."""
+        """The name in error messages, such as `privacy 1.0`."""
         return f"{self.kind.lower()} {self.version}"
 
     @property
@@ -41,77 +41,77 @@ class PolicyContent:
         return digest(self.fr, self.en)
 
 
-def written(folder: Path = FOLDER) -> list[PolicyContent]:
-    """Every version of every policy, by kind, the first one first. Raises ValueError for a faulty, missing or stray one."""
+def read_policies(folder: Path = FOLDER) -> list[PolicyContent]:
+    """Read all versions, by kind, oldest first. Raises ValueError for an invalid, missing or unlisted one."""
     index = tomllib.loads((folder / _INDEX).read_text("utf-8"))
     if unknown := sorted(set(index) - {kind.lower() for kind in PolicyKind}):
         raise ValueError(f"{_INDEX}: unknown {', '.join(unknown)}")
-    found = [_version(folder, kind, table) for kind in PolicyKind for table in index.get(kind.lower(), [])]
-    for before, after in pairwise(found):
-        if before.kind is after.kind and before.effective_on >= after.effective_on:
-            raise ValueError(f"{_INDEX}: {after.name} must take effect after {before.name}")
-    _none_stray(folder, found)
-    return found
+    versions = [_version(folder, kind, table) for kind in PolicyKind for table in index.get(kind.lower(), [])]
+    for previous, version in pairwise(versions):
+        if previous.kind is version.kind and previous.effective_on >= version.effective_on:
+            raise ValueError(f"{_INDEX}: {version.name} must take effect after {previous.name}")
+    _reject_unlisted(folder, versions)
+    return versions
 
 
 def _version(folder: Path, kind: PolicyKind, table: object) -> PolicyContent:
     match table:
         case {"version": str(version), "effective_on": date() as day, **others} if not others and not isinstance(day, datetime):
-            if not 0 < len(version) <= _LABEL or not version.replace(".", "").isalnum() or not version.isascii():
-                raise ValueError(f"{_INDEX}: {kind.lower()} version {version} must be letters, digits and points")
+            if not 0 < len(version) <= _VERSION_LENGTH or not version.replace(".", "").isalnum() or not version.isascii():
+                raise ValueError(f"{_INDEX}: {kind.lower()} version {version} must consist of letters, digits and dots")
             return PolicyContent(kind, version, day, _text(folder, kind, version, "fr"), _text(folder, kind, version, "en"))
-    raise ValueError(f"{_INDEX}: each {kind.lower()} has a version and the day effective_on, and nothing else")
+    raise ValueError(f"{_INDEX}: each {kind.lower()} entry must have version and effective_on (a date), and nothing else")
 
 
 def _text(folder: Path, kind: PolicyKind, version: str, language: str) -> str:
     path = folder / kind.lower() / f"{version}.{language}.md"
     where = f"{kind.lower()}/{path.name}"
     if not path.exists():
-        raise ValueError(f"{where}: no such text")
-    text = path.read_bytes().decode()  # exactly as it is: its hash is told
+        raise ValueError(f"{where}: file not found")
+    text = path.read_bytes().decode()  # the exact bytes, because their hash is published
     if "\r" in text:
-        raise ValueError(f"{where}: lines must end as on Unix")
+        raise ValueError(f"{where}: must have Unix line endings")
     title, _, body = text.partition("\n")
     if not title.startswith("# ") or not title[2:].strip() or not body.strip():
-        raise ValueError(f"{where}: must begin with a line `# title`, and go on")
+        raise ValueError(f"{where}: must start with a `# title` line, followed by text")
     return text
 
 
-def _none_stray(folder: Path, found: list[PolicyContent]) -> None:
-    known = {f"{each.kind.lower()}/{each.version}.{language}.md" for each in found for language in ("fr", "en")}
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {_INDEX}
-    if stray := sorted(there - known):
-        raise ValueError(f"{stray[0]}: not listed in {_INDEX}")
+def _reject_unlisted(folder: Path, versions: list[PolicyContent]) -> None:
+    listed = {f"{version.kind.lower()}/{version.version}.{language}.md" for version in versions for language in ("fr", "en")}
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {_INDEX}
+    if unlisted := sorted(files - listed):
+        raise ValueError(f"{unlisted[0]}: not listed in {_INDEX}")
 
 
 async def install(at: datetime, contents: list[PolicyContent]) -> None:
-    """Add the versions that are new. Raises ValueError, having written nothing, when an installed one is not as it was.
+    """Add the new versions. Raises ValueError, without writing anything, when an installed version has changed.
 
-    A version that comes to an installation after its day takes effect there on the day it comes: nobody could have read it
-    before. Of two that come so late the latter wins. Only the first ones of all are in force from their own days on.
+    A version installed after its effective date takes effect on the day of installation, because nobody could have read it
+    earlier. Of two such versions the later one wins. Only the first installation uses the dates as written.
     """
     async with in_transaction() as db:
-        known = {(policy.kind, policy.version): policy for policy in await Policy.all().using_db(db)}
-        for policy in known.values():
+        installed = {(policy.kind, policy.version): policy for policy in await Policy.all().using_db(db)}
+        for policy in installed.values():
             if policy.sha256 != digest(policy.text_fr, policy.text_en):
-                raise ValueError(f"{policy.kind.lower()} {policy.version}: the database's texts are not those of their hash")
-        settled = {kind for kind, _ in known}
+                raise ValueError(f"{policy.kind.lower()} {policy.version}: the texts in the database do not match their hash")
+        installed_kinds = {kind for kind, _ in installed}
         for content in contents:
-            if (content.kind, content.version) in known:
-                _require_same(known[content.kind, content.version], content)
+            if (content.kind, content.version) in installed:
+                _require_unchanged(installed[content.kind, content.version], content)
             else:
-                await _add(db, at, content, late=content.kind in settled)
+                await _add(db, at, content, first=content.kind not in installed_kinds)
 
 
-def _require_same(policy: Policy, content: PolicyContent) -> None:
+def _require_unchanged(policy: Policy, content: PolicyContent) -> None:
     if policy.sha256 != content.sha256:
-        raise ValueError(f"{content.name} is installed and must not change: write a new version instead")
+        raise ValueError(f"{content.name} is installed and must not change: add a new version instead")
     if policy.effective_on not in (content.effective_on, local_date(policy.installed_at)):
-        raise ValueError(f"{content.name} is installed and takes effect on {policy.effective_on}: that can't change any more")
+        raise ValueError(f"{content.name} is installed and takes effect on {policy.effective_on}: this date must not change")
 
 
-async def _add(db: BaseDBAsyncClient, at: datetime, content: PolicyContent, late: bool) -> None:
-    day = max(content.effective_on, local_date(at)) if late else content.effective_on
+async def _add(db: BaseDBAsyncClient, at: datetime, content: PolicyContent, first: bool) -> None:
+    day = content.effective_on if first else max(content.effective_on, local_date(at))
     latest = await Policy.filter(kind=content.kind).using_db(db).order_by("-effective_on").first()
     if latest and latest.effective_on > day:
         raise ValueError(f"{content.name} must take effect after {latest.version}, on {latest.effective_on}")

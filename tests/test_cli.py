@@ -33,7 +33,7 @@ from models.sql import rows
 from models.user import Staff, User
 from realtime.hub import Hub
 from seed.people import AGENT, people
-from seed.policies import FOLDER, install, written
+from seed.policies import FOLDER, install, read_policies
 
 ROOT = Path(__file__).parents[1]
 CHOSEN = "mouette phare ardoise 77"
@@ -233,10 +233,10 @@ async def test_p4_4_an_operator_s_own_policies_are_installed(db: str, tmp_path: 
 
 
 async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(db: str, tmp_path: Path, action: Action) -> None:
-    first, *others = written()
+    first, *others = read_policies()
     await install(action.at, [replace(first, fr=f"{first.fr}Et encore.\n"), *others])
     done = command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY)
-    told = f"error: {first.name} is installed and must not change: write a new version instead\n"
+    told = f"error: {first.name} is installed and must not change: add a new version instead\n"
     assert (done.returncode, done.stderr) == (1, told)
     assert not await Offer.exists()
 

@@ -11,7 +11,7 @@ from models.locale import Locale
 from models.policy import Policy, PolicyAcceptance, PolicyKind
 from models.viewer import Viewer
 from resolvers.ids import encode
-from seed.policies import PolicyContent, install, written
+from seed.policies import PolicyContent, install, read_policies
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -33,7 +33,7 @@ COMING = date(2026, 12, 1)
 async def installed(db: str, clock: "MovableClock") -> None:
     """Our own texts, and the terms that will be in force from 1 December on."""
     coming = PolicyContent(PolicyKind.TERMS, "2.0", COMING, "# Conditions\n\nB\n", "# Terms\n\nB\n")
-    await install(clock.now(), [*written(), coming])
+    await install(clock.now(), [*read_policies(), coming])
 
 
 @pytest.mark.usefixtures("installed")

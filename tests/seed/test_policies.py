@@ -1,4 +1,4 @@
-"""P4.4: versions of the policies are installed once, never change, and faults are named before anything is written."""
+"""P4.4: versions of the policies are installed once, never change, and errors are reported before anything is written."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from models.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKin
 from models.sql import rows
 from models.user import User
 from seed import catalogue, policies
-from seed.policies import FOLDER, PolicyContent, install, written
+from seed.policies import FOLDER, PolicyContent, install, read_policies
 from tests.engine.differential.runs import cases
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def test_p4_4_both_policies_come_with_the_catalogue_and_their_hash_is_that
 
 def test_our_texts_read_well() -> None:
     """French before English, each of a page or two, with the marks French wants, and what the law wants to be said."""
-    for content in written():
+    for content in read_policies():
         for text, words in ((content.fr, ("dpo@camcha.example", "CNIL")), (content.en, ("dpo@camcha.example", "CNIL"))):
             assert 600 < len(text.split()) < 1200, content.name
             assert not re.search(r" [:;!?»]|« |\w[!?»](?=\s)", text)
@@ -92,30 +92,30 @@ async def test_p4_4_a_late_version_is_in_force_from_the_day_it_came(db: str, clo
 
 
 @pytest.mark.parametrize(
-    ("changed", "fault"),
+    ("change", "error"),
     [
         (
             lambda content: replace(content, fr=content.fr + "."),
-            "terms 1.0 is installed and must not change: write a new version",
+            "terms 1.0 is installed and must not change: add a new version",
         ),
         (
             lambda content: replace(content, en=content.en + "."),
-            "terms 1.0 is installed and must not change: write a new version",
+            "terms 1.0 is installed and must not change: add a new version",
         ),
         (
             lambda content: replace(content, effective_on=date(2026, 1, 2)),
-            "terms 1.0 is installed and takes effect on 2026-01-01: that can't change any more",
+            "terms 1.0 is installed and takes effect on 2026-01-01: this date must not change",
         ),
     ],
 )
 async def test_p4_4_a_change_of_an_installed_version_is_refused(
-    db: str, clock: "MovableClock", changed: Callable[[PolicyContent], PolicyContent], fault: str
+    db: str, clock: "MovableClock", change: Callable[[PolicyContent], PolicyContent], error: str
 ) -> None:
     content = version("1.0", date(2026, 1, 1))
     await install(clock.now(), [content])
     before = await stored()
-    with pytest.raises(ValueError, match=re.escape(fault)):
-        await install(clock.now(), [changed(content), version("1.1", date(2027, 1, 1))])
+    with pytest.raises(ValueError, match=re.escape(error)):
+        await install(clock.now(), [change(content), version("1.1", date(2027, 1, 1))])
     assert await stored() == before
 
 
@@ -153,7 +153,7 @@ async def test_p4_4_a_text_changed_behind_the_triggers_is_found(db: str, clock: 
         kind=PolicyKind.TERMS, version="0.9", effective_on=date(2025, 1, 1), text_fr="# A\n\nb\n", text_en="# A\n\nb\n",
         sha256=digest("# A\n\nb\n", "# A\n\nc\n"), installed_at=clock.now(),
     )  # fmt: skip
-    with pytest.raises(ValueError, match=r"terms 0\.9: the database's texts are not those of their hash"):
+    with pytest.raises(ValueError, match=r"terms 0\.9: the texts in the database do not match their hash"):
         await catalogue.load(clock.now())
 
 
@@ -172,34 +172,39 @@ async def test_p4_4_the_version_in_force_is_the_latest_that_has_begun(data: st.D
     assert [policy.version for policy in current.values()] == begun[-1:]
 
 
-FAULTS = [
+ERRORS = [
     ("versions.toml", "[[terms]]", "[[cookies]]", "versions.toml: unknown cookies"),
-    ("versions.toml", 'version = "1.0"', 'version = "1/0"', "privacy version 1/0 must be letters, digits and points"),
-    ("versions.toml", 'version = "1.0"', "version = 1", "each privacy has a version and the day effective_on"),
-    ("versions.toml", "effective_on = 2026-01-01", 'effective_on = "2026"', "each privacy has a version and the day"),
-    ("versions.toml", "effective_on = 2026-01-01", "effective_on = 2026-01-01T00:00:00", "each privacy has a version"),
-    ("versions.toml", 'version = "1.0"', 'version = "1.1"', "privacy/1.1.fr.md: no such text"),
-    ("terms/1.0.en.md", "# Terms", "Terms", "terms/1.0.en.md: must begin with a line `# title`"),
-    ("terms/1.0.en.md", "\n", "\r\n", "terms/1.0.en.md: lines must end as on Unix"),
+    ("versions.toml", 'version = "1.0"', 'version = "1/0"', "privacy version 1/0 must consist of letters, digits and dots"),
+    ("versions.toml", 'version = "1.0"', "version = 1", "each privacy entry must have version and effective_on"),
+    ("versions.toml", "effective_on = 2026-01-01", 'effective_on = "2026"', "each privacy entry must have version"),
+    (
+        "versions.toml",
+        "effective_on = 2026-01-01",
+        "effective_on = 2026-01-01T00:00:00",
+        "each privacy entry must have version",
+    ),
+    ("versions.toml", 'version = "1.0"', 'version = "1.1"', "privacy/1.1.fr.md: file not found"),
+    ("terms/1.0.en.md", "# Terms", "Terms", "terms/1.0.en.md: must start with a `# title` line"),
+    ("terms/1.0.en.md", "\n", "\r\n", "terms/1.0.en.md: must have Unix line endings"),
 ]
 
 
-@pytest.mark.parametrize(("name", "good", "bad", "fault"), FAULTS)
-def test_a_fault_in_the_policies_is_named(tmp_path: Path, name: str, good: str, bad: str, fault: str) -> None:
+@pytest.mark.parametrize(("name", "valid", "invalid", "error"), ERRORS)
+def test_an_error_in_the_policies_is_reported(tmp_path: Path, name: str, valid: str, invalid: str, error: str) -> None:
     folder = tmp_path / "policies"
     copytree(FOLDER, folder)
     path = folder / name
-    path.write_bytes(path.read_bytes().replace(good.encode(), bad.encode(), 1))
-    with pytest.raises(ValueError, match=re.escape(fault)):
-        policies.written(folder)
+    path.write_bytes(path.read_bytes().replace(valid.encode(), invalid.encode(), 1))
+    with pytest.raises(ValueError, match=re.escape(error)):
+        policies.read_policies(folder)
 
 
-def test_a_text_that_no_version_names_is_a_fault(tmp_path: Path) -> None:
+def test_an_unlisted_file_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "policies"
     copytree(FOLDER, folder)
     (folder / "terms" / "2.0.fr.md").write_text("# Conditions\n\nx\n")
     with pytest.raises(ValueError, match=r"terms/2\.0\.fr\.md: not listed"):
-        policies.written(folder)
+        policies.read_policies(folder)
 
 
 def test_versions_come_in_the_order_of_their_days(tmp_path: Path) -> None:
@@ -210,4 +215,4 @@ def test_versions_come_in_the_order_of_their_days(tmp_path: Path) -> None:
     index = folder / "versions.toml"
     index.write_text(index.read_text() + '[[terms]]\nversion = "2.0"\neffective_on = 2026-01-01\n')
     with pytest.raises(ValueError, match=r"terms 2\.0 must take effect after terms 1\.0"):
-        policies.written(folder)
+        policies.read_policies(folder)

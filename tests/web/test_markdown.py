@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seed.policies import written
+from seed.policies import read_policies
 from web.markdown import html
 
 ALLOWED = {"h1", "h2", "h3", "p", "ul", "li", "strong", "a"}
@@ -75,7 +75,7 @@ def test_no_text_makes_any_other_element(text: str) -> None:
 
 
 def test_our_own_texts_leave_no_marks() -> None:
-    for content in written():
+    for content in read_policies():
         for text in (content.fr, content.en):
             made = html(text)
             assert "**" not in made

@@ -16,7 +16,7 @@ from models.clock import local_date
 from models.locale import Locale
 from models.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind
 from models.user import User
-from seed.policies import PolicyContent, install, written
+from seed.policies import PolicyContent, install, read_policies
 from tests.auth.company import Post
 from tests.web.web_house import ENGLISH, FRENCH, Site, camille
 from tests.web.web_house import site as opened
@@ -30,7 +30,7 @@ HOSTILE = '<script>alert(1)</script> [x](javascript:alert(1)) "><img src=x onerr
 
 @pytest.fixture
 async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[Site]:
-    await install(clock.now(), written())
+    await install(clock.now(), read_policies())
     async with opened(clock, tmp_path / "files") as site:
         yield site
 
