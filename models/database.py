@@ -1,5 +1,8 @@
 """The connection to the database, and whether it is ready to be used."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -96,9 +99,23 @@ async def migrated(url: str, target: str | None = None, direction: str = "both")
     if path := sqlite_path(url):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        await migrate(config=config(url), target=target, direction=direction)
+        with _collector_off():
+            await migrate(config=config(url), target=target, direction=direction)
     finally:
         await disconnect()
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Switch the garbage collector off: Tortoise builds all models again for each step, and looking through them took 60 %
+    of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 async def pending_migrations() -> list[str]:
