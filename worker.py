@@ -15,7 +15,7 @@ from auth.caller import end_sockets
 from auth.invitations import forget
 from billing.checkout import CheckoutServices, reconcile
 from mail.delivery import deliver_due
-from mail.message import Letterhead
+from mail.message import Sender
 from mail.transport import Transport
 from models.abandoned import delete_abandoned
 from models.action import Action
@@ -47,9 +47,9 @@ def jobs(services: Services, settings: Settings, transport: Transport, file_serv
         services.clock,
         CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url),
     )
-    head = Letterhead(settings.mail_sender, page_url(services.base_url, PolicyKind.PRIVACY))
+    head = Sender(settings.mail_sender, page_url(services.base_url, PolicyKind.PRIVACY))
     return [
-        Job("letters", 1, lambda: deliver_due(transport, clock.now(), head=head)),
+        Job("emails", 1, lambda: deliver_due(transport, clock.now(), head=head)),
         Job("payments", 15, lambda: reconcile(Action(None, clock.now(), services.hub), checkout_services)),
         Job("quarantine", 15, lambda: examine_waiting(Action(None, clock.now(), services.hub), file_service)),
         Job("abandoned files", 3_600, lambda: delete_abandoned(Action(None, clock.now(), services.hub), file_service.store)),

@@ -31,7 +31,7 @@ LEGAL_NAME_LENGTH = 200
 
 @dataclass(frozen=True)
 class SignUp:
-    """What a sign-up made, or (`existing`) who already has the address: the letter tells, the answer never does."""
+    """What a sign-up made, or (`existing`) who already has the address: the email tells, the answer never does."""
 
     user: User | None = None
     account: Account | None = None
@@ -56,7 +56,7 @@ async def sign_up(
     email: str, password: str, name: str, legal_name: str, siren: str, locale: Locale, peer: str,
     accepted: Collection[int | None] = (),
 ) -> SignUp:  # fmt: skip
-    """Sign a company up with its first person, its owner; `letter` is written in the same transaction.
+    """Sign a company up with its first person, its owner; `email` is written in the same transaction.
 
     `accepted` are the keys of the policies that the person has accepted. A known address is answered like a new one after
     the same work, and keeps its password once somebody has confirmed it; before, the latest sign-up counts. Raises
@@ -66,7 +66,7 @@ async def sign_up(
     form = _checked(email, name, legal_name, siren, locale, current)
     network = throttle.network_of(peer)
     await auth.require_strong(password, form.email, form.name, form.legal_name, whom=network)
-    await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.LETTER, form.email))
+    await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.EMAIL, form.email))
     password_hash = await auth.passwords.hash(password)
     try:
         return await _signed_up(action, letter, form, password_hash)
@@ -144,7 +144,7 @@ async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
 
 
 def verification_token(auth: AuthServices, user: User, at: datetime) -> str:
-    """What the verification letter's link carries, good for 24 hours, for this address and this sign-up with it only."""
+    """What the verification email's link carries, good for 24 hours, for this address and this sign-up with it only."""
     return auth.signer.sign(Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email, of=_sign_up_of(user))
 
 
@@ -182,7 +182,7 @@ async def authenticate(
 ) -> User:  # fmt: skip
     """The person whose password, and second factor if they have one, these are. `peer` is the caller's network address.
 
-    `code` is a one-time or a recovery code, `passkey` a passkey's answer in its place, `unlock` the token of a letter past the
+    `code` is a one-time or a recovery code, `passkey` a passkey's answer in its place, `unlock` the token of an email past the
     waits (auth/unlocking.py). Raises CREDENTIALS_INVALID for an unknown address and a wrong password alike; only after the
     right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID and PASSKEY_INVALID; Throttled. What fails
     takes the same time, whatever is behind it.
@@ -206,8 +206,8 @@ async def authenticate(
 
 
 async def _unlocked(action: Action, email: str, token: str) -> throttle.Key | None:
-    """What attempts with this token count under, and with any other letter's to its person: whoever guesses gains nothing by
-    asking for the next letter. None for a token that is not this person's, which is as if there were none."""
+    """What attempts with this token count under, and with any other email's to its person: whoever guesses gains nothing by
+    asking for the next email. None for a token that is not this person's, which is as if there were none."""
     known = SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=action.at)
     found = await known.select_related("user").first()
     return throttle.key(throttle.UNLOCKED, found.user_id) if found and found.user.email == address(email) else None

@@ -16,7 +16,7 @@ from realtime.origins import ours
 
 SECURE_PREFIX = "__Host-"  # RFC 6265bis, 4.1.3.2: from this host alone, over TLS alone, for all of its paths
 ACCESS, REFRESH = "camcha_access", "camcha_refresh"
-UNLOCK = "camcha_unlock"  # the token of a letter past the waits, put there by the page its link leads to
+UNLOCK = "camcha_unlock"  # the token of an email past the waits, put there by the page its link leads to
 
 
 class TokenDelivery(StrEnum):
@@ -60,7 +60,7 @@ class Cookies:
 
     @property
     def unlock(self) -> str | None:
-        """The token of a letter past the waits that came."""
+        """The token of an email past the waits that came."""
         return self._given.get(self._prefix + UNLOCK)
 
     @property
@@ -85,7 +85,7 @@ class Cookies:
         return [(b"set-cookie", text.encode()) for text in self._set.values()]
 
     def unlocked(self, token: str, seconds: int) -> None:
-        """Have this browser's next sign-in count as the reader's of that letter."""
+        """Have this browser's next sign-in count as the reader's of that email."""
         self._write(UNLOCK, token, seconds)
 
     def _put(self, name: str, token: str, until: datetime, at: datetime) -> None:

@@ -2,8 +2,8 @@
 
 An address is what a password is reset by, so moving it wants fresh proof (`auth/freshness.py`); and who has no second factor
 confirms from the old address as well, else a stolen password would be enough to take the account away for good. So does who
-has turned it on within a week: whoever has the password could do that, too, and the letter about it wants time to be read. An
-address that somebody has already is answered the same, its owner told by letter: nobody learns here who is a customer.
+has turned it on within a week: whoever has the password could do that, too, and the email about it wants time to be read. An
+address that somebody has already is answered the same, its owner told by email: nobody learns here who is a customer.
 """
 
 from collections.abc import Awaitable, Callable
@@ -32,7 +32,7 @@ SETTLED = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Wish:
-    """What letters are to say: who wants which address, who has it already, and what each side confirms with.
+    """What emails are to say: who wants which address, who has it already, and what each side confirms with.
 
     `old_token` is None when the old address is only told.
     """
@@ -49,13 +49,13 @@ Notice = Callable[[Transaction, User, str], Awaitable[object]]
 
 
 async def request(action: Action, auth: AuthServices, letters: WishLetters, session: Session, *, email: str) -> None:
-    """Ask for another address; an earlier wish of the person is replaced. `letters` are written in the same transaction.
+    """Ask for another address; an earlier wish of the person is replaced. `emails` are written in the same transaction.
 
     Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the address they have; Throttled.
     """
     await require_fresh(action, session)
     email = deliverable(email)
-    await auth.throttle.attempt(throttle.key(throttle.EMAIL_CHANGE, session.user_id), throttle.key(throttle.LETTER, email))
+    await auth.throttle.attempt(throttle.key(throttle.EMAIL_CHANGE, session.user_id), throttle.key(throttle.EMAIL, email))
     async with auth.even(), action.transaction() as tx:
         user = await sessions.holder(tx, session)
         if email == user.email:

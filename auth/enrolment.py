@@ -2,7 +2,7 @@
 
 An app is set up by a seed that is shown, and counts once its first code proves that it arrived. A passkey comes with its own
 proof (auth/passkeys.py). The first of them turns the second factor on and brings recovery codes, the last to go turns it off.
-Once it is on, every change of it wants fresh proof (`auth/freshness.py`). A letter tells of each change.
+Once it is on, every change of it wants fresh proof (`auth/freshness.py`). An email tells of each change.
 """
 
 from collections.abc import Awaitable, Callable
@@ -29,7 +29,7 @@ NAME_LENGTH = 60
 
 
 class Change(StrEnum):
-    """What happened to a second factor, as the letter about it (`Notice`) says."""
+    """What happened to a second factor, as the email about it (`Notice`) says."""
 
     ON = "ON"
     ADDED = "ADDED"
@@ -177,7 +177,7 @@ async def rename(action: Action, authenticator: Authenticator, name: str) -> Aut
 
 async def remove(action: Action, session: Session, notice: Notice, authenticator: Authenticator) -> bool:
     """Take one of the person's authenticators away; the last one turns the second factor off, and sign-in asks for the
-    password alone. The person's other sessions end, and what their letters' links could change is void.
+    password alone. The person's other sessions end, and what their emails' links could change is void.
 
     Returns whether the second factor is still on. Raises STEP_UP_REQUIRED, NOT_FOUND when it is gone already, and for the
     vendor's people LAST_AUTHENTICATOR: they can't work without one.

@@ -22,13 +22,13 @@ from models.access import void_links
 from models.account import Account, AccountStatus, Membership, Role
 from models.action import Action, Transaction
 from models.audit import AuditAction
+from models.email import FAREWELL, Email
 from models.erasure import ERASED, Erasure, Retention
 from models.file import File
 from models.idempotency import IdempotencyKey
 from models.invitation import Invitation
 from models.invoice import Invoice
 from models.legal_name import LegalNameChange
-from models.letter import FAREWELL, Letter
 from models.payment import Payment
 from models.purchase import Purchase
 from models.session import Session
@@ -47,7 +47,7 @@ log = structlog.stdlib.get_logger()
 
 @dataclass(frozen=True)
 class Eraser:
-    """What erasing needs: where files lie, what the law keeps for how long, and the last letter."""
+    """What erasing needs: where files lie, what the law keeps for how long, and the last email."""
 
     store: Store
     retention: Retention
@@ -187,8 +187,8 @@ async def _invitations(tx: Transaction, account_id: int) -> int:
     return await Invitation.filter(account_id=account_id).using_db(tx.db).delete()
 
 
-async def _letters(tx: Transaction, account_id: int) -> int:
-    about = Letter.filter(Q(account_id=account_id) | Q(invoice__account_id=account_id))
+async def _emails(tx: Transaction, account_id: int) -> int:
+    about = Email.filter(Q(account_id=account_id) | Q(invoice__account_id=account_id))
     return await about.using_db(tx.db).delete()
 
 
@@ -223,7 +223,7 @@ async def _nobody(tx: Transaction, user: User) -> None:
     await void_links(user, tx.db)
     await IdempotencyKey.filter(owner=f"user:{user.pk}").using_db(tx.db).delete()
     written = Q(user_id=user.pk) | Q(recipient=user.email)  # another company invites an address
-    await Letter.filter(written).exclude(template__startswith=f"{FAREWELL}.").using_db(tx.db).delete()
+    await Email.filter(written).exclude(template__startswith=f"{FAREWELL}.").using_db(tx.db).delete()
     await Invitation.filter(email=user.email).using_db(tx.db).delete()
 
 
@@ -234,7 +234,7 @@ _STEPS: dict[str, Step] = {
     "billing details": _billing_details,
     "cards": _cards,
     "invitations": _invitations,
-    "letters": _letters,
+    "emails": _emails,
     "sessions": _sessions,
     "people": _people,
 }

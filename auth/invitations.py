@@ -1,4 +1,4 @@
-"""Inviting people into a company by letter, and taking such an invitation.
+"""Inviting people into a company by email, and taking such an invitation.
 
 An answer never tells whether the invited address has a user already: sending looks at the company's own people and invitations
 only. Whoever holds the token reads mail at the address, so they may learn it, and a new person need not verify it again.
@@ -37,7 +37,7 @@ InvitationLetter = Callable[[Transaction, Invitation, str], Awaitable[None]]
 class Newcomer:
     """What somebody who is new tells of themselves when they take an invitation.
 
-    `accepted` are the keys of the policies they accept, as read in the language `read_in` (the letter's unless told).
+    `accepted` are the keys of the policies they accept, as read in the language `read_in` (the email's unless told).
     """
 
     name: str
@@ -72,7 +72,7 @@ async def send(
     locale: Locale,
     key: str,
 ) -> Invitation:
-    """Invite an address; `letter` is written in the same transaction, with the token. The same key returns the first.
+    """Invite an address; `email` is written in the same transaction, with the token. The same key returns the first.
 
     Raises EMAIL_INVALID, ROLE_RESERVED, ALREADY_MEMBER, ALREADY_INVITED, IDEMPOTENCY_MISMATCH; Throttled; Forbidden to those
     who don't look after the company's people.
@@ -104,7 +104,7 @@ async def _made_before(tx: Transaction, key: int) -> Invitation:
 
 
 async def _count(auth: AuthServices, account_id: int, email: str) -> None:
-    await auth.throttle.attempt(throttle.key(throttle.INVITATION, account_id), throttle.key(throttle.LETTER, email))
+    await auth.throttle.attempt(throttle.key(throttle.INVITATION, account_id), throttle.key(throttle.EMAIL, email))
 
 
 def _inviting(people: People, action: Action, role: Role) -> Membership:
@@ -128,7 +128,7 @@ def _token() -> str:
 
 
 async def resend(action: Action, auth: AuthServices, letter: InvitationLetter, invitation: Invitation, key: str) -> Invitation:
-    """Send the letter again, with a new token in place of the old one and seven more days. The same key sends no other.
+    """Send the email again, with a new token in place of the old one and seven more days. The same key sends no other.
 
     Raises NOT_ACTIVE for one that was taken or taken back, IDEMPOTENCY_MISMATCH; Throttled; Forbidden.
     """
@@ -179,7 +179,7 @@ async def _known(token: str) -> Invitation:
 
 
 async def accept(action: Action, auth: AuthServices, token: str, newcomer: Newcomer, peer: str) -> Membership:
-    """Take an invitation by its letter's token and join the company: as whoever acts, or, when nobody does, as somebody new.
+    """Take an invitation by its email's token and join the company: as whoever acts, or, when nobody does, as somebody new.
 
     A person's own repeat changes nothing. Raises TOKEN_INVALID for one that is unknown, expired, taken, taken back or sent
     again; INVITATION_ELSEWHERE to whoever has another address; SIGN_IN_REQUIRED when nobody acts and the address has a
@@ -220,7 +220,7 @@ async def _joined(action: Action, invitation: Invitation, user: User) -> Members
 
 
 async def _as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
-    """The invitation as it stands, if its letter is still the latest one."""
+    """The invitation as it stands, if its email is still the latest one."""
     latest = await Invitation.select_for_update().using_db(tx.db).get_or_none(pk=invitation.pk)
     if latest is None or latest.token_hash != invitation.token_hash:
         raise invalid()
@@ -266,7 +266,7 @@ async def _entered(action: Action, invitation: Invitation, joining: _Joining, pa
 
 
 async def _person(tx: Transaction, invitation: Invitation, name: str, password_hash: str) -> User:
-    """A new person with the invited address, verified since the letter reached it.
+    """A new person with the invited address, verified since the email reached it.
 
     Whoever signed up with the address and never proved that it is theirs makes room.
     """

@@ -190,7 +190,7 @@ async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
 async def decline_reactivation(
     action: Action, session: Session, notice: Answer, account_id: int | None, reason: str
 ) -> Account:
-    """Answer a request to have an account back otherwise than by doing it: by letter, since its owner sees no tickets.
+    """Answer a request to have an account back otherwise than by doing it: by email, since its owner sees no tickets.
 
     They may ask again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING; Unauthenticated.
     """

@@ -6,7 +6,7 @@ from what was known of them when they asked.
 
 Whoever loses the right to invite takes their open invitations along: else somebody who was removed could come back by one.
 
-Who owns the company is changed only with fresh proof (auth/freshness.py), and all its owners are told by letter: else a stolen
+Who owns the company is changed only with fresh proof (auth/freshness.py), and all its owners are told by email: else a stolen
 session could give the company away before anybody knows.
 """
 
@@ -26,7 +26,7 @@ from models.user import User
 
 @dataclass(frozen=True)
 class Handover:
-    """What a letter is to say: who owns the company from now on, who no longer does, and to whom."""
+    """What an email is to say: who owns the company from now on, who no longer does, and to whom."""
 
     reader: User
     gained: User | None

@@ -1,6 +1,6 @@
-"""A new password: by a letter when the old one is forgotten, or with the old one.
+"""A new password: by an email when the old one is forgotten, or with the old one.
 
-Either way it is judged as at sign-up, sessions end, and what earlier letters' links could change is void. A letter (`notice`)
+Either way it is judged as at sign-up, sessions end, and what earlier emails' links could change is void. An email (`notice`)
 tells the person, for whom it is the first sign that somebody else did it (OWASP ASVS 5, 6.3.7). A reset stands in for the
 password only: the second factor is asked for as ever, and stays on (6.4.3).
 """
@@ -27,14 +27,14 @@ Notice = Callable[[Transaction, User], Awaitable[object]]
 
 
 async def request_reset(action: Action, auth: AuthServices, letter: ResetLetter, *, email: str, peer: str) -> None:
-    """Write the person of an address a letter with a token, good for 30 minutes and one use. `peer` is who asks.
+    """Write the person of an address an email with a token, good for 30 minutes and one use. `peer` is who asks.
 
-    Nobody's address is answered the same, after the same time. Asking again leaves earlier letters good: else whoever knows
+    Nobody's address is answered the same, after the same time. Asking again leaves earlier emails good: else whoever knows
     an address could keep its owner from ever using one. Raises EMAIL_INVALID; Throttled.
     """
     email = deliverable(email)
     network = throttle.key(throttle.RESET, throttle.network_of(peer))
-    await auth.throttle.attempt(network, throttle.key(throttle.LETTER, email, "reset"))
+    await auth.throttle.attempt(network, throttle.key(throttle.EMAIL, email, "reset"))
     async with auth.even(), action.transaction() as tx:
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:
@@ -51,7 +51,7 @@ async def _granted(tx: Transaction, user: User) -> str:
 
 
 async def reader_of(action: Action, token: str) -> User:
-    """Whom a reset letter was written to. Raises TOKEN_INVALID for a token that is used, too old or nobody's."""
+    """Whom a reset email was written to. Raises TOKEN_INVALID for a token that is used, too old or nobody's."""
     reset = await PasswordReset.get_or_none(token_hash=hashed(token), expires_at__gt=action.at).select_related("user")
     if reset is None:
         raise invalid()
@@ -59,9 +59,9 @@ async def reader_of(action: Action, token: str) -> User:
 
 
 async def reset(action: Action, auth: AuthServices, notice: Notice, *, token: str, password: str, code: str | None) -> None:
-    """Set a new password by a letter's token, which works once. Every session of the person ends.
+    """Set a new password by an email's token, which works once. Every session of the person ends.
 
-    The address counts as verified: the letter was read there. Raises TOKEN_INVALID, PASSWORD_WEAK, with a second factor
+    The address counts as verified: the email was read there. Raises TOKEN_INVALID, PASSWORD_WEAK, with a second factor
     SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID; Throttled.
     """
     user = await reader_of(action, token)

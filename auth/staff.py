@@ -1,6 +1,6 @@
 """The vendor's people, looked after by an operator: they come, change their role, and go.
 
-Nobody is given a password. A letter leads the new person to the page where they choose one, and until they have set up a second
+Nobody is given a password. An email leads the new person to the page where they choose one, and until they have set up a second
 factor of their own they have no role (models/viewer.py). Every act here wants fresh proof, and one operator always stays.
 """
 
@@ -29,7 +29,7 @@ from models.text import line
 from models.ticket import Ticket, TicketStatus
 from models.user import Staff, User, sought
 
-LIFETIME = timedelta(hours=72)  # of the letter: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
+LIFETIME = timedelta(hours=72)  # of the email: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
 
 WelcomeLetter = Callable[[Transaction, User, str], Awaitable[object]]
 
@@ -38,9 +38,9 @@ async def hire(
     action: Action, auth: AuthServices, session: Session, letter: WelcomeLetter, *, email: str, name: str, role: Staff,
     locale: Locale, key: str,
 ) -> User:  # fmt: skip
-    """A new member of staff, or one who comes back. The letter's token sets their password, within three days and once.
+    """A new member of staff, or one who comes back. The email's token sets their password, within three days and once.
 
-    A repeat by the same operator with the same `key` writes no other letter. Raises STEP_UP_REQUIRED, EMAIL_INVALID, BLANK,
+    A repeat by the same operator with the same `key` writes no other email. Raises STEP_UP_REQUIRED, EMAIL_INVALID, BLANK,
     TOO_LONG, IDEMPOTENCY_MISMATCH, EMAIL_TAKEN for an address that somebody else signs in with; of a repeat NOT_ACTIVE when
     they were dismissed since.
     """
@@ -54,7 +54,7 @@ async def hire(
             if known := await earlier(tx, owner, "staffHire", key, [email, name, role.value, locale.value]):
                 return await _still_hired(tx, known)
             user = await _admitted(tx, email, nobodys)
-            token = await _appointed(tx, user, letter=True, name=name, staff=role, locale=locale)
+            token = await _appointed(tx, user, emailed=True, name=name, staff=role, locale=locale)
             await letter(tx, user, token)
             await made(tx, owner, "staffHire", key, user.pk)
     except IntegrityError:  # somebody took the address between our look and our write
@@ -63,7 +63,7 @@ async def hire(
 
 
 async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, role: Staff) -> str:
-    """A member of staff without anybody to hire them: the first one, by the command line. Returns the token that a letter would
+    """A member of staff without anybody to hire them: the first one, by the command line. Returns the token that an email would
     bring: by it they set their password, within three days and once.
 
     Raises EMAIL_INVALID, BLANK, TOO_LONG, EMAIL_TAKEN.
@@ -72,19 +72,19 @@ async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, 
     nobodys = await auth.passwords.hash(secrets.token_urlsafe())
     try:
         async with action.transaction() as tx:
-            return await _appointed(tx, await _admitted(tx, email, nobodys), letter=False, name=name, staff=role)
+            return await _appointed(tx, await _admitted(tx, email, nobodys), emailed=False, name=name, staff=role)
     except IntegrityError:
         raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email") from None
 
 
-async def _appointed(tx: Transaction, user: User, *, letter: bool, name: str, staff: Staff, **facts: Locale) -> str:
+async def _appointed(tx: Transaction, user: User, *, emailed: bool, name: str, staff: Staff, **facts: Locale) -> str:
     changes = {"name": name, "searched": sought(name, user.email), "staff": staff, **facts}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await user.refresh_from_db(using_db=tx.db)
     token, until = random_token("cam_pr_"), tx.action.at + LIFETIME
     await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=until)
     tx.touched[sessions.person(user.pk)] = None
-    tx.audit(AuditAction.STAFF_HIRE, user, role=staff.value, letter=letter)
+    tx.audit(AuditAction.STAFF_HIRE, user, role=staff.value, emailed=emailed)
     return token
 
 

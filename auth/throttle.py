@@ -10,7 +10,7 @@ time. Signing in counts under
   as he likes. But while an address is under attack, every attempt under PAIR weighs ten: a botnet gets one guess per network
   and then long waits, and the customer, on a network of their own, is always heard at once;
 - SECOND_FACTOR, the person whose password was right: whoever is there knows the password, so here the wait may be shared;
-- UNLOCKED in place of them all, the person whose letter was read (auth/unlocking.py); only the whole sign-in clears it.
+- UNLOCKED in place of them all, the person whose email was read (auth/unlocking.py); only the whole sign-in clears it.
 
 Proving oneself again within a session counts by session: else the thief of one could keep its owner waiting in another.
 
@@ -66,17 +66,17 @@ PAIR = Limit("pair", free=5, leak=timedelta(hours=1), heated=10)
 NETWORK = Limit("network", free=100, leak=timedelta(minutes=1))
 TARGET = Limit("target", free=20, leak=timedelta(minutes=15), blocks=False)
 SECOND_FACTOR = Limit("second factor", free=5, leak=timedelta(hours=1))
-UNLOCKED = Limit("unlocked", free=10, leak=timedelta(hours=1))  # of one person, by letters (auth/unlocking.py)
+UNLOCKED = Limit("unlocked", free=10, leak=timedelta(hours=1))  # of one person, by emails (auth/unlocking.py)
 STEP_UP = Limit("step-up", free=5, leak=timedelta(hours=1))
-# To one address, that may not be the asker's. Letters that let somebody in again are counted by their kind: whoever uses these
+# To one address, that may not be the asker's. Emails that let somebody in again are counted by their kind: whoever uses these
 # up has sent them, and using up others must not keep them back.
-LETTER = Limit("letter", free=5, leak=timedelta(minutes=15))
+EMAIL = Limit("email", free=5, leak=timedelta(minutes=15))
 INVITATION = Limit("invitation", free=30, leak=timedelta(minutes=5))  # by one company, to whomever
 SIGN_UP = Limit("sign-up", free=50, leak=timedelta(minutes=1))
 RESET = Limit("reset", free=20, leak=timedelta(minutes=1))
 CHALLENGE = Limit("challenge", free=60, leak=timedelta(seconds=10))
 PASSKEY = Limit("passkey", free=30, leak=timedelta(minutes=1))
-LEGAL_NAME = Limit("legal name", free=10, leak=timedelta(hours=1))  # of one company, whose letters and questions it limits
+LEGAL_NAME = Limit("legal name", free=10, leak=timedelta(hours=1))  # of one company, whose emails and questions it limits
 # What one company's owners ask of support, counted by its kind: who asked for its end in a stolen session must not keep its
 # owner from having it back.
 LIFECYCLE = Limit("lifecycle", free=5, leak=timedelta(hours=1))

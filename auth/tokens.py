@@ -15,14 +15,14 @@ class Purpose(StrEnum):
 
     VERIFY_EMAIL = "VERIFY_EMAIL"
     DOWNLOAD = "DOWNLOAD"
-    LETTER_DOWNLOAD = "LETTER_DOWNLOAD"
+    EMAIL_DOWNLOAD = "LETTER_DOWNLOAD"  # never changes: it salts links that people have received
     UPLOAD = "UPLOAD"
 
 
 LIFETIME = {
     Purpose.VERIFY_EMAIL: timedelta(hours=24),
     Purpose.DOWNLOAD: timedelta(minutes=5),
-    Purpose.LETTER_DOWNLOAD: timedelta(days=30),  # letters are read when there is time
+    Purpose.EMAIL_DOWNLOAD: timedelta(days=30),  # emails are read when there is time
     Purpose.UPLOAD: timedelta(minutes=5),
 }
 

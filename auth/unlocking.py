@@ -1,8 +1,8 @@
-"""A letter past the waits: whoever reads mail at an address signs in at once, however many others guess at it.
+"""An email past the waits: whoever reads mail at an address signs in at once, however many others guess at it.
 
 Waits are counted by address and network, and for the second factor by person (auth/throttle.py). So somebody on the customer's
-own network, or who knows their password, could keep them waiting. Attempts with a letter's token count apart instead: some are
-free, then waits grow for whoever reads that person's mail, through however many letters. It stands for no factor, and is
+own network, or who knows their password, could keep them waiting. Attempts with an email's token count apart instead: some are
+free, then waits grow for whoever reads that person's mail, through however many emails. It stands for no factor, and is
 worth nothing to whoever can't read the mail; to whoever can, and knows the password, it gives no more guesses at the code.
 """
 
@@ -25,13 +25,13 @@ UnlockLetter = Callable[[Transaction, User, str], Awaitable[object]]
 
 
 async def request(action: Action, auth: AuthServices, letter: UnlockLetter, *, email: str, peer: str) -> None:
-    """Write the person of an address a letter with a token, good for 30 minutes and one sign-in. `peer` is who asks.
+    """Write the person of an address an email with a token, good for 30 minutes and one sign-in. `peer` is who asks.
 
     Nobody's address is answered the same, after the same time. Raises EMAIL_INVALID; Throttled.
     """
     email = deliverable(email)
     network = throttle.key(throttle.RESET, throttle.network_of(peer))
-    await auth.throttle.attempt(network, throttle.key(throttle.LETTER, email, "unlock"))
+    await auth.throttle.attempt(network, throttle.key(throttle.EMAIL, email, "unlock"))
     async with auth.even(), action.transaction() as tx:
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:

@@ -14,7 +14,7 @@ from auth.tokens import Purpose, Signer
 from billing.gateway import Gateway, GatewayDown, Outcome
 from billing.invoicing import issue
 from billing.seller import Seller
-from mail import letters
+from mail import emails
 from models.account import Account
 from models.action import Action, Transaction
 from models.audit import AuditAction
@@ -139,7 +139,7 @@ async def _follow_up(tx: Transaction, services: CheckoutServices, purchase: Purc
     elif payment.status is PaymentStatus.DECLINED:
         await purchase.move(tx, PurchaseStatus.BILLING_CONFIRMED)
     elif payment.confirmation_url and (buyer := await _buyer(tx, purchase)):
-        await letters.payment_confirmation_needed(tx, buyer, payment.confirmation_url)
+        await emails.payment_confirmation_needed(tx, buyer, payment.confirmation_url)
 
 
 async def _activate(tx: Transaction, services: CheckoutServices, purchase: Purchase, payment: Payment) -> None:
@@ -148,8 +148,8 @@ async def _activate(tx: Transaction, services: CheckoutServices, purchase: Purch
     buyer = await _buyer(tx, purchase)
     invoice = await issue(tx, services.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0)
     if buyer:
-        link = download_link(services.signer, services.base_url, invoice, tx.action.at, Purpose.LETTER_DOWNLOAD)
-        await letters.invoice_issued(tx, buyer, invoice, link)
+        link = download_link(services.signer, services.base_url, invoice, tx.action.at, Purpose.EMAIL_DOWNLOAD)
+        await emails.invoice_issued(tx, buyer, invoice, link)
 
 
 async def _buyer(tx: Transaction, purchase: Purchase) -> User | None:
@@ -157,7 +157,7 @@ async def _buyer(tx: Transaction, purchase: Purchase) -> User | None:
 
 
 def download_link(signer: Signer, base_url: str, invoice: Invoice, at: datetime, purpose: Purpose = Purpose.DOWNLOAD) -> str:
-    """A link to the invoice's PDF, good for as long as its purpose: five minutes, or a month in a letter."""
+    """A link to the invoice's PDF, good for as long as its purpose: five minutes, or a month in an email."""
     return f"{base_url}/downloads/{signer.sign(purpose, at, invoice=invoice.pk)}"
 
 

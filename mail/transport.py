@@ -159,7 +159,7 @@ def _refusal(fault: Exception) -> Refused:
     if isinstance(fault, aiosmtplib.SMTPRecipientsRefused):
         fault = fault.recipients[0]
     code = fault.code if isinstance(fault, aiosmtplib.SMTPResponseException) else None
-    about_letter = isinstance(fault, (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError))
+    about_email = isinstance(fault, (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError))
     reason = f"{type(fault).__name__} {code}" if code else type(fault).__name__
     away = isinstance(fault, OSError)
-    return Refused(reason, final=about_letter and code is not None and code >= 500, away=away)
+    return Refused(reason, final=about_email and code is not None and code >= 500, away=away)

@@ -1,4 +1,4 @@
-"""What letters' links may change of how a person signs in. Their tokens are stored only as hashes."""
+"""What emails' links may change of how a person signs in. Their tokens are stored only as hashes."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class PasswordReset(Model):
-    """One letter that lets its reader set a new password. Rows go once one of a person's is used, and when they expire."""
+    """One email that lets its reader set a new password. Rows go once one of a person's is used, and when they expire."""
 
     id = fields.BigIntField(primary_key=True)
     user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
@@ -55,7 +55,7 @@ class EmailChange(Model):
 
 
 class SignInUnlock(Model):
-    """One letter whose reader need not wait for those who guess. Rows go once the person has signed in by one, and expire."""
+    """One email whose reader need not wait for those who guess. Rows go once the person has signed in by one, and expire."""
 
     id = fields.BigIntField(primary_key=True)
     user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
@@ -71,7 +71,7 @@ class SignInUnlock(Model):
 
 
 async def void_links(user: "User", db: BaseDBAsyncClient) -> None:
-    """Call off whatever the letters written to a person so far could still change of their password and address."""
+    """Call off whatever the emails written to a person so far could still change of their password and address."""
     await PasswordReset.filter(user_id=user.pk).using_db(db).delete()
     await EmailChange.filter(user_id=user.pk).using_db(db).delete()
     await SignInUnlock.filter(user_id=user.pk).using_db(db).delete()

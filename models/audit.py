@@ -64,7 +64,7 @@ class AuditAction(StrEnum):
     INVITATION_REVOKE = "invitation.revoke"
     INVITATION_SEND = "invitation.send"
     INVOICE_ISSUE = "invoice.issue"
-    LETTER_RETRY = "letter.retry"
+    EMAIL_RETRY = "letter.retry"
     LEGAL_NAME_CHANGE_ADD_EVIDENCE = "legal_name_change.add_evidence"
     LEGAL_NAME_CHANGE_CANCEL = "legal_name_change.cancel"
     LEGAL_NAME_CHANGE_DECIDE = "legal_name_change.decide"

@@ -28,7 +28,7 @@ MODULES = [
     "models.invitation",
     "models.invoice",
     "models.legal_name",
-    "models.letter",
+    "models.email",
     "models.offer",
     "models.payment",
     "models.policy",

@@ -1,4 +1,4 @@
-"""A place in a company account, offered by letter until somebody takes it."""
+"""A place in a company account, offered by email until somebody takes it."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ LIFETIME = timedelta(days=7)
 
 
 class Invitation(Model):
-    """An invitation of an address. The latest letter holds its token, the row only the token's SHA-256."""
+    """An invitation of an address. The latest email holds its token, the row only the token's SHA-256."""
 
     id = fields.BigIntField(primary_key=True)
     account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
@@ -56,7 +56,7 @@ class Invitation(Model):
 
     @classmethod
     def waiting(cls, found: QuerySet["Invitation"]) -> QuerySet["Invitation"]:
-        """Those of these that nobody took and nobody took back; their letters may have expired."""
+        """Those of these that nobody took and nobody took back; their emails may have expired."""
         return found.filter(accepted_at=None, revoked_at=None)
 
     @property
@@ -65,7 +65,7 @@ class Invitation(Model):
         return self.accepted_at is None and self.revoked_at is None
 
     async def sent(self, tx: Transaction, inviter_id: int, token_hash: str) -> None:
-        """Note that a letter with a new token goes out now, by this person. The tokens of earlier letters stop working."""
+        """Note that an email with a new token goes out now, by this person. The tokens of earlier emails stop working."""
         self.inviter_id, self.token_hash = inviter_id, token_hash
         self.sent_at, self.expires_at = tx.action.at, tx.action.at + LIFETIME
         await self.save(using_db=tx.db, update_fields=["inviter_id", "token_hash", "sent_at", "expires_at"])

@@ -6,7 +6,7 @@ from engine.http import remembered
 
 
 class Locale(StrEnum):
-    """A language of the catalogue, the letters and the messages (BCP 47 primary tags)."""
+    """A language of the catalogue, the emails and the messages (BCP 47 primary tags)."""
 
     FR = "fr"
     EN = "en"

@@ -75,9 +75,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "L'entreprise doit garder un propriétaire : transmettez d'abord la propriété.",
         "The company must keep an owner: transfer the ownership first.",
     ),
-    "LETTER_FORGOTTEN": (
+    "EMAIL_CONTENT_DELETED": (
         "Ce message contenait un code secret, effacé depuis : son destinataire doit le redemander.",
-        "This letter carried a secret code, which is deleted by now: its reader has to ask for it again.",
+        "This email carried a secret code, which is deleted by now: its reader has to ask for it again.",
     ),
     "NOT_ACTIVE": ("Ceci n'est pas actif.", "This is not active."),
     "NOT_FOUND": ("Introuvable.", "Not found."),

@@ -9,7 +9,7 @@ BODY_LENGTH = 8_000
 
 
 def line(text: str, field: str, length: int) -> str:
-    """One line without control characters, which would forge headers of letters. Raises BLANK and TOO_LONG at `field`."""
+    """One line without control characters, which would forge headers of emails. Raises BLANK and TOO_LONG at `field`."""
     if len(text) > 10 * length + 100:  # not even worth tidying: a million characters would hold everybody up
         raise Refusal(ErrorCode.TOO_LONG, "input", field, length=length)
     found = "".join(c for c in " ".join(text.split()) if c.isprintable())

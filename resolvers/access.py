@@ -6,7 +6,7 @@ from typing import Any
 
 from auth import email_change, freshness, new_password, sessions, unlocking
 from auth.email_change import Wish
-from mail import letters
+from mail import emails
 from models.action import Transaction
 from models.session import Session
 from models.user import User
@@ -27,29 +27,29 @@ _MOST_SESSIONS = 100
 
 
 async def request_reset(info: Info, input: PasswordRequestResetInput) -> bool:
-    """Have a letter sent that lets its reader choose a new password."""
+    """Have an email sent that lets its reader choose a new password."""
     context, base_url = info.context, info.context.services.base_url
 
-    async def letter(tx: Transaction, user: User, token: str) -> None:
-        await letters.password_reset(tx, user, f"{base_url}/reset?token={token}", token)
+    async def email(tx: Transaction, user: User, token: str) -> None:
+        await emails.password_reset(tx, user, f"{base_url}/reset?token={token}", token)
 
-    await new_password.request_reset(context.action(), context.services.auth, letter, email=input.email, peer=context.peer)
+    await new_password.request_reset(context.action(), context.services.auth, email, email=input.email, peer=context.peer)
     return True
 
 
 async def request_unlock(info: Info, input: SessionRequestUnlockInput) -> bool:
-    """Have a letter sent that lets its reader sign in without waiting for others' guesses."""
+    """Have an email sent that lets its reader sign in without waiting for others' guesses."""
     context, base_url = info.context, info.context.services.base_url
 
-    async def letter(tx: Transaction, user: User, token: str) -> None:
-        await letters.sign_in_unlock(tx, user, f"{base_url}/unlock?token={token}", token)
+    async def email(tx: Transaction, user: User, token: str) -> None:
+        await emails.sign_in_unlock(tx, user, f"{base_url}/unlock?token={token}", token)
 
-    await unlocking.request(context.action(), context.services.auth, letter, email=input.email, peer=context.peer)
+    await unlocking.request(context.action(), context.services.auth, email, email=input.email, peer=context.peer)
     return True
 
 
 async def reset_password(info: Info, input: PasswordResetInput) -> bool:
-    """Set a new password by a letter's token."""
+    """Set a new password by an email's token."""
     await new_password.reset(
         info.context.action(), info.context.services.auth, password_notice(info.context.services),
         token=input.token, password=input.password, code=input.code,
@@ -68,34 +68,34 @@ async def change_password(info: Info, input: PasswordChangeInput) -> bool:
 
 
 def password_notice(services: Services) -> new_password.Notice:
-    """The letter that tells of a new password."""
-    return lambda tx, user: letters.password_changed(tx, user, services.base_url)
+    """The email that tells of a new password."""
+    return lambda tx, user: emails.password_changed(tx, user, services.base_url)
 
 
 async def request_email_change(info: Info, input: EmailRequestChangeInput) -> bool:
-    """Ask for another address. One that somebody has gets another letter and the same answer."""
+    """Ask for another address. One that somebody has gets another email and the same answer."""
     context = info.context
 
     async def write(tx: Transaction, wish: Wish) -> None:
-        await _wish_letters(context, tx, wish)
+        await _wish_emails(context, tx, wish)
 
     await email_change.request(context.action(), context.services.auth, write, context.session, email=input.email)
     return True
 
 
-async def _wish_letters(context: Context, tx: Transaction, wish: Wish) -> None:
+async def _wish_emails(context: Context, tx: Transaction, wish: Wish) -> None:
     base_url = context.services.base_url
     if wish.taken_by:
-        await letters.email_change_taken(tx, wish.taken_by, base_url)
+        await emails.email_change_taken(tx, wish.taken_by, base_url)
     else:
-        await letters.email_change(tx, wish.user, wish.email, f"{base_url}/email?token={wish.new_token}", wish.new_token)
+        await emails.email_change(tx, wish.user, wish.email, f"{base_url}/email?token={wish.new_token}", wish.new_token)
     link = f"{base_url}/email?token={wish.old_token}" if wish.old_token else base_url
-    await letters.email_change_asked(tx, wish.user, wish.email, link, wish.old_token)
+    await emails.email_change_asked(tx, wish.user, wish.email, link, wish.old_token)
 
 
 async def confirm_email_change(info: Info, input: EmailConfirmChangeInput) -> bool:
-    """Confirm another address by a letter's token: whether that was the last confirmation."""
-    return await email_change.confirm(info.context.action(), letters.email_changed, input.token)
+    """Confirm another address by an email's token: whether that was the last confirmation."""
+    return await email_change.confirm(info.context.action(), emails.email_changed, input.token)
 
 
 async def step_up(info: Info, input: SessionStepUpInput) -> datetime:

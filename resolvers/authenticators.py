@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from auth import accounts, enrolment, passkeys, throttle, totp
-from mail import letters
+from mail import emails
 from models.account import Account
 from models.authenticator import Authenticator
 from resolvers.context import Context, Info, Services
@@ -90,7 +90,7 @@ async def renew_recovery_codes(info: Info) -> list[str]:
 
 
 def _notice(services: Services) -> enrolment.Notice:
-    return lambda tx, user, change: letters.second_factor_changed(tx, user, change.value, services.base_url)
+    return lambda tx, user, change: emails.second_factor_changed(tx, user, change.value, services.base_url)
 
 
 async def authenticators_of(context: Context, parents: Sequence[Any]) -> list[list[Authenticator]]:

@@ -10,7 +10,7 @@ from auth import company, legal_names
 from auth.company import Address
 from auth.legal_names import LEGAL_NAME_LENGTH, Registrar
 from engine import Deferred
-from mail import letters
+from mail import emails
 from models.account import Account
 from models.errors import ErrorCode, Refusal
 from models.file import File
@@ -36,8 +36,8 @@ OLDEST = Order("updated_at")
 
 
 def registrar(services: Services) -> Registrar:
-    """Whom to ask for registered names, and the letters that tell what came of it."""
-    return Registrar(services.registry, letters.legal_name_notice(services.base_url))
+    """Whom to ask for registered names, and the emails that tell what came of it."""
+    return Registrar(services.registry, emails.legal_name_notice(services.base_url))
 
 
 async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) -> LegalNameChange:

@@ -57,7 +57,7 @@ class AccountRequestDeletionInput:
 @strawberry.input(description="A company that stays as it is, and why.")
 class AccountDeclineReactivationInput:
     account_id: strawberry.ID = strawberry.field(description="A company whose owner asked to have it back.")
-    reason: str = strawberry.field(description="What the letter to its owner says, at most 1,000 characters.")
+    reason: str = strawberry.field(description="What the email to its owner says, at most 1,000 characters.")
 
 
 @strawberry.input(description="A company to be had back.")

@@ -10,11 +10,11 @@ from models.account import AccountStatus, Role
 from models.article import ArticleCategory, ArticleKind
 from models.audit import AuditAction
 from models.authenticator import AuthenticatorKind
+from models.email import EmailState
 from models.errors import ErrorCode
 from models.event import EventKind
 from models.file import FileStatus
 from models.legal_name import LegalNameStatus, RegistryVerdict
-from models.letter import LetterState
 from models.locale import Locale
 from models.messages import WORDS
 from models.offer import Interval, Segment
@@ -227,8 +227,8 @@ described(
     },
 )
 described(
-    LetterState,
-    "How far a letter has come.",
+    EmailState,
+    "How far an email has come.",
     {
         "WAITING": "It will be tried at `nextAttemptAt`.",
         "SENT": "A mail server has taken it.",
@@ -272,7 +272,7 @@ described(
         "ACCOUNT_CHANGE_LEGAL_NAME": "A company has another legal name, told by the register or by an agent (`told_by`).",
         "ACCOUNT_CHANGE_TRADE_NAME": "A company's trade name was changed.",
         "ACCOUNT_DEACTIVATE": "An agent let a company's account rest, which ended its sessions.",
-        "ACCOUNT_DECLINE_REACTIVATION": "An agent answered by letter, and did not bring a company's account back (`ticket`).",
+        "ACCOUNT_DECLINE_REACTIVATION": "An agent answered by email, and did not bring a company's account back (`ticket`).",
         "ACCOUNT_ERASE": "A company's account was erased, but for its invoices (`invoices_kept`).",
         "ACCOUNT_LEAVE": "A person left a company.",
         "ACCOUNT_REACTIVATE": "An agent brought a company's account back, from its rest or before its deletion (`before`).",
@@ -284,17 +284,17 @@ described(
         "AUTHENTICATOR_REMOVE": "A person took one of their authenticators away, which ended their other sessions.",
         "AUTHENTICATOR_RENAME": "A person gave one of their authenticators another name.",
         "CLOCK_ADVANCE": "A demonstration's clock was moved on.",
-        "EMAIL_CONFIRM_CHANGE": "Another address of a person was confirmed, by a letter to it or to the old one.",
+        "EMAIL_CONFIRM_CHANGE": "Another address of a person was confirmed, by an email to it or to the old one.",
         "EMAIL_REQUEST_CHANGE": "A person asked for another address.",
         "EMAIL_VERIFY": "A person confirmed their address.",
         "FILE_ANNOUNCE": "Somebody got a link to upload a file to.",
         "FILE_INFECTED": "The scanner found something bad in an uploaded file, whose bytes were deleted (`uploader`).",
         "INVITATION_ACCEPT": "A person joined a company by an invitation, in the role it offered.",
-        "INVITATION_RESEND": "An invitation's letter was sent again, with a new link.",
+        "INVITATION_RESEND": "An invitation's email was sent again, with a new link.",
         "INVITATION_REVOKE": "An invitation was taken back.",
         "INVITATION_SEND": "Somebody was invited into a company.",
         "INVOICE_ISSUE": "An invoice was issued.",
-        "LETTER_RETRY": "An operator had a letter tried anew that was given up after so many `attempts`.",
+        "EMAIL_RETRY": "An operator had an email tried anew that was given up after so many `attempts`.",
         "LEGAL_NAME_CHANGE_ADD_EVIDENCE": "Somebody showed evidence for another legal name of their company.",
         "LEGAL_NAME_CHANGE_CANCEL": "Somebody took the wish for another legal name of their company back.",
         "LEGAL_NAME_CHANGE_DECIDE": "An agent decided on another legal name, or asked for better evidence (`decision`).",
@@ -302,8 +302,8 @@ described(
         "MEMBER_REMOVE": "A person was taken out of a company.",
         "PASSKEY_REGISTER": "A person added a passkey, which ended their other sessions.",
         "PASSWORD_CHANGE": "A person set a new password by the current one.",
-        "PASSWORD_REQUEST_RESET": "Somebody asked for a letter to set a new password with.",
-        "PASSWORD_RESET": "A person set a new password by a letter.",
+        "PASSWORD_REQUEST_RESET": "Somebody asked for an email to set a new password with.",
+        "PASSWORD_RESET": "A person set a new password by an email.",
         "PAYMENT_CHANGE": "An attempt to pay moved to another state.",
         "POLICY_ACCEPT": "A person accepted a version of a policy.",
         "PURCHASE_CONFIRM_BILLING": "Billing details of a purchase were set.",
@@ -315,7 +315,7 @@ described(
         "SESSION_END_ALL": "An operator ended every session of somebody.",
         "SESSION_END_OTHERS": "A person ended all of their other sessions.",
         "SESSION_REFRESH_REUSED": "A refresh token was used twice, which ended its session.",
-        "SESSION_REQUEST_UNLOCK": "Somebody asked for a letter past the waits after failed sign-ins.",
+        "SESSION_REQUEST_UNLOCK": "Somebody asked for an email past the waits after failed sign-ins.",
         "SESSION_SIGN_IN": "Somebody signed in.",
         "SESSION_SIGN_IN_FAILED": "Somebody failed to sign in, `reason` says by what; the object is the person, where known.",
         "SESSION_SIGN_OUT": "Somebody signed out.",

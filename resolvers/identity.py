@@ -10,7 +10,7 @@ from auth.accounts import SignUp
 from auth.cookies import Cookies, TokenDelivery
 from auth.devices import device_of
 from auth.tokens import invalid
-from mail import letters
+from mail import emails
 from models.account import Account, Membership
 from models.action import Action, Transaction
 from models.errors import DomainError, ErrorCode, OriginRefused, Refusal, Unauthenticated
@@ -34,7 +34,7 @@ def viewer(info: Info) -> Viewer | None:
 
 
 async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
-    """Sign a company up. A known address gets another letter and the same answer, in the language they sign up with."""
+    """Sign a company up. A known address gets another email and the same answer, in the language they sign up with."""
     context = info.context
 
     async def letter(tx: Transaction, made: SignUp) -> None:
@@ -56,9 +56,9 @@ async def _sign_up_letter(context: Context, tx: Transaction, made: SignUp) -> No
     unverified = made.user or (made.existing if made.existing and made.existing.email_verified_at is None else None)
     if unverified:
         token = accounts.verification_token(context.services.auth, unverified, tx.action.at)
-        await letters.verification(tx, unverified, f"{context.services.base_url}/verify?token={token}", token)
+        await emails.verification(tx, unverified, f"{context.services.base_url}/verify?token={token}", token)
     elif made.existing:
-        await letters.already_registered(tx, made.existing, context.services.base_url)
+        await emails.already_registered(tx, made.existing, context.services.base_url)
 
 
 async def verify_email(info: Info, input: EmailVerifyInput) -> bool:

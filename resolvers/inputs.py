@@ -17,7 +17,7 @@ _KEY = "Chosen by the client, at most 64 characters: a repeat with the same argu
 
 @strawberry.input(description="A company and its first person, who becomes its owner.")
 class AccountSignUpInput:
-    email: str = strawberry.field(description="Where the person reads mail; a verification letter goes there.")
+    email: str = strawberry.field(description="Where the person reads mail; a verification email goes there.")
     password: str = strawberry.field(description="12 to 128 characters that are hard to guess; no other rules.")
     name: str = strawberry.field(description="The person's name, as colleagues and agents see it.")
     legal_name: str = strawberry.field(description="The company's name as registered; printed on invoices.")
@@ -25,14 +25,14 @@ class AccountSignUpInput:
         description="The company's SIREN: nine digits, checked by their checksum. Two accounts of one company are not merged."
     )
     locale: Locale | None = strawberry.field(
-        default=None, description="The language of letters; the request's language unless told."
+        default=None, description="The language of emails; the request's language unless told."
     )
     accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(default=None, description=_ACCEPTED)
 
 
-@strawberry.input(description="The token of a verification letter.")
+@strawberry.input(description="The token of a verification email.")
 class EmailVerifyInput:
-    token: str = strawberry.field(description="What the letter's link carries; good for 24 hours.")
+    token: str = strawberry.field(description="What the email's link carries; good for 24 hours.")
 
 
 @strawberry.input(description="How a person proves who they are.")
@@ -46,7 +46,7 @@ class SessionSignInInput:
         default=None, description="In place of the code: a passkey's answer to `passkeyChallenge`, its `toJSON()` as text."
     )
     unlock_token: str | None = strawberry.field(
-        default=None, description="Of the letter that `sessionRequestUnlock` sends: guesses of others then make nobody wait."
+        default=None, description="Of the email that `sessionRequestUnlock` sends: guesses of others then make nobody wait."
     )
     account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
     deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)
@@ -69,16 +69,16 @@ class InvitationSendInput:
     email: str = strawberry.field(description="Where they read mail. The answer never tells whether CAMCHA knows the address.")
     role: Role = strawberry.field(description="What they may do once they join; any role but OWNER, which is transferred.")
     locale: Locale | None = strawberry.field(
-        default=None, description="The language of the letter; the request's language unless told."
+        default=None, description="The language of the email; the request's language unless told."
     )
     idempotency_key: str = strawberry.field(description=_KEY)
 
 
-@strawberry.input(description="An open invitation, whose letter may have expired.")
+@strawberry.input(description="An open invitation, whose email may have expired.")
 class InvitationResendInput:
     invitation_id: strawberry.ID = strawberry.field(description="One of `Account.invitations`.")
     idempotency_key: str = strawberry.field(
-        description="Chosen by the client, at most 64 characters: a repeat sends no other letter."
+        description="Chosen by the client, at most 64 characters: a repeat sends no other email."
     )
 
 
@@ -87,9 +87,9 @@ class InvitationRevokeInput:
     invitation_id: strawberry.ID = strawberry.field(description="One of `Account.invitations`.")
 
 
-@strawberry.input(description="The token of an invitation's letter, and who somebody new is.")
+@strawberry.input(description="The token of an invitation's email, and who somebody new is.")
 class InvitationAcceptInput:
-    token: str = strawberry.field(description="What the latest letter's link carries; good for seven days, and once.")
+    token: str = strawberry.field(description="What the latest email's link carries; good for seven days, and once.")
     name: str | None = strawberry.field(
         default=None, description="Of somebody who isn't signed in: their name, as colleagues and agents see it."
     )
@@ -159,17 +159,17 @@ class SessionEndInput:
 
 @strawberry.input(description="Who has to wait for what others tried.")
 class SessionRequestUnlockInput:
-    email: str = strawberry.field(description="The person's address; a letter goes there if it is known.")
+    email: str = strawberry.field(description="The person's address; an email goes there if it is known.")
 
 
 @strawberry.input(description="Whose password was forgotten.")
 class PasswordRequestResetInput:
-    email: str = strawberry.field(description="The person's address; a letter goes there if it is known.")
+    email: str = strawberry.field(description="The person's address; an email goes there if it is known.")
 
 
 @strawberry.input(description="A new password in place of a forgotten one.")
 class PasswordResetInput:
-    token: str = strawberry.field(description="What the letter's link carries; good for 30 minutes and one use.")
+    token: str = strawberry.field(description="What the email's link carries; good for 30 minutes and one use.")
     password: str = strawberry.field(description="12 to 128 characters that are hard to guess; no other rules.")
     code: str | None = strawberry.field(
         default=None, description="The authenticator's six digits, or a recovery code, if the second factor is on."
@@ -184,12 +184,12 @@ class PasswordChangeInput:
 
 @strawberry.input(description="The address to move to.")
 class EmailRequestChangeInput:
-    email: str = strawberry.field(description="Where the person reads mail from now on; a letter goes there.")
+    email: str = strawberry.field(description="Where the person reads mail from now on; an email goes there.")
 
 
-@strawberry.input(description="The token of a letter about a change of address.")
+@strawberry.input(description="The token of an email about a change of address.")
 class EmailConfirmChangeInput:
-    token: str = strawberry.field(description="What the letter's link carries; good for 24 hours and one use.")
+    token: str = strawberry.field(description="What the email's link carries; good for 24 hours and one use.")
 
 
 @strawberry.input(description="A new authenticator; the password is asked for again.")

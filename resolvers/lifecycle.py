@@ -6,7 +6,7 @@ from tortoise.queryset import QuerySet
 
 from auth import lifecycle
 from auth.erasure import Eraser
-from mail import letters
+from mail import emails
 from models.account import Account
 from models.clock import local_date
 from models.erasure import Erasure
@@ -33,7 +33,7 @@ LATEST = Order("id", descending=True)
 
 def eraser(services: Services, store: Store) -> Eraser:
     """What erasing needs, by what the law wants today."""
-    return Eraser(store, services.seller.retention_on(local_date(services.clock.now())), letters.account_erased)
+    return Eraser(store, services.seller.retention_on(local_date(services.clock.now())), emails.account_erased)
 
 
 async def request_deactivation(info: Info, input: AccountRequestInput) -> Ticket:
@@ -49,7 +49,7 @@ async def request_deletion(info: Info, input: AccountRequestDeletionInput) -> Ti
 
 
 async def request_reactivation(info: Info, input: AccountRequestReactivationInput) -> bool:
-    """Ask to have a company back, from outside of it: its ticket is seen by agents, the answer comes by letter."""
+    """Ask to have a company back, from outside of it: its ticket is seen by agents, the answer comes by email."""
     await _request(info, key_of(Account, input.account_id), TicketKind.ACCOUNT_REACTIVATION, input)
     return True
 
@@ -64,7 +64,7 @@ async def _request(
 
 
 def _notice(context: Context) -> lifecycle.Notice:
-    return letters.account_notice(context.services.base_url)
+    return emails.account_notice(context.services.base_url)
 
 
 async def deactivate(info: Info, input: AccountDeactivateInput) -> Account:
@@ -80,9 +80,9 @@ async def reactivate(info: Info, input: AccountReactivateInput) -> Account:
 
 
 async def decline_reactivation(info: Info, input: AccountDeclineReactivationInput) -> Account:
-    """Answer by letter."""
+    """Answer by email."""
     context = info.context
-    notice = letters.reactivation_declined(context.services.base_url)
+    notice = emails.reactivation_declined(context.services.base_url)
     return await lifecycle.decline_reactivation(
         context.action(), context.session, notice, key_of(Account, input.account_id), input.reason
     )

@@ -8,7 +8,7 @@ from tortoise.queryset import QuerySet
 
 from auth import factor_reset, invitations, members, sessions
 from auth.invitations import Newcomer
-from mail import letters
+from mail import emails
 from models.account import Account, AccountStatus, Membership, Role
 from models.action import Transaction
 from models.errors import ErrorCode, Refusal
@@ -43,7 +43,7 @@ async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
 
 
 async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitation:
-    """Send an invitation's letter again."""
+    """Send an invitation's email again."""
     context = info.context
     invitation = await visible(Invitation, input.invitation_id, context.viewer, "invitationId")
     key = client_key(input.idempotency_key, "idempotencyKey")
@@ -54,7 +54,7 @@ def _letter(context: Context) -> invitations.InvitationLetter:
     account, inviter, base_url = context.account, context.user, context.services.base_url
 
     async def letter(tx: Transaction, invitation: Invitation, token: str) -> None:
-        await letters.invitation(tx, invitation, inviter, account, f"{base_url}/invitation?token={token}", token)
+        await emails.invitation(tx, invitation, inviter, account, f"{base_url}/invitation?token={token}", token)
 
     return letter
 
@@ -82,12 +82,12 @@ async def change_role(info: Info, input: MemberChangeRoleInput) -> Membership:
 
 
 def _notice(context: Context) -> members.Notice:
-    """The letter that tells owners who owns the company."""
+    """The email that tells owners who owns the company."""
     company, base_url = context.account.legal_name, context.services.base_url
 
     async def letter(tx: Transaction, told: members.Handover) -> None:
         gained, lost = (user.name if user else None for user in (told.gained, told.lost))
-        await letters.ownership_changed(tx, told.reader, company, base_url, gained=gained, lost=lost)
+        await emails.ownership_changed(tx, told.reader, company, base_url, gained=gained, lost=lost)
 
     return letter
 
@@ -103,7 +103,7 @@ async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -
     """Turn a colleague's second factor off."""
     context, base_url = info.context, info.context.services.base_url
     return await factor_reset.of_colleague(
-        context.action(), context.session, lambda tx, user: letters.second_factor_reset(tx, user, False, base_url),
+        context.action(), context.session, lambda tx, user: emails.second_factor_reset(tx, user, False, base_url),
         context.account.pk, key_of(User, input.user_id),
     )  # fmt: skip
 
@@ -138,7 +138,7 @@ def open_invitations(context: Context, parents: Sequence[Account]) -> ByParent:
 
 
 def inviters(context: Context, parents: Sequence[Invitation]) -> ByKey:
-    """Who sent the latest letter of each invitation."""
+    """Who sent the latest email of each invitation."""
     return ByKey(parents, "inviter_id", QuerySet(User))
 
 

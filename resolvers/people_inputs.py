@@ -1,4 +1,4 @@
-"""What mutations take that look after other people and their letters. Like resolvers/inputs.py, which is long enough."""
+"""What mutations take that look after other people and their emails. Like resolvers/inputs.py, which is long enough."""
 
 import strawberry
 
@@ -26,7 +26,7 @@ class StaffHireInput:
     name: str = strawberry.field(description="How colleagues and customers will know them, at most 100 characters.")
     role: Staff = strawberry.field(description="What they may do, once they have a second factor.")
     locale: Locale | None = strawberry.field(
-        default=None, description="The language of the letter; the request's language unless told."
+        default=None, description="The language of the email; the request's language unless told."
     )
     idempotency_key: str = strawberry.field(description=_KEY)
 
@@ -47,6 +47,6 @@ class UserEndSessionsInput:
     user_id: strawberry.ID = strawberry.field(description="A customer or one of the vendor's people.")
 
 
-@strawberry.input(description="A letter that was given up.")
-class LetterRetryInput:
-    letter_id: strawberry.ID = strawberry.field(description="One of `letters { nodes { letterId } }`.")
+@strawberry.input(description="An email that was given up.")
+class EmailRetryInput:
+    email_id: strawberry.ID = strawberry.field(description="One of `emails { nodes { emailId } }`.")

@@ -7,7 +7,7 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 from auth import factor_reset, staff
-from mail import letters
+from mail import emails
 from models.account import Membership
 from models.action import Transaction
 from models.search import customers as search_customers
@@ -56,11 +56,11 @@ def places(context: Context, parents: Sequence[User]) -> ByParent:
 
 
 async def hire(info: Info, input: StaffHireInput) -> User:
-    """Have a letter sent to a new member of staff."""
+    """Have an email sent to a new member of staff."""
     context, base_url = info.context, info.context.services.base_url
 
     async def letter(tx: Transaction, user: User, token: str) -> None:
-        await letters.staff_welcome(tx, user, f"{base_url}/reset?token={token}", token)
+        await emails.staff_welcome(tx, user, f"{base_url}/reset?token={token}", token)
 
     return await staff.hire(
         context.action(), context.services.auth, context.session, letter, email=input.email, name=input.name, role=input.role,
@@ -84,7 +84,7 @@ async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
     """End every session of somebody."""
     context, base_url = info.context, info.context.services.base_url
     return await staff.end_sessions(
-        context.action(), context.session, lambda tx, user: letters.sessions_ended(tx, user, base_url),
+        context.action(), context.session, lambda tx, user: emails.sessions_ended(tx, user, base_url),
         key_of(User, input.user_id) or 0,
     )  # fmt: skip
 
@@ -93,7 +93,7 @@ async def reset_second_factor(info: Info, input: UserResetSecondFactorInput) -> 
     """Turn somebody's second factor off."""
     context, base_url = info.context, info.context.services.base_url
     await factor_reset.of_anybody(
-        context.action(), context.session, lambda tx, user: letters.second_factor_reset(tx, user, True, base_url),
+        context.action(), context.session, lambda tx, user: emails.second_factor_reset(tx, user, True, base_url),
         key_of(User, input.user_id),
     )  # fmt: skip
     return True

@@ -52,7 +52,7 @@ class SessionTokens:
 
 @strawberry.type(description="The answer is the same whether or not the address was known.")
 class AccountSignUpPayload:
-    accepted: bool | None = said("True when a letter is on its way.")
+    accepted: bool | None = said("True when an email is on its way.")
     user_errors: list[UserError] = errors()
 
 
@@ -143,13 +143,13 @@ class SessionEndOthersPayload:
 
 @strawberry.type(description="The answer is the same whether or not the address was known.")
 class SessionRequestUnlockPayload:
-    accepted: bool | None = said("True when a letter is on its way, if the address is known.")
+    accepted: bool | None = said("True when an email is on its way, if the address is known.")
     user_errors: list[UserError] = errors()
 
 
 @strawberry.type(description="The answer is the same whether or not the address was known.")
 class PasswordRequestResetPayload:
-    accepted: bool | None = said("True when a letter is on its way, if the address is known.")
+    accepted: bool | None = said("True when an email is on its way, if the address is known.")
     user_errors: list[UserError] = errors()
 
 
@@ -167,7 +167,7 @@ class PasswordChangePayload:
 
 @strawberry.type(description="The answer is the same whether or not somebody has the address already.")
 class EmailRequestChangePayload:
-    accepted: bool | None = said("True when letters are on their way; nothing has changed yet.")
+    accepted: bool | None = said("True when emails are on their way; nothing has changed yet.")
     user_errors: list[UserError] = errors()
 
 
@@ -191,7 +191,7 @@ class AccountPayload:
 
 @strawberry.type(description="Whether support was asked.")
 class AccountRequestReactivationPayload:
-    accepted: bool | None = said("True when it was: the answer comes by letter.")
+    accepted: bool | None = said("True when it was: the answer comes by email.")
     user_errors: list[UserError] = errors()
 
 

@@ -23,7 +23,7 @@ from resolvers import (
     numbering,
     reports,
 )
-from resolvers import letters as outbox
+from resolvers import emails as outbox
 from resolvers import nodes as objects
 from resolvers import policies as texts
 from resolvers import purchases as buying
@@ -35,7 +35,7 @@ from schema.company import Erasure, LegalNameChange
 from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection, Node
 from schema.numbering import InvoiceNumbering
-from schema.operating import Letter, LetterPayload, UserResetSecondFactorPayload
+from schema.operating import Email, EmailPayload, UserResetSecondFactorPayload
 from schema.payloads import (
     AccountLeavePayload,
     AccountPayload,
@@ -133,8 +133,8 @@ class Query:
         personnel.customers, allow=agent | operator, cost=200,
         description="Customers found by parts of what is known of them, who came last at first.",
     )  # fmt: skip
-    letters: Connection[Letter] = query(
-        outbox.letters, allow=operator, description="What was written to people, and whether it arrived: the latest first."
+    emails: Connection[Email] = query(
+        outbox.emails, allow=operator, description="What was written to people, and whether it arrived: the latest first."
     )
     legal_name_changes: Connection[LegalNameChange] = query(
         company.legal_name_changes, allow=agent,
@@ -160,14 +160,14 @@ class Mutation:
         "accepted",
         allow=anyone,
         audit=AuditAction.ACCOUNT_SIGN_UP,
-        description="Sign a company up; a verification letter follows.",
+        description="Sign a company up; a verification email follows.",
     )
     email_verify: EmailVerifyPayload = mutation(
         identity.verify_email,
         "verified",
         allow=anyone,
         audit=AuditAction.EMAIL_VERIFY,
-        description="Confirm an address by the letter's token.",
+        description="Confirm an address by the email's token.",
     )
     session_sign_in: SessionSignInPayload = mutation(
         identity.sign_in, "tokens", "user", allow=anyone, audit=AuditAction.SESSION_SIGN_IN, description="Begin a session."
@@ -196,12 +196,12 @@ class Mutation:
         "invitation",
         allow=manager,
         audit=AuditAction.INVITATION_SEND,
-        description="Invite an address into the company, by letter.",
+        description="Invite an address into the company, by email.",
     )
     invitation_resend: InvitationPayload = mutation(
         members.resend_invitation, "invitation", allow=manager,
         audit=AuditAction.INVITATION_RESEND,
-        description="Send an invitation's letter again; the earlier one's token stops working.",
+        description="Send an invitation's email again; the earlier one's token stops working.",
     )  # fmt: skip
     invitation_revoke: InvitationPayload = mutation(
         members.revoke_invitation,
@@ -213,14 +213,14 @@ class Mutation:
     invitation_accept: InvitationAcceptPayload = mutation(
         members.accept_invitation, "company", allow=anyone,
         audit=AuditAction.INVITATION_ACCEPT,
-        description="Join a company by the letter's token: signed in as the invited address, or as somebody new, with a name "
-        "and a password. The address counts as verified, for the letter reached it.",
+        description="Join a company by the email's token: signed in as the invited address, or as somebody new, with a name "
+        "and a password. The address counts as verified, for the email reached it.",
     )  # fmt: skip
     member_change_role: MemberPayload = mutation(
         members.change_role, "member", allow=manager,
         audit=AuditAction.MEMBER_CHANGE_ROLE,
         description="Give a member another role; administrators neither make nor change owners, one owner always stays."
-        " Making or unmaking an owner wants `sessionStepUp`, and every owner is told by letter.",
+        " Making or unmaking an owner wants `sessionStepUp`, and every owner is told by email.",
     )  # fmt: skip
     member_remove: MemberRemovePayload = mutation(
         members.remove, "removed", allow=manager,
@@ -246,7 +246,7 @@ class Mutation:
         members.transfer_ownership, "account", allow=owner,
         audit=AuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
         description="Make a member the owner in one's own place, and be an administrator from then on; every owner is told by"
-        " letter. Wants `sessionStepUp`.",
+        " email. Wants `sessionStepUp`.",
     )  # fmt: skip
     account_change_trade_name: AccountPayload = mutation(
         company.change_trade_name, "account", allow=manager,
@@ -282,7 +282,7 @@ class Mutation:
     legal_name_change_decide: LegalNameChangePayload = mutation(
         company.decide_legal_name, "change", allow=agent,
         audit=AuditAction.LEGAL_NAME_CHANGE_DECIDE,
-        description="Accept a change of legal name by its evidence, reject it, or ask for better; a letter tells the company.",
+        description="Accept a change of legal name by its evidence, reject it, or ask for better; an email tells the company.",
     )  # fmt: skip
     account_request_deactivation: TicketPayload = mutation(
         lifecycle.request_deactivation, "ticket", allow=owner,
@@ -313,7 +313,7 @@ class Mutation:
     account_decline_reactivation: AccountPayload = mutation(
         lifecycle.decline_reactivation, "account", allow=agent,
         audit=AuditAction.ACCOUNT_DECLINE_REACTIVATION,
-        description="Answer by letter who asked to have a company back, and sees no tickets: why not, or what to tell first.",
+        description="Answer by email who asked to have a company back, and sees no tickets: why not, or what to tell first.",
     )  # fmt: skip
     account_schedule_deletion: AccountPayload = mutation(
         lifecycle.schedule_deletion, "account", allow=agent,
@@ -324,7 +324,7 @@ class Mutation:
     staff_hire: StaffPayload = mutation(
         personnel.hire, "member", allow=operator,
         audit=AuditAction.STAFF_HIRE,
-        description="Have somebody work for the vendor: a letter leads them to the page where they choose a password; their"
+        description="Have somebody work for the vendor: an email leads them to the page where they choose a password; their"
         " role begins with their second factor. Wants `sessionStepUp`.",
     )  # fmt: skip
     staff_change_role: StaffPayload = mutation(
@@ -340,25 +340,25 @@ class Mutation:
     user_end_sessions: UserEndSessionsPayload = mutation(
         personnel.end_sessions, "ended", allow=operator,
         audit=AuditAction.SESSION_END_ALL,
-        description="End every session of somebody, sockets included; a letter tells them. Wants `sessionStepUp`.",
+        description="End every session of somebody, sockets included; an email tells them. Wants `sessionStepUp`.",
     )  # fmt: skip
     member_reset_second_factor: MemberPayload = mutation(
         members.reset_second_factor, "member", allow=owner,
         audit=AuditAction.SECOND_FACTOR_RESET,
         description="Turn the second factor of a colleague off who lost it with their recovery codes; their sessions end, their"
-        " password stays, a letter tells them. Of an owner or of somebody of several companies only our support does."
+        " password stays, an email tells them. Of an owner or of somebody of several companies only our support does."
         " Wants `sessionStepUp`.",
     )  # fmt: skip
     user_reset_second_factor: UserResetSecondFactorPayload = mutation(
         personnel.reset_second_factor, "reset", allow=operator,
         audit=AuditAction.SECOND_FACTOR_RESET,
         description="Turn the second factor of somebody else off who lost it with their recovery codes; their sessions end,"
-        " their password stays, a letter tells them. Wants `sessionStepUp`.",
+        " their password stays, an email tells them. Wants `sessionStepUp`.",
     )  # fmt: skip
-    letter_retry: LetterPayload = mutation(
-        outbox.retry, "letter", allow=operator,
-        audit=AuditAction.LETTER_RETRY,
-        description="Have a letter tried anew that was given up, unless it carried a token, which is forgotten.",
+    email_retry: EmailPayload = mutation(
+        outbox.retry, "email", allow=operator,
+        audit=AuditAction.EMAIL_RETRY,
+        description="Have an email tried anew that was given up, unless it carried a token, which is forgotten.",
     )  # fmt: skip
     session_end: SessionEndPayload = mutation(
         access.end_session,
@@ -382,19 +382,19 @@ class Mutation:
     session_request_unlock: SessionRequestUnlockPayload = mutation(
         access.request_unlock, "accepted", allow=anyone,
         audit=AuditAction.SESSION_REQUEST_UNLOCK,
-        description="Get a letter that lets its reader sign in at once, however many others guess at the address.",
+        description="Get an email that lets its reader sign in at once, however many others guess at the address.",
     )  # fmt: skip
     password_request_reset: PasswordRequestResetPayload = mutation(
         access.request_reset,
         "accepted",
         allow=anyone,
         audit=AuditAction.PASSWORD_REQUEST_RESET,
-        description="Get a letter to set a new password with.",
+        description="Get an email to set a new password with.",
     )
     password_reset: PasswordResetPayload = mutation(
         access.reset_password, "reset", allow=anyone,
         audit=AuditAction.PASSWORD_RESET,
-        description="Set a new password by the letter's token; every session ends, the second factor stays as it is.",
+        description="Set a new password by the email's token; every session ends, the second factor stays as it is.",
     )  # fmt: skip
     password_change: PasswordChangePayload = mutation(
         access.change_password, "changed", allow=signed_in,
@@ -410,7 +410,7 @@ class Mutation:
     email_confirm_change: EmailConfirmChangePayload = mutation(
         access.confirm_email_change, "changed", allow=anyone,
         audit=AuditAction.EMAIL_CONFIRM_CHANGE,
-        description="Confirm a change of address by a letter's token; once it is done, your other sessions end.",
+        description="Confirm a change of address by an email's token; once it is done, your other sessions end.",
     )  # fmt: skip
     totp_set_up: TotpSetUpPayload = mutation(
         authenticators.set_up_totp, "secret", "provisioning_uri", "qr_code_svg", allow=signed_in,

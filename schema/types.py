@@ -134,16 +134,16 @@ class Membership:
     created_at: datetime = said("Since when.")
 
 
-@strawberry.type(description="An invitation into a company, sent to an address by letter.")
+@strawberry.type(description="An invitation into a company, sent to an address by email.")
 @of(models.invitation.Invitation)
 class Invitation(Node):
     email: str = said("The invited address.")
     role: Role = said("What the person may do once they join.")
-    locale: Locale = said("The language of the letter.")
-    inviter: User | None = edge(people.inviters, needs=("inviter_id",), description="Who sent the latest letter.")
+    locale: Locale = said("The language of the email.")
+    inviter: User | None = edge(people.inviters, needs=("inviter_id",), description="Who sent the latest email.")
     created_at: datetime = said("When the address was invited.")
-    sent_at: datetime = said("When the latest letter was written.")
-    expires_at: datetime = said("Until when the latest letter's token works.")
+    sent_at: datetime = said("When the latest email was written.")
+    expires_at: datetime = said("Until when the latest email's token works.")
     accepted_at: datetime | None = said("When somebody joined by it, null while nobody has.")
     revoked_at: datetime | None = said("When it was taken back, null unless it was.")
 

@@ -23,7 +23,7 @@ from billing.checkout import CheckoutServices
 from models.account import Account, Membership, Role
 from models.action import Action, Bus
 from models.clock import PARIS, local_date
-from models.letter import Letter
+from models.email import Email
 from models.offer import Interval, Price
 from models.ticket import Category, Channel, Ticket, TicketStatus
 from models.user import User
@@ -67,7 +67,7 @@ async def load(
     await catalogue.load(now, texts)
     users = await _create_users(people(), now - AGE, auth)
     await _replay(Replay(now, bus, checkout_services, users))
-    await Letter.filter(sent_at=None).update(sent_at=F("created_at"), next_attempt_at=None)  # these emails are old
+    await Email.filter(sent_at=None).update(sent_at=F("created_at"), next_attempt_at=None)  # these emails are old
     return True
 
 

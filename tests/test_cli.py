@@ -194,7 +194,7 @@ async def test_p4_3_no_password_is_printed_but_where_to_choose_one(db: str, tmp_
 
 
 async def unnoticed(tx: Transaction, user: User) -> None:
-    """Stands where a letter would be written."""
+    """Stands where an email would be written."""
 
 
 def test_staff_with_an_impossible_address_or_role_are_refused(tmp_path: Path) -> None:

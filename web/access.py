@@ -1,4 +1,4 @@
-"""Pages that letters about an account's access lead to: a new password, another address. Only a button changes anything."""
+"""Pages that emails about an account's access lead to: a new password, another address. Only a button changes anything."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from auth import email_change, new_password, unlocking
 from auth.cookies import Cookies
-from mail import letters
+from mail import emails
 from models.action import Action
 from models.errors import DomainError, ErrorCode, Refusal, Throttled
 from models.locale import Locale
@@ -36,7 +36,7 @@ def routes(services: Services) -> list[Route]:
 
 @dataclass(frozen=True)
 class _Reset:
-    """The address of a letter that lets its reader choose a new password."""
+    """The address of an email that lets its reader choose a new password."""
 
     services: Services
 
@@ -74,7 +74,7 @@ class _Reset:
 
 @dataclass(frozen=True)
 class _Move:
-    """The address of the letters that ask whether another address is right: the new one's and the old one's."""
+    """The address of the emails that ask whether another address is right: the new one's and the old one's."""
 
     services: Services
 
@@ -91,7 +91,7 @@ class _Move:
         if await form(request) is None:
             return too_large(request)
         try:
-            done = await email_change.confirm(act_of(request, self.services), letters.email_changed, _token(request))
+            done = await email_change.confirm(act_of(request, self.services), emails.email_changed, _token(request))
         except Refusal:
             return not_found(request)
         return shown(request, (_MOVED if done else _NOTED)[language(request)])
@@ -99,7 +99,7 @@ class _Move:
 
 @dataclass(frozen=True)
 class _Unlock:
-    """The address of a letter past the waits: its button lets this browser's next sign-in be heard at once."""
+    """The address of an email past the waits: its button lets this browser's next sign-in be heard at once."""
 
     services: Services
 

@@ -85,7 +85,7 @@ class _Desk:
 
     async def download(self, request: Request) -> Response:
         """The file or the invoice's PDF, always to be saved, never to be shown as a page of ours."""
-        match self._facts(request.path_params["token"], Purpose.DOWNLOAD, Purpose.LETTER_DOWNLOAD):
+        match self._facts(request.path_params["token"], Purpose.DOWNLOAD, Purpose.EMAIL_DOWNLOAD):
             case {"invoice": int(key)}:
                 return await self._invoice(request, key)
             case {"file": int(key)}:

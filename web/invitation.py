@@ -1,4 +1,4 @@
-"""The page of an invitation's letter: somebody new chooses a name and a password, somebody known proves who they are."""
+"""The page of an invitation's email: somebody new chooses a name and a password, somebody known proves who they are."""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from auth import accounts, invitations
 from auth.invitations import Newcomer, Offer
-from mail.letters import ROLES
+from mail.emails import ROLES
 from models.errors import DomainError, ErrorCode
 from models.locale import Locale
 from models.messages import worded
@@ -20,7 +20,7 @@ _FORM_BYTES = 8192  # a name and a password of the longest, each of their charac
 
 @dataclass(frozen=True)
 class Invited:
-    """The address of an invitation letter's link."""
+    """The address of an invitation email's link."""
 
     services: Services
 

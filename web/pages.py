@@ -1,4 +1,4 @@
-"""Pages that letters lead to: confirming an address, invitations (invitation.py), and the sandbox bank. Looking changes
+"""Pages that emails lead to: confirming an address, invitations (invitation.py), and the sandbox bank. Looking changes
 nothing, only a button does.
 
 Mail scanners follow links before people do. So GET shows what would happen, and POST makes it happen.
@@ -47,7 +47,7 @@ def routes(services: Services) -> list[Route]:
 
 @dataclass(frozen=True)
 class _Verification:
-    """The address of a verification letter's link."""
+    """The address of a verification email's link."""
 
     services: Services
 
@@ -60,7 +60,7 @@ class _Verification:
         return shown(request, _VERIFY[language(request)])
 
     async def confirm(self, request: Request) -> Response:
-        """Note that the letter was read."""
+        """Note that the email was read."""
         if await form(request) is None:
             return too_large(request)
         try:

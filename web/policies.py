@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from mail.letters import day
+from mail.emails import day
 from models.clock import local_date
 from models.locale import Locale
 from models.policy import Policy, PolicyKind

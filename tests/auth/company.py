@@ -10,9 +10,9 @@ from auth.caller import still_valid
 from auth.sessions import Tokens
 from models.account import Account, Membership, Role
 from models.action import Action, Transaction
+from models.email import Email
 from models.errors import DomainError
 from models.invitation import Invitation
-from models.letter import Letter
 from models.session import Session
 from models.user import User
 
@@ -46,7 +46,7 @@ class Company:
         return Action(self.people[name] if name else None, self.clock.now(), self.bus)
 
     async def notice(self, tx: Transaction, told: members.Handover) -> None:
-        """Stands where a letter would be written."""
+        """Stands where an email would be written."""
         gained, lost = (user.name if user else None for user in (told.gained, told.lost))
         self.told.append((told.reader.name, gained, lost))
 
@@ -103,14 +103,14 @@ async def outcome(doing: Awaitable[object]) -> str:
 
 
 class Post:
-    """Stands where the mail room's letters go: writes in the same transaction, and remembers each token by its address."""
+    """Stands where the mail room's emails go: writes in the same transaction, and remembers each token by its address."""
 
     def __init__(self) -> None:
         self.tokens: dict[str, str] = {}
         self.count = 0
 
     async def __call__(self, tx: Transaction, invitation: Invitation, token: str) -> None:
-        await Letter.create(
+        await Email.create(
             using_db=tx.db, template="invitation", recipient=invitation.email, subject="-", text="-", html="-",
             created_at=tx.action.at,
         )  # fmt: skip

@@ -77,7 +77,7 @@ def enrolled(
 
 
 async def unnoticed(tx: Transaction, user: User, change: Change) -> None:
-    """Stands where a letter would be written."""
+    """Stands where an email would be written."""
 
 
 def code_of(secret: str, action: Action, steps: int = 0) -> str:

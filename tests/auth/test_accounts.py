@@ -15,8 +15,8 @@ from auth.passwords import Passwords
 from auth.services import AuthServices
 from models.account import Account, Membership, Role
 from models.action import Action, Transaction
+from models.email import Email
 from models.errors import Refusal, Throttled
-from models.letter import Letter
 from models.locale import Locale
 from models.user import User
 
@@ -66,10 +66,10 @@ async def auth(auth: AuthServices, meter: Meter) -> AsyncIterator[AuthServices]:
 
 
 async def letter(tx: Transaction, made: SignUp) -> None:
-    """Stands where the mail room's letters go: it writes in the same transaction."""
+    """Stands where the mail room's emails go: it writes in the same transaction."""
     person = made.user or made.existing
     assert person is not None
-    await Letter.create(
+    await Email.create(
         using_db=tx.db, template="welcome" if made.user else "known", recipient=person.email,
         subject="-", text="-", html="-", created_at=tx.action.at,
     )  # fmt: skip
@@ -81,7 +81,7 @@ async def enter(auth: AuthServices, now: "Now", **changed: Any) -> User:
 
 
 class TestSignUp:
-    async def test_makes_a_company_and_its_owner_and_writes_one_letter(self, auth: AuthServices, now: "Now") -> None:
+    async def test_makes_a_company_and_its_owner_and_writes_one_email(self, auth: AuthServices, now: "Now") -> None:
         """P1.4: a person signs their company up."""
         made = await sign_up(now(), auth, letter, **FORM)
         assert made.user is not None
@@ -95,7 +95,7 @@ class TestSignUp:
         membership = await Membership.get()
         assert (membership.user_id, membership.account_id, membership.role) == (user.pk, account.pk, Role.OWNER)
         assert await company_of(user) == account
-        assert (await Letter.get()).template == "welcome"
+        assert (await Email.get()).template == "welcome"
 
     async def test_a_known_address_is_answered_after_the_same_work(
         self, auth: AuthServices, now: "Now", owner: User, meter: Meter
@@ -107,21 +107,21 @@ class TestSignUp:
         assert await User.all().count() == 2
         assert await Account.all().count() == 2
         assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
-        assert await Letter.all().order_by("id").values_list("template", "recipient") == [
+        assert await Email.all().order_by("id").values_list("template", "recipient") == [
             ("welcome", "nadia@verrier.example"), ("known", owner.email),
         ]  # fmt: skip
 
-    async def test_of_two_at_once_one_makes_it_and_the_other_is_told_by_letter(self, auth: AuthServices, now: "Now") -> None:
+    async def test_of_two_at_once_one_makes_it_and_the_other_is_told_by_email(self, auth: AuthServices, now: "Now") -> None:
         made = await asyncio.gather(*(sign_up(now(), auth, letter, **FORM) for _ in range(4)))
         assert sorted(one.user is None for one in made) == [False, True, True, True]
         assert await User.all().count() == await Account.all().count() == 1
-        assert sorted(str(t) for t in await Letter.all().values_list("template", flat=True)) == ["known"] * 3 + ["welcome"]
+        assert sorted(str(t) for t in await Email.all().values_list("template", flat=True)) == ["known"] * 3 + ["welcome"]
 
-    async def test_nothing_is_kept_when_the_letter_cannot_be_written(self, auth: AuthServices, now: "Now") -> None:
+    async def test_nothing_is_kept_when_the_email_cannot_be_written(self, auth: AuthServices, now: "Now") -> None:
         async def torn(tx: Transaction, made: SignUp) -> None:
-            raise RuntimeError("no letter")
+            raise RuntimeError("no email")
 
-        with pytest.raises(RuntimeError, match="no letter"):
+        with pytest.raises(RuntimeError, match="no email"):
             await sign_up(now(), auth, torn, **FORM)
         assert await User.all().count() == await Account.all().count() == 0
 
@@ -146,14 +146,14 @@ class TestSignUp:
         with pytest.raises(Refusal) as refused:
             await sign_up(now(), auth, letter, **FORM | changed)
         assert (refused.value.code, refused.value.field) == (code, ("input", field))
-        assert await User.all().count() == await Letter.all().count() == 0
+        assert await User.all().count() == await Email.all().count() == 0
 
     async def test_a_name_cannot_forge_a_header(self, auth: AuthServices, now: "Now") -> None:
         made = await sign_up(now(), auth, letter, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"})
         assert made.user is not None
         assert made.user.name == "Nadia Bcc: all@example.org"
 
-    async def test_one_address_is_not_flooded_with_letters(self, auth: AuthServices, now: "Now") -> None:
+    async def test_one_address_is_not_flooded_with_emails(self, auth: AuthServices, now: "Now") -> None:
         for n in range(6):
             await sign_up(now(), auth, letter, **FORM | {"peer": f"192.0.2.{n}"})
         with pytest.raises(Throttled):
@@ -175,7 +175,7 @@ class TestVerification:
         assert (await verify_email(now(), auth, token)).email_verified_at == verified.email_verified_at is not None
 
     async def test_a_stranger_who_signed_up_first_gains_nothing(self, auth: AuthServices, now: "Now") -> None:
-        """Neither the company nor the password are theirs, and their letter's link confirms nothing."""
+        """Neither the company nor the password are theirs, and their email's link confirms nothing."""
         stranger = FORM | {"password": "mouette phare ardoise 77", "name": "X", "legal_name": "X", "siren": "404 833 048"}
         before = (await sign_up(now(), auth, letter, **stranger)).user
         assert before is not None

@@ -97,7 +97,7 @@ async def test_a_wrong_code_is_told_and_who_was_appointed(
     right = code_of(secret, now(), 1)
     await authenticate(now(), auth, email=agent.email, password=password, code=right, peer=PEER)
     reasons = [details for _, _, _, details in await told()]
-    assert reasons[0] == '{"letter":false,"role":"AGENT"}'
+    assert reasons[0] == '{"emailed":false,"role":"AGENT"}'
     assert reasons[before:] == ['{"reason":"SECOND_FACTOR_REQUIRED"}', '{"reason":"SECOND_FACTOR_INVALID"}']
 
 

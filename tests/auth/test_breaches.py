@@ -129,7 +129,7 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(auth: AuthServices
     sign-ups."""
 
     async def unwritten(tx: Transaction, made: SignUp) -> None:
-        """Stands where a letter would be written."""
+        """Stands where an email would be written."""
 
     async def outcome(network: str, password: str = LEAKED) -> str:
         try:

@@ -98,7 +98,7 @@ class TestWithoutASecondFactor:
         self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post,
         bus: "RecordingBus", first: str,
     ) -> None:  # fmt: skip
-        """The story, whichever letter is read first."""
+        """The story, whichever email is read first."""
         there = await sign_in(owner, None, False, now())
         await ask(here, f" {NEW.title()} ")
         (wish,) = post.wishes
@@ -122,10 +122,10 @@ class TestWithoutASecondFactor:
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await authenticate(now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
 
-    async def test_the_auditor_reads_whose_letter_it_was(
+    async def test_the_auditor_reads_whose_email_it_was(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
     ) -> None:
-        """The link may be opened in a browser where nobody is signed in: the token proves whose letter it is."""
+        """The link may be opened in a browser where nobody is signed in: the token proves whose email it is."""
         await ask(here)
         for token in (post.new_token, post.old_token):
             await confirm(token)
@@ -147,7 +147,7 @@ class TestWithoutASecondFactor:
         assert sorted(answers) == [False, True]
         assert await address_of(owner) == NEW
 
-    async def test_one_letter_confirmed_many_times_at_once_counts_once(
+    async def test_one_email_confirmed_many_times_at_once_counts_once(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
     ) -> None:
         await ask(here)
@@ -223,7 +223,7 @@ class TestEdges:
     async def test_p1_3_an_address_that_is_taken_is_answered_the_same(
         self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
     ) -> None:
-        """The letter to that address tells its owner; the asker sees no difference, and the old address is asked as ever."""
+        """The email to that address tells its owner; the asker sees no difference, and the old address is asked as ever."""
         await ask(here, agent.email)
         (wish,) = post.wishes
         assert wish.taken_by == agent
@@ -293,7 +293,7 @@ class TestEdges:
     async def test_a_reset_by_the_old_address_calls_it_off(
         self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
     ) -> None:
-        """What the letter to the old address advises whoever did not ask."""
+        """What the email to the old address advises whoever did not ask."""
         sent: list[str] = []
 
         async def letter(tx: Transaction, user: User, token: str) -> None:
@@ -308,7 +308,7 @@ class TestEdges:
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await confirm(token)
 
-    async def test_reset_letters_to_the_old_address_are_void_once_it_moved(
+    async def test_reset_emails_to_the_old_address_are_void_once_it_moved(
         self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
     ) -> None:
         sent: list[str] = []
@@ -336,7 +336,7 @@ class TestEdges:
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(token)
 
-    async def test_strangers_are_not_flooded_with_letters(self, here: Tokens, ask: Ask) -> None:
+    async def test_strangers_are_not_flooded_with_emails(self, here: Tokens, ask: Ask) -> None:
         for number in range(6):
             await ask(here, f"stranger{number}@aubry.example")
         with pytest.raises(Throttled):

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 class Post:
-    """Stands where a letter would be written: whom it tells."""
+    """Stands where an email would be written: whom it tells."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -189,7 +189,7 @@ async def test_two_operators_who_act_on_each_other_at_once_never_wait_in_a_circl
         await User.all().update(second_factor_at=now().at)
 
 
-async def test_a_new_password_by_letter_does_not_turn_it_off(company: Company, auth: AuthServices, now: "Now") -> None:
+async def test_a_new_password_by_email_does_not_turn_it_off(company: Company, auth: AuthServices, now: "Now") -> None:
     """So two things must be lost, and vouched for, before anybody gets in without the second factor."""
     lost = company.people["max"]
     await PasswordReset.create(user=lost, token_hash=sessions.hashed("t"), expires_at=now().at + timedelta(days=1))

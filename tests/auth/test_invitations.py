@@ -1,4 +1,4 @@
-"""Inviting by letter, and taking an invitation: once, in time, by whoever reads mail at the address."""
+"""Inviting by email, and taking an invitation: once, in time, by whoever reads mail at the address."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from auth.members import change_role, remove
 from auth.services import AuthServices
 from models.account import Account, Membership, Role
 from models.action import Action, Transaction
+from models.email import Email
 from models.errors import Refusal, Throttled
 from models.invitation import Invitation
-from models.letter import Letter
 from models.locale import Locale
 from models.user import Staff, User
 from tests.auth.company import Company, Post, founded, outcome, person
@@ -33,7 +33,7 @@ PEER = "192.0.2.7"
 
 
 class House:
-    """A company that invites, its letters, and what is done with them."""
+    """A company that invites, its emails, and what is done with them."""
 
     def __init__(self, company: Company, auth: AuthServices) -> None:
         self.company, self.auth, self.post = company, auth, Post()
@@ -64,7 +64,7 @@ async def house(db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthS
 
 
 class TestSending:
-    async def test_p1_4_an_address_is_invited_by_one_letter(self, house: House, clock: "MovableClock") -> None:
+    async def test_p1_4_an_address_is_invited_by_one_email(self, house: House, clock: "MovableClock") -> None:
         """P1.4: the row holds no token, only its hash."""
         invitation = await house.sends(email=" NOE@Fournil.example ", role=Role.BILLING)
         stored = await Invitation.get().values()
@@ -73,7 +73,7 @@ class TestSending:
         assert invitation.inviter_id == house.company.people["ada"].pk
         assert house.post.tokens[GUEST].startswith("cam_in_")
         assert house.post.tokens[GUEST] not in str(stored)
-        assert await Letter.all().count() == 1
+        assert await Email.all().count() == 1
 
     @pytest.mark.parametrize("mine", ["odile", "ada", "bea", "max"])
     @pytest.mark.parametrize("role", list(Role))
@@ -81,13 +81,13 @@ class TestSending:
         answer = await outcome(house.sends(mine, role=role))
         allowed = "ROLE_RESERVED" if role is Role.OWNER else "done"
         assert answer == (allowed if mine in ("odile", "ada") else "FORBIDDEN")
-        assert await Letter.all().count() == await Invitation.all().count() == (answer == "done")
+        assert await Email.all().count() == await Invitation.all().count() == (answer == "done")
 
     async def test_a_repeat_sends_nothing(self, house: House) -> None:
         first = await house.sends(key="k")
         assert await house.sends(key="k") == first
         assert await outcome(house.sends(key="k", role=Role.ADMIN)) == "IDEMPOTENCY_MISMATCH"
-        assert house.post.count == await Letter.all().count() == 1
+        assert house.post.count == await Email.all().count() == 1
 
     async def test_members_and_the_invited_are_not_invited_again(self, house: House) -> None:
         assert await outcome(house.sends(email="MAX@fournil.example")) == "ALREADY_MEMBER"
@@ -122,19 +122,19 @@ class TestSending:
             await house.sends(email=email)
         assert (refused.value.code, refused.value.field) == ("EMAIL_INVALID", ("input", "email"))
 
-    async def test_nothing_is_kept_when_the_letter_cannot_be_written(self, house: House) -> None:
+    async def test_nothing_is_kept_when_the_email_cannot_be_written(self, house: House) -> None:
         async def torn(tx: Transaction, invitation: Invitation, token: str) -> None:
-            raise RuntimeError("no letter")
+            raise RuntimeError("no email")
 
         house.post = torn  # type: ignore[assignment] # a worse one
-        with pytest.raises(RuntimeError, match="no letter"):
+        with pytest.raises(RuntimeError, match="no email"):
             await house.sends(key="k")
         assert not await Invitation.exists()
         house.post = Post()
         await house.sends(key="k")
         assert house.post.count == 1
 
-    async def test_nobody_is_flooded_with_letters(self, house: House) -> None:
+    async def test_nobody_is_flooded_with_emails(self, house: House) -> None:
         """Neither one address nor, by one company, the world."""
         for _ in range(6):
             await house.revokes(await house.sends())
@@ -145,7 +145,7 @@ class TestSending:
 
 
 class TestResending:
-    async def test_a_new_letter_makes_the_old_one_worthless(self, house: House, clock: "MovableClock") -> None:
+    async def test_a_new_email_makes_the_old_one_worthless(self, house: House, clock: "MovableClock") -> None:
         invitation, first = await house.sends(), house.post.tokens[GUEST]
         clock.advance(timedelta(days=8))
         again = await house.resends(invitation, "odile")
@@ -178,7 +178,7 @@ class TestResending:
 
 class TestAccepting:
     async def test_p1_4_somebody_new_joins_and_can_sign_in(self, house: House, clock: "MovableClock") -> None:
-        """P1.4: with a name and a password; the address needs no other letter."""
+        """P1.4: with a name and a password; the address needs no other email."""
         await house.sends(role=Role.BILLING)
         place = await house.accepts()
         user = await User.get(email=GUEST)
@@ -237,7 +237,7 @@ class TestAccepting:
             await accept(house.company.action(), house.auth, token, NEWCOMER, PEER)
         assert (refused.value.code, refused.value.field) == ("TOKEN_INVALID", ("input", "token"))
 
-    async def test_the_letter_is_for_its_address_only(self, house: House) -> None:
+    async def test_the_email_is_for_its_address_only(self, house: House) -> None:
         """P1.4: neither a colleague's token nor staff's sign-in lets anybody in."""
         await house.sends()
         assert await outcome(house.accepts(await person(house.company.action(), "zoe"))) == "INVITATION_ELSEWHERE"
@@ -254,7 +254,7 @@ class TestAccepting:
             (Newcomer("Noé", "noefournil aubry"), "PASSWORD_WEAK", "password"),
         ],
     )
-    async def test_bad_input_is_named_and_the_letter_still_works(
+    async def test_bad_input_is_named_and_the_email_still_works(
         self, house: House, newcomer: Newcomer, code: str, field: str
     ) -> None:
         await house.sends()
@@ -286,7 +286,7 @@ class TestAccepting:
     async def test_two_companies_invite_a_newcomer_who_joins_both(
         self, house: House, clock: "MovableClock", bus: "RecordingBus"
     ) -> None:
-        """The second letter was written before the person was known."""
+        """The second email was written before the person was known."""
         others = House(await founded(clock, bus, "732829320", nora=Role.OWNER), house.auth)
         await house.sends()
         await others.sends("nora")
@@ -321,7 +321,7 @@ STRANGERS: dict[str, Any] = {
 
 
 async def unread(tx: Transaction, made: Any) -> None:
-    """The letter that a stranger can't read."""
+    """The email that a stranger can't read."""
 
 
 async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_other(house: House) -> None:
@@ -346,7 +346,7 @@ async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_oth
 
 
 async def test_a_stranger_who_signed_up_with_the_address_gets_nothing(house: House) -> None:
-    """Whoever holds the letter reads mail there; the password of whoever signed up without does not work any more."""
+    """Whoever holds the email reads mail there; the password of whoever signed up without does not work any more."""
     await sign_up(house.company.action(), house.auth, unread, **STRANGERS)
     await house.sends()
     await house.accepts()

@@ -460,7 +460,7 @@ async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Des
 
 
 async def _unwritten(tx: Transaction, made: object) -> None:
-    """Stands where a letter would be written."""
+    """Stands where an email would be written."""
 
 
 async def test_p1_4_whoever_signs_up_again_as_another_company_is_looked_up_again(desk: Desk, auth: AuthServices) -> None:

@@ -18,11 +18,11 @@ from auth.throttle import LIFECYCLE
 from models.account import Account, AccountStatus, Membership, Role
 from models.action import Action, Transaction
 from models.audit import AuditEntry
+from models.email import Email
 from models.erasure import Erasure
 from models.errors import Refusal, Throttled, Unauthenticated
 from models.event import Event
 from models.idempotency import IdempotencyKey
-from models.letter import Letter
 from models.session import Session
 from models.ticket import Message, Ticket, TicketKind, TicketStatus
 from models.user import Staff, User
@@ -331,7 +331,7 @@ async def test_p1_2_the_owner_of_a_company_at_rest_may_ask_for_its_end(desk: Des
     assert (await desk.schedules(ticket)).status is AccountStatus.CLOSING
 
 
-async def test_p1_2_a_reactivation_that_is_not_granted_is_answered_by_letter(desk: Desk) -> None:
+async def test_p1_2_a_reactivation_that_is_not_granted_is_answered_by_email(desk: Desk) -> None:
     """Its owner sees no tickets, and may ask again."""
     told: list[tuple[str, str]] = []
 
@@ -360,7 +360,7 @@ async def _uses_up(desk: Desk, kind: TicketKind = TicketKind.ACCOUNT_DELETION) -
 
 
 async def _written() -> list[int]:
-    tables: list[type[Model]] = [Ticket, Message, Event, IdempotencyKey, AuditEntry, Letter]
+    tables: list[type[Model]] = [Ticket, Message, Event, IdempotencyKey, AuditEntry, Email]
     return [await table.all().count() for table in tables]
 
 

@@ -16,8 +16,8 @@ from auth.services import AuthServices
 from auth.sessions import Tokens, hashed, refresh, sign_in
 from models.access import PasswordReset
 from models.action import Action, Transaction
+from models.email import Email
 from models.errors import Refusal, Throttled, Unauthenticated
-from models.letter import Letter
 from models.user import User
 from tests.auth.conftest import PASSWORD, code_of
 
@@ -43,12 +43,12 @@ class Post:
         await self.notice(tx, user, "reset")
 
     async def notice(self, tx: Transaction, user: User, template: str = "changed") -> None:
-        await Letter.create(
+        await Email.create(
             using_db=tx.db, template=template, recipient=user.email, subject="-", text="-", html="-", created_at=tx.action.at
         )
 
     async def written(self) -> list[tuple[str, str]]:
-        return [(letter.template, letter.recipient) for letter in await Letter.all().order_by("id")]
+        return [(email.template, email.recipient) for email in await Email.all().order_by("id")]
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def post() -> Post:
 
 @pytest.fixture
 def ask(auth: AuthServices, now: "Now", post: Post) -> Callable[..., Awaitable[str]]:
-    """Asks for a letter; the token of the last one that was written."""
+    """Asks for an email; the token of the last one that was written."""
 
     async def ask(email: str, peer: str = "192.0.2.7") -> str:
         await new_password.request_reset(now(), auth, post.reset, email=email, peer=peer)
@@ -93,10 +93,10 @@ async def sealed() -> list[dict[str, Any]]:
 
 
 class TestReset:
-    async def test_p4_3_a_forgotten_password_is_replaced_by_a_letters_token(
+    async def test_p4_3_a_forgotten_password_is_replaced_by_an_emails_token(
         self, owner: User, now: "Now", ask: Ask, use: Use, enter: Enter, post: Post, bus: "RecordingBus"
     ) -> None:
-        """The story: asked for, read, set; every device is signed out and told, the person gets a letter."""
+        """The story: asked for, read, set; every device is signed out and told, the person gets an email."""
         laptop, phone = [await sign_in(owner, None, False, now()) for _ in range(2)]
         token = await ask(f" {owner.email.upper()} ")
         stored = str(await PasswordReset.all().values())
@@ -132,7 +132,7 @@ class TestReset:
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await use(token, "another one, phare ardoise 78")
 
-    async def test_asking_again_leaves_the_first_letter_good(self, owner: User, ask: Ask, use: Use) -> None:
+    async def test_asking_again_leaves_the_first_email_good(self, owner: User, ask: Ask, use: Use) -> None:
         first = await ask(owner.email)
         await ask(owner.email, "198.51.100.66")
         await use(first)
@@ -191,12 +191,12 @@ class TestReset:
         await use(token)
         assert await enter(owner, NEW) == owner
 
-    async def test_reading_the_letter_verifies_the_address(self, owner: User, ask: Ask, use: Use, enter: Enter) -> None:
+    async def test_reading_the_email_verifies_the_address(self, owner: User, ask: Ask, use: Use, enter: Enter) -> None:
         await User.filter(pk=owner.pk).update(email_verified_at=None)
         await use(await ask(owner.email))
         assert await enter(owner, NEW) == owner
 
-    async def test_letters_to_one_address_and_from_one_network_are_limited(self, owner: User, ask: Ask) -> None:
+    async def test_emails_to_one_address_and_from_one_network_are_limited(self, owner: User, ask: Ask) -> None:
         for email in (owner.email, "nobody@fournil.example"):  # the same for both
             for number in range(6):
                 await ask(email, f"192.0.2.{number}")
@@ -211,11 +211,11 @@ class TestReset:
         with pytest.raises(Refusal, match="EMAIL_INVALID"):
             await ask("camille@")
 
-    async def test_nothing_is_kept_when_the_letter_cannot_be_written(self, owner: User, auth: AuthServices, now: "Now") -> None:
+    async def test_nothing_is_kept_when_the_email_cannot_be_written(self, owner: User, auth: AuthServices, now: "Now") -> None:
         async def torn(*_: object) -> None:
-            raise RuntimeError("no letter")
+            raise RuntimeError("no email")
 
-        with pytest.raises(RuntimeError, match="no letter"):
+        with pytest.raises(RuntimeError, match="no email"):
             await new_password.request_reset(now(), auth, torn, email=owner.email, peer="192.0.2.7")
         assert not await PasswordReset.exists()
 
@@ -279,7 +279,7 @@ class TestChange:
     async def test_p3_5_a_password_is_changed_by_the_current_one(
         self, owner: User, now: "Now", change: Use, enter: Enter, post: Post, bus: "RecordingBus"
     ) -> None:
-        """The story: this device stays, the others are signed out, a letter tells."""
+        """The story: this device stays, the others are signed out, an email tells."""
         here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
         await change(here)
         assert await enter(owner, NEW) == owner
@@ -315,7 +315,7 @@ class TestChange:
         with pytest.raises(Unauthenticated):
             await change(here, NEW, f"{NEW} 2")
 
-    async def test_it_voids_reset_letters(self, owner: User, now: "Now", ask: Ask, use: Use, change: Use) -> None:
+    async def test_it_voids_reset_emails(self, owner: User, now: "Now", ask: Ask, use: Use, change: Use) -> None:
         here = await sign_in(owner, None, False, now())
         token = await ask(owner.email)
         await change(here)

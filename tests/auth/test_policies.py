@@ -56,7 +56,7 @@ async def coming(current: Policy) -> Policy:
 
 
 async def unwritten(tx: Transaction, made: SignUp) -> None:
-    """No letter."""
+    """No email."""
 
 
 async def signed_up(action: Action, auth: AuthServices, *accepted: int | None, **changed: Any) -> SignUp:
@@ -120,7 +120,7 @@ async def test_p4_4_a_later_sign_up_replaces_what_an_unconfirmed_one_accepted(
 
 
 async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus") -> str:
-    """The token of a letter to FORM's address."""
+    """The token of an email to FORM's address."""
     company, post = await founded(clock, bus, ada=Role.OWNER), Post()
     given: dict[str, Any] = {"email": FORM["email"], "role": Role.MEMBER, "locale": Locale.FR, "key": "k"}
     await invite(company.action("ada"), auth, post, company.account.pk, **given)
@@ -130,7 +130,7 @@ async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus
 async def test_p4_4_who_takes_a_sign_up_over_has_accepted_only_what_they_accept(
     action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus", current: Policy
 ) -> None:
-    """A stranger signed up with the address and accepted; whoever has the letter did not."""
+    """A stranger signed up with the address and accepted; whoever has the email did not."""
     privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
     stranger = await signed_up(action, auth, current.pk)
     assert stranger.user

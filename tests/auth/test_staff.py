@@ -1,4 +1,4 @@
-"""The vendor's people, looked after by an operator: they come by a letter, change their role, and go at once."""
+"""The vendor's people, looked after by an operator: they come by an email, change their role, and go at once."""
 
 import asyncio
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class Office:
 
     def __init__(self, auth: AuthServices, now: "Now", operator: User, tokens: Tokens) -> None:
         self.auth, self.now, self.operator, self.tokens = auth, now, operator, tokens
-        self.letters: list[tuple[User, str]] = []
+        self.emails: list[tuple[User, str]] = []
 
     @property
     def session(self) -> Session:
@@ -47,7 +47,7 @@ class Office:
 
     async def hire(self, email: str = LEA, role: Staff = Staff.AGENT, key: str | None = None) -> User:
         async def letter(tx: Transaction, user: User, token: str) -> None:
-            self.letters.append((user, token))
+            self.emails.append((user, token))
 
         return await staff.hire(
             self.now(), self.auth, self.session, letter, email=email, name="Léa", role=role, locale=Locale.EN,
@@ -61,8 +61,8 @@ class Office:
         return await staff.change_role(self.now(), self.session, user.pk, role)
 
     async def at_work(self, user: User) -> Tokens:
-        """Somebody who has chosen a password by the letter, and set up a second factor."""
-        token = next(token for whom, token in self.letters if whom.pk == user.pk)
+        """Somebody who has chosen a password by the email, and set up a second factor."""
+        token = next(token for whom, token in self.emails if whom.pk == user.pk)
         await new_password.reset(self.now(), self.auth, unnoticed_reset, token=token, password=CHOSEN, code=None)
         tokens = await sign_in(await User.get(pk=user.pk), None, False, self.now())
         assert (await viewer_of(tokens.access, self.now().at)).staff is None  # no role without a second factor
@@ -72,7 +72,7 @@ class Office:
 
 
 async def unnoticed_reset(tx: Transaction, user: User) -> None:
-    """Stands where a letter would be written."""
+    """Stands where an email would be written."""
 
 
 @pytest.fixture
@@ -86,8 +86,8 @@ async def office(auth: AuthServices, now: "Now") -> Office:
     return Office(auth, now, operator, tokens)
 
 
-async def test_p4_3_from_the_letter_to_work(office: Office, now: "Now") -> None:
-    """Nobody has seen a password but its person, and the letter works once; the role begins with the second factor."""
+async def test_p4_3_from_the_email_to_work(office: Office, now: "Now") -> None:
+    """Nobody has seen a password but its person, and the email works once; the role begins with the second factor."""
     lea = await office.hire()
     assert (lea.staff, lea.locale, lea.name, lea.second_factor) == (Staff.AGENT, Locale.EN, "Léa", False)
     tokens = await office.at_work(lea)
@@ -96,7 +96,7 @@ async def test_p4_3_from_the_letter_to_work(office: Office, now: "Now") -> None:
         await office.at_work(lea)
 
 
-async def test_the_letter_is_good_for_three_days(office: Office, clock: "MovableClock") -> None:
+async def test_the_email_is_good_for_three_days(office: Office, clock: "MovableClock") -> None:
     lea = await office.hire()
     clock.advance(staff.LIFETIME)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
@@ -107,7 +107,7 @@ async def test_an_address_of_somebody_elses_is_taken(office: Office, owner: User
     for user in (owner, agent):
         with pytest.raises(Refusal, match="EMAIL_TAKEN"):
             await office.hire(user.email)
-    assert [each for each, _ in office.letters] == []
+    assert [each for each, _ in office.emails] == []
 
 
 async def test_a_sign_up_that_nobody_confirmed_makes_room(
@@ -144,12 +144,12 @@ async def test_of_two_hired_at_once_at_one_address_one_is(office: Office) -> Non
     assert await User.filter(email="lea@camcha.example").count() == 1
 
 
-async def test_a_repeat_hires_nobody_and_writes_no_letter(office: Office) -> None:
+async def test_a_repeat_hires_nobody_and_writes_no_email(office: Office) -> None:
     """Also of several at once. Other arguments under the same key are a mistake; who was dismissed doesn't come back by it."""
     first = await office.hire(key="k")
     again = await asyncio.gather(*(office.hire(key="k") for _ in range(3)))
     assert {each.pk for each in again} == {first.pk}
-    assert len(office.letters) == 1
+    assert len(office.emails) == 1
     with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH"):
         await office.hire(key="k", role=Staff.OPERATOR)
     await office.dismiss(first)
@@ -231,7 +231,7 @@ async def test_who_was_dismissed_may_come_back_as_somebody_new(office: Office, n
     lea = await office.hire()
     await office.at_work(lea)
     await office.dismiss(lea)
-    office.letters.clear()
+    office.emails.clear()
     again = await office.hire(role=Staff.ANALYST)
     assert (again.pk, again.staff) == (lea.pk, Staff.ANALYST)
     tokens = await office.at_work(again)
@@ -282,7 +282,7 @@ async def test_who_was_a_customer_has_no_role_in_the_sessions_of_before(office: 
 
 
 async def test_nobody_is_staff_and_a_customer(office: Office, now: "Now", owner: User) -> None:
-    """Also not by an invitation that was taken before the letter of the vendor's."""
+    """Also not by an invitation that was taken before the email of the vendor's."""
     lea = await office.hire()
     account = await Account.get(memberships__user_id=owner.pk)
     await Invitation.create(

@@ -357,7 +357,7 @@ class TestRemoving:
     async def test_p4_3_a_customer_turns_it_off_with_fresh_proof(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, bus: "RecordingBus"
     ) -> None:
-        """Their other devices are signed out, a letter tells them, and the recovery codes are gone."""
+        """Their other devices are signed out, an email tells them, and the recovery codes are gone."""
         notices = Notices()
         _, codes, tokens = await enrolled(owner)
         other, mine = await sign_in(owner, None, True, now()), await Authenticator.get()

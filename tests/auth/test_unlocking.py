@@ -1,4 +1,4 @@
-"""A letter past the waits: nobody is locked out by a stranger, and nobody gains by it who can't read the mail."""
+"""An email past the waits: nobody is locked out by a stranger, and nobody gains by it who can't read the mail."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -10,7 +10,7 @@ from auth import new_password, unlocking
 from auth.accounts import authenticate
 from auth.services import AuthServices
 from auth.sessions import Tokens
-from auth.throttle import LETTER
+from auth.throttle import EMAIL
 from models.access import SignInUnlock
 from models.action import Action, Transaction
 from models.errors import Refusal, Throttled
@@ -45,8 +45,8 @@ class Door:
             return error.code
         return "in"
 
-    async def letter(self, user: User) -> str:
-        """The token in the letter that the person asked for."""
+    async def email(self, user: User) -> str:
+        """The token in the email that the person asked for."""
         tokens: list[str] = []
 
         async def write(tx: Transaction, user: User, token: str) -> None:
@@ -67,10 +67,10 @@ async def lock_out(door: Door, user: User) -> None:
 
 
 async def test_p3_5_whoever_reads_the_mail_signs_in_however_many_others_guess(door: Door, owner: User) -> None:
-    """From the very network that the guesses come from; the guesser goes on waiting, and the letter works once."""
+    """From the very network that the guesses come from; the guesser goes on waiting, and the email works once."""
     await lock_out(door, owner)
     assert await door.outcome(owner) == "RATE_LIMITED"
-    token = await door.letter(owner)
+    token = await door.email(owner)
     assert await door.enter(owner, unlock=token) == owner
     assert not await SignInUnlock.exists()
     assert await door.outcome(owner, "mouette phare ardoise 77") == "RATE_LIMITED"
@@ -85,19 +85,19 @@ async def test_p3_5_who_knows_the_password_cannot_keep_the_person_from_their_sec
     while await door.outcome(owner, code="000000") != "RATE_LIMITED":
         pass
     assert await door.outcome(owner, code=code_of(secret, now())) == "RATE_LIMITED"
-    assert await door.enter(owner, code=code_of(secret, now()), unlock=await door.letter(owner)) == owner
+    assert await door.enter(owner, code=code_of(secret, now()), unlock=await door.email(owner)) == owner
 
 
 async def test_it_stands_for_no_factor(door: Door, owner: User, enrolled: "Enrolled") -> None:
-    token = await door.letter(owner)
+    token = await door.email(owner)
     assert await door.outcome(owner, "mouette phare ardoise 77", unlock=token) == "CREDENTIALS_INVALID"
     await enrolled(owner)
-    token = await door.letter(owner)
+    token = await door.email(owner)
     assert await door.outcome(owner, unlock=token) == "SECOND_FACTOR_REQUIRED"
 
 
 async def test_whoever_holds_it_waits_for_their_own_guesses(door: Door, owner: User) -> None:
-    token = await door.letter(owner)
+    token = await door.email(owner)
     guesses = [await door.outcome(owner, "mouette phare ardoise 77", unlock=token) for _ in range(20)]
     assert guesses == ["CREDENTIALS_INVALID"] * 11 + ["RATE_LIMITED"] * 9
     assert await door.outcome(owner) == "in"  # those counted by themselves
@@ -106,12 +106,12 @@ async def test_whoever_holds_it_waits_for_their_own_guesses(door: Door, owner: U
 async def test_p3_5_who_reads_the_mail_and_knows_the_password_cannot_guess_the_code_for_ever(
     door: Door, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
 ) -> None:
-    """Neither by one letter nor by the next; and the person's own code is heard again after the wait."""
+    """Neither by one email nor by the next; and the person's own code is heard again after the wait."""
     secret, _, _ = await enrolled(owner)
     clock.advance(timedelta(minutes=1))
     guesses = []
     for _ in range(3):
-        token = await door.letter(owner)
+        token = await door.email(owner)
         guesses += [await door.outcome(owner, code="000000", unlock=token) for _ in range(20)]
     assert guesses == ["SECOND_FACTOR_INVALID"] * 11 + ["RATE_LIMITED"] * 49
     clock.advance(timedelta(seconds=1))
@@ -122,7 +122,7 @@ async def test_p3_5_who_reads_the_mail_and_knows_the_password_cannot_guess_the_c
 async def test_one_of_somebody_elses_or_too_old_is_as_if_there_were_none(
     door: Door, owner: User, agent: User, late: bool, clock: "MovableClock"
 ) -> None:
-    token = await door.letter(owner if late else agent)
+    token = await door.email(owner if late else agent)
     clock.advance(unlocking.LIFETIME if late else timedelta())
     await lock_out(door, owner)
     for useless in (token, "cam_ul_unknown", "\x00", "\ud800"):
@@ -130,33 +130,33 @@ async def test_one_of_somebody_elses_or_too_old_is_as_if_there_were_none(
 
 
 async def test_asking_tells_nobody_whether_the_address_is_known(door: Door, owner: User) -> None:
-    """And floods nobody with letters."""
+    """And floods nobody with emails."""
 
     async def never(tx: Transaction, user: User, token: str) -> None:
         raise AssertionError
 
     await unlocking.request(door.now(), door.auth, never, email="nobody@fournil.example", peer=SHARED)
     for _ in range(6):
-        await door.letter(owner)
+        await door.email(owner)
     with pytest.raises(Throttled):
-        await door.letter(owner)
+        await door.email(owner)
 
 
-async def test_p3_5_nobody_keeps_the_letter_back_by_asking_for_others(door: Door, owner: User) -> None:
+async def test_p3_5_nobody_keeps_the_email_back_by_asking_for_others(door: Door, owner: User) -> None:
     """For resets until those wait; and whoever asks for this one itself has sent it to the person."""
 
     async def other(tx: Transaction, user: User, token: str) -> None:
-        """Stands where a letter would be written."""
+        """Stands where an email would be written."""
 
     async def asked() -> None:
         await new_password.request_reset(door.now(), door.auth, other, email=owner.email, peer="198.51.100.7")
 
     await lock_out(door, owner)
-    for _ in range(LETTER.free + 1):
+    for _ in range(EMAIL.free + 1):
         await asked()
     with pytest.raises(Throttled):
         await asked()
-    assert await door.enter(owner, unlock=await door.letter(owner)) == owner
+    assert await door.enter(owner, unlock=await door.email(owner)) == owner
 
 
 async def test_the_thief_of_one_session_keeps_nobody_waiting_in_another(

@@ -10,11 +10,11 @@ PASSWORD = "fournil-tournesol-rivage-72"
 
 
 async def customer(server: Server, email: str, siren: str = "404833048") -> Client:
-    """Sign a company up, verify its address by the letter's link, and sign in."""
+    """Sign a company up, verify its address by the email's link, and sign in."""
     newcomer = Client(server)
     form = {"email": email, "password": PASSWORD, "name": "Paul Meunier", "legalName": "Boulangerie Meunier", "siren": siren}
     await newcomer.do("accountSignUp", "AccountSignUpInput", form, "accepted")
-    text = (await server.letter(email)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    text = (await server.email(email)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     link = re.search(r"https?://\S+/verify\?token=\S+", text)
     assert link, text
     async with httpx.AsyncClient() as browser:

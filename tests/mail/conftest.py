@@ -1,4 +1,4 @@
-"""The people letters are written to, and an invoice to enclose."""
+"""The people emails are written to, and an invoice to enclose."""
 
 from datetime import UTC, date, datetime
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from email.message import EmailMessage
 
 from mail.delivery import deliver_due
-from mail.message import Letterhead
+from mail.message import Sender
 from mail.transport import transport
 from models.database import connect
 
@@ -30,7 +30,7 @@ async def main(database: str, mail: str, at: str, killer: str) -> None:
     await connect(database)
     used = Deadly(mail) if killer == "itself" else transport(mail)
     await deliver_due(
-        used, datetime.fromisoformat(at), head=Letterhead("CAMCHA <bonjour@camcha.example>", "https://camcha.example")
+        used, datetime.fromisoformat(at), head=Sender("CAMCHA <bonjour@camcha.example>", "https://camcha.example")
     )
 
 

@@ -1,4 +1,4 @@
-"""Delivery: every letter arrives, whatever servers and workers do, and none holds up another."""
+"""Delivery: every email arrives, whatever servers and workers do, and none holds up another."""
 
 import asyncio
 import os
@@ -12,19 +12,19 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from structlog.testing import capture_logs
 
-from mail import letters
+from mail import emails
 from mail.delivery import deliver_due
-from mail.message import Letterhead
+from mail.message import Sender
 from mail.transport import Refused, Transport, transport
 from models.action import Action
+from models.email import Email
 from models.invoice import Invoice, InvoiceDocument
-from models.letter import Letter
 from models.user import User
 from tests.conftest import MovableClock
 from tests.mail.conftest import PDF
 from tests.mail.post_office import PostOffice
 
-HEAD = Letterhead("CAMCHA <bonjour@camcha.example>", "https://camcha.example/policies/privacy")
+HEAD = Sender("CAMCHA <bonjour@camcha.example>", "https://camcha.example/policies/privacy")
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
@@ -39,22 +39,22 @@ def to(office: PostOffice) -> Transport:
     return transport(f"smtp://127.0.0.1:{office.port}?starttls=never")
 
 
-async def write(action: Action, user: User, *recipients: str) -> list[Letter]:
-    """A letter to each, in this order."""
+async def write(action: Action, user: User, *recipients: str) -> list[Email]:
+    """An email to each, in this order."""
     written = []
     async with action.transaction() as tx:
         for recipient in recipients:
             user.email = recipient
-            written.append(await letters.verification(tx, user, "https://camcha.example/v?token=t", "TOKEN-123"))
+            written.append(await emails.verification(tx, user, "https://camcha.example/v?token=t", "TOKEN-123"))
     return written
 
 
-async def test_p1_4_a_letter_is_sent_once(office: PostOffice, action: Action, zoe: User) -> None:
-    [letter] = await write(action, zoe, "zoe@example.fr")
+async def test_p1_4_an_email_is_sent_once(office: PostOffice, action: Action, zoe: User) -> None:
+    [email] = await write(action, zoe, "zoe@example.fr")
     assert await deliver_due(to(office), action.at, head=HEAD) == 1
     assert await deliver_due(to(office), action.at + HOUR, head=HEAD) == 0
-    await letter.refresh_from_db()
-    assert (letter.sent_at, letter.next_attempt_at, letter.attempts) == (action.at, None, 1)
+    await email.refresh_from_db()
+    assert (email.sent_at, email.next_attempt_at, email.attempts) == (action.at, None, 1)
     assert office.addresses == ["zoe@example.fr"]
 
 
@@ -75,18 +75,18 @@ async def test_p1_4_french_and_english_readers_get_their_own_language(
 
 async def test_p2_4_the_invoice_arrives_with_its_pdf(office: PostOffice, action: Action, zoe: User, invoice: Invoice) -> None:
     async with action.transaction() as tx:
-        await letters.invoice_issued(tx, zoe, invoice, "https://camcha.example/files/1")
+        await emails.invoice_issued(tx, zoe, invoice, "https://camcha.example/files/1")
     await deliver_due(to(office), action.at, head=HEAD)
     [attached] = office.taken[0][1].iter_attachments()
     assert attached.get_content() == PDF
     assert attached.get_filename() == "FA-2026-000042.pdf"
 
 
-async def test_p2_4_no_invoice_letter_leaves_without_its_pdf(
+async def test_p2_4_no_invoice_email_leaves_without_its_pdf(
     office: PostOffice, action: Action, zoe: User, invoice: Invoice
 ) -> None:
     async with action.transaction() as tx:
-        await letters.invoice_issued(tx, zoe, invoice, "https://camcha.example/files/1")
+        await emails.invoice_issued(tx, zoe, invoice, "https://camcha.example/files/1")
     await InvoiceDocument.all().delete()
     assert await deliver_due(to(office), action.at, head=HEAD) == 0
     assert office.taken == []
@@ -97,11 +97,11 @@ def linked(link: str) -> bytes:
 
 
 async def test_the_log_links_the_file_and_names_nobody(tmp_path: Path, action: Action, zoe: User) -> None:
-    [letter] = await write(action, zoe, "zoe@example.fr")
+    [email] = await write(action, zoe, "zoe@example.fr")
     with capture_logs() as logged:
         await deliver_due(transport(f"file://{tmp_path}"), action.at, head=HEAD)
     [entry] = logged
-    assert (entry["event"], entry["letter"], entry["template"]) == ("letter.delivered", letter.pk, "verification.fr")
+    assert (entry["event"], entry["email"], entry["template"]) == ("email.delivered", email.pk, "verification.fr")
     assert linked(str(entry["link"])).startswith(b"From: CAMCHA")
     for personal in ("zoe", "Zoé", "example.fr", "Confirmez", "TOKEN"):
         assert personal not in str(logged).replace(str(tmp_path), "")
@@ -112,52 +112,52 @@ async def test_failures_name_nobody_either(office: PostOffice, action: Action, z
     await write(action, zoe, "zoe@example.fr", "zoe@example.fr\nBcc: eve@example.org")
     with capture_logs() as logged:
         await deliver_due(to(office), action.at, head=HEAD)
-    assert [entry["event"] for entry in logged] == ["letter.given_up", "letter.failed"]
+    assert [entry["event"] for entry in logged] == ["email.given_up", "email.failed"]
     assert logged[0]["reason"] == "SMTPRecipientRefused 550"
     assert "example" not in str(logged)
 
 
-async def test_one_bad_letter_never_holds_up_the_others(office: PostOffice, action: Action, zoe: User) -> None:
+async def test_one_bad_email_never_holds_up_the_others(office: PostOffice, action: Action, zoe: User) -> None:
     office.recipients |= {"gone@example.fr": "550 no such user", "busy@example.fr": "451 later"}
     gone, busy, broken, _ = await write(
         action, zoe, "gone@example.fr", "busy@example.fr", "x@example.fr\r\nBcc: eve@example.org", "good@example.fr"
     )
     assert await deliver_due(to(office), action.at, head=HEAD) == 1
     assert office.addresses == ["good@example.fr"]
-    for letter in (gone, busy, broken):
-        await letter.refresh_from_db()
-        assert (letter.sent_at, letter.attempts) == (None, 1)
+    for email in (gone, busy, broken):
+        await email.refresh_from_db()
+        assert (email.sent_at, email.attempts) == (None, 1)
     assert (gone.next_attempt_at, busy.next_attempt_at) == (None, action.at + MINUTE)
 
 
-async def test_a_letter_that_is_erased_while_it_is_sent_holds_up_nobody(action: Action, zoe: User) -> None:
+async def test_an_email_that_is_erased_while_it_is_sent_holds_up_nobody(action: Action, zoe: User) -> None:
     _, refused, other = await write(action, zoe, "gone@example.fr", "refused@example.fr", "other@example.fr")
 
     class Meanwhile:
-        """A server during whose answer each letter but the last is erased."""
+        """A server during whose answer each email but the last is erased."""
 
         async def send(self, message: EmailMessage) -> str:
-            await Letter.filter(recipient=message["To"]).exclude(pk=other.pk).delete()
+            await Email.filter(recipient=message["To"]).exclude(pk=other.pk).delete()
             if message["To"] == refused.recipient:
                 raise Refused("later", final=False)
             return ""
 
     assert await deliver_due(Meanwhile(), action.at, head=HEAD) == 2
-    assert [letter.pk for letter in await Letter.filter(sent_at__isnull=False)] == [other.pk]
+    assert [email.pk for email in await Email.filter(sent_at__isnull=False)] == [other.pk]
 
 
 async def test_a_temporary_refusal_is_tried_again_later_and_later(
     office: PostOffice, action: Action, clock: MovableClock, zoe: User
 ) -> None:
     office.recipients["zoe@example.fr"] = "451 come back later"
-    [letter] = await write(action, zoe, "zoe@example.fr")
+    [email] = await write(action, zoe, "zoe@example.fr")
     waits = []
     for _ in range(3):
         await deliver_due(to(office), clock.now(), head=HEAD)
-        await letter.refresh_from_db()
-        assert letter.next_attempt_at is not None
-        waits.append(letter.next_attempt_at - clock.now())
-        clock.time = letter.next_attempt_at
+        await email.refresh_from_db()
+        assert email.next_attempt_at is not None
+        waits.append(email.next_attempt_at - clock.now())
+        clock.time = email.next_attempt_at
     assert waits == [MINUTE, 2 * MINUTE, 4 * MINUTE]
     office.recipients.clear()
     assert await deliver_due(to(office), clock.now(), head=HEAD) == 1
@@ -181,14 +181,14 @@ async def test_a_server_that_hangs_is_left(
 ) -> None:
     monkeypatch.setattr("mail.delivery.PATIENCE", timedelta(seconds=0.3))
     office.hangs = True
-    [letter] = await write(action, zoe, "zoe@example.fr")
+    [email] = await write(action, zoe, "zoe@example.fr")
     async with asyncio.timeout(5):  # no goodbye is waited for
         assert await deliver_due(to(office), action.at, head=HEAD) == 0
-    await letter.refresh_from_db()
-    assert letter.next_attempt_at == action.at + MINUTE
+    await email.refresh_from_db()
+    assert email.next_attempt_at == action.at + MINUTE
 
 
-async def test_two_workers_at_once_send_each_letter_once(office: PostOffice, action: Action, zoe: User) -> None:
+async def test_two_workers_at_once_send_each_email_once(office: PostOffice, action: Action, zoe: User) -> None:
     recipients = [f"p{n:02}@example.fr" for n in range(20)]
     await write(action, zoe, *recipients)
     taken = await asyncio.gather(*(deliver_due(to(office), action.at, head=HEAD) for _ in range(2)))
@@ -205,10 +205,10 @@ async def test_a_batch_is_limited_and_begins_with_the_oldest(office: PostOffice,
 async def test_a_worker_killed_between_send_and_mark_loses_nothing(
     office: PostOffice, action: Action, zoe: User, db: str
 ) -> None:
-    [letter] = await write(action, zoe, "zoe@example.fr")
+    [email] = await write(action, zoe, "zoe@example.fr")
     assert await (await _worker(db, office, action, "itself")).wait() == -9
-    await letter.refresh_from_db()
-    assert (len(office.taken), letter.sent_at) == (1, None)
+    await email.refresh_from_db()
+    assert (len(office.taken), email.sent_at) == (1, None)
     assert await deliver_due(to(office), action.at, head=HEAD) == 0  # the dead worker's lease still holds
     assert await deliver_due(to(office), action.at + HOUR, head=HEAD) == 1
     first, second = (made for _, made in office.taken)
@@ -241,7 +241,7 @@ async def _worker(db: str, office: PostOffice, action: Action, killer: str) -> a
 
 
 @pytest.mark.parametrize("silent", ["at once", "after a greeting"])
-async def test_a_server_that_says_nothing_is_left_after_the_first_letter(
+async def test_a_server_that_says_nothing_is_left_after_the_first_email(
     action: Action, zoe: User, monkeypatch: pytest.MonkeyPatch, silent: str
 ) -> None:
     monkeypatch.setattr("mail.transport._COMMAND_SECONDS", 0.2)
@@ -260,7 +260,7 @@ async def test_a_server_that_says_nothing_is_left_after_the_first_letter(
         port = server.sockets[0].getsockname()[1]
         mute_server = transport(f"smtp://127.0.0.1:{port}?starttls=never")
         assert await deliver_due(mute_server, action.at, head=HEAD) == 0
-    assert met == 1  # each would wait as long: later letters would be late by minutes
+    assert met == 1  # each would wait as long: later emails would be late by minutes
     async with PostOffice().open() as back:
         assert await deliver_due(to(back), action.at + MINUTE, head=HEAD) == 5
 
@@ -271,4 +271,4 @@ async def test_what_was_given_up_is_told_to_the_operator(office: PostOffice, act
     with capture_logs() as logged:
         await deliver_due(to(office), action.at, head=HEAD)
     [told] = [entry for entry in logged if entry["log_level"] == "error"]
-    assert (told["event"], told["letter"], told["reason"]) == ("letter.given_up", gone.pk, "SMTPRecipientRefused 550")
+    assert (told["event"], told["email"], told["reason"]) == ("email.given_up", gone.pk, "SMTPRecipientRefused 550")

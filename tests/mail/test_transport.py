@@ -19,7 +19,7 @@ from tests.mail.post_office import PostOffice, authenticate, certificate
 def note() -> EmailMessage:
     made = EmailMessage(policy=policy.SMTP)
     made["From"], made["To"], made["Subject"] = "CAMCHA <bonjour@camcha.example>", "zoe@example.fr", "Été"
-    made["Message-ID"] = "<letter-7.abc@camcha.example>"
+    made["Message-ID"] = "<email-7.abc@camcha.example>"
     made.set_content("Voilà")
     return made
 
@@ -49,11 +49,11 @@ async def refusal(url: str, note: EmailMessage) -> Refused:
 async def test_a_folder_gets_a_file_that_mail_readers_open(tmp_path: Path, note: EmailMessage) -> None:
     link = await transport(f"file://{tmp_path}/out%20box").send(note)
     assert link.startswith("file:///")
-    assert unquote(urlsplit(link).path) == f"{tmp_path}/out box/letter-7.abc.eml"
-    assert message_from_bytes(files(tmp_path)["out box/letter-7.abc.eml"], policy=policy.default)["Subject"] == "Été"
+    assert unquote(urlsplit(link).path) == f"{tmp_path}/out box/email-7.abc.eml"
+    assert message_from_bytes(files(tmp_path)["out box/email-7.abc.eml"], policy=policy.default)["Subject"] == "Été"
 
 
-async def test_only_the_servers_own_user_reads_letters(tmp_path: Path, note: EmailMessage) -> None:
+async def test_only_the_servers_own_user_reads_emails(tmp_path: Path, note: EmailMessage) -> None:
     await transport(f"file://{tmp_path}").send(note)
     assert [stat.S_IMODE(os.stat(entry).st_mode) for entry in os.scandir(tmp_path)] == [0o600]
 
@@ -62,7 +62,7 @@ async def test_a_message_sent_twice_is_one_file_and_leaves_nothing_behind(tmp_pa
     folder = transport(f"file://{tmp_path}")
     await folder.send(note)
     await folder.send(note)
-    assert list(files(tmp_path)) == ["letter-7.abc.eml"]
+    assert list(files(tmp_path)) == ["email-7.abc.eml"]
 
 
 async def test_a_relative_folder_is_kept_when_the_process_moves(
@@ -72,7 +72,7 @@ async def test_a_relative_folder_is_kept_when_the_process_moves(
     folder = transport("file:var/mail")
     monkeypatch.chdir("/")
     await folder.send(note)
-    assert list(files(tmp_path)) == ["var/mail/letter-7.abc.eml"]
+    assert list(files(tmp_path)) == ["var/mail/email-7.abc.eml"]
 
 
 @pytest.mark.parametrize("name", ["<../../evil@x>", "<a/b@x>", "<.hidden@x>", "none"])
@@ -108,7 +108,7 @@ async def test_refused_content(office: PostOffice, note: EmailMessage, answer: s
 
 
 @pytest.mark.parametrize("answer", ["421 closing", "451 later", "550 not from you"])
-async def test_a_refused_sender_is_not_the_letters_fault(office: PostOffice, note: EmailMessage, answer: str) -> None:
+async def test_a_refused_sender_is_not_the_emails_fault(office: PostOffice, note: EmailMessage, answer: str) -> None:
     office.sender = answer
     assert not (await refusal(plain(office), note)).final
 

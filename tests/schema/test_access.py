@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auth import totp
-from models.letter import Letter
+from models.email import Email
 from models.locale import Locale
 from models.session import Session
 from models.user import User
@@ -53,8 +53,8 @@ async def stepped_up(ask: Ask, who: Viewer, code: str = "") -> dict[str, Any]:
     return await did(ask, who, f'sessionStepUp(input: {{password: "{PASSWORD}"{given}}})', "freshUntil")
 
 
-async def letters_to(email: str) -> list[str]:
-    return [letter.template for letter in await Letter.filter(recipient=email, invoice_id=None).order_by("id")]
+async def emails_to(email: str) -> list[str]:
+    return [each.template for each in await Email.filter(recipient=email, invoice_id=None).order_by("id")]
 
 
 async def test_p4_3_a_person_lists_their_devices_and_ends_them(
@@ -116,22 +116,22 @@ async def test_p4_3_delicate_operations_want_fresh_proof(
     assert error["message"].startswith(words)
 
 
-async def test_p1_3_an_address_moves_by_its_letters(ask: Ask, house: "House", paul: Viewer, services: "Services") -> None:
-    """Fresh proof, a letter to each address, a token from each, and nothing in between."""
+async def test_p1_3_an_address_moves_by_its_emails(ask: Ask, house: "House", paul: Viewer, services: "Services") -> None:
+    """Fresh proof, an email to each address, a token from each, and nothing in between."""
     assert paul.user
     assert (await stepped_up(ask, paul))["freshUntil"] == "2026-11-23T09:05:00+00:00"
     asked = await did(ask, paul, 'emailRequestChange(input: {email: "paul@new.example"})', "accepted")
     assert asked == {"accepted": True, "userErrors": []}
-    assert await letters_to("paul@new.example") == ["email_change.fr"]
-    assert await letters_to(paul.user.email) == ["email_change_asked.fr"]
+    assert await emails_to("paul@new.example") == ["email_change.fr"]
+    assert await emails_to(paul.user.email) == ["email_change_asked.fr"]
     tokens = [
-        next(line for line in letter.text.splitlines() if line.startswith("cam_ec_"))
-        for letter in await Letter.filter(template__startswith="email_change").order_by("id")
+        next(line for line in email.text.splitlines() if line.startswith("cam_ec_"))
+        for email in await Email.filter(template__startswith="email_change").order_by("id")
     ]
     answers = [await did(ask, Viewer(), f'emailConfirmChange(input: {{token: "{each}"}})', "changed") for each in tokens]
     assert [answer["changed"] for answer in answers] == [False, True]
     assert (await User.get(pk=paul.user.pk)).email == "paul@new.example"
-    assert await letters_to(paul.user.email) == ["email_change_asked.fr", "email_changed.fr"]
+    assert await emails_to(paul.user.email) == ["email_change_asked.fr", "email_changed.fr"]
 
 
 async def test_p1_3_an_address_of_somebody_else_is_answered_the_same(ask: Ask, house: "House", paul: Viewer) -> None:
@@ -144,13 +144,13 @@ async def test_p1_3_an_address_of_somebody_else_is_answered_the_same(ask: Ask, h
         for email in (theirs, "nobody@new.example")
     ]
     assert answers[0] == answers[1]
-    assert await letters_to(theirs) == ["email_change_taken.fr"]
-    assert paul.user.email not in (await Letter.get(template="email_change_taken.fr")).text
-    assert await letters_to(paul.user.email) == ["email_change_asked.fr"] * 2
+    assert await emails_to(theirs) == ["email_change_taken.fr"]
+    assert paul.user.email not in (await Email.get(template="email_change_taken.fr")).text
+    assert await emails_to(paul.user.email) == ["email_change_asked.fr"] * 2
 
 
 async def test_p4_3_a_reset_is_answered_the_same_for_nobody(ask: Ask, house: "House", paul: Viewer) -> None:
-    """And the letter is written in the person's language."""
+    """And the email is written in the person's language."""
     assert paul.user
     await User.filter(pk=paul.user.pk).update(locale=Locale.EN)
     answers = [
@@ -158,9 +158,9 @@ async def test_p4_3_a_reset_is_answered_the_same_for_nobody(ask: Ask, house: "Ho
         for email in (paul.user.email, "nobody@new.example")
     ]
     assert answers == [{"accepted": True, "userErrors": []}] * 2
-    (letter,) = await Letter.filter(template="password_reset.en")
-    token = next(line for line in letter.text.splitlines() if line.startswith("cam_pr_"))
-    assert f"https://camcha.example/reset?token={token}" in letter.text
+    (email,) = await Email.filter(template="password_reset.en")
+    token = next(line for line in email.text.splitlines() if line.startswith("cam_pr_"))
+    assert f"https://camcha.example/reset?token={token}" in email.text
     reset = f'passwordReset(input: {{token: "{token}", password: "%s"}})'
     weak = await did(ask, Viewer(), reset % "short", "reset")
     assert [(error["code"], error["field"]) for error in weak["userErrors"]] == [("PASSWORD_WEAK", ["input", "password"])]
@@ -170,7 +170,7 @@ async def test_p4_3_a_reset_is_answered_the_same_for_nobody(ask: Ask, house: "Ho
         ask, Viewer(), f'sessionSignIn(input: {{email: "{paul.user.email}", password: "{NEW}"}})', "user { name }"
     )
     assert signed_in["user"] == {"name": paul.user.name}
-    assert await letters_to(paul.user.email) == ["password_reset.en", "password_changed.en"]
+    assert await emails_to(paul.user.email) == ["password_reset.en", "password_changed.en"]
 
 
 async def test_p3_5_a_password_is_changed_by_the_current_one(ask: Ask, paul: Viewer) -> None:
@@ -181,7 +181,7 @@ async def test_p3_5_a_password_is_changed_by_the_current_one(ask: Ask, paul: Vie
         ("CREDENTIALS_INVALID", ["input", "currentPassword"])
     ]
     assert (await did(ask, paul, change % PASSWORD, "changed"))["changed"] is True
-    assert await letters_to(paul.user.email) == ["password_changed.fr"]
+    assert await emails_to(paul.user.email) == ["password_changed.fr"]
 
 
 async def test_p4_3_the_second_factor_from_set_up_to_removal(
@@ -200,7 +200,7 @@ async def test_p4_3_the_second_factor_from_set_up_to_removal(
     assert listed == [{"kind": "TOTP", "name": "Application", "lastUsedAt": None}]
     remove = f'authenticatorRemove(input: {{authenticatorId: "{mine}"}})'
     assert (await did(ask, paul, remove, "secondFactor"))["secondFactor"] is False
-    assert await letters_to(paul.user.email) == ["second_factor_changed.fr"] * 3
+    assert await emails_to(paul.user.email) == ["second_factor_changed.fr"] * 3
     assert (await did(ask, paul, remove, "secondFactor"))["userErrors"][0]["code"] == "NOT_FOUND"
 
 

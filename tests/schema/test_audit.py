@@ -21,9 +21,9 @@ from models.action import Action
 from models.audit import TOLD, AuditAction, AuditEntry
 from models.authenticator import Authenticator
 from models.clock import SystemClock
+from models.email import Email
 from models.file import File
 from models.invitation import Invitation
-from models.letter import Letter
 from models.offer import Price
 from models.payment import Payment
 from models.policy import Policy
@@ -382,13 +382,13 @@ async def user_end_sessions(stage: Stage) -> None:
     await stage.do(await _operating(stage), "userEndSessions", userId=_member(stage))
 
 
-async def letter_retry(stage: Stage) -> None:
-    letter = await Letter.create(
+async def email_retry(stage: Stage) -> None:
+    email = await Email.create(
         template="verification.fr", recipient="x@mark.example", subject="-", text="MARKED", html="-", created_at=stage.action.at
     )
     viewer = await _operating(stage)
     for _ in range(2):
-        await stage.do(viewer, "letterRetry", letterId=encode("Letter", letter.pk))
+        await stage.do(viewer, "emailRetry", emailId=encode("Email", email.pk))
 
 
 async def password_reset(stage: Stage) -> None:
@@ -550,7 +550,7 @@ EXAMPLES: dict[str, Callable[[Stage], Awaitable[Any]]] = {
     "staffChangeRole": staff_change_role,
     "staffDismiss": staff_dismiss,
     "userEndSessions": user_end_sessions,
-    "letterRetry": letter_retry,
+    "emailRetry": email_retry,
     "memberResetSecondFactor": member_reset_second_factor,
     "userResetSecondFactor": user_reset_second_factor,
     "passwordReset": password_reset,

@@ -11,10 +11,10 @@ from billing import checkout
 from billing.checkout import CheckoutServices
 from models.account import Role
 from models.action import Action
+from models.email import Email
 from models.file import File
 from models.invoice import Invoice
 from models.legal_name import LegalNameChange
-from models.letter import Letter
 from models.offer import Price
 from models.session import Session
 from models.user import Staff
@@ -80,8 +80,8 @@ async def test_p1_1_a_company_changes_its_name_and_only_later_invoices_say_it(
     await bought_again(action, services, price, house)
     invoices = await Invoice.filter(account_id=house.paul.account.pk).order_by("id")
     assert [each.facts["buyer"]["name"] for each in invoices] == ["PAULMARK legal", "Boulangerie Paul SAS"]
-    letters = await Letter.filter(template="legal_name.fr").order_by("id")
-    assert [letter.subject for letter in letters] == [
+    emails = await Email.filter(template="legal_name.fr").order_by("id")
+    assert [email.subject for email in emails] == [
         "Un justificatif pour votre changement de raison sociale", "Votre nouvelle raison sociale est enregistrée",
     ]  # fmt: skip
 

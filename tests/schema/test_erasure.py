@@ -15,21 +15,21 @@ from tortoise import Tortoise
 
 from auth import erasure, lifecycle, sessions
 from auth.erasure import Eraser, erase_due
-from mail import letters
+from mail import emails
 from mail.delivery import deliver_due
-from mail.message import Letterhead
+from mail.message import Sender
 from mail.transport import transport
 from models.access import EmailChange, PasswordReset, SignInUnlock
 from models.account import Account, AccountStatus, Membership, Role
 from models.action import Action, Transaction
 from models.audit import AuditAction, AuditEntry
 from models.authenticator import Authenticator, AuthenticatorKind
+from models.email import Email
 from models.erasure import Erasure
 from models.file import File
 from models.idempotency import IdempotencyKey
 from models.invitation import Invitation
 from models.invoice import Invoice
-from models.letter import Letter
 from models.locale import Locale
 from models.payment import Payment, PaymentStatus
 from models.session import Session
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Ask
 
 MARK = "paulmark"
-HEAD = Letterhead("CAMCHA <x@camcha.example>", "https://camcha.example")
+HEAD = Sender("CAMCHA <x@camcha.example>", "https://camcha.example")
 KEPT = {"invoice", "invoice_document"}  # the buyer, as issued
 
 
@@ -101,9 +101,9 @@ async def lived_in(house: House, action: Action, store: FolderStore) -> None:
     for whose in (f"user:{owner.pk}", f"account:{paul.account.pk}"):
         await IdempotencyKey.create(owner=whose, operation="x", key=f"{MARK} {whose}", fingerprint="-", created_on="2026-11-23")
     async with action.transaction() as tx:
-        await letters.password_changed(tx, owner, "https://camcha.example")
-        await letters.email_change(tx, owner, f"{MARK}-new@camcha.example", "https://camcha.example", "T")
-        await letters.invitation(tx, paul.row(Invitation), owner, paul.account, "https://camcha.example", "T")
+        await emails.password_changed(tx, owner, "https://camcha.example")
+        await emails.email_change(tx, owner, f"{MARK}-new@camcha.example", "https://camcha.example", "T")
+        await emails.invitation(tx, paul.row(Invitation), owner, paul.account, "https://camcha.example", "T")
         ticket = await Ticket.filter(account_id=paul.account.pk).first()
         assert ticket
         alice = house.alice.user
@@ -127,7 +127,7 @@ async def asked_and_scheduled(house: House, action: Action, services: Services) 
         TicketKind.ACCOUNT_DELETION, f"{MARK} leaves", "k",
     )  # fmt: skip
     await lifecycle.schedule_deletion(
-        Action(alice.user, action.at, action.bus), await Session.get(pk=alice.session.pk), letters.account_notice("https://x.example"),
+        Action(alice.user, action.at, action.bus), await Session.get(pk=alice.session.pk), emails.account_notice("https://x.example"),
         house.paul.account.pk, ticket.pk, timedelta(days=14),
     )  # fmt: skip
     return await Erasure.get()
@@ -159,7 +159,7 @@ async def test_p1_2_after_it_nothing_is_left_but_what_the_law_keeps(
     leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     before, maries, invoice = await marked(), await dumped(), await Invoice.get(account_id=house.paul.account.pk)
-    assert {"account", "user", "ticket", "message", "file", "letter", "invitation", "purchase", "legal_name_change"} < before
+    assert {"account", "user", "ticket", "message", "file", "email", "invitation", "purchase", "legal_name_change"} < before
     assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT} - {"invoice_document"} <= before
     assert await erase_due(later, eraser(services, store)) == 1
     outbox = tmp_path / "mail"
@@ -173,21 +173,21 @@ async def test_p1_2_after_it_nothing_is_left_but_what_the_law_keeps(
     for table in maries:  # nothing of another company's was touched
         mine = [[row for row in found if "mariemark" in row] for found in (maries[table], after[table])]
         assert len(mine[0]) == len(mine[1])
-        assert table == "letter" or mine[0] == mine[1]
+        assert table == "email" or mine[0] == mine[1]
 
 
-async def test_p1_2_the_last_letter_says_what_is_kept_why_and_until_when(
+async def test_p1_2_the_last_email_says_what_is_kept_why_and_until_when(
     leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
     owner = await User.get(name="PAULMARK OWNER")
     await erase_due(later, eraser(services, store))
-    letter = await Letter.get(template="account_erased.fr")
-    assert letter.recipient == owner.email
+    email = await Email.get(template="account_erased.fr")
+    assert email.recipient == owner.email
     for words in ("factures (1) jusqu’au 31 décembre 2036", "L123-22", "CNIL"):
-        assert words in letter.text
-    await letter.sent(later.at)
-    letter = await Letter.get(pk=letter.pk)
-    assert (letter.recipient, letter.text, letter.html, letter.user_id) == ("", "", "", None)
+        assert words in email.text
+    await email.sent(later.at)
+    email = await Email.get(pk=email.pk)
+    assert (email.recipient, email.text, email.html, email.user_id) == ("", "", "", None)
 
 
 async def test_p1_2_the_operator_reads_what_went_and_what_is_kept(
@@ -304,8 +304,8 @@ async def test_p1_2_whenever_the_process_dies_the_next_one_goes_on(
     assert deaths > 10
     erased = await Erasure.get()
     assert Counter(erased.removed)["people"] == 2
-    assert await Letter.filter(template="account_erased.fr").count() == 1
-    assert await marked() <= KEPT | {"letter"}
+    assert await Email.filter(template="account_erased.fr").count() == 1
+    assert await marked() <= KEPT | {"email"}
     assert files(store, tmp_path) == []
 
 
@@ -316,7 +316,7 @@ async def test_p1_2_two_processes_at_once_erase_once(
     assert sum(done) == 1
     assert (await Erasure.get()).removed["people"] == 2
     assert await AuditEntry.filter(action=AuditAction.ACCOUNT_ERASE).count() == 1
-    assert await Letter.filter(template="account_erased.fr").count() == 1
+    assert await Email.filter(template="account_erased.fr").count() == 1
 
 
 async def test_p1_2_what_was_called_off_is_never_erased_and_what_was_begun_is_never_called_off(
@@ -325,7 +325,7 @@ async def test_p1_2_what_was_called_off_is_never_erased_and_what_was_begun_is_ne
     alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
     assert alice.session
     action = Action(alice.user, later.at, later.bus)
-    calling_off = lifecycle.reactivate(action, alice.session, letters.account_notice("-"), house.paul.account.pk)
+    calling_off = lifecycle.reactivate(action, alice.session, emails.account_notice("-"), house.paul.account.pk)
     ended = await asyncio.gather(calling_off, erase_due(later, eraser(services, store)), return_exceptions=True)
     erased = await Erasure.get()
     assert (erased.finished_at is None) == (erased.canceled_at is not None) == (not isinstance(ended[0], Exception))
@@ -364,7 +364,7 @@ async def test_p1_2_nothing_is_left_of_who_was_invited_elsewhere_as_well(
     await Invitation.filter(pk=theirs.pk).update(email=member.email)
     theirs = await Invitation.get(pk=theirs.pk)
     async with action.transaction() as tx:
-        await letters.invitation(tx, theirs, marie.owner.user, marie.account, "https://camcha.example", "T")
+        await emails.invitation(tx, theirs, marie.owner.user, marie.account, "https://camcha.example", "T")
     assert await erase_due(later, eraser(services, store)) == 1
     assert not any(member.email.lower() in row for found in (await dumped()).values() for row in found)
 
@@ -464,8 +464,8 @@ async def test_p1_2_a_company_without_invoices_keeps_none(
         scheduled_at=action.at,
         due_at=action.at,
     )  # fmt: skip
-    assert await erasure.erase(action, Eraser(store, services.seller.retention_on(action.day), letters.account_erased), due.pk)
+    assert await erasure.erase(action, Eraser(store, services.seller.retention_on(action.day), emails.account_erased), due.pk)
     assert not await erasure.erase(action, eraser(services, store), due.pk)
-    assert "We keep no invoice" in (await Letter.get(template="account_erased.en")).text
+    assert "We keep no invoice" in (await Email.get(template="account_erased.en")).text
     assert (await Erasure.get()).kept_until is None
     assert await sessions.standing(action.at).count() == 0

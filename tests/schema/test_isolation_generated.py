@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis_graphql import nodes
 
 from engine import Engine, Params, Rejected
+from models.email import Email
 from models.event import Event, account_stream
 from models.invoice import Invoice
-from models.letter import Letter
 from models.purchase import Purchase
 from models.ticket import Category, Channel, Ticket
 from resolvers.context import Context, Services
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 GRAPH = schema._schema
 MUTATIONS = GRAPH.mutation_type.fields if GRAPH.mutation_type else {}
-# What they write by design concerns people of whatever company, whose address was named: letters to them.
+# What they write by design concerns people of whatever company, whose address was named: emails to them.
 BY_ADDRESS = {"accountSignUp", "passwordRequestReset", "sessionRequestUnlock", "sessionSignIn", "invitationSend"}
 
 
@@ -126,11 +126,11 @@ async def test_mutations_change_nothing_of_hers(
 ) -> None:
     case: Case = data.draw(generated(fields=sorted(MUTATIONS.keys() - BY_ADDRESS)))
     who = data.draw(st.sampled_from([each for each in crowd if not each.allowed]))
-    before, letters = await belongings(house), await Letter.filter(recipient__contains="mariemark").count()
+    before, emails = await belongings(house), await Email.filter(recipient__contains="mariemark").count()
     answer = await Asking(engine, quick)(case, who)
     assert leaked(house, who, case.document + orjson.dumps(case.variables).decode(), answer) == [], (who.name, case)
     assert await belongings(house) == before, (who.name, case)
-    assert await Letter.filter(recipient__contains="mariemark").count() == letters
+    assert await Email.filter(recipient__contains="mariemark").count() == emails
 
 
 async def test_the_one_who_may_does_read_and_change(

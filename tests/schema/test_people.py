@@ -15,10 +15,10 @@ from auth.caller import viewer_of
 from engine import Engine, Params
 from models.account import Membership, Role
 from models.action import Action, Transaction
+from models.email import Email
 from models.errors import DomainError
 from models.event import EventKind, account_stream
 from models.invitation import Invitation
-from models.letter import Letter
 from models.locale import Locale
 from models.session import Session
 from models.ticket import Category, Channel, Ticket
@@ -59,7 +59,7 @@ async def asked(ask: "Ask", viewer: Viewer, name: str, **given: Any) -> dict[str
 async def test_p1_4_each_role_may_ask_for_what_is_its_own(ask: "Ask", house: House, name: str) -> None:
     """P1.4: nobody, the vendor's people and each role of the company, before anything else is looked at."""
     viewers = {role: replace(house.paul.owner, role=role) for role in Role}
-    letters = await Letter.all().count()  # of the invoices
+    emails = await Email.all().count()  # of the invoices
     for role, viewer in viewers.items():
         allowed = name in EVERYBODYS or role is Role.OWNER or (role is Role.ADMIN and name in MANAGE)
         if not allowed:
@@ -69,7 +69,7 @@ async def test_p1_4_each_role_may_ask_for_what_is_its_own(ask: "Ask", house: Hou
         if name != "sessionSwitchAccount" or viewer.user is None:
             answer = await asked(ask, viewer, name)
             assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
-    assert await Letter.all().count() == letters
+    assert await Email.all().count() == emails
 
 
 async def test_staff_act_for_no_company(ask: "Ask", house: House) -> None:
@@ -96,15 +96,15 @@ async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask
     assert member
     assert session
     await User.filter(pk=member.pk).update(locale=Locale.EN)
-    letters = Letter.filter(template__startswith="ownership_changed")
+    emails = Email.filter(template__startswith="ownership_changed")
     given = {"userId": encode("User", member.pk)}
     refused = (await asked(ask, house.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
     assert refused["userErrors"] == [{"code": "STEP_UP_REQUIRED", "field": None}]
-    assert not await letters.exists()
+    assert not await emails.exists()
     await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
     done = (await asked(ask, house.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
     assert done["userErrors"] == []
-    french, english = await letters.order_by("id")
+    french, english = await emails.order_by("id")
     assert (french.template, english.template) == ("ownership_changed.fr", "ownership_changed.en")
     assert (french.recipient, english.recipient) == (house.paul.owner.user.email, member.email)  # type: ignore[union-attr] # it has
     assert "Désormais propriétaire\u00a0: PAULMARK MEMBER\n\nN’est plus propriétaire\u00a0: PAULMARK OWNER\n" in french.text
@@ -113,11 +113,11 @@ async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask
 
 
 @pytest.mark.parametrize(("locale", "given"), [("fr", None), ("en", "EN")])
-async def test_a_letter_speaks_the_language_that_was_chosen(ask: "Ask", house: House, locale: str, given: str | None) -> None:
+async def test_an_email_speaks_the_language_that_was_chosen(ask: "Ask", house: House, locale: str, given: str | None) -> None:
     answer = await asked(ask, house.paul.owner, "invitationSend", locale=given)
     assert answer["data"]["invitationSend"]["userErrors"] == []
-    letter = await Letter.filter(recipient="x@y.example").get()
-    assert letter.template == f"invitation.{locale}"
+    email = await Email.filter(recipient="x@y.example").get()
+    assert email.template == f"invitation.{locale}"
     assert (await Invitation.get(email="x@y.example")).locale is Locale(locale)
 
 
@@ -168,7 +168,7 @@ async def _does(action: Action, company: Company, random: Random) -> tuple[Actio
 
 
 async def untold(tx: Transaction, told: members.Handover) -> None:
-    """Stands where a letter would be written."""
+    """Stands where an email would be written."""
 
 
 async def _change(action: Action, company: Company, random: Random) -> None:

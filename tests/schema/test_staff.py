@@ -1,4 +1,4 @@
-"""The vendor's people through the graph: for operators alone, and who is hired reaches the page their letter names."""
+"""The vendor's people through the graph: for operators alone, and who is hired reaches the page their email names."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.action import Action
-from models.letter import Letter
+from models.email import Email
 from models.session import Session
 from models.user import Staff, User
 from models.viewer import Viewer
@@ -31,14 +31,14 @@ async def omar(house: House, action: Action) -> Viewer:
     return viewer
 
 
-async def test_p4_3_an_operator_hires_by_letter_and_sees_who_is_there(ask: "Ask", omar: Viewer) -> None:
+async def test_p4_3_an_operator_hires_by_email_and_sees_who_is_there(ask: "Ask", omar: Viewer) -> None:
     made = (await ask(omar, HIRE % "k"))["data"]["staffHire"]
     assert (await ask(omar, HIRE % "k"))["data"]["staffHire"] == made
     lea = await User.get(email="lea@camcha.example")
     expected = {"userId": encode("User", lea.pk), "email": lea.email, "role": "AGENT", "secondFactor": False}
     assert made == {"member": expected, "userErrors": []}
-    letter = await Letter.get(recipient=lea.email)
-    assert (letter.template, "/reset?token=cam_pr_" in letter.text) == ("staff_welcome.fr", True)
+    email = await Email.get(recipient=lea.email)
+    assert (email.template, "/reset?token=cam_pr_" in email.text) == ("staff_welcome.fr", True)
     again = (await ask(omar, HIRE % "other"))["data"]["staffHire"]
     assert again == {"member": None, "userErrors": [{"code": "EMAIL_TAKEN", "field": ["input", "email"]}]}
     listed = (await ask(omar, LISTED))["data"]["staff"]

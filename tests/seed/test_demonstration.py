@@ -13,9 +13,9 @@ from billing.checkout import CheckoutServices
 from billing.sandbox import Sandbox
 from billing.seller import seller
 from models.action import Action
+from models.email import Email
 from models.event import Event
 from models.invoice import Invoice
-from models.letter import Letter
 from models.numbering import numbering_faults
 from models.offer import Offer
 from models.payment import Payment, PaymentStatus
@@ -115,9 +115,9 @@ async def test_two_companies_have_their_own(filled: None) -> None:
     assert not seen[0] & seen[1]
 
 
-async def test_old_letters_are_not_sent_again(filled: None) -> None:
-    assert await Letter.all().count() == 6
-    assert not await Letter.filter(next_attempt_at__not_isnull=True).exists()
+async def test_old_emails_are_not_sent_again(filled: None) -> None:
+    assert await Email.all().count() == 6
+    assert not await Email.filter(next_attempt_at__not_isnull=True).exists()
 
 
 async def test_a_database_with_users_stays_as_it_is(

@@ -107,18 +107,18 @@ class Server:
             self.process.terminate()
             self.process.wait(20)
 
-    def letters(self, address: str) -> list[EmailMessage]:
-        """What was mailed to this address, the first letter first."""
+    def emails(self, address: str) -> list[EmailMessage]:
+        """What was mailed to this address, the first email first."""
         paths = sorted((self.folder / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
         read = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
-        return [letter for letter in read if isinstance(letter, EmailMessage) and address in str(letter["To"])]
+        return [email for email in read if isinstance(email, EmailMessage) and address in str(email["To"])]
 
-    async def letter(self, address: str, number: int = 1) -> EmailMessage:
-        """Wait for the n-th letter to this address."""
+    async def email(self, address: str, number: int = 1) -> EmailMessage:
+        """Wait for the n-th email to this address."""
         async with asyncio.timeout(20):
-            while len(self.letters(address)) < number:
+            while len(self.emails(address)) < number:
                 await asyncio.sleep(0.1)
-        return self.letters(address)[number - 1]
+        return self.emails(address)[number - 1]
 
 
 @dataclass

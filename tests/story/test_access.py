@@ -43,7 +43,7 @@ async def test_the_story(server: Server) -> None:
     secrets += await a_forgotten_password_is_replaced(server, paul)
     secrets += await the_address_moves(server, await Client(server).sign_in(PAUL, NEW))
     secrets += await a_second_factor_outlives_a_reset(server)
-    assert "letter.delivered" in server.log
+    assert "email.delivered" in server.log
     assert [each for each in [*secrets, PAUL, NEW_ADDRESS, "cam_", "Firefox"] if each in server.log] == []
 
 
@@ -112,10 +112,10 @@ async def a_changed_password_closes_the_other_sockets(paul: Client) -> None:
 
 
 async def link_in(server: Server, email: str, page: str, number: int = 1) -> str:
-    """The link to a page that the n-th letter with one to an address holds."""
+    """The link to a page that the n-th email with one to an address holds."""
     async with asyncio.timeout(20):
         while True:
-            texts = [letter.get_body(("plain",)).get_content() for letter in server.letters(email)]  # type: ignore[union-attr]
+            texts = [each.get_body(("plain",)).get_content() for each in server.emails(email)]  # type: ignore[union-attr]
             links = re.findall(rf"{server.url}/{page}\?token=\S+", "\n".join(texts))
             if len(links) >= number:
                 return str(links[number - 1])
@@ -123,7 +123,7 @@ async def link_in(server: Server, email: str, page: str, number: int = 1) -> str
 
 
 async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list[str]:
-    """By the letter's page; every socket closes, the one that asked as well. Returns the secrets."""
+    """By the email's page; every socket closes, the one that asked as well. Returns the secrets."""
     stranger = Client(server)
     for email in ("nobody@boulangerie.example", PAUL):
         asked = await stranger.do("passwordRequestReset", "PasswordRequestResetInput", {"email": email}, "accepted")
@@ -136,9 +136,9 @@ async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list
         await closes(mine, since)
         assert (await browser.post(link, data={"password": NEW})).status_code == 404
     async with asyncio.timeout(20):  # one of the change before, one of this
-        while [str(letter["Subject"]) for letter in server.letters(PAUL)].count("Votre mot de passe a été modifié") < 2:
+        while [str(email["Subject"]) for email in server.emails(PAUL)].count("Votre mot de passe a été modifié") < 2:
             await asyncio.sleep(0.1)
-    assert server.letters("nobody@boulangerie.example") == []
+    assert server.emails("nobody@boulangerie.example") == []
     return [link.rpartition("=")[2]]
 
 

@@ -84,7 +84,7 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
     await fresh(paul)
     change = await wished(paul, "Fournil Meunier SARL")
     assert (change["status"], change["verdict"]) == ("EVIDENCE_NEEDED", "AWAY")
-    assert str((await paul.server.letter(PAUL, 2))["Subject"]) == "Un justificatif pour votre changement de raison sociale"
+    assert str((await paul.server.email(PAUL, 2))["Subject"]) == "Un justificatif pour votre changement de raison sociale"
     about = {"name": "kbis.pdf", "contentType": "application/pdf", "size": len(PDF)}
     announced = await paul.do("fileAnnounce", "FileAnnounceInput", about, "file { id } uploadUrl")
     async with httpx.AsyncClient() as http:
@@ -99,7 +99,7 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
     told = await agent.do("legalNameChangeDecide", "LegalNameChangeDecideInput", decided, "change { account { legalName } }")
     assert told["change"]["account"]["legalName"] == "Fournil Meunier SARL"
     assert (await paul.data(STANDING))["viewer"]["account"]["legalName"] == "Fournil Meunier SARL"
-    assert str((await paul.server.letter(PAUL, 3))["Subject"]) == "Votre nouvelle raison sociale est enregistrée"
+    assert str((await paul.server.email(PAUL, 3))["Subject"]) == "Votre nouvelle raison sociale est enregistrée"
 
 
 async def paul_is_registered(paul: Client, names: Names) -> None:
@@ -160,18 +160,18 @@ async def paul_leaves_for_good(paul: Client, agent: Client, amadou: Colleague, a
 
 
 async def nothing_is_left(server: Server, agent: Client, account: str) -> None:
-    """The last letter tells; the address is nobody's any more, and what he wrote is gone."""
+    """The last email tells; the address is nobody's any more, and what he wrote is gone."""
     document = "query($id: ID!) { node(id: $id) { ... on Account { legalName status tickets { nodes { subject } } } } }"
     async with asyncio.timeout(30):
         while (seen := (await agent.data(document, id=account))["node"])["legalName"] != "[effacé]":
             await asyncio.sleep(0.2)
     assert seen["status"] == "ERASED"
     assert {each["subject"] for each in seen["tickets"]["nodes"]} == {"[effacé]"}
-    letters = [str(letter["Subject"]) for letter in server.letters(PAUL)]
+    emails = [str(email["Subject"]) for email in server.emails(PAUL)]
     async with asyncio.timeout(30):
-        while "Le compte de votre entreprise est supprimé" not in letters:
+        while "Le compte de votre entreprise est supprimé" not in emails:
             await asyncio.sleep(0.2)
-            letters = [str(letter["Subject"]) for letter in server.letters(PAUL)]
+            emails = [str(email["Subject"]) for email in server.emails(PAUL)]
     given = {"email": PAUL, "password": PASSWORD}
     gone = await Client(server).attempt("sessionSignIn", "SessionSignInInput", given, "session { accessToken }")
     assert [error["code"] for error in gone["userErrors"]] == ["CREDENTIALS_INVALID"]

@@ -281,7 +281,7 @@ async def test_in_another_process_the_socket_closes_as_well(database_url: str, t
         pytest.skip("SQLite serves one process")
     (tmp_path / "second").mkdir()
     with served(database_url, tmp_path) as first:
-        await customer(first, PAUL)  # before there is another whose timetable would put the letter into its own folder
+        await customer(first, PAUL)  # before there is another whose timetable would put the email into its own folder
         with served(database_url, tmp_path / "second") as second:
             async with httpx.AsyncClient(base_url=first.url, timeout=30) as http:
                 here = Browser(first, http)
@@ -306,12 +306,12 @@ async def test_a_real_browser_keeps_them_from_scripts_and_from_other_pages(brows
     }  # fmt: skip
 
 
-async def test_p3_5_a_letter_lets_the_next_sign_in_of_a_browser_past_the_waits(browser: Browser) -> None:
+async def test_p3_5_an_email_lets_the_next_sign_in_of_a_browser_past_the_waits(browser: Browser) -> None:
     """Others guess from the same network until everybody there must wait; the reader of the mail need not."""
     asked = "mutation($e: String!) { sessionRequestUnlock(input: {email: $e}) { accepted userErrors { code } } }"
     for email in ("nobody@boulangerie.example", PAUL):
         assert (await browser.data(asked, e=email))["sessionRequestUnlock"] == {"accepted": True, "userErrors": []}
-    text = (await browser.server.letter(PAUL, 2)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    text = (await browser.server.email(PAUL, 2)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     link = re.search(r"http://\S+/unlock\?token=\S+", text)
     assert link, text
     wrong = {"email": PAUL, "password": "mouette phare ardoise 77"}

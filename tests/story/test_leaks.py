@@ -37,7 +37,7 @@ from tests.story.house import Client, Server
 PASSWORD = f"{MARK} corneille sabot pluvier 42"
 ADDRESS = "203.0.113.77"
 SECRET = re.compile(r"(token|secret|uri|url)$", re.I)
-BROKEN = ("ticket", "offer", "price", "article", "purchase", "payment", "invoice", "stream", "audit_chain", "file", "letter")
+BROKEN = ("ticket", "offer", "price", "article", "purchase", "payment", "invoice", "stream", "audit_chain", "file", "email")
 
 
 @dataclass
@@ -137,7 +137,7 @@ async def test_nothing_that_people_send_is_logged(talk: Talk, people: dict[str, 
     for operation in leaving:
         await everything_is_asked(talk, await tokens(talk, people), [operation])
     await what_is_no_operation_is_sent(talk)
-    assert "letter.delivered" in talk.server.log
+    assert "email.delivered" in talk.server.log
     assert talk.leaks() == []
     await everything_breaks(talk, await tokens(talk, people), staying[:: len(SORTS)])
     assert talk.asked > 1_000
@@ -154,12 +154,12 @@ async def everything_breaks(talk: Talk, bearers: list[str | None], valid: list[O
 
 
 async def a_customer_signs_up_and_goes_in(talk: Talk) -> User:
-    """The whole way in, by real letters and codes: each secret on it is kept."""
+    """The whole way in, by real emails and codes: each secret on it is kept."""
     client, server = Client(talk.server), talk.server
     form = {"email": EMAIL, "password": PASSWORD, "name": f"{MARK} Name", "legalName": f"{MARK} Legal", "siren": "404833048"}
     await client.do("accountSignUp", "AccountSignUpInput", form, "accepted")
     await client.attempt("sessionSignIn", "SessionSignInInput", {"email": EMAIL, "password": "zqx wrong"}, "user { id }")
-    body = (await server.letter(EMAIL)).get_body(("plain",))
+    body = (await server.email(EMAIL)).get_body(("plain",))
     assert body
     link = re.search(r"https?://\S+/verify\?token=(\S+)", body.get_content())
     assert link

@@ -42,7 +42,7 @@ async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_fact
             "unverified": "NotAllowedError",
             "elsewhere": "SecurityError",
         }
-        letter = await server.letter(PAUL, 2)
-        assert letter["Subject"] == "Votre double authentification a été modifiée"
+        email = await server.email(PAUL, 2)
+        assert email["Subject"] == "Votre double authentification a été modifiée"
         assert "PASSKEY" not in server.log
         assert PAUL not in server.log

@@ -1,6 +1,6 @@
 """Promise P1.4, several people in one company, over real sockets against the real process, on SQLite and on PostgreSQL.
 
-An owner invites by letter; the newcomer reads it, accepts, works as a member, is promoted, joins a second company, switches,
+An owner invites by email; the newcomer reads it, accepts, works as a member, is promoted, joins a second company, switches,
 and is removed. Whoever loses a right loses it on open sockets too.
 """
 
@@ -32,7 +32,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
 async def test_p1_4_several_people_in_one_company(server: Server) -> None:
     paul, marie = await customer(server, PAUL), await customer(server, MARIE, "732829320")
     await paul_invites_noe(paul)
-    noe = await noe_joins_by_the_letter(server)
+    noe = await noe_joins_by_the_email(server)
     await noe_works_as_a_member(paul, noe)
     await noe_is_promoted_on_an_open_socket(paul, noe)
     await marie_invites_noe_too(marie, noe)
@@ -42,7 +42,7 @@ async def test_p1_4_several_people_in_one_company(server: Server) -> None:
 
 
 async def paul_invites_noe(paul: Client) -> None:
-    """In English, once however often he asks; and a second letter in place of the first."""
+    """In English, once however often he asks; and a second email in place of the first."""
     given = {"email": "Noe@Boulangerie.example", "role": "MEMBER", "locale": "EN", "idempotencyKey": "noe"}
     sent = await paul.do("invitationSend", "InvitationSendInput", given, INVITED)
     assert sent == await paul.do("invitationSend", "InvitationSendInput", given, INVITED)
@@ -62,9 +62,9 @@ async def paul_invites_noe(paul: Client) -> None:
 
 
 async def token_of(server: Server, address: str, number: int = 1) -> str:
-    """What the n-th letter to this address says, in both its parts; its link leads to a page."""
-    letter = await server.letter(address, number)
-    text, html = (letter.get_body((kind,)).get_content() for kind in ("plain", "html"))  # type: ignore[union-attr] # it has both
+    """What the n-th email to this address says, in both its parts; its link leads to a page."""
+    email = await server.email(address, number)
+    text, html = (email.get_body((kind,)).get_content() for kind in ("plain", "html"))  # type: ignore[union-attr] # it has both
     link = re.search(rf"{server.url}/invitation\?token=(\S+)", text)
     assert link, text
     assert link[0] in html
@@ -81,11 +81,11 @@ async def invited(who: Client) -> list[dict[str, Any]]:
     return list(found["viewer"]["account"]["invitations"])
 
 
-async def noe_joins_by_the_letter(server: Server) -> Client:
-    """The letter is in English; the password must be a good one; the address needs no other letter."""
+async def noe_joins_by_the_email(server: Server) -> Client:
+    """The email is in English; the password must be a good one; the address needs no other email."""
     noe = Client(server, language="en")
-    letter = await server.letter(NOE, 2)
-    assert str(letter["Subject"]) == "Boulangerie Meunier invites you to CAMCHA"
+    email = await server.email(NOE, 2)
+    assert str(email["Subject"]) == "Boulangerie Meunier invites you to CAMCHA"
     token = await token_of(server, NOE, 2)
     async with httpx.AsyncClient() as browser:
         assert "Boulangerie Meunier" in (await browser.get(f"{server.url}/invitation?token={token}")).text
@@ -149,7 +149,7 @@ async def marie_invites_noe_too(marie: Client, noe: Client) -> None:
     given = {"email": NOE, "role": "ADMIN", "idempotencyKey": "noe"}
     assert (await marie.do("invitationSend", "InvitationSendInput", given, INVITED))["invitation"]["acceptedAt"] is None
     token = await token_of(marie.server, NOE, 3)
-    assert "Votre rôle" in (await marie.server.letter(NOE, 3)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "Votre rôle" in (await marie.server.email(NOE, 3)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     for who, code in (Client(marie.server), "SIGN_IN_REQUIRED"), (marie, "INVITATION_ELSEWHERE"):
         refused = await accepting(who, token, name="Noé", password=PASSWORD)
         assert [error["code"] for error in refused["userErrors"]] == [code]
@@ -237,7 +237,7 @@ async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, d
         await paul.do(
             "invitationSend", "InvitationSendInput", {"email": NOE, "role": "MEMBER", "idempotencyKey": "noe"}, INVITED
         )
-        text = (await either_letter(server, other)).get_body(("plain",)).get_content()
+        text = (await either_email(server, other)).get_body(("plain",)).get_content()
         token = str(re.search(r"token=(\S+)", text)[1])  # type: ignore[index] # it has one
         noe = Client(other)
         await accepting(noe, token, name="Noé Blin", password=PASSWORD)
@@ -253,9 +253,9 @@ async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, d
             assert await live.closed() == 4401
 
 
-async def either_letter(*servers: Server) -> Any:
-    """The letter to Noé, whichever process delivered it."""
+async def either_email(*servers: Server) -> Any:
+    """The email to Noé, whichever process delivered it."""
     async with asyncio.timeout(20):
-        while not (found := [letter for server in servers for letter in server.letters(NOE)]):
+        while not (found := [email for server in servers for email in server.emails(NOE)]):
             await asyncio.sleep(0.1)
     return found[0]

@@ -1,6 +1,6 @@
 """Promise P4.4 against the real process, on SQLite and on PostgreSQL: policies reachable everywhere and in the settings.
 
-Paul reads the texts and signs up with them, finds the policy again by his letter's footer and the contact, and is asked in his
+Paul reads the texts and signs up with them, finds the policy again by his email's footer and the contact, and is asked in his
 settings once new terms are in force.
 """
 
@@ -82,17 +82,17 @@ async def paul_signs_up_with_them(server: Server, texts: dict[str, str]) -> Clie
 
 
 async def words(server: Server, address: str) -> str:
-    """The first letter to this address, as text."""
-    body = (await server.letter(address)).get_body(("plain",))
+    """The first email to this address, as text."""
+    body = (await server.email(address)).get_body(("plain",))
     assert body
     return str(body.get_content()).replace("\r\n", "\n")
 
 
 async def everything_leads_to_the_policy(server: Server, texts: dict[str, str]) -> None:
-    """The letter's footer, the contact, GraphiQL's page, the policy's own address."""
+    """The email's footer, the contact, GraphiQL's page, the policy's own address."""
     footer = re.search(r"^Politique de confidentialité\u00a0: (\S+)$", await words(server, PAUL), re.M)
     assert footer
-    html = (await server.letter(PAUL)).get_body(("html",))
+    html = (await server.email(PAUL)).get_body(("html",))
     assert html
     assert f'<a href="{footer[1]}"' in html.get_content()
     contact = (await Client(server).data("{ contact { privacyPolicyUrl termsUrl } }"))["contact"]

@@ -62,7 +62,7 @@ async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
 
 
 async def paul_signs_up(server: Server) -> Client:
-    """P1.4: the SIREN is checked, the address verified by letter, in French."""
+    """P1.4: the SIREN is checked, the address verified by email, in French."""
     paul = Client(server)
     form = {"email": PAUL, "password": PASSWORD, "name": "Paul Meunier", "legalName": "Boulangerie Meunier SARL"}
     refused = await paul.attempt("accountSignUp", "AccountSignUpInput", {**form, "siren": "404833049"}, "accepted")
@@ -72,8 +72,8 @@ async def paul_signs_up(server: Server) -> Client:
         "sessionSignIn", "SessionSignInInput", {"email": PAUL, "password": PASSWORD}, "session { accessToken }"
     )
     assert [error["code"] for error in early["userErrors"]] == ["EMAIL_UNVERIFIED"]
-    letter = await server.letter(PAUL)
-    link = re.search(r"https?://\S+/verify\?token=\S+", letter.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+    email = await server.email(PAUL)
+    link = re.search(r"https?://\S+/verify\?token=\S+", email.get_body(("plain",)).get_content())  # type: ignore[union-attr]
     assert link
     async with httpx.AsyncClient() as browser:
         assert (await browser.get(link[0])).status_code == 200
@@ -135,9 +135,9 @@ async def bought(paul: Client, purchase: str, number: str) -> dict[str, Any]:
 
 
 async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None:
-    """P2.4, P3.4: the PDF is in the letter and behind a signed link, the same to the byte."""
-    letter = next(each for each in await letters_with_pdf(paul.server))
-    (attached,) = [part for part in letter.iter_attachments() if part.get_content_type() == "application/pdf"]
+    """P2.4, P3.4: the PDF is in the email and behind a signed link, the same to the byte."""
+    email = next(each for each in await emails_with_pdf(paul.server))
+    (attached,) = [part for part in email.iter_attachments() if part.get_content_type() == "application/pdf"]
     pdf = attached.get_content()
     text = pypdf.PdfReader(BytesIO(pdf)).pages[0].extract_text()
     assert invoice["number"] in text
@@ -149,9 +149,9 @@ async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None
     assert forged.status_code == 404
 
 
-async def letters_with_pdf(server: Server) -> list[Any]:
+async def emails_with_pdf(server: Server) -> list[Any]:
     async with asyncio.timeout(20):
-        while not (found := [letter for letter in server.letters(PAUL) if any(letter.iter_attachments())]):
+        while not (found := [email for email in server.emails(PAUL) if any(email.iter_attachments())]):
             await asyncio.sleep(0.1)
     return found
 

@@ -1,4 +1,4 @@
-"""Pages that letters about an account's access lead to: only their button changes anything."""
+"""Pages that emails about an account's access lead to: only their button changes anything."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -13,7 +13,7 @@ from auth.email_change import Wish
 from auth.enrolment import begin_totp, confirm_totp
 from auth.freshness import step_up
 from models.action import Transaction
-from models.letter import Letter
+from models.email import Email
 from models.user import User
 from tests.auth.conftest import code_of, unnoticed
 from tests.web.test_pages import assert_closed
@@ -44,7 +44,7 @@ async def owner(site: Site) -> User:
 
 @pytest.fixture
 async def reset(site: Site, owner: User) -> str:
-    """The address in Camille's letter."""
+    """The address in Camille's email."""
     tokens: list[str] = []
 
     async def letter(tx: Transaction, user: User, token: str) -> None:
@@ -56,7 +56,7 @@ async def reset(site: Site, owner: User) -> str:
 
 @pytest.fixture
 async def moves(site: Site, owner: User) -> tuple[str, str]:
-    """The addresses in the letters to Camille's new address and to her old one."""
+    """The addresses in the emails to Camille's new address and to her old one."""
     wishes: list[Wish] = []
 
     async def letters(tx: Transaction, wish: Wish) -> None:
@@ -85,7 +85,7 @@ async def test_p4_3_a_new_password_is_chosen_on_a_page(site: Site, owner: User, 
     assert (saved.status_code, "Password saved" in saved.text) == (200, True)
     assert_closed(saved)
     assert await right(site, owner, NEW)
-    assert await Letter.filter(template="password_changed.fr", recipient=owner.email).count() == 1
+    assert await Email.filter(template="password_changed.fr", recipient=owner.email).count() == 1
     for method in ("GET", "POST"):
         again = await site.client.request(method, reset, headers=FRENCH)
         assert (again.status_code, "plus valable" in again.text) == (404, True)
@@ -144,7 +144,7 @@ async def test_p1_3_an_address_is_confirmed_on_a_page_from_each_side(
     done = await site.client.post(moves[1 - first], data={"outcome": "move"}, headers=FRENCH)
     assert "Adresse modifiée" in done.text
     assert (await User.get(pk=owner.pk)).email == "camille@aubry.example"
-    assert await Letter.filter(template="email_changed.fr", recipient=owner.email).count() == 1
+    assert await Email.filter(template="email_changed.fr", recipient=owner.email).count() == 1
     assert (await site.client.get(moves[1 - first])).status_code == 404
 
 

@@ -205,7 +205,7 @@ async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
     assert payment.confirmation_url
     await site.client.post(payment.confirmation_url, data={"outcome": "approve"})
     invoice = await Invoice.get()
-    for purpose in (Purpose.DOWNLOAD, Purpose.LETTER_DOWNLOAD):
+    for purpose in (Purpose.DOWNLOAD, Purpose.EMAIL_DOWNLOAD):
         address = f"/downloads/{site.sign(purpose, invoice=invoice.pk)}"
         response, head = await site.client.get(address), await site.client.head(address)
         assert sha256(response.content).hexdigest() == invoice.sha256

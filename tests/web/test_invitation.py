@@ -1,4 +1,4 @@
-"""The page that an invitation's letter leads to."""
+"""The page that an invitation's email leads to."""
 
 import re
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 
 @pytest.fixture
 async def link(site: Site) -> str:
-    """The address in the letter to Noé, whom Camille invites."""
+    """The address in the email to Noé, whom Camille invites."""
     viewer, post = await camille(site.action()), Post()
     assert viewer.account
     action = Action(viewer.user, site.action().at, site.services.hub)
@@ -95,7 +95,7 @@ async def test_p1_4_somebody_known_proves_who_they_are(site: Site, link: str) ->
 
 
 async def unnoticed(tx: Transaction, user: User, change: enrolment.Change) -> None:
-    """Stands where a letter would be written."""
+    """Stands where an email would be written."""
 
 
 async def test_a_second_factor_is_asked_for(site: Site, link: str) -> None:

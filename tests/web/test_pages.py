@@ -1,4 +1,4 @@
-"""Pages that letters lead to: what a person sees, and that only their button changes anything."""
+"""Pages that emails lead to: what a person sees, and that only their button changes anything."""
 
 import re
 from base64 import b64encode
@@ -15,8 +15,8 @@ import pytest
 from auth.accounts import verification_token
 from auth.tokens import Purpose
 from billing.gateway import Outcome
+from models.email import Email
 from models.invoice import Invoice
-from models.letter import Letter
 from models.payment import PaymentStatus
 from models.purchase import Purchase, PurchaseStatus
 from models.user import User
@@ -36,7 +36,7 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 
 @pytest.fixture
 async def link(site: Site) -> str:
-    """The address in Camille's verification letter."""
+    """The address in Camille's verification email."""
     user = (await camille(site.action())).user
     assert user
     return f"/verify?token={verification_token(site.services.auth, user, site.action().at)}"
@@ -115,7 +115,7 @@ async def test_a_spoilt_link_is_a_friendly_404(site: Site, link: str, clock: "Mo
     assert not await verified()
 
 
-async def test_an_address_changed_since_the_letter_is_not_verified(site: Site, link: str) -> None:
+async def test_an_address_changed_since_the_email_is_not_verified(site: Site, link: str) -> None:
     await User.filter(email="camille@fournil.example").update(email="new@fournil.example")
     assert (await site.client.post(link)).status_code == 404
     assert (await User.get(email="new@fournil.example")).email_verified_at is None
@@ -157,7 +157,7 @@ async def test_approving_activates_the_purchase_and_sends_the_invoice_once(site:
         assert_closed(response)
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
     assert await Invoice.all().count() == 1
-    assert await Letter.filter(template="invoice_issued.fr").count() == 1
+    assert await Email.filter(template="invoice_issued.fr").count() == 1
     assert "Payment approved" in (await site.client.get(payment.confirmation_url, headers=ENGLISH)).text
 
 
@@ -172,12 +172,12 @@ async def test_refusing_declines_and_another_means_can_be_tried(site: Site) -> N
     assert await Invoice.all().count() == 0
 
 
-async def test_the_letter_s_invoice_link_works_for_a_month(site: Site, clock: "MovableClock") -> None:
+async def test_the_emails_invoice_link_works_for_a_month(site: Site, clock: "MovableClock") -> None:
     _, payment = await waiting_payment(site)
     assert payment.confirmation_url
     await site.client.post(payment.confirmation_url, data={"outcome": "approve"})
-    letter = await Letter.get(template="invoice_issued.fr")
-    found = re.search(rf"{BASE_URL}/downloads/\S+", letter.text)
+    email = await Email.get(template="invoice_issued.fr")
+    found = re.search(rf"{BASE_URL}/downloads/\S+", email.text)
     assert found
     clock.advance(timedelta(days=29))
     response = await site.client.get(found[0])

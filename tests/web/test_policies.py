@@ -134,7 +134,7 @@ async def test_p4_4_hostile_text_stays_words(site: Site, clock: "MovableClock") 
 
 
 async def invited(site: Site) -> str:
-    """The address in a letter to Noé, who is new."""
+    """The address in an email to Noé, who is new."""
     viewer, post = await camille(site.action()), Post()
     assert viewer.account
     action = Action(viewer.user, site.action().at, site.services.hub)

@@ -7,7 +7,7 @@ import pytest
 
 from models.action import Action
 from models.audit import AuditAction, AuditEntry
-from models.letter import Letter, LetterState
+from models.email import Email, EmailState
 from models.user import Staff
 from models.viewer import Viewer
 from resolvers.ids import encode
@@ -16,9 +16,9 @@ from tests.schema.conftest import House, person, signed_in
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask
 
-FIELDS = "letterId template recipient state attempts createdAt sentAt nextAttemptAt"
-LISTED = f"query($s: [LetterState!]) {{ letters(state: $s) {{ totalCount nodes {{ {FIELDS} }} }} }}"
-RETRY = "mutation($i: LetterRetryInput!) { letterRetry(input: $i) { letter { state attempts } userErrors { code field } } }"
+FIELDS = "emailId template recipient state attempts createdAt sentAt nextAttemptAt"
+LISTED = f"query($s: [EmailState!]) {{ emails(state: $s) {{ totalCount nodes {{ {FIELDS} }} }} }}"
+RETRY = "mutation($i: EmailRetryInput!) { emailRetry(input: $i) { email { state attempts } userErrors { code field } } }"
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ async def omar(db: str, action: Action) -> Viewer:
     return await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
 
 
-async def written(action: Action, template: str = "invoice_issued.fr", recipient: str = "marie@example.fr") -> Letter:
-    return await Letter.create(
+async def written(action: Action, template: str = "invoice_issued.fr", recipient: str = "marie@example.fr") -> Email:
+    return await Email.create(
         template=template, recipient=recipient, subject="Sujet", text="Mots", html="<p>Mots", created_at=action.at,
         next_attempt_at=action.at,
     )  # fmt: skip
 
 
-async def one_of_each(action: Action) -> dict[str, Letter]:
+async def one_of_each(action: Action) -> dict[str, Email]:
     """One that waits, one that was sent, two that were given up: one of which carried a token."""
     found = {name: await written(action) for name in ("waits", "sent", "given up")}
     found["forgotten"] = await written(action, "password_reset.fr", "@odd")
@@ -45,13 +45,13 @@ async def one_of_each(action: Action) -> dict[str, Letter]:
 
 
 async def listed(ask: "Ask", viewer: Viewer, *states: str) -> list[dict[str, Any]]:
-    found = (await ask(viewer, LISTED, s=list(states) if states else None))["data"]["letters"]
+    found = (await ask(viewer, LISTED, s=list(states) if states else None))["data"]["emails"]
     assert found["totalCount"] == len(found["nodes"])
     return list(found["nodes"])
 
 
-def key(letter: Letter) -> str:
-    return encode("Letter", letter.pk)
+def key(email: Email) -> str:
+    return encode("Email", email.pk)
 
 
 async def test_p4_3_an_operator_sees_what_was_given_up(ask: "Ask", omar: Viewer, action: Action) -> None:
@@ -59,54 +59,54 @@ async def test_p4_3_an_operator_sees_what_was_given_up(ask: "Ask", omar: Viewer,
     at = "2026-11-23T09:00:00+00:00"
     lost, given_up = await listed(ask, omar, "GIVEN_UP")
     assert given_up == {
-        "letterId": key(found["given up"]), "template": "invoice_issued.fr", "recipient": "m***@example.fr",
+        "emailId": key(found["given up"]), "template": "invoice_issued.fr", "recipient": "m***@example.fr",
         "state": "GIVEN_UP", "attempts": 1, "createdAt": at, "sentAt": None, "nextAttemptAt": None,
     }  # fmt: skip
     assert (lost["recipient"], lost["template"]) == ("***@odd", "password_reset.fr")
     sent, waits = await listed(ask, omar, "SENT", "WAITING")
     assert (sent["state"], sent["sentAt"], waits["state"], waits["nextAttemptAt"]) == ("SENT", at, "WAITING", at)
-    assert [each["letterId"] for each in await listed(ask, omar)] == [key(each) for each in reversed(found.values())]
-    assert (await ask(omar, LISTED, s=[]))["data"]["letters"] == {"totalCount": 0, "nodes": []}
+    assert [each["emailId"] for each in await listed(ask, omar)] == [key(each) for each in reversed(found.values())]
+    assert (await ask(omar, LISTED, s=[]))["data"]["emails"] == {"totalCount": 0, "nodes": []}
 
 
 async def test_p4_3_one_that_was_given_up_is_tried_as_often_as_a_new_one(ask: "Ask", omar: Viewer, action: Action) -> None:
     """Once however often it is asked for, and the auditor is told."""
-    letter = (await one_of_each(action))["given up"]
-    await Letter.filter(pk=letter.pk).update(attempts=20)
+    email = (await one_of_each(action))["given up"]
+    await Email.filter(pk=email.pk).update(attempts=20)
     for _ in range(2):
-        done = (await ask(omar, RETRY, i={"letterId": key(letter)}))["data"]["letterRetry"]
-        assert done == {"letter": {"state": "WAITING", "attempts": 0}, "userErrors": []}
-    again = await Letter.get(pk=letter.pk)
+        done = (await ask(omar, RETRY, i={"emailId": key(email)}))["data"]["emailRetry"]
+        assert done == {"email": {"state": "WAITING", "attempts": 0}, "userErrors": []}
+    again = await Email.get(pk=email.pk)
     assert again.next_attempt_at
     assert again.next_attempt_at - action.at < timedelta(minutes=1)
-    told = await AuditEntry.filter(action=AuditAction.LETTER_RETRY.value)
-    assert [(each.object_id, each.account_id, each.details) for each in told] == [(letter.pk, None, '{"attempts":20}')]
+    told = await AuditEntry.filter(action=AuditAction.EMAIL_RETRY.value)
+    assert [(each.object_id, each.account_id, each.details) for each in told] == [(email.pk, None, '{"attempts":20}')]
 
 
-@pytest.mark.parametrize(("name", "code"), [("sent", "TRANSITION_ILLEGAL"), ("forgotten", "LETTER_FORGOTTEN")])
+@pytest.mark.parametrize(("name", "code"), [("sent", "TRANSITION_ILLEGAL"), ("forgotten", "EMAIL_CONTENT_DELETED")])
 async def test_what_can_not_be_tried_again(ask: "Ask", omar: Viewer, action: Action, name: str, code: str) -> None:
-    letter = (await one_of_each(action))[name]
-    done = (await ask(omar, RETRY, i={"letterId": key(letter)}))["data"]["letterRetry"]
-    assert done == {"letter": None, "userErrors": [{"code": code, "field": ["input", "letterId"]}]}
-    unknown = (await ask(omar, RETRY, i={"letterId": encode("User", letter.pk)}))["data"]["letterRetry"]
+    email = (await one_of_each(action))[name]
+    done = (await ask(omar, RETRY, i={"emailId": key(email)}))["data"]["emailRetry"]
+    assert done == {"email": None, "userErrors": [{"code": code, "field": ["input", "emailId"]}]}
+    unknown = (await ask(omar, RETRY, i={"emailId": encode("User", email.pk)}))["data"]["emailRetry"]
     assert [each["code"] for each in unknown["userErrors"]] == ["NOT_FOUND"]
-    assert not await AuditEntry.filter(action=AuditAction.LETTER_RETRY.value).exists()
+    assert not await AuditEntry.filter(action=AuditAction.EMAIL_RETRY.value).exists()
 
 
 async def test_nobody_else_sees_or_retries_any(ask: "Ask", house: House, action: Action) -> None:
-    letter = (await one_of_each(action))["given up"]
+    email = (await one_of_each(action))["given up"]
     for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
-        for document, given in ((LISTED, {}), (RETRY, {"i": {"letterId": key(letter)}})):
+        for document, given in ((LISTED, {}), (RETRY, {"i": {"emailId": key(email)}})):
             answer = await ask(viewer, document, **given)
             assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
-        assert not await Letter.visible_to(viewer).exists()
-    assert (await Letter.get(pk=letter.pk)).state is LetterState.GIVEN_UP
+        assert not await Email.visible_to(viewer).exists()
+    assert (await Email.get(pk=email.pk)).state is EmailState.GIVEN_UP
 
 
 async def test_its_words_are_not_even_read(ask: "Ask", omar: Viewer, action: Action, caplog: pytest.LogCaptureFixture) -> None:
     await written(action)
     caplog.set_level("DEBUG", logger="tortoise.db_client")
     await listed(ask, omar)
-    read = [each.getMessage() for each in caplog.records if 'FROM "letter"' in each.getMessage()]
+    read = [each.getMessage() for each in caplog.records if 'FROM "email"' in each.getMessage()]
     assert read
     assert not any('"text"' in each or '"html"' in each or "Sujet" in each for each in read)

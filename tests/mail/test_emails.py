@@ -1,4 +1,4 @@
-"""Letters: in the reader's language, in the caller's transaction, and deaf to what hostile people put into names."""
+"""Emails: in the reader's language, in the caller's transaction, and deaf to what hostile people put into names."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -9,13 +9,13 @@ import pytest
 from markupsafe import escape
 
 from auth.enrolment import Change
-from mail import letters
+from mail import emails
 from models.account import Account, AccountStatus, Role
 from models.action import Action, Transaction
+from models.email import Email
 from models.invitation import Invitation
 from models.invoice import Invoice
 from models.legal_name import LegalNameChange, LegalNameStatus
-from models.letter import Letter
 from models.locale import Locale
 from models.user import User
 
@@ -23,25 +23,25 @@ LINK = "https://camcha.example/files/1?token=a.b&expires=9"
 HOSTILE = '<img src=x onerror=alert(1)>\r\nBcc: victim@example.org\u2028& "Zoé"'
 
 
-async def every_letter(action: Action, user: User, invoice: Invoice) -> list[Letter]:
+async def every_email(action: Action, user: User, invoice: Invoice) -> list[Email]:
     async with action.transaction() as tx:
         return [
-            await letters.verification(tx, user, LINK, "TOKEN-123"),
-            await letters.already_registered(tx, user, LINK),
-            await letters.invoice_issued(tx, user, invoice, LINK),
-            await letters.payment_confirmation_needed(tx, user, LINK),
-            await letters.password_reset(tx, user, LINK, "TOKEN-123"),
-            await letters.sign_in_unlock(tx, user, LINK, "TOKEN-123"),
-            await letters.password_changed(tx, user, LINK),
-            *[await letters.second_factor_changed(tx, user, change.value, LINK) for change in Change],
-            await letters.email_change_taken(tx, user, LINK),
-            await letters.sessions_ended(tx, user, LINK),
-            *[await letters.second_factor_reset(tx, user, by_support, LINK) for by_support in (True, False)],
-            await letters.ownership_changed(tx, user, "Le Fournil", LINK, gained="Ada", lost="Odile"),
-            *[await letters.legal_name_notice(LINK)(tx, user, change) for change in changes(user)],
-            *[await letters.account_notice(LINK)(tx, user, account) for account in accounts(user)],
-            await letters.reactivation_declined(LINK)(tx, user, accounts(user)[0], user.name),
-            await letters.email_change_asked(tx, user, "new@example.fr", LINK, "TOKEN-123"),
+            await emails.verification(tx, user, LINK, "TOKEN-123"),
+            await emails.already_registered(tx, user, LINK),
+            await emails.invoice_issued(tx, user, invoice, LINK),
+            await emails.payment_confirmation_needed(tx, user, LINK),
+            await emails.password_reset(tx, user, LINK, "TOKEN-123"),
+            await emails.sign_in_unlock(tx, user, LINK, "TOKEN-123"),
+            await emails.password_changed(tx, user, LINK),
+            *[await emails.second_factor_changed(tx, user, change.value, LINK) for change in Change],
+            await emails.email_change_taken(tx, user, LINK),
+            await emails.sessions_ended(tx, user, LINK),
+            *[await emails.second_factor_reset(tx, user, by_support, LINK) for by_support in (True, False)],
+            await emails.ownership_changed(tx, user, "Le Fournil", LINK, gained="Ada", lost="Odile"),
+            *[await emails.legal_name_notice(LINK)(tx, user, change) for change in changes(user)],
+            *[await emails.account_notice(LINK)(tx, user, account) for account in accounts(user)],
+            await emails.reactivation_declined(LINK)(tx, user, accounts(user)[0], user.name),
+            await emails.email_change_asked(tx, user, "new@example.fr", LINK, "TOKEN-123"),
             await unsigned(tx, user),
             await invitation(tx, user, user.name),
         ]
@@ -68,11 +68,11 @@ async def test_p1_1_a_company_is_told_what_became_of_its_name(
 ) -> None:
     zoe.locale = locale
     async with action.transaction() as tx:
-        written = [await letters.legal_name_notice(LINK)(tx, zoe, change) for change in changes(zoe)]
-    for letter, told in zip(written, words, strict=True):
-        assert told in letter.text
-        assert "\nZoé Lefèvre\n" in letter.text
-    assert len({letter.subject for letter in written}) == 3
+        written = [await emails.legal_name_notice(LINK)(tx, zoe, change) for change in changes(zoe)]
+    for email, told in zip(written, words, strict=True):
+        assert told in email.text
+        assert "\nZoé Lefèvre\n" in email.text
+    assert len({email.subject for email in written}) == 3
 
 
 def accounts(user: User) -> list[Account]:
@@ -94,19 +94,19 @@ async def test_p1_2_owners_are_told_how_the_account_stands(
 ) -> None:
     zoe.locale = locale
     async with action.transaction() as tx:
-        written = [await letters.account_notice(LINK)(tx, zoe, account) for account in accounts(zoe)]
-    for letter, told in zip(written, words, strict=True):
-        assert told in letter.text
-        assert letter.user_id == zoe.pk
-    assert len({letter.subject for letter in written}) == 3
+        written = [await emails.account_notice(LINK)(tx, zoe, account) for account in accounts(zoe)]
+    for email, told in zip(written, words, strict=True):
+        assert told in email.text
+        assert email.user_id == zoe.pk
+    assert len({email.subject for email in written}) == 3
 
 
-async def invitation(tx: Transaction, inviter: User, company: str) -> Letter:
+async def invitation(tx: Transaction, inviter: User, company: str) -> Email:
     """An invitation in the inviter's language, to an address that nobody knows."""
     invited = Invitation(
         email="noe@example.fr", role=Role.BILLING, locale=inviter.locale, expires_at=tx.action.at + timedelta(days=7)
     )
-    return await letters.invitation(tx, invited, inviter, Account(legal_name=company), LINK, "TOKEN-123")
+    return await emails.invitation(tx, invited, inviter, Account(legal_name=company), LINK, "TOKEN-123")
 
 
 @pytest.mark.parametrize(
@@ -121,11 +121,11 @@ async def test_p1_4_an_invitation_says_who_invites_and_as_what(
 ) -> None:
     zoe.locale = locale
     async with action.transaction() as tx:
-        letter = await invitation(tx, zoe, "Lefèvre SARL")
-    assert (letter.recipient, letter.subject) == ("noe@example.fr", subject)
+        email = await invitation(tx, zoe, "Lefèvre SARL")
+    assert (email.recipient, email.subject) == ("noe@example.fr", subject)
     for each in ("Zoé Lefèvre", "Lefèvre SARL", f"\n{LINK}\n", "\nTOKEN-123\n", *words):
-        assert each in letter.text, each
-    assert "Lefèvre SARL" in letter.html
+        assert each in email.text, each
+    assert "Lefèvre SARL" in email.html
 
 
 @pytest.mark.parametrize(
@@ -141,25 +141,25 @@ async def test_p1_4_an_invitation_says_who_invites_and_as_what(
 )
 async def test_an_invitation_carries_no_advertisement(action: Action, zoe: User, company: str, said: str) -> None:
     async with action.transaction() as tx:
-        letter = await invitation(tx, zoe, company)
-    assert letter.subject == f"{said} vous invite sur CAMCHA"
+        email = await invitation(tx, zoe, company)
+    assert email.subject == f"{said} vous invite sur CAMCHA"
 
 
-async def unsigned(tx: Transaction, user: User) -> Letter:
-    """The letter to an address that nobody has proved to be theirs, with the greeting it leaves out."""
-    letter = await letters.email_change(tx, user, "new@example.fr", LINK, "TOKEN-123")
+async def unsigned(tx: Transaction, user: User) -> Email:
+    """The email to an address that nobody has proved to be theirs, with the greeting it leaves out."""
+    email = await emails.email_change(tx, user, "new@example.fr", LINK, "TOKEN-123")
     greeting = {Locale.FR: "Bonjour", Locale.EN: "Hello"}[user.locale]
-    assert letter.text.startswith(f"{greeting},\n")
-    assert letter.recipient == "new@example.fr"
-    letter.text = letter.text.replace(f"{greeting},", f"{greeting} {letters._greeted(user)},")
-    letter.html = letter.html.replace(f"{greeting},", f"{greeting} {escape(letters._greeted(user))},")
-    return letter
+    assert email.text.startswith(f"{greeting},\n")
+    assert email.recipient == "new@example.fr"
+    email.text = email.text.replace(f"{greeting},", f"{greeting} {emails._greeted(user)},")
+    email.html = email.html.replace(f"{greeting},", f"{greeting} {escape(emails._greeted(user))},")
+    return email
 
 
-async def test_p1_4_the_verification_letter_holds_link_and_token(action: Action, zoe: User) -> None:
+async def test_p1_4_the_verification_email_holds_link_and_token(action: Action, zoe: User) -> None:
     async with action.transaction() as tx:
-        letter = await letters.verification(tx, zoe, LINK, "TOKEN-123")
-    stored = await Letter.get(pk=letter.pk)
+        email = await emails.verification(tx, zoe, LINK, "TOKEN-123")
+    stored = await Email.get(pk=email.pk)
     assert stored.subject == "Confirmez votre adresse e-mail"
     assert stored.recipient == "zoe@example.fr"
     assert stored.next_attempt_at == stored.created_at == action.at
@@ -172,52 +172,52 @@ async def test_p1_4_the_verification_letter_holds_link_and_token(action: Action,
 async def test_p1_4_an_unverified_address_gets_no_words_of_whoever_signed_up(action: Action, zoe: User) -> None:
     zoe.name, zoe.email_verified_at = "Achetez sur spam.example", None
     async with action.transaction() as tx:
-        letter = await letters.verification(tx, zoe, LINK, "TOKEN-123")
-    assert "spam" not in letter.text + letter.html
-    assert letter.text.startswith("Bonjour,\n")
+        email = await emails.verification(tx, zoe, LINK, "TOKEN-123")
+    assert "spam" not in email.text + email.html
+    assert email.text.startswith("Bonjour,\n")
 
 
-async def test_p2_4_the_invoice_letter_in_french(action: Action, zoe: User, invoice: Invoice) -> None:
+async def test_p2_4_the_invoice_email_in_french(action: Action, zoe: User, invoice: Invoice) -> None:
     async with action.transaction() as tx:
-        letter = await letters.invoice_issued(tx, zoe, invoice, LINK)
-    assert letter.subject == "Votre facture FA-2026-000042"
-    assert letter.invoice_id == invoice.pk
-    assert letter.template == "invoice_issued.fr"
+        email = await emails.invoice_issued(tx, zoe, invoice, LINK)
+    assert email.subject == "Votre facture FA-2026-000042"
+    assert email.invoice_id == invoice.pk
+    assert email.template == "invoice_issued.fr"
     for words in (
         "Bonjour Zoé Lefèvre,",
         "1er novembre 2026",
         "1\u202f481,40\u00a0€",
         "«\u00a0Mes factures et commandes\u00a0»",
     ):
-        assert words in letter.text, words
-    assert '<html lang="fr">' in letter.html
+        assert words in email.text, words
+    assert '<html lang="fr">' in email.html
 
 
-async def test_p2_4_the_invoice_letter_in_english(action: Action, john: User, invoice: Invoice) -> None:
+async def test_p2_4_the_invoice_email_in_english(action: Action, john: User, invoice: Invoice) -> None:
     async with action.transaction() as tx:
-        letter = await letters.invoice_issued(tx, john, invoice, LINK)
-    assert letter.subject == "Your invoice FA-2026-000042"
+        email = await emails.invoice_issued(tx, john, invoice, LINK)
+    assert email.subject == "Your invoice FA-2026-000042"
     for words in ("Hello John Smith,", "1 November 2026", "€1,481.40"):
-        assert words in letter.text, words
-    assert '<html lang="en">' in letter.html
-    assert not re.search("[éèàçù]", letter.text)
+        assert words in email.text, words
+    assert '<html lang="en">' in email.html
+    assert not re.search("[éèàçù]", email.text)
 
 
 async def test_p1_4_the_owner_of_a_taken_address_is_told_where_to_sign_in(action: Action, john: User) -> None:
     async with action.transaction() as tx:
-        letter = await letters.already_registered(tx, john, "https://camcha.example/graphql")
-    assert "https://camcha.example/graphql" in letter.text
-    assert '<a href="https://camcha.example/graphql"' in letter.html
+        email = await emails.already_registered(tx, john, "https://camcha.example/graphql")
+    assert "https://camcha.example/graphql" in email.text
+    assert '<a href="https://camcha.example/graphql"' in email.html
 
 
 async def test_p1_3_the_old_address_is_told_which_is_to_replace_it(action: Action, zoe: User, john: User) -> None:
     async with action.transaction() as tx:
-        asked = await letters.email_change_asked(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
-        told = await letters.email_change_asked(tx, john, "new@example.fr", LINK, None)
-        welcome = await letters.staff_welcome(tx, zoe, LINK, "TOKEN-123")
-        done = await letters.email_changed(tx, zoe, "new@example.fr")
+        asked = await emails.email_change_asked(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
+        told = await emails.email_change_asked(tx, john, "new@example.fr", LINK, None)
+        welcome = await emails.staff_welcome(tx, zoe, LINK, "TOKEN-123")
+        done = await emails.email_changed(tx, zoe, "new@example.fr")
     assert (asked.recipient, told.recipient, done.recipient) == (zoe.email, john.email, zoe.email)
-    assert all("\nnew@example.fr\n" in letter.text for letter in (asked, told, done))
+    assert all("\nnew@example.fr\n" in email.text for email in (asked, told, done))
     assert "\nTOKEN-123\n" in asked.text
     assert "\nTOKEN-123\n" in welcome.text
     assert LINK in welcome.text
@@ -228,78 +228,78 @@ async def test_p1_3_the_old_address_is_told_which_is_to_replace_it(action: Actio
     assert not re.search(r" [:;!?»]|« |\w[!?»](?=\s)|'", done.text)
 
 
-async def test_p1_3_a_letter_to_an_unproved_address_holds_no_words_of_whoever_gave_it(action: Action, zoe: User) -> None:
+async def test_p1_3_an_email_to_an_unproved_address_holds_no_words_of_whoever_gave_it(action: Action, zoe: User) -> None:
     zoe.name = "Achetez sur spam.example"
     async with action.transaction() as tx:
-        letter = await letters.email_change(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
-    assert letter.recipient == "new@example.fr"
-    assert "spam" not in letter.text + letter.html
-    assert zoe.email not in letter.text + letter.html
+        email = await emails.email_change(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
+    assert email.recipient == "new@example.fr"
+    assert "spam" not in email.text + email.html
+    assert zoe.email not in email.text + email.html
 
 
-async def test_a_delivered_letter_forgets_its_token(action: Action, zoe: User) -> None:
-    """P4.3: tokens are stored only as hashes, once the letter has gone."""
+async def test_a_delivered_email_forgets_its_token(action: Action, zoe: User) -> None:
+    """P4.3: tokens are stored only as hashes, once the email has gone."""
     async with action.transaction() as tx:
-        letter = await letters.password_reset(tx, zoe, LINK, "TOKEN-123")
-        kept = await letters.password_changed(tx, zoe, LINK)
-        given_up = await letters.email_change(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
-    for each in (letter, kept):
+        email = await emails.password_reset(tx, zoe, LINK, "TOKEN-123")
+        kept = await emails.password_changed(tx, zoe, LINK)
+        given_up = await emails.email_change(tx, zoe, "new@example.fr", LINK, "TOKEN-123")
+    for each in (email, kept):
         await each.sent(action.at)
     await given_up.failed(action.at, final=False)
-    assert [bool(each.text) for each in await Letter.all().order_by("id")] == [False, True, True]
+    assert [bool(each.text) for each in await Email.all().order_by("id")] == [False, True, True]
     await given_up.failed(action.at, final=True)
-    assert "TOKEN-123" not in str(await Letter.all().values())
+    assert "TOKEN-123" not in str(await Email.all().values())
 
 
-async def test_a_rolled_back_transaction_takes_its_letter_along(action: Action, zoe: User) -> None:
+async def test_a_rolled_back_transaction_takes_its_email_along(action: Action, zoe: User) -> None:
     async def interrupted() -> None:
         async with action.transaction() as tx:
-            await letters.payment_confirmation_needed(tx, zoe, LINK)
+            await emails.payment_confirmation_needed(tx, zoe, LINK)
             raise LookupError
 
     with pytest.raises(LookupError):
         await interrupted()
-    assert not await Letter.exists()
+    assert not await Email.exists()
 
 
 @pytest.mark.parametrize("locale", list(Locale))
 async def test_hostile_names_stay_words(action: Action, zoe: User, invoice: Invoice, locale: Locale) -> None:
     zoe.name, zoe.locale = HOSTILE, locale
-    *greeting, inviting = await every_letter(action, zoe, invoice)
+    *greeting, inviting = await every_email(action, zoe, invoice)
     assert "<img" not in inviting.html
     assert "&lt;img src=x onerror=alert(1)&gt; Bcc: victim example org &amp; &#34;Zoé&#34;" in inviting.html
     assert not re.search("[\r\n]", inviting.subject)
-    for letter in greeting:
-        assert "<img" not in letter.html
-        assert "&lt;img src=x onerror=alert(1)&gt; Bcc: victim@example.org &amp; &#34;Zoé&#34;," in letter.html
-        assert '<img src=x onerror=alert(1)> Bcc: victim@example.org & "Zoé",\n' in letter.text
-        assert not re.search("[\r\n]", letter.subject)
+    for email in greeting:
+        assert "<img" not in email.html
+        assert "&lt;img src=x onerror=alert(1)&gt; Bcc: victim@example.org &amp; &#34;Zoé&#34;," in email.html
+        assert '<img src=x onerror=alert(1)> Bcc: victim@example.org & "Zoé",\n' in email.text
+        assert not re.search("[\r\n]", email.subject)
 
 
 async def test_hostile_links_stay_inside_their_attribute(action: Action, zoe: User) -> None:
     async with action.transaction() as tx:
-        letter = await letters.verification(tx, zoe, 'https://x/"><script>', "<b>")
-        hinted = await letters.already_registered(tx, zoe, "<script>alert(1)</script>")
-    assert "<script" not in letter.html + hinted.html
-    assert "<b>" not in letter.html
+        email = await emails.verification(tx, zoe, 'https://x/"><script>', "<b>")
+        hinted = await emails.already_registered(tx, zoe, "<script>alert(1)</script>")
+    assert "<script" not in email.html + hinted.html
+    assert "<b>" not in email.html
 
 
 @pytest.mark.parametrize("locale", list(Locale))
-async def test_letters_load_nothing_and_carry_all_links_in_text(
+async def test_emails_load_nothing_and_carry_all_links_in_text(
     action: Action, zoe: User, invoice: Invoice, locale: Locale
 ) -> None:
     zoe.locale = locale
-    for letter in await every_letter(action, zoe, invoice):
-        assert not re.search(r"<(img|script|link|iframe)|url\(|@import", letter.html)
-        assert LINK in letter.text
-        assert "{{" not in letter.text + letter.html
-        assert "\n\n\n" not in letter.text
-        assert all(len(line) <= 85 for line in letter.text.splitlines())
+    for email in await every_email(action, zoe, invoice):
+        assert not re.search(r"<(img|script|link|iframe)|url\(|@import", email.html)
+        assert LINK in email.text
+        assert "{{" not in email.text + email.html
+        assert "\n\n\n" not in email.text
+        assert all(len(line) <= 85 for line in email.text.splitlines())
 
 
 async def test_french_double_punctuation_never_wraps(action: Action, zoe: User, invoice: Invoice) -> None:
-    for letter in await every_letter(action, zoe, invoice):
-        for words in (letter.subject, letter.text, re.sub(r"<[^>]*>", "", letter.html)):
+    for email in await every_email(action, zoe, invoice):
+        for words in (email.subject, email.text, re.sub(r"<[^>]*>", "", email.html)):
             assert not re.search(r" [:;!?»]|« |\w[!?»](?=\s)|'", words), words
 
 
@@ -312,11 +312,11 @@ async def test_french_double_punctuation_never_wraps(action: Action, zoe: User, 
     ],
 )
 def test_days_in_words(on: date, locale: Locale, words: str) -> None:
-    assert letters.day(on, locale) == words
+    assert emails.day(on, locale) == words
 
 
-def test_every_letter_exists_in_every_language() -> None:
-    names = {path.name for path in (Path(letters.__file__).parent / "templates").iterdir()} - {
+def test_every_email_exists_in_every_language() -> None:
+    names = {path.name for path in (Path(emails.__file__).parent / "templates").iterdir()} - {
         "base.txt",
         "base.html",
         "parts.html",

@@ -1,4 +1,4 @@
-"""Letters waiting to be sent: written in the transaction whose news they carry, delivered after it."""
+"""Emails waiting to be sent: written in the transaction whose news they carry, delivered after it."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -32,21 +32,21 @@ _CONFIDENTIAL = {
 _WORDS = ("text", "html", "recipient")
 
 
-class LetterState(StrEnum):
-    """How far a letter has come."""
+class EmailState(StrEnum):
+    """How far an email has come."""
 
     WAITING = "WAITING"
     SENT = "SENT"
     GIVEN_UP = "GIVEN_UP"
 
     @property
-    def letters(self) -> Q:
+    def emails(self) -> Q:
         """Those in this state."""
-        return Q(sent_at__isnull=self is not LetterState.SENT, next_attempt_at__isnull=self is not LetterState.WAITING)
+        return Q(sent_at__isnull=self is not EmailState.SENT, next_attempt_at__isnull=self is not EmailState.WAITING)
 
 
-class Letter(Model):
-    """One letter of the outbox. attempts counts deliveries tried, next_attempt_at is None once sent or given up.
+class Email(Model):
+    """One email of the outbox. attempts counts deliveries tried, next_attempt_at is None once sent or given up.
 
     user is whom it is written to, account the company whose business it tells of: so that it goes when they do.
     """
@@ -70,20 +70,20 @@ class Letter(Model):
     account_id: int | None
 
     class Meta:
-        table = "letter"
+        table = "email"
         indexes = (("sent_at", "id"),)  # of the few that were never sent, an operator's list
 
     @classmethod
-    def visible_to(cls, viewer: "Viewer") -> QuerySet["Letter"]:
-        """The operator sees every letter's way, and nobody its words: those are its reader's."""
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Email"]:
+        """The operator sees every email's way, and nobody its words: those are its reader's."""
         return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(id=None)
 
     @property
-    def state(self) -> LetterState:
+    def state(self) -> EmailState:
         """How far it has come."""
         if self.sent_at:
-            return LetterState.SENT
-        return LetterState.WAITING if self.next_attempt_at else LetterState.GIVEN_UP
+            return EmailState.SENT
+        return EmailState.WAITING if self.next_attempt_at else EmailState.GIVEN_UP
 
     @property
     def masked_recipient(self) -> str:
@@ -92,27 +92,27 @@ class Letter(Model):
         return f"{name[:1]}***@{host}"
 
     @classmethod
-    async def retry(cls, action: Action, key: int | None) -> "Letter":
-        """Have a letter that was given up tried anew, as often as a new one. A repeat changes nothing.
+    async def retry(cls, action: Action, key: int | None) -> "Email":
+        """Have an email that was given up tried anew, as often as a new one. A repeat changes nothing.
 
-        Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was sent, LETTER_FORGOTTEN for one that carried a token.
+        Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was sent, EMAIL_CONTENT_DELETED for one that carried a token.
         """
         async with action.transaction() as tx:
-            letter = await cls.filter(pk=key or 0).using_db(tx.db).select_for_update().first()
-            if letter is None:
-                raise Refusal(ErrorCode.NOT_FOUND, "input", "letterId")
-            if letter.state is LetterState.SENT:
-                raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "letterId", status=letter.state, legal="-")
-            if letter.state is LetterState.GIVEN_UP:
-                if not letter.text:
-                    raise Refusal(ErrorCode.LETTER_FORGOTTEN, "input", "letterId")
-                tx.audit(AuditAction.LETTER_RETRY, letter, None, attempts=letter.attempts)
-                letter.attempts, letter.next_attempt_at = 0, action.at
-                await letter.save(using_db=tx.db, update_fields=["attempts", "next_attempt_at"])
-        return letter
+            email = await cls.filter(pk=key or 0).using_db(tx.db).select_for_update().first()
+            if email is None:
+                raise Refusal(ErrorCode.NOT_FOUND, "input", "emailId")
+            if email.state is EmailState.SENT:
+                raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "emailId", status=email.state, legal="-")
+            if email.state is EmailState.GIVEN_UP:
+                if not email.text:
+                    raise Refusal(ErrorCode.EMAIL_CONTENT_DELETED, "input", "emailId")
+                tx.audit(AuditAction.EMAIL_RETRY, email, None, attempts=email.attempts)
+                email.attempts, email.next_attempt_at = 0, action.at
+                await email.save(using_db=tx.db, update_fields=["attempts", "next_attempt_at"])
+        return email
 
     async def sent(self, at: datetime) -> None:
-        """Note the delivery, and forget the words of a letter whose token was for its reader alone."""
+        """Note the delivery, and forget the words of an email whose token was for its reader alone."""
         self.sent_at, self.next_attempt_at, self.attempts = at, None, self.attempts + 1
         self._forget()
         await self.save(update_fields=["sent_at", "next_attempt_at", "attempts", *_WORDS])
