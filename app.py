@@ -28,8 +28,8 @@ from auth.sessions import stream
 from billing.gateway import Gateway
 from billing.sandbox import Sandbox
 from billing.seller import seller
-from engine import Engine, Unusable, manifest
-from engine.http import Call, GraphQLEndpoint, Refused, Turns
+from engine import Engine, ManifestError, load_manifest
+from engine.http import GraphQLEndpoint, HTTPError, HTTPRequest, RequestScheduler
 from mail.transport import transport
 from models.clock import Clock, SystemClock
 from models.database import connect, disconnect, pending_migrations
@@ -139,13 +139,13 @@ class House:
     def __init__(self, settings: Settings, services: Services) -> None:
         self.settings, self.services = settings, services
         self.callers = Callers(services.hub, services.clock)
-        self.turns = Turns()
+        self.scheduler = RequestScheduler()
         self._secure = settings.base_url.startswith("https://")
         self._pages = settings.allowed_origins | {settings.base_url}  # a proxy may call us by another name than browsers do
         try:
             self.engine = engine(settings.documents)
-        except Unusable as error:
-            raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.faults]) from None
+        except ManifestError as error:
+            raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.problems]) from None
         self.socket = Socket(self.engine, self.peer, SocketLimits(), self._pages)
         files = store(settings.files, settings.s3_key_id, settings.s3_secret)
         self.file_service = FileService(files, scanner(settings.scanner) if settings.scanner else None)
@@ -188,19 +188,18 @@ class House:
             *files.routes(self.services, self.file_service),
         ]
 
-    async def context(self, call: Call) -> Context:
-        """Who calls over HTTP. Raises Refused: 401 for a bearer token that does not work, 403 for cookies from elsewhere."""
-        language, token = call.header(b"accept-language"), bearer(call.header(b"authorization"))
-        cookies = self._cookies(call.header, call.header(b"cookie") if token is None else None)
+    async def context(self, request: HTTPRequest) -> Context:
+        """Who calls over HTTP. Raises HTTPError: 401 for a bearer token that does not work, 403 for cookies from elsewhere."""
+        language, token = request.header(b"accept-language"), bearer(request.header(b"authorization"))
+        cookies = self._cookies(request.header, request.header(b"cookie") if token is None else None)
         try:
             viewer = await self._by_cookie(cookies, language) if cookies.any else await self._viewer(token, language)
         except (Unauthenticated, OriginRefused) as error:
             status, headers = (403, {}) if isinstance(error, OriginRefused) else (401, {"WWW-Authenticate": "Bearer"})
-            raise Refused(status, coded(error, Context(nobody(language), self.services)), headers) from None
+            raise HTTPError(status, coded(error, Context(nobody(language), self.services)), headers) from None
         by_cookie = cookies.any and viewer.user is not None
-        return Context(
-            viewer, self.services, address(call.scope), call.header(b"user-agent") or "", cookies=cookies, by_cookie=by_cookie
-        )
+        user_agent = request.header(b"user-agent") or ""
+        return Context(viewer, self.services, address(request.scope), user_agent, cookies=cookies, by_cookie=by_cookie)
 
     async def _by_cookie(self, cookies: Cookies, language: str | None) -> Viewer:
         """Whom the cookies name. A browser can't leave out those that work no more, so with such one it is nobody.
@@ -241,7 +240,7 @@ class House:
     async def _viewer(self, token: str | None, language: str | None) -> Viewer:
         viewer = await self.callers.viewer_of(token, language)
         if viewer.user is None:
-            await self.turns.mine()
+            await self.scheduler.wait()
         return viewer
 
     def introspection(self, viewer: Viewer) -> bool:
@@ -284,9 +283,9 @@ class House:
 
 
 def engine(documents: Path | None) -> Engine:
-    """The engine of the graph, and of a manifest's documents. Raises Unusable with what is wrong with them."""
-    trusted = manifest(documents) if documents else {}
-    return Engine(schema._schema, present=present, cost_of=cost_of, batch_of=batch_of, trusted=trusted)
+    """The engine of the graph, and of a manifest's documents. Raises ManifestError with what is wrong with them."""
+    trusted = load_manifest(documents) if documents else {}
+    return Engine(schema._schema, format_error=present, cost_of=cost_of, batch_of=batch_of, trusted_documents=trusted)
 
 
 async def healthz(request: Request) -> Response:

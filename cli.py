@@ -16,7 +16,7 @@ from tortoise.exceptions import DBConnectionError, OperationalError
 import logs
 from auth import staff as personnel
 from auth.services import AuthServices
-from engine import Unusable
+from engine import ManifestError
 from models.action import Action
 from models.audit_proof import AuditProof, End, audit_proof
 from models.clock import SystemClock
@@ -256,8 +256,8 @@ def check_documents(args: argparse.Namespace) -> int:
 
     try:
         engine(args.file)
-    except Unusable as error:
-        return _report(error.faults, 1)
+    except ManifestError as error:
+        return _report(error.problems, 1)
     print("The documents can be trusted.")
     return 0
 

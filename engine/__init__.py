@@ -1,16 +1,18 @@
-"""Executes GraphQL operations over any graphql-core schema: limits, cost, persisted documents, plans, subscriptions.
+"""Executes GraphQL operations over any graphql-core schema: limits, cost, persisted documents, batches, subscriptions.
 
-This is the public surface, together with `engine.http`, the endpoint over HTTP. See docs/decisions/0002.
+This package and `engine.http` are the public API; README.md explains it.
 """
 
 from engine.documents.cost import extension_cost
-from engine.documents.limits import Limits, Params, Rejected, refuse
-from engine.documents.persisted import Unusable, manifest
-from engine.encoding import dump, load
-from engine.engine import Engine, Operation
-from engine.errors import coded, internal, masked
-from engine.execution.deferred import Batch, BatchOf, Deferred, Selected, Selection
-from engine.execution.sharing import kind
+from engine.documents.limits import Limits
+from engine.documents.operation import Operation
+from engine.documents.params import Params
+from engine.documents.persisted import ManifestError, load_manifest
+from engine.encoding import decode_json, encode_json
+from engine.engine import Engine
+from engine.errors import RequestError, internal_error, mask_error, request_error
+from engine.execution.deferred import Batch, BatchOf, Deferred, SelectedField, Selection
+from engine.execution.sharing import sharing_key
 
 __all__ = [
     "Batch",
@@ -18,19 +20,18 @@ __all__ = [
     "Deferred",
     "Engine",
     "Limits",
+    "ManifestError",
     "Operation",
     "Params",
-    "Rejected",
-    "Selected",
+    "RequestError",
+    "SelectedField",
     "Selection",
-    "Unusable",
-    "coded",
-    "dump",
+    "decode_json",
+    "encode_json",
     "extension_cost",
-    "internal",
-    "kind",
-    "load",
-    "manifest",
-    "masked",
-    "refuse",
+    "internal_error",
+    "load_manifest",
+    "mask_error",
+    "request_error",
+    "sharing_key",
 ]

@@ -1,17 +1,13 @@
-"""Operations: prepared (and refused) without executing anything, then executed, or followed."""
+"""The engine: prepares operations, which executes nothing, then executes them or subscribes to them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from graphql import (
     ASTValidationRule,
-    DocumentNode,
     ExecutionResult,
     GraphQLError,
     GraphQLSchema,
@@ -25,50 +21,32 @@ from graphql import (
 from graphql.execution import Executor
 from graphql.execution.values import VariableValues
 
-from engine.documents.cost import CostOf, counted, extension_cost
-from engine.documents.limits import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, Limits, Params, Rejected, refuse
-from engine.documents.store import Document, Library
-from engine.documents.variables import coerced
-from engine.errors import masked
-from engine.execution.core_executor import Core, awaitable
+from engine.documents.cost import CostOf, extension_cost, operation_cost
+from engine.documents.document import Document
+from engine.documents.limits import Limits
+from engine.documents.operation import Operation
+from engine.documents.params import Params
+from engine.documents.store import DocumentStore
+from engine.documents.variables import coerce_variables
+from engine.errors import FORBIDDEN, QUERY_TOO_COSTLY, TIMEOUT, RequestError, mask_error, request_error
+from engine.execution.awaitables import is_awaitable
 from engine.execution.deferred import BatchOf, no_batch
-from engine.execution.executor import Walk
-from engine.execution.plan import Plan, switched, switches
-from engine.execution.plan_cache import Plans
+from engine.execution.executor import PlanExecutor
+from engine.execution.plan import ExecutionPlan
+from engine.execution.plan_cache import PlanCache
+from engine.execution.planner import build_plan, directive_values, directive_variables
 
-Present = Callable[[GraphQLError, Any], dict[str, Any]]
-Result = dict[str, Any]
-
-
-@dataclass(slots=True)  # not frozen: that is 1 µs more for each request
-class Operation:
-    """A valid operation with its variables, within the limits, ready to be executed."""
-
-    kind: Literal["query", "mutation", "subscription"]
-    name: str | None
-    cost: int
-    cost_limit: int
-    document: DocumentNode
-    dry_run: bool  # only the cost is asked for
-    definition: OperationDefinitionNode
-    variables: VariableValues
-    source: Document
-
-    @property
-    def extensions(self) -> dict[str, Any]:
-        return {"cost": {"requested": self.cost, "limit": self.cost_limit}}
+FormatError = Callable[[GraphQLError, Any], dict[str, Any]]
+Result = dict[str, Any]  # a response: `data`, `errors` if there are any, `extensions`
 
 
 class Engine:
-    """GraphQL operations over a schema.
+    """Executes GraphQL operations over a schema.
 
-    `present` formats an execution error for the caller and gets the context as well; the default masks what isn't a
-    GraphQLError. `cost_of` says what a field costs by itself. `rules` are validated besides the specification's.
-    `trusted` are texts of documents by their ids, kept for ever (persisted.py); raises `Unusable` for bad ones.
-    `batch_of` finds a field's batch function (deferred.py).
-
-    Operations are executed by plans (walk.py). They go to graphql-core's `executor` where it is one of the caller's own,
-    which may do anything, or where they are not to be `compiled`; `fallbacks` counts them by reason.
+    `format_error` formats an execution error for the response, given the error and the context; the default masks what is
+    not a GraphQLError. `cost_of` returns a field's own cost, `batch_of` its batch function (execution/deferred.py). `rules`
+    are validation rules in addition to those of the specification. `trusted_documents` are texts by id, which are kept for
+    ever; raises `ManifestError` when some are invalid.
     """
 
     def __init__(
@@ -76,114 +54,112 @@ class Engine:
         schema: GraphQLSchema,
         *,
         limits: Limits | None = None,
-        present: Present = masked,
+        format_error: FormatError = mask_error,
         cost_of: CostOf = extension_cost,
         rules: Sequence[type[ASTValidationRule]] = (),
-        trusted: Mapping[str, str] | None = None,
+        trusted_documents: Mapping[str, str] | None = None,
         batch_of: BatchOf = no_batch,
-        compiled: bool = True,
-        executor: type[Executor[Any]] = Core,
     ) -> None:
         assert_valid_schema(schema)
         self.schema = schema
         self.limits = limits or Limits()
-        self._present, self._cost_of, self._executor_class = present, cost_of, executor
-        self._batch_of = batch_of
-        self._unfit = "not compiled" if not compiled else "an executor of its own" if executor is not Core else None
-        self.fallbacks: Counter[str] = Counter()
-        self.plans = Plans()
-        self._library = Library(schema, self.limits, rules, trusted)
+        self.plans = PlanCache()
+        self._format_error, self._cost_of, self._batch_of = format_error, cost_of, batch_of
+        self._documents = DocumentStore(schema, self.limits, rules, trusted_documents)
         self._mutations: set[asyncio.Task[Result]] = set()
+
+    # Preparation
 
     def prepare(
         self, params: Params, *, cost_limit: int | None = None, introspection: bool = True, trusted_only: bool = False
     ) -> Operation:
-        """Parse, validate, coerce the variables and count the cost. Raises `Rejected`.
+        """Parse and validate the document, coerce the variables and compute the cost. Raises `RequestError`.
 
-        Without `introspection`, `__schema` and `__type` are FORBIDDEN and errors don't suggest names of the schema.
-        With `trusted_only`, any document but the `trusted` ones is DOCUMENT_NOT_TRUSTED.
+        Without `introspection`, `__schema` and `__type` are FORBIDDEN and errors don't suggest names of the schema. With
+        `trusted_only`, every document that is not one of the trusted documents is DOCUMENT_NOT_TRUSTED.
         """
-        document = self._library.find(params, suggest=introspection, trusted_only=trusted_only)
+        document = self._documents.find(params, suggest_names=introspection, trusted_only=trusted_only)
         if document.introspects and not introspection:
-            raise refuse("Introspection is not allowed.", FORBIDDEN)
+            raise request_error("Introspection is not allowed.", FORBIDDEN)
         definition = document.operation(params.operation_name)
-        variables = coerced(self.schema, document, definition, params.variables, introspection)
+        variables = coerce_variables(self.schema, document, definition, params.variables, introspection)
         limit = self.limits.cost if cost_limit is None else cost_limit
         operation = self._operation(document, definition, variables, limit, params.extensions.get("dryRun") is True)
         if operation.cost > operation.cost_limit and not operation.dry_run:
-            raise _unaffordable(operation)
+            raise _too_costly(operation)
         return operation
 
     def _operation(
-        self, source: Document, definition: OperationDefinitionNode, variables: VariableValues, limit: int, dry_run: bool
+        self, document: Document, definition: OperationDefinitionNode, variables: VariableValues, limit: int, dry_run: bool
     ) -> Operation:
         return Operation(
             kind=definition.operation.value,
             name=definition.name.value if definition.name else None,
-            cost=counted(self.schema, source, definition, variables, self._cost_of),
+            cost=operation_cost(self.schema, document, definition, variables, self._cost_of),
             cost_limit=limit,
-            document=source.node,
             dry_run=dry_run,
             definition=definition,
             variables=variables,
-            source=source,
+            document=document,
         )
 
-    async def execute(self, operation: Operation, context: Any) -> Result:
-        """Execute a query or a mutation: `data`, `errors` if there are any, and the cost in `extensions`.
+    # Queries and mutations
 
-        A query that takes longer than `Limits.seconds` is cancelled and answers TIMEOUT. A mutation always finishes, even
-        when the caller is cancelled: a transaction cancelled midway can leave its connection locked.
+    async def execute(self, operation: Operation, context: Any) -> Result:
+        """Execute a query or a mutation.
+
+        A query that takes longer than `Limits.timeout` is cancelled, with the error TIMEOUT. A mutation always finishes, even
+        when the caller is cancelled, because a transaction cancelled midway can leave its connection locked.
         """
         if operation.dry_run:
             return {"data": None, "extensions": operation.extensions}
         if operation.kind == "subscription":
-            raise refuse("A subscription can't be executed like a query: follow it over the websocket.")
+            raise request_error("A subscription can't be executed like a query: send it over the websocket.")
         if operation.kind == "mutation":
-            return await self._finish(self._run(operation, context))
-        return await self._within_time(operation, self._run(operation, context))
+            return await self._shielded(self._execute(operation, context))
+        return await self._with_timeout(operation, self._execute(operation, context))
 
-    async def _run(self, operation: Operation, context: Any) -> Result:
-        return self._answer(operation, context, await self._executed(operation, context))
+    async def _execute(self, operation: Operation, context: Any, root: Any = None) -> Result:
+        result = await self._execution_result(operation, context, root)
+        response: Result = {"data": result.data}
+        if result.errors:
+            response["errors"] = [self._format_error(error, context) for error in result.errors]
+        response["extensions"] = operation.extensions
+        return response
 
-    async def _executed(self, operation: Operation, context: Any, root: Any = None) -> ExecutionResult:
-        if self._unfit:
-            self.fallbacks[self._unfit] += 1
-            executor = self._executor(operation, operation.variables, context, root)
-            pending: Any = executor.execute_operation(operation.kind == "mutation")
-            result: ExecutionResult = await pending if awaitable(pending) else pending
-            return result
+    async def _execution_result(self, operation: Operation, context: Any, root: Any) -> ExecutionResult:
         key = self._plan_key(operation)
         try:
-            plan = self.plans.get(key) or self._planned(operation)
-        except GraphQLError as error:  # a directive of a root field is given null
+            plan = self.plans.get(key) or self._build_plan(operation)
+        except GraphQLError as error:  # null for the `if` of a directive on a root field
             return ExecutionResult(None, [error])
         try:
-            return await Walk(plan, operation.variables, context, root).run(serially=operation.kind == "mutation")
+            executor = PlanExecutor(plan, operation.variables, context, root)
+            return await executor.execute(serially=operation.kind == "mutation")
         finally:
-            self.plans.keep(key, plan)
+            self.plans.put(key, plan)
 
     def _plan_key(self, operation: Operation) -> Hashable:
-        """A document's operation has a plan for each way in which its directives may turn out."""
-        source, name = operation.source, operation.name
-        if name not in source.switches:
-            source.switches[name] = switches(operation.definition, source.details)
-        return (source.id, name, *map(operation.variables.coerced.get, source.switches[name]))
+        """An operation of a document has one plan for each combination of values that its directives can get."""
+        document, name = operation.document, operation.name
+        if name not in document.directive_variables:
+            document.directive_variables[name] = directive_variables(operation.definition, document.fragment_details)
+        return (document.id, name, *map(operation.variables.coerced.get, document.directive_variables[name]))
 
-    def _planned(self, operation: Operation) -> Plan:
-        source, name = operation.source, operation.name
-        variables = switched(operation.variables, source.switches[name])
-        core = self._executor(operation, variables)
-        return Plan(self.schema, operation.definition, source.details, variables, self._batch_of, core)
+    def _build_plan(self, operation: Operation) -> ExecutionPlan:
+        document = operation.document
+        variables = directive_values(operation.variables, document.directive_variables[operation.name])
+        core = self._core_executor(operation, variables)
+        return build_plan(self.schema, operation.definition, document.fragment_details, variables, self._batch_of, core)
 
-    def _executor(
+    def _core_executor(
         self, operation: Operation, variables: VariableValues, context: Any = None, root: Any = None
     ) -> Executor[Any]:
-        # Executor.build would choose the operation and coerce the variables again.
-        return self._executor_class(
+        # Executor.build would select the operation and coerce the variables again.
+        return Executor(
             self.schema,
-            operation.source.fragments,
-            operation.source.details,
+            operation.document.fragments,
+            operation.document.fragment_details,
             root,
             context,
             operation.definition,
@@ -191,85 +167,66 @@ class Engine:
             default_field_resolver,
             default_type_resolver,
             default_field_resolver,
-            is_awaitable=awaitable,
+            is_awaitable=is_awaitable,
         )
 
-    def _answer(self, operation: Operation, context: Any, result: ExecutionResult) -> Result:
-        answer: Result = {"data": result.data}
-        if result.errors:
-            answer["errors"] = [self._present(error, context) for error in result.errors]
-        answer["extensions"] = operation.extensions
-        return answer
-
-    async def _finish(self, work: Coroutine[Any, Any, Result]) -> Result:
-        task = asyncio.get_running_loop().create_task(work)
-        self._mutations.add(task)  # the loop itself holds tasks weakly
+    async def _shielded(self, execution: Coroutine[Any, Any, Result]) -> Result:
+        task = asyncio.get_running_loop().create_task(execution)
+        self._mutations.add(task)  # the loop holds only weak references to tasks
         task.add_done_callback(self._mutations.discard)
         return await asyncio.shield(task)
 
-    async def _within_time(self, operation: Operation, work: Coroutine[Any, Any, Result]) -> Result:
+    async def _with_timeout(self, operation: Operation, execution: Coroutine[Any, Any, Result]) -> Result:
         try:
-            async with asyncio.timeout(self.limits.seconds):
-                return await work
+            async with asyncio.timeout(self.limits.timeout):
+                return await execution
         except TimeoutError:
-            message = f"The operation took longer than {self.limits.seconds:g} seconds."
+            message = f"The operation took longer than {self.limits.timeout:g} seconds."
             error = {"message": message, "extensions": {"code": TIMEOUT}}
             return {"data": None, "errors": [error], "extensions": operation.extensions}
 
     async def drain(self) -> None:
-        """Wait for the mutations whose callers are gone. Call it at shutdown, before the database closes."""
+        """Wait for mutations whose callers have disconnected. Call this at shutdown, before the database is closed."""
         await asyncio.gather(*self._mutations, return_exceptions=True)
 
-    async def subscribe(self, operation: Operation, fresh: Callable[[], Any]) -> AsyncGenerator[Result, None]:
-        """Follow a subscription: one result per event, each executed in a context of its own from `fresh()`.
+    # Subscriptions
 
-        Raises `Rejected` (from the first step) when the stream can't start. If the source raises midway, the last result
-        holds its error. Closing this generator closes the source.
-        """
-        if operation.dry_run:
-            yield {"data": None, "extensions": operation.extensions}
-            return
-        context = fresh()
-        events = await self.source(operation, context)
-        async with aclosing(self.results(operation, events, context, fresh)) as results:
-            async for result in results:
-                yield result
-
-    async def results(
-        self, operation: Operation, events: Any, context: Any, fresh: Callable[[], Any]
-    ) -> AsyncGenerator[Result, None]:
-        """The results of the source that was made in this context, as `subscribe`. Closing this generator closes the source."""
-        try:
-            async for event in events:
-                context = fresh()
-                yield await self.event(operation, context, event)
-        except Exception as error:
-            yield self.broken(operation, error, context)
-        finally:
-            if close := getattr(events, "aclose", None):
-                await close()
-
-    async def source(self, operation: Operation, context: Any) -> Any:
-        """A subscription's source stream, as its resolver returned it. Raises `Rejected` when it can't start."""
-        pending = create_source_event_stream(self._executor(operation, operation.variables, context))
-        stream = await pending if awaitable(pending) else pending
+    async def create_source_stream(self, operation: Operation, context: Any) -> Any:
+        """The source stream of a subscription, as its resolver returned it. Raises `RequestError` when it can't start."""
+        pending = create_source_event_stream(self._core_executor(operation, operation.variables, context))
+        stream = await pending if is_awaitable(pending) else pending
         if isinstance(stream, ExecutionResult):
-            raise Rejected([self._present(error, context) for error in stream.errors or ()])
+            raise RequestError([self._format_error(error, context) for error in stream.errors or ()])
         return stream
 
-    async def event(self, operation: Operation, context: Any, event: Any) -> Result:
-        """The result of one event of a subscription's source."""
-        return await self._within_time(operation, self._told(operation, context, event))
+    async def execute_event(self, operation: Operation, context: Any, event: Any) -> Result:
+        """The response to one event of a subscription's source stream."""
+        return await self._with_timeout(operation, self._execute(operation, context, event))
 
-    async def _told(self, operation: Operation, context: Any, event: Any) -> Result:
-        return self._answer(operation, context, await self._executed(operation, context, event))
+    async def response_stream(
+        self, operation: Operation, source: Any, context: Any, new_context: Callable[[], Any]
+    ) -> AsyncGenerator[Result, None]:
+        """The responses to all events of a source stream, each executed in a context of its own from `new_context`.
 
-    def broken(self, operation: Operation, error: Exception, context: Any) -> Result:
-        """The last result of a subscription whose source raised."""
+        `context` is the one in which the source stream was created. If the source raises, the last response has its error.
+        Closing this generator closes the source.
+        """
+        try:
+            async for event in source:
+                context = new_context()
+                yield await self.execute_event(operation, context, event)
+        except Exception as error:
+            yield self.source_error(operation, error, context)
+        finally:
+            if close := getattr(source, "aclose", None):
+                await close()
+
+    def source_error(self, operation: Operation, error: Exception, context: Any) -> Result:
+        """The last response of a subscription whose source stream raised."""
         located = located_error(error, [operation.definition])
-        return {"data": None, "errors": [self._present(located, context)], "extensions": operation.extensions}
+        return {"data": None, "errors": [self._format_error(located, context)], "extensions": operation.extensions}
 
 
-def _unaffordable(operation: Operation) -> Rejected:
+def _too_costly(operation: Operation) -> RequestError:
     message = f"The operation costs {operation.cost}; the limit is {operation.cost_limit}."
-    return refuse(message, QUERY_TOO_COSTLY, cost=operation.cost, limit=operation.cost_limit)
+    return request_error(message, QUERY_TOO_COSTLY, cost=operation.cost, limit=operation.cost_limit)

@@ -1,4 +1,4 @@
-"""Errors as strangers may see them."""
+"""Errors of a request and of an execution, as callers may see them. Nothing internal gets out."""
 
 from __future__ import annotations
 
@@ -8,33 +8,55 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from engine.documents.limits import BAD_USER_INPUT, INTERNAL
+BAD_USER_INPUT = "BAD_USER_INPUT"
+QUERY_TOO_COSTLY = "QUERY_TOO_COSTLY"
+FORBIDDEN = "FORBIDDEN"
+DOCUMENT_NOT_TRUSTED = "DOCUMENT_NOT_TRUSTED"
+PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
+TIMEOUT = "TIMEOUT"
+INTERNAL = "INTERNAL"
 
 log = logging.getLogger("engine")
 
 
-def masked(error: GraphQLError, context: Any) -> dict[str, Any]:
-    """Format an execution error. What a resolver raised as a GraphQLError is shown; anything else is logged and masked.
+class RequestError(Exception):
+    """The request is invalid and nothing was executed (GraphQL specification, "Request errors").
 
-    A masked error says INTERNAL and carries an `errorId`, which the log has too, with the traceback.
+    `errors` are formatted for the response; each has `extensions.code`.
+    """
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(errors[0]["message"])
+        self.errors = errors
+
+
+def request_error(message: str, code: str = BAD_USER_INPUT, **extensions: Any) -> RequestError:
+    """A `RequestError` with a single error."""
+    return RequestError([{"message": message, "extensions": {"code": code, **extensions}}])
+
+
+def error_with_code(error: GraphQLError, code: str = BAD_USER_INPUT) -> dict[str, Any]:
+    """The error formatted for the response. `code` applies only when the error has none of its own."""
+    formatted: dict[str, Any] = dict(error.formatted)
+    return {**formatted, "extensions": {"code": code, **(error.extensions or {})}}
+
+
+def mask_error(error: GraphQLError, context: Any) -> dict[str, Any]:
+    """Format an execution error: a GraphQLError that a resolver raised is shown, any other exception is logged and masked.
+
+    A masked error has the code INTERNAL and an `errorId`, under which the log has the traceback.
     """
     cause: BaseException | None = error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     if cause is None:
-        return coded(error)
+        return error_with_code(error)
     formatted: dict[str, Any] = dict(error.formatted)
-    return {**formatted, **internal(cause)}
+    return {**formatted, **internal_error(cause)}
 
 
-def internal(error: BaseException) -> dict[str, Any]:
-    """Log an unexpected error once, under a random id, and answer what a stranger may know of it."""
+def internal_error(error: BaseException) -> dict[str, Any]:
+    """Log an unexpected exception once, under a random id, and return what the caller may know about it."""
     error_id = token_hex(8)
     log.error("Internal error %s", error_id, exc_info=error)
     return {"message": "Internal error", "extensions": {"code": INTERNAL, "errorId": error_id}}
-
-
-def coded(error: GraphQLError, code: str = BAD_USER_INPUT) -> dict[str, Any]:
-    """The error as the specification formats it, with a code if it has none of its own."""
-    formatted: dict[str, Any] = dict(error.formatted)
-    return {**formatted, "extensions": {"code": code, **(error.extensions or {})}}

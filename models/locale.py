@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from engine.http import remembered
+from engine.http import cached_header, quality_values
 
 
 class Locale(StrEnum):
@@ -14,23 +14,14 @@ class Locale(StrEnum):
 
 def preferred(accept_language: str | None, default: Locale = Locale.FR) -> Locale:
     """The best supported language of an Accept-Language header (RFC 9110, section 12.5.4), else `default`."""
-    return _asked(accept_language) or default
+    return _best(accept_language) or default
 
 
-@remembered
-def _asked(accept_language: str | None) -> Locale | None:
-    ranked = sorted((_weighted(part) for part in (accept_language or "").split(",")[:20]), key=lambda pair: -pair[1])
-    for tag, weight in ranked:
-        if weight > 0 and tag in set(Locale):
-            return Locale(tag)
+@cached_header
+def _best(accept_language: str | None) -> Locale | None:
+    ranked = sorted(quality_values(accept_language, limit=20), key=lambda pair: -pair[1])
+    for tag, quality in ranked:
+        language = tag.split("-")[0].strip()
+        if quality > 0 and language in set(Locale):
+            return Locale(language)
     return None
-
-
-def _weighted(part: str) -> tuple[str, float]:
-    tag, _, parameter = part.strip().partition(";")
-    quality = parameter.strip().removeprefix("q=")
-    try:
-        weight = float(quality) if quality else 1.0
-    except ValueError:
-        weight = 0.0
-    return tag.split("-")[0].strip().lower(), weight

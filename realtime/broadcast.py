@@ -1,6 +1,6 @@
 """Telling many subscribers of one event: executed once for all who may see the same, made bytes once, and written.
 
-Followers of one stream who ask the same of its events (`engine.sharing.kind`) form a channel. Nearly always all of them are
+Followers of one stream who ask the same of its events (`engine.sharing_key`) form a channel. Nearly always all of them are
 *ready*: they have been told everything up to the channel's head. Ready followers have no task and no queue. One reader for the
 channel sleeps in the hub; woken, it reads the events behind the head, executes each, and writes the frame straight to each
 socket. Executing an event records which facts of the viewer were read (models/viewer.py), and its result is handed to all
@@ -33,7 +33,7 @@ from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from time import monotonic
 from typing import Any, Protocol
 
-from engine import Engine, Operation, dump, kind
+from engine import Engine, Operation, encode_json, sharing_key
 from models.event import Event
 from realtime.hub import Ear
 from realtime.messages import next_of
@@ -124,7 +124,7 @@ class Channels:
 
     def follower(self, operation: Operation, feed: Feed, key: str, outlet: Outlet, task: asyncio.Task[None]) -> Follower:
         """A follower under the operation id `key`, told alone by `task` until it is ready."""
-        place = (feed.stream, kind(operation) or object())
+        place = (feed.stream, sharing_key(operation) or object())
         channel = self._open.get(place)
         if channel is None:
             channel = self._open[place] = Channel(self.engine, operation, feed, lambda: self._open.pop(place))
@@ -202,7 +202,7 @@ class Channel:
         rest = [follower for follower in self._ready if follower.cursor < event.sequence]
         while rest:
             context, facts = rest[0].feed.context.recorded()
-            result = await self._engine.event(self.operation, context, event)
+            result = await self._engine.execute_event(self.operation, context, event)
             alike, rest = _parted(rest, facts)
             payload = _payload(result)
             if payload is None:
@@ -282,6 +282,6 @@ def _payload(result: dict[str, Any]) -> bytes | None:
     if "errors" in result:
         return None
     try:
-        return dump(result)
+        return encode_json(result)
     except (TypeError, ValueError):
         return None

@@ -7,7 +7,7 @@ Source: PROTOCOL.md of npm's graphql-ws. `read` is the only door: whatever arriv
 from dataclasses import dataclass
 from typing import Any
 
-from engine import Params, Rejected, dump, load
+from engine import Params, RequestError, decode_json, encode_json
 
 SUBPROTOCOL = "graphql-transport-ws"
 DEPTH = 64  # levels of JSON: what walks variables recurses
@@ -69,8 +69,8 @@ def read(text: str | None, limit: int) -> Message:
 
 def _object(text: str) -> JSON:
     try:
-        value = load(text, depth=DEPTH)
-    except Rejected as refusal:
+        value = decode_json(text, depth=DEPTH)
+    except RequestError as refusal:
         raise _invalid(str(refusal)) from None
     if not isinstance(value, dict):
         raise _invalid("not a JSON object")
@@ -94,10 +94,10 @@ def _message(frame: JSON) -> Message:
 
 def _subscribe(frame: JSON) -> Subscribe:
     try:
-        params = Params.of(frame.get("payload"))
-    except Rejected as refusal:
+        params = Params.from_json(frame.get("payload"))
+    except RequestError as refusal:
         raise _invalid(str(refusal)) from None
-    if params.query is None and not params.names_document:
+    if params.query is None and not params.has_document_id:
         raise _invalid("subscribe needs a query")
     return Subscribe(_id(frame), params)
 
@@ -138,7 +138,7 @@ def next_(key: str, result: JSON) -> str:
 
 def next_of(key: str, payload: bytes) -> bytes:
     """The same, around a result that is JSON already."""
-    return b'{"id":' + dump(key) + b',"type":"next","payload":' + payload + b"}"
+    return b'{"id":' + encode_json(key) + b',"type":"next","payload":' + payload + b"}"
 
 
 def error(key: str, errors: list[JSON]) -> str:
@@ -152,4 +152,4 @@ def complete(key: str) -> str:
 
 
 def _write(message: JSON) -> str:
-    return dump(message).decode()
+    return encode_json(message).decode()

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
-from engine import Operation, Rejected, internal
+from engine import Operation, RequestError, internal_error
 from realtime import messages as protocol
 from realtime.broadcast import Channels, Follower, Outlet
 from realtime.client import Connection
@@ -95,12 +95,12 @@ class Operations:
         """Sends the operation's results; what is left to send is its last message, None when it goes on without a task."""
         try:
             return protocol.complete(key) if await run() else None
-        except Rejected as refusal:
+        except RequestError as refusal:
             return protocol.error(key, refusal.errors)
         except Gone:
             raise
         except Exception as error:
-            return protocol.error(key, [internal(error)])
+            return protocol.error(key, [internal_error(error)])
 
     async def _run(self, message: Subscribe) -> bool:
         """Whether the operation is done."""
@@ -116,11 +116,11 @@ class Operations:
 
     async def _follow(self, key: str, operation: Operation) -> bool:
         context = self._peer.connection.context()
-        source = await self._engine.source(operation, context)
+        source = await self._engine.create_source_stream(operation, context)
         if isinstance(source, Feed):
             follower = self._channels.follower(operation, source, key, self._peer, self._mine(key))
             return await self._catch_up(follower, follower.start)
-        events = self._engine.results(operation, source, context, self._peer.connection.context)
+        events = self._engine.response_stream(operation, source, context, self._peer.connection.context)
         async with aclosing(events) as results:  # a generator that is only dropped is closed some time later
             async for result in results:
                 await self._tell(key, protocol.next_(key, result))
@@ -139,7 +139,7 @@ class Operations:
         except Gone:
             raise
         except Exception as error:
-            broken = self._engine.broken(follower.operation, error, self._peer.connection.context())
+            broken = self._engine.source_error(follower.operation, error, self._peer.connection.context())
             await self._tell(key, protocol.next_(key, broken))
             return True
         self._open[key] = follower
@@ -148,7 +148,7 @@ class Operations:
     async def _tell_unseen(self, follower: Follower) -> None:
         async with aclosing(follower.unseen()) as events:
             async for event in events:
-                result = await self._engine.event(follower.operation, self._peer.connection.context(), event)
+                result = await self._engine.execute_event(follower.operation, self._peer.connection.context(), event)
                 await self._tell(follower.key, protocol.next_(follower.key, result))
                 await asyncio.sleep(0)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from engine import masked
+from engine import mask_error
 from models.errors import DomainError, Throttled
 from models.messages import worded
 from resolvers.context import Context
@@ -16,7 +16,7 @@ def present(error: GraphQLError, context: Context) -> dict[str, Any]:
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     if not isinstance(cause, DomainError):
-        return masked(error, context)
+        return mask_error(error, context)
     return {**error.formatted, **coded(cause, context)}
 
 

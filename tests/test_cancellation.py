@@ -78,7 +78,7 @@ async def test_a_statement_ends_when_its_client_leaves(address: tuple[str, int],
 
 
 async def test_a_statement_ends_when_its_time_is_up(app: Front, address: tuple[str, int], database_url: str) -> None:
-    app.graph.engine.limits = Limits(seconds=0.5)
+    app.graph.engine.limits = Limits(timeout=0.5)
     async with locked(database_url) as operator:
         answers = await asyncio.gather(*(ask(address) for _ in range(LEAVERS)))
         await waiting(operator, 0)

@@ -1,21 +1,26 @@
-"""What an operation may cost, told before it runs: an upper bound of the objects it can return.
+"""The cost of an operation, computed before it runs: an upper bound of the number of objects it can return.
 
-A field of an object, interface or union type costs 1, a scalar or an enum nothing; a field may cost more by itself (the
-engine's `cost_of`). Lists multiply. A field with a `first` or `last` argument is sized: the larger of the two given, or
-the argument's default, or 20. If it returns a list, all below it counts that often; if it returns a connection, only what
-lies in its `nodes` and `edges`. A list that nothing sizes counts `LIST_SIZE` times. What @skip and @include leave out
-costs nothing, and introspection doesn't (depth and graphql-core's own rule bound it). A field that is selected twice
-counts twice, though the answers merge: the bound stays simple and never too low.
+A field whose type is an object, interface or union costs 1; a scalar or enum field costs nothing. A field may have a cost of
+its own in addition (the engine's `cost_of`). Lists multiply the cost of what is selected in them:
 
-A selection set's cost is a pair (fixed, per item), because a fragment on a connection may be spread under parents of
-different sizes. So each fragment is computed once per operation and the whole is linear in the document's size.
+- A field with a `first` or `last` argument is *sized*: by the larger of the two values, or the argument's default, or 20.
+  If it returns a list, everything selected below it counts that often. If it returns a connection, only what is selected in
+  its `nodes` and `edges` does.
+- A list that nothing sizes counts `LIST_SIZE` times.
+
+Selections left out by @skip and @include cost nothing, and neither does introspection, which is bounded by the limit on depth
+and a rule of graphql-core. A field that is selected twice counts twice although its results are merged: the bound stays
+simple and is never too low.
+
+The cost of a selection set is a pair, fixed and per item, because a fragment on a connection may be spread below fields of
+different sizes. So each fragment is computed once per operation, and the whole takes time linear to the document's size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from graphql import (
     ArgumentNode,
@@ -50,88 +55,87 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
+from engine.documents.document import Document
 from engine.documents.measure import SATURATED
 
-if TYPE_CHECKING:
-    from engine.documents.store import Document
-
-PAGE_SIZE = 20  # of a sized list whose size neither the operation nor the schema gives
+PAGE_SIZE = 20  # of a sized field for which neither the operation nor the schema gives a number
 LIST_SIZE = 10  # of a list that nothing sizes
 
 CostOf = Callable[[GraphQLField], int | Callable[[dict[str, Any]], int]]
-SIZES = ("first", "last")
-KEPT_COSTS = 16  # of one document
-SMALL = frozenset({int, bool, type(None), type(Undefined)})  # values worth keeping: a caller's long strings are not
+SIZE_ARGUMENTS = ("first", "last")
+MAX_CACHED_COSTS = 16  # per document
+CACHEABLE = frozenset({int, bool, type(None), type(Undefined)})  # types of variables; long strings would stay in memory
 
 
 def extension_cost(definition: GraphQLField) -> int | Callable[[dict[str, Any]], int]:
-    """What a field costs by itself, beyond the objects it returns, or how that follows from its arguments: its
-    `extensions["cost"]`, or nothing."""
+    """The default `cost_of`: the field's `extensions["cost"]`, a number or a function of the coerced arguments."""
     cost: int | Callable[[dict[str, Any]], int] = definition.extensions.get("cost", 0)
     return cost
 
 
 class Cost(NamedTuple):
-    """Of a selection set: `fixed`, and `each` item of the list its parent sizes."""
+    """The cost of a selection set: `fixed`, plus `per_item` for each item of the list that its parent sizes."""
 
     fixed: int = 0
-    each: int = 0
+    per_item: int = 0
 
     def times(self, size: int) -> int:
-        return min(SATURATED, self.fixed + size * self.each)
+        """The total for a list of this size."""
+        return min(SATURATED, self.fixed + size * self.per_item)
 
 
 @dataclass
-class Tally:
-    """The costs of one operation's selection sets, given its variables."""
+class CostCalculation:
+    """The cost of one operation with given variables."""
 
     schema: GraphQLSchema
     variables: VariableValues
     fragments: Mapping[str, FragmentDefinitionNode]
     cost_of: CostOf
-    spread: dict[str, Cost]
+    fragment_costs: dict[str, Cost]
 
-    def operation(self, operation: OperationDefinitionNode, ordered: list[str]) -> int:
-        """The operation's cost; `ordered` names the fragments, each after those it spreads."""
-        for name in ordered:
+    def operation(self, operation: OperationDefinitionNode, fragment_order: list[str]) -> int:
+        """The operation's cost. `fragment_order` names the fragments, each after those that it spreads."""
+        for name in fragment_order:
             fragment = self.fragments[name]
             parent = self.schema.get_type(fragment.type_condition.name.value)
-            self.spread[name] = self.selections(fragment.selection_set, parent)
+            self.fragment_costs[name] = self._selection_set(fragment.selection_set, parent)
         root = self.schema.get_root_type(operation.operation)
-        return self.selections(operation.selection_set, root).times(LIST_SIZE)
+        return self._selection_set(operation.selection_set, root).times(LIST_SIZE)
 
-    def selections(self, node: SelectionSetNode, parent: Any) -> Cost:
-        fixed = each = 0
+    def _selection_set(self, node: SelectionSetNode, parent: Any) -> Cost:
+        fixed = per_item = 0
         for selection in node.selections:
-            if self._included(selection):
+            if self._is_included(selection):
                 cost = self._selection(selection, parent)
-                fixed, each = min(SATURATED, fixed + cost.fixed), min(SATURATED, each + cost.each)
-        return Cost(fixed, each)
+                fixed, per_item = min(SATURATED, fixed + cost.fixed), min(SATURATED, per_item + cost.per_item)
+        return Cost(fixed, per_item)
 
     def _selection(self, node: SelectionNode, parent: GraphQLCompositeType) -> Cost:
         if isinstance(node, FragmentSpreadNode):
-            return self.spread[node.name.value]
+            return self.fragment_costs[node.name.value]
         if isinstance(node, InlineFragmentNode):
             condition = node.type_condition
-            return self.selections(node.selection_set, self.schema.get_type(condition.name.value) if condition else parent)
+            type_ = self.schema.get_type(condition.name.value) if condition else parent
+            return self._selection_set(node.selection_set, type_)
         return self._field(node, parent) if isinstance(node, FieldNode) else Cost()
 
     def _field(self, node: FieldNode, parent: GraphQLCompositeType) -> Cost:
         definition = self.schema.get_field(parent, node.name.value)
-        if definition is None:  # validation has refused the unknown field already
+        if definition is None:  # validation rejects unknown fields
             return Cost()
         args = self._arguments(node, definition)
-        own, kind = self.cost_of(definition), get_named_type(definition.type)
+        own, type_ = self.cost_of(definition), get_named_type(definition.type)
         own = own(args) if callable(own) else own
-        if not is_composite_type(kind) or kind.name.startswith("__"):
+        if not is_composite_type(type_) or type_.name.startswith("__"):
             return Cost(own)
-        inside = self.selections(node.selection_set, kind) if node.selection_set else Cost()
-        size = sized(definition, args)
+        inner = self._selection_set(node.selection_set, type_) if node.selection_set else Cost()
+        size = requested_size(definition, args)
         if not _is_list(definition.type):
-            return Cost(own + 1 + inside.times(LIST_SIZE if size is None else size))
+            return Cost(own + 1 + inner.times(LIST_SIZE if size is None else size))
         if size is None and node.name.value in {"nodes", "edges"}:
-            return Cost(own, 1 + inside.times(LIST_SIZE))
-        return Cost(min(SATURATED, own + (LIST_SIZE if size is None else size) * (1 + inside.times(LIST_SIZE))))
+            return Cost(own, 1 + inner.times(LIST_SIZE))
+        return Cost(min(SATURATED, own + (LIST_SIZE if size is None else size) * (1 + inner.times(LIST_SIZE))))
 
     def _arguments(self, node: FieldNode, definition: GraphQLField) -> dict[str, Any]:
         try:
@@ -139,69 +143,77 @@ class Tally:
         except GraphQLError:  # the field will fail with the same error when it is executed
             return {}
 
-    def _included(self, node: SelectionNode) -> bool:
+    def _is_included(self, node: SelectionNode) -> bool:
         if not node.directives:
             return True
         try:
             skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
             include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
-        except GraphQLError:  # null where a default was; the execution will say so
+        except GraphQLError:  # a nullable variable with a default is null; execution will report it
             return True
         return not (skip and skip["if"]) and not (include and not include["if"])
 
 
-def sized(definition: GraphQLField, args: Mapping[str, Any]) -> int | None:
-    """How many items a field was asked for; None when it has no `first` or `last` argument."""
-    names = [name for name in SIZES if name in definition.args]
+def requested_size(definition: GraphQLField, args: Mapping[str, Any]) -> int | None:
+    """The number of items that a field may return; None when it has no `first` or `last` argument."""
+    names = [name for name in SIZE_ARGUMENTS if name in definition.args]
     if not names:
         return None
-    given = [value for name in names if isinstance(value := _given(definition, name, args), int)]
-    return max(0, *given) if given else PAGE_SIZE
+    sizes = [value for name in names if isinstance(value := _value_of(definition, name, args), int)]
+    return max(0, *sizes) if sizes else PAGE_SIZE
 
 
-def _given(definition: GraphQLField, name: str, args: Mapping[str, Any]) -> Any:
+def _value_of(definition: GraphQLField, name: str, args: Mapping[str, Any]) -> Any:
     return args.get(definition.args[name].out_name or name, Undefined)
 
 
-def _is_list(kind: GraphQLOutputType) -> bool:
-    return is_list_type(kind.of_type if isinstance(kind, GraphQLNonNull) else kind)
+def _is_list(type_: GraphQLOutputType) -> bool:
+    return is_list_type(type_.of_type if isinstance(type_, GraphQLNonNull) else type_)
 
 
-def counted(
-    schema: GraphQLSchema, source: Document, operation: OperationDefinitionNode, variables: VariableValues, cost_of: CostOf
+def operation_cost(
+    schema: GraphQLSchema, document: Document, operation: OperationDefinitionNode, variables: VariableValues, cost_of: CostOf
 ) -> int:
-    """The cost of a document's operation, kept with it by the values of the variables that matter."""
-    if source.weights is None:
-        source.weights = weights(schema, source.node, cost_of)
-    values = [variables.coerced.get(name, Undefined) for name in source.weights]
-    if not SMALL.issuperset(map(type, values)):
-        return Tally(schema, variables, source.fragments, cost_of, {}).operation(operation, source.ordered)
+    """The cost of an operation of the document, cached with the document by the values of the variables it depends on."""
+    if document.cost_variables is None:
+        document.cost_variables = cost_variables(schema, document.node, cost_of)
+    values = [variables.coerced.get(name, Undefined) for name in document.cost_variables]
+    if not CACHEABLE.issuperset(map(type, values)):
+        return _calculate(schema, document, operation, variables, cost_of)
     key = (operation.name and operation.name.value, *values)
-    if key not in source.costs:
-        if len(source.costs) >= KEPT_COSTS:
-            source.costs.clear()
-        source.costs[key] = Tally(schema, variables, source.fragments, cost_of, {}).operation(operation, source.ordered)
-    return source.costs[key]
+    if key not in document.costs:
+        if len(document.costs) >= MAX_CACHED_COSTS:
+            document.costs.clear()
+        document.costs[key] = _calculate(schema, document, operation, variables, cost_of)
+    return document.costs[key]
 
 
-def weights(schema: GraphQLSchema, document: DocumentNode, cost_of: CostOf) -> tuple[str, ...]:
-    """The variables that costs depend on: those of directives, of `first` and `last`, and of costs worked out of arguments."""
-    weighing = _Weighing(TypeInfo(schema), cost_of)
-    visit(document, TypeInfoVisitor(weighing.types, weighing))
-    return tuple(weighing.found)
+def _calculate(
+    schema: GraphQLSchema, document: Document, operation: OperationDefinitionNode, variables: VariableValues, cost_of: CostOf
+) -> int:
+    calculation = CostCalculation(schema, variables, document.fragments, cost_of, {})
+    return calculation.operation(operation, document.fragment_order)
 
 
-class _Weighing(Visitor):
+def cost_variables(schema: GraphQLSchema, document: DocumentNode, cost_of: CostOf) -> tuple[str, ...]:
+    """The names of the variables that costs depend on: those used in directives, in `first` and `last`, and in arguments of
+    fields whose own cost is a function of the arguments."""
+    visitor = _CostVariables(TypeInfo(schema), cost_of)
+    visit(document, TypeInfoVisitor(visitor.types, visitor))
+    return tuple(visitor.names)
+
+
+class _CostVariables(Visitor):
     def __init__(self, types: TypeInfo, cost_of: CostOf) -> None:
         super().__init__()
         self.types, self._cost_of = types, cost_of
-        self.found: dict[str, None] = {}
+        self.names: dict[str, None] = {}
 
     def enter_variable(self, node: VariableNode, _key: Any, parent: Any, _path: Any, ancestors: list[Any]) -> None:
         field = self.types.get_field_def()
-        if any(map(_weighs, [parent, *ancestors])) or (field and callable(self._cost_of(field))):
-            self.found[node.name.value] = None
+        if any(map(_affects_cost, [parent, *ancestors])) or (field and callable(self._cost_of(field))):
+            self.names[node.name.value] = None
 
 
-def _weighs(node: Any) -> bool:
-    return isinstance(node, DirectiveNode) or (isinstance(node, ArgumentNode) and node.name.value in SIZES)
+def _affects_cost(node: Any) -> bool:
+    return isinstance(node, DirectiveNode) or (isinstance(node, ArgumentNode) and node.name.value in SIZE_ARGUMENTS)

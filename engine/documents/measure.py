@@ -1,12 +1,12 @@
-"""Depth, aliases and root fields of a document, in time linear to its size.
+"""Depth, aliases and root fields of a document, measured in time linear to its size.
 
-Walking a fragment again at each of its spreads takes exponential time on `fragment A{...B ...B} fragment B{...C ...C}`.
-So each definition is walked once, by itself, down to the fragments it spreads; then fragments are summed up in the order
-in which they depend on each other. Counts saturate: thirty doublings already say 'too many'. Nothing here recurses, so a
-long chain of fragments can't exhaust the stack either.
+Visiting a fragment again at each spread takes exponential time on `fragment A{...B ...B} fragment B{...C ...C}`. So each
+definition is visited once, without expanding the fragments it spreads; then the counts of fragments are added up in
+dependency order. Counts saturate: after thirty doublings they are past any limit. Nothing here is recursive, so a long chain
+of fragments can't exhaust the stack.
 
-Runs before validation, whose rules may be slower than linear. The document may therefore still be wrong: an unknown
-fragment counts nothing, and neither does the spread that closes a cycle. Validation names both.
+This runs before validation, because the work of some validation rules is not linear. The document may therefore still be
+invalid: unknown fragments, and spreads that close a cycle, count nothing. Validation reports both.
 """
 
 from __future__ import annotations
@@ -24,114 +24,118 @@ from graphql import (
     SelectionSetNode,
 )
 
-from engine.documents.limits import QUERY_TOO_COSTLY, Limits, Rejected, refuse
+from engine.documents.limits import Limits
+from engine.errors import QUERY_TOO_COSTLY, RequestError, request_error
 
-SATURATED = 10**12  # past any limit, and still a number that every JSON reader holds exactly
+SATURATED = 10**12  # past any limit, and still a number that every JSON parser reads exactly
 
 Definition = OperationDefinitionNode | FragmentDefinitionNode
 
 
 @dataclass
-class Shape:
-    """What one definition holds: by itself, or with its fragments expanded."""
+class Counts:
+    """Counts of one definition, with or without its fragments expanded, or the largest of a document."""
 
     depth: int = 0
     aliases: int = 0
     root_fields: int = 0
-    nesting: int = 0  # selection sets in each other, inline fragments included
+    nesting: int = 0  # nested selection sets, inline fragments included
     introspects: bool = False
-    spreads: list[tuple[str, int]] = field(default_factory=list)  # fragment, and how many fields it lies under
+    spreads: list[tuple[str, int]] = field(default_factory=list)  # fragment name, and number of fields around the spread
 
 
-def measure(document: DocumentNode) -> Shape:
-    """The largest counts among the document's definitions."""
-    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
-    own = {name: _walk(fragment) for name, fragment in fragments.items()}
-    expanded: dict[str, Shape] = {}
-    for name in order({name: [spread for spread, _ in shape.spreads] for name, shape in own.items()}):
+def measure(document: DocumentNode) -> Counts:
+    """The largest counts of any definition in the document."""
+    fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+    own = {name: _count(fragment) for name, fragment in fragments.items()}
+    expanded: dict[str, Counts] = {}
+    for name in topological_order({name: [spread for spread, _ in counts.spreads] for name, counts in own.items()}):
         expanded[name] = _expand(own[name], expanded)
-    operations = [_expand(_walk(d), expanded) for d in document.definitions if isinstance(d, OperationDefinitionNode)]
-    roots = max((operation.root_fields for operation in operations), default=0)
-    return replace(_largest([*operations, *expanded.values()]), root_fields=roots)
+    operations = [_expand(_count(each), expanded) for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    root_fields = max((operation.root_fields for operation in operations), default=0)
+    return replace(_largest([*operations, *expanded.values()]), root_fields=root_fields)
 
 
-def check(shape: Shape, limits: Limits) -> None:
-    """Raises `Rejected` (QUERY_TOO_COSTLY, with the number and its limit) when a shape is past a limit."""
+def check_limits(counts: Counts, limits: Limits) -> None:
+    """Raises `RequestError` (QUERY_TOO_COSTLY, with the count and its limit) when a count exceeds its limit."""
     for name in ("depth", "nesting", "aliases", "root_fields"):
-        found, limit = getattr(shape, name), getattr(limits, name)
-        if found > limit:
-            raise too_costly(name, found, limit)
+        count, limit = getattr(counts, name), getattr(limits, name)
+        if count > limit:
+            raise _too_costly(name, count, limit)
 
 
-def too_costly(name: str, found: int, limit: int) -> Rejected:
+def _too_costly(name: str, count: int, limit: int) -> RequestError:
     noun = name.replace("_", " ")
     key = "rootFields" if name == "root_fields" else name
-    return refuse(f"The operation's {noun} is {found}; the limit is {limit}.", QUERY_TOO_COSTLY, **{key: found}, limit=limit)
+    message = f"The operation's {noun} is {count}; the limit is {limit}."
+    return request_error(message, QUERY_TOO_COSTLY, **{key: count}, limit=limit)
 
 
-def order(spreads: Mapping[str, list[str]]) -> list[str]:
-    """Fragment names, each after those it spreads. The spread that closes a cycle is left out of account."""
+def topological_order(spreads: Mapping[str, list[str]]) -> list[str]:
+    """Fragment names, each after those that it spreads. A spread that closes a cycle is ignored."""
     done: dict[str, None] = {}
     for root in spreads:
         path = [(root, iter(spreads[root]))] if root not in done else []
         on_path = {root}
         while path:
-            name, rest = path[-1]
-            ahead = next((s for s in rest if s in spreads and s not in done and s not in on_path), None)
-            if ahead is None:
+            name, remaining = path[-1]
+            unvisited = (each for each in remaining if each in spreads and each not in done and each not in on_path)
+            following = next(unvisited, None)
+            if following is None:
                 path.pop()
                 on_path.discard(name)
                 done[name] = None
             else:
-                path.append((ahead, iter(spreads[ahead])))
-                on_path.add(ahead)
+                path.append((following, iter(spreads[following])))
+                on_path.add(following)
     return list(done)
 
 
-def spreads_of(fragment: FragmentDefinitionNode) -> list[str]:
+def spread_names(fragment: FragmentDefinitionNode) -> list[str]:
     """The names of the fragments that a fragment spreads."""
-    return [name for name, _ in _walk(fragment).spreads]
+    return [name for name, _ in _count(fragment).spreads]
 
 
-def _walk(definition: Definition) -> Shape:
-    shape = Shape()
+def _count(definition: Definition) -> Counts:
+    counts = Counts()
     pending: list[tuple[SelectionSetNode, int, int]] = [(definition.selection_set, 0, 1)]
     while pending:
-        selections, above, nesting = pending.pop()
-        shape.nesting = max(shape.nesting, nesting)
-        for selection in selections.selections:
+        selection_set, parent_fields, nesting = pending.pop()
+        counts.nesting = max(counts.nesting, nesting)
+        for selection in selection_set.selections:
             if isinstance(selection, FieldNode):
-                _count(shape, selection, above)
+                _count_field(counts, selection, parent_fields)
             if isinstance(selection, FragmentSpreadNode):
-                shape.spreads.append((selection.name.value, above))
+                counts.spreads.append((selection.name.value, parent_fields))
             elif isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set:
-                pending.append((selection.selection_set, above + isinstance(selection, FieldNode), nesting + 1))
-    return shape
+                inner_fields = parent_fields + isinstance(selection, FieldNode)
+                pending.append((selection.selection_set, inner_fields, nesting + 1))
+    return counts
 
 
-def _count(shape: Shape, node: FieldNode, above: int) -> None:
-    shape.depth = max(shape.depth, above + 1)
-    shape.aliases += node.alias is not None
-    shape.root_fields += above == 0
-    shape.introspects |= node.name.value in {"__schema", "__type"}
+def _count_field(counts: Counts, node: FieldNode, parent_fields: int) -> None:
+    counts.depth = max(counts.depth, parent_fields + 1)
+    counts.aliases += node.alias is not None
+    counts.root_fields += parent_fields == 0
+    counts.introspects |= node.name.value in {"__schema", "__type"}
 
 
-def _expand(own: Shape, expanded: Mapping[str, Shape]) -> Shape:
+def _expand(own: Counts, expanded: Mapping[str, Counts]) -> Counts:
     total = replace(own)
-    for name, above in own.spreads:
+    for name, parent_fields in own.spreads:
         if inner := expanded.get(name):
-            total.depth = max(total.depth, above + inner.depth)
+            total.depth = max(total.depth, parent_fields + inner.depth)
             total.nesting = max(total.nesting, inner.nesting)
             total.aliases = min(SATURATED, total.aliases + inner.aliases)
-            total.root_fields = min(SATURATED, total.root_fields + (inner.root_fields if above == 0 else 0))
+            total.root_fields = min(SATURATED, total.root_fields + (inner.root_fields if parent_fields == 0 else 0))
             total.introspects |= inner.introspects
     return total
 
 
-def _largest(shapes: list[Shape]) -> Shape:
-    return Shape(
-        depth=max((s.depth for s in shapes), default=0),
-        aliases=max((s.aliases for s in shapes), default=0),
-        nesting=max((s.nesting for s in shapes), default=0),
-        introspects=any(s.introspects for s in shapes),
+def _largest(all_counts: list[Counts]) -> Counts:
+    return Counts(
+        depth=max((counts.depth for counts in all_counts), default=0),
+        aliases=max((counts.aliases for counts in all_counts), default=0),
+        nesting=max((counts.nesting for counts in all_counts), default=0),
+        introspects=any(counts.introspects for counts in all_counts),
     )

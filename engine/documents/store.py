@@ -1,12 +1,10 @@
-"""Parsed and validated documents, kept: parsing and validating is most of a small query's time."""
+"""The store of parsed and validated documents: parsing and validating takes most of a small query's time."""
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from graphql import (
     ASTValidationRule,
@@ -24,60 +22,32 @@ from graphql import (
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.validation import OverlappingFieldsCanBeMergedRule
 
-from engine.documents.limits import (
+from engine.documents.document import Document
+from engine.documents.limits import Limits
+from engine.documents.measure import check_limits, measure, spread_names, topological_order
+from engine.documents.params import Params
+from engine.documents.persisted import ManifestError, document_id, requested_id
+from engine.errors import (
     DOCUMENT_NOT_TRUSTED,
     PERSISTED_QUERY_NOT_FOUND,
     QUERY_TOO_COSTLY,
-    Limits,
-    Params,
-    Rejected,
-    refuse,
+    RequestError,
+    error_with_code,
+    request_error,
 )
-from engine.documents.measure import check, measure, order, spreads_of
-from engine.documents.persisted import Unusable, hashed, named
-from engine.documents.variables import Wanted
-from engine.errors import coded
 
-MAX_ERRORS = 20  # validation errors named in one answer
-KEPT_DOCUMENTS = 1_000
-KEPT_BYTES = 300_000  # of source text; parsed, a document of short names takes some 170 times its text
+MAX_ERRORS = 20  # validation errors in one response
+MAX_DOCUMENTS = 1_000
+MAX_BYTES = 300_000  # of source text; a parsed document with short names takes about 170 times the size of its text
 
 
-@dataclass
-class Document:
-    """A valid document within the limits, and what is worked out once for all its executions."""
+class DocumentStore:
+    """Parses and validates documents, and keeps those that are likely to come again, by their text and by its hash.
 
-    node: DocumentNode
-    text: str
-    size: int  # bytes of source text
-    id: str  # its hash (engine/documents/persisted.py)
-    operations: dict[str | None, OperationDefinitionNode]
-    fragments: dict[str, FragmentDefinitionNode]
-    details: dict[str, FragmentDetails]  # the fragments as graphql-core's executor wants them
-    ordered: list[str]  # fragments, each after those it spreads
-    introspects: bool
-    wanted: dict[str | None, list[Wanted]] = field(default_factory=dict)  # variables, by operation
-    weights: tuple[str, ...] | None = None  # the variables that costs depend on, once asked for
-    costs: dict[tuple[Any, ...], int] = field(default_factory=dict)  # by operation and the weights' values
-    switches: dict[str | None, tuple[str, ...]] = field(default_factory=dict)  # variables of @skip and @include, by operation
+    Documents requested once and documents requested repeatedly are kept apart, each in a least-recently-used cache. So a
+    flood of new documents can't evict those in daily use. Invalid documents are not kept.
 
-    def operation(self, name: str | None) -> OperationDefinitionNode:
-        """The operation to execute. Raises `Rejected` when the name is unknown, or missing among several."""
-        if name is None and len(self.operations) == 1:
-            return next(iter(self.operations.values()))
-        if name is None:
-            raise refuse("The document holds several operations: operationName must choose one.")
-        if name not in self.operations:
-            raise refuse(f"The document holds no operation named '{name}'.")
-        return self.operations[name]
-
-
-class Library:
-    """Reads documents and keeps those it may be asked for again, by their text and by its hash.
-
-    Documents asked for once and documents asked for again live apart, each in least-recently-used order. A flood of new
-    documents, valid or not, can so never push out those in daily use; refused ones are not kept at all. `trusted` ones
-    (texts by id) are read at once and kept for ever; raises `Unusable` with what is wrong with them.
+    `trusted_documents` (texts by id) are read immediately and kept for ever. Raises `ManifestError` when some are invalid.
     """
 
     def __init__(
@@ -85,158 +55,170 @@ class Library:
         schema: GraphQLSchema,
         limits: Limits,
         rules: Sequence[type[ASTValidationRule]] = (),
-        trusted: Mapping[str, str] | None = None,
+        trusted_documents: Mapping[str, str] | None = None,
     ) -> None:
         self._schema = schema
         self._limits = limits
-        self._rules = [*(r for r in specified_rules if r is not OverlappingFieldsCanBeMergedRule), _overlaps(limits), *rules]
-        self._new = Shelf(KEPT_DOCUMENTS // 4, KEPT_BYTES // 4)
-        self._proven = Shelf(KEPT_DOCUMENTS, KEPT_BYTES)
-        self._trusted = self._trust(trusted or {})
-        self._named = {name: self._trusted[text] for name, text in (trusted or {}).items()}
-        self._named |= {document.id: document for document in self._trusted.values()}
+        self._rules = [
+            *(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule),
+            _overlap_rule(limits),
+            *rules,
+        ]
+        self._once = DocumentCache(MAX_DOCUMENTS // 4, MAX_BYTES // 4)
+        self._repeated = DocumentCache(MAX_DOCUMENTS, MAX_BYTES)
+        texts = trusted_documents or {}
+        self._trusted = self._read_trusted(texts)
+        self._trusted_by_id = {id_: self._trusted[text] for id_, text in texts.items()}
+        self._trusted_by_id |= {document.id: document for document in self._trusted.values()}
 
-    def _trust(self, texts: Mapping[str, str]) -> dict[str, Document]:
+    def _read_trusted(self, texts: Mapping[str, str]) -> dict[str, Document]:
         documents: dict[str, Document] = {}
-        faults = []
-        for name, text in texts.items():
+        problems = []
+        for id_, text in texts.items():
             try:
-                documents[text] = documents.get(text) or self._read(text)
-            except Rejected as error:
-                faults.append(f"{name}: {error}")
-        if faults:
-            raise Unusable(faults)
+                documents[text] = documents.get(text) or self._parse(text)
+            except RequestError as error:
+                problems.append(f"{id_}: {error}")
+        if problems:
+            raise ManifestError(problems)
         return documents
 
-    def find(self, params: Params, *, suggest: bool = True, trusted_only: bool = False) -> Document:
-        """The document that a request brings or names, as `read`. `trusted_only`: refuse whatever no manifest holds."""
+    def find(self, params: Params, *, suggest_names: bool = True, trusted_only: bool = False) -> Document:
+        """The document that a request sends or references.
+
+        With `trusted_only`, every document that is not in the manifest is rejected. `suggest_names` as in `read`. Raises
+        `RequestError`.
+        """
         text = params.query
-        name = named(params) if params.names_document else None
+        id_ = requested_id(params) if params.has_document_id else None
         if not text:
-            return self._known(name, trusted_only)
+            return self._by_id(id_, trusted_only)
         if trusted := self._trusted.get(text):
             document = trusted
         elif trusted_only:
-            raise _untrusted()
+            raise _not_trusted()
         else:
-            document = self.read(text, suggest=suggest)
-        if name not in (None, document.id) and self._named.get(str(name)) is not document:
-            raise refuse("provided sha does not match query")  # in the words of Apollo's servers
+            document = self.read(text, suggest_names=suggest_names)
+        if id_ not in (None, document.id) and self._trusted_by_id.get(str(id_)) is not document:
+            raise request_error("provided sha does not match query")  # the message of Apollo Server
         return document
 
-    def _known(self, name: str | None, trusted_only: bool) -> Document:
-        if name is None:
-            raise refuse("The parameter 'query' is missing.")
-        if trusted := self._named.get(name):
+    def _by_id(self, id_: str | None, trusted_only: bool) -> Document:
+        if id_ is None:
+            raise request_error("The parameter 'query' is missing.")
+        if trusted := self._trusted_by_id.get(id_):
             return trusted
         if trusted_only:
-            raise _untrusted()
-        text = self._proven.text_of(name) or self._new.text_of(name)
-        if text is None:  # Apollo's clients know this code, and bring the text
-            raise refuse("PersistedQueryNotFound", PERSISTED_QUERY_NOT_FOUND)
+            raise _not_trusted()
+        text = self._repeated.text_of(id_) or self._once.text_of(id_)
+        if text is None:  # Apollo's clients know this code and then send the text
+            raise request_error("PersistedQueryNotFound", PERSISTED_QUERY_NOT_FOUND)
         return self.read(text)
 
-    def read(self, text: str, *, suggest: bool = True) -> Document:
-        """The document of a text. `suggest`: errors may name similar fields. Raises `Rejected`."""
-        if known := self._proven.get(text):
+    def read(self, text: str, *, suggest_names: bool = True) -> Document:
+        """The document with this text. With `suggest_names`, errors may suggest names of the schema. Raises `RequestError`."""
+        if known := self._repeated.get(text):
             return known
-        document = self._new.take(text)
+        document = self._once.pop(text)
         if document:
-            self._proven.put(document)
+            self._repeated.put(document)
         else:
-            document = self._read(text, suggest)
-            self._new.put(document)
+            document = self._parse(text, suggest_names)
+            self._once.put(document)
         return document
 
-    def _read(self, text: str, suggest: bool = True) -> Document:
+    def _parse(self, text: str, suggest_names: bool = True) -> Document:
         size, limit = len(text.encode("utf-8", "surrogatepass")), self._limits.document_bytes
         if size > limit:
-            raise refuse(f"The document is larger than {limit} bytes.", QUERY_TOO_COSTLY, bytes=size, limit=limit)
-        node = _parsed(text, self._limits)
+            raise request_error(f"The document is larger than {limit} bytes.", QUERY_TOO_COSTLY, bytes=size, limit=limit)
+        node = _parse_text(text, self._limits)
         _check_numbers(node, text, self._limits.number_digits)
-        shape = measure(node)
-        check(shape, self._limits)
-        if errors := validate(self._schema, node, self._rules, MAX_ERRORS, hide_suggestions=not suggest):
-            raise _invalid(errors)
-        operations = [d for d in node.definitions if isinstance(d, OperationDefinitionNode)]
-        fragments = {d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)}
+        counts = measure(node)
+        check_limits(counts, self._limits)
+        if errors := validate(self._schema, node, self._rules, MAX_ERRORS, hide_suggestions=not suggest_names):
+            raise _validation_error(errors)
+        operations = [each for each in node.definitions if isinstance(each, OperationDefinitionNode)]
+        fragments = {each.name.value: each for each in node.definitions if isinstance(each, FragmentDefinitionNode)}
         return Document(
             node=node,
             text=text,
             size=size,
-            id=hashed(text),
-            operations={o.name.value if o.name else None: o for o in operations},
+            id=document_id(text),
+            operations={each.name.value if each.name else None: each for each in operations},
             fragments=fragments,
-            details={name: FragmentDetails(fragment, None) for name, fragment in fragments.items()},
-            ordered=order({name: spreads_of(fragment) for name, fragment in fragments.items()}),
-            introspects=shape.introspects,
+            fragment_details={name: FragmentDetails(fragment, None) for name, fragment in fragments.items()},
+            fragment_order=topological_order({name: spread_names(fragment) for name, fragment in fragments.items()}),
+            introspects=counts.introspects,
         )
 
 
-class Shelf:
-    """Documents by text, the least recently used thrown out once there are too many or too large ones."""
+class DocumentCache:
+    """Documents by text. The least recently used ones are evicted when there are too many, or too many bytes of text."""
 
-    def __init__(self, documents: int, size: int) -> None:
-        self._documents, self._room = documents, size
-        self._kept: OrderedDict[str, Document] = OrderedDict()
-        self._texts: dict[str, str] = {}
+    def __init__(self, max_documents: int, max_bytes: int) -> None:
+        self._max_documents, self._free_bytes = max_documents, max_bytes
+        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._texts: dict[str, str] = {}  # by id
 
-    def text_of(self, name: str) -> str | None:
-        """The text whose hash is this id."""
-        return self._texts.get(name)
+    def text_of(self, id_: str) -> str | None:
+        """The text whose hash is this id; None when it is not cached."""
+        return self._texts.get(id_)
 
     def get(self, text: str) -> Document | None:
-        document = self._kept.get(text)
+        """The document, which becomes the most recently used; None when it is not cached."""
+        document = self._documents.get(text)
         if document:
-            self._kept.move_to_end(text)
+            self._documents.move_to_end(text)
         return document
 
-    def take(self, text: str) -> Document | None:
-        document = self._kept.pop(text, None)
+    def pop(self, text: str) -> Document | None:
+        """Remove a document and return it; None when it is not cached."""
+        document = self._documents.pop(text, None)
         if document:
             del self._texts[document.id]
-            self._room += document.size
+            self._free_bytes += document.size
         return document
 
     def put(self, document: Document) -> None:
-        self.take(document.text)
-        self._kept[document.text] = document
+        """Add a document as the most recently used, and evict others if necessary."""
+        self.pop(document.text)
+        self._documents[document.text] = document
         self._texts[document.id] = document.text
-        self._room -= document.size
-        while self._room < 0 or len(self._kept) > self._documents:
-            self.take(next(iter(self._kept)))
+        self._free_bytes -= document.size
+        while self._free_bytes < 0 or len(self._documents) > self._max_documents:
+            self.pop(next(iter(self._documents)))
 
 
-def _untrusted() -> Rejected:
-    return refuse("Only trusted documents are taken here: name one of the manifest's.", DOCUMENT_NOT_TRUSTED)
+def _not_trusted() -> RequestError:
+    return request_error("Only trusted documents are accepted: send the id of one in the manifest.", DOCUMENT_NOT_TRUSTED)
 
 
-def _parsed(text: str, limits: Limits) -> DocumentNode:
+def _parse_text(text: str, limits: Limits) -> DocumentNode:
     try:
         return parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
     except GraphQLError as error:
-        # The parser tells these two apart from any other syntax error by their text alone; a test holds it to that.
+        # Only the message tells these two from any other syntax error. A test checks the parser's wording.
         if "tokens. Parsing aborted" in error.message or "comments. Parsing aborted" in error.message:
-            raise refuse(error.message, QUERY_TOO_COSTLY, limit=limits.tokens) from None
+            raise request_error(error.message, QUERY_TOO_COSTLY, limit=limits.tokens) from None
         if "nested too deeply" in error.message:
-            raise refuse(error.message, QUERY_TOO_COSTLY, limit=limits.depth) from None
-        raise Rejected([coded(error)]) from None
+            raise request_error(error.message, QUERY_TOO_COSTLY, limit=limits.depth) from None
+        raise RequestError([error_with_code(error)]) from None
 
 
 def _check_numbers(node: DocumentNode, text: str, limit: int) -> None:
-    # Python itself refuses to read an integer of more than 4,300 digits, in words that are not for our callers.
+    # Python itself refuses to convert an integer of more than 4,300 digits, with a message that is not for our callers.
     if not re.search(rf"[0-9]{{{limit + 1}}}", text):
-        return  # nearly always; digits may still lie in a string or a comment
+        return  # true of nearly all documents; the digits found may still be part of a string or a comment
     token = node.loc.start_token if node.loc else None
     while token:
         if token.kind in {TokenKind.INT, TokenKind.FLOAT} and token.end - token.start > limit:
-            raise refuse(f"A number has more than {limit} digits.", limit=limit)
+            raise request_error(f"A number has more than {limit} digits.", limit=limit)
         token = token.next
 
 
-def _overlaps(limits: Limits) -> type[ASTValidationRule]:
+def _overlap_rule(limits: Limits) -> type[ASTValidationRule]:
     class OverlappingFieldsWithinBudget(OverlappingFieldsCanBeMergedRule):
-        """graphql-core's rule with our budget: its own, a module constant, lets one document take most of a second."""
+        """graphql-core's rule with a smaller budget: its own is a module constant, enough for most of a second."""
 
         def __init__(self, context: ValidationContext) -> None:
             super().__init__(context)
@@ -245,7 +227,7 @@ def _overlaps(limits: Limits) -> type[ASTValidationRule]:
     return OverlappingFieldsWithinBudget
 
 
-def _invalid(errors: list[GraphQLError]) -> Rejected:
-    if errors[-1].message == "Validation aborted.":  # a rule's budget is spent
-        return refuse("The document repeats too many fields to be validated.", QUERY_TOO_COSTLY)
-    return Rejected([coded(error) for error in errors])
+def _validation_error(errors: list[GraphQLError]) -> RequestError:
+    if errors[-1].message == "Validation aborted.":  # a rule's budget is exhausted
+        return request_error("The document repeats too many fields to be validated.", QUERY_TOO_COSTLY)
+    return RequestError([error_with_code(error) for error in errors])

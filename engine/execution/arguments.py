@@ -1,77 +1,86 @@
-"""Input values as Strawberry's resolvers want them, by functions made once for each type.
-
-Strawberry looks at a type anew for each value; for an input object that takes longer than a short statement. These functions
-do what its `convert_argument` does. `Unknown` is raised, in making one, for what is left to Strawberry itself: global ids,
-`Maybe`, types that build their own value, and types that hold themselves.
-"""
+"""Coercion of a field's arguments, prepared once per plan as far as they don't depend on variables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING
+from enum import Enum
 from typing import Any
 
-from strawberry.relay import GlobalID
-from strawberry.types.arguments import _is_leaf_type
-from strawberry.types.base import StrawberryList, StrawberryMaybe, StrawberryOptional, has_object_definition
-from strawberry.types.enum import has_enum_definition
-from strawberry.types.lazy_type import LazyType
+from graphql import (
+    ArgumentNode,
+    FieldNode,
+    GraphQLField,
+    GraphQLNonNull,
+    Node,
+    VariableNode,
+    Visitor,
+    get_argument_values,
+    visit,
+)
+from graphql.execution.values import VariableValues, coerce_argument
 
-Convert = Callable[[Any], Any]
-
-
-class Unknown(Exception):
-    """Strawberry has to convert this type's values itself."""
-
-
-def converter(kind: Any, registry: Any, config: Any, outer: tuple[Any, ...] = ()) -> Convert:
-    """A function of a value of this Strawberry type, as graphql-core coerced it. Raises Unknown."""
-    while isinstance(kind, StrawberryOptional | LazyType):
-        if isinstance(kind, StrawberryMaybe):
-            raise Unknown
-        kind = kind.of_type if isinstance(kind, StrawberryOptional) else kind.resolve_type()
-    if isinstance(kind, StrawberryList):
-        return _list(kind.of_type, registry, config, outer)
-    if _is_leaf_type(kind, registry, (GlobalID,)) or has_enum_definition(kind):
-        return _itself
-    if not has_object_definition(kind) or kind in outer or not kind.__strawberry_definition__.is_input:
-        raise Unknown
-    return _object(kind, registry, config, (*outer, kind))
+CoerceArguments = Callable[[VariableValues], dict[str, Any]]
+IMMUTABLE_TYPES = frozenset({str, int, float, bool, type(None)})
 
 
-def _itself(value: Any) -> Any:
-    return value
+def argument_coercion(definition: GraphQLField, node: FieldNode) -> CoerceArguments:
+    """A function that coerces the field's arguments, into a new dict for each call. It raises GraphQLError.
+
+    It is fast when each argument is either one variable or a constant that can't be modified.
+    """
+
+    def coerce(variables: VariableValues) -> dict[str, Any]:
+        return get_argument_values(definition, node, variables)
+
+    if not definition.args:
+        return lambda variables: {}
+    nodes = {argument.name.value: argument.value for argument in node.arguments or ()}
+    by_variable = {name: value for name, value in nodes.items() if isinstance(value, VariableNode)}
+    if any(variable_names(value) for name, value in nodes.items() if name not in by_variable):
+        return coerce
+    constants: dict[str, Any] = {}
+    from_variables = []  # (argument, variable, whether null is allowed)
+    try:
+        for name, argument in definition.args.items():
+            if name in by_variable:
+                nullable = not isinstance(argument.type, GraphQLNonNull)
+                from_variables.append((argument.out_name or name, by_variable[name].name.value, nullable))
+                constants[from_variables[-1][0]] = None  # reserves its position: a resolver may depend on the order
+            else:
+                coerce_argument(constants, node, name, argument, _argument_node(node, name), None, None)
+    except Exception:  # each execution raises it again, where it belongs
+        return coerce
+    if not are_immutable(constants):
+        return coerce
+
+    def coerce_quickly(variables: VariableValues) -> dict[str, Any]:
+        arguments, coerced = dict(constants), variables.coerced
+        for name, variable, nullable in from_variables:
+            value = coerced.get(variable)
+            if value is None and not (nullable and variable in coerced):
+                return coerce(variables)  # absent, or null where null is not allowed
+            arguments[name] = value
+        return arguments
+
+    return coerce_quickly
 
 
-def _list(kind: Any, registry: Any, config: Any, outer: tuple[Any, ...]) -> Convert:
-    inner = converter(kind, registry, config, outer)
-    return lambda values: None if values is None else list(map(inner, values))
+def are_immutable(arguments: Mapping[str, Any]) -> bool:
+    """Whether no resolver can modify the values, so that all calls can share them."""
+    return all(type(value) in IMMUTABLE_TYPES or isinstance(value, Enum) for value in arguments.values())
 
 
-def _object(kind: Any, registry: Any, config: Any, outer: tuple[Any, ...]) -> Convert:
-    definition = kind.__strawberry_definition__
-    if definition.from_input is not None:
-        raise Unknown
-    absent = {
-        field.python_name: None
-        for field in definition.fields
-        if field.default_value is MISSING and field.default_factory is MISSING
-    }
-    known = {
-        config.name_converter.from_field(field): (
-            field.python_name,
-            converter(field.resolve_type(type_definition=definition), registry, config, outer),
-        )
-        for field in definition.fields
-    }
+def _argument_node(node: FieldNode, name: str) -> ArgumentNode | None:
+    return next((each for each in node.arguments or () if each.name.value == name), None)
 
-    def made(value: Mapping[str, Any] | None) -> Any:
-        if value is None:
-            return None
-        given: dict[str, Any] = dict(absent)
-        for name, each in value.items():
-            python_name, convert = known[name]
-            given[python_name] = convert(each)
-        return kind(**given)
 
-    return made
+def variable_names(node: Node) -> list[str]:
+    """The names of the variables used in a node."""
+    names: list[str] = []
+
+    class Variables(Visitor):
+        def enter_variable(self, variable: VariableNode, *_: Any) -> None:
+            names.append(variable.name.value)
+
+    visit(node, Variables())
+    return names

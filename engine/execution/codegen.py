@@ -1,104 +1,103 @@
-"""Rows of answers, made by functions that are written out as source, once for each shape.
+"""Generated code that builds rows, compiled once for each selection set.
 
-Most fields of most objects are *plain*: an attribute of the object that already is what its type makes of it, or an object
-whose fields are all plain. A shape's rows are so made in one pass over its objects, with no column, no level and no call
-for what is plain: `reader` writes
+Most fields of most objects are *plain*: the value is an attribute of the object that already is what its type would make of
+it, or an object all of whose fields are plain. So the rows of a level are built in one pass over its objects, without a
+column, a level or a call for plain fields. `compile_rows` generates
 
     for source, c0 in zip(sources, columns[0]):
         v0 = source.number
-        if v0.__class__ is not str: unplain(v0, source, "number")
+        if v0.__class__ is not known0: raise_not_plain(v0, source, "number")
         v1 = source.net
-        if v1.__class__ not in right1: admit1(v1, source, "net")
+        if v1.__class__ not in classes1: add_class1(v1, source, "net")
         v2 = v1.cents
         ...
-        add({"number": v0, "net": {"cents": v2}, "id": c0})
+        append({"number": v0, "net": {"cents": v2}, "id": c0})
 
-Such a function is optimistic. At the first value that is anything else than plain (null where there may be none, an error,
-something to wait for, a value to be coerced) it raises, and the walk goes through columns, which know everything. Attributes
-may be read twice by that; resolvers are never called from here.
+The code is optimistic. At the first value that is not plain (null for a non-null type, an error, something to await, a value to
+coerce) it raises, and the executor resolves these fields by columns, which handle everything. An attribute may be read twice
+in this case. Resolvers are never called from here.
 
-The source holds nothing of a caller's but response keys, which the grammar keeps to letters, digits and underscores.
+The only text from a caller in the code are response keys, which GraphQL's grammar limits to letters, digits and underscores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from engine.execution.leaves import unplain
-from engine.execution.value_flags import TRAITS
-
-if TYPE_CHECKING:
-    from engine.execution.plan import Field, Row
-
-DEEPEST = 2  # objects within objects that are read in one pass; a plan looks no deeper than this before it meets an object
-Rows = Callable[..., "list[Row]"]  # of the objects, and a column for each leaf that is not read here
+from engine.execution.leaves import raise_not_plain
+from engine.execution.plan import BuildRows, FieldPlan
+from engine.execution.value_flags import FLAGS
 
 
-def readable(name: str) -> bool:
-    """Whether source can read an attribute of this name."""
+def is_readable(name: str) -> bool:
+    """Whether code can read an attribute with this name."""
     return name.isidentifier() and not iskeyword(name)
 
 
-def reader(fields: Sequence[Field]) -> Rows:
-    """A function of the objects and of the columns of those leaves that aren't plain, in the fields' order. It raises where a
-    value isn't plain. Other objects' keys hold their place with null."""
-    return _Source().made(fields)
+def compile_rows(fields: Sequence[FieldPlan]) -> BuildRows:
+    """A function that builds the rows of these fields.
+
+    It takes the objects and the columns of the leaf fields that are not plain, in the order of the fields, and raises when a
+    value is not plain. Other fields that are not plain get null, which reserves their position.
+    """
+    return _CodeGenerator().compile(fields)
 
 
-class _Source:
+class _CodeGenerator:
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._given: dict[str, Any] = {"unplain": unplain, "traits": TRAITS}
+        self._globals: dict[str, Any] = {"raise_not_plain": raise_not_plain, "flags": FLAGS}
         self._count = 0
 
-    def made(self, fields: Sequence[Field]) -> Rows:
-        columns = [f"c{number}" for number, field in enumerate(fields) if field.leaf and not field.plain]
-        each, zipped = (
+    def compile(self, fields: Sequence[FieldPlan]) -> BuildRows:
+        columns = [f"c{number}" for number, field in enumerate(fields) if field.leaf and not field.is_plain]
+        targets, iterable = (
             (f"source, {', '.join(columns)}", f"zip(sources, {', '.join(columns)})") if columns else ("source", "sources")
         )
         row = self._row(fields, "source", "        ")
         lines = [
-            f"def rows({', '.join(['sources', *columns])}):",
-            "    made = []",
-            "    add = made.append",
-            f"    for {each} in {zipped}:",
+            f"def build_rows({', '.join(['sources', *columns])}):",
+            "    rows = []",
+            "    append = rows.append",
+            f"    for {targets} in {iterable}:",
             *self._lines,
-            f"        add({row})",
-            "    return made",
+            f"        append({row})",
+            "    return rows",
         ]
-        exec("\n".join(lines), self._given)  # noqa: S102 - see above
-        rows: Rows = self._given["rows"]
-        return rows
+        exec("\n".join(lines), self._globals)  # noqa: S102 - contains no text from callers, see above
+        build_rows: BuildRows = self._globals["build_rows"]
+        return build_rows
 
-    def _row(self, fields: Sequence[Field], source: str, indent: str) -> str:
+    def _row(self, fields: Sequence[FieldPlan], source: str, indent: str) -> str:
+        """The expression of a row. Adds the lines that it needs."""
         pairs = []
         for number, field in enumerate(fields):
-            other = f"c{number}" if field.leaf else "None"
-            pairs.append(f'"{field.key}": {self._plain(field, source, indent) if field.plain else other}')
+            otherwise = f"c{number}" if field.leaf else "None"
+            pairs.append(f'"{field.key}": {self._plain_field(field, source, indent) if field.is_plain else otherwise}')
         return f"{{{', '.join(pairs)}}}"
 
-    def _plain(self, field: Field, source: str, indent: str) -> str:
-        """Lines that read a field, and the expression of its value."""
+    def _plain_field(self, field: FieldPlan, source: str, indent: str) -> str:
+        """The expression of a plain field. Adds the lines that read it."""
         if field.name == "__typename":
             return f'"{field.parent.name}"'
         number, self._count = self._count, self._count + 1
-        value = f"v{number}"
-        self._lines.append(f"{indent}{value} = {source}.{field.attribute}")
-        read = f'{value}, {source}, "{field.attribute}"'
+        variable = f"v{number}"
+        self._lines.append(f"{indent}{variable} = {source}.{field.attribute}")
+        arguments = f'{variable}, {source}, "{field.attribute}"'
         if field.leaf:
-            lines, given = field.leaf.source(value, read, number)
-            self._given |= given
+            lines, names = field.leaf.generated_code(variable, arguments, number)
+            self._globals |= names
         else:
-            lines = [f"if {value}.__class__ not in right{number}: admit{number}({read})"]
-            self._given |= {f"right{number}": field.right, f"admit{number}": field.admit}
+            lines = [f"if {variable}.__class__ not in classes{number}: add_class{number}({arguments})"]
+            self._globals |= {f"classes{number}": field.known_classes, f"add_class{number}": field.add_class}
         if not field.nullable[0]:
             self._lines += [indent + line for line in lines]
-            return value if field.leaf else self._row(field.inner, value, indent)
-        inner = f"{indent}    "
-        self._lines += [f"{indent}if {value} is not None:", *(inner + line for line in lines)]
+            return variable if field.leaf else self._row(field.inner_fields, variable, indent)
+        inner_indent = f"{indent}    "
+        self._lines += [f"{indent}if {variable} is not None:", *(inner_indent + line for line in lines)]
         if not field.leaf:
-            row = self._row(field.inner, value, inner)
-            self._lines.append(f"{inner}{value} = {row}")
-        return value
+            row = self._row(field.inner_fields, variable, inner_indent)
+            self._lines.append(f"{inner_indent}{variable} = {row}")
+        return variable

@@ -1,4 +1,4 @@
-"""Columns: what one field holds for all objects of a level, looked at and made ready together."""
+"""Completion of values: lists become Python lists, awaitables are awaited, leaves are coerced."""
 
 from __future__ import annotations
 
@@ -11,94 +11,98 @@ from graphql import GraphQLError, Undefined
 from graphql.pyutils import is_iterable
 
 from engine.execution.deferred import Deferred
-from engine.execution.level import Place
-from engine.execution.plan import Field
-from engine.execution.value_flags import WAITS, traits, waits
+from engine.execution.level import Indices
+from engine.execution.plan import FieldPlan
+from engine.execution.value_flags import AWAITABLE, flags_of, must_await
+
+Pending = list[tuple[list[Any], int]]  # lists and the indices of values in them that must be awaited
 
 
-def opened(values: Sequence[Any], field: Field, depth: int, waiting: list[tuple[list[Any], int]]) -> Sequence[Any]:
-    """The values with all lists made lists, `depth` deep; what must be awaited is noted with its place in ours."""
-    if traits(values) & WAITS:
+def complete_lists(values: Sequence[Any], field: FieldPlan, depth: int, pending: Pending) -> Sequence[Any]:
+    """The values with all iterables turned into lists, `depth` levels deep. Adds what must be awaited to `pending`."""
+    if flags_of(values) & AWAITABLE:
         values = list(values)
-        waiting.extend((values, number) for number, value in enumerate(values) if waits(value))
+        pending.extend((values, index) for index, value in enumerate(values) if must_await(value))
     if depth == 0:
         return values
-    opened = list(values)
-    for number, value in enumerate(values):
-        opened[number] = value if waits(value) else _open(value, field, depth, waiting, (opened, number))
-    waiting[:] = [(opened if container is values else container, number) for container, number in waiting]
-    return opened
+    completed = list(values)
+    for index, value in enumerate(values):
+        completed[index] = value if must_await(value) else _complete_list(value, field, depth, pending, (completed, index))
+    pending[:] = [(completed if container is values else container, index) for container, index in pending]
+    return completed
 
 
-def _open(value: Any, field: Field, depth: int, waiting: list[tuple[list[Any], int]], place: tuple[list[Any], int]) -> Any:
+def _complete_list(value: Any, field: FieldPlan, depth: int, pending: Pending, position: tuple[list[Any], int]) -> Any:
     if isinstance(value, list | tuple):
-        return opened(value, field, depth - 1, waiting)
+        return complete_lists(value, field, depth - 1, pending)
     if value is None or value is Undefined or isinstance(value, Exception):
         return value
     if isinstance(value, AsyncIterable):
-        waiting.append(place)
-        return _gathered(value)
+        pending.append(position)
+        return _to_list(value)
     if not is_iterable(value):
         return GraphQLError(f"Expected Iterable, but did not find one for field '{field.parent}.{field.name}'.")
     items: list[Any] = []
     try:
         items.extend(value)
     except Exception as error:
-        _abandon(items)
+        _close_coroutines(items)
         return error
-    return opened(items, field, depth - 1, waiting)
+    return complete_lists(items, field, depth - 1, pending)
 
 
-def _abandon(items: Sequence[Any]) -> None:
-    """What a list held before it failed is not awaited any more."""
+def _close_coroutines(items: Sequence[Any]) -> None:
+    """Close the coroutines of a list that failed, which nobody will await."""
     for item in items:
         if isinstance(item, CoroutineType):
             item.close()
 
 
-async def _gathered(values: AsyncIterable[Any]) -> list[Any]:
+async def _to_list(values: AsyncIterable[Any]) -> list[Any]:
     return [value async for value in values]
 
 
-async def arrivals(values: Sequence[Any], field: Field) -> list[Any]:
-    """What each value was awaited to, or the exception it raised; a value that needs no awaiting is itself."""
-    found = await asyncio.gather(*(arrival(value, field) for value in values if waits(value)), return_exceptions=True)
-    for value in found:
-        if isinstance(value, BaseException) and not isinstance(value, Exception):
-            raise value  # a cancellation is nobody's value
-    arrived = iter(found)
-    return [next(arrived) if waits(value) else value for value in values]
+async def await_values(values: Sequence[Any], field: FieldPlan) -> list[Any]:
+    """The values with each awaitable replaced by its result, or by the exception that it raised."""
+    results = await asyncio.gather(
+        *(await_value(value, field) for value in values if must_await(value)), return_exceptions=True
+    )
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, Exception):
+            raise result  # a cancellation is not a result
+    remaining = iter(results)
+    return [next(remaining) if must_await(value) else value for value in values]
 
 
-async def arrival(value: Any, field: Field) -> Any:
-    """What a value was awaited to, or the exception it raised."""
+async def await_value(value: Any, field: FieldPlan) -> Any:
+    """The result of an awaitable, or the exception that it raised."""
     try:
-        while waits(value):
+        while must_await(value):
             value = await (value.fetch(field.selection) if isinstance(value, Deferred) else value)
     except Exception as error:
         return error
     return value
 
 
-def coerced(field: Field, value: Any, place: Place, faults: list[tuple[Place, Exception]]) -> Any:
-    """A leaf, or a list of them, with null where there is a fault."""
+def complete_leaf(field: FieldPlan, value: Any, indices: Indices, errors: list[tuple[Indices, Exception]]) -> Any:
+    """The coerced leaf, or nested lists of them. Errors are added to `errors`, and null takes the place of the value."""
     if value is None or value is Undefined:
-        if not field.nullable[len(place)]:
-            faults.append((place, missing(field)))
+        if not field.nullable[len(indices)]:
+            errors.append((indices, null_error(field)))
         return None
     if isinstance(value, Exception):
-        faults.append((place, value))
+        errors.append((indices, value))
         return None
-    if len(place) < field.depth:
-        return [coerced(field, item, (*place, position), faults) for position, item in enumerate(value)]
-    assert field.leaf is not None  # noqa: S101 - objects are spread
-    [found] = field.leaf.coerce([value])
-    if isinstance(found, Exception):
-        faults.append((place, found))
+    if len(indices) < field.list_depth:
+        return [complete_leaf(field, item, (*indices, index), errors) for index, item in enumerate(value)]
+    assert field.leaf is not None  # noqa: S101 - objects are handled in objects.py
+    [coerced] = field.leaf.coerce([value])
+    if isinstance(coerced, Exception):
+        errors.append((indices, coerced))
         return None
-    return found
+    return coerced
 
 
-def missing(field: Field) -> TypeError:
-    """Null where there may be none, in graphql-core's words."""
+def null_error(field: FieldPlan) -> TypeError:
+    """The error for null in a non-null position, with graphql-core's message."""
     return TypeError(f"Cannot return null for non-nullable field {field.parent}.{field.name}.")

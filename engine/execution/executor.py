@@ -1,23 +1,23 @@
-"""Executing a plan, level by level.
+"""Execution of a plan, level by level.
 
-graphql-core walks an answer field by field: for each field of each object it looks up the definition, coerces the
-arguments, builds an info, calls the resolver and completes the value. Here a *level* is walked at once: all objects that
-hang off one field of one level above, of one runtime type, whatever their number. A plain field then is one `map` over the
-level's objects, a leaf's coercion one look at a column, an edge one call of its batch, and a list of a thousand rows costs
-a handful of Python calls more than one of ten.
+graphql-core executes an operation field by field: for each field of each object it looks up the definition, coerces the
+arguments, builds an info, calls the resolver and completes the value. This executor handles a *level* at once: all objects of
+one runtime type below one field of one level above, regardless of their number. A plain field takes one `map` over the level's
+objects, the coercion of a leaf one look at a column, a batch one call. A list of a thousand objects takes only a few more
+Python calls than a list of ten.
 
-**A level** knows its objects (`sources`), their answers (`rows`, dicts in response order) and how each hangs off the level
-above (`found`). `_enter` calls what has to be called for all objects together, makes the rows, hangs them up, and then
-completes the fields that hold further objects, which enters the levels below. What is plain is read while the rows are made
-(rows.py); where something there is not what it should be, it becomes columns like the rest (columns.py, leaves.py).
+**A level** has its objects (`sources`), their responses (`rows`, dicts in response order) and their places in the level above
+(`children`). `_execute_level` calls the resolvers for all objects together, builds the rows, attaches them to the level above,
+and completes the fields that contain objects, which executes the levels below. Plain fields are read while rows are built
+(codegen.py). When one of their values is not plain, they become columns like all others (completion.py, leaves.py).
 
-**What has to be awaited** (coroutines, futures, Deferred values, batches) becomes a *step*: a coroutine that awaits all of
-one field of one level together, and goes on below, synchronously, until it has left further steps. Steps run side by
-side; a single one is awaited in place, without a task. The root fields of a mutation run one after another, each with all
-that follows from it.
+**Awaitables** (coroutines, futures, deferred values, batches) become *steps*. A step is a coroutine that awaits everything of
+one field of one level together. It then continues below this field synchronously, until only further steps are left. Steps
+run concurrently; a single step is awaited directly, without a task. The root fields of a mutation run one after another, each
+with everything below it.
 
-**Errors.** A resolver's exception is its value. When it is met in completing, faults.py locates it and puts null where null
-may be; rows hang in their places before anything below them can fail.
+**Errors.** An exception that a resolver raises is its value. When it is completed, the error collector (errors.py) locates it
+and stores null in the nearest nullable position. Rows are attached before anything below them can fail.
 """
 
 from __future__ import annotations
@@ -27,283 +27,268 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, GraphQLResolveInfo
+from graphql import ExecutionResult, GraphQLError, GraphQLObjectType
 from graphql.execution.executor import default_type_resolver, invalid_return_type_error
 from graphql.execution.values import VariableValues
-from graphql.pyutils import Path
 
-from engine.execution.completion import arrival, arrivals, coerced, opened
-from engine.execution.errors import Faults
-from engine.execution.level import Found, Level, Lists, Place
-from engine.execution.objects import all_plain, spread
-from engine.execution.plan import Field, Plan, Row
-from engine.execution.resolution import Column, Later, of_size
-from engine.execution.value_flags import ERROR, NULL, WAITS, traits
+from engine.execution.columns import Column, PendingColumn, batch_column
+from engine.execution.completion import Pending, await_value, await_values, complete_leaf, complete_lists
+from engine.execution.context import ExecutionContext
+from engine.execution.errors import ErrorCollector
+from engine.execution.level import Children, Indices, Level, ListChildren
+from engine.execution.objects import collect_children, plain_children
+from engine.execution.plan import ExecutionPlan, FieldPlan, Row
+from engine.execution.value_flags import AWAITABLE, ERROR, NULL, flags_of
 
 
-class _Got(NamedTuple):
-    """What the fields of a level gave: leaves' columns by key, what is to be completed, and columns with faults in them."""
+class _ResolvedFields(NamedTuple):
+    """The results of a level's fields: columns of leaves by response key, fields to complete, and columns with errors."""
 
     columns: dict[str, Iterable[Any]]
-    unfinished: list[tuple[Field, Column | Later]]
-    faults: list[tuple[Field, Sequence[Any]]]
+    incomplete: list[tuple[FieldPlan, Column | PendingColumn]]
+    with_errors: list[tuple[FieldPlan, Sequence[Any]]]
 
 
-class Walk:
-    """One execution of a plan."""
+class PlanExecutor(ExecutionContext):
+    """Executes a plan once."""
 
-    def __init__(self, plan: Plan, variables: VariableValues, context: Any, root: Any) -> None:
-        self.plan, self.schema, self.variables, self.context, self.root = plan, plan.schema, variables, context, root
+    def __init__(self, plan: ExecutionPlan, variables: VariableValues, context: Any, root: Any) -> None:
+        super().__init__(plan, variables, context, root)
         self._steps: list[Any] = []
-        self._faults = Faults()
+        self._errors = ErrorCollector()
 
-    async def run(self, serially: bool = False) -> ExecutionResult:
-        """The operation's answer, its errors in response order."""
-        level = Level(self.plan.root, Found([self.root], [0], [], [{}], ["data"]))
+    async def execute(self, serially: bool = False) -> ExecutionResult:
+        """The data, and the errors in response order. `serially`: the root fields one after another."""
+        level = Level(self.plan.root, Children([self.root], [0], [], [{}], ["data"]))
         if serially:
-            await self._serially(level)
+            await self._execute_serially(level)
         else:
-            self._enter(level)
-            await self._until_done()
-        return ExecutionResult(None if self._faults.fatal else level.rows[0], self._faults.told() or None)
+            self._execute_level(level)
+            await self._run_steps()
+        return ExecutionResult(None if self._errors.data_is_null else level.rows[0], self._errors.sorted_errors() or None)
 
-    async def _serially(self, level: Level) -> None:
-        level.rows = [dict.fromkeys(field.key for field in level.shape.fields)]
-        for field in level.shape.fields:
+    async def _execute_serially(self, level: Level) -> None:
+        level.rows = [dict.fromkeys(field.key for field in level.selection.fields)]
+        for field in level.selection.fields:
             self._complete(level, field, field.resolve(self, level))
-            await self._until_done()
-            if self._faults.fatal:  # nothing more is begun
+            await self._run_steps()
+            if self._errors.data_is_null:  # no further field is started
                 return
 
-    async def _until_done(self) -> None:
+    async def _run_steps(self) -> None:
         steps, self._steps = self._steps, []
-        await self._follow(steps)
+        await self._run(steps)
 
-    async def _follow(self, steps: list[Any]) -> None:
+    async def _run(self, steps: list[Any]) -> None:
         while len(steps) == 1:
             steps = await steps[0]
         if steps:
             async with asyncio.TaskGroup() as group:
                 for step in steps:
-                    group.create_task(self._follow([step]))
+                    group.create_task(self._run([step]))
 
     # Levels
 
-    def _enter(self, level: Level) -> None:
-        shape, got = level.shape, _Got({}, [], [])
-        for field in shape.called:
-            self._resolve(level, field, got)
+    def _execute_level(self, level: Level) -> None:
+        selection, resolved = level.selection, _ResolvedFields({}, [], [])
+        for field in selection.resolved_fields:
+            self._resolve(level, field, resolved)
         try:
-            level.rows = shape.rows(level.sources, *got.columns.values())
-        except Exception:  # something isn't plain, and columns know what
-            level.rows = self._by_columns(level, got)
-        level.found.hang(level.rows)
-        for field, column in got.faults:
-            self._faults.fail_each(level, field, column)
-        for field, values in got.unfinished:
+            level.rows = selection.build_rows(level.sources, *resolved.columns.values())
+        except Exception:  # a value is not plain, and columns can handle it
+            level.rows = self._build_rows_by_columns(level, resolved)
+        level.children.attach(level.rows)
+        for field, column in resolved.with_errors:
+            self._errors.add_column(level, field, column)
+        for field, values in resolved.incomplete:
             self._complete(level, field, values)
 
-    def _by_columns(self, level: Level, got: _Got) -> list[Row]:
-        for field in level.shape.fields:
-            if field.plain:
-                self._resolve(level, field, got)
-        keys = [field.key for field in level.shape.fields]
-        columns = (got.columns.get(key) or repeat(None) for key in keys)
+    def _build_rows_by_columns(self, level: Level, resolved: _ResolvedFields) -> list[Row]:
+        for field in level.selection.fields:
+            if field.is_plain:
+                self._resolve(level, field, resolved)
+        keys = [field.key for field in level.selection.fields]
+        columns = (resolved.columns.get(key) or repeat(None) for key in keys)
         return [dict(zip(keys, values, strict=True)) for _, *values in zip(level.sources, *columns, strict=False)]
 
-    def _resolve(self, level: Level, field: Field, got: _Got) -> None:
-        """Resolve a field: a leaf's column is made ready, if that can be done now, and everything else left unfinished."""
+    def _resolve(self, level: Level, field: FieldPlan, resolved: _ResolvedFields) -> None:
+        """Resolve a field. The column of a leaf is completed if nothing has to be awaited; all else remains incomplete."""
         values, leaf = field.resolve(self, level), field.leaf
         if leaf is None:
-            got.unfinished.append((field, values))
-        elif field.depth or isinstance(values, Later):
-            got.columns[field.key] = repeat(None)
-            got.unfinished.append((field, values))
-        elif leaf.right(values):
-            got.columns[field.key] = values
-        elif traits(values) & WAITS:
-            got.columns[field.key] = repeat(None)
-            got.unfinished.append((field, values))
+            resolved.incomplete.append((field, values))
+        elif field.list_depth or isinstance(values, PendingColumn):
+            resolved.columns[field.key] = repeat(None)
+            resolved.incomplete.append((field, values))
+        elif leaf.is_coerced(values):
+            resolved.columns[field.key] = values
+        elif flags_of(values) & AWAITABLE:
+            resolved.columns[field.key] = repeat(None)
+            resolved.incomplete.append((field, values))
         else:
-            got.columns[field.key] = self._leaves(field, leaf.coerce(values), got.faults)
+            resolved.columns[field.key] = self._check_leaves(field, leaf.coerce(values), resolved.with_errors)
 
-    def _leaves(self, field: Field, values: list[Any], faults: list[tuple[Field, Sequence[Any]]]) -> list[Any]:
-        """The coerced column, null where there is a fault."""
-        found = traits(values)
-        if found & (ERROR if field.nullable[0] else ERROR | NULL):
-            faults.append((field, values))
-        return [None if isinstance(value, Exception) else value for value in values] if found & ERROR else values
+    def _check_leaves(
+        self, field: FieldPlan, values: list[Any], with_errors: list[tuple[FieldPlan, Sequence[Any]]]
+    ) -> list[Any]:
+        """The coerced column with null in place of errors. A column with errors is added to `with_errors`."""
+        flags = flags_of(values)
+        if flags & (ERROR if field.nullable[0] else ERROR | NULL):
+            with_errors.append((field, values))
+        return [None if isinstance(value, Exception) else value for value in values] if flags & ERROR else values
 
-    # Completing values
+    # Completion of values
 
-    def _complete(self, level: Level, field: Field, values: Column | Later) -> None:
-        """Complete a field of a level, whose values these are; or leave a step that will."""
-        if isinstance(values, Later):
-            self._leave(field, [values.column], lambda columns: self._completed(level, field, columns))
-        elif (found := all_plain(level, field, values)) is not None:
-            if found.sources:
-                self._enter_below(level, field, found, field.kind)
+    def _complete(self, level: Level, field: FieldPlan, values: Column | PendingColumn) -> None:
+        """Complete the values of a field, or add a step that will."""
+        if isinstance(values, PendingColumn):
+            self._add_step(field, [values.column], lambda results: self._complete_batch(level, field, results[0]))
+        elif (children := plain_children(level, field, values)) is not None:
+            if children.sources:
+                self._execute_children(level, field, children, field.type)
             else:
-                found.hang([])
+                children.attach([])
         else:
             self._complete_any(level, field, values)
 
-    def _complete_any(self, level: Level, field: Field, values: Column) -> None:
-        if field.depth:
-            waiting: list[tuple[list[Any], int]] = []
-            values = opened(values, field, field.depth, waiting)
-            if waiting:
-                awaited = [container[number] for container, number in waiting]
-                self._leave(field, awaited, lambda found: self._filled(level, field, values, waiting, found))
+    def _complete_any(self, level: Level, field: FieldPlan, values: Column) -> None:
+        if field.list_depth:
+            pending: Pending = []
+            values = complete_lists(values, field, field.list_depth, pending)
+            if pending:
+                awaitables = [container[index] for container, index in pending]
+                self._add_step(field, awaitables, lambda results: self._fill_in(level, field, values, pending, results))
                 return
-        elif traits(values) & WAITS:
-            self._leave(field, values, lambda found: self._complete(level, field, found))
+        elif flags_of(values) & AWAITABLE:
+            self._add_step(field, values, lambda results: self._complete(level, field, results))
             return
         if field.leaf:
-            self._hang_leaves(level, field, values)
+            self._complete_leaves(level, field, values)
         else:
-            self._descend(level, field, spread(level, field, values, self._faults))
+            self._complete_objects(level, field, collect_children(level, field, values, self._errors))
 
-    def _completed(self, level: Level, field: Field, columns: list[Any]) -> None:
-        """Complete the column that a batch was awaited to; its failure is each row's."""
+    def _complete_batch(self, level: Level, field: FieldPlan, result: Any) -> None:
+        """Complete what a batch returned. If it failed, every row has the error."""
         size = len(level.sources)
-        self._complete(level, field, [columns[0]] * size if isinstance(columns[0], Exception) else of_size(size, columns[0]))
+        self._complete(level, field, [result] * size if isinstance(result, Exception) else batch_column(size, result))
 
-    def _filled(
-        self, level: Level, field: Field, values: Column, waiting: Sequence[tuple[list[Any], int]], found: list[Any]
-    ) -> None:
-        for (container, number), value in zip(waiting, found, strict=True):
-            container[number] = value
+    def _fill_in(self, level: Level, field: FieldPlan, values: Column, pending: Pending, results: list[Any]) -> None:
+        for (container, index), result in zip(pending, results, strict=True):
+            container[index] = result
         self._complete(level, field, values)
 
-    def _leave(self, field: Field, awaited: Sequence[Any], go_on: Callable[[list[Any]], None]) -> None:
-        """Leave a step: await all these, then go on with what came."""
-        self._steps.append(self._step(field, awaited, go_on))
+    def _add_step(self, field: FieldPlan, awaitables: Sequence[Any], proceed: Callable[[list[Any]], None]) -> None:
+        """Add a step that awaits all these and then proceeds with the results."""
+        self._steps.append(self._step(field, awaitables, proceed))
 
-    async def _step(self, field: Field, awaited: Sequence[Any], go_on: Callable[[list[Any]], None]) -> list[Any]:
-        found = [await arrival(awaited[0], field)] if len(awaited) == 1 else await arrivals(awaited, field)
-        self._steps = []  # no other step runs until they are handed over
-        go_on(found)
+    async def _step(self, field: FieldPlan, awaitables: Sequence[Any], proceed: Callable[[list[Any]], None]) -> list[Any]:
+        single = len(awaitables) == 1
+        results = [await await_value(awaitables[0], field)] if single else await await_values(awaitables, field)
+        self._steps = []  # no other step runs before this list is returned
+        proceed(results)
         steps, self._steps = self._steps, []
         return steps
 
-    def _hang_leaves(self, level: Level, field: Field, values: Sequence[Any]) -> None:
-        for number, value in enumerate(values):
-            faults: list[tuple[Place, Exception]] = []
-            level.rows[number][field.key] = coerced(field, value, (), faults)
-            for place, error in faults:
-                self._faults.fail(level, number, field, place, error)
+    def _complete_leaves(self, level: Level, field: FieldPlan, values: Sequence[Any]) -> None:
+        for row, value in enumerate(values):
+            errors: list[tuple[Indices, Exception]] = []
+            level.rows[row][field.key] = complete_leaf(field, value, (), errors)
+            for indices, error in errors:
+                self._errors.add(level, row, field, indices, error)
 
-    # Objects and their types
+    # Objects and their runtime types
 
-    def _descend(self, level: Level, field: Field, found: Found) -> None:
-        if not found.sources:
+    def _complete_objects(self, level: Level, field: FieldPlan, children: Children) -> None:
+        if not children.sources:
             return
-        if not field.abstract:
-            self._checked(level, field, found, field.kind)
+        if not field.is_abstract:
+            self._check_type(level, field, children, field.type)
             return
-        names = self._type_names(level, field, found)
-        if traits(names) & WAITS:
-            self._leave(field, names, lambda arrived: self._by_type(level, field, found, arrived))
+        names = self._resolve_types(level, field, children)
+        if flags_of(names) & AWAITABLE:
+            self._add_step(field, names, lambda results: self._group_by_type(level, field, children, results))
         else:
-            self._by_type(level, field, found, names)
+            self._group_by_type(level, field, children, names)
 
-    def _type_names(self, level: Level, field: Field, found: Found) -> list[Any]:
-        resolve = field.kind.resolve_type or default_type_resolver
+    def _resolve_types(self, level: Level, field: FieldPlan, children: Children) -> list[Any]:
+        """The name of each object's runtime type, or an awaitable, or an exception."""
+        resolve_type = field.type.resolve_type or default_type_resolver
 
-        def name(source: Any, owner: int) -> Any:
+        def name(source: Any, row: int) -> Any:
             try:
-                return resolve(source, self.info(level, owner, field), field.kind)
+                return resolve_type(source, self.info(level, row, field), field.type)
             except Exception as error:
                 return error
 
-        return [name(source, owner) for source, owner in zip(found.sources, found.owners, strict=True)]
+        return [name(source, row) for source, row in zip(children.sources, children.parent_rows, strict=True)]
 
-    def _by_type(self, level: Level, field: Field, found: Found, names: list[Any]) -> None:
+    def _group_by_type(self, level: Level, field: FieldPlan, children: Children, names: list[Any]) -> None:
         groups: dict[GraphQLObjectType, list[int]] = {}
         for number, name in enumerate(names):
             try:
-                groups.setdefault(self._object_type(level, field, found, number, name), []).append(number)
+                groups.setdefault(self._runtime_type(level, field, children, number, name), []).append(number)
             except Exception as error:
-                self._faults.fail(level, found.owners[number], field, found.place(number), error)
-        for kind, numbers in groups.items():
-            self._checked(level, field, found.part(numbers), kind)
+                self._errors.add(level, children.parent_rows[number], field, children.indices(number), error)
+        for object_type, numbers in groups.items():
+            self._check_type(level, field, children.subset(numbers), object_type)
 
-    def _object_type(self, level: Level, field: Field, found: Found, number: int, name: Any) -> GraphQLObjectType:
+    def _runtime_type(self, level: Level, field: FieldPlan, children: Children, number: int, name: Any) -> GraphQLObjectType:
         if isinstance(name, Exception):
             raise name
-        details = field.details
-        info = self.info(level, found.owners[number], field)
-        return self.plan.core.ensure_valid_runtime_type(name, field.kind, details, info, found.sources[number])
+        info = self.info(level, children.parent_rows[number], field)
+        return self.plan.core.ensure_valid_runtime_type(name, field.type, field.details, info, children.sources[number])
 
-    def _checked(self, level: Level, field: Field, found: Found, kind: GraphQLObjectType) -> None:
-        """Enter the level of these objects once their type's own predicate has found them right."""
-        if kind.is_type_of is None or _right_by_class(kind, found.sources):
-            self._enter_below(level, field, found, kind)
+    def _check_type(self, level: Level, field: FieldPlan, children: Children, object_type: GraphQLObjectType) -> None:
+        """Execute the level of these objects, after the type's `is_type_of` has accepted them."""
+        if object_type.is_type_of is None or _is_accepted_by_class(object_type, children.sources):
+            self._execute_children(level, field, children, object_type)
             return
-        answers = self._type_answers(level, field, found, kind)
-        if traits(answers) & WAITS:
-            self._leave(field, answers, lambda arrived: self._admitted(level, field, found, kind, arrived))
+        answers = self._is_type_of(level, field, children, object_type)
+        if flags_of(answers) & AWAITABLE:
+            self._add_step(field, answers, lambda results: self._execute_accepted(level, field, children, object_type, results))
         else:
-            self._admitted(level, field, found, kind, answers)
+            self._execute_accepted(level, field, children, object_type, answers)
 
-    def _type_answers(self, level: Level, field: Field, found: Found, kind: Any) -> list[Any]:
-        def answer(source: Any, owner: int) -> Any:
+    def _is_type_of(self, level: Level, field: FieldPlan, children: Children, object_type: Any) -> list[Any]:
+        """Whether each object is of the type, or an awaitable, or an exception."""
+
+        def answer(source: Any, row: int) -> Any:
             try:
-                return kind.is_type_of(source, self.info(level, owner, field))
+                return object_type.is_type_of(source, self.info(level, row, field))
             except Exception as error:
                 return error
 
-        return [answer(source, owner) for source, owner in zip(found.sources, found.owners, strict=True)]
+        return [answer(source, row) for source, row in zip(children.sources, children.parent_rows, strict=True)]
 
-    def _admitted(self, level: Level, field: Field, found: Found, kind: GraphQLObjectType, answers: list[Any]) -> None:
-        right = []
+    def _execute_accepted(
+        self, level: Level, field: FieldPlan, children: Children, object_type: GraphQLObjectType, answers: list[Any]
+    ) -> None:
+        accepted = []
         for number, answer in enumerate(answers):
             if answer and not isinstance(answer, Exception):
-                right.append(number)
+                accepted.append(number)
             else:
                 error = answer if isinstance(answer, Exception) else None
-                error = error or invalid_return_type_error(kind, found.sources[number], field.details)
-                self._faults.fail(level, found.owners[number], field, found.place(number), error)
-        if right:
-            self._enter_below(level, field, found.part(right), kind)
+                error = error or invalid_return_type_error(object_type, children.sources[number], field.details)
+                self._errors.add(level, children.parent_rows[number], field, children.indices(number), error)
+        if accepted:
+            self._execute_children(level, field, children.subset(accepted), object_type)
 
-    def _enter_below(self, level: Level, field: Field, found: Found | Lists, kind: GraphQLObjectType) -> None:
+    def _execute_children(
+        self, level: Level, field: FieldPlan, children: Children | ListChildren, object_type: GraphQLObjectType
+    ) -> None:
         try:
-            shape = field.below(kind)
-        except GraphQLError as error:  # a directive of a field below is given null
-            found.hang([None] * len(found.sources))  # so that there are places to put nulls in
-            for number, owner in enumerate(found.owners):
-                self._faults.fail(level, owner, field, found.place(number), error)
+            selection = field.select(object_type)
+        except GraphQLError as error:  # the `if` of a directive below is null
+            children.attach([None] * len(children.sources))  # creates the positions in which nulls are stored
+            for number, row in enumerate(children.parent_rows):
+                self._errors.add(level, row, field, children.indices(number), error)
             return
-        self._enter(Level(shape, found, level, field))
-
-    # Infos
-
-    def info(self, level: Level, number: int, field: Field) -> GraphQLResolveInfo[Any]:
-        """What graphql-core would tell the field's resolver for this row."""
-        plan, kind = self.plan, level.shape.kind
-        return GraphQLResolveInfo(
-            field.name,
-            field.nodes,
-            field.definition.type,
-            kind,
-            Path(level.path(number), field.key, kind.name),
-            plan.schema,
-            plan.core.fragment_definitions,
-            self.root,
-            plan.operation,
-            self.variables,
-            self.context,
-            plan.core.is_awaitable,
-            None,
-            plan.core.async_helpers,
-        )
+        self._execute_level(Level(selection, children, level, field))
 
 
-def _right_by_class(kind: GraphQLObjectType, sources: Sequence[Any]) -> bool:
-    """Whether a predicate that says of itself that it looks at nothing but the class finds each class right."""
-    if not getattr(kind.is_type_of, "by_class", False):
+def _is_accepted_by_class(object_type: GraphQLObjectType, sources: Sequence[Any]) -> bool:
+    """Whether `is_type_of` declares that it depends on the class only (`by_class`), and accepts each class."""
+    if not getattr(object_type.is_type_of, "by_class", False):
         return False
-    of_class = {type(source): source for source in sources}
-    return all(kind.is_type_of(source, None) for source in of_class.values())  # type: ignore[misc, arg-type]
+    by_class = {type(source): source for source in sources}
+    return all(object_type.is_type_of(source, None) for source in by_class.values())  # type: ignore[misc, arg-type]

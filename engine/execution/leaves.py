@@ -1,15 +1,15 @@
-"""Scalars and enums, a column at a time.
+"""Coercion of scalars and enums, a column at a time.
 
-A date, and a moment of UTC, whose scalar says them in ISO 8601, stay what they are: wire.py's encoder writes the very same
-text, in a tenth of the time.
+Nearly every value already is what its type would make of it: a str for String, an int for Int. So a column is checked once,
+by the set of its values' classes, and only the rest goes through the type's own `coerce_output_value`.
 
-Nearly every value is already what its type makes of it: a str of a String, an int of an Int. So a column is looked at once,
-by the set of its values' classes (`Leaf.exact`), and only what is left goes through the type's own `coerce_output_value`.
+Dates, and times in UTC, whose scalar formats them in ISO 8601, stay as they are: the JSON encoder (encoding.py) writes the
+same text in a tenth of the time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from enum import Enum
 from math import isfinite
@@ -28,156 +28,154 @@ from graphql import (
 from graphql.pyutils import inspect
 from strawberry.schema.types.base_scalars import isoformat
 
-from engine.execution.value_flags import ERROR, NULL, traits
+from engine.execution.columns import collect
+from engine.execution.value_flags import ERROR, NULL, flags_of
 
 _NONE = type(None)
-_INT = range(-(2**31), 2**31)
+_INT_RANGE = range(-(2**31), 2**31)
 
 
-def collected(size: int, values: Iterator[Any]) -> list[Any]:
-    """All the values of a `map`, which goes on after its function raised; in place of a value, what was raised."""
-    found: list[Any] = []
-    while True:
-        try:
-            found.extend(values)
-            if len(found) == size:
-                return found
-            found.append(StopIteration())  # a function that raises it ends the map early
-        except Exception as error:
-            found.append(error)
+class NotPlain(Exception):
+    """A value needs more than generated code does (codegen.py), so its level has to be executed by columns."""
 
 
-class Unplain(Exception):
-    """A value is not what its field's type makes of it, so columns have to see to it."""
+def raise_not_plain(value: Any, source: Any = None, name: str = "") -> NoReturn:
+    """Raise `NotPlain` for the value of this attribute of the source.
 
-
-def unplain(value: Any, source: Any = None, name: str = "") -> NoReturn:
-    """Raise Unplain. The attribute of this name will be read again: a coroutine that each reading makes is nobody's then."""
+    The attribute will be read again. If each reading creates a new coroutine, the ones created so far are closed.
+    """
     if isinstance(value, CoroutineType) and name:
-        again = getattr(source, name, None)
-        if again is not value:
-            for each in (value, again):
+        second_value = getattr(source, name, None)
+        if second_value is not value:
+            for each in (value, second_value):
                 if isinstance(each, CoroutineType):
                     each.close()
-    raise Unplain
+    raise NotPlain
 
 
-class Leaf:
-    """How a scalar or an enum is coerced. Columns of no other classes than `exact`, if `fine`, are right as they are."""
+class LeafType:
+    """Coerces the values of a scalar or an enum. A column whose classes are all in `exact_types` needs no coercion if
+    `is_valid`, where there is one, accepts it."""
 
-    def __init__(self, kind: Any, nullable: bool) -> None:
-        exact, fine = _AS_THEY_ARE.get(kind) or _of_scalar(kind)
-        self.fine: Callable[[Sequence[Any]], bool] | None = fine
-        self.exact = frozenset({exact, _NONE} if nullable else {exact}) if exact else frozenset()
-        self._kind, self._coerce = kind, kind.coerce_output_value
+    def __init__(self, type_: Any, nullable: bool) -> None:
+        exact_type, is_valid = _BUILT_IN.get(type_) or (_class_of_scalar(type_), None)
+        self.is_valid: Callable[[Sequence[Any]], bool] | None = is_valid
+        self.exact_types = frozenset({exact_type, _NONE} if nullable else {exact_type}) if exact_type else frozenset()
+        self._type, self._coerce = type_, type_.coerce_output_value
 
-    def right(self, values: Sequence[Any]) -> bool:
-        """Whether the column is its own coercion, and without faults."""
-        return self.exact.issuperset(map(type, values)) and (self.fine is None or self.fine(values))
+    def is_coerced(self, values: Sequence[Any]) -> bool:
+        """Whether the column needs no coercion and contains no errors."""
+        return self.exact_types.issuperset(map(type, values)) and (self.is_valid is None or self.is_valid(values))
 
     def coerce(self, values: Sequence[Any]) -> list[Any]:
-        """The coerced column. None stays None, an exception stays itself, and what fails becomes its exception."""
-        if isinstance(self._kind, GraphQLEnumType) and (names := self._names(values)):
+        """The coerced column. None and exceptions stay; a value that can't be coerced is replaced by the exception."""
+        if isinstance(self._type, GraphQLEnumType) and (names := self._enum_names(values)):
             return [names[value] for value in values]
-        if not traits(values) & (ERROR | NULL):
-            found = collected(len(values), map(self._coerce, values))
-            if not traits(found) & (ERROR | NULL):
-                return found
+        if not flags_of(values) & (ERROR | NULL):
+            coerced = collect(len(values), map(self._coerce, values))
+            if not flags_of(coerced) & (ERROR | NULL):
+                return coerced
         else:
-            found = collected(len(values), map(self._one, values))
-        return [self._checked(*pair) for pair in zip(values, found, strict=True)]
+            coerced = collect(len(values), map(self._coerce_one, values))
+        return [self._checked(*pair) for pair in zip(values, coerced, strict=True)]
 
-    def source(self, value: str, read: str, number: int) -> tuple[list[str], dict[str, Any]]:
-        """Lines of source that check and coerce a variable that isn't null, and what they need: raising Unplain, or whatever
-        the coercion raises, where the value is not plain. `read` are the variable, its object and attribute, as arguments."""
+    def generated_code(self, variable: str, arguments: str, number: int) -> tuple[list[str], dict[str, Any]]:
+        """Lines of code that check and coerce a variable that is not None, and the globals they need.
+
+        The code raises `NotPlain`, or whatever the coercion raises. `arguments` are the variable, its source and attribute, as
+        arguments in code. `number` makes names of globals unique.
+        """
         known, coerce = f"known{number}", f"coerce{number}"
-        if self._kind in _AS_THEY_ARE:
-            fine = _FINE.get(self._kind, "").format(value=value)
-            exact = _AS_THEY_ARE[self._kind][0]
-            return [f"if {value}.__class__ is not {known}{fine}: unplain({read})"], {known: exact, "isfinite": isfinite}
-        if isinstance(self._kind, GraphQLEnumType):
+        if self._type in _BUILT_IN:
+            is_invalid = _IS_INVALID.get(self._type, "").format(value=variable)
+            exact_type = _BUILT_IN[self._type][0]
+            line = f"if {variable}.__class__ is not {known}{is_invalid}: raise_not_plain({arguments})"
+            return [line], {known: exact_type, "isfinite": isfinite}
+        if isinstance(self._type, GraphQLEnumType):
             lines = [
-                f"if {value}.__class__ not in {known}: {known}.meet({read})",
-                f"{value} = {known}[{value}.__class__][{value}]",
+                f"if {variable}.__class__ not in {known}: {known}.add_class({arguments})",
+                f"{variable} = {known}[{variable}.__class__][{variable}]",
             ]
-            return lines, {known: _Members(self._coerce)}
-        odd = f"if traits[{value}.__class__]: unplain({read})"
-        lines, given = (
-            [odd, f"{value} = {coerce}({value})", odd],
+            return lines, {known: _EnumNames(self._coerce)}
+        check = f"if flags[{variable}.__class__]: raise_not_plain({arguments})"
+        lines, names = (
+            [check, f"{variable} = {coerce}({variable})", check],
             {coerce: self._coerce, "date": date, "datetime": datetime, "UTC": UTC},
         )
         if self._coerce is isoformat:
-            unwritten = f"{value}.__class__ is not date and ({value}.__class__ is not datetime or {value}.tzinfo is not UTC)"
-        elif self.exact:
-            unwritten, given[known] = f"{value}.__class__ is not {known}", self._coerce
+            needs_coercion = (
+                f"{variable}.__class__ is not date and ({variable}.__class__ is not datetime or {variable}.tzinfo is not UTC)"
+            )
+        elif self.exact_types:
+            needs_coercion, names[known] = f"{variable}.__class__ is not {known}", self._coerce
         else:
-            return lines, given
-        return [f"if {unwritten}:", *(f"    {line}" for line in lines)], given
+            return lines, names
+        return [f"if {needs_coercion}:", *(f"    {line}" for line in lines)], names
 
-    def _one(self, value: Any) -> Any:
+    def _coerce_one(self, value: Any) -> Any:
         return value if value is None or isinstance(value, Exception) else self._coerce(value)
 
     def _checked(self, value: Any, coerced: Any) -> Any:
         if value is None or value is Undefined:
             return None
         if coerced is None or coerced is Undefined:
-            call = f"`{inspect(self._kind)}.coerce_output_value({inspect(value)})`"
+            call = f"`{inspect(self._type)}.coerce_output_value({inspect(value)})`"
             return TypeError(f"Expected {call} to return non-nullable value, returned: {inspect(coerced)}")
         return coerced
 
-    def _names(self, values: Sequence[Any]) -> dict[Any, Any] | None:
-        """The enum's names of the values; None where they are no members of one Enum, whose equality is identity."""
+    def _enum_names(self, values: Sequence[Any]) -> dict[Any, Any] | None:
+        """The enum's names by value; None unless all values are members of one Python Enum, whose equality is identity."""
         classes = set(map(type, values)) - {_NONE}
         if len(classes) != 1 or not issubclass(classes.pop(), Enum):
             return None
         try:
             distinct = list(set(values))
-        except TypeError:  # members that can't be hashed
+        except TypeError:  # unhashable members
             return None
-        names = collected(len(distinct), map(self._one, distinct))
+        names = collect(len(distinct), map(self._coerce_one, distinct))
         return {value: self._checked(value, name) for value, name in zip(distinct, names, strict=True)}
 
 
-class _Members(dict[type, dict[Any, Any]]):
-    """An enum's names by the members' class and by the member. Members only: they are few, and equal by identity."""
+class _EnumNames(dict[type, dict[Any, Any]]):
+    """An enum's names, by Python Enum class and member. Other values are not cached: they may be many, or compare equal."""
 
     def __init__(self, coerce: Callable[[Any], Any]) -> None:
         super().__init__()
         self._coerce = coerce
 
-    def meet(self, value: Any, *place: Any) -> None:
-        """Note the names of a member's class. Raises Unplain for anything else, or whatever the coercion raises."""
+    def add_class(self, value: Any, *attribute: Any) -> None:
+        """Add the names of a member's class. Raises `NotPlain` for other values, or whatever the coercion raises."""
         if not isinstance(value, Enum):
-            unplain(value, *place)
+            raise_not_plain(value, *attribute)
         names = {member: self._coerce(member) for member in type(value)}
         if not all(type(name) is str for name in names.values()):
-            unplain(value)
+            raise_not_plain(value)
         self[type(value)] = names
 
 
-def _of_scalar(kind: Any) -> tuple[type | None, None]:
-    """A scalar that serializes by a class's own constructor takes that class's values as they are."""
-    made_by = kind.coerce_output_value
-    return (made_by if made_by in (int, str) else None), None
+def _class_of_scalar(type_: Any) -> type | None:
+    """The class whose values a custom scalar leaves as they are, because it coerces by this class's constructor."""
+    constructor = type_.coerce_output_value
+    return constructor if constructor in (int, str) else None
 
 
-def _in_range(values: Sequence[Any]) -> bool:
-    given = values if None not in values else [value for value in values if value is not None]
-    return not given or (min(given) in _INT and max(given) in _INT)
+def _in_int_range(values: Sequence[Any]) -> bool:
+    numbers = values if None not in values else [value for value in values if value is not None]
+    return not numbers or (min(numbers) in _INT_RANGE and max(numbers) in _INT_RANGE)
 
 
-def _finite(values: Sequence[Any]) -> bool:
+def _are_finite(values: Sequence[Any]) -> bool:
     return all(isfinite(value) for value in values if value is not None)
 
 
-_FINE = {
+_IS_INVALID = {
     GraphQLInt: " or not -2147483648 <= {value} <= 2147483647",
     GraphQLFloat: " or not isfinite({value})",
 }
-_AS_THEY_ARE: dict[Any, tuple[type, Callable[[Sequence[Any]], bool] | None]] = {
+_BUILT_IN: dict[Any, tuple[type, Callable[[Sequence[Any]], bool] | None]] = {
     GraphQLString: (str, None),
     GraphQLID: (str, None),
     GraphQLBoolean: (bool, None),
-    GraphQLInt: (int, _in_range),
-    GraphQLFloat: (float, _finite),
+    GraphQLInt: (int, _in_int_range),
+    GraphQLFloat: (float, _are_finite),
 }

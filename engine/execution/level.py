@@ -1,4 +1,4 @@
-"""Levels of an answer: the objects of one runtime type that hang off one field of the level above."""
+"""Levels of a response: the objects of one runtime type below one field of the level above."""
 
 from __future__ import annotations
 
@@ -9,127 +9,139 @@ from typing import Any, NamedTuple
 
 from graphql.pyutils import Path
 
-from engine.execution.plan import Field, Row, Shape
+from engine.execution.plan import FieldPlan, Row, SelectionPlan
 
-Place = tuple[int, ...]
+Indices = tuple[int, ...]  # of an item in a list, or in lists of lists; empty when the field is no list
 
 
 class Level:
-    """`sources` are the objects and `rows` their answers; `owners` and `places` say where each hangs in the level above."""
+    """`sources` are the objects, `rows` their responses, in the same order. `children` knows their place in the level above,
+    `parent`, where they are below `field`. The root level has no parent."""
 
-    __slots__ = ("field", "found", "parent", "paths", "rows", "shape", "sources")
+    __slots__ = ("children", "field", "parent", "paths", "rows", "selection", "sources")
 
-    def __init__(self, shape: Shape, found: Found | Lists, parent: Level | None = None, field: Field | None = None) -> None:
-        self.shape, self.found, self.sources = shape, found, found.sources
+    def __init__(
+        self,
+        selection: SelectionPlan,
+        children: Children | ListChildren,
+        parent: Level | None = None,
+        field: FieldPlan | None = None,
+    ) -> None:
+        self.selection, self.children, self.sources = selection, children, children.sources
         self.parent, self.field = parent, field
         self.rows: list[Row] = []
         self.paths: dict[int, Path] = {}
 
-    def owner(self, number: int) -> int:
-        """Which row of the level above it hangs off."""
-        return self.found.owners[number]
+    def parent_row(self, row: int) -> int:
+        """The number of the row in the level above that contains a row."""
+        return self.children.parent_rows[row]
 
-    def place(self, number: int) -> Place:
-        """Where in its owner's lists, if any."""
-        return self.found.place(number)
+    def indices(self, row: int) -> Indices:
+        """The position of a row in its parent's lists."""
+        return self.children.indices(row)
 
-    def position(self, number: int) -> tuple[Any, ...]:
-        """Where the row stands in the answer, as keys and list positions."""
-        path = self.path(number)
-        return tuple(path.as_list()) if path else ()
-
-    def path(self, number: int) -> Path | None:
-        """Where the row stands in the answer; None for the root."""
+    def path(self, row: int) -> Path | None:
+        """The path of a row in the response; None for the root."""
         if self.parent is None or self.field is None:
             return None
-        if number not in self.paths:
-            path = Path(self.parent.path(self.owner(number)), self.field.key, self.parent.shape.kind.name)
-            for position in self.place(number):
-                path = path.add_key(position, None)
-            self.paths[number] = path
-        return self.paths[number]
+        if row not in self.paths:
+            path = Path(self.parent.path(self.parent_row(row)), self.field.key, self.parent.selection.object_type.name)
+            for index in self.indices(row):
+                path = path.add_key(index, None)
+            self.paths[row] = path
+        return self.paths[row]
 
-    def order(self, number: int) -> tuple[int, ...]:
-        """Where the row stands among all others, in response order."""
+    def path_keys(self, row: int) -> tuple[Any, ...]:
+        """The path of a row as response keys and list indices."""
+        path = self.path(row)
+        return tuple(path.as_list()) if path else ()
+
+    def order(self, row: int) -> tuple[int, ...]:
+        """A sort key of a row: its position in the response."""
         if self.parent is None or self.field is None:
             return ()
-        return (*self.parent.order(self.owner(number)), self.field.position, *self.place(number))
+        return (*self.parent.order(self.parent_row(row)), self.field.position, *self.indices(row))
 
 
-class Found(NamedTuple):
-    """The objects below one field: how each hangs off the level above, and the container and key that await its row."""
+class Children(NamedTuple):
+    """The objects below one field, with the row of the level above that each belongs to, and the container (a row or a list)
+    and key under which its own row is stored."""
 
     sources: Sequence[Any]
-    owners: Sequence[int]
-    places: Sequence[Any]
-    holders: Sequence[Any]
+    parent_rows: Sequence[int]
+    list_indices: Sequence[Any]  # an index, or Indices; empty when the field is no list
+    containers: Sequence[Any]
     keys: Sequence[Any]
 
-    def place(self, number: int) -> Place:
-        return _place(self.places[number]) if self.places else ()
+    def indices(self, number: int) -> Indices:
+        """The position of an object in its parent's lists."""
+        if not self.list_indices:
+            return ()
+        indices = self.list_indices[number]
+        return (indices,) if isinstance(indices, int) else indices
 
-    def hang(self, rows: Sequence[Row | None]) -> None:
-        """Put the objects' rows where they belong."""
-        for holder, key, row in zip(self.holders, self.keys, rows, strict=True):
-            holder[key] = row
+    def attach(self, rows: Sequence[Row | None]) -> None:
+        """Store the objects' rows in their containers."""
+        for container, key, row in zip(self.containers, self.keys, rows, strict=True):
+            container[key] = row
 
-    def part(self, numbers: Sequence[int]) -> Found:
-        """Some of them."""
+    def subset(self, numbers: Sequence[int]) -> Children:
+        """Those with these numbers."""
         if len(numbers) == len(self.sources):
             return self
-        return Found(*([column[number] for number in numbers] if column else [] for column in self))
+        return Children(*([column[number] for number in numbers] if column else [] for column in self))
 
 
-class Spread(NamedTuple):
-    """Collects, out of lists, what becomes a `Found`."""
+class ChildrenBuilder(NamedTuple):
+    """Collects `Children` from lists."""
 
     sources: list[Any]
-    owners: list[int]
-    places: list[Any]
-    holders: list[Any]
+    parent_rows: list[int]
+    list_indices: list[Any]
+    containers: list[Any]
     keys: list[Any]
 
-    def add(self, source: Any, owner: int, place: Place, holder: Any, key: Any) -> None:
-        for column, value in zip(self, (source, owner, place, holder, key), strict=True):
+    def add(self, source: Any, parent_row: int, indices: Indices, container: Any, key: Any) -> None:
+        """Add one object."""
+        for column, value in zip(self, (source, parent_row, indices, container, key), strict=True):
             column.append(value)
 
-    def add_list(self, sources: Sequence[Any], owner: int, inner: list[Any]) -> None:
-        """A list without nulls and failures, whose rows go into `inner`."""
+    def add_list(self, sources: Sequence[Any], parent_row: int, rows: list[Any]) -> None:
+        """Add a list without nulls and errors. Its rows will be stored in `rows`."""
         size = len(sources)
         self.sources.extend(sources)
-        self.owners.extend(repeat(owner, size))
-        self.places.extend(range(size))
-        self.holders.extend(repeat(inner, size))
+        self.parent_rows.extend(repeat(parent_row, size))
+        self.list_indices.extend(range(size))
+        self.containers.extend(repeat(rows, size))
         self.keys.extend(range(size))
 
 
-class Lists:
-    """The objects of lists without nulls and failures, one list for each row of the level above: as `Found`, but who hangs
-    where is worked out only when something fails."""
+class ListChildren:
+    """The objects in lists without nulls and errors, one list for each row of the level above.
 
-    def __init__(self, sizes: Sequence[int], sources: Sequence[Any], holders: Sequence[Row], key: str) -> None:
+    Like `Children`, but the place of each object is computed only when an error needs it.
+    """
+
+    def __init__(self, sizes: Sequence[int], sources: Sequence[Any], containers: Sequence[Row], key: str) -> None:
         self.sources = sources
-        self._sizes, self._holders, self._key = sizes, holders, key
+        self._sizes, self._containers, self._key = sizes, containers, key
 
     @cached_property
-    def owners(self) -> Sequence[int]:
-        return [owner for owner, size in enumerate(self._sizes) for _ in range(size)]
+    def parent_rows(self) -> Sequence[int]:
+        return [parent_row for parent_row, size in enumerate(self._sizes) for _ in range(size)]
 
     @cached_property
-    def _places(self) -> Sequence[int]:
-        return [place for size in self._sizes for place in range(size)]
+    def _list_indices(self) -> Sequence[int]:
+        return [index for size in self._sizes for index in range(size)]
 
-    def place(self, number: int) -> Place:
-        return (self._places[number],)
+    def indices(self, number: int) -> Indices:
+        """The index of an object in its parent's list."""
+        return (self._list_indices[number],)
 
-    def hang(self, rows: Sequence[Row | None]) -> None:
-        """Put the objects' rows where they belong."""
+    def attach(self, rows: Sequence[Row | None]) -> None:
+        """Store the objects' rows in lists."""
         key, start = self._key, 0
-        for holder, size in zip(self._holders, self._sizes, strict=True):
+        for container, size in zip(self._containers, self._sizes, strict=True):
             end = start + size
-            holder[key] = rows[start:end]
+            container[key] = rows[start:end]
             start = end
-
-
-def _place(place: Any) -> Place:
-    return (place,) if isinstance(place, int) else place

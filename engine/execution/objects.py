@@ -1,4 +1,4 @@
-"""The objects below one field: found in its values, whether each row holds one, none or lists of them."""
+"""The objects in the values of a field, whether each row has one, none, or lists of them."""
 
 from __future__ import annotations
 
@@ -8,66 +8,74 @@ from typing import Any
 
 from graphql import Undefined
 
-from engine.execution.completion import missing
-from engine.execution.errors import Faults
-from engine.execution.level import Found, Level, Lists, Place, Spread
-from engine.execution.plan import Field
-from engine.execution.value_flags import traits
+from engine.execution.completion import null_error
+from engine.execution.errors import ErrorCollector
+from engine.execution.level import Children, ChildrenBuilder, Indices, Level, ListChildren
+from engine.execution.plan import FieldPlan
+from engine.execution.value_flags import flags_of
 
-LISTS = frozenset({list, tuple})
+LIST_CLASSES = frozenset({list, tuple})
 
 
-def all_plain(level: Level, field: Field, values: Sequence[Any]) -> Found | Lists | None:
-    """The objects in the values, where these are of the field's one type and there is nothing else; None otherwise.
+def plain_children(level: Level, field: FieldPlan, values: Sequence[Any]) -> Children | ListChildren | None:
+    """The objects in the values, if all are of the field's one type and there is nothing else; None otherwise.
 
-    Nulls may be among them where the field may be null.
+    Values may be null if the field may be null.
     """
-    if field.leaf or field.abstract:
+    if field.leaf or field.is_abstract:
         return None
-    if field.depth == 0:
-        return _one_each(level, field, values)
-    if field.depth > 1 or not LISTS.issuperset(map(type, values)):
+    if field.list_depth == 0:
+        return _single_children(level, field, values)
+    if field.list_depth > 1 or not LIST_CLASSES.issuperset(map(type, values)):
         return None
     sources = list(chain.from_iterable(values))
-    return Lists(list(map(len, values)), sources, level.rows, field.key) if field.admits(sources) else None
+    return ListChildren(list(map(len, values)), sources, level.rows, field.key) if field.are_objects(sources) else None
 
 
-def _one_each(level: Level, field: Field, values: Sequence[Any]) -> Found | None:
-    if field.admits(values):
-        return Found(values, range(len(values)), [], level.rows, [field.key] * len(values))
+def _single_children(level: Level, field: FieldPlan, values: Sequence[Any]) -> Children | None:
+    if field.are_objects(values):
+        return Children(values, range(len(values)), [], level.rows, [field.key] * len(values))
     if not field.nullable[0]:
         return None
-    numbers = [number for number, value in enumerate(values) if value is not None]
-    sources, rows = [values[number] for number in numbers], level.rows
-    found = Found(sources, numbers, [], [rows[number] for number in numbers], [field.key] * len(numbers))
-    return found if field.admits(sources) else None
+    numbers = [row for row, value in enumerate(values) if value is not None]
+    sources, rows = [values[row] for row in numbers], level.rows
+    children = Children(sources, numbers, [], [rows[row] for row in numbers], [field.key] * len(numbers))
+    return children if field.are_objects(sources) else None
 
 
-def spread(level: Level, field: Field, values: Sequence[Any], faults: Faults) -> Found:
-    """Every object in the values, nulls and failures put in their places."""
+def collect_children(level: Level, field: FieldPlan, values: Sequence[Any], errors: ErrorCollector) -> Children:
+    """Every object in the values. Nulls and errors are stored in the rows."""
     size, rows = len(values), level.rows
-    if field.depth == 0 and not traits(values):
-        return Found(values, range(size), [], rows, [field.key] * size)
-    found = Spread([], [], [], [], [])
-    for number, value in enumerate(values):
-        _spread(level, number, field, (), value, rows[number], field.key, found, faults)
-    return Found(*found)
+    if field.list_depth == 0 and not flags_of(values):
+        return Children(values, range(size), [], rows, [field.key] * size)
+    children = ChildrenBuilder([], [], [], [], [])
+    for row, value in enumerate(values):
+        _collect(level, row, field, (), value, rows[row], field.key, children, errors)
+    return Children(*children)
 
 
-def _spread(
-    level: Level, number: int, field: Field, place: Place, value: Any, holder: Any, key: Any, found: Spread, faults: Faults
+def _collect(
+    level: Level,
+    row: int,
+    field: FieldPlan,
+    indices: Indices,
+    value: Any,
+    container: Any,
+    key: Any,
+    children: ChildrenBuilder,
+    errors: ErrorCollector,
 ) -> None:
     if value is None or value is Undefined:
-        if not field.nullable[len(place)]:
-            faults.fail(level, number, field, place, missing(field))
+        if not field.nullable[len(indices)]:
+            errors.add(level, row, field, indices, null_error(field))
     elif isinstance(value, Exception):
-        faults.fail(level, number, field, place, value)
-    elif len(place) == field.depth:
-        found.add(value, number, place, holder, key)
-    elif field.depth == 1 and not traits(value):
-        holder[key] = [None] * len(value)
-        found.add_list(value, number, holder[key])
+        errors.add(level, row, field, indices, value)
+    elif len(indices) == field.list_depth:
+        children.add(value, row, indices, container, key)
+    elif field.list_depth == 1 and not flags_of(value):
+        container[key] = [None] * len(value)
+        children.add_list(value, row, container[key])
     else:
-        holder[key] = inner = [None] * len(value)
-        for position, item in enumerate(value):
-            _spread(level, number, field, (*place, position), item, inner, position, found, faults)
+        container[key] = rows = [None] * len(value)
+        for index, item in enumerate(value):
+            _collect(level, row, field, (*indices, index), item, rows, index, children, errors)

@@ -1,37 +1,37 @@
-"""The plans that are kept: as many as hold a bounded number of fields, whoever asks for whatever."""
+"""The cache of plans, bounded by the number of their fields, whatever callers send."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from engine.execution.plan import Plan
+from engine.execution.plan import ExecutionPlan
 
-KEPT_FIELDS = 30_000  # some 3 kB each; a plan of a page's usual operation has ten to fifty
+MAX_FIELDS = 30_000  # about 3 kB each; the plan of a typical operation has ten to fifty
 
 
-class Plans:
-    """Plans in least-recently-used order. They grow while they are walked, by the runtime types that are met."""
+class PlanCache:
+    """A least-recently-used cache. Plans grow while they are executed, with each runtime type that occurs."""
 
-    def __init__(self, most: int = KEPT_FIELDS) -> None:
-        self._most, self.size = most, 0
-        self._kept: OrderedDict[Hashable, tuple[Plan, int]] = OrderedDict()
+    def __init__(self, max_fields: int = MAX_FIELDS) -> None:
+        self._max_fields, self.size = max_fields, 0
+        self._plans: OrderedDict[Hashable, tuple[ExecutionPlan, int]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._plans)
 
-    def get(self, key: Hashable) -> Plan | None:
-        """A plan that was kept."""
-        found = self._kept.get(key)
-        return found[0] if found else None
+    def get(self, key: Hashable) -> ExecutionPlan | None:
+        """The cached plan; None when there is none."""
+        entry = self._plans.get(key)
+        return entry[0] if entry else None
 
-    def keep(self, key: Hashable, plan: Plan) -> None:
-        """Keep a plan that was just used, at its size by now, and let go of those that nobody used for longest."""
-        if known := self._kept.pop(key, None):
+    def put(self, key: Hashable, plan: ExecutionPlan) -> None:
+        """Cache a plan that was just executed, with its current size, and evict the least recently used ones."""
+        if known := self._plans.pop(key, None):
             self.size -= known[1]
-        if plan.size <= self._most:
-            self._kept[key] = plan, plan.size
+        if plan.size <= self._max_fields:
+            self._plans[key] = plan, plan.size
             self.size += plan.size
-        while self.size > self._most:
-            _, (_, size) = self._kept.popitem(last=False)
+        while self.size > self._max_fields:
+            _, (_, size) = self._plans.popitem(last=False)
             self.size -= size

@@ -1,4 +1,4 @@
-"""What the values of a column are, by their classes: a column of a thousand values has one or two."""
+"""Flags of the values in a column, by their classes: a column of a thousand values has one or two classes."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from typing import Any
 
 from graphql import Undefined
 
-from engine.execution.core_executor import WAITED_FOR
+from engine.execution.awaitables import AWAITABLE_TYPES
 from engine.execution.deferred import Deferred
 
-WAITS, ERROR, NULL = 1, 2, 4
-MOST_CLASSES = 1_000  # kept: classes made on the fly must not live for ever
+AWAITABLE, ERROR, NULL = 1, 2, 4
+MAX_CLASSES = 1_000  # in a cache: classes created at run time must not stay in memory for ever
 
 
-class _Traits(dict[type, int]):
-    def __missing__(self, kind: type) -> int:
-        if len(self) > MOST_CLASSES:
+class _FlagsByClass(dict[type, int]):
+    def __missing__(self, class_: type) -> int:
+        if len(self) > MAX_CLASSES:
             self.clear()
-        waits = issubclass(kind, (*WAITED_FOR, Deferred))
-        null = kind is type(None) or kind is type(Undefined)
-        self[kind] = WAITS * waits | ERROR * issubclass(kind, Exception) | NULL * null
-        return self[kind]
+        awaitable = issubclass(class_, (*AWAITABLE_TYPES, Deferred))
+        null = class_ is type(None) or class_ is type(Undefined)
+        self[class_] = AWAITABLE * awaitable | ERROR * issubclass(class_, Exception) | NULL * null
+        return self[class_]
 
 
-TRAITS = _Traits()
+FLAGS = _FlagsByClass()
 
 
-def traits(values: Sequence[Any]) -> int:
-    """Whether a column holds anything to wait for, errors or nulls; 0 for the usual one."""
-    found = 0
-    for kind in set(map(type, values)):
-        found |= TRAITS[kind]
-    return found
+def flags_of(values: Sequence[Any]) -> int:
+    """Whether a column contains anything to await, errors or nulls; 0 in the usual case."""
+    flags = 0
+    for class_ in set(map(type, values)):
+        flags |= FLAGS[class_]
+    return flags
 
 
-def waits(value: Any) -> int:
-    """Whether a value is to be waited for."""
-    return TRAITS[type(value)] & WAITS
+def must_await(value: Any) -> int:
+    """Whether a value has to be awaited or fetched (truthy)."""
+    return FLAGS[type(value)] & AWAITABLE

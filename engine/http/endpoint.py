@@ -1,13 +1,13 @@
-"""GraphQL over HTTP, as its specification says, answering every fault with its status and never with a 500.
+"""GraphQL over HTTP as specified: every invalid request gets its 4xx status and never a 500.
 
-The statuses: 200 whenever something was executed, even in part. A request refused before that (syntax, validation,
-variables, limits) is 400 in `application/graphql-response+json`, and 200 in `application/json`, whose older clients
-read errors from a 200 only. A malformed HTTP request is 4xx in both.
+The status is 200 whenever something was executed, even partially. A request that is rejected earlier (syntax, validation,
+variables, limits) gets 400 in `application/graphql-response+json`, and 200 in `application/json`, because older clients
+read errors only from a 200. A malformed HTTP request gets 4xx in both.
 
-An answer is encoded once, and compressed where the client takes that. BREACH, which reads a secret out of the sizes of
-compressed answers, needs an attacker's words and a victim's secret in one answer, asked for by the victim's browser. The
-application must not let another's page have that: its `context` refuses credentials that a browser sends by itself (cookies)
-unless a page of its own made the call.
+A response is encoded once, and compressed when the client accepts that. The BREACH attack derives a secret from the sizes of
+compressed responses. It needs an attacker's text and a victim's secret in one response, requested by the victim's browser.
+The application must prevent that: its `context` rejects credentials that a browser sends automatically (cookies) unless the
+request comes from one of its own pages.
 """
 
 from __future__ import annotations
@@ -22,21 +22,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from engine.documents.limits import Params, Rejected
-from engine.encoding import dump
-from engine.engine import Engine, Operation
-from engine.errors import internal
-from engine.http.headers import JSON, RESPONSE, choose, gzip_from, wants_page
-from engine.http.request import Call, Refused, read, refused
-
-__all__ = ["Call", "GraphQLEndpoint", "Refused"]
+from engine.documents.operation import Operation
+from engine.documents.params import Params
+from engine.encoding import encode_json
+from engine.engine import Engine
+from engine.errors import RequestError, internal_error
+from engine.http.headers import JSON, RESPONSE, accepts_html, min_gzip_size, response_media_type
+from engine.http.request import HTTPError, HTTPRequest, http_error, read_params
 
 Headers = Sequence[tuple[bytes, bytes]]
-PATIENCE = 0.2  # seconds before a running operation starts to watch whether its client is still there
-# Of 300 kB of invoices: 0.26 ms and 15 % at this level of isal, 1.4 ms and 16 % at zlib's fastest. A thread would not help:
-# isal holds the interpreter's lock, and the hop alone takes 0.1 ms.
-LEVEL = 1
-GZIP = 31  # zlib's wbits for the gzip format
+WATCH_AFTER = 0.2  # seconds after which a running operation starts to watch for the client's disconnection
+# For 300 kB of JSON: 0.26 ms and 15 % of the size with this level of isal, 1.4 ms and 16 % with zlib's fastest. A thread
+# would not help: isal holds the interpreter's lock, and switching to a thread takes 0.1 ms.
+COMPRESSION_LEVEL = 1
+GZIP_FORMAT = 31  # zlib's wbits
 HEADERS = {
     media_type: [
         (b"content-type", f"{media_type}; charset=utf-8".encode()),
@@ -49,18 +48,20 @@ HEADERS = {
 
 
 class GraphQLEndpoint:
-    """An ASGI application that answers GraphQL, for `Route("/graphql", GraphQLEndpoint(...))` or in front of all routes.
+    """An ASGI application that answers GraphQL requests, for `Route("/graphql", GraphQLEndpoint(...))` or without a router.
 
-    `context` makes what resolvers get, and may raise `Refused`. `page` answers a browser that asks for no operation.
-    From the context, `cost_limit` says what its caller may spend, `introspection` whether they may see the schema, and
-    `trusted_only` whether they are held to the engine's trusted documents. `headers` tells what the operation adds to the
-    answer's headers, such as cookies.
+    `context` returns the context of resolvers for a request, and may raise `HTTPError`. `page` returns the response for a
+    browser that opens the URL without an operation.
+
+    The other parameters are functions of the context: `cost_limit` returns the caller's limit (None for the engine's),
+    `introspection` whether the caller may read the schema, `trusted_only` whether only trusted documents are accepted, and
+    `headers` returns additional response headers, such as cookies set by a mutation.
     """
 
     def __init__(
         self,
         engine: Engine,
-        context: Callable[[Call], Awaitable[Any]],
+        context: Callable[[HTTPRequest], Awaitable[Any]],
         page: Callable[[Request], Response] | None = None,
         cost_limit: Callable[[Any], int | None] = lambda context: None,
         introspection: Callable[[Any], bool] = lambda context: True,
@@ -72,44 +73,44 @@ class GraphQLEndpoint:
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = Call(scope, receive)
-        accept = call.header(b"accept")
-        if self._page and call.method == "GET" and wants_page(accept) and not _asks(scope["query_string"]):
+        request = HTTPRequest(scope, receive)
+        accept = request.header(b"accept")
+        if self._page and request.method == "GET" and accepts_html(accept) and not _has_operation(scope["query_string"]):
             await self._page(Request(scope, receive))(scope, receive, send)
             return
         try:
-            await self._answer(call, choose(accept), send)
+            await self._respond(request, response_media_type(accept), send)
         except ClientDisconnect:
             return
 
-    async def _answer(self, call: Call, media_type: str | None, send: Send) -> None:
+    async def _respond(self, request: HTTPRequest, media_type: str | None, send: Send) -> None:
         headers: Headers = ()
         try:
-            if call.method not in {"GET", "POST"}:
-                raise refused(405, "GraphQL is served by GET and POST.", Allow="GET, POST")
+            if request.method not in {"GET", "POST"}:
+                raise http_error(405, "GraphQL is served by GET and POST.", Allow="GET, POST")
             if media_type is None:
-                raise refused(406, f"The answer can be {RESPONSE} or {JSON}.")
-            (body, headers), status = await self._operate(call), 200
-        except Rejected as error:
-            body, status = dump({"errors": error.errors}), 400 if media_type == RESPONSE else 200
-        except Refused as error:
-            body, status = dump({"errors": [error.error]}), error.status
+                raise http_error(406, f"The response can be {RESPONSE} or {JSON}.")
+            (body, headers), status = await self._execute(request), 200
+        except RequestError as error:
+            body, status = encode_json({"errors": error.errors}), 400 if media_type == RESPONSE else 200
+        except HTTPError as error:
+            body, status = encode_json({"errors": [error.error]}), error.status
             headers = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
         except ClientDisconnect:
             raise
         except Exception as error:
-            body, status = dump({"errors": [internal(error)]}), 500
-        await _send(send, status, media_type or RESPONSE, body, call, headers)
+            body, status = encode_json({"errors": [internal_error(error)]}), 500
+        await _send(send, status, media_type or RESPONSE, body, request, headers)
 
-    async def _operate(self, call: Call) -> tuple[bytes, Headers]:
-        context = await self._context(call)  # before anything is read: the application may let some wait
-        params = await read(call, self.engine.limits)
+    async def _execute(self, request: HTTPRequest) -> tuple[bytes, Headers]:
+        context = await self._context(request)  # before the body is read: the application may delay some requests
+        params = await read_params(request, self.engine.limits)
         operation = self._prepare(params, context)
-        if operation.kind != "query" and call.method == "GET":
-            raise refused(405, f"Send a {operation.kind} by POST.", Allow="POST")
-        with _WhileConnected(call.receive):
+        if operation.kind != "query" and request.method == "GET":
+            raise http_error(405, f"Send a {operation.kind} by POST.", Allow="POST")
+        with _CancelOnDisconnect(request.receive):
             result = await self.engine.execute(operation, context)
-        return dump(result), self._headers(context)
+        return encode_json(result), self._headers(context)
 
     def _prepare(self, params: Params, context: Any) -> Operation:
         return self.engine.prepare(
@@ -120,51 +121,53 @@ class GraphQLEndpoint:
         )
 
 
-class _WhileConnected:
-    """Cancels what runs inside when the client goes away, and raises ClientDisconnect. (A mutation finishes all the same.)
+class _CancelOnDisconnect:
+    """Cancels the code inside when the client disconnects, and raises ClientDisconnect. (A mutation still finishes.)
 
-    Watching takes a task, so only an operation that lasts longer than `PATIENCE` is watched.
+    Watching takes a task, so only operations that run longer than `WATCH_AFTER` are watched.
     """
 
-    __slots__ = ("_gone", "_receive", "_timer", "_watch", "_working")
+    __slots__ = ("_disconnected", "_receive", "_task", "_timer", "_watcher")
 
     def __init__(self, receive: Receive) -> None:
-        self._receive, self._gone = receive, False
-        self._watch: asyncio.Task[None] | None = None
+        self._receive, self._disconnected = receive, False
+        self._watcher: asyncio.Task[None] | None = None
 
     def __enter__(self) -> None:
-        self._working = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._begin)
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER, self._start_watching)
 
-    def _begin(self) -> None:
-        self._watch = asyncio.get_running_loop().create_task(self._until_gone())
+    def _start_watching(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
-    async def _until_gone(self) -> None:
+    async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        if self._working:
-            self._gone = True
-            self._working.cancel()
+        if self._task:
+            self._disconnected = True
+            self._task.cancel()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._timer.cancel()
-        if self._watch:
-            self._watch.cancel()
-        working, self._working, self._watch = self._working, None, None  # else they hold each other until the collector comes
-        if self._gone and working and isinstance(error, asyncio.CancelledError) and working.uncancel() == 0:
+        if self._watcher:
+            self._watcher.cancel()
+        task, self._task, self._watcher = self._task, None, None  # breaks a reference cycle, which only the collector frees
+        if self._disconnected and task and isinstance(error, asyncio.CancelledError) and task.uncancel() == 0:
             raise ClientDisconnect from None
 
 
-def _asks(query_string: bytes) -> bool:
+def _has_operation(query_string: bytes) -> bool:
     return any(name in query_string for name in (b"query=", b"documentId=", b"extensions="))
 
 
-async def _send(send: Send, status: int, media_type: str, body: bytes, call: Call, extra: Headers) -> None:
+async def _send(
+    send: Send, status: int, media_type: str, body: bytes, request: HTTPRequest, additional_headers: Headers
+) -> None:
     headers = HEADERS[media_type].copy()
-    if len(body) >= gzip_from(call.header(b"accept-encoding")):
-        body = isal_zlib.compress(body, LEVEL, GZIP)
+    if len(body) >= min_gzip_size(request.header(b"accept-encoding")):
+        body = isal_zlib.compress(body, COMPRESSION_LEVEL, GZIP_FORMAT)
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", b"%d" % len(body)))
-    headers += extra
+    headers += additional_headers
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

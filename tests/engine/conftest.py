@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from engine import Engine, Limits, Params
-from engine.http import Call, GraphQLEndpoint, Refused
+from engine.http import GraphQLEndpoint, HTTPError, HTTPRequest
 
 SDL = """
     type Query {
@@ -155,7 +155,7 @@ def schema() -> GraphQLSchema:
 
 @pytest.fixture
 def engine(schema: GraphQLSchema) -> Engine:
-    return Engine(schema, limits=Limits(seconds=5))
+    return Engine(schema, limits=Limits(timeout=5))
 
 
 @pytest.fixture
@@ -176,10 +176,10 @@ def ask(engine: Engine, shop: Shop) -> Ask:
 
 @pytest.fixture
 def asgi(engine: Engine, shop: Shop) -> Starlette:
-    async def context(call: Call) -> Shop:
-        if call.header(b"authorization") == "stale":
-            raise Refused(401, {"message": "Sign in again.", "extensions": {"code": "UNAUTHENTICATED"}})
-        if call.header(b"authorization") == "broken":
+    async def context(request: HTTPRequest) -> Shop:
+        if request.header(b"authorization") == "stale":
+            raise HTTPError(401, {"message": "Sign in again.", "extensions": {"code": "UNAUTHENTICATED"}})
+        if request.header(b"authorization") == "broken":
             raise RuntimeError("the secret")
         return shop
 

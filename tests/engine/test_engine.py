@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from graphql import GraphQLSchema
 
-from engine import Engine, Limits, Params, Rejected
+from engine import Engine, Limits, Params, RequestError
+from tests.engine.subscriptions import subscribe
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Ask, Shop
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
         (Params("type A { b: Int }"), "not executable"),
         (Params("fragment F on Query { hello }"), "never used"),
         (Params("{ nothing }"), "Cannot query field 'nothing'"),
-        (Params("query A { hello } query B { hello }"), "operationName must choose"),
+        (Params("query A { hello } query B { hello }"), "operationName must select"),
         (Params("query A { hello }", operation_name="B"), "no operation named 'B'"),
         (Params("query ($n: Int!) { rows(count: $n) { id } }"), "non-null type 'Int!'"),
         (Params("query ($n: Int!) { rows(count: $n) { id } }", variables={"n": "x"}), "non-integer value: 'x'"),
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_refused_request_says_why(engine: Engine, params: Params, message: str) -> None:
-    with pytest.raises(Rejected, match=message) as caught:
+    with pytest.raises(RequestError, match=message) as caught:
         engine.prepare(params)
     assert {error["extensions"]["code"] for error in caught.value.errors} == {"BAD_USER_INPUT"}
 
@@ -44,7 +45,7 @@ async def test_a_long_string_of_digits_is_no_number(ask: Ask) -> None:
 
 
 def test_a_refusal_points_at_the_place(engine: Engine) -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(RequestError) as caught:
         engine.prepare(Params("{\n  nothing }"))
     assert caught.value.errors[0]["locations"] == [{"line": 2, "column": 3}]
 
@@ -54,14 +55,14 @@ def test_a_refusal_points_at_the_place(engine: Engine) -> None:
     [None, [], "x", 3, [{"query": "{ hello }"}], {"query": 1}, {"variables": []}, {"operationName": 1}, {"extensions": "x"}],
 )
 def test_parameters_of_wrong_types_are_refused(payload: Any) -> None:
-    with pytest.raises(Rejected) as caught:
-        Params.of(payload)
+    with pytest.raises(RequestError) as caught:
+        Params.from_json(payload)
     assert caught.value.errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 def test_parameters_may_be_null() -> None:
     payload = {"query": "{ hello }", "operationName": "", "variables": None, "extensions": None}
-    assert Params.of(payload) == Params("{ hello }", None, {}, {})
+    assert Params.from_json(payload) == Params("{ hello }", None, {}, {})
 
 
 def test_an_operation_is_chosen_by_name(engine: Engine) -> None:
@@ -105,13 +106,13 @@ async def test_a_graphql_error_is_shown_with_its_code(ask: Ask) -> None:
 
 
 async def test_errors_are_presented_with_the_context(schema: GraphQLSchema, shop: Shop) -> None:
-    engine = Engine(schema, present=lambda error, context: {"message": error.message, "same": context is shop})
+    engine = Engine(schema, format_error=lambda error, context: {"message": error.message, "same": context is shop})
     result = await engine.execute(engine.prepare(Params("{ boom }")), shop)
     assert result["errors"] == [{"message": "the secret", "same": True}]
 
 
 async def test_a_slow_query_is_cancelled_and_says_so(schema: GraphQLSchema, shop: Shop) -> None:
-    engine = Engine(schema, limits=Limits(seconds=0.05))
+    engine = Engine(schema, limits=Limits(timeout=0.05))
     result = await engine.execute(engine.prepare(Params("{ slow }")), shop)
     assert result["data"] is None
     assert result["errors"][0]["extensions"] == {"code": "TIMEOUT"}
@@ -140,14 +141,14 @@ async def test_a_mutation_finishes_without_its_caller(engine: Engine, shop: Shop
 
 
 async def test_a_mutation_is_not_cancelled_by_time(schema: GraphQLSchema, shop: Shop) -> None:
-    engine = Engine(schema, limits=Limits(seconds=0.01))
+    engine = Engine(schema, limits=Limits(timeout=0.01))
     asyncio.get_running_loop().call_later(0.1, shop.go.set)
     result = await engine.execute(engine.prepare(Params("mutation { slowAdd }")), shop)
     assert result["data"] == {"slowAdd": "done"}
 
 
 async def test_a_subscription_is_not_executed_like_a_query(engine: Engine, shop: Shop) -> None:
-    with pytest.raises(Rejected):
+    with pytest.raises(RequestError):
         await engine.execute(engine.prepare(Params("subscription { count(to: 1) }")), shop)
 
 
@@ -159,26 +160,26 @@ async def test_each_event_has_a_context_of_its_own(engine: Engine, shop: Shop) -
         return contexts[-1]
 
     operation = engine.prepare(Params("subscription { number: count(to: 3) }"))
-    results = [result["data"] async for result in engine.subscribe(operation, fresh)]
+    results = [result["data"] async for result in subscribe(engine, operation, fresh)]
     assert results == [{"number": 0}, {"number": 1}, {"number": 2}]
     assert [context.seen for context in contexts] == [["closed"], ["event 0"], ["event 1"], ["event 2"]]
 
 
 async def test_a_source_may_be_a_plain_iterator(engine: Engine, shop: Shop) -> None:
     operation = engine.prepare(Params("subscription { plain }"))
-    assert [result["data"]["plain"] async for result in engine.subscribe(operation, lambda: shop)] == [0, 1, 2]
+    assert [result["data"]["plain"] async for result in subscribe(engine, operation, lambda: shop)] == [0, 1, 2]
 
 
 async def test_a_subscription_that_can_not_start_is_refused(engine: Engine, shop: Shop) -> None:
     operation = engine.prepare(Params("subscription { refused }"))
-    with pytest.raises(Rejected, match="Not today") as caught:
-        await anext(engine.subscribe(operation, lambda: shop))
+    with pytest.raises(RequestError, match="Not today") as caught:
+        await anext(subscribe(engine, operation, lambda: shop))
     assert caught.value.errors[0]["extensions"]["code"] == "CLOSED"
 
 
 async def test_a_stream_that_breaks_ends_with_its_error(engine: Engine, shop: Shop) -> None:
     operation = engine.prepare(Params("subscription { broken }"))
-    first, last = [result async for result in engine.subscribe(operation, lambda: shop)]
+    first, last = [result async for result in subscribe(engine, operation, lambda: shop)]
     assert first["data"] == {"broken": 1}
     assert last["data"] is None
     assert last["errors"][0]["extensions"]["code"] == "INTERNAL"
@@ -187,7 +188,7 @@ async def test_a_stream_that_breaks_ends_with_its_error(engine: Engine, shop: Sh
 async def test_a_context_that_is_no_longer_given_ends_the_stream(engine: Engine, shop: Shop) -> None:
     contexts = iter([shop])
     operation = engine.prepare(Params("subscription { count(to: 9) }"))
-    results = [result async for result in engine.subscribe(operation, lambda: next(contexts, None) or _refuse())]
+    results = [result async for result in subscribe(engine, operation, lambda: next(contexts, None) or _refuse())]
     assert [result["errors"][0]["message"] for result in results] == ["Internal error"]
     assert shop.seen == ["closed"]
 
@@ -198,7 +199,7 @@ def _refuse() -> Shop:
 
 async def test_closing_a_subscription_closes_its_source(engine: Engine, shop: Shop) -> None:
     operation = engine.prepare(Params("subscription { count(to: 1000) }"))
-    stream = engine.subscribe(operation, lambda: shop)
+    stream = subscribe(engine, operation, lambda: shop)
     await anext(stream)
     await stream.aclose()
     assert shop.seen == ["event 0", "closed"]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import Engine, Params, Rejected, dump
+from engine import Engine, Params, RequestError, encode_json
 from models.errors import BadInput
 from models.invoice import Invoice
 from models.money import Money
@@ -201,9 +201,9 @@ def viewer(staff: Staff | None) -> Viewer:
 
 
 async def answer(source: str, asking: Viewer, **variables: Any) -> dict[str, Any]:
-    engine, context = Engine(schema._schema, present=present, cost_of=cost_of), info(asking).context
+    engine, context = Engine(schema._schema, format_error=present, cost_of=cost_of), info(asking).context
     found = await engine.execute(engine.prepare(Params(source, variables=variables), cost_limit=LIMIT), context)
-    return cast("dict[str, Any]", orjson.loads(dump(found)))
+    return cast("dict[str, Any]", orjson.loads(encode_json(found)))
 
 
 async def test_an_analyst_asks_in_graphql(shop: Shop) -> None:
@@ -231,7 +231,7 @@ async def test_nobody_else_may_ask(staff: Staff | None) -> None:
 
 async def test_what_costs_too_much_is_refused_with_its_cost_and_the_limit() -> None:
     dear = '(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2023-11-20", until: "2026-11-23", first: 1000)'
-    with pytest.raises(Rejected) as refusal:
+    with pytest.raises(RequestError) as refusal:
         await answer(f"{{ ticketReport{dear} {{ count }} }}", viewer(Staff.ANALYST))
     (error,) = refusal.value.errors
     assert error["extensions"]["code"] == "QUERY_TOO_COSTLY"

@@ -16,7 +16,7 @@ from billing import checkout
 from billing.checkout import CheckoutServices
 from billing.sandbox import Sandbox
 from billing.seller import seller
-from engine import Engine, Params, dump
+from engine import Engine, Params, encode_json
 from models.account import Account, Membership, Role
 from models.action import Action
 from models.file import File
@@ -49,7 +49,7 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 @pytest.fixture
 def engine() -> Engine:
-    return Engine(schema._schema, present=present, cost_of=cost_of, batch_of=batch_of)
+    return Engine(schema._schema, format_error=present, cost_of=cost_of, batch_of=batch_of)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def ask(engine: Engine, services: Services) -> Ask:
 
 def sent(answer: dict[str, Any]) -> dict[str, Any]:
     """An answer as its client reads it."""
-    found: dict[str, Any] = orjson.loads(dump(answer))
+    found: dict[str, Any] = orjson.loads(encode_json(answer))
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine import Engine, Params
-from engine.execution.plan_cache import Plans
+from engine.execution.plan_cache import PlanCache
 from models.viewer import Viewer
 from resolvers.context import Context, Services
 
@@ -33,7 +33,7 @@ async def test_plans_keep_no_callers_texts(db: str, engine: Engine, services: Se
 
 async def test_many_documents_keep_a_bounded_number_of_fields(db: str, engine: Engine, services: Services) -> None:
     """A document of 800 bytes may have a plan of a megabyte, 16 of them, and a customer may send thousands."""
-    engine.plans = Plans(most=100)
+    engine.plans = PlanCache(max_fields=100)
     below = "... on Account { siren } ... on Offer { slug } ... on Ticket { number subject channel } ... on User { name }"
     for number in range(40):
         query = f"query($x: Boolean!) {{ contact {{ a{number}: phone }} nodes(ids: []) {{ id {below} b @include(if: $x) }} }}"

@@ -20,6 +20,7 @@ from models.viewer import Viewer
 from resolvers.context import Context, Services
 from resolvers.ids import encode
 from schema.root import schema
+from tests.engine.subscriptions import subscribe
 from tests.schema.conftest import person, signed_in
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ async def test_nobody_follows_another_companys_ticket(engine: Engine, services: 
     query = f"subscription($id: ID!) {{ {name}(ticketId: $id) {{ __typename }} }}"
     for viewer in (house.paul.owner, house.paul.member):
         operation = engine.prepare(Params(query=query, variables={"id": house.marie.id(Ticket)}))
-        following = engine.subscribe(operation, lambda viewer=viewer: Context(viewer, services))  # type: ignore[misc]
+        following = subscribe(engine, operation, lambda viewer=viewer: Context(viewer, services))  # type: ignore[misc]
         answer = await anext(following)
         await following.aclose()
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes
 
-from engine import Engine, Params, Rejected
+from engine import Engine, Params, RequestError
 from models.email import Email
 from models.event import Event, account_stream
 from models.invoice import Invoice
@@ -28,8 +28,9 @@ from resolvers.ids import decode, encode
 from resolvers.paging import cursor
 from resolvers.purchases import NEWEST, NEWEST_INVOICE
 from schema.root import schema
-from tests.engine.differential.operations import Case, operations
-from tests.engine.differential.runs import cases
+from tests.engine.differential.example_counts import examples
+from tests.engine.differential.generated_operations import GeneratedOperation, operations
+from tests.engine.subscriptions import subscribe
 from tests.schema.conftest import House, sent
 from tests.schema.outsiders import Outsider, belongings, leaked, marie_works, nobodys, outsiders, text
 from tests.schema.test_isolation import documents, selection
@@ -62,7 +63,7 @@ def scalars(house: House) -> dict[str, st.SearchStrategy[Any]]:
 
 
 @pytest.fixture
-def generated(house: House, engine: Engine) -> "partial[st.SearchStrategy[Case]]":
+def generated(house: House, engine: Engine) -> "partial[st.SearchStrategy[GeneratedOperation]]":
     return partial(operations, GRAPH, engine, scalars(house), allow_null=True)
 
 
@@ -83,24 +84,26 @@ class Asking:
     def __init__(self, engine: Engine, services: Services) -> None:
         self.engine, self.services = engine, services
 
-    async def __call__(self, case: Case, outsider: Outsider) -> str:
+    async def __call__(self, case: GeneratedOperation, outsider: Outsider) -> str:
         operation = self.engine.prepare(Params(case.document, variables=case.variables), cost_limit=10**9)
         return text(sent(await self.engine.execute(operation, Context(outsider.viewer, self.services, "192.0.2.7"))))
 
 
-@cases(0.04, 1)
+@examples(0.04, 1)
 @given(data=st.data())
 async def test_queries_tell_outsiders_nothing(
     data: st.DataObject, generated: Any, engine: Engine, quick: Services, house: House, crowd: list[Outsider], action: "Action"
 ) -> None:
     assert GRAPH.query_type
-    case: Case = data.draw(generated(fields=list(GRAPH.query_type.fields)))
+    case: GeneratedOperation = data.draw(generated(fields=list(GRAPH.query_type.fields)))
     ask, asked = Asking(engine, quick), case.document + orjson.dumps(case.variables).decode()
     before = {each.name: await ask(case, each) for each in crowd}
     for each in crowd:
         assert leaked(house, each, asked, before[each.name]) == [], (each.name, case)
     await marie_works(house, action)
-    unknown = Case(nobodys(house, case.document), orjson.loads(nobodys(house, orjson.dumps(case.variables).decode())))
+    unknown = GeneratedOperation(
+        nobodys(house, case.document), orjson.loads(nobodys(house, orjson.dumps(case.variables).decode()))
+    )
     for each in crowd:
         if not each.counts_everybody:
             assert await ask(case, each) == before[each.name], (each.name, case)
@@ -115,16 +118,16 @@ async def test_every_type_by_every_id_tells_outsiders_nothing(
     ask = Asking(engine, quick)
     for document in documents(house.marie.ids):
         for each in crowd:
-            read = await ask(Case(document, {}), each)
+            read = await ask(GeneratedOperation(document, {}), each)
             assert leaked(house, each, document, read) == [], (each.name, document)
 
 
-@cases(0.04, 1)
+@examples(0.04, 1)
 @given(data=st.data())
 async def test_mutations_change_nothing_of_hers(
     data: st.DataObject, generated: Any, engine: Engine, quick: Services, house: House, crowd: list[Outsider]
 ) -> None:
-    case: Case = data.draw(generated(fields=sorted(MUTATIONS.keys() - BY_ADDRESS)))
+    case: GeneratedOperation = data.draw(generated(fields=sorted(MUTATIONS.keys() - BY_ADDRESS)))
     who = data.draw(st.sampled_from([each for each in crowd if not each.allowed]))
     before, emails = await belongings(house), await Email.filter(recipient__contains="mariemark").count()
     answer = await Asking(engine, quick)(case, who)
@@ -138,7 +141,7 @@ async def test_the_one_who_may_does_read_and_change(
 ) -> None:
     """Else nothing above would mean anything: the agent's answers hold the marks, and Marie's own work shows in them."""
     alice = Outsider("agent", house.alice)
-    case = Case("{ tickets { totalCount nodes { subject account { legalName } } } }", {})
+    case = GeneratedOperation("{ tickets { totalCount nodes { subject account { legalName } } } }", {})
     read = await Asking(engine, quick)(case, alice)
     assert house.marie.mark in str(leaked(house, alice, "", read))
     before = await belongings(house)
@@ -162,7 +165,7 @@ async def test_subscriptions_tell_outsiders_nothing(
         for key in [*house.marie.ids, house.paul.id(Ticket)] if by_id else [""]:
             call = f'{name}(ticketId: "{key}")' if by_id else f"{name}(after: {await _head(house)})"
             operation = engine.prepare(Params(f"subscription {{ {call} {{ {inner} }} }}"))
-            following = engine.subscribe(operation, lambda each=each: Context(each.viewer, quick))  # type: ignore[misc]
+            following = subscribe(engine, operation, lambda each=each: Context(each.viewer, quick))  # type: ignore[misc]
             first = None
             if by_id and key == house.paul.id(Ticket):
                 await following.aclose()  # their own: see test_shared_delivery.py
@@ -190,7 +193,7 @@ async def _refusal(following: Any) -> dict[str, Any]:
     """What an outsider is told who may not follow: nothing else comes."""
     try:
         first: dict[str, Any] = await anext(following)
-    except Rejected as refused:
+    except RequestError as refused:
         return {"errors": refused.errors}
     assert first["errors"], first
     return first

@@ -26,6 +26,7 @@ from models.user import User
 from models.viewer import Viewer
 from resolvers.context import Context, Services
 from resolvers.ids import encode
+from tests.engine.subscriptions import subscribe
 from tests.schema.conftest import Company, House, signed_in
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
     assert session
     await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=action.at)
     operation = engine.prepare(Params(query="subscription { accountEvents(after: 0) { kind } }"))
-    async with aclosing(engine.subscribe(operation, lambda: Context(house.paul.member, services))) as following:
+    async with aclosing(subscribe(engine, operation, lambda: Context(house.paul.member, services))) as following:
         while (await anext(following))["data"]["accountEvents"]["kind"] != "TICKET_OPENED":
             pass
         owner = Action(house.paul.owner.user, action.at, services.hub)

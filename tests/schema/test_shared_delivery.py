@@ -19,6 +19,7 @@ from models.viewer import Viewer
 from realtime.broadcast import Channels
 from resolvers.context import Context, Services
 from schema.root import schema
+from tests.engine.subscriptions import subscribe
 from tests.realtime.stream_fixtures import Peer as Socket
 from tests.realtime.stream_fixtures import Room, eventually
 from tests.schema.conftest import person, sent, signed_in
@@ -75,15 +76,15 @@ class Counting(Engine):
 
     executed = 0
 
-    async def event(self, operation: Any, context: Any, event: Any) -> dict[str, Any]:
+    async def execute_event(self, operation: Any, context: Any, event: Any) -> dict[str, Any]:
         self.executed += 1
-        return await super().event(operation, context, event)
+        return await super().execute_event(operation, context, event)
 
 
 async def alone(engine: Engine, visitor: Visitor, query: str, sequence: int) -> Any:
     """What this visitor gets of one event when nobody else is there."""
     operation = engine.prepare(Params(query=query.replace("after: null", f"after: {sequence - 1}")), cost_limit=10**9)
-    async with aclosing(engine.subscribe(operation, visitor.context)) as results:
+    async with aclosing(subscribe(engine, operation, visitor.context)) as results:
         return sent(await anext(results))
 
 

@@ -21,7 +21,7 @@ from models.sql import rows
 from models.user import User
 from seed import catalogue, policies
 from seed.policies import FOLDER, PolicyContent, install, read_policies
-from tests.engine.differential.runs import cases
+from tests.engine.differential.example_counts import examples
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -157,7 +157,7 @@ async def test_p4_4_a_text_changed_behind_the_triggers_is_found(db: str, clock: 
         await catalogue.load(clock.now())
 
 
-@cases(0.1, 1)
+@examples(0.1, 1)
 @given(data=st.data())
 async def test_p4_4_the_version_in_force_is_the_latest_that_has_begun(data: st.DataObject, db: str) -> None:
     """On every day of Paris, whatever versions there are, in whatever order they were announced."""

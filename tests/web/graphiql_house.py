@@ -13,7 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from engine import Engine
-from engine.http import Call, GraphQLEndpoint
+from engine.http import GraphQLEndpoint, HTTPRequest
 from realtime.endpoint import Socket, SocketLimits
 from realtime.hub import Sleeper
 from realtime.uvicorn_protocol import UVICORN
@@ -112,8 +112,8 @@ def application() -> Starlette:
     """A toy graph at /graphql, for browsers and sockets, and the page's assets."""
     engine = Engine(strawberry.Schema(Query, Mutation, Subscription)._schema)
 
-    async def context(call: Call) -> str:
-        return call.header(b"authorization") or "nobody"
+    async def context(request: HTTPRequest) -> str:
+        return request.header(b"authorization") or "nobody"
 
     async def connect(payload: dict[str, Any], websocket: WebSocket) -> Caller:
         return Caller(payload.get("authorization", "nobody"))

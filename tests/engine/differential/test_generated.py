@@ -1,7 +1,7 @@
-"""Generated operations answer the same by plans as by graphql-core.
+"""Generated operations get the same response by plans as by graphql-core.
 
-`CAMCHA_CASES=50000 pytest tests/engine/differential` looks longer, at other operations each time; the number is shared out
-among the tests. graphql-core leaves coroutines behind when it cancels what failed, hence the ignored warning.
+`CAMCHA_CASES=50000 pytest tests/engine/differential` tries more, and different ones each time; the number is divided among the
+tests. graphql-core leaves coroutines unawaited when it cancels an execution, hence the ignored warning.
 """
 
 from __future__ import annotations
@@ -11,34 +11,34 @@ from functools import partial
 import pytest
 from hypothesis import given
 
-from tests.engine.differential import berries, nasty
-from tests.engine.differential.answers import Both
-from tests.engine.differential.operations import Case, operations
-from tests.engine.differential.runs import cases
-from tests.engine.differential.scene import Scene
+from tests.engine.differential import faulty_schema, strawberry_schema
+from tests.engine.differential.comparison import Comparison
+from tests.engine.differential.example_counts import examples
+from tests.engine.differential.generated_operations import GeneratedOperation, operations
+from tests.engine.differential.seeded_context import SeededContext
 
-NASTY = Both(nasty.nasty(), nasty.batch_of)
-BERRIES = Both(berries.strawberries(), berries.batch_of)
-SCENES = [(salt, wildness) for wildness in (0, 3, 10, 30) for salt in range(2)]
+FAULTY = Comparison(faulty_schema.faulty_schema(), faulty_schema.batch_of)
+STRAWBERRY = Comparison(strawberry_schema.strawberry_schema(), strawberry_schema.batch_of)
+SEEDS_AND_FAULT_RATES = [(seed, percentage) for percentage in (0, 3, 10, 30) for seed in range(2)]
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:coroutine .* was never awaited:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
 )
 
 
-async def agrees_in_all_scenes(both: Both, case: Case) -> None:
-    for salt, wildness in SCENES:
-        await both.agree(*(case.flipped() if salt else case), partial(Scene, salt, wildness))
-    assert not both.compiled.fallbacks
+async def check_in_all_contexts(comparison: Comparison, operation: GeneratedOperation) -> None:
+    for seed, percentage in SEEDS_AND_FAULT_RATES:
+        new_context = partial(SeededContext, seed, percentage)
+        await comparison.check(*(operation.with_negated_booleans() if seed else operation), new_context)
 
 
-@cases(0.5, len(SCENES))
-@given(operations(NASTY.schema, NASTY.compiled))
-async def test_over_a_nasty_schema(case: Case) -> None:
-    await agrees_in_all_scenes(NASTY, case)
+@examples(0.5, len(SEEDS_AND_FAULT_RATES))
+@given(operations(FAULTY.schema, FAULTY.engine))
+async def test_over_a_faulty_schema(operation: GeneratedOperation) -> None:
+    await check_in_all_contexts(FAULTY, operation)
 
 
-@cases(0.25, len(SCENES))
-@given(operations(BERRIES.schema, BERRIES.compiled))
-async def test_over_a_strawberry_schema(case: Case) -> None:
-    await agrees_in_all_scenes(BERRIES, case)
+@examples(0.25, len(SEEDS_AND_FAULT_RATES))
+@given(operations(STRAWBERRY.schema, STRAWBERRY.engine))
+async def test_over_a_strawberry_schema(operation: GeneratedOperation) -> None:
+    await check_in_all_contexts(STRAWBERRY, operation)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from graphql import GraphQLSchema, get_introspection_query, parse
 
-from engine import Engine, Limits, Params, Rejected
-from engine.documents.measure import SATURATED, measure, order
+from engine import Engine, Limits, Params, RequestError
+from engine.documents.measure import SATURATED, measure, topological_order
 
 
 def rejection(engine: Engine, query: str) -> dict[str, Any]:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(RequestError) as caught:
         engine.prepare(Params(query))
     assert len(caught.value.errors) == 1
     return caught.value.errors[0]
@@ -74,7 +74,7 @@ def test_introspection_in_circles_is_refused_by_its_own_rule(engine: Engine) -> 
 
 def test_introspection_is_for_whom_may_see_the_schema(engine: Engine) -> None:
     for query in ("{ __schema { types { name } } }", '{ ...F } fragment F on Query { t: __type(name: "Item") { name } }'):
-        with pytest.raises(Rejected) as caught:
+        with pytest.raises(RequestError) as caught:
             engine.prepare(Params(query), introspection=False)
         assert caught.value.errors[0]["extensions"] == {"code": "FORBIDDEN"}
     assert engine.prepare(Params("{ me { __typename } }"), introspection=False)
@@ -82,7 +82,7 @@ def test_introspection_is_for_whom_may_see_the_schema(engine: Engine) -> None:
 
 def test_names_of_the_schema_are_suggested_to_whom_may_see_it(engine: Engine) -> None:
     assert "Did you mean" in rejection(engine, "{ helo }")["message"]
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(RequestError) as caught:
         engine.prepare(Params("{ helo }"), introspection=False)
     assert "Did you mean" not in caught.value.errors[0]["message"]
 
@@ -107,13 +107,13 @@ def test_a_chain_of_fragments_longer_than_the_stack_is_measured() -> None:
 
 
 def test_fragments_in_a_circle_are_named_by_validation(engine: Engine) -> None:
-    with pytest.raises(Rejected, match="spread fragment 'A' within itself"):
+    with pytest.raises(RequestError, match="spread fragment 'A' within itself"):
         engine.prepare(Params("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }"))
 
 
 def test_fragments_come_after_those_they_spread() -> None:
-    assert order({"A": ["B", "C", "missing"], "B": ["C"], "C": []}) == ["C", "B", "A"]
-    assert sorted(order({"A": ["B"], "B": ["A"]})) == ["A", "B"]
+    assert topological_order({"A": ["B", "C", "missing"], "B": ["C"], "C": []}) == ["C", "B", "A"]
+    assert sorted(topological_order({"A": ["B"], "B": ["A"]})) == ["A", "B"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_fields_repeated_as_clients_do_are_within_the_budget(engine: Engine) -> 
 
 
 def test_validation_names_at_most_some_errors(engine: Engine) -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(RequestError) as caught:
         engine.prepare(Params("{ me { " + " ".join(f"x{n}" for n in range(500)) + " } }"))
     assert len(caught.value.errors) <= 21
     assert {error["extensions"]["code"] for error in caught.value.errors} == {"BAD_USER_INPUT"}

@@ -11,9 +11,9 @@ import orjson
 import pytest
 from graphql import GraphQLSchema
 
-from engine import Engine, Limits, Params, Rejected
-from engine.documents.persisted import Unusable, hashed, manifest
-from engine.documents.store import KEPT_BYTES, KEPT_DOCUMENTS, Library
+from engine import Engine, Limits, ManifestError, Params, RequestError, load_manifest
+from engine.documents.persisted import document_id
+from engine.documents.store import MAX_BYTES, MAX_DOCUMENTS, DocumentStore
 
 URL = "/graphql"
 TEXT = "query Persisted($n: String) { hello(name: $n) }"
@@ -65,7 +65,7 @@ async def test_a_document_id_names_what_was_sent_before(client: httpx.AsyncClien
 async def test_a_mutation_by_its_hash_is_still_no_get(client: httpx.AsyncClient) -> None:
     text = 'mutation { add(name: "x") { id } }'
     await client.post(URL, json={"query": text})
-    assert (await client.get(URL, params={"documentId": hashed(text)})).status_code == 405
+    assert (await client.get(URL, params={"documentId": document_id(text)})).status_code == 405
 
 
 async def test_a_hash_in_upper_case_is_the_same_hash(client: httpx.AsyncClient) -> None:
@@ -115,7 +115,7 @@ async def test_nothing_can_be_stored_under_anothers_hash(client: httpx.AsyncClie
 
 
 def test_thousands_of_documents_leave_a_bounded_library_and_the_ones_in_use(schema: GraphQLSchema) -> None:
-    library = Library(schema, Limits(), trusted={"mine": "{ me { id } }"})
+    library = DocumentStore(schema, Limits(), trusted_documents={"mine": "{ me { id } }"})
     library.read(TEXT)
     kept = library.read(TEXT)
     for number in range(5_000):
@@ -124,12 +124,12 @@ def test_thousands_of_documents_leave_a_bounded_library_and_the_ones_in_use(sche
             library.read(text)
         if number % 200 == 0:
             library.find(Params(None, document_id=kept.id))  # in use
-    shelves = [library._new, library._proven]
+    shelves = [library._once, library._repeated]
     for shelf in shelves:
-        assert len(shelf._kept) == len(shelf._texts) <= KEPT_DOCUMENTS
-        assert sum(document.size for document in shelf._kept.values()) <= KEPT_BYTES
-        assert shelf._room >= 0
-    assert sum(document.size for shelf in shelves for document in shelf._kept.values()) <= KEPT_BYTES * 5 // 4
+        assert len(shelf._documents) == len(shelf._texts) <= MAX_DOCUMENTS
+        assert sum(document.size for document in shelf._documents.values()) <= MAX_BYTES
+        assert shelf._free_bytes >= 0
+    assert sum(document.size for shelf in shelves for document in shelf._documents.values()) <= MAX_BYTES * 5 // 4
     assert library.find(Params(None, document_id=kept.id)) is kept
     assert library.find(Params(None, document_id="mine"))
 
@@ -139,7 +139,7 @@ MINE = {"mine": "{ hello }", digest(TEXT): TEXT}
 
 @pytest.fixture
 def trusting(schema: GraphQLSchema) -> Engine:
-    return Engine(schema, trusted=MINE)
+    return Engine(schema, trusted_documents=MINE)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def trusting(schema: GraphQLSchema) -> Engine:
         Params("{ hello }"),
         Params(TEXT),
         Params(None, document_id="mine"),
-        Params(None, document_id=hashed("{ hello }")),
+        Params(None, document_id=document_id("{ hello }")),
         Params(None, document_id=digest(TEXT)),
         Params(None, extensions=apollo(digest(TEXT))),
         Params(TEXT, extensions=apollo(digest(TEXT))),
@@ -173,13 +173,13 @@ def test_a_trusted_document_may_be_named_or_sent(trusting: Engine, params: Param
 )
 def test_nothing_else_is_taken_where_only_trusted_ones_are(trusting: Engine, params: Params) -> None:
     assert trusting.prepare(Params("{ me { id } }"))  # somebody else may, and so it is kept
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(RequestError) as caught:
         trusting.prepare(params, trusted_only=True)
     assert caught.value.errors[0]["extensions"]["code"] == "DOCUMENT_NOT_TRUSTED"
 
 
 def test_a_name_stands_for_its_document_only(trusting: Engine) -> None:
-    with pytest.raises(Rejected, match="does not match"):
+    with pytest.raises(RequestError, match="does not match"):
         trusting.prepare(Params(TEXT, document_id="mine"), trusted_only=True)
 
 
@@ -191,9 +191,9 @@ def test_untrustworthy_documents_are_all_named(schema: GraphQLSchema) -> None:
         "d": "{ hello }",
         "e": "#" * 40_000,
     }
-    with pytest.raises(Unusable) as caught:
-        Engine(schema, trusted=bad)
-    assert [fault[:2] for fault in caught.value.faults] == ["a:", "b:", "c:", "e:"]
+    with pytest.raises(ManifestError) as caught:
+        Engine(schema, trusted_documents=bad)
+    assert [fault[:2] for fault in caught.value.problems] == ["a:", "b:", "c:", "e:"]
 
 
 def written(folder: Path, content: Any) -> Path:
@@ -205,11 +205,11 @@ def written(folder: Path, content: Any) -> Path:
 def test_manifests_of_the_common_tools_are_read(tmp_path: Path) -> None:
     operation = {"id": digest(TEXT), "name": "Persisted", "type": "query", "body": TEXT}
     made_by_apollo = {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [operation]}
-    assert manifest(written(tmp_path, made_by_apollo)) == {digest(TEXT): TEXT}
+    assert load_manifest(written(tmp_path, made_by_apollo)) == {digest(TEXT): TEXT}
     made_by_relay = {"0123456789abcdef0123456789abcdef": TEXT}
-    assert manifest(written(tmp_path, made_by_relay)) == made_by_relay
+    assert load_manifest(written(tmp_path, made_by_relay)) == made_by_relay
     by_prefix = {f"sha256:{digest(TEXT)}": TEXT, digest(TEXT).upper(): TEXT}
-    assert manifest(written(tmp_path, by_prefix)) == by_prefix
+    assert load_manifest(written(tmp_path, by_prefix)) == by_prefix
 
 
 @pytest.mark.parametrize(
@@ -217,31 +217,31 @@ def test_manifests_of_the_common_tools_are_read(tmp_path: Path) -> None:
     [
         (b"{", "unexpected end of data"),
         (b"\xff", "UTF-8"),
-        ([TEXT], "a manifest is a JSON object"),
-        ({}, "it holds no documents"),
+        ([TEXT], "a manifest must be a JSON object"),
+        ({}, "the manifest contains no documents"),
         ({"0" * 64: TEXT}, "is not the SHA-256 of its text, which is " + digest(TEXT)),
         ({"sha256:0": TEXT}, "is not the SHA-256"),
-        ({"a": None}, "a: an id and a text are needed"),
-        ({"": TEXT}, "an id and a text are needed"),
+        ({"a": None}, "a: an id and a text are required"),
+        ({"": TEXT}, "an id and a text are required"),
         ({"format": "apollo-persisted-query-manifest", "version": 2, "operations": []}, "version 1"),
-        ({"format": "apollo-persisted-query-manifest", "version": 1, "operations": ["x"]}, "an id and a text are needed"),
+        ({"format": "apollo-persisted-query-manifest", "version": 1, "operations": ["x"]}, "an id and a text are required"),
         (
             {
                 "format": "apollo-persisted-query-manifest",
                 "version": 1,
                 "operations": [{"id": "a", "body": TEXT}, {"id": "a", "body": "{ hello }"}],
             },
-            "a: stands for two documents",
+            "a: is the id of two documents",
         ),
     ],
 )
 def test_a_manifests_fault_is_named(tmp_path: Path, content: Any, fault: str) -> None:
-    with pytest.raises(Unusable) as caught:
-        manifest(written(tmp_path, content))
-    assert len(caught.value.faults) == 1
-    assert fault in caught.value.faults[0]
+    with pytest.raises(ManifestError) as caught:
+        load_manifest(written(tmp_path, content))
+    assert len(caught.value.problems) == 1
+    assert fault in caught.value.problems[0]
 
 
 def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Unusable, match="No such file"):
-        manifest(tmp_path / "nowhere.json")
+    with pytest.raises(ManifestError, match="No such file"):
+        load_manifest(tmp_path / "nowhere.json")

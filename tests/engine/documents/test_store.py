@@ -5,36 +5,37 @@ from __future__ import annotations
 import pytest
 from graphql import GraphQLSchema
 
-from engine import Limits, Rejected
-from engine.documents.store import KEPT_BYTES, KEPT_DOCUMENTS, Document, Library, Shelf
+from engine import Limits, RequestError
+from engine.documents.document import Document
+from engine.documents.store import MAX_BYTES, MAX_DOCUMENTS, DocumentCache, DocumentStore
 
 DAILY = "query Daily { me { id } }"
 
 
 @pytest.fixture
-def library(schema: GraphQLSchema) -> Library:
-    return Library(schema, Limits())
+def library(schema: GraphQLSchema) -> DocumentStore:
+    return DocumentStore(schema, Limits())
 
 
-def test_a_document_is_read_once(library: Library) -> None:
+def test_a_document_is_read_once(library: DocumentStore) -> None:
     first = library.read(DAILY)
     assert library.read(DAILY) is first
     assert library.read(DAILY) is first
     assert library.read(DAILY + " ") is not first
 
 
-def test_a_flood_of_new_documents_leaves_the_daily_ones(library: Library) -> None:
+def test_a_flood_of_new_documents_leaves_the_daily_ones(library: DocumentStore) -> None:
     library.read(DAILY)
     kept = library.read(DAILY)  # asked for again
-    for number in range(KEPT_DOCUMENTS + 10):
+    for number in range(MAX_DOCUMENTS + 10):
         library.read(f"{{ a{number}: hello }}")
     assert library.read(DAILY) is kept
 
 
-def test_a_flood_of_refused_documents_leaves_even_the_new_ones(library: Library) -> None:
+def test_a_flood_of_refused_documents_leaves_even_the_new_ones(library: DocumentStore) -> None:
     kept = library.read(DAILY)
-    for number in range(KEPT_DOCUMENTS + 10):
-        with pytest.raises(Rejected):
+    for number in range(MAX_DOCUMENTS + 10):
+        with pytest.raises(RequestError):
             library.read(f"{{ a{number} ")
     assert library.read(DAILY) is kept
 
@@ -44,7 +45,7 @@ def shelved(text: str, size: int) -> Document:
 
 
 def test_a_shelf_throws_out_the_least_recently_used() -> None:
-    shelf = Shelf(documents=2, size=KEPT_BYTES)
+    shelf = DocumentCache(max_documents=2, max_bytes=MAX_BYTES)
     for text in "ab":
         shelf.put(shelved(text, 1))
     shelf.get("a")
@@ -54,12 +55,12 @@ def test_a_shelf_throws_out_the_least_recently_used() -> None:
 
 
 def test_a_shelf_holds_so_many_bytes() -> None:
-    shelf = Shelf(documents=100, size=10)
+    shelf = DocumentCache(max_documents=100, max_bytes=10)
     for text in "abc":
         shelf.put(shelved(text, 4))
     assert [bool(shelf.get(text)) for text in "abc"] == [False, True, True]
     shelf.put(shelved("c", 4))  # again: its room is counted once
     assert shelf.get("b")
-    shelf.take("b")
+    shelf.pop("b")
     shelf.put(shelved("d", 6))
     assert shelf.get("c")

@@ -11,9 +11,9 @@ from graphql import GraphQLSchema, Undefined, build_schema, get_variable_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import Limits, Rejected
-from engine.documents.store import Library
-from engine.documents.variables import coerced
+from engine import Limits, RequestError
+from engine.documents.store import DocumentStore
+from engine.documents.variables import coerce_variables
 
 SDL = """
     type Query { f(a: Int, b: Int!, c: String, d: ID, e: Boolean, f: Float, g: Size, h: [Int!],
@@ -39,7 +39,7 @@ values = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def nasty() -> GraphQLSchema:
+def schema() -> GraphQLSchema:
     schema = build_schema(SDL)
 
     def moment(value: Any) -> str:
@@ -55,7 +55,7 @@ def outcome(work: Callable[[], Any]) -> Any:
     """What comes in, as text (1 and True differ), or what is wrong with it."""
     try:
         found = work()
-    except Rejected as error:
+    except RequestError as error:
         return [each["message"] for each in error.errors]
     if isinstance(found, list):
         return [error.message for error in found]
@@ -63,16 +63,16 @@ def outcome(work: Callable[[], Any]) -> Any:
 
 
 @given(some=st.dictionaries(st.sampled_from("acdefghijk"), values, max_size=3), b=scalars)
-def test_the_same_values_and_the_same_errors_as_graphql_core(nasty: GraphQLSchema, some: dict[str, Any], b: Any) -> None:
-    document = Library(nasty, Limits()).read(QUERY)
+def test_the_same_values_and_the_same_errors_as_graphql_core(schema: GraphQLSchema, some: dict[str, Any], b: Any) -> None:
+    document = DocumentStore(schema, Limits()).read(QUERY)
     operation = document.operation(None)
     for sent in ({**some, "b": b}, {**some, "b": 1}, some):  # the first works out what the others find
-        expected = outcome(partial(get_variable_values, nasty, operation.variable_definitions or (), sent, 20))
-        assert outcome(partial(coerced, nasty, document, operation, sent, True)) == expected
+        expected = outcome(partial(get_variable_values, schema, operation.variable_definitions or (), sent, 20))
+        assert outcome(partial(coerce_variables, schema, document, operation, sent, True)) == expected
 
 
-def test_what_is_not_given_is_not_there(nasty: GraphQLSchema) -> None:
-    document = Library(nasty, Limits()).read("query ($c: String, $a: Int) { f(b: 1, c: $c, a: $a) }")
-    values = coerced(nasty, document, document.operation(None), {"a": None}, True)
+def test_what_is_not_given_is_not_there(schema: GraphQLSchema) -> None:
+    document = DocumentStore(schema, Limits()).read("query ($c: String, $a: Int) { f(b: 1, c: $c, a: $a) }")
+    values = coerce_variables(schema, document, document.operation(None), {"a": None}, True)
     assert values.coerced == {"a": None}
     assert values.sources["c"].value is Undefined

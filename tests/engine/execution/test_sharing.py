@@ -3,8 +3,7 @@
 import pytest
 import strawberry
 
-from engine import Engine, Params
-from engine.execution.sharing import kind
+from engine import Engine, Params, sharing_key
 
 
 @strawberry.type
@@ -52,7 +51,7 @@ SPREAD = "subscription($after: Int, $size: Int!) { told(after: $after) { ...F } 
     ],
 )
 def test_variables_count_where_a_result_depends_on_them(query: str, one: dict, other: dict, same: bool) -> None:  # type: ignore[type-arg]
-    first, second = (kind(ENGINE.prepare(Params(query=query, variables=each))) for each in (one, other))
+    first, second = (sharing_key(ENGINE.prepare(Params(query=query, variables=each))) for each in (one, other))
     assert first is not None
     assert (first == second) is same
 
@@ -60,10 +59,10 @@ def test_variables_count_where_a_result_depends_on_them(query: str, one: dict, o
 def test_texts_limits_and_names_count() -> None:
     both = "subscription A { told { number } } subscription B { told { number } }"
     kinds = {
-        kind(ENGINE.prepare(Params(query="subscription { told { number } }"), cost_limit=10)),
-        kind(ENGINE.prepare(Params(query="subscription { told { number } }"), cost_limit=20)),
-        kind(ENGINE.prepare(Params(query="subscription { told { number word } }"), cost_limit=10)),
-        kind(ENGINE.prepare(Params(query=both, operation_name="A"), cost_limit=10)),
-        kind(ENGINE.prepare(Params(query=both, operation_name="B"), cost_limit=10)),
+        sharing_key(ENGINE.prepare(Params(query="subscription { told { number } }"), cost_limit=10)),
+        sharing_key(ENGINE.prepare(Params(query="subscription { told { number } }"), cost_limit=20)),
+        sharing_key(ENGINE.prepare(Params(query="subscription { told { number word } }"), cost_limit=10)),
+        sharing_key(ENGINE.prepare(Params(query=both, operation_name="A"), cost_limit=10)),
+        sharing_key(ENGINE.prepare(Params(query=both, operation_name="B"), cost_limit=10)),
     }
     assert len(kinds) == 5

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import strawberry
-from graphql.execution import Executor
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from engine import Engine, Params
+from tests.engine.differential.core_engine import CoreEngine
+from tests.engine.subscriptions import subscribe
 
 
 class Row:
@@ -50,9 +50,10 @@ class Subscription:
 SCHEMA = strawberry.Schema(Query, subscription=Subscription)
 
 
-@pytest.fixture(params=[Executor, StrawberryGraphQLCoreExecutionContext])
+@pytest.fixture(params=[Engine, CoreEngine])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    return Engine(SCHEMA._schema, executor=request.param)
+    engine: Engine = request.param(SCHEMA._schema)
+    return engine
 
 
 async def test_a_query(engine: Engine) -> None:
@@ -65,5 +66,5 @@ async def test_a_query(engine: Engine) -> None:
 
 async def test_a_subscription(engine: Engine) -> None:
     operation = engine.prepare(Params("subscription { items(to: 2) { id plus(number: 10) } }"))
-    results: AsyncIterator[dict[str, Any]] = engine.subscribe(operation, lambda: {"more": 100})
+    results: AsyncIterator[dict[str, Any]] = subscribe(engine, operation, lambda: {"more": 100})
     assert [result["data"]["items"] async for result in results] == [{"id": 0, "plus": 110}, {"id": 1, "plus": 111}]

@@ -12,8 +12,8 @@ import httpx
 import orjson
 import pytest
 
-from engine.http.endpoint import PATIENCE, _WhileConnected
-from engine.http.headers import JSON, RESPONSE, choose
+from engine.http.endpoint import WATCH_AFTER, _CancelOnDisconnect
+from engine.http.headers import JSON, RESPONSE, response_media_type
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Shop
@@ -80,7 +80,7 @@ async def test_other_methods_are_refused(client: httpx.AsyncClient, method: str)
     ],
 )
 def test_the_media_type_the_client_prefers(accept: str | None, chosen: str | None) -> None:
-    assert choose(accept) == chosen
+    assert response_media_type(accept) == chosen
 
 
 async def test_a_client_that_accepts_only_graphql_response_gets_it(client: httpx.AsyncClient) -> None:
@@ -268,11 +268,11 @@ async def test_an_operation_that_took_long_leaves_nothing_to_the_collector(clien
     gc.disable()
     try:
         asking = asyncio.create_task(client.post(URL, json={"query": "{ slow }"}))
-        await asyncio.sleep(PATIENCE * 1.5)
+        await asyncio.sleep(WATCH_AFTER * 1.5)
         shop.go.set()
         assert (await asking).json()["data"] == {"slow": "done"}
         await asyncio.sleep(0)
-        assert [each for each in gc.get_objects() if type(each) is _WhileConnected] == []
+        assert [each for each in gc.get_objects() if type(each) is _CancelOnDisconnect] == []
     finally:
         gc.enable()
 

@@ -3,14 +3,14 @@
 import asyncio
 from itertools import pairwise
 
-from engine.http.scheduler import Turns
+from engine.http.scheduler import RequestScheduler
 
 
 async def test_each_has_a_turn_of_the_loop_in_their_order() -> None:
-    turns, clock, came = Turns(), Ticking(), []
+    turns, clock, came = RequestScheduler(), Ticking(), []
 
     async def come(number: int) -> None:
-        await turns.mine()
+        await turns.wait()
         came.append((number, clock.turn))
 
     await asyncio.gather(*map(come, range(100)))
@@ -20,10 +20,10 @@ async def test_each_has_a_turn_of_the_loop_in_their_order() -> None:
 
 
 async def test_who_works_already_is_held_up_by_one_a_turn() -> None:
-    turns, began = Turns(), []
+    turns, began = RequestScheduler(), []
 
     async def come() -> None:
-        await turns.mine()
+        await turns.wait()
         began.append(True)
 
     crowd = [asyncio.create_task(come()) for _ in range(500)]
@@ -35,17 +35,17 @@ async def test_who_works_already_is_held_up_by_one_a_turn() -> None:
 
 
 async def test_nobody_waits_where_nobody_else_is() -> None:
-    turns = Turns()
+    turns = RequestScheduler()
     for _ in range(3):
-        coming = asyncio.create_task(turns.mine())
+        coming = asyncio.create_task(turns.wait())
         await asyncio.sleep(0)
         assert coming.done()
         await asyncio.sleep(0)  # the next turn
 
 
 async def test_who_gives_up_takes_nobodys_turn() -> None:
-    turns = Turns()
-    first, *rest = [asyncio.create_task(turns.mine()) for _ in range(20)]
+    turns = RequestScheduler()
+    first, *rest = [asyncio.create_task(turns.wait()) for _ in range(20)]
     await asyncio.sleep(0)
     for given_up in rest[:18]:
         given_up.cancel()

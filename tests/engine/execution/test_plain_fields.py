@@ -13,8 +13,9 @@ import pytest
 import strawberry
 from graphql import GraphQLEnumType, GraphQLEnumValue
 
-from engine import Engine, Params, dump
-from engine.execution.leaves import Leaf
+from engine import Engine, Params, encode_json
+from engine.execution.leaves import LeafType
+from tests.engine.differential.core_engine import CoreEngine
 
 
 @strawberry.enum
@@ -117,13 +118,14 @@ async def asked(query: str = ALL, **variables: Any) -> tuple[Any, list[Any]]:
     """The answer by a plan and its errors, which are those of graphql-core. The plan's second walk is counted: its first one
     makes rows by columns only."""
     compiled, core = (
-        Engine(SCHEMA._schema, compiled=each, present=lambda error, _: dict(error.formatted)) for each in (True, False)
+        engine_class(SCHEMA._schema, format_error=lambda error, _: dict(error.formatted))
+        for engine_class in (Engine, CoreEngine)
     )
     answers, calls = [], []
     for engine in (compiled, compiled, core):
         CALLS.clear()
         found = await engine.execute(engine.prepare(Params(query, variables=variables)), {})
-        answers.append(orjson.loads(dump({"data": found["data"], "errors": found.get("errors", [])})))
+        answers.append(orjson.loads(encode_json({"data": found["data"], "errors": found.get("errors", [])})))
         calls.append(Counter(CALLS))
     CALLS.clear()
     CALLS.update(calls[1])
@@ -263,4 +265,4 @@ def test_members_that_cannot_be_hashed_are_coerced_one_by_one() -> None:
 
     kind = GraphQLEnumType("Odd", {"ONE": GraphQLEnumValue("one")})
     kind.coerce_output_value = lambda member: member.name  # type: ignore[method-assign, assignment] # as Strawberry's do
-    assert Leaf(kind, nullable=True).coerce([Odd.ONE, None]) == ["ONE", None]
+    assert LeafType(kind, nullable=True).coerce([Odd.ONE, None]) == ["ONE", None]

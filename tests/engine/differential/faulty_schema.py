@@ -1,8 +1,8 @@
-"""A graphql-core schema with everything that can go wrong in it.
+"""A graphql-core schema in which everything can go wrong.
 
-Its types hold every kind of leaf and object in every wrapping. Half of the fields have resolvers, half are read by the
-default resolver from attributes, entries or methods; those that begin with `edge` have batches. What they answer comes from
-values.py.
+Its types have fields of every kind of leaf and object in every wrapping type. Half of the fields have resolvers. The default
+resolver reads the other half from attributes, mapping entries or methods. Fields that begin with `edge` have batches. All
+values come from faulty_values.py.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from graphql import (
     build_schema,
 )
 
-from engine.execution.deferred import Batch
-from tests.engine.differential.scene import Scene
-from tests.engine.differential.values import BLUE, Fetched, Maker, Size, later
+from engine import Batch
+from tests.engine.differential.faulty_values import BLUE, DeferredValue, Size, ValueFactory, delayed
+from tests.engine.differential.seeded_context import SeededContext
 
 LEAVES = ("Int", "Float", "String", "Boolean", "ID", "Odd", "Anything", "Colour", "Size")
 OBJECTS = ("Box", "Cat", "Dog", "Node", "Being", "Thing")
 WRAPPINGS = {
-    "": "%s", "Must": "%s!", "List": "[%s]", "ListOfMust": "[%s!]", "MustList": "[%s]!", "MustListOfMust": "[%s!]!",
-    "Lists": "[[%s]]", "MustLists": "[[%s!]!]!", "Deep": "[[[%s!]]!]",
+    "": "%s", "NonNull": "%s!", "List": "[%s]", "ListOfNonNull": "[%s!]", "NonNullList": "[%s]!",
+    "NonNullListOfNonNull": "[%s!]!",
+    "Lists": "[[%s]]", "NonNullLists": "[[%s!]!]!", "Deep": "[[[%s!]]!]",
 }  # fmt: skip
 FIELDS = {
     f"{prefix}{kind}{name}": form % kind
@@ -41,9 +42,9 @@ BEING = ("id: ID!", "name: String", "legs: Int!", "friend: Being", "friends(firs
 NODE = ("id: ID!", "name: String", "kin: Node")
 
 
-def fields(salt: str, leaves: int, objects: int) -> str:
-    """Some of all possible fields, others for each salt."""
-    ordered = sorted(FIELDS, key=lambda name: crc32(f"{salt} {name}".encode()))
+def fields(seed: str, leaves: int, objects: int) -> str:
+    """A selection of all possible fields, another for each seed."""
+    ordered = sorted(FIELDS, key=lambda name: crc32(f"{seed} {name}".encode()))
     of_leaves = [name for name in ordered if FIELDS[name].strip("[]!") in LEAVES][:leaves]
     of_objects = [name for name in ordered if FIELDS[name].strip("[]!") in OBJECTS][:objects]
     return "\n".join(f"{name[0].lower()}{name[1:]}: {FIELDS[name]}" for name in (*of_leaves, *of_objects))
@@ -65,11 +66,11 @@ SDL = f"""
     type Robot implements Node {{ {" ".join(NODE)} {fields("Robot", 6, 3)} }}
     type Ghost implements Node {{ {" ".join(NODE)} {fields("Ghost", 3, 1)} }}
     union Thing = Cat | Dog | Robot | Ghost
-    type Box {{ {fields("Box", 14, 8)} tell(of: String = "all"): String  tellMust(of: String): String! {fields("More", 0, 0)} }}
+    type Box {{ {fields("Box", 14, 8)} describe(of: String = "all"): String  describeNonNull(of: String): String! }}
     type Query {{
       {fields("Query", 10, 14)}
-      box: Box  boxMust: Box!  boxes: [Box!]!
-      tell(of: String = "all"): String
+      box: Box  boxNonNull: Box!  boxes: [Box!]!
+      describe(of: String = "all"): String
       numbers(int: Int = 3, must: Int! = 5, float: Float, flag: Boolean = false, ints: [Int!] = [1, 2]): String
       words(text: String, id: ID, colour: Colour = GREEN, size: Size, odd: Odd, anything: Anything): String
       required(must: Int!, colours: [Colour!]!): String!
@@ -78,13 +79,13 @@ SDL = f"""
       edgeFiltered(filter: Filter, must: Int! = 1): [Box]
     }}
     type Mutation {{ {fields("Mutation", 8, 8)} 
-      step(turns: Int = 1): String  stepMust(turns: Int! = 1, fail: Boolean = false): String! }}
-    type Subscription {{ {fields("Query", 10, 14)} tell(of: String = "all"): String }}
+      step(turns: Int = 1): String  stepNonNull(turns: Int! = 1, fail: Boolean = false): String! }}
+    type Subscription {{ {fields("Query", 10, 14)} describe(of: String = "all"): String }}
 """
 
 
-def told(info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> str:
-    """Everything an info says."""
+def info_text(info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> str:
+    """Everything in an info, as text."""
     node = info.operation
     return repr([
         info.field_name, str(info.return_type), info.parent_type.name, info.path.as_list(), info.path.typename,
@@ -94,84 +95,84 @@ def told(info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
-def place(info: GraphQLResolveInfo[Any]) -> tuple[Any, ...]:
+def path_of(info: GraphQLResolveInfo[Any]) -> tuple[Any, ...]:
     return tuple(info.path.as_list())
 
 
-def answer(_source: Any, info: GraphQLResolveInfo[Scene], **arguments: Any) -> Any:
-    info.context.calls[place(info)] += 1
-    return Maker(info.schema, info.context).field(info.return_type, place(info), repr(arguments))
+def resolve(_source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any) -> Any:
+    info.context.calls[path_of(info)] += 1
+    return ValueFactory(info.schema, info.context).field(info.return_type, path_of(info), repr(arguments))
 
 
-async def answer_later(source: Any, info: GraphQLResolveInfo[Scene], **arguments: Any) -> Any:
-    value = answer(source, info, **arguments)
+async def resolve_async(source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any) -> Any:
+    value = resolve(source, info, **arguments)
     return await value if hasattr(value, "__await__") else value
 
 
-def tell(_source: Any, info: GraphQLResolveInfo[Scene], **arguments: Any) -> str:
-    info.context.calls[place(info)] += 1
-    return told(info, arguments)
+def describe(_source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any) -> str:
+    info.context.calls[path_of(info)] += 1
+    return info_text(info, arguments)
 
 
-async def step(_source: Any, info: GraphQLResolveInfo[Scene], turns: int | None = 1, fail: bool | None = False) -> Any:
+async def step(_source: Any, info: GraphQLResolveInfo[SeededContext], turns: int | None = 1, fail: bool | None = False) -> Any:
     info.context.effects.append(f"begin {info.path.key}")
-    await later(None, min(abs(turns or 0), 5))
+    await delayed(None, min(abs(turns or 0), 5))
     info.context.effects.append(f"end {info.path.key}")
     if fail:
         raise ValueError("the step failed")
     return f"step {len(info.context.effects)}"
 
 
-def effect(source: Any, info: GraphQLResolveInfo[Scene], **arguments: Any) -> Any:
+def effect(source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any) -> Any:
     info.context.effects.append(f"{info.path.key}")
-    return answer(source, info, **arguments)
+    return resolve(source, info, **arguments)
 
 
 # Batches
 
 
 def batch_for(name: str, field: GraphQLField, schema: GraphQLSchema) -> Batch:
-    def one(scene: Scene, parent: Any, arguments: dict[str, Any]) -> Any:
-        where = (*getattr(parent, "path", ()), name)
-        maker, dice = Maker(schema, scene), scene.dice("edge", where, repr(arguments))
-        value = maker.value(field.type, dice, where)
+    def value_for(context: SeededContext, parent: Any, arguments: dict[str, Any]) -> Any:
+        path = (*getattr(parent, "path", ()), name)
+        factory, random = ValueFactory(schema, context), context.random("edge", path, repr(arguments))
+        value = factory.value(field.type, random, path)
         return getattr(value, "error", value)
 
-    def batch(scene: Scene, parents: Sequence[Any], **arguments: Any) -> Any:
-        dice = scene.dice("batch", name, repr(arguments))
-        if scene.wild(dice):
-            return failing([None] * len(parents), dice.randrange(8))
-        return delivered([one(scene, parent, arguments) for parent in parents], dice.randrange(5))
+    def batch(context: SeededContext, parents: Sequence[Any], **arguments: Any) -> Any:
+        random = context.random("batch", name, repr(arguments))
+        if context.is_faulty(random):
+            return failed_batch([None] * len(parents), random.randrange(8))
+        return batch_result([value_for(context, parent, arguments) for parent in parents], random.randrange(5))
 
     return batch
 
 
-def failing(values: list[Any], way: int) -> Any:
-    error = [ValueError("the batch failed"), GraphQLError("the batch refused", extensions={"code": "NO"})][way % 2]
-    if way < 2:
+def failed_batch(values: list[Any], choice: int) -> Any:
+    error = [ValueError("the batch failed"), GraphQLError("the batch refused", extensions={"code": "NO"})][choice % 2]
+    if choice < 2:
         raise error
-    if way < 4:
-        return broken(error)
-    return later([values[1:], [*values, 1], None, 5][way - 4], way - 4)
+    if choice < 4:
+        return raise_later(error)
+    return delayed([values[1:], [*values, 1], None, 5][choice - 4], choice - 4)
 
 
-async def broken(error: Exception) -> Any:
+async def raise_later(error: Exception) -> Any:
     raise error
 
 
-def delivered(values: list[Any], way: int) -> Any:
-    return Fetched(values, way) if way < 2 else later(values, way - 2)
+def batch_result(values: list[Any], choice: int) -> Any:
+    return DeferredValue(values, choice) if choice < 2 else delayed(values, choice - 2)
 
 
-def loaded(source: Any, info: GraphQLResolveInfo[Scene], **arguments: Any) -> Any:
+def load(source: Any, info: GraphQLResolveInfo[SeededContext], **arguments: Any) -> Any:
     batch = batch_of(info.parent_type.fields[info.field_name])
     assert batch
     return info.context.load(batch, source, **arguments)
 
 
 def batch_of(field: GraphQLField) -> Batch | None:
-    found: Batch | None = (field.extensions or {}).get("batch")
-    return found
+    batch: Batch | None = (field.extensions or {}).get("batch")
+    return batch
 
 
 # Types
@@ -194,15 +195,15 @@ def serialized(value: Any) -> Any:
 
 def parsed(value: Any) -> Any:
     if value in (13, "13"):
-        raise GraphQLError("Thirteen is not odd enough.")
+        raise GraphQLError("13 is not allowed.")
     return ("parsed", value)
 
 
-def kind_of(value: Any, _info: Any, _type: Any) -> Any:
-    """A resolve_type: mostly a name, but what stands for Nowhere is no name, and for Robots it has to be awaited."""
+def resolve_type(value: Any, _info: Any, _type: Any) -> Any:
+    """A `resolve_type`: returns names, except for Nowhere (a number), and awaitables for robots."""
     kind = getattr(value, "kind", "")
     if kind == "Robot":
-        return later(kind, 1)
+        return delayed(kind, 1)
     return {"Nowhere": 5, "": None}.get(kind, kind)
 
 
@@ -211,18 +212,18 @@ def is_cat(value: Any, _info: Any) -> bool:
 
 
 async def is_dog(value: Any, _info: Any) -> bool:
-    await later(None, 1)
+    await delayed(None, 1)
     return getattr(value, "kind", None) == "Dog"
 
 
 def is_ghost(value: Any, _info: Any) -> bool:
     if getattr(value, "kind", None) == "Ghost" and len(value.path) % 2:
-        raise ValueError("nobody knows ghosts")
+        raise ValueError("the predicate failed")
     return getattr(value, "kind", None) == "Ghost"
 
 
-def nasty() -> GraphQLSchema:
-    """The schema. Making it takes a while."""
+def faulty_schema() -> GraphQLSchema:
+    """Create the schema, which takes a while."""
     schema = build_schema(SDL)
     _leaves(schema)
     _types(schema)
@@ -244,28 +245,27 @@ def _leaves(schema: GraphQLSchema) -> None:
 
 def _types(schema: GraphQLSchema) -> None:
     kinds: Any = schema.type_map
-    kinds["Node"].resolve_type = kind_of
+    kinds["Node"].resolve_type = resolve_type
     kinds["Cat"].is_type_of, kinds["Dog"].is_type_of, kinds["Ghost"].is_type_of = is_cat, is_dog, is_ghost
 
 
-OWN: dict[str, Any] = {
-    "tell": tell,
-    "tellMust": tell,
+RESOLVERS: dict[str, Any] = {
+    "describe": describe,
+    "describeNonNull": describe,
     "step": step,
-    "stepMust": step,
-    **dict.fromkeys(("numbers", "words", "required"), tell),
+    "stepNonNull": step,
+    **dict.fromkeys(("numbers", "words", "required"), describe),
 }
 
 
 def _resolver(schema: GraphQLSchema, kind: str, name: str, field: GraphQLField) -> None:
-    chance = crc32(f"{kind}.{name}".encode()) % 4
-    if name in OWN:
-        field.resolve = OWN[name]
+    number = crc32(f"{kind}.{name}".encode()) % 4
+    if name in RESOLVERS:
+        field.resolve = RESOLVERS[name]
     elif kind == "Mutation":
         field.resolve = effect
     elif name.startswith("edge"):
         field.extensions = {"batch": batch_for(name, field, schema)}
-        field.resolve = loaded
-    elif kind in {"Query", "Subscription"} or field.args or chance < 2:
-        resolve: Any = answer_later if chance == 0 else answer
-        field.resolve = resolve
+        field.resolve = load
+    elif kind in {"Query", "Subscription"} or field.args or number < 2:
+        field.resolve = resolve_async if number == 0 else resolve

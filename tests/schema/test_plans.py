@@ -1,0 +1,103 @@
+"""Generated queries over the whole schema get the same response by plans as by graphql-core, for each kind of viewer.
+
+See tests/engine/differential/test_generated.py for longer runs.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import GraphQLError
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis_graphql import nodes
+
+from models.invoice import Invoice
+from models.purchase import Purchase
+from models.viewer import Viewer
+from resolvers.context import Context, Services
+from resolvers.ids import encode
+from resolvers.paging import cursor
+from resolvers.purchases import NEWEST, NEWEST_INVOICE
+from schema.errors import present
+from schema.fields import batch_of
+from schema.root import schema
+from tests.engine.differential.comparison import Comparison, format_with_cause
+from tests.engine.differential.example_counts import examples
+from tests.engine.differential.generated_operations import GeneratedOperation, operations
+from tests.schema.conftest import House
+
+GRAPH = schema._schema
+VIEWERS = 6
+
+
+@pytest.fixture(autouse=True)
+def collect_garbage() -> Iterator[None]:
+    """Collects coroutines that graphql-core never awaited here, where the warning is expected, not in a later test."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def database_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a fresh, migrated SQLite database. One kind suffices: the difference between executors is tested."""
+    path = tmp_path / "camcha.sqlite3"
+    path.write_bytes(sqlite_template.read_bytes())
+    return f"sqlite://{path}"
+
+
+def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
+    """The error as clients see it, without its random id, and the class of its cause."""
+    formatted = present(error, context)
+    formatted.get("extensions", {}).pop("errorId", None)
+    return {**formatted, "cause": format_with_cause(error, context)["cause"]}
+
+
+@pytest.fixture
+def comparison() -> Comparison:
+    return Comparison(GRAPH, batch_of, format_error)
+
+
+@pytest.fixture
+def viewers(house: House) -> list[Viewer]:
+    return [house.paul.owner, house.marie.member, house.alice, house.alice_without_factor, house.nadia, Viewer()]
+
+
+def scalars(house: House) -> dict[str, st.SearchStrategy[Any]]:
+    """Ids, slugs and cursors that exist, and others."""
+    ids = [*house.paul.ids, *house.marie.ids, encode("Offer", 1), encode("Price", 1), encode("User", 99), "", "no id"]
+    cursors = [cursor(house.paul.row(Invoice), NEWEST_INVOICE), cursor(house.marie.row(Purchase), NEWEST), "no cursor", ""]
+    return {
+        "ID": st.sampled_from(ids).map(nodes.String),
+        "String": st.sampled_from(["essentiel", "PAULMARK", *cursors]).map(nodes.String),
+        "Int": st.sampled_from([1, 2, 3, 10, 0, -1, 2**31 - 1]).map(nodes.Int),
+        "Date": st.sampled_from(["2026-11-01", "2026-12-31"]).map(nodes.String),
+        "DateTime": st.just(nodes.String("2026-11-23T09:00:00Z")),
+        "BigInt": st.sampled_from([0, 2**40]).map(nodes.Int),
+    }
+
+
+@pytest.fixture
+def strategy(house: House, comparison: Comparison) -> st.SearchStrategy[GeneratedOperation]:
+    assert GRAPH.query_type
+    return operations(GRAPH, comparison.engine, scalars(house), fields=list(GRAPH.query_type.fields), allow_null=True)
+
+
+@examples(0.25, VIEWERS)
+@given(data=st.data())
+async def test_generated_queries_over_the_whole_schema(
+    data: st.DataObject,
+    strategy: st.SearchStrategy[GeneratedOperation],
+    comparison: Comparison,
+    services: Services,
+    viewers: list[Viewer],
+) -> None:
+    operation = data.draw(strategy)
+    for number, viewer in enumerate(viewers):
+        arguments = operation.with_negated_booleans() if number % 2 else operation
+        await comparison.check(*arguments, partial(Context, viewer, services))
