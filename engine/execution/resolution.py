@@ -71,7 +71,7 @@ def _directly_callable(schema: GraphQLSchema, definition: Any) -> StrawberryFiel
     if strawberry_schema.schema_converter._exception_handler_specs:
         return None
     if not getattr(definition.resolve, "__qualname__", "").startswith("GraphQLCoreConverter.from_resolver."):
-        return None  # somebody has wrapped it again
+        return None  # the resolver was wrapped again
     return strawberry_field
 
 

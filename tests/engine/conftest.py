@@ -1,4 +1,4 @@
-"""A toy shop over graphql-core alone: the engine must not need this house."""
+"""A small schema over graphql-core, and an application that serves it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SDL = """
       refuse: Int
       slow: String
       huge: Long
-      dear: Item
+      expensive: Item
       number(value: Int): Int
       report: Int
     }
@@ -46,7 +46,7 @@ SDL = """
 
 
 class Row:
-    """Like a row of an ORM: it has `__await__`, and must not be awaited."""
+    """Like a row of some ORMs: it has `__await__`, and must not be awaited."""
 
     def __init__(self, id_: int) -> None:
         self.id = id_
@@ -57,9 +57,9 @@ class Row:
 
 @dataclass
 class Shop:
-    """The context of the toy's resolvers."""
+    """The context of the resolvers, with a log of what they did."""
 
-    seen: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     go: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -76,9 +76,9 @@ async def slow(_root: Any, info: Info) -> str:
     try:
         await info.context.go.wait()
     except asyncio.CancelledError:
-        info.context.seen.append("cancelled")
+        info.context.log.append("cancelled")
         raise
-    info.context.seen.append("done")
+    info.context.log.append("done")
     return "done"
 
 
@@ -86,7 +86,7 @@ def boom(_root: Any, info: Info) -> int:
     raise ValueError("the secret")
 
 
-def refuse(_root: Any, info: Info) -> int:
+def deny(_root: Any, info: Info) -> int:
     raise GraphQLError("Not today.", extensions={"code": "CLOSED"})
 
 
@@ -95,7 +95,7 @@ async def count(_root: Any, info: Info, to: int) -> AsyncIterator[int]:
         for number in range(to):
             yield number
     finally:
-        info.context.seen.append("closed")
+        info.context.log.append("closed")
 
 
 async def broken(_root: Any, info: Info) -> AsyncIterator[int]:
@@ -103,13 +103,13 @@ async def broken(_root: Any, info: Info) -> AsyncIterator[int]:
     raise ValueError("the secret")
 
 
-class Three:
+class ThreeNumbers:
     """An asynchronous iterator without `aclose`."""
 
     def __init__(self) -> None:
         self._numbers = iter(range(3))
 
-    def __aiter__(self) -> Three:
+    def __aiter__(self) -> ThreeNumbers:
         return self
 
     async def __anext__(self) -> int:
@@ -118,12 +118,12 @@ class Three:
         raise StopAsyncIteration
 
 
-def plain(_root: Any, info: Info) -> Three:
-    return Three()
+def plain(_root: Any, info: Info) -> ThreeNumbers:
+    return ThreeNumbers()
 
 
 def event(root: Any, info: Info, **_arguments: Any) -> Any:
-    info.context.seen.append(f"event {root}")
+    info.context.log.append(f"event {root}")
     return root
 
 
@@ -133,16 +133,16 @@ def _schema() -> GraphQLSchema:
     assert query
     assert mutation
     assert subscription
-    for name, resolve in {"rows": rows, "slow": slow, "boom": boom, "refuse": refuse}.items():
+    for name, resolve in {"rows": rows, "slow": slow, "boom": boom, "refuse": deny}.items():
         query.fields[name].resolve = resolve
     query.fields["hello"].resolve = lambda _root, _info, name: f"Hello {name}"
     query.fields["huge"].resolve = lambda _root, _info: 2**80
     query.fields["number"].resolve = lambda _root, _info, value=None: value
-    query.fields["dear"].extensions = {"cost": 50}
+    query.fields["expensive"].extensions = {"cost": 50}
     query.fields["report"].extensions = {"cost": 400}
     mutation.fields["add"].resolve = lambda _root, _info, name: Row(len(name))
     mutation.fields["slowAdd"].resolve = slow
-    for name, subscribe in {"count": count, "broken": broken, "refused": refuse, "plain": plain}.items():
+    for name, subscribe in {"count": count, "broken": broken, "refused": deny, "plain": plain}.items():
         subscription.fields[name].subscribe = subscribe
         subscription.fields[name].resolve = event
     return schema
@@ -177,7 +177,7 @@ def ask(engine: Engine, shop: Shop) -> Ask:
 @pytest.fixture
 def asgi(engine: Engine, shop: Shop) -> Starlette:
     async def context(request: HTTPRequest) -> Shop:
-        if request.header(b"authorization") == "stale":
+        if request.header(b"authorization") == "expired":
             raise HTTPError(401, {"message": "Sign in again.", "extensions": {"code": "UNAUTHENTICATED"}})
         if request.header(b"authorization") == "broken":
             raise RuntimeError("the secret")

@@ -1,4 +1,4 @@
-"""What the encoder makes of values that a plan leaves as they are."""
+"""The JSON encoder writes dates and times, which the execution leaves as they are."""
 
 from datetime import UTC, date, datetime
 
@@ -10,10 +10,10 @@ from engine import encode_json
 
 
 @given(st.dates() | st.datetimes(timezones=st.just(UTC)))
-def test_dates_and_moments_of_utc_are_written_as_their_isoformat(value: date | datetime) -> None:
+def test_dates_and_times_in_utc_are_written_as_isoformat(value: date | datetime) -> None:
     assert orjson.loads(encode_json({"data": [value]})) == {"data": [value.isoformat()]}
 
 
 @given(st.dates() | st.datetimes(timezones=st.just(UTC)))
-def test_so_they_are_beside_what_the_fast_encoder_refuses(value: date | datetime) -> None:
+def test_the_same_beside_a_value_that_only_the_slower_encoder_accepts(value: date | datetime) -> None:
     assert encode_json([value, 2**70]) == f'["{value.isoformat()}",{2**70}]'.encode()

@@ -1,4 +1,4 @@
-"""Operations are refused, executed, masked, finished and followed."""
+"""Operations are rejected, executed and subscribed to; errors are masked."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
         (Params("query ($n: Int) { number(value: $n) }", variables={"n": 1e300}), "32-bit"),
     ],
 )
-def test_a_refused_request_says_why(engine: Engine, params: Params, message: str) -> None:
+def test_a_request_error_states_the_reason(engine: Engine, params: Params, message: str) -> None:
     with pytest.raises(RequestError, match=message) as caught:
         engine.prepare(params)
     assert {error["extensions"]["code"] for error in caught.value.errors} == {"BAD_USER_INPUT"}
 
 
-async def test_a_long_string_of_digits_is_no_number(ask: Ask) -> None:
+async def test_a_long_string_of_digits_is_not_a_number(ask: Ask) -> None:
     assert (await ask('{ hello(name: "' + "9" * 6_000 + '") }'))["data"] == {"hello": "Hello " + "9" * 6_000}
 
 
-def test_a_refusal_points_at_the_place(engine: Engine) -> None:
+def test_a_request_error_has_locations(engine: Engine) -> None:
     with pytest.raises(RequestError) as caught:
         engine.prepare(Params("{\n  nothing }"))
     assert caught.value.errors[0]["locations"] == [{"line": 2, "column": 3}]
@@ -54,7 +54,7 @@ def test_a_refusal_points_at_the_place(engine: Engine) -> None:
     "payload",
     [None, [], "x", 3, [{"query": "{ hello }"}], {"query": 1}, {"variables": []}, {"operationName": 1}, {"extensions": "x"}],
 )
-def test_parameters_of_wrong_types_are_refused(payload: Any) -> None:
+def test_parameters_of_wrong_types_are_rejected(payload: Any) -> None:
     with pytest.raises(RequestError) as caught:
         Params.from_json(payload)
     assert caught.value.errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
@@ -65,13 +65,13 @@ def test_parameters_may_be_null() -> None:
     assert Params.from_json(payload) == Params("{ hello }", None, {}, {})
 
 
-def test_an_operation_is_chosen_by_name(engine: Engine) -> None:
+def test_an_operation_is_selected_by_name(engine: Engine) -> None:
     document = 'query A { hello } mutation B { add(name: "x") { id } } subscription C { plain }'
-    chosen = [engine.prepare(Params(document, operation_name=name)) for name in "ABC"]
-    assert [(o.name, o.kind) for o in chosen] == [("A", "query"), ("B", "mutation"), ("C", "subscription")]
+    operations = [engine.prepare(Params(document, operation_name=name)) for name in "ABC"]
+    assert [(o.name, o.kind) for o in operations] == [("A", "query"), ("B", "mutation"), ("C", "subscription")]
 
 
-async def test_a_query_answers_data_and_its_cost(ask: Ask) -> None:
+async def test_a_response_has_data_and_the_cost(ask: Ask) -> None:
     assert await ask("query ($n: String!) { hello(name: $n) }", n="Ada") == {
         "data": {"hello": "Hello Ada"},
         "extensions": {"cost": {"requested": 0, "limit": 10_000}},
@@ -100,23 +100,23 @@ async def test_an_unexpected_error_is_masked_and_logged_once(ask: Ask, caplog: p
     assert "the secret" in caplog.text
 
 
-async def test_a_graphql_error_is_shown_with_its_code(ask: Ask) -> None:
+async def test_a_graphql_error_is_not_masked(ask: Ask) -> None:
     error = (await ask("{ refuse }"))["errors"][0]
     assert (error["message"], error["path"], error["extensions"]) == ("Not today.", ["refuse"], {"code": "CLOSED"})
 
 
-async def test_errors_are_presented_with_the_context(schema: GraphQLSchema, shop: Shop) -> None:
+async def test_an_application_formats_errors_with_the_context(schema: GraphQLSchema, shop: Shop) -> None:
     engine = Engine(schema, format_error=lambda error, context: {"message": error.message, "same": context is shop})
     result = await engine.execute(engine.prepare(Params("{ boom }")), shop)
     assert result["errors"] == [{"message": "the secret", "same": True}]
 
 
-async def test_a_slow_query_is_cancelled_and_says_so(schema: GraphQLSchema, shop: Shop) -> None:
+async def test_a_slow_query_is_cancelled_with_an_error(schema: GraphQLSchema, shop: Shop) -> None:
     engine = Engine(schema, limits=Limits(timeout=0.05))
     result = await engine.execute(engine.prepare(Params("{ slow }")), shop)
     assert result["data"] is None
     assert result["errors"][0]["extensions"] == {"code": "TIMEOUT"}
-    assert shop.seen == ["cancelled"]
+    assert shop.log == ["cancelled"]
 
 
 async def test_a_query_is_cancelled_with_its_caller(engine: Engine, shop: Shop) -> None:
@@ -125,22 +125,22 @@ async def test_a_query_is_cancelled_with_its_caller(engine: Engine, shop: Shop) 
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
-    assert shop.seen == ["cancelled"]
+    assert shop.log == ["cancelled"]
 
 
-async def test_a_mutation_finishes_without_its_caller(engine: Engine, shop: Shop) -> None:
+async def test_a_mutation_finishes_after_its_caller_is_cancelled(engine: Engine, shop: Shop) -> None:
     caller = asyncio.create_task(engine.execute(engine.prepare(Params("mutation { slowAdd }")), shop))
     await shop.started.wait()
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
-    assert shop.seen == []
+    assert shop.log == []
     shop.go.set()
     await engine.drain()
-    assert shop.seen == ["done"]
+    assert shop.log == ["done"]
 
 
-async def test_a_mutation_is_not_cancelled_by_time(schema: GraphQLSchema, shop: Shop) -> None:
+async def test_a_mutation_has_no_timeout(schema: GraphQLSchema, shop: Shop) -> None:
     engine = Engine(schema, limits=Limits(timeout=0.01))
     asyncio.get_running_loop().call_later(0.1, shop.go.set)
     result = await engine.execute(engine.prepare(Params("mutation { slowAdd }")), shop)
@@ -155,29 +155,29 @@ async def test_a_subscription_is_not_executed_like_a_query(engine: Engine, shop:
 async def test_each_event_has_a_context_of_its_own(engine: Engine, shop: Shop) -> None:
     contexts: list[Shop] = []
 
-    def fresh() -> Shop:
+    def new_context() -> Shop:
         contexts.append(type(shop)())
         return contexts[-1]
 
     operation = engine.prepare(Params("subscription { number: count(to: 3) }"))
-    results = [result["data"] async for result in subscribe(engine, operation, fresh)]
+    results = [result["data"] async for result in subscribe(engine, operation, new_context)]
     assert results == [{"number": 0}, {"number": 1}, {"number": 2}]
-    assert [context.seen for context in contexts] == [["closed"], ["event 0"], ["event 1"], ["event 2"]]
+    assert [context.log for context in contexts] == [["closed"], ["event 0"], ["event 1"], ["event 2"]]
 
 
-async def test_a_source_may_be_a_plain_iterator(engine: Engine, shop: Shop) -> None:
+async def test_a_source_stream_may_be_an_iterator_without_aclose(engine: Engine, shop: Shop) -> None:
     operation = engine.prepare(Params("subscription { plain }"))
     assert [result["data"]["plain"] async for result in subscribe(engine, operation, lambda: shop)] == [0, 1, 2]
 
 
-async def test_a_subscription_that_can_not_start_is_refused(engine: Engine, shop: Shop) -> None:
+async def test_a_subscription_that_cannot_start_is_rejected(engine: Engine, shop: Shop) -> None:
     operation = engine.prepare(Params("subscription { refused }"))
     with pytest.raises(RequestError, match="Not today") as caught:
         await anext(subscribe(engine, operation, lambda: shop))
     assert caught.value.errors[0]["extensions"]["code"] == "CLOSED"
 
 
-async def test_a_stream_that_breaks_ends_with_its_error(engine: Engine, shop: Shop) -> None:
+async def test_a_source_stream_that_raises_ends_with_its_error(engine: Engine, shop: Shop) -> None:
     operation = engine.prepare(Params("subscription { broken }"))
     first, last = [result async for result in subscribe(engine, operation, lambda: shop)]
     assert first["data"] == {"broken": 1}
@@ -185,21 +185,21 @@ async def test_a_stream_that_breaks_ends_with_its_error(engine: Engine, shop: Sh
     assert last["errors"][0]["extensions"]["code"] == "INTERNAL"
 
 
-async def test_a_context_that_is_no_longer_given_ends_the_stream(engine: Engine, shop: Shop) -> None:
+async def test_an_error_in_creating_a_context_ends_the_stream(engine: Engine, shop: Shop) -> None:
     contexts = iter([shop])
     operation = engine.prepare(Params("subscription { count(to: 9) }"))
-    results = [result async for result in subscribe(engine, operation, lambda: next(contexts, None) or _refuse())]
+    results = [result async for result in subscribe(engine, operation, lambda: next(contexts, None) or _deny())]
     assert [result["errors"][0]["message"] for result in results] == ["Internal error"]
-    assert shop.seen == ["closed"]
+    assert shop.log == ["closed"]
 
 
-def _refuse() -> Shop:
+def _deny() -> Shop:
     raise PermissionError("signed out")
 
 
-async def test_closing_a_subscription_closes_its_source(engine: Engine, shop: Shop) -> None:
+async def test_closing_a_subscription_closes_its_source_stream(engine: Engine, shop: Shop) -> None:
     operation = engine.prepare(Params("subscription { count(to: 1000) }"))
     stream = subscribe(engine, operation, lambda: shop)
     await anext(stream)
     await stream.aclose()
-    assert shop.seen == ["event 0", "closed"]
+    assert shop.log == ["event 0", "closed"]

@@ -244,9 +244,9 @@ def _leaves(schema: GraphQLSchema) -> None:
 
 
 def _types(schema: GraphQLSchema) -> None:
-    kinds: Any = schema.type_map
-    kinds["Node"].resolve_type = resolve_type
-    kinds["Cat"].is_type_of, kinds["Dog"].is_type_of, kinds["Ghost"].is_type_of = is_cat, is_dog, is_ghost
+    types: Any = schema.type_map
+    types["Node"].resolve_type = resolve_type
+    types["Cat"].is_type_of, types["Dog"].is_type_of, types["Ghost"].is_type_of = is_cat, is_dog, is_ghost
 
 
 RESOLVERS: dict[str, Any] = {

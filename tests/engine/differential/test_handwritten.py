@@ -24,17 +24,17 @@ pytestmark = pytest.mark.filterwarnings(
 LEAVES = ("leaf", "leafNonNull", "float", "text", "flag", "identifier", "odd", "colour")
 LISTS = ("list", "listNonNull", "grid", "gridNonNull")
 OBJECTS = (
-    "objects { id name boom describe }",
-    "itemGrid { id later boomNonNull }",
+    "objects { id name fails describe }",
+    "itemGrid { id later failsNonNull }",
     "thing { __typename ... on Item { id describe } ... on Wall { length } }",
 )
 ABSTRACT = (
-    "things { __typename ... on Tower { height boomNonNull } ... on Named { name } }",
-    "tall { name height ... on Tower { boomNonNull } }",
+    "things { __typename ... on Tower { height failsNonNull } ... on Named { name } }",
+    "tall { name height ... on Tower { failsNonNull } }",
 )
 BATCH_RESULTS = (
-    "right", "deferred", "boom", "later boom", "refuse", "deferred boom", "few", "many", "null", "number", "errors", "nulls",
-    "tuple", "lists", "bad lists", "leaves", "wrong leaves", "generator",
+    "valid", "deferred", "raised error", "later error", "raised GraphQLError", "deferred error", "too few", "too many", "null", "number", "errors", "nulls",
+    "tuple", "lists", "invalid lists", "leaves", "invalid leaves", "generator",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ async def test_a_value(field: str) -> None:
         await COMPARISON.check(f"{{ a: {one} describe b: {one} items {{ id }} }}", {}, SeededContext)
 
 
-@pytest.mark.parametrize("field", ["edge%s { id name }", "edgeNonNull%s { id boomNonNull }", "edges%s", "number%s"])
+@pytest.mark.parametrize("field", ["edge%s { id name }", "edgeNonNull%s { id failsNonNull }", "edges%s", "number%s"])
 async def test_a_batch(field: str) -> None:
     """For one parent, for several, for several in lists, and twice in one selection set."""
     for value in BATCH_RESULTS:
@@ -67,7 +67,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         "{ deep { id ...F } ...G } fragment F on Item { name deep { id } } fragment G on Query { deep { deep { name } later } id }",
         {},
     ),
-    "the order of keys": ("{ name ... { id later } deep { later id } id b: boom a: id }", {}),
+    "the order of keys": ("{ name ... { id later } deep { later id } id b: fails a: id }", {}),
     "a fragment spread twice": ("{ ...F ...F deep { ...I } items { ...I } } fragment F on Query { id } fragment I on Item { id name }", {}),
     "nested fragments": ("{ ...A } fragment A on Query { ...B } fragment B on Query { deep { ...C } } fragment C on Named { name }", {}),
     "an inline fragment without a type": ("{ ... { id } ... @skip(if: true) { name } ... @include(if: true) { later } }", {}),
@@ -90,7 +90,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         {"s": None},
     ),
     "null for a directive below a deferred null": (
-        'query ($s: Boolean = true) { deferred(value: "deferred nothing") { id @skip(if: $s) } name }',
+        'query ($s: Boolean = true) { deferred(value: "deferred null object") { id @skip(if: $s) } name }',
         {"s": None},
     ),
     "null for a directive below a deferred item": (
@@ -118,30 +118,30 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "typename": ("{ __typename t: __typename deep { __typename id } items { t: __typename } }", {}),
     "introspection": ('{ __schema { queryType { name } types { name kind } } __type(name: "Options") { inputFields { name defaultValue type { name ofType { name } } } } }', {}),
     "introspection beside data": ('{ __type(name: "Item") { fields { name type { kind } args { name } } } nothing: __type(name: "X") { name } id }', {}),
-    "null propagates one level": ("{ deep { id boomNonNull } name }", {}),
-    "null propagates to the root": ("{ id deepNonNull { deepNonNull { laterBoom } } }", {}),
-    "null propagates two levels": ("{ deep { deepNonNull { badNonNull { id } } id } name }", {}),
-    "null propagates through a list": ("{ deep { itemsAll { id boomNonNull } } name }", {}),
-    "null as an item of a list": ("{ items { id boomNonNull } }", {}),
+    "null propagates one level": ("{ deep { id failsNonNull } name }", {}),
+    "null propagates to the root": ("{ id deepNonNull { deepNonNull { failsLater } } }", {}),
+    "null propagates two levels": ("{ deep { deepNonNull { failingObjectNonNull { id } } id } name }", {}),
+    "null propagates through a list": ("{ deep { itemsAll { id failsNonNull } } name }", {}),
+    "null as an item of a list": ("{ items { id failsNonNull } }", {}),
     "null in place of a list": ("{ itemsNonNull { id } deep { itemsNonNull { later } } }", {}),
-    "null for a non-null field": ("{ deep { nothing } name }", {}),
-    "several errors propagate to one null": ("{ deep { id boomNonNull nothing laterBoom returned } name }", {}),
-    "errors above and below one null": ("{ deep { boom deep { boom bad { id } } laterBoom } boom }", {}),
-    "errors of nullable fields": ("{ boom bad { id } deep { boom bad { id } deep { boom } } items { boom } }", {}),
-    "errors of aliases": ("{ a: boom b: boom deep { a: boom b: boom } }", {}),
-    "an error of merged fields": ("{ bad { id } bad { name } ...F } fragment F on Query { bad { later } }", {}),
-    "locations": ("{\n  a: boom\n  deep {\n    boom\n\n    ... on Item { b: boom }\n  }\n}", {}),
-    "late errors in front of early ones": ("{ deep { laterBoom } boom items { later boom } bad { id } }", {}),
+    "null for a non-null field": ("{ deep { missing } name }", {}),
+    "several errors propagate to one null": ("{ deep { id failsNonNull missing failsLater returned } name }", {}),
+    "errors above and below one null": ("{ deep { fails deep { fails failingObject { id } } failsLater } fails }", {}),
+    "errors of nullable fields": ("{ fails failingObject { id } deep { fails failingObject { id } deep { fails } } items { fails } }", {}),
+    "errors of aliases": ("{ a: fails b: fails deep { a: fails b: fails } }", {}),
+    "an error of merged fields": ("{ failingObject { id } failingObject { name } ...F } fragment F on Query { failingObject { later } }", {}),
+    "locations": ("{\n  a: fails\n  deep {\n    fails\n\n    ... on Item { b: fails }\n  }\n}", {}),
+    "late errors in front of early ones": ("{ deep { failsLater } fails items { later fails } failingObject { id } }", {}),
     "the info": ("query Named($x: String = \"x\") { describe deep { describe(of: $x) t: describe } items { describe itemsAll { describe } } edge { describe } }", {}),
-    "runtime types by name": ('{ things(value: "things") { ... on Item { id } ... on Tower { h: height } ... on Wall { l: length } __typename } }', {}),
+    "runtime types by name": ('{ things(value: "mixed types") { ... on Item { id } ... on Tower { h: height } ... on Wall { l: length } __typename } }', {}),
     "interfaces of interfaces": ('{ thing(value: "wall") { ... on Wall { sides { name ... on Tower { height } ... on Tall { h: height } } } } }', {}),
     "an interface on an object": ("{ deep { ... on Named { name ... on Item { id } ... on Named { n: name } } } named { name ... on Tall { height } } }", {}),
     "a union on a union": ('{ thing(value: "item") { ... on Thing { ... on Named { name } ... on Item { id } } } }', {}),
-    "different fields for each runtime type": ('{ things(value: "things") { ... on Tower { name } ... on Named { name } ... on Wall { length name } } }', {}),
+    "different fields for each runtime type": ('{ things(value: "mixed types") { ... on Tower { name } ... on Named { name } ... on Wall { length name } } }', {}),
     "a mutation": ("mutation { a: step(turns: 3) b: step(turns: 0) c: step(turns: 2) }", {}),
     "fields below a mutation's": ("mutation { item { later laterA: later deepNonNull { later } } a: step item { id items { later } } b: step }", {}),
-    "a mutation continues after an error": ("mutation { a: step boom b: step }", {}),
-    "a mutation stops at a null": ("mutation { a: step boomNonNull b: step }", {}),
+    "a mutation continues after an error": ("mutation { a: step fails b: step }", {}),
+    "a mutation stops at a null": ("mutation { a: step failsNonNull b: step }", {}),
     "a mutation stops at its own error": ("mutation { a: stepNonNull b: stepNonNull(turns: 3, fail: true) c: stepNonNull item { id } }", {}),
     "a mutation merged": ("mutation { item { id } a: step item { name } }", {}),
     "a mutation skipped": ("mutation ($s: Boolean!) { a: step @skip(if: $s) b: step @include(if: $s) ... { c: step } }", {"s": True}),
@@ -157,13 +157,13 @@ async def test_a_case(name: str) -> None:
 @pytest.mark.parametrize(
     ("document", "root"),
     [
-        ("subscription { event { id later boom } }", {"event": item(3)}),
-        ("subscription { event { id boomNonNull } }", {"event": item(3)}),
+        ("subscription { event { id later fails } }", {"event": item(3)}),
+        ("subscription { event { id failsNonNull } }", {"event": item(3)}),
         ("subscription { event { id } }", None),
         ("subscription { event { id } }", {"event": ValueError("returned")}),
         ("subscription { number }", {"number": "x"}),
         ("subscription { describe }", {"describe": 1}),
-        ("subscription { boomNonNull }", {}),
+        ("subscription { failsNonNull }", {}),
         ("subscription { n: number }", {"number": lambda _info: 5}),
     ],
 )

@@ -1,4 +1,4 @@
-"""What an operation costs, told before it runs."""
+"""The cost of an operation, which is known before it runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cost(engine: Engine, query: str, **variables: Any) -> int:
         ("{ hello __typename }", 0),
         ("{ me { id tags } }", 1),
         ("{ search { __typename ... on Item { me { id } } } }", 2),
-        ("{ dear { id } report }", 451),
+        ("{ expensive { id } report }", 451),
         ("{ rows { id me { id } } }", 20),
         ("{ items(first: 5) { total } }", 1),
         ("{ items(first: 5) { total first { id } nodes { id } } }", 7),
@@ -43,31 +43,31 @@ def cost(engine: Engine, query: str, **variables: Any) -> int:
 )
 def test_cost(engine: Engine, query: str, expected: int) -> None:
     assert cost(engine, query) == expected
-    assert cost(engine, query) == expected  # remembered
+    assert cost(engine, query) == expected  # cached
 
 
-def test_variables_decide(engine: Engine) -> None:
+def test_the_cost_depends_on_variables(engine: Engine) -> None:
     query = "query ($n: Int = 6, $all: Boolean = true) { items(first: $n) @include(if: $all) { nodes { id } } }"
     assert [cost(engine, query), cost(engine, query, n=2), cost(engine, query, all=False)] == [7, 3, 0]
     assert cost(engine, query, n=None) == 21
 
 
-def test_an_argument_that_will_fail_when_executed_still_costs(engine: Engine) -> None:
+def test_a_field_whose_argument_will_fail_still_has_a_cost(engine: Engine) -> None:
     assert cost(engine, "query ($n: Int) { page(first: $n) { nodes { id } } }", n=None) == 21
 
 
-def test_one_fragment_under_parents_of_different_sizes(engine: Engine) -> None:
+def test_a_fragment_spread_below_fields_of_different_sizes(engine: Engine) -> None:
     query = "{ a: items(first: 2) { ...F } b: items(first: 90) { ...F } } fragment F on Items { first { id } nodes { id } }"
     assert cost(engine, query) == (1 + 1 + 2) + (1 + 1 + 90)
 
 
-def test_doubled_fragments_cost_without_walking_them_again(engine: Engine) -> None:
+def test_doubled_fragments_are_computed_once_each(engine: Engine) -> None:
     links = [f"fragment F{n} on Item {{ ...F{n + 1} ...F{n + 1} }}" for n in range(100)]
     query = " ".join(["{ me { ...F0 } }", *links, "fragment F100 on Item { me { id } }"])
     assert cost(engine, query) == 10**12
 
 
-def test_too_costly_says_the_cost_and_the_limit(engine: Engine) -> None:
+def test_an_operation_that_is_too_costly_gets_its_cost_and_the_limit(engine: Engine) -> None:
     query = Params("{ items(first: 100) { nodes { items(first: 100) { nodes { id } } } } }")
     with pytest.raises(RequestError) as caught:
         engine.prepare(query)
@@ -77,23 +77,23 @@ def test_too_costly_says_the_cost_and_the_limit(engine: Engine) -> None:
         engine.prepare(Params("{ me { id } }"), cost_limit=0)
 
 
-def test_the_owner_says_what_a_field_costs(schema: GraphQLSchema) -> None:
+def test_a_cost_function_of_the_application(schema: GraphQLSchema) -> None:
     def by_count(_field: GraphQLField) -> Callable[[dict[str, Any]], int]:
         return lambda args: int(args.get("count", 0)) * 1_000
 
     engine = Engine(schema, cost_of=by_count)
-    for _ in range(2):  # the second time from what was kept
+    for _ in range(2):  # the second time from the cache
         assert cost(engine, "query ($n: Int!) { rows(count: $n) { id } }", n=4) == 4_010
     assert cost(engine, "query ($n: Int!) { rows(count: $n) { id } }", n=5) == 5_010
 
 
-async def test_a_dry_run_tells_the_cost_and_executes_nothing(engine: Engine) -> None:
+async def test_a_dry_run_returns_the_cost_and_executes_nothing(engine: Engine) -> None:
     query = "mutation { slowAdd }"
     operation = engine.prepare(Params(query, extensions={"dryRun": True}))
     assert await engine.execute(operation, None) == {"data": None, "extensions": {"cost": {"requested": 0, "limit": 10_000}}}
 
 
-async def test_a_dry_run_tells_what_would_be_too_costly(engine: Engine) -> None:
+async def test_a_dry_run_of_an_operation_that_is_too_costly(engine: Engine) -> None:
     operation = engine.prepare(Params("{ items(first: 99) { nodes { id } } }", extensions={"dryRun": True}), cost_limit=5)
     assert (await engine.execute(operation, None))["extensions"] == {"cost": {"requested": 100, "limit": 5}}
 

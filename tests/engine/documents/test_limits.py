@@ -1,4 +1,4 @@
-"""Limits hold, name themselves, and take linear time however a document doubles itself."""
+"""Limits are enforced and named, in linear time, even if fragments double each other."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def doubled(levels: int, leaf: str = "me { x: id }") -> str:
         ("{ " + "me { " * 300 + "id" + " }" * 301, {"limit": 15}),
     ],
 )
-def test_what_is_past_a_limit_names_it(engine: Engine, query: str, extensions: dict[str, int]) -> None:
+def test_exceeding_a_limit_reports_it(engine: Engine, query: str, extensions: dict[str, int]) -> None:
     error = rejection(engine, query)
     assert error["extensions"] == {"code": "QUERY_TOO_COSTLY", **extensions}
 
@@ -58,21 +58,21 @@ def test_what_is_past_a_limit_names_it(engine: Engine, query: str, extensions: d
     "query",
     [nested(15), "{ " + " ".join(f"a{n}: hello" for n in range(40)) + " }", "{ " + "hello " * 40 + "}"],
 )
-def test_what_is_at_a_limit_passes(engine: Engine, query: str) -> None:
+def test_the_limit_itself_is_accepted(engine: Engine, query: str) -> None:
     assert engine.prepare(Params(query)).kind == "query"
 
 
-def test_the_introspection_of_graphiql_passes(engine: Engine) -> None:
+def test_graphiqls_introspection_query_is_accepted(engine: Engine) -> None:
     query = get_introspection_query(specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True)
     assert engine.prepare(Params(query)).cost == 0
 
 
-def test_introspection_in_circles_is_refused_by_its_own_rule(engine: Engine) -> None:
-    circles = "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }"
-    assert "introspection depth" in rejection(engine, circles)["message"]
+def test_recursive_introspection_is_rejected_by_a_rule_of_its_own(engine: Engine) -> None:
+    recursive = "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }"
+    assert "introspection depth" in rejection(engine, recursive)["message"]
 
 
-def test_introspection_is_for_whom_may_see_the_schema(engine: Engine) -> None:
+def test_introspection_may_be_forbidden(engine: Engine) -> None:
     for query in ("{ __schema { types { name } } }", '{ ...F } fragment F on Query { t: __type(name: "Item") { name } }'):
         with pytest.raises(RequestError) as caught:
             engine.prepare(Params(query), introspection=False)
@@ -80,38 +80,38 @@ def test_introspection_is_for_whom_may_see_the_schema(engine: Engine) -> None:
     assert engine.prepare(Params("{ me { __typename } }"), introspection=False)
 
 
-def test_names_of_the_schema_are_suggested_to_whom_may_see_it(engine: Engine) -> None:
+def test_names_are_suggested_only_if_introspection_is_allowed(engine: Engine) -> None:
     assert "Did you mean" in rejection(engine, "{ helo }")["message"]
     with pytest.raises(RequestError) as caught:
         engine.prepare(Params("{ helo }"), introspection=False)
     assert "Did you mean" not in caught.value.errors[0]["message"]
 
 
-def test_doubled_fragments_are_measured_once_each() -> None:
-    shape = measure(parse(doubled(200)))
-    assert (shape.depth, shape.aliases, shape.root_fields) == (2, SATURATED, SATURATED)
+def test_doubled_fragments_are_counted_once_each() -> None:
+    counts = measure(parse(doubled(200)))
+    assert (counts.depth, counts.aliases, counts.root_fields) == (2, SATURATED, SATURATED)
 
 
-def test_doubled_fragments_are_refused(engine: Engine) -> None:
+def test_doubled_fragments_are_rejected(engine: Engine) -> None:
     error = rejection(engine, doubled(140))
     assert error["extensions"] == {"code": "QUERY_TOO_COSTLY", "aliases": SATURATED, "limit": 60}
 
 
-def test_doubled_fragments_without_aliases_are_refused(engine: Engine) -> None:
+def test_doubled_fragments_without_aliases_are_rejected(engine: Engine) -> None:
     assert rejection(engine, doubled(30, "hello"))["extensions"]["rootFields"] == 2**30
 
 
-def test_a_chain_of_fragments_longer_than_the_stack_is_measured() -> None:
+def test_a_chain_of_fragments_longer_than_the_stack_is_counted() -> None:
     chain = "{ ...F0 }" + "".join(f"fragment F{n} on Query {{ me {{ ...F{n + 1} }} }}" for n in range(5_000))
     assert measure(parse(chain + "fragment F5000 on Query { me { id } }")).depth == 5_002
 
 
-def test_fragments_in_a_circle_are_named_by_validation(engine: Engine) -> None:
+def test_validation_reports_cycles_of_fragments(engine: Engine) -> None:
     with pytest.raises(RequestError, match="spread fragment 'A' within itself"):
         engine.prepare(Params("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }"))
 
 
-def test_fragments_come_after_those_they_spread() -> None:
+def test_fragments_are_ordered_after_those_they_spread() -> None:
     assert topological_order({"A": ["B", "C", "missing"], "B": ["C"], "C": []}) == ["C", "B", "A"]
     assert sorted(topological_order({"A": ["B"], "B": ["A"]})) == ["A", "B"]
 
@@ -127,22 +127,22 @@ def test_fragments_come_after_those_they_spread() -> None:
         + " ".join(f"fragment F{n} on Item {{ id tags }}" for n in range(150)),
     ],
 )
-def test_fields_repeated_without_end_spend_the_validation_budget(engine: Engine, query: str) -> None:
+def test_too_many_repeated_fields_exhaust_the_validation_budget(engine: Engine, query: str) -> None:
     assert rejection(engine, query)["message"] == "The document repeats too many fields to be validated."
 
 
-def test_fields_repeated_as_clients_do_are_within_the_budget(engine: Engine) -> None:
+def test_typical_repeated_fields_are_within_the_validation_budget(engine: Engine) -> None:
     parts = " ".join(f"fragment F{n} on Item {{ id tags me {{ id }} items {{ nodes {{ id }} }} }}" for n in range(25))
     query = "{ me { " + " ".join(f"...F{n}" for n in range(25)) + " } } " + parts
     assert engine.prepare(Params(query)).kind == "query"
 
 
-def test_validation_names_at_most_some_errors(engine: Engine) -> None:
+def test_validation_reports_a_limited_number_of_errors(engine: Engine) -> None:
     with pytest.raises(RequestError) as caught:
         engine.prepare(Params("{ me { " + " ".join(f"x{n}" for n in range(500)) + " } }"))
     assert len(caught.value.errors) <= 21
     assert {error["extensions"]["code"] for error in caught.value.errors} == {"BAD_USER_INPUT"}
 
 
-def test_limits_are_the_owners_to_choose(schema: GraphQLSchema) -> None:
+def test_limits_of_the_application(schema: GraphQLSchema) -> None:
     assert rejection(Engine(schema, limits=Limits(depth=3)), nested(4))["extensions"]["limit"] == 3

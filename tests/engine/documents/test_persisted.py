@@ -1,4 +1,4 @@
-"""Documents that are named instead of sent: by Apollo's protocol, by `documentId`, and from manifests of trusted ones."""
+"""Documents that are referenced by an id: by Apollo's protocol, by `documentId`, and trusted documents from manifests."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def code(response: httpx.Response) -> Any:
     return response.json()["errors"][0]["extensions"]["code"]
 
 
-async def test_apollos_flow(client: httpx.AsyncClient) -> None:
-    named = {"extensions": apollo(digest(TEXT)), "variables": {"n": "Zoé"}}
-    first = await client.post(URL, json=named)
+async def test_apollos_protocol(client: httpx.AsyncClient) -> None:
+    by_id = {"extensions": apollo(digest(TEXT)), "variables": {"n": "Zoé"}}
+    first = await client.post(URL, json=by_id)
     assert first.json() == {
         "errors": [{"message": "PersistedQueryNotFound", "extensions": {"code": "PERSISTED_QUERY_NOT_FOUND"}}]
     }
     assert first.status_code == 200
-    strict = await client.post(URL, json=named, headers={"accept": "application/graphql-response+json"})
+    strict = await client.post(URL, json=by_id, headers={"accept": "application/graphql-response+json"})
     assert strict.status_code == 400
-    for body in ({**named, "query": TEXT}, named, named):
+    for body in ({**by_id, "query": TEXT}, by_id, by_id):
         assert (await client.post(URL, json=body)).json()["data"] == {"hello": "Hello Zoé"}
 
 
-async def test_a_get_by_hash_is_not_stored_on_the_way(client: httpx.AsyncClient) -> None:
+async def test_a_get_by_hash_is_not_cached_by_proxies(client: httpx.AsyncClient) -> None:
     extensions = orjson.dumps(apollo(digest(TEXT))).decode()
     await client.get(URL, params={"query": TEXT, "extensions": extensions})
     answer = await client.get(URL, params={"extensions": extensions, "variables": '{"n": "you"}'})
@@ -52,35 +52,35 @@ async def test_a_get_by_hash_is_not_stored_on_the_way(client: httpx.AsyncClient)
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_document_id_names_what_was_sent_before(client: httpx.AsyncClient) -> None:
+async def test_a_document_id_references_a_text_sent_before(client: httpx.AsyncClient) -> None:
     unknown = await client.post(URL, json={"documentId": f"sha256:{digest(TEXT)}"})
     assert code(unknown) == "PERSISTED_QUERY_NOT_FOUND"
     await client.post(URL, json={"query": TEXT})
     assert (await client.post(URL, json={"documentId": f"sha256:{digest(TEXT)}"})).json()["data"] == {"hello": "Hello you"}
     page = {"accept": "text/html,*/*;q=0.8"}
-    typed = await client.get(URL, params={"documentId": f"sha256:{digest(TEXT)}"}, headers=page)
-    assert typed.json()["data"] == {"hello": "Hello you"}
+    in_browser = await client.get(URL, params={"documentId": f"sha256:{digest(TEXT)}"}, headers=page)
+    assert in_browser.json()["data"] == {"hello": "Hello you"}
 
 
-async def test_a_mutation_by_its_hash_is_still_no_get(client: httpx.AsyncClient) -> None:
+async def test_a_mutation_by_hash_is_not_executed_by_get(client: httpx.AsyncClient) -> None:
     text = 'mutation { add(name: "x") { id } }'
     await client.post(URL, json={"query": text})
     assert (await client.get(URL, params={"documentId": document_id(text)})).status_code == 405
 
 
-async def test_a_hash_in_upper_case_is_the_same_hash(client: httpx.AsyncClient) -> None:
+async def test_hashes_are_case_insensitive(client: httpx.AsyncClient) -> None:
     await client.post(URL, json={"query": TEXT, "extensions": apollo(digest(TEXT).upper())})
-    for named in ({"extensions": apollo(digest(TEXT).upper())}, {"documentId": f"SHA256:{digest(TEXT).upper()}"}):
-        assert "data" in (await client.post(URL, json=named)).json()
+    for by_id in ({"extensions": apollo(digest(TEXT).upper())}, {"documentId": f"SHA256:{digest(TEXT).upper()}"}):
+        assert "data" in (await client.post(URL, json=by_id)).json()
 
 
 @pytest.mark.parametrize(
-    ("named", "message"),
+    ("by_id", "message"),
     [
         ({"query": TEXT, "extensions": apollo("0" * 64)}, "provided sha does not match query"),
         ({"query": TEXT, "documentId": "sha256:" + "0" * 64}, "provided sha does not match query"),
-        ({"query": TEXT, "documentId": "mine"}, "provided sha does not match query"),
-        ({"documentId": "mine", "extensions": apollo(digest(TEXT))}, "names two documents"),
+        ({"query": TEXT, "documentId": "trusted"}, "provided sha does not match query"),
+        ({"documentId": "trusted", "extensions": apollo(digest(TEXT))}, "names two documents"),
         ({"extensions": apollo(digest(TEXT), version=2)}, "version"),
         ({"extensions": apollo(digest(TEXT), version=None)}, "version"),
         ({"extensions": apollo("nonsense")}, "64 hexadecimal digits"),
@@ -91,55 +91,55 @@ async def test_a_hash_in_upper_case_is_the_same_hash(client: httpx.AsyncClient) 
         ({"documentId": 7}, "'documentId' must be a string"),
     ],
 )
-async def test_a_name_that_makes_no_sense_is_refused(client: httpx.AsyncClient, named: dict[str, Any], message: str) -> None:
-    answer = await client.post(URL, json=named)
+async def test_an_invalid_id_is_rejected(client: httpx.AsyncClient, by_id: dict[str, Any], message: str) -> None:
+    answer = await client.post(URL, json=by_id)
     assert code(answer) == "BAD_USER_INPUT"
     assert message in answer.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("text", ["{ nothing }", "{ hello ", "{ " + "hello " * 6_000 + "}", "{ " + "me {" * 50])
-async def test_a_refused_document_is_not_stored(client: httpx.AsyncClient, text: str) -> None:
-    refused = await client.post(URL, json={"query": text, "extensions": apollo(digest(text))})
-    assert code(refused) in {"BAD_USER_INPUT", "QUERY_TOO_COSTLY"}
+async def test_an_invalid_document_is_not_cached(client: httpx.AsyncClient, text: str) -> None:
+    invalid = await client.post(URL, json={"query": text, "extensions": apollo(digest(text))})
+    assert code(invalid) in {"BAD_USER_INPUT", "QUERY_TOO_COSTLY"}
     assert code(await client.post(URL, json={"extensions": apollo(digest(text))})) == "PERSISTED_QUERY_NOT_FOUND"
 
 
-async def test_nothing_can_be_stored_under_anothers_hash(client: httpx.AsyncClient) -> None:
-    poison = '{ hello(name: "poison") }'
-    await client.post(URL, json={"query": poison, "extensions": apollo(digest(TEXT))})
+async def test_a_document_is_never_cached_under_another_hash(client: httpx.AsyncClient) -> None:
+    other = '{ hello(name: "other") }'
+    await client.post(URL, json={"query": other, "extensions": apollo(digest(TEXT))})
     assert code(await client.post(URL, json={"extensions": apollo(digest(TEXT))})) == "PERSISTED_QUERY_NOT_FOUND"
     await client.post(URL, json={"query": TEXT, "extensions": apollo(digest(TEXT))})
-    await client.post(URL, json={"query": poison, "extensions": apollo(digest(TEXT))})
+    await client.post(URL, json={"query": other, "extensions": apollo(digest(TEXT))})
     answer = await client.post(URL, json={"extensions": apollo(digest(TEXT)), "variables": {"n": "you"}})
     assert answer.json()["data"] == {"hello": "Hello you"}
 
 
-def test_thousands_of_documents_leave_a_bounded_library_and_the_ones_in_use(schema: GraphQLSchema) -> None:
-    library = DocumentStore(schema, Limits(), trusted_documents={"mine": "{ me { id } }"})
-    library.read(TEXT)
-    kept = library.read(TEXT)
+def test_thousands_of_documents_leave_the_ones_in_use_in_a_bounded_cache(schema: GraphQLSchema) -> None:
+    store = DocumentStore(schema, Limits(), trusted_documents={"trusted": "{ me { id } }"})
+    store.read(TEXT)
+    in_use = store.read(TEXT)
     for number in range(5_000):
         text = f'{{ flood{number}: hello(name: "{"x" * (number % 50)}") }}'
-        for _ in range(1 + number % 10 // 9):  # a tenth of them twice: those move up
-            library.read(text)
+        for _ in range(1 + number % 10 // 9):  # a tenth of them twice
+            store.read(text)
         if number % 200 == 0:
-            library.find(Params(None, document_id=kept.id))  # in use
-    shelves = [library._once, library._repeated]
-    for shelf in shelves:
-        assert len(shelf._documents) == len(shelf._texts) <= MAX_DOCUMENTS
-        assert sum(document.size for document in shelf._documents.values()) <= MAX_BYTES
-        assert shelf._free_bytes >= 0
-    assert sum(document.size for shelf in shelves for document in shelf._documents.values()) <= MAX_BYTES * 5 // 4
-    assert library.find(Params(None, document_id=kept.id)) is kept
-    assert library.find(Params(None, document_id="mine"))
+            store.find(Params(None, document_id=in_use.id))
+    caches = [store._once, store._repeated]
+    for cache in caches:
+        assert len(cache._documents) == len(cache._texts) <= MAX_DOCUMENTS
+        assert sum(document.size for document in cache._documents.values()) <= MAX_BYTES
+        assert cache._free_bytes >= 0
+    assert sum(document.size for cache in caches for document in cache._documents.values()) <= MAX_BYTES * 5 // 4
+    assert store.find(Params(None, document_id=in_use.id)) is in_use
+    assert store.find(Params(None, document_id="trusted"))
 
 
-MINE = {"mine": "{ hello }", digest(TEXT): TEXT}
+TRUSTED = {"trusted": "{ hello }", digest(TEXT): TEXT}
 
 
 @pytest.fixture
-def trusting(schema: GraphQLSchema) -> Engine:
-    return Engine(schema, trusted_documents=MINE)
+def trusting_engine(schema: GraphQLSchema) -> Engine:
+    return Engine(schema, trusted_documents=TRUSTED)
 
 
 @pytest.mark.parametrize(
@@ -147,17 +147,17 @@ def trusting(schema: GraphQLSchema) -> Engine:
     [
         Params("{ hello }"),
         Params(TEXT),
-        Params(None, document_id="mine"),
+        Params(None, document_id="trusted"),
         Params(None, document_id=document_id("{ hello }")),
         Params(None, document_id=digest(TEXT)),
         Params(None, extensions=apollo(digest(TEXT))),
         Params(TEXT, extensions=apollo(digest(TEXT))),
-        Params("{ hello }", document_id="mine"),
+        Params("{ hello }", document_id="trusted"),
     ],
 )
-def test_a_trusted_document_may_be_named_or_sent(trusting: Engine, params: Params) -> None:
-    for only in (True, False):
-        assert trusting.prepare(params, trusted_only=only).kind == "query"
+def test_a_trusted_document_may_be_referenced_or_sent(trusting_engine: Engine, params: Params) -> None:
+    for trusted_only in (True, False):
+        assert trusting_engine.prepare(params, trusted_only=trusted_only).kind == "query"
 
 
 @pytest.mark.parametrize(
@@ -168,23 +168,23 @@ def test_a_trusted_document_may_be_named_or_sent(trusting: Engine, params: Param
         Params("{ broken "),
         Params("{ me { id } }", extensions=apollo(digest("{ me { id } }"))),
         Params(None, extensions=apollo(digest("{ me { id } }"))),
-        Params(None, document_id="yours"),
+        Params(None, document_id="unknown"),
     ],
 )
-def test_nothing_else_is_taken_where_only_trusted_ones_are(trusting: Engine, params: Params) -> None:
-    assert trusting.prepare(Params("{ me { id } }"))  # somebody else may, and so it is kept
+def test_other_documents_are_rejected_if_only_trusted_ones_are_accepted(trusting_engine: Engine, params: Params) -> None:
+    assert trusting_engine.prepare(Params("{ me { id } }"))  # another caller may send it, so it is cached
     with pytest.raises(RequestError) as caught:
-        trusting.prepare(params, trusted_only=True)
+        trusting_engine.prepare(params, trusted_only=True)
     assert caught.value.errors[0]["extensions"]["code"] == "DOCUMENT_NOT_TRUSTED"
 
 
-def test_a_name_stands_for_its_document_only(trusting: Engine) -> None:
+def test_an_id_must_match_the_text(trusting_engine: Engine) -> None:
     with pytest.raises(RequestError, match="does not match"):
-        trusting.prepare(Params(TEXT, document_id="mine"), trusted_only=True)
+        trusting_engine.prepare(Params(TEXT, document_id="trusted"), trusted_only=True)
 
 
-def test_untrustworthy_documents_are_all_named(schema: GraphQLSchema) -> None:
-    bad = {
+def test_all_invalid_trusted_documents_are_reported(schema: GraphQLSchema) -> None:
+    invalid = {
         "a": "{ nothing }",
         "b": "{ hello ",
         "c": "{ " + "me { " * 20 + "id" + " }" * 21,
@@ -192,28 +192,28 @@ def test_untrustworthy_documents_are_all_named(schema: GraphQLSchema) -> None:
         "e": "#" * 40_000,
     }
     with pytest.raises(ManifestError) as caught:
-        Engine(schema, trusted_documents=bad)
-    assert [fault[:2] for fault in caught.value.problems] == ["a:", "b:", "c:", "e:"]
+        Engine(schema, trusted_documents=invalid)
+    assert [problem[:2] for problem in caught.value.problems] == ["a:", "b:", "c:", "e:"]
 
 
-def written(folder: Path, content: Any) -> Path:
+def write_manifest(folder: Path, content: Any) -> Path:
     path = folder / "manifest.json"
     path.write_bytes(content if isinstance(content, bytes) else orjson.dumps(content))
     return path
 
 
-def test_manifests_of_the_common_tools_are_read(tmp_path: Path) -> None:
+def test_manifests_of_apollo_and_relay_are_read(tmp_path: Path) -> None:
     operation = {"id": digest(TEXT), "name": "Persisted", "type": "query", "body": TEXT}
-    made_by_apollo = {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [operation]}
-    assert load_manifest(written(tmp_path, made_by_apollo)) == {digest(TEXT): TEXT}
-    made_by_relay = {"0123456789abcdef0123456789abcdef": TEXT}
-    assert load_manifest(written(tmp_path, made_by_relay)) == made_by_relay
-    by_prefix = {f"sha256:{digest(TEXT)}": TEXT, digest(TEXT).upper(): TEXT}
-    assert load_manifest(written(tmp_path, by_prefix)) == by_prefix
+    apollo_manifest = {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [operation]}
+    assert load_manifest(write_manifest(tmp_path, apollo_manifest)) == {digest(TEXT): TEXT}
+    relay_manifest = {"0123456789abcdef0123456789abcdef": TEXT}
+    assert load_manifest(write_manifest(tmp_path, relay_manifest)) == relay_manifest
+    with_prefixes = {f"sha256:{digest(TEXT)}": TEXT, digest(TEXT).upper(): TEXT}
+    assert load_manifest(write_manifest(tmp_path, with_prefixes)) == with_prefixes
 
 
 @pytest.mark.parametrize(
-    ("content", "fault"),
+    ("content", "problem"),
     [
         (b"{", "unexpected end of data"),
         (b"\xff", "UTF-8"),
@@ -235,13 +235,13 @@ def test_manifests_of_the_common_tools_are_read(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_manifests_fault_is_named(tmp_path: Path, content: Any, fault: str) -> None:
+def test_a_problem_of_a_manifest_is_reported(tmp_path: Path, content: Any, problem: str) -> None:
     with pytest.raises(ManifestError) as caught:
-        load_manifest(written(tmp_path, content))
+        load_manifest(write_manifest(tmp_path, content))
     assert len(caught.value.problems) == 1
-    assert fault in caught.value.problems[0]
+    assert problem in caught.value.problems[0]
 
 
-def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="No such file"):
-        load_manifest(tmp_path / "nowhere.json")
+        load_manifest(tmp_path / "missing.json")

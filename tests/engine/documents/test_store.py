@@ -1,4 +1,4 @@
-"""Parsed documents are kept, and a flood can't push out those in daily use."""
+"""Parsed documents are cached, and a flood of new ones doesn't evict those in daily use."""
 
 from __future__ import annotations
 
@@ -13,54 +13,54 @@ DAILY = "query Daily { me { id } }"
 
 
 @pytest.fixture
-def library(schema: GraphQLSchema) -> DocumentStore:
+def store(schema: GraphQLSchema) -> DocumentStore:
     return DocumentStore(schema, Limits())
 
 
-def test_a_document_is_read_once(library: DocumentStore) -> None:
-    first = library.read(DAILY)
-    assert library.read(DAILY) is first
-    assert library.read(DAILY) is first
-    assert library.read(DAILY + " ") is not first
+def test_a_document_is_parsed_once(store: DocumentStore) -> None:
+    first = store.read(DAILY)
+    assert store.read(DAILY) is first
+    assert store.read(DAILY) is first
+    assert store.read(DAILY + " ") is not first
 
 
-def test_a_flood_of_new_documents_leaves_the_daily_ones(library: DocumentStore) -> None:
-    library.read(DAILY)
-    kept = library.read(DAILY)  # asked for again
+def test_a_flood_of_new_documents_evicts_no_document_in_daily_use(store: DocumentStore) -> None:
+    store.read(DAILY)
+    in_use = store.read(DAILY)  # the second request
     for number in range(MAX_DOCUMENTS + 10):
-        library.read(f"{{ a{number}: hello }}")
-    assert library.read(DAILY) is kept
+        store.read(f"{{ a{number}: hello }}")
+    assert store.read(DAILY) is in_use
 
 
-def test_a_flood_of_refused_documents_leaves_even_the_new_ones(library: DocumentStore) -> None:
-    kept = library.read(DAILY)
+def test_a_flood_of_invalid_documents_evicts_nothing(store: DocumentStore) -> None:
+    cached = store.read(DAILY)
     for number in range(MAX_DOCUMENTS + 10):
         with pytest.raises(RequestError):
-            library.read(f"{{ a{number} ")
-    assert library.read(DAILY) is kept
+            store.read(f"{{ a{number} ")
+    assert store.read(DAILY) is cached
 
 
-def shelved(text: str, size: int) -> Document:
-    return Document(None, text, size, text, {}, {}, {}, [], False)  # type: ignore[arg-type]  # a shelf looks at no node
+def document(text: str, size: int) -> Document:
+    return Document(None, text, size, text, {}, {}, {}, [], False)  # type: ignore[arg-type]  # the cache doesn't use the node
 
 
-def test_a_shelf_throws_out_the_least_recently_used() -> None:
-    shelf = DocumentCache(max_documents=2, max_bytes=MAX_BYTES)
+def test_the_least_recently_used_document_is_evicted() -> None:
+    cache = DocumentCache(max_documents=2, max_bytes=MAX_BYTES)
     for text in "ab":
-        shelf.put(shelved(text, 1))
-    shelf.get("a")
-    shelf.put(shelved("c", 1))
-    assert [bool(shelf.get(text)) for text in "abc"] == [True, False, True]
-    assert [shelf.text_of(text) for text in "abc"] == ["a", None, "c"]
+        cache.put(document(text, 1))
+    cache.get("a")
+    cache.put(document("c", 1))
+    assert [bool(cache.get(text)) for text in "abc"] == [True, False, True]
+    assert [cache.text_of(text) for text in "abc"] == ["a", None, "c"]
 
 
-def test_a_shelf_holds_so_many_bytes() -> None:
-    shelf = DocumentCache(max_documents=100, max_bytes=10)
+def test_the_size_of_the_cache_is_limited() -> None:
+    cache = DocumentCache(max_documents=100, max_bytes=10)
     for text in "abc":
-        shelf.put(shelved(text, 4))
-    assert [bool(shelf.get(text)) for text in "abc"] == [False, True, True]
-    shelf.put(shelved("c", 4))  # again: its room is counted once
-    assert shelf.get("b")
-    shelf.pop("b")
-    shelf.put(shelved("d", 6))
-    assert shelf.get("c")
+        cache.put(document(text, 4))
+    assert [bool(cache.get(text)) for text in "abc"] == [False, True, True]
+    cache.put(document("c", 4))  # again: its size is counted once
+    assert cache.get("b")
+    cache.pop("b")
+    cache.put(document("d", 6))
+    assert cache.get("c")

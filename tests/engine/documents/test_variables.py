@@ -1,4 +1,4 @@
-"""Variables are coerced, and refused, exactly as graphql-core does it."""
+"""Variables are coerced, and rejected, exactly as by graphql-core."""
 
 from __future__ import annotations
 
@@ -42,36 +42,36 @@ values = st.recursive(
 def schema() -> GraphQLSchema:
     schema = build_schema(SDL)
 
-    def moment(value: Any) -> str:
+    def parse_moment(value: Any) -> str:
         if not isinstance(value, str):
             raise ValueError("not a moment")
         return f"at {value}"
 
-    schema.type_map["Moment"].coerce_input_value = moment  # type: ignore[attr-defined]  # Moment is a scalar
+    schema.type_map["Moment"].coerce_input_value = parse_moment  # type: ignore[attr-defined]  # Moment is a scalar
     return schema
 
 
-def outcome(work: Callable[[], Any]) -> Any:
-    """What comes in, as text (1 and True differ), or what is wrong with it."""
+def outcome(coerce: Callable[[], Any]) -> Any:
+    """The coerced values as text, in which 1 and True differ, or the error messages."""
     try:
-        found = work()
+        result = coerce()
     except RequestError as error:
         return [each["message"] for each in error.errors]
-    if isinstance(found, list):
-        return [error.message for error in found]
-    return repr((found.coerced, {name: source.value for name, source in found.sources.items()}))
+    if isinstance(result, list):
+        return [error.message for error in result]
+    return repr((result.coerced, {name: source.value for name, source in result.sources.items()}))
 
 
 @given(some=st.dictionaries(st.sampled_from("acdefghijk"), values, max_size=3), b=scalars)
 def test_the_same_values_and_the_same_errors_as_graphql_core(schema: GraphQLSchema, some: dict[str, Any], b: Any) -> None:
     document = DocumentStore(schema, Limits()).read(QUERY)
     operation = document.operation(None)
-    for sent in ({**some, "b": b}, {**some, "b": 1}, some):  # the first works out what the others find
-        expected = outcome(partial(get_variable_values, schema, operation.variable_definitions or (), sent, 20))
-        assert outcome(partial(coerce_variables, schema, document, operation, sent, True)) == expected
+    for inputs in ({**some, "b": b}, {**some, "b": 1}, some):  # the first one fills the cache for the others
+        expected = outcome(partial(get_variable_values, schema, operation.variable_definitions or (), inputs, 20))
+        assert outcome(partial(coerce_variables, schema, document, operation, inputs, True)) == expected
 
 
-def test_what_is_not_given_is_not_there(schema: GraphQLSchema) -> None:
+def test_an_omitted_variable_has_no_value(schema: GraphQLSchema) -> None:
     document = DocumentStore(schema, Limits()).read("query ($c: String, $a: Int) { f(b: 1, c: $c, a: $a) }")
     values = coerce_variables(schema, document, document.operation(None), {"a": None}, True)
     assert values.coerced == {"a": None}

@@ -1,4 +1,4 @@
-"""What is plain is read while rows are made; whatever isn't gets the same answer by columns, and nothing is called twice."""
+"""Plain fields are read by generated code. All others get the same response by columns, and no resolver is called twice."""
 
 import asyncio
 from collections import Counter
@@ -51,11 +51,11 @@ class Thing:
 
 
 CALLS: Counter[str] = Counter()
-GIVEN: list[Any] = []
+ROWS: list[Any] = []
 
 
-class Stand:
-    """Stands in for a Thing: reads of an attribute are counted, and any attribute may be anything."""
+class Row:
+    """Returned instead of a Thing. It counts the reads of attributes, which may have any value."""
 
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(vars(Thing()) | values)
@@ -70,7 +70,7 @@ class Stand:
 
 
 def things() -> list[Thing]:
-    return GIVEN
+    return ROWS
 
 
 @strawberry.input
@@ -100,7 +100,7 @@ class Query:
     things: list[Thing] = strawberry.field(resolver=things)
 
     @strawberry.field
-    def told(self, order: Order | None = None) -> str:
+    def describe(self, order: Order | None = None) -> str:
         return repr(order)
 
 
@@ -109,35 +109,37 @@ ALL = "{ things { text number ratio size day moment inner { number } maybe { num
 
 
 @pytest.fixture(autouse=True)
-def nothing_yet() -> None:
+def reset() -> None:
     CALLS.clear()
-    GIVEN.clear()
+    ROWS.clear()
 
 
-async def asked(query: str = ALL, **variables: Any) -> tuple[Any, list[Any]]:
-    """The answer by a plan and its errors, which are those of graphql-core. The plan's second walk is counted: its first one
-    makes rows by columns only."""
-    compiled, core = (
+async def compare(query: str = ALL, **variables: Any) -> tuple[Any, list[Any]]:
+    """The data and errors of a plan, which are the same as graphql-core's.
+
+    The calls of the plan's second execution are counted, because the first one builds rows by columns only.
+    """
+    by_plan, by_core = (
         engine_class(SCHEMA._schema, format_error=lambda error, _: dict(error.formatted))
         for engine_class in (Engine, CoreEngine)
     )
-    answers, calls = [], []
-    for engine in (compiled, compiled, core):
+    responses, calls = [], []
+    for engine in (by_plan, by_plan, by_core):
         CALLS.clear()
-        found = await engine.execute(engine.prepare(Params(query, variables=variables)), {})
-        answers.append(orjson.loads(encode_json({"data": found["data"], "errors": found.get("errors", [])})))
+        response = await engine.execute(engine.prepare(Params(query, variables=variables)), {})
+        responses.append(orjson.loads(encode_json({"data": response["data"], "errors": response.get("errors", [])})))
         calls.append(Counter(CALLS))
     CALLS.clear()
     CALLS.update(calls[1])
-    assert answers[0] == answers[1] == answers[2]
-    return answers[0]["data"], answers[0]["errors"]
+    assert responses[0] == responses[1] == responses[2]
+    return responses[0]["data"], responses[0]["errors"]
 
 
-async def test_what_is_plain_is_read_once() -> None:
-    GIVEN.extend(
-        [Stand(text="a", maybe=Inner.of(1, Inner.of(2)), day=date(2026, 1, 31), moment=datetime(2026, 1, 31, tzinfo=UTC))] * 3
+async def test_plain_fields_are_read_once() -> None:
+    ROWS.extend(
+        [Row(text="a", maybe=Inner.of(1, Inner.of(2)), day=date(2026, 1, 31), moment=datetime(2026, 1, 31, tzinfo=UTC))] * 3
     )
-    data, errors = await asked()
+    data, errors = await compare()
     assert not errors
     assert data["things"][2] == {
         "text": "a", "number": 1, "ratio": 0.5, "size": "SMALL", "day": "2026-01-31", "moment": "2026-01-31T00:00:00+00:00",
@@ -154,7 +156,7 @@ async def later(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("values", "expected", "errors"),
+    ("values", "expected", "error_count"),
     [
         ({"text": None, "size": None, "maybe": None}, {"text": None, "size": None, "maybe": None}, 0),
         ({"text": 12}, {"text": "12"}, 0),
@@ -176,7 +178,7 @@ async def later(value: Any) -> Any:
         ({"maybe": lambda: later(None)}, {"maybe": None}, 0),
         ({"day": "today"}, {"day": None}, 1),
         ({"day": lambda: later(date(2026, 2, 28))}, {"day": "2026-02-28"}, 0),
-        ({"moment": datetime(2026, 1, 1)}, {"moment": "2026-01-01T00:00:00"}, 0),  # noqa: DTZ001 - a naive one, on purpose
+        ({"moment": datetime(2026, 1, 1)}, {"moment": "2026-01-01T00:00:00"}, 0),  # noqa: DTZ001 - naive on purpose
         (
             {"moment": datetime(2026, 1, 1, tzinfo=timezone(timedelta(minutes=9, seconds=21)))},
             {"moment": "2026-01-01T00:00:00+00:09:21"},
@@ -184,34 +186,34 @@ async def later(value: Any) -> Any:
         ),
     ],
 )
-async def test_what_is_not_plain_is_answered_as_ever(values: dict[str, Any], expected: Any, errors: int) -> None:
-    GIVEN.extend([Stand(), Stand(**values), Stand()])
-    data, told = await asked()
-    assert len(told) == errors
+async def test_other_values_are_completed_as_usual(values: dict[str, Any], expected: Any, error_count: int) -> None:
+    ROWS.extend([Row(), Row(**values), Row()])
+    data, errors = await compare()
+    assert len(errors) == error_count
     assert expected is None or expected.items() <= data["things"][1].items()
     assert expected is not None or data is None
-    assert CALLS["called"] == 3  # resolvers are called once, whatever their neighbours are
+    assert CALLS["called"] == 3  # resolvers are called once, whatever the other fields are
 
 
-async def test_input_objects_are_made_as_strawberry_makes_them() -> None:
-    query = "query ($order: Order) { told(order: $order) none: told null: told(order: null) }"
+async def test_input_objects_are_converted_as_by_strawberry() -> None:
+    query = "query ($order: Order) { describe(order: $order) none: describe null: describe(order: null) }"
     order = {"parts": [{"name": "a", "sizes": ["LARGE", "SMALL"]}, {"name": "b", "sizes": None}], "note": "n", "count": 5}
-    data, errors = await asked(query, order=order)
+    data, errors = await compare(query, order=order)
     assert not errors
-    assert data["told"] == repr(order_of([part("a", [Size.LARGE, Size.SMALL]), part("b", None)], "n", 5, ["new"]))
+    assert data["describe"] == repr(order_of([part("a", [Size.LARGE, Size.SMALL]), part("b", None)], "n", 5, ["new"]))
     assert data["none"] == data["null"] == "None"
-    data, _ = await asked('{ told(order: {parts: {name: "a"}}) }')
-    assert data["told"] == repr(order_of([part("a")], None))
+    data, _ = await compare('{ describe(order: {parts: {name: "a"}}) }')
+    assert data["describe"] == repr(order_of([part("a")], None))
 
 
-async def test_a_coroutine_that_an_object_holds_is_awaited_once() -> None:
+async def test_a_coroutine_in_an_attribute_is_awaited_once() -> None:
     query = "{ things { text inner { number } } }"
     engine = Engine(SCHEMA._schema)
     for _ in range(3):
-        GIVEN[:] = [Stand(), Stand()]
-        vars(GIVEN[0]).update(text=later("x"), inner=later(Inner.of(9)))
-        found = await engine.execute(engine.prepare(Params(query)), {})
-        assert found["data"]["things"] == [
+        ROWS[:] = [Row(), Row()]
+        vars(ROWS[0]).update(text=later("x"), inner=later(Inner.of(9)))
+        response = await engine.execute(engine.prepare(Params(query)), {})
+        assert response["data"]["things"] == [
             {"text": "x", "inner": {"number": 9}},
             {"text": None, "inner": {"number": 7}},
         ]
@@ -240,22 +242,22 @@ class LiveQuery:
 
 
 @pytest.mark.parametrize("change", [LIVE.clear, lambda: LIVE.pop(0), lambda: LIVE.insert(0, Slow(number=9))])
-async def test_a_list_that_others_change_meanwhile_is_answered_as_it_was(change: Callable[[], Any]) -> None:
+async def test_a_list_that_is_modified_during_execution_is_completed_as_it_was(change: Callable[[], Any]) -> None:
     engine = Engine(strawberry.Schema(LiveQuery)._schema)
     for _ in range(3):
         LIVE[:] = [Slow(number=number) for number in (1, 3, 4)]
-        asked = asyncio.ensure_future(engine.execute(engine.prepare(Params("{ slow { number later } }")), {}))
+        execution = asyncio.ensure_future(engine.execute(engine.prepare(Params("{ slow { number later } }")), {}))
         await asyncio.sleep(0.003)
         change()
-        assert (await asked)["data"]["slow"] == [{"number": number, "later": f"{number}"} for number in (1, 3, 4)]
+        assert (await execution)["data"]["slow"] == [{"number": number, "later": f"{number}"} for number in (1, 3, 4)]
         LIVE[:] = [Slow(number=number) for number in (1, 2)]
-        asked = asyncio.ensure_future(engine.execute(engine.prepare(Params("{ slow { number later } }")), {}))
+        execution = asyncio.ensure_future(engine.execute(engine.prepare(Params("{ slow { number later } }")), {}))
         await asyncio.sleep(0.003)
         change()
-        assert [error["path"] for error in (await asked)["errors"]] == [["slow", 1, "later"]]
+        assert [error["path"] for error in (await execution)["errors"]] == [["slow", 1, "later"]]
 
 
-def test_members_that_cannot_be_hashed_are_coerced_one_by_one() -> None:
+def test_unhashable_enum_members_are_coerced_one_by_one() -> None:
     @dataclass
     class Mix:
         number: int
@@ -263,6 +265,6 @@ def test_members_that_cannot_be_hashed_are_coerced_one_by_one() -> None:
     class Odd(Mix, Enum):
         ONE = 1
 
-    kind = GraphQLEnumType("Odd", {"ONE": GraphQLEnumValue("one")})
-    kind.coerce_output_value = lambda member: member.name  # type: ignore[method-assign, assignment] # as Strawberry's do
-    assert LeafType(kind, nullable=True).coerce([Odd.ONE, None]) == ["ONE", None]
+    enum_type = GraphQLEnumType("Odd", {"ONE": GraphQLEnumValue("one")})
+    enum_type.coerce_output_value = lambda member: member.name  # type: ignore[method-assign, assignment] # as Strawberry's do
+    assert LeafType(enum_type, nullable=True).coerce([Odd.ONE, None]) == ["ONE", None]

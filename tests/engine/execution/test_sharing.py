@@ -1,4 +1,4 @@
-"""Which subscriptions are the same to an event: by what its result depends on."""
+"""Subscriptions share responses if everything that a response depends on is equal."""
 
 import pytest
 import strawberry
@@ -7,7 +7,7 @@ from engine import Engine, Params, sharing_key
 
 
 @strawberry.type
-class Told:
+class Event:
     number: int
 
     @strawberry.field
@@ -23,15 +23,15 @@ class Query:
 @strawberry.type
 class Subscription:
     @strawberry.subscription
-    async def told(self, after: int | None = None) -> Told:
-        raise NotImplementedError  # documents are only looked at
+    async def event(self, after: int | None = None) -> Event:
+        raise NotImplementedError  # nothing is executed
 
 
 ENGINE = Engine(strawberry.Schema(Query, subscription=Subscription)._schema)
-WORD = "subscription($longer: Boolean, $weights: [Float!]) { told { number word(longer: $longer, weights: $weights) } }"
-AFTER = "subscription($after: Int) { told(after: $after) { number } }"
-SKIPPED = "subscription($skip: Boolean = false) { told { number @skip(if: $skip) word } }"
-SPREAD = "subscription($after: Int, $size: Int!) { told(after: $after) { ...F } } fragment F on Told { word(size: $size) }"
+WORD = "subscription($longer: Boolean, $weights: [Float!]) { event { number word(longer: $longer, weights: $weights) } }"
+AFTER = "subscription($after: Int) { event(after: $after) { number } }"
+SKIPPED = "subscription($skip: Boolean = false) { event { number @skip(if: $skip) word } }"
+FRAGMENT = "subscription($after: Int, $size: Int!) { event(after: $after) { ...F } } fragment F on Event { word(size: $size) }"
 
 
 @pytest.mark.parametrize(
@@ -46,23 +46,23 @@ SPREAD = "subscription($after: Int, $size: Int!) { told(after: $after) { ...F } 
         (WORD, {"weights": [1, 2]}, {"weights": [2, 1]}, False),
         (SKIPPED, {"skip": False}, {}, True),
         (SKIPPED, {"skip": True}, {}, False),
-        (SPREAD, {"after": 1, "size": 2}, {"after": 3, "size": 2}, True),
-        (SPREAD, {"after": 1, "size": 2}, {"after": 1, "size": 3}, False),
+        (FRAGMENT, {"after": 1, "size": 2}, {"after": 3, "size": 2}, True),
+        (FRAGMENT, {"after": 1, "size": 2}, {"after": 1, "size": 3}, False),
     ],
 )
-def test_variables_count_where_a_result_depends_on_them(query: str, one: dict, other: dict, same: bool) -> None:  # type: ignore[type-arg]
+def test_variables_matter_if_a_response_depends_on_them(query: str, one: dict, other: dict, same: bool) -> None:  # type: ignore[type-arg]
     first, second = (sharing_key(ENGINE.prepare(Params(query=query, variables=each))) for each in (one, other))
     assert first is not None
     assert (first == second) is same
 
 
-def test_texts_limits_and_names_count() -> None:
-    both = "subscription A { told { number } } subscription B { told { number } }"
-    kinds = {
-        sharing_key(ENGINE.prepare(Params(query="subscription { told { number } }"), cost_limit=10)),
-        sharing_key(ENGINE.prepare(Params(query="subscription { told { number } }"), cost_limit=20)),
-        sharing_key(ENGINE.prepare(Params(query="subscription { told { number word } }"), cost_limit=10)),
+def test_documents_limits_and_operation_names_matter() -> None:
+    both = "subscription A { event { number } } subscription B { event { number } }"
+    keys = {
+        sharing_key(ENGINE.prepare(Params(query="subscription { event { number } }"), cost_limit=10)),
+        sharing_key(ENGINE.prepare(Params(query="subscription { event { number } }"), cost_limit=20)),
+        sharing_key(ENGINE.prepare(Params(query="subscription { event { number word } }"), cost_limit=10)),
         sharing_key(ENGINE.prepare(Params(query=both, operation_name="A"), cost_limit=10)),
         sharing_key(ENGINE.prepare(Params(query=both, operation_name="B"), cost_limit=10)),
     }
-    assert len(kinds) == 5
+    assert len(keys) == 5

@@ -1,4 +1,4 @@
-"""A Strawberry schema runs on the engine as it is, its lists, fragments, arguments and subscriptions."""
+"""A Strawberry schema is executed by plans and by graphql-core: lists, fragments, arguments and subscriptions."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
@@ -12,7 +12,7 @@ from tests.engine.subscriptions import subscribe
 
 
 class Row:
-    """What a resolver returns in place of an Item: a row that defines `__await__`."""
+    """What a resolver returns instead of an Item: a row that defines `__await__`."""
 
     def __init__(self, id_: int) -> None:
         self.id = id_
@@ -30,13 +30,13 @@ class Item:
         return self.id + number + info.context["more"]
 
 
-async def listing(first: int = 5) -> list[Row]:
+async def list_items(first: int = 5) -> list[Row]:
     return [Row(number) for number in range(first)]
 
 
 @strawberry.type
 class Query:
-    items: list[Item] = strawberry.field(resolver=listing, graphql_type=list[Item])  # type: ignore[assignment]  # rows stand in for items
+    items: list[Item] = strawberry.field(resolver=list_items, graphql_type=list[Item])  # type: ignore[assignment]  # rows instead of items
 
 
 @strawberry.type

@@ -1,4 +1,4 @@
-"""Answers are compressed where the client takes it and it pays."""
+"""Responses are compressed if the client accepts that and it is worthwhile."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from starlette.applications import Starlette
 from engine.http.headers import MIN_COMPRESSED_SIZE, min_gzip_size
 
 URL = "/graphql"
-MUCH = {"query": "{ rows(count: 2000) { id } }"}
-LITTLE = {"query": "{ hello }"}
+LARGE = {"query": "{ rows(count: 2000) { id } }"}
+SMALL = {"query": "{ hello }"}
 
 
 @pytest.fixture
-async def plain(asgi: Starlette) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that accepts no encoding unless it says so."""
+async def client_without_encodings(asgi: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that sends no Accept-Encoding header of its own."""
     async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://shop") as client:
         del client.headers["accept-encoding"]
         yield client
@@ -50,41 +50,43 @@ async def plain(asgi: Starlette) -> AsyncIterator[httpx.AsyncClient]:
         ("*;q=0", inf),
     ],
 )
-def test_from_what_size_on(accept_encoding: str | None, size: float) -> None:
+def test_the_size_from_which_on_responses_are_compressed(accept_encoding: str | None, size: float) -> None:
     assert min_gzip_size(accept_encoding) == size
 
 
-async def test_a_long_answer_is_compressed(plain: httpx.AsyncClient) -> None:
-    asked = await plain.post(URL, json=MUCH, headers={"accept-encoding": "gzip"})
-    given = await plain.post(URL, json=MUCH)
-    assert (asked.headers["content-encoding"], "content-encoding" in given.headers) == ("gzip", False)
-    assert asked.json() == given.json()
-    assert int(asked.headers["content-length"]) < int(given.headers["content-length"]) / 2
-    assert asked.headers["vary"] == given.headers["vary"] == "Accept, Accept-Encoding"
+async def test_a_large_response_is_compressed(client_without_encodings: httpx.AsyncClient) -> None:
+    compressed = await client_without_encodings.post(URL, json=LARGE, headers={"accept-encoding": "gzip"})
+    uncompressed = await client_without_encodings.post(URL, json=LARGE)
+    assert (compressed.headers["content-encoding"], "content-encoding" in uncompressed.headers) == ("gzip", False)
+    assert compressed.json() == uncompressed.json()
+    assert int(compressed.headers["content-length"]) < int(uncompressed.headers["content-length"]) / 2
+    assert compressed.headers["vary"] == uncompressed.headers["vary"] == "Accept, Accept-Encoding"
 
 
-async def test_a_short_answer_is_not_unless_nothing_else_is_taken(plain: httpx.AsyncClient) -> None:
-    asked = await plain.post(URL, json=LITTLE, headers={"accept-encoding": "gzip"})
-    insisted = await plain.post(URL, json=LITTLE, headers={"accept-encoding": "gzip, identity;q=0"})
-    assert "content-encoding" not in asked.headers
-    assert insisted.headers["content-encoding"] == "gzip"
-    assert asked.json() == insisted.json()
+async def test_a_small_response_is_compressed_only_if_nothing_else_is_accepted(
+    client_without_encodings: httpx.AsyncClient,
+) -> None:
+    optional = await client_without_encodings.post(URL, json=SMALL, headers={"accept-encoding": "gzip"})
+    required = await client_without_encodings.post(URL, json=SMALL, headers={"accept-encoding": "gzip, identity;q=0"})
+    assert "content-encoding" not in optional.headers
+    assert required.headers["content-encoding"] == "gzip"
+    assert optional.json() == required.json()
 
 
-async def test_a_long_refusal_is_compressed_too(plain: httpx.AsyncClient) -> None:
-    wrong = {"query": "{ " + " ".join(f"wrong{number}" for number in range(30)) + " }"}
-    asked = await plain.post(URL, json=wrong, headers={"accept-encoding": "gzip"})
-    assert asked.headers["content-encoding"] == "gzip"
-    assert len(asked.json()["errors"]) > 1
+async def test_a_large_response_with_errors_is_compressed(client_without_encodings: httpx.AsyncClient) -> None:
+    invalid = {"query": "{ " + " ".join(f"unknown{number}" for number in range(30)) + " }"}
+    compressed = await client_without_encodings.post(URL, json=invalid, headers={"accept-encoding": "gzip"})
+    assert compressed.headers["content-encoding"] == "gzip"
+    assert len(compressed.json()["errors"]) > 1
 
 
-async def test_a_header_given_twice_counts_as_one(plain: httpx.AsyncClient) -> None:
+async def test_a_repeated_header_is_joined(client_without_encodings: httpx.AsyncClient) -> None:
     headers = [("accept-encoding", "br"), ("accept-encoding", "gzip"), ("accept", "text/csv"), ("accept", "application/json")]
-    answer = await plain.post(URL, json=MUCH, headers=headers)
-    assert (answer.status_code, answer.headers["content-encoding"]) == (200, "gzip")
+    response = await client_without_encodings.post(URL, json=LARGE, headers=headers)
+    assert (response.status_code, response.headers["content-encoding"]) == (200, "gzip")
 
 
-async def test_long_headers_of_strangers_are_read_all_the_same(plain: httpx.AsyncClient) -> None:
+async def test_many_long_headers_are_parsed(client_without_encodings: httpx.AsyncClient) -> None:
     for number in range(300):
         headers = {"accept-encoding": f"x{number}-{'y' * 500}, gzip", "accept": f"text/x{number}, */*"}
-        assert (await plain.post(URL, json=LITTLE, headers=headers)).status_code == 200
+        assert (await client_without_encodings.post(URL, json=SMALL, headers=headers)).status_code == 200

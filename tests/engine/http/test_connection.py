@@ -1,4 +1,4 @@
-"""What only a real server and real sockets show: clients that go away, and bytes no HTTP library would send."""
+"""A real server and real sockets: clients that disconnect, and bytes that no HTTP library would send."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Address = tuple[str, int]
 async def address(asgi: Starlette) -> AsyncIterator[Address]:
     server = uvicorn.Server(uvicorn.Config(asgi, port=0, log_level="error", lifespan="off", ws="none"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:  # uvicorn sets a flag only
+    while not server.started:  # uvicorn has no event to wait for
         await asyncio.sleep(0.01)
     host, port = server.servers[0].sockets[0].getsockname()
     yield host, port
@@ -34,14 +34,14 @@ async def address(asgi: Starlette) -> AsyncIterator[Address]:
 async def exchange(address: Address, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(*address)
     writer.write(request)
-    answer = await asyncio.wait_for(reader.read(), 10)
+    response = await asyncio.wait_for(reader.read(), 10)
     writer.close()
     await writer.wait_closed()
-    return answer
+    return response
 
 
-async def leave(address: Address, operation: str, shop: Shop) -> None:
-    """Post an operation, and hang up once it runs."""
+async def send_and_disconnect(address: Address, operation: str, shop: Shop) -> None:
+    """Post an operation, and disconnect as soon as it runs."""
     body = b'{"query": "%s"}' % operation.encode()
     _reader, writer = await asyncio.open_connection(*address)
     head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
@@ -51,47 +51,47 @@ async def leave(address: Address, operation: str, shop: Shop) -> None:
     await writer.wait_closed()
 
 
-async def settled(shop: Shop) -> list[str]:
+async def wait_for_log(shop: Shop) -> list[str]:
     for _ in range(200):
-        if shop.seen:
+        if shop.log:
             break
         await asyncio.sleep(0.02)
-    return shop.seen
+    return shop.log
 
 
-async def test_a_query_ends_when_its_client_leaves(address: Address, shop: Shop) -> None:
-    await leave(address, "{ slow }", shop)
-    assert await settled(shop) == ["cancelled"]
+async def test_a_query_is_cancelled_when_its_client_disconnects(address: Address, shop: Shop) -> None:
+    await send_and_disconnect(address, "{ slow }", shop)
+    assert await wait_for_log(shop) == ["cancelled"]
 
 
-async def test_a_mutation_finishes_when_its_client_leaves(address: Address, shop: Shop, engine: Engine) -> None:
-    await leave(address, "mutation { slowAdd }", shop)
-    await asyncio.sleep(0.5)  # longer than the endpoint waits before it watches a query's client
-    assert shop.seen == []
+async def test_a_mutation_finishes_when_its_client_disconnects(address: Address, shop: Shop, engine: Engine) -> None:
+    await send_and_disconnect(address, "mutation { slowAdd }", shop)
+    await asyncio.sleep(0.5)  # longer than the endpoint waits before it watches the client of a query
+    assert shop.log == []
     shop.go.set()
     await engine.drain()
-    assert await settled(shop) == ["done"]
+    assert await wait_for_log(shop) == ["done"]
 
 
-async def test_a_watched_query_still_answers(address: Address, shop: Shop) -> None:
+async def test_a_query_that_is_watched_still_responds(address: Address, shop: Shop) -> None:
     asyncio.get_running_loop().call_later(0.5, shop.go.set)
     request = b"GET /graphql?query=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % quote("{slow}").encode()
     assert b'{"data":{"slow":"done"}' in await exchange(address, request)
 
 
-async def test_a_query_string_of_raw_bytes_is_400(address: Address) -> None:
+async def test_raw_bytes_in_the_query_string_are_400(address: Address) -> None:
     request = b"GET /graphql?query=\xff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert (await exchange(address, request)).startswith(b"HTTP/1.1 400")
 
 
-async def test_a_chunked_body_too_large_is_413(address: Address) -> None:
+async def test_a_chunked_body_that_is_too_large_is_413(address: Address) -> None:
     head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
     chunks = (b"10000\r\n" + b" " * 65_536 + b"\r\n") * 17
-    answer = await exchange(address, head + b"Connection: close\r\n\r\n" + chunks + b"0\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 413")
+    response = await exchange(address, head + b"Connection: close\r\n\r\n" + chunks + b"0\r\n\r\n")
+    assert response.startswith(b"HTTP/1.1 413")
 
 
-async def test_a_client_that_leaves_while_sending_harms_nobody(address: Address) -> None:
+async def test_a_client_that_disconnects_while_sending_does_no_harm(address: Address) -> None:
     _reader, writer = await asyncio.open_connection(*address)
     writer.write(b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{")
     await writer.drain()

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: methods, media types, statuses, and every way to send it wrong."""
+"""GraphQL over HTTP: methods, media types, statuses, and malformed requests of every kind."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ async def test_a_query_by_get(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("operation", ['mutation { add(name: "x") { id } }', "subscription { count(to: 1) }"])
-async def test_get_is_for_queries(client: httpx.AsyncClient, operation: str) -> None:
+async def test_get_executes_queries_only(client: httpx.AsyncClient, operation: str) -> None:
     response = await client.get(URL, params={"query": operation})
     assert (response.status_code, response.headers["allow"], code(response)) == (405, "POST", "BAD_USER_INPUT")
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
-async def test_other_methods_are_refused(client: httpx.AsyncClient, method: str) -> None:
+async def test_other_methods_are_rejected(client: httpx.AsyncClient, method: str) -> None:
     response = await client.request(method, URL, params=HELLO)
     assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
 
 
 @pytest.mark.parametrize(
-    ("accept", "chosen"),
+    ("accept", "expected"),
     [
         (None, JSON),
         ("", JSON),
@@ -79,17 +79,17 @@ async def test_other_methods_are_refused(client: httpx.AsyncClient, method: str)
         (f"{JSON};q=nonsense", None),
     ],
 )
-def test_the_media_type_the_client_prefers(accept: str | None, chosen: str | None) -> None:
-    assert response_media_type(accept) == chosen
+def test_the_client_gets_the_media_type_it_prefers(accept: str | None, expected: str | None) -> None:
+    assert response_media_type(accept) == expected
 
 
-async def test_a_client_that_accepts_only_graphql_response_gets_it(client: httpx.AsyncClient) -> None:
+async def test_a_client_that_accepts_only_graphql_response_json_gets_it(client: httpx.AsyncClient) -> None:
     for body in (HELLO, {"query": "{"}):
         response = await client.post(URL, json=body, headers={"accept": RESPONSE})
         assert response.headers["content-type"] == f"{RESPONSE}; charset=utf-8"
 
 
-async def test_a_client_that_accepts_neither_is_told(client: httpx.AsyncClient) -> None:
+async def test_a_client_that_accepts_neither_gets_406(client: httpx.AsyncClient) -> None:
     response = await client.post(URL, json=HELLO, headers={"accept": "text/csv"})
     assert (response.status_code, code(response)) == (406, "BAD_USER_INPUT")
 
@@ -105,7 +105,9 @@ async def test_a_client_that_accepts_neither_is_told(client: httpx.AsyncClient) 
         {"query": "subscription { count(to: 1) }"},
     ],
 )
-async def test_a_refused_operation_is_400_or_200_by_media_type(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+async def test_a_request_error_is_400_or_200_depending_on_the_media_type(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
     for accept, status in ((RESPONSE, 400), (JSON, 200)):
         response = await client.post(URL, json=body, headers={"accept": accept})
         assert response.status_code == status
@@ -113,7 +115,7 @@ async def test_a_refused_operation_is_400_or_200_by_media_type(client: httpx.Asy
         assert code(response) in {"BAD_USER_INPUT", "QUERY_TOO_COSTLY"}
 
 
-async def test_a_partial_answer_is_200_in_both(client: httpx.AsyncClient) -> None:
+async def test_a_partial_response_is_200_in_both_media_types(client: httpx.AsyncClient) -> None:
     for accept in (RESPONSE, JSON):
         response = await client.post(URL, json={"query": "{ boom hello }"}, headers={"accept": accept})
         assert response.status_code == 200
@@ -151,14 +153,14 @@ async def test_a_partial_answer_is_200_in_both(client: httpx.AsyncClient) -> Non
         b'{"query": "{ hello }", "extensions": 1}',
     ],
 )
-async def test_a_malformed_body_is_400_in_both(client: httpx.AsyncClient, body: bytes) -> None:
+async def test_a_malformed_body_is_400_in_both_media_types(client: httpx.AsyncClient, body: bytes) -> None:
     for accept in (RESPONSE, JSON):
         response = await post(client, body, accept=accept)
         assert (response.status_code, code(response)) == (400, "BAD_USER_INPUT")
         assert response.headers["content-type"] == f"{accept}; charset=utf-8"
 
 
-async def test_a_wide_body_is_not_a_deep_one(client: httpx.AsyncClient) -> None:
+async def test_many_brackets_without_deep_nesting_are_accepted(client: httpx.AsyncClient) -> None:
     body = {**HELLO, "variables": {"x": [[] for _ in range(1_000)]}}
     assert (await client.post(URL, json=body)).status_code == 200
 
@@ -179,7 +181,7 @@ async def test_a_wide_body_is_not_a_deep_one(client: httpx.AsyncClient) -> None:
         b"query=%7Bhello%7D&variables=" + b"[" * 100 + b"]" * 100,
     ],
 )
-async def test_a_malformed_query_string_is_400_in_both(client: httpx.AsyncClient, query: bytes) -> None:
+async def test_a_malformed_query_string_is_400_in_both_media_types(client: httpx.AsyncClient, query: bytes) -> None:
     url = httpx.URL("http://shop/graphql").copy_with(query=query)
     for accept in (RESPONSE, JSON):
         response = await client.get(url, headers={"accept": accept})
@@ -199,13 +201,14 @@ async def test_a_malformed_query_string_is_400_in_both(client: httpx.AsyncClient
         "",
     ],
 )
-async def test_what_a_foreign_page_could_post_is_415(client: httpx.AsyncClient, content_type: str) -> None:
+async def test_other_content_types_are_415(client: httpx.AsyncClient, content_type: str) -> None:
+    """Some of them are what a page of another site could post without a CORS preflight."""
     response = await post(client, orjson.dumps(HELLO), **{"content-type": content_type})
     assert (response.status_code, code(response)) == (415, "BAD_USER_INPUT")
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=UTF-8", 'Application/JSON;charset="utf-8"'])
-async def test_utf8_may_be_said(client: httpx.AsyncClient, content_type: str) -> None:
+async def test_utf8_may_be_declared(client: httpx.AsyncClient, content_type: str) -> None:
     assert (await post(client, orjson.dumps(HELLO), **{"content-type": content_type})).status_code == 200
 
 
@@ -214,12 +217,12 @@ async def test_a_compressed_body_is_415(client: httpx.AsyncClient) -> None:
     assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
 
 
-async def test_a_body_too_large_is_413(client: httpx.AsyncClient) -> None:
+async def test_a_body_that_is_too_large_is_413(client: httpx.AsyncClient) -> None:
     response = await post(client, orjson.dumps({**HELLO, "variables": {"x": "y" * 1_048_576}}))
     assert (response.status_code, code(response)) == (413, "BAD_USER_INPUT")
 
 
-async def test_a_body_too_large_without_a_length_is_413_early(client: httpx.AsyncClient) -> None:
+async def test_an_endless_body_without_a_length_is_413_early(client: httpx.AsyncClient) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -240,12 +243,12 @@ async def test_a_browser_gets_the_page(client: httpx.AsyncClient) -> None:
     assert (await client.post(URL, json=HELLO, headers=html)).json()["data"] == {"hello": "Hello you"}
 
 
-async def test_a_context_may_refuse(client: httpx.AsyncClient) -> None:
-    response = await client.post(URL, json=HELLO, headers={"authorization": "stale"})
+async def test_the_context_may_raise_an_http_error(client: httpx.AsyncClient) -> None:
+    response = await client.post(URL, json=HELLO, headers={"authorization": "expired"})
     assert (response.status_code, code(response)) == (401, "UNAUTHENTICATED")
 
 
-async def test_what_is_unexpected_is_masked(client: httpx.AsyncClient) -> None:
+async def test_an_unexpected_error_is_masked(client: httpx.AsyncClient) -> None:
     response = await client.post(URL, json=HELLO, headers={"authorization": "broken"})
     error = response.json()["errors"][0]
     assert (response.status_code, error["message"], error["extensions"]["code"]) == (500, "Internal error", "INTERNAL")
@@ -254,30 +257,30 @@ async def test_what_is_unexpected_is_masked(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_server_that_stops_cancels_its_queries(client: httpx.AsyncClient, shop: Shop) -> None:
-    asking = asyncio.create_task(client.post(URL, json={"query": "{ slow }"}))
+    request = asyncio.create_task(client.post(URL, json={"query": "{ slow }"}))
     await shop.started.wait()
-    asking.cancel()
+    request.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
-    assert shop.seen == ["cancelled"]
+        await request
+    assert shop.log == ["cancelled"]
 
 
-async def test_an_operation_that_took_long_leaves_nothing_to_the_collector(client: httpx.AsyncClient, shop: Shop) -> None:
-    """What watches its client would hold itself, its task and the request: of a flood, the collector takes 80 ms at once."""
+async def test_a_long_operation_leaves_no_reference_cycle(client: httpx.AsyncClient, shop: Shop) -> None:
+    """A cycle of watcher, task and request would be left to the garbage collector, which pauses for 80 ms after a burst."""
     gc.collect()
     gc.disable()
     try:
-        asking = asyncio.create_task(client.post(URL, json={"query": "{ slow }"}))
+        request = asyncio.create_task(client.post(URL, json={"query": "{ slow }"}))
         await asyncio.sleep(WATCH_AFTER * 1.5)
         shop.go.set()
-        assert (await asking).json()["data"] == {"slow": "done"}
+        assert (await request).json()["data"] == {"slow": "done"}
         await asyncio.sleep(0)
         assert [each for each in gc.get_objects() if type(each) is _CancelOnDisconnect] == []
     finally:
         gc.enable()
 
 
-async def test_integers_past_64_bits_are_answered(client: httpx.AsyncClient) -> None:
+async def test_integers_beyond_64_bits_are_encoded(client: httpx.AsyncClient) -> None:
     assert (await client.post(URL, json={"query": "{ huge }"})).json()["data"] == {"huge": 2**80}
 
 

@@ -1,4 +1,4 @@
-"""Whatever bytes come in, the answer is never a 5xx, always JSON, and each error has a code."""
+"""The response to arbitrary bytes is never a 5xx, always JSON, and each error has a code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.http.headers import JSON, RESPONSE
 
 shared_client = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # the endpoint keeps nothing between requests
-    deadline=None,  # a busy machine is slow now and then
+    deadline=None,  # a busy machine may be slow
     max_examples=150,
 )
 
@@ -30,24 +30,24 @@ requests = st.fixed_dictionaries(
 )
 
 
-def answers_well(response: httpx.Response) -> bool:
+def is_well_formed(response: httpx.Response) -> bool:
     body: dict[str, Any] = response.json()
-    coded = all(error["extensions"]["code"] for error in body.get("errors", []))
-    return response.status_code < 500 and coded and ("data" in body or bool(body["errors"]))
+    have_codes = all(error["extensions"]["code"] for error in body.get("errors", []))
+    return response.status_code < 500 and have_codes and ("data" in body or bool(body["errors"]))
 
 
 @shared_client
 @given(body=st.binary() | values.map(orjson.dumps) | requests.map(orjson.dumps), accept=st.sampled_from([JSON, RESPONSE]))
 async def test_any_body(client: httpx.AsyncClient, body: bytes, accept: str) -> None:
     response = await client.post("/graphql", content=body, headers={"content-type": JSON, "accept": accept})
-    assert answers_well(response)
+    assert is_well_formed(response)
     assert response.headers["content-type"] == f"{accept}; charset=utf-8"
 
 
 @shared_client
 @given(params=st.dictionaries(st.sampled_from(["query", "variables", "operationName", "extensions", "x"]), documents))
 async def test_any_query_string(client: httpx.AsyncClient, params: dict[str, str]) -> None:
-    assert answers_well(await client.get("/graphql", params=params))
+    assert is_well_formed(await client.get("/graphql", params=params))
 
 
 @shared_client
@@ -58,4 +58,4 @@ async def test_any_query_string(client: httpx.AsyncClient, params: dict[str, str
 )
 async def test_any_headers(client: httpx.AsyncClient, content_type: str, accept: str, encoding: str) -> None:
     headers = {"content-type": content_type, "accept": accept, "content-encoding": encoding}
-    assert answers_well(await client.post("/graphql", content=b'{"query": "{ hello }"}', headers=headers))
+    assert is_well_formed(await client.post("/graphql", content=b'{"query": "{ hello }"}', headers=headers))

@@ -1,72 +1,72 @@
-"""Of many who ask at once, one goes on in each turn of the event loop: who asked before is served in between."""
+"""The scheduler lets one request proceed in each iteration of the event loop, so other work is not held up."""
 
 import asyncio
 from itertools import pairwise
 
-from engine.http.scheduler import RequestScheduler
+from engine.http import RequestScheduler
 
 
-async def test_each_has_a_turn_of_the_loop_in_their_order() -> None:
-    turns, clock, came = RequestScheduler(), Ticking(), []
+async def test_requests_proceed_one_per_iteration_in_order_of_arrival() -> None:
+    scheduler, iterations, log = RequestScheduler(), IterationCounter(), []
 
-    async def come(number: int) -> None:
-        await turns.wait()
-        came.append((number, clock.turn))
+    async def request(number: int) -> None:
+        await scheduler.wait()
+        log.append((number, iterations.count))
 
-    await asyncio.gather(*map(come, range(100)))
-    clock.stop()
-    assert [number for number, _ in came] == list(range(100))
-    assert all(later > earlier for (_, earlier), (_, later) in pairwise(came))
+    await asyncio.gather(*map(request, range(100)))
+    iterations.stop()
+    assert [number for number, _ in log] == list(range(100))
+    assert all(later > earlier for (_, earlier), (_, later) in pairwise(log))
 
 
-async def test_who_works_already_is_held_up_by_one_a_turn() -> None:
-    turns, began = RequestScheduler(), []
+async def test_other_work_waits_for_one_request_per_iteration() -> None:
+    scheduler, started = RequestScheduler(), []
 
-    async def come() -> None:
-        await turns.wait()
-        began.append(True)
+    async def request() -> None:
+        await scheduler.wait()
+        started.append(True)
 
-    crowd = [asyncio.create_task(come()) for _ in range(500)]
+    requests = [asyncio.create_task(request()) for _ in range(500)]
     for _ in range(10):
         await asyncio.sleep(0)
-    assert 5 <= len(began) <= 12
-    await asyncio.gather(*crowd)
-    assert len(began) == 500
+    assert 5 <= len(started) <= 12
+    await asyncio.gather(*requests)
+    assert len(started) == 500
 
 
-async def test_nobody_waits_where_nobody_else_is() -> None:
-    turns = RequestScheduler()
+async def test_a_single_request_does_not_wait() -> None:
+    scheduler = RequestScheduler()
     for _ in range(3):
-        coming = asyncio.create_task(turns.wait())
+        request = asyncio.create_task(scheduler.wait())
         await asyncio.sleep(0)
-        assert coming.done()
-        await asyncio.sleep(0)  # the next turn
+        assert request.done()
+        await asyncio.sleep(0)  # the next iteration
 
 
-async def test_who_gives_up_takes_nobodys_turn() -> None:
-    turns = RequestScheduler()
-    first, *rest = [asyncio.create_task(turns.wait()) for _ in range(20)]
+async def test_a_cancelled_request_does_not_use_up_an_iteration() -> None:
+    scheduler = RequestScheduler()
+    first, *others = [asyncio.create_task(scheduler.wait()) for _ in range(20)]
     await asyncio.sleep(0)
-    for given_up in rest[:18]:
-        given_up.cancel()
+    for request in others[:18]:
+        request.cancel()
     for _ in range(4):
         await asyncio.sleep(0)
     assert first.done()
-    assert rest[18].done()
-    assert not rest[18].cancelled()
+    assert others[18].done()
+    assert not others[18].cancelled()
 
 
-class Ticking:
-    """Counts the loop's turns."""
+class IterationCounter:
+    """Counts the iterations of the event loop."""
 
     def __init__(self) -> None:
-        self.turn, self._on = 0, True
-        self._tick()
+        self.count, self._running = 0, True
+        self._next()
 
-    def _tick(self) -> None:
-        self.turn += 1
-        if self._on:
-            asyncio.get_running_loop().call_soon(self._tick)
+    def _next(self) -> None:
+        self.count += 1
+        if self._running:
+            asyncio.get_running_loop().call_soon(self._next)
 
     def stop(self) -> None:
-        self._on = False
+        self._running = False
