@@ -19,27 +19,24 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from tortoise.exceptions import BaseORMException
 
+from accounts.registry import registry
 from auth.caller import Callers, closing, nobody
 from auth.cookies import Cookies, from_ours
-from auth.passkeys import RelyingParty
-from auth.registry import registry
+from auth.factors.passkeys import RelyingParty
 from auth.services import AuthServices
 from auth.sessions import stream
-from billing.gateway import Gateway
-from billing.sandbox import Sandbox
+from billing.gateways.gateway import Gateway
+from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
 from engine import Engine, ManifestError, load_manifest
 from engine.http import GraphQLEndpoint, HTTPError, HTTPRequest, RequestScheduler
 from mail.transport import transport
 from models.clock import Clock, SystemClock
-from models.database import connect, disconnect, pending_migrations
-from models.demonstration import offset
+from models.database.connection import connect, disconnect, pending_migrations
+from models.database.sql import rows
 from models.errors import OriginRefused, Unauthenticated
-from models.file_service import FileService
-from models.object_store import store
-from models.scanner import scanner
-from models.sql import rows
-from models.user import Staff
+from models.identity.user import Staff
+from models.operations.clock_offset import offset
 from models.viewer import Viewer
 from realtime.endpoint import Refused as SocketRefused
 from realtime.endpoint import Socket, SocketLimits
@@ -50,6 +47,9 @@ from schema.errors import coded, present
 from schema.fields import batch_of, cost_of
 from schema.root import schema
 from settings import Settings, SettingsError
+from storage.file_service import FileService
+from storage.object_store import store
+from storage.scanner import scanner
 from web import access, files, graphiql, pages, policies
 from worker import jobs, run
 

@@ -14,20 +14,20 @@ from asyncpg import PostgresError
 from tortoise.exceptions import DBConnectionError, OperationalError
 
 import logs
-from auth import staff as personnel
+from accounts import staff as personnel
 from auth.services import AuthServices
 from engine import ManifestError
 from models.action import Action
-from models.audit_proof import AuditProof, End, audit_proof
 from models.clock import SystemClock
-from models.database import connect, disconnect, migrated, pending_migrations
-from models.demonstration import offset
+from models.database.connection import connect, disconnect, migrated, pending_migrations
+from models.database.sql import rows
 from models.errors import Refusal
+from models.identity.user import Staff
 from models.locale import Locale
 from models.messages import worded
-from models.numbering import numbering_faults
-from models.sql import rows
-from models.user import Staff
+from models.operations.clock_offset import offset
+from operations.audit_proof import AuditProof, End, audit_proof
+from operations.invoice_numbering import numbering_faults
 from realtime.hub import Hub
 from seed import catalogue
 from seed.people import people
@@ -106,7 +106,7 @@ async def _prepare_demonstration(settings: Settings) -> SystemClock:
     from billing.checkout import (
         CheckoutServices,  # printing invoices takes half a second to load, which the other commands don't need
     )
-    from billing.sandbox import Sandbox
+    from billing.gateways.sandbox import Sandbox
     from billing.seller import seller
     from seed import demonstration
 

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.server import Server
 
-from models.database import sqlite_path
+from models.database.connection import sqlite_path
 from realtime.uvicorn_protocol import UVICORN
 
 

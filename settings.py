@@ -7,13 +7,13 @@ from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from auth.breaches import breaches_fault
-from auth.registry import registry_fault
-from auth.shared_throttle import redis_fault
+from accounts.registry import registry_fault
+from auth.passwords.breaches import breaches_fault
+from auth.throttle.shared import redis_fault
 from billing.seller import seller
 from mail.transport import transport
-from models.object_store import ObjectStore
-from models.scanner import scanner
+from storage.object_store import ObjectStore
+from storage.scanner import scanner
 
 DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
 _DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S105 - refused for any other database

@@ -10,24 +10,26 @@ from dataclasses import dataclass
 
 import structlog
 
-from auth import erasure, legal_names, passkeys
+from accounts import legal_names
+from accounts.invitations import forget
 from auth.caller import end_sockets
-from auth.invitations import forget
+from auth.factors import passkeys
 from billing.checkout import CheckoutServices, reconcile
 from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import Transport
-from models.abandoned import delete_abandoned
 from models.action import Action
-from models.audit_proof import expire
-from models.file_service import FileService, examine_waiting
-from models.policy import PolicyKind
+from models.content.policy import PolicyKind
+from operations.audit_proof import expire
+from privacy import erasure
 from realtime.hub import SWEEP_SECONDS
-from resolvers.company import registrar
+from resolvers.accounts.legal_names import registrar
+from resolvers.content.policies import page_url
 from resolvers.context import Services
-from resolvers.lifecycle import eraser
-from resolvers.policies import page_url
+from resolvers.privacy.erasures import eraser
 from settings import Settings
+from storage.abandoned_files import delete_abandoned
+from storage.file_service import FileService, examine_waiting
 
 log = structlog.stdlib.get_logger()
 

@@ -18,15 +18,15 @@ from time import monotonic
 from typing import Any
 
 from auth.sessions import hashed, person, standing, stream
-from models.account import Account, AccountStatus, Role
+from models.accounts.account import Account, AccountStatus, Role
 from models.clock import Clock
+from models.database.instances import maker
+from models.database.reading import every
+from models.database.sql import dialect, records
 from models.errors import Unauthenticated
+from models.identity.session import Session
+from models.identity.user import User
 from models.locale import Locale, preferred
-from models.maker import maker
-from models.rows import every
-from models.session import Session
-from models.sql import dialect, records
-from models.user import User
 from models.viewer import Viewer
 from realtime.hub import SWEEP_SECONDS, Hub
 

@@ -1,9 +1,9 @@
 """Moving to another e-mail address: the new one proves that it is read, the old one is told, and nothing changes before.
 
-An address is what a password is reset by, so moving it wants fresh proof (`auth/freshness.py`); and who has no second factor
-confirms from the old address as well, else a stolen password would be enough to take the account away for good. So does who
-has turned it on within a week: whoever has the password could do that, too, and the email about it wants time to be read. An
-address that somebody has already is answered the same, its owner told by email: nobody learns here who is a customer.
+An address is what a password is reset by, so moving it wants fresh proof (`auth/reauthentication.py`); and who has no second
+factor confirms from the old address as well, else a stolen password would be enough to take the account away for good. So does
+who has turned it on within a week: whoever has the password could do that, too, and the email about it wants time to be read.
+An address that somebody has already is answered the same, its owner told by email: nobody learns here who is a customer.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,17 +14,18 @@ from tortoise.exceptions import IntegrityError
 from tortoise.expressions import Q
 
 from auth import sessions, throttle
-from auth.accounts import concerned, deliverable
-from auth.freshness import require_fresh
+from auth.email_address import deliverable
+from auth.memberships import concerned
+from auth.reauthentication import require_fresh
 from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
-from models.access import EmailChange, void_links
 from models.action import Action, Transaction
 from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
-from models.session import Session
-from models.user import User, sought
+from models.identity.access_links import EmailChange, void_links
+from models.identity.session import Session
+from models.identity.user import User, sought
 
 LIFETIME = timedelta(hours=24)
 SETTLED = timedelta(days=7)

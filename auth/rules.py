@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from models.account import Role
+from models.accounts.account import Role
 from models.errors import Forbidden, Unauthenticated
-from models.user import Staff
+from models.identity.user import Staff
 from models.viewer import Viewer
 
 

@@ -8,13 +8,13 @@ from random import SystemRandom
 from time import monotonic
 
 from auth import throttle
-from auth.breaches import Breaches
-from auth.passkeys import RelyingParty
+from auth.factors.passkeys import RelyingParty
 from auth.passwords import Passwords
+from auth.passwords.breaches import Breaches
 from auth.secret_box import SecretBox
-from auth.shared_throttle import SharedThrottle
-from auth.sign_in_queue import SignInQueue
 from auth.throttle import Throttle
+from auth.throttle.shared import SharedThrottle
+from auth.throttle.sign_in_queue import SignInQueue
 from auth.tokens import Signer
 from models.clock import Clock
 from models.errors import DomainError

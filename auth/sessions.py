@@ -21,13 +21,13 @@ from tortoise.expressions import Q, RawSQL
 from tortoise.queryset import QuerySet
 
 from auth.tokens import invalid
-from models.account import Account, AccountStatus, Membership, People
+from models.accounts.account import Account, AccountStatus, Membership, People
 from models.action import Action, Transaction
 from models.audit import AuditAction
+from models.database.writing import one, one_locked
 from models.errors import ErrorCode, Refusal, Unauthenticated
-from models.session import RefreshToken, Session
-from models.user import User
-from models.writing import one, one_locked
+from models.identity.session import RefreshToken, Session
+from models.identity.user import User
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)

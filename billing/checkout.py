@@ -11,22 +11,22 @@ from datetime import datetime, timedelta
 import structlog
 
 from auth.tokens import Purpose, Signer
-from billing.gateway import Gateway, GatewayDown, Outcome
+from billing.gateways.gateway import Gateway, GatewayDown, Outcome
 from billing.invoicing import issue
 from billing.seller import Seller
 from mail import emails
-from models.account import Account
+from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.audit import AuditAction
+from models.billing.invoice import Invoice
+from models.billing.offer import Price
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import ErrorCode, Refusal
 from models.event import EventKind, account_stream
 from models.idempotency import earlier, made
-from models.invoice import Invoice
+from models.identity.user import User
 from models.locale import Locale
-from models.offer import Price
-from models.payment import Payment, PaymentStatus
-from models.purchase import Purchase, PurchaseStatus
-from models.user import User
 
 log = structlog.stdlib.get_logger()
 UNKNOWN_METHOD = "unknown_method"

@@ -5,20 +5,20 @@ from datetime import timedelta
 
 from babel.dates import format_date
 
-from billing.document import Address, InvoiceFacts, Line, Party, PaymentMeans
-from billing.document_page import rendered
+from billing.documents.facts import Address, InvoiceFacts, Line, Party, PaymentMeans
+from billing.documents.page import rendered
 from billing.seller import Seller
-from models.account import Account
+from models.accounts.account import Account
 from models.action import Transaction
 from models.audit import AuditAction
+from models.billing.invoice import Invoice, InvoiceDocument, InvoiceLine, Series, next_position, number
+from models.billing.money import totals
+from models.billing.offer import Offer, Price
+from models.billing.payment import Payment
+from models.billing.periods import Period, period
+from models.billing.purchase import Purchase
 from models.event import EventKind, account_stream
-from models.invoice import Invoice, InvoiceDocument, InvoiceLine, Series, next_position, number
 from models.locale import Locale
-from models.money import totals
-from models.offer import Offer, Price
-from models.payment import Payment
-from models.periods import Period, period
-from models.purchase import Purchase
 
 _CARD = 48  # UNTDID 4461
 

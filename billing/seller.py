@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from billing.document import Address, Note, Party
-from models.erasure import Retention
+from billing.documents.facts import Address, Note, Party
 from models.locale import Locale
+from models.privacy.erasure import Retention
 
 Dated = TypeVar("Dated", "Terms", Retention)
 _NOTES = ("PMD", "PMT", "AAB")

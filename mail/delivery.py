@@ -13,8 +13,8 @@ import structlog
 
 from mail.message import Sender, message
 from mail.transport import Refused, Transport
-from models.email import Email
-from models.invoice import InvoiceDocument
+from models.billing.invoice import InvoiceDocument
+from models.operations.email import Email
 
 PATIENCE = timedelta(seconds=30)  # for one email, from the first byte to the server's yes
 

@@ -13,16 +13,16 @@ from babel.dates import format_date
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from mail.message import PRIVACY_POLICY
-from models.account import Account, Role
+from models.accounts.account import Account, Role
+from models.accounts.invitation import Invitation
+from models.accounts.legal_name import LegalNameChange
 from models.action import Transaction
+from models.billing.invoice import Invoice
 from models.clock import local_date
-from models.email import FAREWELL, Email
-from models.erasure import Erasure
-from models.invitation import Invitation
-from models.invoice import Invoice
-from models.legal_name import LegalNameChange
+from models.identity.user import User
 from models.locale import Locale
-from models.user import User
+from models.operations.email import FAREWELL, Email
+from models.privacy.erasure import Erasure
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _LINKS = re.compile(r"(?<=\S)[.:/@。．｡]+(?=\w\w)")  # not of initials: S.A.R.L., L. Martin

@@ -8,8 +8,8 @@ from email.utils import format_datetime, parseaddr
 from hashlib import sha256
 from html import escape
 
-from models.email import Email
-from models.invoice import InvoiceDocument
+from models.billing.invoice import InvoiceDocument
+from models.operations.email import Email
 
 PRIVACY_POLICY = "camcha:privacy-policy"  # stands in emails for the page's address, which is known where they are sent
 

@@ -1,15 +1,15 @@
 from tortoise import migrations
 from tortoise.migrations import operations as ops
-from models.account import Role
-from models.article import ArticleCategory, ArticleKind
+from models.accounts.account import Role
+from models.content.article import ArticleCategory, ArticleKind
 from models.event import EventKind
-from models.invoice import Series
+from models.billing.invoice import Series
 from models.locale import Locale
-from models.offer import Interval, Segment
-from models.payment import PaymentStatus
-from models.purchase import PurchaseStatus
-from models.ticket import Category, Channel, TicketStatus
-from models.user import Staff
+from models.billing.offer import Interval, Segment
+from models.billing.payment import PaymentStatus
+from models.billing.purchase import PurchaseStatus
+from models.support.ticket import Category, Channel, TicketStatus
+from models.identity.user import Staff
 from orjson import loads
 from tortoise.fields.base import OnDelete
 from tortoise.fields.data import JSON_DUMPS

@@ -1,6 +1,6 @@
 from tortoise import migrations
 from tortoise.migrations import operations as ops
-from models.account import Role
+from models.accounts.account import Role
 from models.locale import Locale
 from tortoise.fields.base import OnDelete
 from tortoise import fields

@@ -1,7 +1,7 @@
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 from tortoise.fields.base import OnDelete
-from models.authenticator import AuthenticatorKind
+from models.identity.authenticator import AuthenticatorKind
 from tortoise import fields
 
 

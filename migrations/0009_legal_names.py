@@ -3,7 +3,7 @@ from tortoise.migrations import operations as ops
 from tortoise.fields.base import OnDelete
 from tortoise.indexes import Index
 from models.event import EventKind
-from models.legal_name import LegalNameStatus, RegistryVerdict
+from models.accounts.legal_name import LegalNameStatus, RegistryVerdict
 from tortoise import fields
 
 

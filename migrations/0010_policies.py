@@ -2,7 +2,7 @@ from tortoise import migrations
 from tortoise.migrations import operations as ops
 from tortoise.fields.base import OnDelete
 from models.locale import Locale
-from models.policy import AcceptanceChannel, PolicyKind
+from models.content.policy import AcceptanceChannel, PolicyKind
 from tortoise import fields
 
 # An acceptance may be deleted: with its person, and with an unverified sign-up that somebody else takes over.

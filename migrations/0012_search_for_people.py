@@ -1,4 +1,4 @@
-from models.sql import rows
+from models.database.sql import rows
 from models.text import folded
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops

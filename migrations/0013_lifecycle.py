@@ -1,8 +1,8 @@
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 from tortoise.fields.base import OnDelete
-from models.account import AccountStatus
-from models.ticket import TicketKind
+from models.accounts.account import AccountStatus
+from models.support.ticket import TicketKind
 from orjson import loads
 from tortoise.fields.data import JSON_DUMPS
 from tortoise import fields

@@ -1,6 +1,6 @@
 from tortoise import migrations
 from tortoise.migrations import operations as ops
-from models.legal_name import RegistryVerdict
+from models.accounts.legal_name import RegistryVerdict
 from tortoise import fields
 
 

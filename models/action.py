@@ -13,14 +13,14 @@ from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
 from models import audit
-from models.account import Account
+from models.accounts.account import Account
 from models.audit import AuditAction, Detail
 from models.clock import local_date
+from models.database.writing import insert, locked
 from models.event import Event, EventKind, next_sequence
-from models.writing import insert, locked
 
 if TYPE_CHECKING:
-    from models.user import User
+    from models.identity.user import User
 
 Row = TypeVar("Row", bound=Model)
 

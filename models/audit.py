@@ -23,9 +23,9 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.account import Role
-from models.sql import rows
-from models.user import Staff
+from models.accounts.account import Role
+from models.database.sql import rows
+from models.identity.user import Staff
 
 if TYPE_CHECKING:
     from models.viewer import Viewer

@@ -15,14 +15,14 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.rows import read
-from models.sql import rows
+from models.database.reading import read
+from models.database.sql import rows
 
 if TYPE_CHECKING:
-    from models.invoice import Invoice
-    from models.purchase import Purchase
-    from models.ticket import Message, Ticket
-    from models.user import User
+    from models.billing.invoice import Invoice
+    from models.billing.purchase import Purchase
+    from models.identity.user import User
+    from models.support.ticket import Message, Ticket
 
 INBOX = "inbox"  # the key of the stream of every ticket, for agents
 

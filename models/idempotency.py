@@ -8,8 +8,8 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models.action import Transaction
+from models.database.sql import rows
 from models.errors import ErrorCode, Refusal
-from models.sql import rows
 
 
 class IdempotencyKey(Model):

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from models.cards import masked
+from models.card_numbers import masked
 from models.errors import ErrorCode, Refusal
 
 BODY_LENGTH = 8_000

@@ -6,10 +6,10 @@ from typing import Any
 
 from tortoise.models import Model
 
-from models.account import Account, Role
+from models.accounts.account import Account, Role
+from models.identity.session import Session
+from models.identity.user import Staff, User
 from models.locale import Locale
-from models.session import Session
-from models.user import Staff, User
 
 
 @dataclass(frozen=True)

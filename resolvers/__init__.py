@@ -1,3 +1,9 @@
-"""Viewer and arguments in, rows out. The enums are described first, for inputs and arguments name them."""
+"""Viewer and arguments in, rows out. Enums get their descriptions first, because inputs and arguments refer to them."""
 
-from resolvers import enums as enums
+import resolvers.accounts.enums
+import resolvers.billing.enums
+import resolvers.content.enums
+import resolvers.enums
+import resolvers.identity.enums
+import resolvers.operations.enums
+import resolvers.support.enums  # noqa: F401 - imported for their effect

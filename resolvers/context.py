@@ -7,17 +7,17 @@ from typing import Any
 
 import strawberry
 
+from accounts.registry import NoRegistry, Registry
 from auth.cookies import Cookies
-from auth.registry import NoRegistry, Registry
 from auth.services import AuthServices
-from billing.gateway import Gateway
+from billing.gateways.gateway import Gateway
 from billing.seller import Seller
 from engine import Batch
-from models.account import Account
+from models.accounts.account import Account
 from models.action import Action, Origin, network_address
 from models.clock import Clock
-from models.session import Session
-from models.user import User
+from models.identity.session import Session
+from models.identity.user import User
 from models.viewer import Viewer, Watched
 from realtime.hub import Hub
 from realtime.presence import Presence

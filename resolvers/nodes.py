@@ -7,20 +7,20 @@ from typing import Annotated, Any
 import strawberry
 
 from engine import Deferred, Selection
-from models.account import Account
-from models.article import Article
+from models.accounts.account import Account
+from models.accounts.invitation import Invitation
+from models.accounts.legal_name import LegalNameChange
+from models.billing.invoice import Invoice
+from models.billing.offer import Offer, Price
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase
+from models.content.article import Article
+from models.content.policy import Policy
+from models.database.reading import read
 from models.errors import BadInput
-from models.file import File
-from models.invitation import Invitation
-from models.invoice import Invoice
-from models.legal_name import LegalNameChange
-from models.offer import Offer, Price
-from models.payment import Payment
-from models.policy import Policy
-from models.purchase import Purchase
-from models.rows import read
-from models.ticket import Message, Ticket
-from models.user import User
+from models.identity.user import User
+from models.support.file import File
+from models.support.ticket import Message, Ticket
 from models.viewer import Viewer
 from resolvers.context import Info
 from resolvers.ids import decode

@@ -14,9 +14,9 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from engine import Deferred, Selection
+from models.database.reading import every, read
 from models.errors import BadInput
-from models.rows import every, read
-from models.user import Staff
+from models.identity.user import Staff
 from models.viewer import Viewer
 from resolvers.rows import ID, columns, grouped
 

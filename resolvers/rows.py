@@ -15,7 +15,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from engine import Deferred, Selection
-from models.rows import every, read
+from models.database.reading import every, read
 
 Found = QuerySet[Any]
 ID = attrgetter("id")  # of a row; its `pk` takes ten times as long

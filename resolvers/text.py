@@ -2,7 +2,7 @@
 
 from babel.core import get_global
 
-from models.cards import masked
+from models.card_numbers import masked
 from models.errors import ErrorCode, Refusal
 from models.text import line
 

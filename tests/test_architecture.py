@@ -1,18 +1,22 @@
-"""The house keeps its shape: what import-linter can't see, because it sees packages only."""
+"""The layers and domains of docs/decisions/0001-layout.md, as far as import-linter can't see them."""
 
 import ast
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("web", "seed", "schema", "resolvers", "billing", "mail", "auth", "realtime", "models", "engine")
+LAYERS = (
+    "web", "seed", "schema", "resolvers", "operations", "privacy", "billing", "accounts", "auth", "mail", "realtime", "storage",
+    "models", "engine",
+)  # fmt: skip
+DOMAINS = ("identity", "accounts", "content", "billing", "support", "privacy", "analytics", "operations")
 TOP = ("app", "cli", "server", "worker", "logs", "settings")
 READS_ENVIRONMENT = {"cli.py"}
 
 
 def sources() -> list[Path]:
-    """Every Python file of the rooms and of the front door."""
-    return [ROOT / f"{name}.py" for name in TOP] + [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+    """Every Python file of the layers and of the entry points."""
+    return [ROOT / f"{name}.py" for name in TOP] + [path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))]
 
 
 def imported(path: Path) -> set[str]:
@@ -26,9 +30,9 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def test_no_room_knows_the_front_door() -> None:
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
+def test_no_layer_imports_an_entry_point() -> None:
+    for layer in LAYERS:
+        for path in sorted((ROOT / layer).rglob("*.py")):
             assert not imported(path) & set(TOP), path
 
 
@@ -38,9 +42,9 @@ def test_settings_come_from_the_environment_in_one_place() -> None:
         assert not uses & {"environ", "getenv"} or path.name in READS_ENVIRONMENT, path
 
 
-def test_the_engine_knows_nothing_of_the_house() -> None:
+def test_the_engine_imports_nothing_of_ours() -> None:
     for path in sorted((ROOT / "engine").rglob("*.py")):
-        assert not imported(path) & set(ROOMS) - {"engine"}, path
+        assert not imported(path) & set(LAYERS) - {"engine"}, path
 
 
 def test_no_top_level_name_shadows_the_standard_library() -> None:
@@ -49,25 +53,25 @@ def test_no_top_level_name_shadows_the_standard_library() -> None:
 
 
 def test_every_top_level_folder_is_explained() -> None:
-    """The guide's rooms are known; any other folder has a page in docs/decisions."""
+    """The documented layers are known; any other folder has a page in docs/decisions."""
     known = {
-        "schema", "resolvers", "billing", "mail", "auth", "realtime", "models", "migrations", "web", "bench", "docs", "bin",
-        "tests",
+        "schema", "resolvers", "operations", "privacy", "billing", "support", "accounts", "auth", "mail", "realtime", "storage",
+        "models", "migrations", "web", "bench", "docs", "bin", "tests",
     }  # fmt: skip
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "decisions").glob("*.md"))
-    for room in set(ROOMS) - known:
-        assert f"`{room}/`" in pages, room
+    for layer in set(LAYERS) - known:
+        assert f"`{layer}/`" in pages, layer
 
 
 def test_queries_are_written_in_resolvers_and_models_only() -> None:
-    """schema/ is a table of contents."""
+    """schema/ describes the graph; it reads nothing."""
     for path in sorted((ROOT / "schema").rglob("*.py")):
         assert "tortoise" not in imported(path), path
 
 
-def test_files_stay_small() -> None:
-    """Past 320 lines a file has become two rooms; tables of contents and of words may be longer."""
-    lists = {"schema/types.py", "schema/root.py", "resolvers/enums.py"}
-    for path in sources():
-        length = len(path.read_text(encoding="utf-8").splitlines())
-        assert length <= 320 or path.relative_to(ROOT).as_posix() in lists, (path, length)
+def test_folders_of_the_layers_with_domains_are_domains() -> None:
+    """A newcomer finds a domain under the same name in every layer."""
+    technical = {"database", "translations", "common", "templates", "__pycache__"}
+    for layer in ("models", "resolvers", "schema"):
+        folders = {path.name for path in (ROOT / layer).iterdir() if path.is_dir()}
+        assert folders <= {*DOMAINS, *technical}, layer

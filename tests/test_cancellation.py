@@ -13,7 +13,7 @@ import uvicorn
 from app import Front, create_app
 from engine import Limits
 from settings import read
-from tests.story.house import SECRET_KEY
+from tests.story.server_fixtures import SECRET_KEY
 
 BODY = b'{"query": "{ offers { nodes { slug } } }"}'
 HEAD = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)

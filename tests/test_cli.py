@@ -17,20 +17,20 @@ import httpx
 import orjson
 import pytest
 
-from auth import new_password
-from auth.accounts import authenticate
+from auth.authentication import authenticate
 from auth.caller import viewer_of
+from auth.passwords import change
 from auth.services import AuthServices
 from auth.sessions import sign_in
 from models.action import Action, Transaction
+from models.billing.invoice import Counter
+from models.billing.offer import Offer
 from models.clock import SystemClock
+from models.content.policy import Policy, PolicyKind
+from models.database.sql import rows
 from models.errors import Refusal
-from models.invoice import Counter
+from models.identity.user import Staff, User
 from models.locale import Locale
-from models.offer import Offer
-from models.policy import Policy, PolicyKind
-from models.sql import rows
-from models.user import Staff, User
 from realtime.hub import Hub
 from seed.people import AGENT, people
 from seed.policies import FOLDER, install, read_policies
@@ -181,10 +181,10 @@ async def test_p4_3_no_password_is_printed_but_where_to_choose_one(db: str, tmp_
     try:
         too_late = replace(action, at=action.at + timedelta(hours=72))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await new_password.reset(too_late, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
-        await new_password.reset(action, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
+            await change.reset(too_late, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
+        await change.reset(action, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await new_password.reset(action, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
+            await change.reset(action, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
         user = await authenticate(action, auth, email="omar@camcha.example", password=CHOSEN, code=None, peer="::1")
         assert (user.staff, user.name, user.second_factor) == (Staff.OPERATOR, "Omar Diop", False)
         tokens = await sign_in(user, None, False, action)

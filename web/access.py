@@ -6,16 +6,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from auth import email_change, new_password, unlocking
+from auth import email_change
 from auth.cookies import Cookies
+from auth.passwords import change
+from auth.throttle import unlocking
 from mail import emails
 from models.action import Action
 from models.errors import DomainError, ErrorCode, Refusal, Throttled
+from models.identity.user import User
 from models.locale import Locale
 from models.messages import worded
-from models.user import User
-from resolvers.access import password_notice
 from resolvers.context import Services
+from resolvers.identity.passwords import password_notice
 from web.page import Field, Page, act_of, form, language, not_found, shown, too_large
 
 _FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
@@ -43,7 +45,7 @@ class _Reset:
     async def ask(self, request: Request) -> Response:
         """Offer the form, if the link would work."""
         try:
-            user = await new_password.reader_of(act_of(request, self.services), _token(request))
+            user = await change.reader_of(act_of(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
         return _form(request, user)
@@ -55,7 +57,7 @@ class _Reset:
             return too_large(request)
         action = act_of(request, self.services)
         try:
-            user = await new_password.reader_of(action, _token(request))
+            user = await change.reader_of(action, _token(request))
             return await self._attempted(request, action, user, given)
         except Refusal:
             return not_found(request)
@@ -64,7 +66,7 @@ class _Reset:
         password, code = given.get("password", ""), given.get("code")
         auth, notice = self.services.auth, password_notice(self.services)
         try:
-            await new_password.reset(action, auth, notice, token=_token(request), password=password, code=code)
+            await change.reset(action, auth, notice, token=_token(request), password=password, code=code)
         except (Refusal, Throttled) as fault:
             if fault.code == ErrorCode.TOKEN_INVALID:
                 raise

@@ -12,14 +12,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from auth.tokens import Purpose
+from models.billing.invoice import InvoiceDocument
 from models.errors import Refusal
-from models.file import File, FileStatus
-from models.file_service import FileService
-from models.invoice import InvoiceDocument
 from models.locale import Locale
-from models.store import StoreFull, StoreUnavailable
+from models.support.file import File, FileStatus
 from resolvers.context import Services
-from resolvers.files import Fault, UploadRefused, receive
+from resolvers.support.files import Fault, UploadRefused, receive
+from storage.file_service import FileService
+from storage.store import StoreFull, StoreUnavailable
 from web.page import language, not_found
 
 _UPLOAD_SECONDS = 300

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auth import accounts, invitations
-from auth.invitations import Newcomer, Offer
+from accounts import invitations, registration
+from accounts.invitations import Newcomer, Offer
+from auth import authentication
 from mail.emails import ROLES
+from models.content.policy import Policy, PolicyKind
 from models.errors import DomainError, ErrorCode
 from models.locale import Locale
 from models.messages import worded
-from models.policy import Policy, PolicyKind
 from resolvers.context import Services
 from web.page import Field, Page, Texts, act_of, form, language, not_found, policy_path, shown, too_large
 
@@ -68,7 +69,7 @@ class Invited:
         auth, peer = self.services.auth, request.client.host if request.client else ""
         password, user = given.get("password", ""), None
         if offer.known:
-            user = await accounts.authenticate(
+            user = await authentication.authenticate(
                 act_of(request, self.services),
                 auth,
                 email=offer.invitation.email,
@@ -103,7 +104,7 @@ def _fields(offer: Offer, locale: Locale, name: str) -> tuple[Field, ...]:
     naming, password, code = _LABELS[locale]
     if not offer.known:
         return (
-            Field("name", naming, fill="name", value=name[: accounts.NAME_LENGTH]),
+            Field("name", naming, fill="name", value=name[: registration.NAME_LENGTH]),
             Field("password", password, "password", "new-password"),
         )
     known = Field("password", password, "password", "current-password")

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from models.action import Action, Origin, network_address
+from models.content.policy import PolicyKind
+from models.identity.user import User
 from models.locale import Locale, preferred
-from models.policy import PolicyKind
-from models.user import User
+from resolvers.content.policies import page_url
 from resolvers.context import Services
-from resolvers.policies import page_url
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")

@@ -11,15 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from auth import accounts
+from accounts import registration
 from auth.tokens import Purpose
 from billing import checkout
 from billing.checkout import CheckoutServices
-from billing.sandbox import Sandbox
+from billing.gateways.sandbox import Sandbox
+from models.billing.money import Money
+from models.billing.payment import Payment, PaymentStatus, SandboxCharge
 from models.errors import Refusal
 from models.locale import Locale
-from models.money import Money
-from models.payment import Payment, PaymentStatus, SandboxCharge
 from resolvers.context import Services
 from web.invitation import Invited
 from web.page import UNCLEAR, Page, act_of, form, language, not_found, shown, too_large
@@ -64,7 +64,7 @@ class _Verification:
         if await form(request) is None:
             return too_large(request)
         try:
-            await accounts.verify_email(act_of(request, self.services), self.services.auth, _token(request))
+            await registration.verify_email(act_of(request, self.services), self.services.auth, _token(request))
         except Refusal:
             return not_found(request)
         return shown(request, _VERIFIED[language(request)])

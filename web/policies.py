@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from mail.emails import day
 from models.clock import local_date
+from models.content.policy import Policy, PolicyKind
 from models.locale import Locale
-from models.policy import Policy, PolicyKind
 from resolvers.context import Services
 from web.markdown import html
 from web.page import HEADERS, language, not_found, policy_path, rendered

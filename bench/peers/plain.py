@@ -24,9 +24,9 @@ from tortoise import Tortoise
 from tortoise.transactions import in_transaction
 
 from bench.peers import rows
+from models.billing.offer import Segment
 from models.event import EventKind, ticket_stream
-from models.offer import Segment
-from models.ticket import Channel, TicketStatus
+from models.support.ticket import Channel, TicketStatus
 
 PARIS = ZoneInfo("Europe/Paris")
 BigInt = NewType("BigInt", int)

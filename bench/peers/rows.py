@@ -3,9 +3,9 @@
 from tortoise import fields
 from tortoise.models import Model
 
+from models.billing.offer import Segment
 from models.event import EventKind
-from models.offer import Segment
-from models.ticket import Channel, TicketStatus
+from models.support.ticket import Channel, TicketStatus
 
 
 class Offer(Model):

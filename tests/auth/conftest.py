@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pyotp
 import pytest
 
-from auth.enrolment import Change, begin_totp, confirm_totp
+from auth.factors.enrolment import Change, begin_totp, confirm_totp
 from auth.services import AuthServices
 from auth.sessions import Tokens, sign_in
-from models.account import Account, Membership, Role
+from models.accounts.account import Account, Membership, Role
 from models.action import Action, Transaction
-from models.user import Staff, User
+from models.identity.user import Staff, User
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus

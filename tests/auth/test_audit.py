@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from auth.accounts import authenticate
+from accounts.staff import appoint
+from auth.authentication import authenticate
 from auth.services import AuthServices
 from auth.sessions import Tokens, refresh, sign_in, sign_out
-from auth.staff import appoint
-from models.account import Account, Membership, Role
+from models.accounts.account import Account, Membership, Role
 from models.action import Action, Origin
 from models.audit import AuditEntry
-from models.audit_proof import audit_proof
 from models.errors import Refusal, Throttled
-from models.user import Staff, User
+from models.identity.user import Staff, User
+from operations.audit_proof import audit_proof
 from tests.auth.conftest import code_of
 
 if TYPE_CHECKING:

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 import pyotp
 import pytest
 
-from auth import accounts, caller, enrolment
+from accounts import registration
+from auth import authentication, caller
 from auth.caller import Callers
+from auth.factors import enrolment
 from auth.services import AuthServices
 from auth.sessions import Tokens, end_all, person, refresh, sign_in, sign_out
-from models.account import Membership, Role
+from models.accounts.account import Membership, Role
 from models.action import Action
 from models.errors import Refusal, Unauthenticated
+from models.identity.session import Session
+from models.identity.user import User
 from models.locale import Locale
-from models.session import Session
-from models.user import User
 from realtime.hub import Hub
 from tests.auth.conftest import unnoticed
 
@@ -64,7 +66,7 @@ async def tokens(house: House, owner: User) -> Tokens:
 
 
 async def signed_in(house: House, owner: User) -> Tokens:
-    return await sign_in(owner, await accounts.company_of(owner), False, house.action())
+    return await sign_in(owner, await authentication.company_of(owner), False, house.action())
 
 
 async def test_a_caller_is_asked_for_once_a_second(house: House, tokens: Tokens, statements: "Statements") -> None:
@@ -151,8 +153,8 @@ async def test_a_verified_address_counts_at_once(house: House, owner: User, auth
     await User.filter(pk=owner.pk).update(email_verified_at=None)
     house.hub.announce([person(owner.pk)])
     assert (await house.viewer_of(tokens.access)).user == owner
-    token = accounts.verification_token(auth, owner, house.clock.now())
-    await accounts.verify_email(house.action(), auth, token)
+    token = registration.verification_token(auth, owner, house.clock.now())
+    await registration.verify_email(house.action(), auth, token)
     verified = (await house.viewer_of(tokens.access)).user
     assert verified
     assert verified.email_verified_at == house.clock.now()

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auth import email_change, enrolment, new_password
-from auth.accounts import authenticate
+from auth import email_change
+from auth.authentication import authenticate
 from auth.caller import still_valid
 from auth.email_change import Wish
-from auth.freshness import step_up
+from auth.factors import enrolment
+from auth.passwords import change
+from auth.reauthentication import step_up
 from auth.services import AuthServices
 from auth.sessions import Tokens, hashed, sign_in, sign_out
-from models.access import EmailChange
 from models.action import Action, Transaction
 from models.audit import AuditAction, AuditEntry
-from models.authenticator import Authenticator
 from models.errors import Refusal, Throttled
-from models.user import User
+from models.identity.access_links import EmailChange
+from models.identity.authenticator import Authenticator
+from models.identity.user import User
 from tests.auth.conftest import PASSWORD, code_of, unnoticed
 
 if TYPE_CHECKING:
@@ -302,8 +304,8 @@ class TestEdges:
         async def notice(tx: Transaction, user: User) -> None: ...
 
         await ask(here)
-        await new_password.request_reset(now(), auth, letter, email=owner.email, peer="192.0.2.7")
-        await new_password.reset(now(), auth, notice, token=sent[0], password="mouette phare ardoise 77", code=None)
+        await change.request_reset(now(), auth, letter, email=owner.email, peer="192.0.2.7")
+        await change.reset(now(), auth, notice, token=sent[0], password="mouette phare ardoise 77", code=None)
         for token in (post.new_token, post.old_token):
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await confirm(token)
@@ -317,11 +319,11 @@ class TestEdges:
             sent.append(token)
 
         await ask(here)
-        await new_password.request_reset(now(), auth, letter, email=owner.email, peer="192.0.2.7")
+        await change.request_reset(now(), auth, letter, email=owner.email, peer="192.0.2.7")
         await confirm(post.old_token)
         await confirm(post.new_token)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await new_password.reader_of(now(), sent[0])
+            await change.reader_of(now(), sent[0])
 
     @pytest.mark.parametrize(("email", "code"), [("camille@", "EMAIL_INVALID"), ("Camille@Fournil.example", "VALUE_INVALID")])
     async def test_an_address_that_makes_no_sense_is_named(self, here: Tokens, ask: Ask, email: str, code: str) -> None:

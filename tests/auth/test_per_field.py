@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from tests.clients.people import PASSWORD, customer
-from tests.story.house import Client, Server, served
+from tests.story.server_fixtures import Client, Server, served
 
 PAUL = "paul@boulangerie.example"
-FREE = 6  # attempts under auth/throttle.py's PAIR before the first wait
+FREE = 6  # attempts under auth/throttle/__init__.py's PAIR before the first wait
 SIGN_IN = 'sessionSignIn(input: {email: "%s", password: "%s"}) { userErrors { code } }'
 
 

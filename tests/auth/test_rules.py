@@ -17,10 +17,10 @@ from auth.rules import (
     signed_in,
     supervisor,
 )
-from models.account import Account, Role
+from models.accounts.account import Account, Role
 from models.errors import Forbidden, Unauthenticated
-from models.session import Session
-from models.user import Staff, User
+from models.identity.session import Session
+from models.identity.user import Staff, User
 from models.viewer import Viewer
 
 AT = datetime(2026, 11, 23, 9, tzinfo=UTC)

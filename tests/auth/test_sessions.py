@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auth.accounts import company_of
+from auth.authentication import company_of
 from auth.caller import closing, seat, still_held, still_valid, viewer_of
 from auth.sessions import (
     LONGEST,
@@ -23,12 +23,12 @@ from auth.sessions import (
     sign_out,
     switch,
 )
-from models.account import Account, Membership, Role
+from models.accounts.account import Account, Membership, Role
 from models.action import Action
 from models.errors import Refusal, Unauthenticated
+from models.identity.session import RefreshToken, Session
+from models.identity.user import User
 from models.locale import Locale
-from models.session import RefreshToken, Session
-from models.user import User
 from models.viewer import Viewer
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from bench.load import load
 from bench.operations import OPERATIONS
 from bench.same import check
 from bench.servers import COMMANDS, Failed, install_node_packages, running
-from models.database import connect, disconnect
-from models.numbering import numbering_faults
+from models.database.connection import connect, disconnect
+from operations.invoice_numbering import numbering_faults
 from tests.bench.toys import mumbling, served
 from tests.conftest import postgres_url
 

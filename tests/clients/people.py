@@ -4,7 +4,7 @@ import re
 
 import httpx
 
-from tests.story.house import Client, Server
+from tests.story.server_fixtures import Client, Server
 
 PASSWORD = "fournil-tournesol-rivage-72"
 

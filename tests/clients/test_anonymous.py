@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.story.house import Client, served
+from tests.story.server_fixtures import Client, served
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -13,7 +13,7 @@ from gql.transport.exceptions import TransportConnectionFailed, TransportQueryEr
 from gql.transport.websockets import WebsocketsTransport
 
 from tests.clients.people import chat, customer
-from tests.story.house import Client, Server, served
+from tests.story.server_fixtures import Client, Server, served
 
 NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
 REPLY = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }"

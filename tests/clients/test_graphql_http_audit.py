@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from tests.clients.people import customer
-from tests.story.house import ROOT, served
+from tests.story.server_fixtures import ROOT, served
 
 ALL_AUDITS = 61  # of graphql-http 1.23, as npm's lock file has it: none was skipped
 

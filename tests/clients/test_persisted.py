@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from tests.clients.people import customer
-from tests.story.house import ROOT, Client, Server, colleague
+from tests.story.server_fixtures import ROOT, Client, Server, colleague
 
 CATALOGUE = "query Catalogue($first: Int!) { offers(first: $first) { nodes { slug } } }"
 AD_HOC = "{ viewer { user { name } } }"

@@ -4,14 +4,14 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from models.account import Account
+from models.accounts.account import Account
 from models.action import Action
-from models.invoice import Invoice, InvoiceDocument
+from models.billing.invoice import Invoice, InvoiceDocument
+from models.billing.offer import Interval, Offer, Price, Segment
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.purchase import Purchase
+from models.identity.user import User
 from models.locale import Locale
-from models.offer import Interval, Offer, Price, Segment
-from models.payment import Payment, PaymentStatus
-from models.purchase import Purchase
-from models.user import User
 
 PDF = b"%PDF-1.7\r\n\x00\xff.\n.\r\nFrom here\n%%EOF"
 

@@ -13,7 +13,7 @@ from email.message import EmailMessage
 from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import transport
-from models.database import connect
+from models.database.connection import connect
 
 
 class Deadly:

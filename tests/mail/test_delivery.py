@@ -17,9 +17,9 @@ from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import Refused, Transport, transport
 from models.action import Action
-from models.email import Email
-from models.invoice import Invoice, InvoiceDocument
-from models.user import User
+from models.billing.invoice import Invoice, InvoiceDocument
+from models.identity.user import User
+from models.operations.email import Email
 from tests.conftest import MovableClock
 from tests.mail.conftest import PDF
 from tests.mail.post_office import PostOffice

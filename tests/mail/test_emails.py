@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from markupsafe import escape
 
-from auth.enrolment import Change
+from auth.factors.enrolment import Change
 from mail import emails
-from models.account import Account, AccountStatus, Role
+from models.accounts.account import Account, AccountStatus, Role
+from models.accounts.invitation import Invitation
+from models.accounts.legal_name import LegalNameChange, LegalNameStatus
 from models.action import Action, Transaction
-from models.email import Email
-from models.invitation import Invitation
-from models.invoice import Invoice
-from models.legal_name import LegalNameChange, LegalNameStatus
+from models.billing.invoice import Invoice
+from models.identity.user import User
 from models.locale import Locale
-from models.user import User
+from models.operations.email import Email
 
 LINK = "https://camcha.example/files/1?token=a.b&expires=9"
 HOSTILE = '<img src=x onerror=alert(1)>\r\nBcc: victim@example.org\u2028& "Zoé"'

@@ -9,10 +9,10 @@ import pytest
 from mail import emails
 from mail.message import PRIVACY_POLICY, Sender, message
 from models.action import Action
-from models.email import Email
-from models.invoice import Invoice, InvoiceDocument
+from models.billing.invoice import Invoice, InvoiceDocument
+from models.identity.user import User
 from models.locale import Locale
-from models.user import User
+from models.operations.email import Email
 from tests.mail.conftest import PDF
 
 HEAD = Sender("CAMCHA <bonjour@camcha.example>", "https://camcha.example/policies/privacy")

@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tortoise.exceptions import OperationalError
 
-from models.account import Account
+from models.accounts.account import Account
 from models.action import Action, Origin, network_address
 from models.audit import BEGINNING, TOLD, AuditAction, AuditChain, AuditEntry, detailed, digest
-from models.audit_proof import AuditProof, End, audit_proof, expire
-from models.rows import read
-from models.sql import dialect, rows
-from models.ticket import Category, Channel, Ticket, TicketStatus
-from models.user import Staff, User
+from models.database.reading import read
+from models.database.sql import dialect, rows
+from models.identity.user import Staff, User
+from models.support.ticket import Category, Channel, Ticket, TicketStatus
+from operations.audit_proof import AuditProof, End, audit_proof, expire
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -264,8 +264,8 @@ async def test_what_is_too_old_expires_and_the_rest_is_proved(action: Action, cl
 
 
 async def test_everything_expires_in_pieces(action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.audit_proof._BATCH", 2)
-    monkeypatch.setattr("models.audit_proof._PAGE", 2)
+    monkeypatch.setattr("operations.audit_proof._BATCH", 2)
+    monkeypatch.setattr("operations.audit_proof._PAGE", 2)
     await told(action, *MOVES[:5])
     clock.advance(timedelta(days=366))
     assert await expire(replace(action, at=clock.now())) == 5
@@ -306,7 +306,7 @@ async def test_an_entry_that_expired_but_came_back_is_found(action: Action, cloc
 async def test_a_proof_begun_while_entries_expire_begins_again(
     action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import models.audit_proof as proofs
+    import operations.audit_proof as proofs
 
     await told(action, *MOVES[:5])
     clock.advance(timedelta(days=366))

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from models.account import Account, Role
+from models.accounts.account import Account, Role
+from models.identity.session import Session
+from models.identity.user import Staff, User
 from models.locale import Locale
-from models.session import Session
-from models.ticket import TicketStatus, shown
-from models.user import Staff, User
+from models.support.ticket import TicketStatus, shown
 from models.viewer import FACTS, Viewer, Watched
 
 USER = User(id=1, staff=Staff.AGENT, created_at=datetime.now(UTC))

@@ -14,23 +14,23 @@ from auth import sessions
 from auth.services import AuthServices
 from billing import checkout
 from billing.checkout import CheckoutServices
-from billing.sandbox import Sandbox
+from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
 from engine import Engine, Params, encode_json
-from models.account import Account, Membership, Role
+from models.accounts.account import Account, Membership, Role
+from models.accounts.invitation import Invitation
+from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
 from models.action import Action
-from models.file import File
-from models.invitation import Invitation
-from models.invoice import Invoice
-from models.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
+from models.billing.invoice import Invoice
+from models.billing.offer import Interval, Offer, Price, Segment
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase
+from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
+from models.identity.session import Session
+from models.identity.user import Staff, User, sought
 from models.locale import Locale
-from models.offer import Interval, Offer, Price, Segment
-from models.payment import Payment
-from models.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
-from models.purchase import Purchase
-from models.session import Session
-from models.ticket import Category, Channel, Message, Ticket
-from models.user import Staff, User, sought
+from models.support.file import File
+from models.support.ticket import Category, Channel, Message, Ticket
 from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence

@@ -7,12 +7,12 @@ import orjson
 from tortoise import Tortoise
 from tortoise.fields.relational import ForeignKeyFieldInstance
 
-from models.account import Account, Membership, Role
+from models.accounts.account import Account, Membership, Role
 from models.action import Action
-from models.invoice import Invoice
-from models.session import Session
-from models.ticket import Category, Channel, Ticket
-from models.user import Staff, User
+from models.billing.invoice import Invoice
+from models.identity.session import Session
+from models.identity.user import Staff, User
+from models.support.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
 from resolvers.ids import decode, encode
 from tests.schema.conftest import House, person, signed_in

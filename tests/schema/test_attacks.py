@@ -10,13 +10,13 @@ import orjson
 import pytest
 
 from billing.checkout import CheckoutServices, reconcile
-from billing.sandbox import Sandbox
-from models.account import Account
+from billing.gateways.sandbox import Sandbox
+from models.accounts.account import Account
 from models.action import Action
-from models.cards import masked
-from models.offer import Price
-from models.payment import Payment, PaymentStatus
-from models.purchase import Purchase, PurchaseStatus
+from models.billing.offer import Price
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.card_numbers import masked
 from models.viewer import Viewer
 from resolvers.context import Loaders, Services
 from resolvers.text import client_key

@@ -9,7 +9,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_
 from strawberry.types.field import StrawberryField
 
 from engine import Engine, Limits, Params
-from models.policy import Policy
+from models.content.policy import Policy
 from models.viewer import Viewer
 from resolvers.context import Context, Services
 from resolvers.ids import decode, encode
@@ -21,7 +21,7 @@ from tests.schema.conftest import sent
 from tests.schema.test_statements import statements
 
 if TYPE_CHECKING:
-    from models.offer import Price
+    from models.billing.offer import Price
     from tests.schema.conftest import House
 
 GRAPH = schema._schema

@@ -10,9 +10,9 @@ import pytest
 from tortoise import connections
 
 from models.action import Action
+from models.billing.offer import Offer, Price, Segment
 from models.locale import Locale
-from models.offer import Offer, Price, Segment
-from models.ticket import Category, Channel, Ticket
+from models.support.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
 

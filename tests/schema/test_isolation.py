@@ -8,14 +8,14 @@ import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_composite_type, is_required_argument
 
 from engine import Engine, Params
-from models.account import Account, Membership, Role
+from models.accounts.account import Account, Membership, Role
+from models.accounts.invitation import Invitation
 from models.action import Action
-from models.invitation import Invitation
-from models.invoice import Invoice
-from models.payment import Payment
-from models.purchase import Purchase
-from models.ticket import Ticket
-from models.user import User
+from models.billing.invoice import Invoice
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase
+from models.identity.user import User
+from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.context import Context, Services
 from resolvers.ids import encode

@@ -18,15 +18,16 @@ from hypothesis import strategies as st
 from hypothesis_graphql import nodes
 
 from engine import Engine, Params, RequestError
-from models.email import Email
+from models.billing.invoice import Invoice
+from models.billing.purchase import Purchase
 from models.event import Event, account_stream
-from models.invoice import Invoice
-from models.purchase import Purchase
-from models.ticket import Category, Channel, Ticket
+from models.operations.email import Email
+from models.support.ticket import Category, Channel, Ticket
+from resolvers.billing.invoices import NEWEST_INVOICE
+from resolvers.billing.purchases import NEWEST
 from resolvers.context import Context, Services
 from resolvers.ids import decode, encode
 from resolvers.paging import cursor
-from resolvers.purchases import NEWEST, NEWEST_INVOICE
 from schema.root import schema
 from tests.engine.differential.example_counts import examples
 from tests.engine.differential.generated_operations import GeneratedOperation, operations

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.action import Action
+from models.billing.offer import Price
 from models.clock import SystemClock
-from models.offer import Price
-from models.ticket import Ticket, TicketStatus
-from models.user import Staff
+from models.identity.user import Staff
+from models.support.ticket import Ticket, TicketStatus
 from models.viewer import Viewer
 from resolvers.context import Context, Services
 from resolvers.ids import encode

@@ -17,13 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes
 
-from models.invoice import Invoice
-from models.purchase import Purchase
+from models.billing.invoice import Invoice
+from models.billing.purchase import Purchase
 from models.viewer import Viewer
+from resolvers.billing.invoices import NEWEST_INVOICE
+from resolvers.billing.purchases import NEWEST
 from resolvers.context import Context, Services
 from resolvers.ids import encode
 from resolvers.paging import cursor
-from resolvers.purchases import NEWEST, NEWEST_INVOICE
 from schema.errors import present
 from schema.fields import batch_of
 from schema.root import schema

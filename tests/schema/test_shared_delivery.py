@@ -9,12 +9,12 @@ import pytest
 from graphql import GraphQLObjectType
 
 from engine import Engine, Params
-from models.account import Membership, Role
+from models.accounts.account import Membership, Role
 from models.action import Action
 from models.event import head, ticket_stream
+from models.identity.user import Staff
 from models.locale import Locale
-from models.ticket import Ticket, TicketStatus
-from models.user import Staff
+from models.support.ticket import Ticket, TicketStatus
 from models.viewer import Viewer
 from realtime.broadcast import Channels
 from resolvers.context import Context, Services

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.action import Action
-from models.invoice import Invoice, InvoiceLine
-from models.offer import Price
-from models.payment import Payment
-from models.purchase import Purchase
-from models.ticket import Category, Channel, Ticket
+from models.billing.invoice import Invoice, InvoiceLine
+from models.billing.offer import Price
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase
+from models.support.ticket import Category, Channel, Ticket
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask, Company, House

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from models.article import Article
+from models.billing.offer import Interval, Offer, Price
+from models.content.article import Article
 from models.locale import Locale
-from models.offer import Interval, Offer, Price
 from seed import catalogue
 from seed.content import articles, offers
 

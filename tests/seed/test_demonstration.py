@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auth.accounts import authenticate, company_of
+from auth.authentication import authenticate, company_of
 from auth.services import AuthServices
 from billing.checkout import CheckoutServices
-from billing.sandbox import Sandbox
+from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
 from models.action import Action
-from models.email import Email
+from models.billing.invoice import Invoice
+from models.billing.offer import Offer
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.content.policy import Policy
 from models.event import Event
-from models.invoice import Invoice
-from models.numbering import numbering_faults
-from models.offer import Offer
-from models.payment import Payment, PaymentStatus
-from models.policy import Policy
-from models.purchase import Purchase, PurchaseStatus
-from models.ticket import Channel, Message, Ticket, TicketStatus
-from models.user import Staff, User
+from models.identity.user import Staff, User
+from models.operations.email import Email
+from models.support.ticket import Channel, Message, Ticket, TicketStatus
 from models.viewer import Viewer
+from operations.invoice_numbering import numbering_faults
 from seed import demonstration
 from seed.people import CUSTOMER, NEIGHBOUR, people
 from seed.policies import read_policies

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tortoise.exceptions import BaseORMException
 
 from models.clock import PARIS, local_date
-from models.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
-from models.sql import rows
-from models.user import User
+from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
+from models.database.sql import rows
+from models.identity.user import User
 from seed import catalogue, policies
 from seed.policies import FOLDER, PolicyContent, install, read_policies
 from tests.engine.differential.example_counts import examples

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.clients.people import PASSWORD, customer
-from tests.story.house import Client, Server, served
+from tests.story.server_fixtures import Client, Server, served
 
 PAUL, NEW_ADDRESS = "paul@boulangerie.example", "paul@meunier.example"
 NEW = "mouette phare ardoise 77"

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 
 import billing
-from tests.auth.register import answer, register, result
+from tests.accounts.registry_server import answer, register, result
 from tests.clients.people import PASSWORD, chat, customer
-from tests.story.house import Client, Colleague, Server, colleague
+from tests.story.server_fixtures import Client, Colleague, Server, colleague
 
 PAUL, AMADOU = "paul@boulangerie.example", "amadou@camcha.example"
 CHANGE = "change { id status verdict registeredName }"

@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from tests.clients.people import PASSWORD, customer
-from tests.story.house import Server, served
+from tests.story.server_fixtures import Server, served
 
 PAUL = "paul@boulangerie.example"
 SIGN_IN = """mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) {

@@ -19,7 +19,7 @@ from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from tests.clients.people import chat, customer
-from tests.story.house import Client, Server, colleague, served
+from tests.story.server_fixtures import Client, Server, colleague, served
 
 COMPANIES, CHATS_EACH = 5, 10
 MESSAGES_EACH = 21  # of both people in 50 chats: 2,100

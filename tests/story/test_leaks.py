@@ -21,18 +21,18 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from auth import sessions
-from models.account import Account
+from models.accounts.account import Account
 from models.action import Action
+from models.billing.offer import Offer, Price
 from models.clock import SystemClock
-from models.database import connect, disconnect
-from models.offer import Offer, Price
-from models.policy import Policy, PolicyKind
-from models.sql import rows
-from models.user import Staff, User
+from models.content.policy import Policy, PolicyKind
+from models.database.connection import connect, disconnect
+from models.database.sql import rows
+from models.identity.user import Staff, User
 from realtime.hub import Hub
 from resolvers.ids import encode
 from tests.story.generated import CARD, EMAIL, MARK, SORTS, TEXT, Operation, operations
-from tests.story.house import Client, Server
+from tests.story.server_fixtures import Client, Server
 
 PASSWORD = f"{MARK} corneille sabot pluvier 42"
 ADDRESS = "203.0.113.77"

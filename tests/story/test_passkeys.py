@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clients.people import PASSWORD, customer
-from tests.story.house import Server, served
+from tests.story.server_fixtures import Server, served
 
 PAUL = "paul@boulangerie.example"
 HERE = Path(__file__).parent

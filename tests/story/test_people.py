@@ -15,7 +15,7 @@ import pytest
 
 from tests.clients.people import PASSWORD as CUSTOMERS
 from tests.clients.people import chat, customer
-from tests.story.house import Client, Server, served
+from tests.story.server_fixtures import Client, Server, served
 
 PAUL, MARIE, NOE = "paul@boulangerie.example", "marie@quais.example", "noe@boulangerie.example"
 PASSWORD = "corneille-sabot-pluvier-42"

@@ -15,11 +15,11 @@ import httpx
 import pytest
 
 from models.clock import SystemClock, local_date
-from models.database import connect, disconnect
-from models.policy import PolicyKind
+from models.content.policy import PolicyKind
+from models.database.connection import connect, disconnect
 from seed.policies import PolicyContent, install
 from tests.clients.people import PASSWORD, customer
-from tests.story.house import Client, Server, served
+from tests.story.server_fixtures import Client, Server, served
 
 PAUL, MARIE = "paul@boulangerie.example", "marie@quais.example"
 SETTINGS = """{ viewer {

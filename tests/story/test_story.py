@@ -16,7 +16,7 @@ import pyotp
 import pypdf
 import pytest
 
-from tests.story.house import Client, Colleague, Server, colleague, served
+from tests.story.server_fixtures import Client, Colleague, Server, colleague, served
 
 PAUL = "paul@boulangerie.example"
 PASSWORD = "fournil-tournesol-rivage-72"

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auth import email_change, new_password, sessions
+from auth import email_change, sessions
 from auth.email_change import Wish
-from auth.enrolment import begin_totp, confirm_totp
-from auth.freshness import step_up
+from auth.factors.enrolment import begin_totp, confirm_totp
+from auth.passwords import change
+from auth.reauthentication import step_up
 from models.action import Transaction
-from models.email import Email
-from models.user import User
+from models.identity.user import User
+from models.operations.email import Email
 from tests.auth.conftest import code_of, unnoticed
 from tests.web.test_pages import assert_closed
-from tests.web.web_house import ENGLISH, FRENCH, Site, camille
-from tests.web.web_house import site as opened
+from tests.web.web_fixtures import ENGLISH, FRENCH, Site, camille
+from tests.web.web_fixtures import site as opened
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -50,7 +51,7 @@ async def reset(site: Site, owner: User) -> str:
     async def letter(tx: Transaction, user: User, token: str) -> None:
         tokens.append(token)
 
-    await new_password.request_reset(site.action(), site.services.auth, letter, email=owner.email, peer="192.0.2.7")
+    await change.request_reset(site.action(), site.services.auth, letter, email=owner.email, peer="192.0.2.7")
     return f"/reset?token={tokens[0]}"
 
 

@@ -14,11 +14,11 @@ import uvicorn
 from structlog.testing import capture_logs
 
 from auth.tokens import Purpose
-from models.file import MAX_BYTES, File
-from models.invoice import Invoice
+from models.billing.invoice import Invoice
+from models.support.file import MAX_BYTES, File
 from tests.realtime.socket_fixtures import until
-from tests.web.web_house import ENGLISH, PNG, Site, announced, app, bytewise, waiting_payment
-from tests.web.web_house import site as opened
+from tests.web.web_fixtures import ENGLISH, PNG, Site, announced, app, bytewise, waiting_payment
+from tests.web.web_fixtures import site as opened
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.web.graphiql_house import EMAIL, PASSWORD, TOKEN, application, house
+from tests.web.graphiql_fixtures import EMAIL, PASSWORD, TOKEN, application, house
 from web import graphiql
 
 HERE = Path(__file__).parent

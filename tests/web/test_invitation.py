@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 import pyotp
 import pytest
 
-from auth import enrolment, sessions
-from auth.invitations import send
-from models.account import Membership, Role
+from accounts.invitations import send
+from auth import sessions
+from auth.factors import enrolment
+from models.accounts.account import Membership, Role
+from models.accounts.invitation import Invitation
 from models.action import Action, Transaction
-from models.invitation import Invitation
+from models.identity.user import User
 from models.locale import Locale
-from models.user import User
-from tests.auth.company import Post
+from tests.accounts.company_fixtures import Post
 from tests.web.test_pages import assert_closed
-from tests.web.web_house import ENGLISH, FRENCH, Site, camille
-from tests.web.web_house import site as opened
+from tests.web.web_fixtures import ENGLISH, FRENCH, Site, camille
+from tests.web.web_fixtures import site as opened
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from auth.accounts import verification_token
+from accounts.registration import verification_token
 from auth.tokens import Purpose
-from billing.gateway import Outcome
-from models.email import Email
-from models.invoice import Invoice
-from models.payment import PaymentStatus
-from models.purchase import Purchase, PurchaseStatus
-from models.user import User
-from tests.web.web_house import BASE_URL, ENGLISH, FRENCH, Site, camille, waiting_payment
-from tests.web.web_house import site as opened
+from billing.gateways.gateway import Outcome
+from models.billing.invoice import Invoice
+from models.billing.payment import PaymentStatus
+from models.billing.purchase import Purchase, PurchaseStatus
+from models.identity.user import User
+from models.operations.email import Email
+from tests.web.web_fixtures import BASE_URL, ENGLISH, FRENCH, Site, camille, waiting_payment
+from tests.web.web_fixtures import site as opened
 from web import pages
 
 if TYPE_CHECKING:

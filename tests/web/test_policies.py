@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auth.invitations import send
-from models.account import Role
+from accounts.invitations import send
+from models.accounts.account import Role
 from models.action import Action
 from models.clock import local_date
+from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind
+from models.identity.user import User
 from models.locale import Locale
-from models.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind
-from models.user import User
 from seed.policies import PolicyContent, install, read_policies
-from tests.auth.company import Post
-from tests.web.web_house import ENGLISH, FRENCH, Site, camille
-from tests.web.web_house import site as opened
+from tests.accounts.company_fixtures import Post
+from tests.web.web_fixtures import ENGLISH, FRENCH, Site, camille
+from tests.web.web_fixtures import site as opened
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock

@@ -1,0 +1,293 @@
+"""Inviting people into a company by email, and taking such an invitation.
+
+An answer never tells whether the invited address has a user already: sending looks at the company's own people and invitations
+only. Whoever holds the token reads mail at the address, so they may learn it, and a new person need not verify it again.
+"""
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tortoise.exceptions import IntegrityError
+from tortoise.expressions import Q
+
+from accounts import policies
+from accounts.members import acting
+from accounts.registration import NAME_LENGTH
+from accounts.unconfirmed import taken_over
+from auth import sessions, throttle
+from auth.email_address import deliverable
+from auth.services import AuthServices
+from auth.tokens import invalid
+from models.accounts.account import Membership, People, Role
+from models.accounts.invitation import LIFETIME, Invitation
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.content.policy import AcceptanceChannel, Policy
+from models.errors import ErrorCode, Forbidden, Refusal
+from models.idempotency import earlier, made
+from models.identity.user import User
+from models.locale import Locale
+from models.text import line
+
+KEPT = timedelta(days=30)
+
+InvitationLetter = Callable[[Transaction, Invitation, str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """What somebody who is new tells of themselves when they take an invitation.
+
+    `accepted` are the keys of the policies they accept, as read in the language `read_in` (the email's unless told).
+    """
+
+    name: str
+    password: str = field(repr=False)
+    accepted: Collection[int | None] = ()
+    read_in: Locale | None = None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An open invitation, its account fetched, and who has its address already."""
+
+    invitation: Invitation
+    known: User | None
+
+
+@dataclass(frozen=True)
+class _Joining:
+    name: str
+    accepted: Collection[Policy]
+    read_in: Locale
+
+
+async def send(
+    action: Action,
+    auth: AuthServices,
+    letter: InvitationLetter,
+    account_id: int,
+    *,
+    email: str,
+    role: Role,
+    locale: Locale,
+    key: str,
+) -> Invitation:
+    """Invite an address; `email` is written in the same transaction, with the token. The same key returns the first.
+
+    Raises EMAIL_INVALID, ROLE_RESERVED, ALREADY_MEMBER, ALREADY_INVITED, IDEMPOTENCY_MISMATCH; Throttled; Forbidden to those
+    who don't look after the company's people.
+    """
+    email = deliverable(email)
+    await _count(auth, account_id, email)
+    asked = [account_id, email, role.value, locale.value]
+    async with action.transaction() as tx:
+        inviter = _inviting(await People.locked(tx, account_id), action, role)
+        if known := await earlier(tx, f"user:{inviter.user_id}", "invitationSend", key, asked):
+            return await _made_before(tx, known)
+        await _require_news(tx, account_id, email)
+        token = _token()
+        invitation = await Invitation.create(
+            using_db=tx.db, account_id=account_id, email=email, role=role, locale=locale, inviter_id=inviter.user_id,
+            token_hash=sessions.hashed(token), created_at=action.at, sent_at=action.at, expires_at=action.at + LIFETIME,
+        )  # fmt: skip
+        await letter(tx, invitation, token)
+        await made(tx, f"user:{inviter.user_id}", "invitationSend", key, invitation.pk)
+        tx.audit(AuditAction.INVITATION_SEND, invitation, role=role.value)
+    return invitation
+
+
+async def _made_before(tx: Transaction, key: int) -> Invitation:
+    invitation = await Invitation.get_or_none(pk=key, using_db=tx.db)
+    if invitation is None:  # forgotten since
+        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
+    return invitation
+
+
+async def _count(auth: AuthServices, account_id: int, email: str) -> None:
+    await auth.throttle.attempt(throttle.key(throttle.INVITATION, account_id), throttle.key(throttle.EMAIL, email))
+
+
+def _inviting(people: People, action: Action, role: Role) -> Membership:
+    place = acting(people, action)
+    if not place.role.manages:
+        raise Forbidden
+    if role is Role.OWNER:
+        raise Refusal(ErrorCode.ROLE_RESERVED, "input", "role")
+    return place
+
+
+async def _require_news(tx: Transaction, account_id: int, email: str) -> None:
+    if await Membership.filter(account_id=account_id, user__email=email).using_db(tx.db).exists():
+        raise Refusal(ErrorCode.ALREADY_MEMBER, "input", "email")
+    if await Invitation.waiting(Invitation.filter(account_id=account_id, email=email)).using_db(tx.db).exists():
+        raise Refusal(ErrorCode.ALREADY_INVITED, "input", "email")
+
+
+def _token() -> str:
+    return sessions.random_token("cam_in_")
+
+
+async def resend(action: Action, auth: AuthServices, letter: InvitationLetter, invitation: Invitation, key: str) -> Invitation:
+    """Send the email again, with a new token in place of the old one and seven more days. The same key sends no other.
+
+    Raises NOT_ACTIVE for one that was taken or taken back, IDEMPOTENCY_MISMATCH; Throttled; Forbidden.
+    """
+    await _count(auth, invitation.account_id, invitation.email)
+    async with action.transaction() as tx:
+        inviter = _inviting(await People.locked(tx, invitation.account_id), action, invitation.role)
+        invitation = await tx.locked(Invitation, invitation.pk)
+        if await earlier(tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]):
+            return invitation
+        if not invitation.open:
+            raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId")
+        token = _token()
+        await invitation.sent(tx, inviter.user_id, sessions.hashed(token))
+        await letter(tx, invitation, token)
+        await made(tx, f"user:{inviter.user_id}", "invitationResend", key, invitation.pk)
+        tx.audit(AuditAction.INVITATION_RESEND, invitation)
+    return invitation
+
+
+async def revoke(action: Action, invitation: Invitation) -> Invitation:
+    """Take an invitation back: its token stops working. A repeat changes nothing.
+
+    Raises NOT_ACTIVE for one that was taken; Forbidden to those who don't look after the company's people.
+    """
+    async with action.transaction() as tx:
+        _inviting(await People.locked(tx, invitation.account_id), action, invitation.role)
+        invitation = await tx.locked(Invitation, invitation.pk)
+        if invitation.accepted_at:
+            raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId")
+        if invitation.open:
+            await invitation.revoke(tx)
+            tx.audit(AuditAction.INVITATION_REVOKE, invitation)
+    return invitation
+
+
+async def offered(action: Action, token: str) -> Offer:
+    """What this token offers, and to whom. Raises TOKEN_INVALID as `accept` does."""
+    invitation = await _known(token)
+    _require_open(action, invitation)
+    return Offer(invitation, await User.filter(email=invitation.email).exclude(email_verified_at=None).first())
+
+
+async def _known(token: str) -> Invitation:
+    invitation = await Invitation.get_or_none(token_hash=sessions.hashed(token)).select_related("account")
+    if invitation is None:
+        raise invalid()
+    return invitation
+
+
+async def accept(action: Action, auth: AuthServices, token: str, newcomer: Newcomer, peer: str) -> Membership:
+    """Take an invitation by its email's token and join the company: as whoever acts, or, when nobody does, as somebody new.
+
+    A person's own repeat changes nothing. Raises TOKEN_INVALID for one that is unknown, expired, taken, taken back or sent
+    again; INVITATION_ELSEWHERE to whoever has another address; SIGN_IN_REQUIRED when nobody acts and the address has a
+    person; of somebody new also BLANK, TOO_LONG,
+    PASSWORD_WEAK, POLICY_NOT_IN_FORCE; Throttled; Forbidden to the vendor's people.
+    """
+    invitation = await _known(token)
+    if action.actor:
+        return await _joined(action, invitation, action.actor)
+    _require_open(action, invitation)
+    return await _welcomed(action, auth, invitation, newcomer, peer)
+
+
+def _require_open(action: Action, invitation: Invitation) -> None:
+    if not invitation.open or invitation.expires_at <= action.at:
+        raise invalid()
+
+
+def _require_joinable(action: Action, people: People, invitation: Invitation) -> None:
+    _require_open(action, invitation)
+    if not people.active:
+        raise invalid()
+
+
+async def _joined(action: Action, invitation: Invitation, user: User) -> Membership:
+    if user.staff:
+        raise Forbidden
+    if user.email != invitation.email:
+        raise Refusal(ErrorCode.INVITATION_ELSEWHERE, "input", "token")
+    async with action.transaction() as tx:
+        people = await People.locked(tx, invitation.account_id)
+        invitation = await _as_sent(tx, invitation)
+        place = people.of(user.pk)
+        if place and invitation.accepted_by_id == user.pk:
+            return place
+        _require_joinable(action, people, invitation)
+        return await _join(tx, people, invitation, user)
+
+
+async def _as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
+    """The invitation as it stands, if its email is still the latest one."""
+    latest = await Invitation.select_for_update().using_db(tx.db).get_or_none(pk=invitation.pk)
+    if latest is None or latest.token_hash != invitation.token_hash:
+        raise invalid()
+    return latest
+
+
+async def _join(tx: Transaction, people: People, invitation: Invitation, user: User) -> Membership:
+    if (await tx.locked(User, user.pk)).staff:  # hired a moment ago, or not yet at work
+        raise Forbidden
+    await invitation.accepted(tx, user.pk)
+    tx.audit(AuditAction.INVITATION_ACCEPT, invitation, by=user, role=invitation.role.value)
+    tx.touched[sessions.person(user.pk)] = None
+    return people.of(user.pk) or await Membership.create(
+        using_db=tx.db, user_id=user.pk, account_id=invitation.account_id, role=invitation.role, created_at=tx.action.at
+    )
+
+
+async def _welcomed(action: Action, auth: AuthServices, invitation: Invitation, newcomer: Newcomer, peer: str) -> Membership:
+    if await User.filter(email=invitation.email).exclude(email_verified_at=None).exists():
+        raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
+    name = line(newcomer.name, "name", NAME_LENGTH)
+    current = await policies.in_force(action, newcomer.accepted, "acceptedPolicyIds") if newcomer.accepted else []
+    joining = _Joining(name, current, newcomer.read_in or invitation.locale)
+    network = throttle.network_of(peer)
+    await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network))
+    await auth.require_strong(newcomer.password, invitation.email, name, invitation.account.legal_name, whom=network)
+    password_hash = await auth.passwords.hash(newcomer.password)
+    try:
+        return await _entered(action, invitation, joining, password_hash)
+    except IntegrityError:  # somebody signed up with the address between our look and our write: now they are found
+        return await _entered(action, invitation, joining, password_hash)
+
+
+async def _entered(action: Action, invitation: Invitation, joining: _Joining, password_hash: str) -> Membership:
+    async with action.transaction() as tx:
+        people = await People.locked(tx, invitation.account_id)
+        invitation = await _as_sent(tx, invitation)
+        _require_joinable(action, people, invitation)
+        user = await _person(tx, invitation, joining.name, password_hash)
+        channel = AcceptanceChannel.INVITATION
+        await policies.note(tx, user, joining.accepted, joining.read_in, channel, invitation.account_id)
+        return await _join(tx, people, invitation, user)
+
+
+async def _person(tx: Transaction, invitation: Invitation, name: str, password_hash: str) -> User:
+    """A new person with the invited address, verified since the email reached it.
+
+    Whoever signed up with the address and never proved that it is theirs makes room.
+    """
+    facts = {
+        "name": name, "locale": invitation.locale, "password_hash": password_hash, "email_verified_at": tx.action.at,
+    }  # fmt: skip
+    if taken := await taken_over(tx, invitation.email):
+        await taken.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
+        return taken
+    known = await User.get_or_none(email=invitation.email, using_db=tx.db)
+    if known and known.email_verified_at:
+        raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
+    if known and known.staff:  # hired, and not yet at work
+        raise Forbidden
+    return await User.create(using_db=tx.db, email=invitation.email, created_at=tx.action.at, **facts)
+
+
+async def forget(at: datetime) -> int:
+    """Delete what has been over for a month, since it holds addresses of people who may be no customers. How many it were."""
+    before = at - KEPT
+    over = Q(accepted_at__lt=before) | Q(revoked_at__lt=before) | Q(expires_at__lt=before)
+    return await Invitation.filter(over).delete()

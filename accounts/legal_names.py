@@ -1,0 +1,285 @@
+"""Another legal name for a company: asked for by who looks after it, compared with the register, decided by an agent otherwise.
+
+What is registered under the company's SIREN is taken as it is asked for, if it is the same name. Whatever else the register
+says, and when it says nothing, the company shows evidence (an extract of the register, "Kbis") and an agent decides: a register
+that is away never means yes. Where it was away it is asked again by the timetable (worker.py), and its yes still counts as long
+as nobody has decided. The wish is stored before the register is asked, so a process that dies meanwhile loses nothing.
+
+Invoices freeze their buyer when they are issued: a new name is on those issued from then on.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from accounts.details import managing, touch
+from accounts.registry import Registered, Registry, RegistryUnavailable
+from auth import sessions, throttle
+from auth.reauthentication import require_fresh
+from auth.services import AuthServices
+from models.accounts.account import Account, Membership, Role, siren
+from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, prints_plainly, same_name
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.errors import ErrorCode, Refusal
+from models.event import INBOX, EventKind, account_stream
+from models.idempotency import earlier, made
+from models.identity.session import Session
+from models.identity.user import User
+from models.support.file import File, FileStatus, show
+from models.text import composed, worded
+
+LEGAL_NAME_LENGTH = 200
+REASON_LENGTH = 1_000
+TURN = timedelta(minutes=1)  # how long one question to the register may take before the timetable puts it again
+LONGEST_WAIT = timedelta(hours=1)
+MOST_CHECKS = 50  # some two days
+
+Notice = Callable[[Transaction, User, LegalNameChange], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Registrar:
+    """Whom to ask for a company's registered name, and how its people are told what came of it."""
+
+    registry: Registry
+    notice: Notice
+
+
+class Decision(StrEnum):
+    """What an agent says of a change of legal name."""
+
+    ACCEPT = "ACCEPT"
+    REJECT = "REJECT"
+    ASK = "ASK"
+
+
+async def request(
+    action: Action, auth: AuthServices, registrar: Registrar, session: Session, account: Account, *,
+    legal_name: str, siren_given: str | None, file_ids: tuple[int, ...], key: str,
+) -> LegalNameChange:  # fmt: skip
+    """Ask for another legal name, if one likes with evidence at once. Returns the wish as the register left it.
+
+    Raises STEP_UP_REQUIRED, BLANK, TOO_LONG, SIREN_INVALID, SIREN_OTHER for another company's, VALUE_INVALID for the name it
+    has, CHANGE_RUNNING, FILE_REFUSED, IDEMPOTENCY_MISMATCH; Forbidden to those who don't look after the company; Throttled.
+    """
+    await require_fresh(action, session)
+    name = composed(legal_name, "legalName", LEGAL_NAME_LENGTH)
+    if siren_given is not None and siren(siren_given) != account.siren:
+        raise Refusal(ErrorCode.SIREN_OTHER, "input", "siren")
+    await auth.throttle.attempt(throttle.key(throttle.LEGAL_NAME, account.pk))
+    async with action.transaction() as tx:
+        user = await managing(tx, session, account.pk)
+        owner = f"account:{account.pk}"
+        if known := await earlier(tx, owner, "accountRequestLegalName", key, [name, sorted(file_ids)]):
+            return await LegalNameChange.get(pk=known, using_db=tx.db)
+        change = await _wished(tx, user, account.pk, name)
+        await show(tx, change, user, file_ids)
+        await made(tx, owner, "accountRequestLegalName", key, change.pk)
+        tx.audit(AuditAction.ACCOUNT_REQUEST_LEGAL_NAME, change, evidence=len(set(file_ids)))
+    return await check(action, registrar, change)
+
+
+async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> LegalNameChange:
+    account = await Account.get(pk=account_id, using_db=tx.db)
+    if account.legal_name == name:
+        raise Refusal(ErrorCode.VALUE_INVALID, "input", "legalName")
+    if await LegalNameChange.running_of(account_id).using_db(tx.db).exists():
+        raise Refusal(ErrorCode.CHANGE_RUNNING, "input", "legalName")
+    return await LegalNameChange.create(
+        using_db=tx.db, account_id=account_id, requester=user, previous_name=account.legal_name, legal_name=name,
+        status=LegalNameStatus.CHECKING, created_at=tx.action.at, updated_at=tx.action.at, next_check_at=tx.action.at + TURN,
+    )  # fmt: skip
+
+
+async def check(action: Action, registrar: Registrar, change: LegalNameChange) -> LegalNameChange:
+    """Ask the register, and do what follows. Whoever asked at the same time finds it done."""
+    account = await Account.get(pk=change.account_id)
+    verdict, registered = await _verdict(registrar.registry, account.siren, change.legal_name)
+    async with action.transaction() as tx:
+        account = await tx.locked(Account, change.account_id)
+        now = await LegalNameChange.select_for_update().using_db(tx.db).get_or_none(pk=change.pk)
+        if now is None:  # the company was erased meanwhile
+            return change
+        if not now.running or now.next_check_at != change.next_check_at:
+            return now
+        now.verdict, now.checks, now.updated_at = verdict, now.checks + 1, action.at
+        now.registered_name = registered.names[0][:300] if registered and registered.names else None
+        wait = min(TURN * 2 ** min(now.checks, 10), LONGEST_WAIT)
+        again = verdict is RegistryVerdict.AWAY and now.checks < MOST_CHECKS
+        now.next_check_at = action.at + wait if again else None
+        await now.save(using_db=tx.db, update_fields=["verdict", "checks", "updated_at", "registered_name", "next_check_at"])
+        await _judged(tx, registrar, account, now)
+    return now
+
+
+async def _verdict(registry: Registry, siren: str, name: str) -> tuple[RegistryVerdict, Registered | None]:
+    if not registry.knows:
+        return RegistryVerdict.UNKNOWN, None
+    try:
+        registered = await registry.find(siren)
+    except RegistryUnavailable:
+        return RegistryVerdict.AWAY, None
+    if registered is None:
+        return RegistryVerdict.NOT_FOUND, None
+    if not registered.active:
+        return RegistryVerdict.CEASED, registered
+    match = prints_plainly(name) and any(same_name(name, each) for each in registered.names)
+    return RegistryVerdict.MATCH if match else RegistryVerdict.OTHER_NAME, registered
+
+
+async def _judged(tx: Transaction, registrar: Registrar, account: Account, change: LegalNameChange) -> None:
+    if change.verdict is RegistryVerdict.MATCH:
+        change.decider_id = change.reason = None  # whoever asked for better evidence did not decide
+        await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
+        await _accept(tx, registrar.notice, account, change)
+    elif change.status is LegalNameStatus.CHECKING:
+        shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db).exists()
+        await _move(tx, change, LegalNameStatus.IN_REVIEW if shown else LegalNameStatus.EVIDENCE_NEEDED)
+        if not shown:
+            await _tell(tx, registrar.notice, change)
+
+
+async def check_waiting(action: Action, registrar: Registrar) -> int:
+    """Ask the register for those whose turn has come: it was away, or whoever asked died meanwhile. Returns how many."""
+    due = await LegalNameChange.filter(next_check_at__lte=action.at).order_by("next_check_at").limit(20)
+    for change in due:
+        if change.running:
+            await check(action, registrar, change)
+        else:
+            await LegalNameChange.filter(pk=change.pk).update(next_check_at=None)
+    return len(due)
+
+
+async def check_accounts(action: Action, registry: Registry) -> int:
+    """Ask the register for companies of which it has not been asked, such as new ones: agents see what it says. Nobody waits
+    for it, and while it is away nothing is known, which is no yes. Returns how many were asked about."""
+    if not registry.knows:
+        return 0
+    due = Account.filter(registry_due_at__lte=action.at).order_by("registry_due_at", "id").limit(20)
+    asked = 0
+    for account in await due:
+        verdict, _ = await _verdict(registry, account.siren, account.legal_name)
+        away = verdict is RegistryVerdict.AWAY
+        told = {"registry_due_at": action.at + LONGEST_WAIT} if away else {"registry_verdict": verdict, "registry_due_at": None}
+        same = Account.filter(pk=account.pk, legal_name=account.legal_name, siren=account.siren)
+        await same.filter(registry_due_at=account.registry_due_at).update(**told)  # of another name it would tell nothing
+        asked += 1
+        if away:
+            break
+    return asked
+
+
+async def add_evidence(
+    action: Action, session: Session, account: Account, change_id: int | None, file_ids: tuple[int, ...]
+) -> LegalNameChange:
+    """Show evidence for a running wish, which an agent then looks at. Raises NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL."""
+    async with action.transaction() as tx:
+        user = await managing(tx, session, account.pk)
+        change = await _running(tx, account.pk, change_id)
+        if not file_ids:
+            raise Refusal(ErrorCode.BLANK, "input", "fileIds")
+        await show(tx, change, user, file_ids)
+        tx.audit(AuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(file_ids)))
+        if change.status is LegalNameStatus.EVIDENCE_NEEDED:
+            await _move(tx, change, LegalNameStatus.IN_REVIEW)
+    return change
+
+
+async def cancel(action: Action, session: Session, account: Account, change_id: int | None) -> LegalNameChange:
+    """Take a wish back. A repeat changes nothing. Raises NOT_FOUND, TRANSITION_ILLEGAL."""
+    async with action.transaction() as tx:
+        await managing(tx, session, account.pk)
+        change = await _running(tx, account.pk, change_id, LegalNameStatus.CANCELED)
+        if change.running:
+            await _move(tx, change, LegalNameStatus.CANCELED)
+            tx.audit(AuditAction.LEGAL_NAME_CHANGE_CANCEL, change)
+    return change
+
+
+async def decide(
+    action: Action, notice: Notice, session: Session, change_id: int | None, decision: Decision, reason: str | None
+) -> LegalNameChange:
+    """Accept a wish by what was shown, reject it, or ask for better evidence, by an agent. The same again changes nothing.
+
+    Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was decided otherwise, EVIDENCE_MISSING to accept without, BLANK and
+    TOO_LONG for the reason, which a customer reads.
+    """
+    words = worded(reason or "", "reason", REASON_LENGTH) if reason or decision is not Decision.ACCEPT else None
+    found = await LegalNameChange.get_or_none(pk=change_id or 0)
+    if found is None:
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "changeId")
+    async with action.transaction() as tx:
+        account = await tx.locked(Account, found.account_id)
+        agent = await sessions.holder(tx, session)
+        change = await _running(tx, account.pk, found.pk, _REACHED[decision])
+        if change.status is _REACHED[decision]:
+            return change
+        if decision is Decision.ACCEPT and not await _evident(tx, change):
+            raise Refusal(ErrorCode.EVIDENCE_MISSING, "input", "changeId")
+        change.decider_id, change.reason = agent.pk, words
+        await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
+        tx.audit(AuditAction.LEGAL_NAME_CHANGE_DECIDE, change, decision=decision.value)
+        if decision is Decision.ACCEPT:
+            await _accept(tx, notice, account, change)
+        else:
+            await _move(tx, change, _REACHED[decision])
+            await _tell(tx, notice, change)
+    return change
+
+
+_REACHED = {
+    Decision.ACCEPT: LegalNameStatus.ACCEPTED,
+    Decision.REJECT: LegalNameStatus.REJECTED,
+    Decision.ASK: LegalNameStatus.EVIDENCE_NEEDED,
+}
+
+
+async def _evident(tx: Transaction, change: LegalNameChange) -> bool:
+    shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db)
+    return any(file.status is FileStatus.AVAILABLE for file in shown)
+
+
+async def _running(
+    tx: Transaction, account_id: int, change_id: int | None, reached: LegalNameStatus | None = None
+) -> LegalNameChange:
+    """The company's wish of this key, locked, running or already where it shall go. Raises NOT_FOUND, TRANSITION_ILLEGAL."""
+    change = await LegalNameChange.filter(pk=change_id or 0, account_id=account_id).using_db(tx.db).select_for_update().first()
+    if change is None:
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "changeId")
+    if not change.running and change.status is not reached:
+        raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "changeId", status=change.status.value, legal="-")
+    return change
+
+
+async def _accept(tx: Transaction, notice: Notice, account: Account, change: LegalNameChange) -> None:
+    account.legal_name = change.legal_name
+    asked = change.verdict in (RegistryVerdict.AWAY, RegistryVerdict.UNKNOWN, None)  # of this name nothing is known yet
+    account.registry_verdict = None if asked else change.verdict
+    account.registry_due_at = tx.action.at if asked else None
+    await account.save(using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"])
+    await _move(tx, change, LegalNameStatus.ACCEPTED)
+    by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
+    tx.audit(AuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)
+    await touch(tx, account.pk)
+    await _tell(tx, notice, change)
+
+
+async def _move(tx: Transaction, change: LegalNameChange, status: LegalNameStatus) -> None:
+    change.status, change.updated_at = status, tx.action.at
+    if not change.running:
+        change.decided_at, change.next_check_at = tx.action.at, None
+    await change.save(using_db=tx.db, update_fields=["status", "updated_at", "decided_at", "next_check_at"])
+    await tx.append(account_stream(change.account_id), EventKind.LEGAL_NAME_CHANGED, status=status.value)
+    if status is LegalNameStatus.IN_REVIEW:
+        await tx.append(INBOX, EventKind.LEGAL_NAME_REVIEW_AWAITED)
+
+
+async def _tell(tx: Transaction, notice: Notice, change: LegalNameChange) -> None:
+    """Write to whoever asked, if they still look after the company, and to its owners."""
+    places = await Membership.filter(account_id=change.account_id).using_db(tx.db).select_related("user").order_by("id")
+    for place in places:
+        asked = place.user_id == change.requester_id and place.role.manages
+        if asked or place.role is Role.OWNER:
+            await notice(tx, place.user, change)

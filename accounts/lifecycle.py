@@ -1,0 +1,246 @@
+"""An account's rest and its end: its owner asks, an agent does it, and for a while it can be undone.
+
+Whoever asks opens a ticket of that kind; nobody deletes a company by themselves, nor does an agent without its owner's ticket.
+A company that isn't active has no sessions: they end with their sockets, and none begins (`sessions.standing`). Its people can
+still sign in, for no company, and its owner can ask from there to have it back. What is due for deletion is erased by the
+timetable (privacy/erasure.py).
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime, time, timedelta
+
+from tortoise.queryset import QuerySet
+
+from accounts.details import touch
+from auth import sessions, throttle
+from auth.reauthentication import require_fresh
+from auth.services import AuthServices
+from models.accounts.account import Account, AccountStatus, Membership, People, Role
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.billing.periods import months_after
+from models.clock import PARIS, local_date
+from models.errors import ErrorCode, Forbidden, Refusal
+from models.idempotency import earlier, made
+from models.identity.session import Session
+from models.identity.user import User
+from models.locale import Locale
+from models.privacy.erasure import Erasure
+from models.support.ticket import Category, Channel, Ticket, TicketKind, TicketStatus
+from models.text import worded
+
+Notice = Callable[[Transaction, User, Account], Awaitable[object]]
+Answer = Callable[[Transaction, User, Account, str], Awaitable[object]]
+REASON_LENGTH = 1_000
+
+SUBJECTS = {
+    TicketKind.ACCOUNT_DEACTIVATION: {
+        Locale.FR: "Désactivation du compte de l'entreprise", Locale.EN: "Deactivation of the company's account",
+    },
+    TicketKind.ACCOUNT_REACTIVATION: {
+        Locale.FR: "Réactivation du compte de l'entreprise", Locale.EN: "Reactivation of the company's account",
+    },
+    TicketKind.ACCOUNT_DELETION: {
+        Locale.FR: "Suppression du compte de l'entreprise", Locale.EN: "Deletion of the company's account",
+    },
+}  # fmt: skip
+
+
+async def request(
+    action: Action, auth: AuthServices, session: Session, account_id: int | None, kind: TicketKind, message: str, key: str
+) -> Ticket:
+    """Ask support to deactivate a company's account, to have it back, or to delete it: a ticket, one of a kind at a time.
+
+    Raises STEP_UP_REQUIRED (not to have it back), BLANK, TOO_LONG, NOT_FOUND, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH;
+    Forbidden to all but owners; Throttled, which leaves nothing behind.
+    """
+    back = kind is TicketKind.ACCOUNT_REACTIVATION
+    if not back:
+        await require_fresh(action, session)
+    text = worded(message, "message")
+    async with action.transaction() as tx:
+        people = await People.locked(tx, account_id or 0)
+        place = people.of(session.user_id)
+        if people.account is None or place is None:
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+        if place.role is not Role.OWNER:
+            raise Forbidden
+        _require(people.account, *_POSSIBLE[kind])
+        user = await sessions.holder(tx, session)
+        return await _asked(tx, auth, people.account, user, kind, text, key)
+
+
+async def _asked(
+    tx: Transaction, auth: AuthServices, account: Account, user: User, kind: TicketKind, text: str, key: str
+) -> Ticket:
+    """Counted in here, where it is known that an owner asks, for the first time, for what may be asked: strangers can't use up
+    what a company has, nor can repeats. Whoever has to wait takes the key's row back with them."""
+    owner = f"user:{user.pk}"
+    if known := await earlier(tx, owner, kind.value, key, [account.pk, text]):
+        return await Ticket.get(pk=known, using_db=tx.db)
+    await auth.throttle.attempt(throttle.key(throttle.LIFECYCLE, account.pk, kind.value))
+    ticket = await (await _open(tx, account, kind)).order_by("-id").first()
+    if ticket is None:
+        subject = SUBJECTS[kind][user.locale]
+        ticket = await Ticket.open(
+            tx, account, user, subject=subject, channel=Channel.WEB, category=Category.ACCOUNT, kind=kind
+        )
+    message_id = hashlib.sha256(f"{kind.value}:{key}".encode()).hexdigest()  # two keys that differ never become one
+    await (await ticket.locked(tx)).post(tx, user, text, message_id)
+    await made(tx, owner, kind.value, key, ticket.pk)
+    return ticket
+
+
+async def _open(tx: Transaction, account: Account, kind: TicketKind) -> QuerySet[Ticket]:
+    """The company's requests of a kind that still stand: none by which a deletion was scheduled before."""
+    done = await Erasure.filter(account_id=account.pk).using_db(tx.db).values_list("ticket_id", flat=True)
+    over = [TicketStatus.SOLVED, TicketStatus.CLOSED]
+    asked = Ticket.filter(account_id=account.pk, kind=kind, status__not_in=over).using_db(tx.db)
+    return asked.exclude(pk__in=done) if done else asked
+
+
+_RESTING = (AccountStatus.DEACTIVATED, AccountStatus.CLOSING)
+_POSSIBLE = {
+    TicketKind.ACCOUNT_DEACTIVATION: (AccountStatus.ACTIVE,),
+    TicketKind.ACCOUNT_REACTIVATION: _RESTING,
+    TicketKind.ACCOUNT_DELETION: (AccountStatus.ACTIVE, AccountStatus.DEACTIVATED),
+}
+
+
+def _require(account: Account, *legal: AccountStatus) -> None:
+    if account.status not in legal:
+        raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "accountId", status=account.status.value, legal=", ".join(legal))
+
+
+async def deactivate(action: Action, session: Session, notice: Notice, account_id: int | None) -> Account:
+    """Let an account rest: nobody acts for it until it is reactivated. A repeat changes nothing.
+
+    Raises NOT_FOUND, TRANSITION_ILLEGAL; Unauthenticated.
+    """
+    async with action.transaction() as tx:
+        account, people, _ = await _dealt_with(tx, session, account_id)
+        if account.status is not AccountStatus.DEACTIVATED:
+            _require(account, AccountStatus.ACTIVE)
+            ended = await _rested(tx, account, people, AccountStatus.DEACTIVATED)
+            await _settle(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
+            tx.audit(AuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=ended)
+            await _tell(tx, notice, account)
+    return account
+
+
+async def reactivate(action: Action, session: Session, notice: Notice, account_id: int | None) -> Account:
+    """Have an account back, from its rest or before it is deleted. A repeat changes nothing.
+
+    Raises NOT_FOUND, TRANSITION_ILLEGAL once it is being erased; Unauthenticated.
+    """
+    async with action.transaction() as tx:
+        account, _, _ = await _dealt_with(tx, session, account_id)
+        if account.status is not AccountStatus.ACTIVE:
+            _require(account, *_RESTING)
+            before = account.status.value
+            await Erasure.filter(account_id=account.pk, canceled_at=None).using_db(tx.db).update(canceled_at=action.at)
+            await _set(tx, account, AccountStatus.ACTIVE)
+            await _settle(tx, account, TicketKind.ACCOUNT_REACTIVATION)
+            tx.audit(AuditAction.ACCOUNT_REACTIVATE, account, before=before)
+            await _tell(tx, notice, account)
+    return account
+
+
+async def schedule_deletion(
+    action: Action, session: Session, notice: Notice, account_id: int | None, ticket_id: int | None, grace: timedelta
+) -> Account:
+    """Have an account deleted once the grace is over, as its owner asked in this ticket. Until then it rests.
+
+    A repeat changes nothing. Raises STEP_UP_REQUIRED, NOT_FOUND, TRANSITION_ILLEGAL, REQUEST_MISSING when the ticket doesn't
+    ask for it (any more: each is good for one deletion), or not in the name of somebody who owns the company; Unauthenticated.
+    """
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
+        account, people, _ = await _dealt_with(tx, session, account_id)
+        if account.status is AccountStatus.CLOSING:
+            return account
+        _require(account, AccountStatus.ACTIVE, AccountStatus.DEACTIVATED)
+        ticket = await _request_of(tx, account, people, ticket_id)
+        deadline = months_after(local_date(ticket.created_at), 1)
+        account.erases_at = _due(action, grace, deadline)
+        await Erasure.create(
+            using_db=tx.db, account=account, ticket=ticket, scheduler_id=session.user_id, requested_at=ticket.created_at,
+            deadline=deadline, scheduled_at=action.at, due_at=account.erases_at,
+        )  # fmt: skip
+        await ticket.settle(tx)
+        ended = await _rested(tx, account, people, AccountStatus.CLOSING)
+        tx.audit(AuditAction.ACCOUNT_SCHEDULE_DELETION, account, sessions_ended=ended, ticket=ticket.pk)
+        await _tell(tx, notice, account)
+    return account
+
+
+def _due(action: Action, grace: timedelta, deadline: date) -> datetime:
+    """When the grace ends: sooner where the law's term would be over before, but never without a day to change one's mind."""
+    term = datetime.combine(deadline, time(), PARIS)
+    return min(action.at + grace, max(term, action.at + min(grace, timedelta(days=1))))
+
+
+async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
+    """What the company's open tickets of this kind asked for is done."""
+    for ticket in await (await _open(tx, account, kind)).order_by("id"):
+        await ticket.settle(tx)
+
+
+async def decline_reactivation(
+    action: Action, session: Session, notice: Answer, account_id: int | None, reason: str
+) -> Account:
+    """Answer a request to have an account back otherwise than by doing it: by email, since its owner sees no tickets.
+
+    They may ask again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING; Unauthenticated.
+    """
+    words = worded(reason, "reason", REASON_LENGTH)
+    async with action.transaction() as tx:
+        account, _, agent = await _dealt_with(tx, session, account_id)
+        ticket = await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION)).order_by("-id").first()
+        if ticket is None:
+            raise Refusal(ErrorCode.REQUEST_MISSING, "input", "accountId")
+        await (await ticket.locked(tx)).post(tx, agent, words, f"declined:{action.at.isoformat()}")
+        await ticket.settle(tx)
+        tx.audit(AuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
+        await notice(tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words)
+    return account
+
+
+async def _dealt_with(tx: Transaction, session: Session, account_id: int | None) -> tuple[Account, People, User]:
+    """The company an agent deals with, locked with its people, then the agent, who must still be one."""
+    people = await People.locked(tx, account_id or 0)
+    agent = await sessions.holder(tx, session)
+    if not agent.staff:
+        raise Forbidden
+    if people.account is None:
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+    return people.account, people, agent
+
+
+async def _request_of(tx: Transaction, account: Account, people: People, ticket_id: int | None) -> Ticket:
+    ticket = await (await _open(tx, account, TicketKind.ACCOUNT_DELETION)).filter(pk=ticket_id or 0).first()
+    place = people.of(ticket.requester_id) if ticket else None
+    if ticket is None or place is None or place.role is not Role.OWNER:
+        raise Refusal(ErrorCode.REQUEST_MISSING, "input", "ticketId")
+    return ticket
+
+
+async def _rested(tx: Transaction, account: Account, people: People, status: AccountStatus) -> int:
+    """Nobody acts for the company any more. Returns how many sessions ended."""
+    await _set(tx, account, status)
+    return sum([await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(people.user_ids)])
+
+
+async def _set(tx: Transaction, account: Account, status: AccountStatus) -> None:
+    account.status = status
+    account.erases_at = account.erases_at if status is AccountStatus.CLOSING else None
+    await account.save(using_db=tx.db, update_fields=["status", "erases_at"])
+    await touch(tx, account.pk)
+
+
+async def _tell(tx: Transaction, notice: Notice, account: Account) -> None:
+    """Write to the owners."""
+    owners = Membership.filter(account_id=account.pk, role=Role.OWNER).using_db(tx.db).select_related("user").order_by("id")
+    for place in await owners:
+        await notice(tx, place.user, account)

@@ -1,0 +1,178 @@
+"""Who belongs to a company and what they may do there.
+
+Every change looks at the company's people under the lock of its row, so that of two at once the second sees what the first
+one did: the last two owners can't both be demoted. What a person may do follows from their place as it stands then, never
+from what was known of them when they asked.
+
+Whoever loses the right to invite takes their open invitations along: else somebody who was removed could come back by one.
+
+Who owns the company is changed only with fresh proof (auth/reauthentication.py), and all its owners are told by email: else a
+stolen session could give the company away before anybody knows.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from auth import sessions
+from auth.reauthentication import is_fresh
+from models.accounts.account import Membership, People, Role
+from models.accounts.invitation import Invitation
+from models.action import Action, Transaction
+from models.audit import AuditAction, Detail
+from models.errors import ErrorCode, Forbidden, Refusal
+from models.identity.session import Session
+from models.identity.user import User
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What an email is to say: who owns the company from now on, who no longer does, and to whom."""
+
+    reader: User
+    gained: User | None
+    lost: User | None
+
+
+Notice = Callable[[Transaction, Handover], Awaitable[object]]
+
+
+async def change_role(
+    action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None, role: Role
+) -> Membership:
+    """Give somebody of the company another role. A repeat changes nothing. Owners are told of one more or less (`notice`).
+
+    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when it makes or unmakes an owner; Forbidden to those who
+    don't look after the company's people.
+    """
+    fresh = await is_fresh(action, session)
+    async with action.transaction() as tx:
+        people = await People.locked(tx, account_id)
+        place = _dealt_with(people, action, user_id)
+        if not acting(people, action).role.may_deal(role):
+            raise Refusal(ErrorCode.ROLE_RESERVED, "input", "role")
+        if place.role is not role:
+            _keep_an_owner(people, place)
+            if Role.OWNER in (place.role, role):
+                lost = place if place.role is Role.OWNER else None
+                await _handed(tx, session, fresh, notice, people, gained=None if lost else place, lost=lost)
+            await _tell(tx, AuditAction.MEMBER_CHANGE_ROLE, place, before=place.role.value, role=role.value)
+            await _give(tx, place, role)
+    return place
+
+
+async def remove(action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None) -> None:
+    """Take somebody out of the company. Their sessions for it end, and their sockets with them.
+
+    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner; Forbidden to those who don't look after the
+    company's people.
+    """
+    fresh = await is_fresh(action, session)
+    async with action.transaction() as tx:
+        people = await People.locked(tx, account_id)
+        place = _dealt_with(people, action, user_id)
+        _keep_an_owner(people, place)
+        if place.role is Role.OWNER:
+            await _handed(tx, session, fresh, notice, people, lost=place)
+        await _taken_out(tx, place, AuditAction.MEMBER_REMOVE)
+
+
+async def leave(action: Action, session: Session, notice: Notice, account_id: int) -> None:
+    """Leave the company, whatever one's role.
+
+    Raises LAST_OWNER, STEP_UP_REQUIRED for an owner; Forbidden to those who don't belong to it (any more).
+    """
+    fresh = await is_fresh(action, session)
+    async with action.transaction() as tx:
+        people = await People.locked(tx, account_id)
+        place = acting(people, action)
+        _keep_an_owner(people, place)
+        if place.role is Role.OWNER:
+            await _handed(tx, session, fresh, notice, people, lost=place)
+        await _taken_out(tx, place, AuditAction.ACCOUNT_LEAVE)
+
+
+async def transfer(action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None) -> Membership:
+    """Make somebody of the company its owner in one's own place, and be an administrator from then on.
+
+    Raises NOT_FOUND, STEP_UP_REQUIRED; Forbidden to those who don't own the company.
+    """
+    fresh = await is_fresh(action, session)
+    async with action.transaction() as tx:
+        people = await People.locked(tx, account_id)
+        mine, theirs = acting(people, action), people.of(user_id)
+        if mine.role is not Role.OWNER:
+            raise Forbidden
+        if theirs is None:
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+        if theirs != mine:
+            await _handed(tx, session, fresh, notice, people, gained=theirs, lost=mine)
+            await _tell(tx, AuditAction.ACCOUNT_TRANSFER_OWNERSHIP, theirs, before=theirs.role.value)
+            await _give(tx, theirs, Role.OWNER)
+            await _give(tx, mine, Role.ADMIN)
+    return theirs
+
+
+def acting(people: People, action: Action) -> Membership:
+    """The place of whoever acts. Raises Forbidden when they have none (any more)."""
+    place = people.of(action.actor.pk) if action.actor else None
+    if place is None or not people.active:
+        raise Forbidden
+    return place
+
+
+def _dealt_with(people: People, action: Action, user_id: int | None) -> Membership:
+    mine, theirs = acting(people, action), people.of(user_id)
+    if not mine.role.manages:
+        raise Forbidden
+    if theirs is None:
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+    if not mine.role.may_deal(theirs.role):
+        raise Refusal(ErrorCode.ROLE_RESERVED, "input", "userId")
+    return theirs
+
+
+async def _handed(
+    tx: Transaction, session: Session, fresh: bool, notice: Notice, people: People,
+    gained: Membership | None = None, lost: Membership | None = None,
+) -> None:  # fmt: skip
+    """Let a change of who owns the company through, and tell everybody who owns it before or after."""
+    if not fresh:
+        raise Refusal(ErrorCode.STEP_UP_REQUIRED)
+    await sessions.holder(tx, session)
+    if gained is not None and gained.role is Role.OWNER:
+        gained = None  # they own it already
+    keys = people.owners | {place.user_id for place in (gained, lost) if place}
+    known = {user.pk: user for user in await User.filter(pk__in=keys).using_db(tx.db).order_by("id")}
+    for reader in known.values():
+        await notice(tx, Handover(reader, known[gained.user_id] if gained else None, known[lost.user_id] if lost else None))
+
+
+def _keep_an_owner(people: People, place: Membership) -> None:
+    if people.last_owner(place):
+        raise Refusal(ErrorCode.LAST_OWNER, "input")
+
+
+async def _give(tx: Transaction, place: Membership, role: Role) -> None:
+    place.role = role
+    await place.save(using_db=tx.db, update_fields=["role"])
+    if not role.manages:
+        await _withdraw(tx, place)
+    await sessions.tell(tx, place.user_id, place.account_id)
+
+
+async def _taken_out(tx: Transaction, place: Membership, audit_action: AuditAction) -> None:
+    await place.delete(using_db=tx.db)
+    await _withdraw(tx, place)
+    ended = await sessions.end_for(tx, place.user_id, place.account_id)
+    await _tell(tx, audit_action, place, role=place.role.value, sessions_ended=ended)
+
+
+async def _withdraw(tx: Transaction, place: Membership) -> None:
+    sent = Invitation.filter(account_id=place.account_id, inviter_id=place.user_id)
+    await Invitation.waiting(sent).using_db(tx.db).update(revoked_at=tx.action.at)
+
+
+async def _tell(tx: Transaction, audit_action: AuditAction, place: Membership, **details: Detail) -> None:
+    """Tell the auditor what was done to a person in this company: their place in it may be gone when that is read."""
+    user = await User.get(pk=place.user_id, using_db=tx.db)
+    tx.audit(audit_action, user, place.account_id, None, **details)

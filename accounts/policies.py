@@ -1,0 +1,61 @@
+"""Accepting policies. Nothing is noted of anybody who has not said so: an acceptance that nobody gave would prove nothing."""
+
+from collections.abc import Collection
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from auth import sessions
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance
+from models.errors import ErrorCode, Refusal
+from models.identity.session import Session
+from models.identity.user import User
+from models.locale import Locale
+
+
+async def accept(action: Action, session: Session, policy: Policy, locale: Locale) -> PolicyAcceptance:
+    """Accept a version as it was read in this language. A repeat changes nothing, even once another version is in force.
+
+    Raises POLICY_NOT_IN_FORCE for one that is not in force yet, or no longer; Unauthenticated when the session has ended.
+    """
+    async with action.transaction() as tx:
+        user = await sessions.holder(tx, session)
+        known = await PolicyAcceptance.get_or_none(user_id=user.pk, policy_id=policy.pk, using_db=tx.db)
+        if known:
+            return known
+        (current,) = await in_force(action, (policy.pk,), "policyId", tx.db)
+        return await _noted(tx, user, current, locale, AcceptanceChannel.SETTINGS)
+
+
+async def in_force(
+    action: Action, keys: Collection[int | None], field: str, db: BaseDBAsyncClient | None = None
+) -> list[Policy]:
+    """The versions of these keys, each once. Raises POLICY_NOT_IN_FORCE at `field` unless each is in force today (in Paris)."""
+    current = {policy.pk: policy for policy in (await Policy.in_force(action.day, db)).values()}
+    if any(key not in current for key in keys):
+        raise Refusal(ErrorCode.POLICY_NOT_IN_FORCE, "input", field)
+    return [policy for key, policy in current.items() if key in keys]
+
+
+async def note(
+    tx: Transaction, user: User, policies: Collection[Policy], locale: Locale, channel: AcceptanceChannel, account_id: int
+) -> None:
+    """Note what somebody new accepted, as they read it in this language, while becoming one of this company."""
+    for policy in policies:
+        await _noted(tx, user, policy, locale, channel, account_id)
+
+
+async def _noted(
+    tx: Transaction, user: User, policy: Policy, locale: Locale, channel: AcceptanceChannel, account_id: int | None = None
+) -> PolicyAcceptance:
+    told = {"kind": policy.kind.value, "version": policy.version, "channel": channel.value}
+    tx.audit(AuditAction.POLICY_ACCEPT, policy, account_id or tx.action.origin.account_id, by=user, **told)
+    return await PolicyAcceptance.create(
+        using_db=tx.db, user_id=user.pk, policy_id=policy.pk, accepted_at=tx.action.at, locale=locale, channel=channel
+    )
+
+
+async def disown(tx: Transaction, user: User) -> None:
+    """Forget what was accepted by a sign-up that somebody else takes over: it was not they who accepted it."""
+    await PolicyAcceptance.filter(user_id=user.pk).using_db(tx.db).delete()

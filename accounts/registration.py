@@ -1,0 +1,158 @@
+"""Sign-up: a company, its first owner and the confirmation of their e-mail address."""
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tortoise.exceptions import IntegrityError
+
+from accounts import policies
+from auth import throttle
+from auth.email_address import deliverable
+from auth.memberships import concerned
+from auth.services import AuthServices
+from auth.sessions import hashed, person
+from auth.tokens import Purpose, invalid
+from models.accounts.account import Account, Membership, Role, siren
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.content.policy import AcceptanceChannel, Policy
+from models.identity.user import User
+from models.locale import Locale
+from models.text import line
+
+NAME_LENGTH = 100
+
+
+LEGAL_NAME_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """What a sign-up made, or (`existing`) who already has the address: the email tells, the answer never does."""
+
+    user: User | None = None
+    account: Account | None = None
+    existing: User | None = None
+
+
+SignUpLetter = Callable[[Transaction, SignUp], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class _Form:
+    email: str
+    name: str
+    legal_name: str
+    siren: str
+    locale: Locale
+    accepted: Collection[Policy]
+
+
+async def sign_up(
+    action: Action, auth: AuthServices, letter: SignUpLetter, *,
+    email: str, password: str, name: str, legal_name: str, siren: str, locale: Locale, peer: str,
+    accepted: Collection[int | None] = (),
+) -> SignUp:  # fmt: skip
+    """Sign a company up with its first person, its owner; `email` is written in the same transaction.
+
+    `accepted` are the keys of the policies that the person has accepted. A known address is answered like a new one after
+    the same work, and keeps its password once somebody has confirmed it; before, the latest sign-up counts. Raises
+    EMAIL_INVALID, BLANK, TOO_LONG, SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK; Throttled.
+    """
+    current = await policies.in_force(action, accepted, "acceptedPolicyIds") if accepted else []
+    form = _checked(email, name, legal_name, siren, locale, current)
+    network = throttle.network_of(peer)
+    await auth.require_strong(password, form.email, form.name, form.legal_name, whom=network)
+    await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.EMAIL, form.email))
+    password_hash = await auth.passwords.hash(password)
+    try:
+        return await _signed_up(action, letter, form, password_hash)
+    except IntegrityError:  # somebody took the address between our look and our write: now it is found
+        return await _signed_up(action, letter, form, password_hash)
+
+
+def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Locale, accepted: Collection[Policy]) -> _Form:
+    return _Form(
+        email=deliverable(email), name=line(name, "name", NAME_LENGTH),
+        legal_name=line(legal_name, "legalName", LEGAL_NAME_LENGTH), siren=siren(siren_text), locale=locale,
+        accepted=accepted,
+    )  # fmt: skip
+
+
+async def _signed_up(action: Action, letter: SignUpLetter, form: _Form, password_hash: str) -> SignUp:
+    async with action.transaction() as tx:
+        replaced = await _replaced(tx, form, password_hash)
+        existing = replaced or await User.get_or_none(email=form.email, using_db=tx.db)
+        made = SignUp(existing=existing) if existing else await _owner(tx, form, password_hash)
+        await letter(tx, made)
+        _note_sign_up(tx, made)
+    return made
+
+
+async def _replaced(tx: Transaction, form: _Form, password_hash: str) -> User | None:
+    """Whoever signed up with the address and never confirmed it; now what this sign-up says. None where there is nobody.
+
+    It may have been a stranger. Else the stranger's password would open the account, and the stranger's company be theirs,
+    once the reader of the mail signs up and confirms.
+    """
+    open_ = Membership.filter(user__email=form.email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
+    place = await open_.first()
+    if place is None:
+        return None
+    account, user = await tx.locked(Account, place.account_id), await tx.locked(User, place.user_id)
+    if user.email_verified_at:  # a moment ago
+        return None
+    facts = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
+    await user.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
+    company: dict[str, Any] = {"legal_name": form.legal_name, "siren": form.siren}
+    company |= {"registry_verdict": None, "registry_due_at": tx.action.at}  # what the register said was said of another one
+    await account.update_from_dict(company).save(using_db=tx.db, update_fields=list(company))
+    await policies.disown(tx, user)
+    await policies.note(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
+    return user
+
+
+def _note_sign_up(tx: Transaction, made: SignUp) -> None:
+    if made.account:
+        tx.audit(AuditAction.ACCOUNT_SIGN_UP, made.account, by=made.user, known=False)
+    else:  # in nobody's part of the log: whoever tries addresses must not read there which are known
+        tx.audit(AuditAction.ACCOUNT_SIGN_UP, made.existing, None, known=True)
+
+
+async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
+    at, db = tx.action.at, tx.db
+    user = await User.create(
+        using_db=db, email=form.email, name=form.name, locale=form.locale, password_hash=password_hash, created_at=at
+    )
+    account = await Account.create(using_db=db, legal_name=form.legal_name, siren=form.siren, created_at=at, registry_due_at=at)
+    await Membership.create(using_db=db, user=user, account=account, role=Role.OWNER, created_at=at)
+    await policies.note(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
+    return SignUp(user, account)
+
+
+def verification_token(auth: AuthServices, user: User, at: datetime) -> str:
+    """What the verification email's link carries, good for 24 hours, for this address and this sign-up with it only."""
+    return auth.signer.sign(Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email, of=_sign_up_of(user))
+
+
+def _sign_up_of(user: User) -> str:
+    return hashed(user.password_hash)[:16]  # another password is another sign-up, and each hash has a salt of its own
+
+
+async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
+    """Note that the person reads mail at their address. A repeat changes nothing. Raises TOKEN_INVALID."""
+    facts = auth.signer.read(Purpose.VERIFY_EMAIL, token, action.at)
+    async with action.transaction() as tx:
+        meant = User.filter(pk=facts["user"], email=facts["email"]).using_db(tx.db)
+        user = await meant.select_for_update().first()
+        if user is None or (user.email_verified_at is None and facts.get("of") != _sign_up_of(user)):
+            raise invalid()
+        changed = await meant.filter(email_verified_at=None).update(email_verified_at=action.at)
+        user = await meant.get()
+        if changed:
+            for account_id in await concerned(tx, user):
+                tx.audit(AuditAction.EMAIL_VERIFY, user, account_id, by=user)
+        tx.touched[person(user.pk)] = None
+    return user

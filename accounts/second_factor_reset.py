@@ -1,0 +1,75 @@
+"""The way back for somebody who lost their authenticators and their recovery codes: another person vouches for them.
+
+An owner does so for the colleagues of their company, whom they know; an operator for anybody. Nobody does it for themself, and
+whoever does has just proved who they are. The password stays: to get in, a thief of the mailbox would need somebody who vouches
+for them, a liar in the company the password as well. See docs/decisions/0012-authenticators.md.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from accounts.members import acting
+from auth import sessions
+from auth.factors import enrolment
+from auth.memberships import companies_of, concerned
+from auth.reauthentication import require_fresh
+from models.accounts.account import Membership, People, Role
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.errors import ErrorCode, Forbidden, Refusal
+from models.identity.access_links import void_links
+from models.identity.session import Session
+from models.identity.user import User
+
+Notice = Callable[[Transaction, User], Awaitable[object]]
+
+
+async def of_colleague(action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None) -> Membership:
+    """Turn the second factor of somebody of the company off, as one of its owners; they are told (`notice`).
+
+    Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for owners, the vendor's people, and whoever belongs
+    to another company too, which an owner of this one must not open; Forbidden to those who don't own the company.
+    """
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
+        people = await People.locked(tx, account_id)
+        if acting(people, action).role is not Role.OWNER:
+            raise Forbidden
+        place = people.of(user_id)
+        user = await sessions.holder_and(tx, session, place.user_id if place else None)
+        if place is None or user is None:
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+        if place.role is Role.OWNER or user.staff or await companies_of(tx, user) != [account_id]:
+            raise _reserved()
+        await _reset(tx, user, notice)
+    return place
+
+
+async def of_anybody(action: Action, session: Session, notice: Notice, user_id: int | None) -> None:
+    """Turn somebody's second factor off, as an operator; they are told (`notice`).
+
+    Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for one's own.
+    """
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
+        user = await sessions.holder_and(tx, session, user_id)
+        if user is None:
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+        if user.pk == session.user_id:
+            raise _reserved()
+        await _reset(tx, user, notice)
+
+
+def _reserved() -> Refusal:
+    return Refusal(ErrorCode.SECOND_FACTOR_RESERVED, "input", "userId")
+
+
+async def _reset(tx: Transaction, user: User, notice: Notice) -> None:
+    if not user.second_factor:
+        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "userId")
+    await enrolment.turned_off(tx, user)
+    await void_links(user, tx.db)
+    ended = await sessions.end_all(tx, user)
+    tx.touched[sessions.person(user.pk)] = None
+    for account_id in await concerned(tx, user):
+        tx.audit(AuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=ended)
+    await notice(tx, user)

@@ -1,0 +1,31 @@
+"""Sign-ups with an address that nobody ever confirmed: whoever proves that it is theirs takes the person over, nothing else.
+
+It may have been a stranger who signed up. Their password would open the door, and their company, which was never used, would be
+the one that the reader of the mail signs in for.
+"""
+
+from accounts import policies
+from auth import sessions
+from auth.factors.enrolment import turned_off
+from models.accounts.account import Account, Membership
+from models.action import Transaction
+from models.database.writing import one_locked
+from models.identity.access_links import void_links
+from models.identity.user import User
+
+
+async def taken_over(tx: Transaction, email: str) -> User | None:
+    """The person who signed up with the address, locked, whose company, links, sessions and second factor are gone, and who
+    accepted nothing. Give them another password. None where nobody did, or somebody confirmed."""
+    open_ = User.filter(email=email, email_verified_at=None, staff=None).using_db(tx.db)
+    theirs = Membership.filter(user__email=email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
+    for place in await theirs:
+        await one_locked(Account, tx.db, id=place.account_id)  # before the person, as whoever signs up anew does
+    user = await open_.select_for_update().first()
+    if user:
+        await Account.filter(memberships__user_id=user.pk).using_db(tx.db).delete()
+        await policies.disown(tx, user)
+        await turned_off(tx, user)
+        await void_links(user, tx.db)
+        await sessions.end_all(tx, user)
+    return user

@@ -1,0 +1,230 @@
+"""A person's authenticators: how they come, go and are named.
+
+An app is set up by a seed that is shown, and counts once its first code proves that it arrived. A passkey comes with its own
+proof (auth/factors/passkeys.py). The first of them turns the second factor on and brings recovery codes, the last to go turns
+it off. Once it is on, every change of it wants fresh proof (`auth/reauthentication.py`). An email tells of each change.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tortoise.exceptions import IntegrityError
+from tortoise.queryset import QuerySet
+
+from auth import sessions, throttle
+from auth.factors import passkeys, totp
+from auth.factors.proof import require_password
+from auth.reauthentication import is_fresh, require_fresh
+from auth.services import AuthServices
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.errors import ErrorCode, Refusal
+from models.identity.access_links import void_links
+from models.identity.authenticator import MOST, Authenticator, AuthenticatorKind, WebauthnChallenge
+from models.identity.session import Session
+from models.identity.user import RecoveryCode, User
+from models.text import line
+
+NAME_LENGTH = 60
+
+
+class Change(StrEnum):
+    """What happened to a second factor, as the email about it (`Notice`) says."""
+
+    ON = "ON"
+    ADDED = "ADDED"
+    REMOVED = "REMOVED"
+    OFF = "OFF"
+    CODES = "CODES"
+
+
+Notice = Callable[[Transaction, User, Change], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """An authenticator that counts from now on. The first one brings recovery codes, shown this once."""
+
+    authenticator: Authenticator
+    recovery_codes: list[str] | None = field(repr=False, default=None)
+
+
+def named(text: str | None, otherwise: str) -> str:
+    """The name of an authenticator as it is stored. Raises BLANK, TOO_LONG."""
+    return otherwise if text is None else line(text, "name", NAME_LENGTH)
+
+
+async def begin_totp(action: Action, auth: AuthServices, session: Session, password: str, name: str | None = None) -> str:
+    """A seed for another app of the person's, which counts only once confirmed. The password is asked for again.
+
+    Raises CREDENTIALS_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED when the second factor is on already; Throttled.
+    """
+    user, name = await User.get(pk=session.user_id), named(name, totp.NAME)
+    await require_password(action, auth, user, password)
+    if user.second_factor:
+        await require_fresh(action, session)
+    secret = totp.new_secret()
+    async with action.transaction() as tx:
+        user = await sessions.holder(tx, session)
+        await require_room(tx, user)
+        await _waiting(user).using_db(tx.db).delete()
+        await Authenticator.create(
+            using_db=tx.db,
+            user=user,
+            kind=AuthenticatorKind.TOTP,
+            name=name,
+            created_at=action.at,
+            secret=auth.secret_box.seal(secret),
+        )
+        tx.audit(AuditAction.TOTP_SET_UP, user)
+    return secret
+
+
+def _waiting(user: User) -> QuerySet[Authenticator]:
+    return Authenticator.filter(user_id=user.pk, confirmed_at=None)
+
+
+async def require_room(tx: Transaction, user: User) -> None:
+    """Raises TOO_MANY for somebody who has as many authenticators as there may be."""
+    if await Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db).count() >= MOST:
+        raise Refusal(ErrorCode.TOO_MANY, limit=MOST)
+
+
+async def confirm_totp(action: Action, auth: AuthServices, session: Session, notice: Notice, code: str) -> Enrolled:
+    """Put the app that was set up last in force, by its first code.
+
+    Raises SECOND_FACTOR_INVALID, TOO_MANY, STEP_UP_REQUIRED when the second factor is on already; Throttled.
+    """
+    counted = throttle.key(throttle.SECOND_FACTOR, session.user_id, session.pk)
+    await auth.throttle.attempt(counted)
+    fresh = await is_fresh(action, session)
+    async with action.transaction() as tx:
+        user = await sessions.holder(tx, session)
+        if user.second_factor and not fresh:
+            raise Refusal(ErrorCode.STEP_UP_REQUIRED)
+        app = await _confirmed(tx, auth, user, code)
+        enrolled = await joined(tx, session, user, app, notice, AuditAction.TOTP_CONFIRM)
+    await auth.throttle.clear(counted)
+    return enrolled
+
+
+async def _confirmed(tx: Transaction, auth: AuthServices, user: User, code: str) -> Authenticator:
+    app = await _waiting(user).using_db(tx.db).first()
+    step = totp.matching_step(auth.secret_box.open(str(app.secret)), code, tx.action.at, after=0) if app else None
+    if app is None or step is None:
+        raise Refusal(ErrorCode.SECOND_FACTOR_INVALID, "input", "code")
+    await require_room(tx, user)
+    await Authenticator.filter(pk=app.pk).using_db(tx.db).update(confirmed_at=tx.action.at, last_step=step)
+    return await Authenticator.get(pk=app.pk, using_db=tx.db)
+
+
+async def joined(
+    tx: Transaction, session: Session, user: User, authenticator: Authenticator, notice: Notice, audit_action: AuditAction
+) -> Enrolled:
+    """What follows once an authenticator counts: this session counts as made with it, the person's others end."""
+    codes = None if user.second_factor else await totp.new_recovery_codes(user, tx.db)
+    changes = {"second_factor_at": user.second_factor_at or tx.action.at, "authenticators_changed_at": tx.action.at}
+    await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
+    await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
+    ended = await sessions.end_all(tx, user, but=session.pk)
+    tx.audit(audit_action, user, sessions_ended=ended, first=codes is not None)
+    tx.touched[sessions.person(user.pk)] = None
+    await notice(tx, user, Change.ON if codes else Change.ADDED)
+    return Enrolled(authenticator, codes)
+
+
+async def begin_passkey(action: Action, auth: AuthServices, session: Session) -> str:
+    """The options to make a passkey by, as JSON. Raises STEP_UP_REQUIRED, TOO_MANY."""
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
+        user = await sessions.holder(tx, session)
+        await require_room(tx, user)
+    return await passkeys.registration(action, auth.party, user)
+
+
+async def confirm_passkey(
+    action: Action, auth: AuthServices, session: Session, notice: Notice, *, credential: str, name: str | None
+) -> Enrolled:
+    """Note the passkey that the person's device has made by such options; it counts at once.
+
+    Raises PASSKEY_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED.
+    """
+    await require_fresh(action, session)
+    name = named(name, passkeys.NAME)
+    made = await passkeys.registered(action, auth.party, await User.get(pk=session.user_id), credential)
+    try:
+        async with action.transaction() as tx:
+            user = await sessions.holder(tx, session)
+            await require_room(tx, user)
+            passkey = await Authenticator.create(
+                using_db=tx.db, user=user, kind=AuthenticatorKind.PASSKEY, name=name, created_at=action.at,
+                confirmed_at=action.at,
+                **vars(made),
+            )  # fmt: skip
+            return await joined(tx, session, user, passkey, notice, AuditAction.PASSKEY_REGISTER)
+    except IntegrityError:  # the identifier is somebody's already
+        raise passkeys.invalid() from None
+
+
+async def rename(action: Action, authenticator: Authenticator, name: str) -> Authenticator:
+    """Give an authenticator of one's own another name. Raises BLANK, TOO_LONG."""
+    name = line(name, "name", NAME_LENGTH)
+    async with action.transaction() as tx:
+        await Authenticator.filter(pk=authenticator.pk).using_db(tx.db).update(name=name)
+        tx.audit(AuditAction.AUTHENTICATOR_RENAME, authenticator)
+        return await Authenticator.get(pk=authenticator.pk, using_db=tx.db)
+
+
+async def remove(action: Action, session: Session, notice: Notice, authenticator: Authenticator) -> bool:
+    """Take one of the person's authenticators away; the last one turns the second factor off, and sign-in asks for the
+    password alone. The person's other sessions end, and what their emails' links could change is void.
+
+    Returns whether the second factor is still on. Raises STEP_UP_REQUIRED, NOT_FOUND when it is gone already, and for the
+    vendor's people LAST_AUTHENTICATOR: they can't work without one.
+    """
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
+        user = await sessions.holder(tx, session)
+        counting = Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db)
+        others = await counting.exclude(pk=authenticator.pk).count()
+        if user.staff and not others:
+            raise Refusal(ErrorCode.LAST_AUTHENTICATOR, "input", "authenticatorId")
+        if not await counting.filter(pk=authenticator.pk).delete():
+            raise Refusal(ErrorCode.NOT_FOUND, "input", "authenticatorId")
+        await _gone(tx, user, bool(others))
+        ended = await sessions.end_all(tx, user, but=session.pk)
+        tx.audit(AuditAction.AUTHENTICATOR_REMOVE, authenticator, sessions_ended=ended, last=not others)
+        tx.touched[sessions.person(user.pk)] = None
+        await notice(tx, user, Change.REMOVED if others else Change.OFF)
+    return bool(others)
+
+
+async def _gone(tx: Transaction, user: User, still_on: bool) -> None:
+    if still_on:
+        await User.filter(pk=user.pk).using_db(tx.db).update(authenticators_changed_at=tx.action.at)
+    else:
+        await turned_off(tx, user)
+        await Session.filter(user_id=user.pk).using_db(tx.db).update(second_factor=False)
+    await void_links(user, tx.db)
+
+
+async def turned_off(tx: Transaction, user: User) -> None:
+    """Nothing is left of a person's second factor: no authenticator, none that waits, no recovery code."""
+    changes = {"second_factor_at": None, "authenticators_changed_at": tx.action.at}
+    await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
+    await Authenticator.filter(user_id=user.pk).using_db(tx.db).delete()
+    await WebauthnChallenge.filter(registers_id=user.pk).using_db(tx.db).delete()
+    await RecoveryCode.filter(user_id=user.pk).using_db(tx.db).delete()
+
+
+async def renew_recovery_codes(action: Action, session: Session, notice: Notice) -> list[str]:
+    """Ten new recovery codes, shown this once, in place of all older ones. Raises STEP_UP_REQUIRED, NOT_ACTIVE."""
+    await require_fresh(action, session)
+    async with action.transaction() as tx:
+        user = await sessions.holder(tx, session)
+        if not user.second_factor:
+            raise Refusal(ErrorCode.NOT_ACTIVE)
+        await notice(tx, user, Change.CODES)
+        tx.audit(AuditAction.RECOVERY_CODES_RENEW, user)
+        return await totp.new_recovery_codes(user, tx.db)

@@ -1,0 +1,197 @@
+"""Passkeys (W3C Web Authentication, level 3): a second factor, and a way in without a password.
+
+A passkey lies on the person's device and signs a challenge for our host alone, so there is nothing to give away to a page that
+looks like ours. The device asks for a finger, a face or a PIN first (user verification), always: so a passkey is two factors in
+one, what one has and what one is or knows. Passkeys are discoverable: the device knows whose they are, and nobody is asked for
+an address first. So the options to prove somebody by are the same for everybody, and tell no one who is a customer.
+
+A challenge is 256 random bits, a row by its hash. It is deleted before its answer is looked at: it works once, whatever comes.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import orjson
+from webauthn import (
+    base64url_to_bytes,
+    generate_authentication_options,
+    generate_registration_options,
+    options_to_json,
+    verify_authentication_response,
+    verify_registration_response,
+)
+from webauthn.helpers import bytes_to_base64url, parse_authentication_credential_json, parse_registration_credential_json
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticationCredential,
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    RegistrationCredential,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from models.action import Action
+from models.errors import ErrorCode, Refusal
+from models.identity.authenticator import Authenticator, AuthenticatorKind, WebauthnChallenge
+from models.identity.user import User
+
+LIFETIME = timedelta(minutes=5)
+_TIMEOUT = LIFETIME // timedelta(milliseconds=1)  # how long a browser waits for its person, who may have to find a telephone
+LONGEST = 16_384  # characters of a credential's JSON
+_LONGEST_ID = 1023  # bytes (WebAuthn, 7.1)
+NAME = "Passkey"  # of one that its person gave no name
+_REQUIRED = UserVerificationRequirement.REQUIRED
+
+
+@dataclass(frozen=True)
+class RelyingParty:
+    """For whom passkeys are made: a host, and the origins of the pages that may use them."""
+
+    id: str = "localhost"
+    name: str = "CAMCHA"
+    origins: tuple[str, ...] = ("http://localhost",)
+
+    @classmethod
+    def of(cls, base_url: str, others: Iterable[str] = ()) -> "RelyingParty":
+        """For the host of our address. A number is no host to WebAuthn: on one's own machine it is `localhost`."""
+        address = urlsplit(base_url)
+        host = address.hostname or ""
+        if _loopback(host):
+            port = f":{address.port}" if address.port else ""
+            return cls("localhost", origins=(f"{address.scheme}://localhost{port}", *others))
+        return cls(host, origins=(base_url, *others))
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True)
+class NewPasskey:
+    """What a device tells of a passkey it made. Identifier and key are Base64url."""
+
+    credential_id: str
+    public_key: str
+    sign_count: int
+
+
+async def registration(action: Action, party: RelyingParty, user: User) -> str:
+    """The options to make a passkey by: JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`. Those that the person's
+    device has are left out."""
+    mine = Authenticator.filter(user_id=user.pk, kind=AuthenticatorKind.PASSKEY)
+    known = [base64url_to_bytes(str(each)) for each in await mine.values_list("credential_id", flat=True)]
+    options = generate_registration_options(
+        rp_id=party.id, rp_name=party.name, user_id=handle(user), user_name=user.email, user_display_name=user.name,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED, require_resident_key=True, user_verification=_REQUIRED
+        ),
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known], timeout=_TIMEOUT,
+    )  # fmt: skip
+    await _waits(action, options.challenge, user)
+    return options_to_json(options)
+
+
+async def registered(action: Action, party: RelyingParty, user: User, credential: str) -> NewPasskey:
+    """The passkey that a device made by such options: `credential` is the JSON of its answer. Raises PASSKEY_INVALID."""
+    try:
+        told = parse_registration_credential_json(_limited(credential))
+        proved = verify_registration_response(
+            credential=told, expected_challenge=await _challenge(action, told, user), expected_rp_id=party.id,
+            expected_origin=list(party.origins), require_user_verification=True,
+        )  # fmt: skip
+    except _FAULTS:
+        raise invalid() from None
+    if len(proved.credential_id) > _LONGEST_ID:
+        raise invalid()
+    key = bytes_to_base64url(proved.credential_public_key)
+    return NewPasskey(bytes_to_base64url(proved.credential_id), key, proved.sign_count)
+
+
+async def challenge(action: Action, party: RelyingParty) -> str:
+    """The options to prove oneself by: JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`, alike for everybody."""
+    options = generate_authentication_options(rp_id=party.id, user_verification=_REQUIRED, timeout=_TIMEOUT)
+    await _waits(action, options.challenge, None)
+    return options_to_json(options)
+
+
+async def owner(action: Action, party: RelyingParty, credential: str) -> User:
+    """Whose passkey has answered such a challenge: `credential` is the JSON of its answer. Raises PASSKEY_INVALID.
+
+    A counter that did not go on tells of a copy (WebAuthn, 6.1.1), and is refused. Most passkeys have none.
+    """
+    try:
+        told = parse_authentication_credential_json(_limited(credential))
+        expected = await _challenge(action, told, None)
+        passkey = await _by_id(told)
+        proved = verify_authentication_response(
+            credential=told, expected_challenge=expected, expected_rp_id=party.id, expected_origin=list(party.origins),
+            credential_public_key=base64url_to_bytes(str(passkey.public_key)),
+            credential_current_sign_count=passkey.sign_count, require_user_verification=True,
+        )  # fmt: skip
+    except _FAULTS:
+        raise invalid() from None
+    unchanged = Authenticator.filter(pk=passkey.pk, sign_count=passkey.sign_count)
+    if not await unchanged.update(sign_count=proved.new_sign_count, last_used_at=action.at):
+        raise invalid()
+    return passkey.user
+
+
+async def _by_id(told: AuthenticationCredential) -> Authenticator:
+    found = await Authenticator.get_or_none(credential_id=bytes_to_base64url(told.raw_id)).select_related("user")
+    if found is None or told.response.user_handle != handle(found.user):
+        raise invalid()
+    return found
+
+
+def handle(user: User) -> bytes:
+    """What a device knows a person by: the key of their row, which says nothing of them."""
+    return user.pk.to_bytes(8, "big")  # type: ignore[no-any-return] # keys are whole numbers
+
+
+def invalid() -> Refusal:
+    """The refusal of a passkey's answer, whatever is wrong with it."""
+    return Refusal(ErrorCode.PASSKEY_INVALID, "input", "passkey")
+
+
+async def _waits(action: Action, challenge: bytes, user: User | None) -> None:
+    await WebauthnChallenge.create(challenge_hash=_hashed(challenge), registers=user, expires_at=action.at + LIFETIME)
+
+
+async def _challenge(action: Action, told: RegistrationCredential | AuthenticationCredential, user: User | None) -> bytes:
+    """The challenge that an answer says it answers, if it is one of ours that waits for it; no longer from now on."""
+    said = orjson.loads(told.response.client_data_json)
+    given = base64url_to_bytes(said["challenge"])
+    waiting = WebauthnChallenge.filter(challenge_hash=_hashed(given), registers_id=user.pk if user else None)
+    if not await waiting.filter(expires_at__gt=action.at).delete():
+        raise invalid()
+    if said.get("crossOrigin"):  # in a frame of another's page, which none of ours is meant for (WebAuthn, 7.1 and 7.2)
+        raise invalid()
+    return given
+
+
+async def expire(action: Action) -> int:
+    """Remove the challenges that were never answered. Returns how many."""
+    return await WebauthnChallenge.filter(expires_at__lte=action.at).delete()
+
+
+def _hashed(challenge: bytes) -> str:
+    return hashlib.sha256(challenge).hexdigest()
+
+
+def _limited(credential: str) -> str:
+    if len(credential) > LONGEST:
+        raise invalid()
+    return credential
+
+
+# What a text that anybody wrote may raise in those who read it.
+_FAULTS = (WebAuthnException, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, struct.error)

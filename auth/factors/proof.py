@@ -1,0 +1,52 @@
+"""Proving who one is: by the password and, where there is one, the second factor. Guesses are counted, then judged."""
+
+from auth import throttle
+from auth.factors import passkeys, totp
+from auth.services import AuthServices
+from models.action import Action
+from models.audit import AuditAction
+from models.errors import ErrorCode, Refusal
+from models.identity.user import User
+
+
+async def require_password(action: Action, auth: AuthServices, user: User, password: str, field: str = "password") -> None:
+    """Ask somebody signed in for their password again. Raises CREDENTIALS_INVALID; Throttled."""
+    counted = throttle.key(throttle.STEP_UP, user.pk, action.origin.session_id)
+    await auth.throttle.attempt(counted)
+    if not await auth.passwords.matches(user.password_hash, password):
+        await note_failure(action, user, ErrorCode.CREDENTIALS_INVALID)
+        raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", field)
+    await auth.throttle.clear(counted)
+
+
+async def note_failure(action: Action, user: User, reason: ErrorCode) -> None:
+    """Tell the auditor that somebody signed in could not prove again who they are."""
+    async with action.transaction() as tx:
+        tx.audit(AuditAction.SESSION_STEP_UP_FAILED, user, reason=reason.value)
+
+
+async def require_second_factor(
+    action: Action, auth: AuthServices, user: User, code: str | None, passkey: str | None = None, *, counted: bool = False
+) -> None:
+    """Ask for a one-time or a recovery code, which is used up, or for a passkey's answer.
+
+    Raises SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID; Throttled.
+
+    Ask only who has proved something else before: the wait after too many guesses is the person's own, of one session where
+    they are signed in, unless the attempt was `counted` before.
+    """
+    if not code and not passkey:
+        raise Refusal(ErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
+    keys = () if counted else (throttle.key(throttle.SECOND_FACTOR, user.pk, action.origin.session_id),)
+    await auth.throttle.attempt(*keys)
+    if passkey:
+        await require_passkey(action, auth, user, passkey)
+    elif not await totp.accept(user, code or "", action.at, auth.secret_box):
+        raise Refusal(ErrorCode.SECOND_FACTOR_INVALID, "input", "code")
+    await auth.throttle.clear(*keys)
+
+
+async def require_passkey(action: Action, auth: AuthServices, user: User, passkey: str) -> None:
+    """Ask for the answer of one of the person's own passkeys. Raises PASSKEY_INVALID."""
+    if (await passkeys.owner(action, auth.party, passkey)).pk != user.pk:
+        raise passkeys.invalid()

@@ -1,0 +1,128 @@
+"""Passwords: strong enough to begin with, hashed with Argon2id in few processes of their own, never told apart by time."""
+
+import asyncio
+import secrets
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from math import prod
+from typing import Any, TypeVar
+
+from argon2 import PasswordHasher
+from zxcvbn.matching import L33T_TABLE
+
+from auth.passwords import hashing_pool
+from auth.passwords.breaches import Breaches
+from models.errors import ErrorCode, Refusal, Throttled
+
+T = TypeVar("T")
+
+SHORTEST, LONGEST = 12, 128  # characters, NIST 800-63B and OWASP ASVS 5
+SCORE = 3  # of zxcvbn's 4: safely unguessable, for some 10^8 to 10^10 guesses
+JUDGED = 72  # zxcvbn's time grows with the cube of the length; what is strong by its beginning is strong
+READINGS = 16  # that a password may have before it is simplified
+OTHERS = 8  # characters that are left once the person's own words are taken out: zxcvbn alone lets two such words pass
+# Argon2id as OWASP has it (Password Storage Cheat Sheet): 19 MiB, 2 passes, 1 lane.
+PARAMETERS = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+READ = 1024  # no stored password is this long, whatever form its letters came in
+
+
+class Passwords:
+    """Hashes and checks passwords in `workers` threads; at most `waiting` callers queue for them, the next is Throttled.
+
+    Each thread waits for a process (auth/passwords/hashing_pool.py): 20 to 30 ms of one core for a hash.
+    """
+
+    def __init__(
+        self,
+        workers: int = 2,
+        waiting: int = 128,
+        breaches: Breaches | None = None,
+        asked: Callable[..., Any] = hashing_pool.asked,
+    ) -> None:
+        self._breaches, self._asked = breaches, asked
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")  # each waits for a process that works
+        self._room = workers + waiting
+        self._inside = 0
+        self._nobodys = PARAMETERS.hash(secrets.token_hex())
+
+    async def hash(self, password: str) -> str:
+        """The Argon2id hash to store, with its parameters and salt."""
+        costs = PARAMETERS.time_cost, PARAMETERS.memory_cost, PARAMETERS.parallelism
+        return str(await self._run(lambda: self._asked("made", _normal(password), *costs)))
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Whether the password is the stored one. For nobody's (None) it does the same work, so that nobody can tell."""
+        right = await self._run(lambda: self._asked("matches", stored or self._nobodys, _normal(password)))
+        return stored is not None and right is True
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Whether the hash was made with other parameters than today's."""
+        return PARAMETERS.check_needs_rehash(stored)
+
+    async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
+        """Raise PASSWORD_WEAK, whose fact `reason` is SHORT, LONG, GUESSABLE or BREACHED, for what is short, long, easily
+        guessed or leaked.
+
+        Takes up to a quarter of a second and asks another server: call it outside of transactions and rate-limit it
+        (`AuthServices.require_strong`). `own_words` are the person's own (name, address, company): attackers try passwords
+        made of them first.
+        """
+        length = len(unicodedata.normalize("NFKC", password[:READ]))
+        if length < SHORTEST:
+            raise _weak(field, "SHORT")
+        if length > LONGEST:
+            raise _weak(field, "LONG")
+        if await self._run(lambda: self._guessable(_normal(password), own_words)):
+            raise _weak(field, "GUESSABLE")
+        if self._breaches and await self._breaches.holds(_normal(password).encode("utf-8", "surrogatepass")):
+            raise _weak(field, "BREACHED")
+
+    def _guessable(self, text: str, own_words: tuple[str, ...]) -> bool:
+        words = ["camcha", *_parts(" ".join(own_words))]
+        return len(_without(words, text)) < OTHERS or self._asked("score", judged(text), words) < SCORE
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._inside >= self._room:
+            raise Throttled(1)
+        self._inside += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._inside -= 1
+
+    def close(self) -> None:
+        """Let the threads end once their work is done."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _normal(password: str) -> str:
+    # NIST 800-63B: NFKC, so that a password typed on another keyboard or system is the same one.
+    return unicodedata.normalize("NFKC", password[:READ])
+
+
+def judged(text: str) -> str:
+    """What zxcvbn is given of a password. It tries each way to read digits and signs as letters (4 and @ as a), and of those
+    there can be thousands, which takes seconds: then each letter keeps one sign."""
+    text = text[:JUDGED]
+    signs = [[sign for sign in signs if sign in text] for signs in L33T_TABLE.values()]
+    if prod(len(each) or 1 for each in signs) > READINGS:
+        for other in (sign for each in signs for sign in each[1:]):
+            text = text.replace(other, "~")
+    return text
+
+
+def _parts(text: str) -> list[str]:
+    spaced = "".join(c if c.isalnum() else " " for c in unicodedata.normalize("NFKC", text).lower())
+    return sorted({word for word in spaced.split() if len(word) > 2}, key=len, reverse=True)[:50]
+
+
+def _without(words: list[str], text: str) -> str:
+    left = text.lower()
+    for word in words:
+        left = left.replace(word, "")
+    return left
+
+
+def _weak(field: str, reason: str) -> Refusal:
+    return Refusal(ErrorCode.PASSWORD_WEAK, "input", field, reason=reason, shortest=SHORTEST, longest=LONGEST)

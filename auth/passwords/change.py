@@ -1,0 +1,111 @@
+"""A new password: by an email when the old one is forgotten, or with the old one.
+
+Either way it is judged as at sign-up, sessions end, and what earlier emails' links could change is void. An email (`notice`)
+tells the person, for whom it is the first sign that somebody else did it (OWASP ASVS 5, 6.3.7). A reset stands in for the
+password only: the second factor is asked for as ever, and stays on (6.4.3).
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from auth import sessions, throttle
+from auth.authentication import company_of
+from auth.email_address import deliverable
+from auth.factors.proof import require_password, require_second_factor
+from auth.services import AuthServices
+from auth.sessions import hashed, random_token
+from auth.tokens import invalid
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.identity.access_links import PasswordReset, void_links
+from models.identity.session import Session
+from models.identity.user import User
+
+RESET_LIFETIME = timedelta(minutes=30)
+
+ResetLetter = Callable[[Transaction, User, str], Awaitable[object]]
+Notice = Callable[[Transaction, User], Awaitable[object]]
+
+
+async def request_reset(action: Action, auth: AuthServices, letter: ResetLetter, *, email: str, peer: str) -> None:
+    """Write the person of an address an email with a token, good for 30 minutes and one use. `peer` is who asks.
+
+    Nobody's address is answered the same, after the same time. Asking again leaves earlier emails good: else whoever knows
+    an address could keep its owner from ever using one. Raises EMAIL_INVALID; Throttled.
+    """
+    email = deliverable(email)
+    network = throttle.key(throttle.RESET, throttle.network_of(peer))
+    await auth.throttle.attempt(network, throttle.key(throttle.EMAIL, email, "reset"))
+    async with auth.even(), action.transaction() as tx:
+        user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
+        if user:
+            await letter(tx, user, await _granted(tx, user))
+        # In nobody's part of the log: whoever tries addresses must not read there which are known.
+        tx.audit(AuditAction.PASSWORD_REQUEST_RESET, user, None)
+
+
+async def _granted(tx: Transaction, user: User) -> str:
+    token, at = random_token("cam_pr_"), tx.action.at
+    await PasswordReset.filter(user_id=user.pk, expires_at__lte=at).using_db(tx.db).delete()
+    await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=at + RESET_LIFETIME)
+    return token
+
+
+async def reader_of(action: Action, token: str) -> User:
+    """Whom a reset email was written to. Raises TOKEN_INVALID for a token that is used, too old or nobody's."""
+    reset = await PasswordReset.get_or_none(token_hash=hashed(token), expires_at__gt=action.at).select_related("user")
+    if reset is None:
+        raise invalid()
+    return reset.user
+
+
+async def reset(action: Action, auth: AuthServices, notice: Notice, *, token: str, password: str, code: str | None) -> None:
+    """Set a new password by an email's token, which works once. Every session of the person ends.
+
+    The address counts as verified: the email was read there. Raises TOKEN_INVALID, PASSWORD_WEAK, with a second factor
+    SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID; Throttled.
+    """
+    user = await reader_of(action, token)
+    await _require_strong(auth, user, password, "password")
+    if user.second_factor:
+        await require_second_factor(action, auth, user, code)
+    password_hash = await auth.passwords.hash(password)
+    async with action.transaction() as tx:
+        await sessions.require_unchanged(tx, user)
+        if not await PasswordReset.filter(token_hash=hashed(token)).using_db(tx.db).delete():
+            raise invalid()
+        await _set(tx, user, password_hash, user.email_verified_at or action.at)
+        ended = await sessions.end_all(tx, user)
+        tx.audit(AuditAction.PASSWORD_RESET, user, None, by=user, sessions_ended=ended)
+        await notice(tx, user)
+
+
+async def change(action: Action, auth: AuthServices, notice: Notice, session: Session, *, current: str, password: str) -> None:
+    """Set a new password in place of the current one. The person's other sessions end.
+
+    Raises CREDENTIALS_INVALID, PASSWORD_WEAK; Throttled.
+    """
+    user = await User.get(pk=session.user_id)
+    await require_password(action, auth, user, current, "currentPassword")
+    await _require_strong(auth, user, password, "newPassword")
+    password_hash = await auth.passwords.hash(password)
+    async with action.transaction() as tx:
+        await sessions.require_unchanged(tx, user)
+        await sessions.holder(tx, session)
+        await _set(tx, user, password_hash, user.email_verified_at)
+        ended = await sessions.end_all(tx, user, but=session.pk)
+        tx.audit(AuditAction.PASSWORD_CHANGE, user, sessions_ended=ended)
+        await notice(tx, user)
+
+
+async def _require_strong(auth: AuthServices, user: User, password: str, field: str) -> None:
+    company = await company_of(user)
+    own_words = [user.email, user.name, *([company.legal_name] if company else [])]
+    await auth.require_strong(password, *own_words, whom=user.pk, field=field)
+
+
+async def _set(tx: Transaction, user: User, password_hash: str, verified_at: object) -> None:
+    changes = {"password_hash": password_hash, "email_verified_at": verified_at}
+    await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
+    await void_links(user, tx.db)
+    tx.touched[sessions.person(user.pk)] = None

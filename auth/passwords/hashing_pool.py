@@ -1,0 +1,70 @@
+"""Processes of their own in which passwords are hashed and judged, each lent to one thread at a time, started when needed.
+
+A thread of the server's would hold the interpreter's lock now and then; and where it has a low priority and the processors are
+busy, it would wait for one while it holds the lock, and everything else with it, for seconds. See docs/decisions/0020.
+"""
+
+import atexit
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+PROGRAM = Path(__file__).with_name("hashing_process.py")
+
+_idle: list["_Process"] = []  # of the whole process: they know nothing of whom they work for
+
+
+def asked(what: str, *given: Any) -> Any:
+    """What a process answers (auth/passwords/hashing_process.py: WORK). Waits for it, so ask in a thread.
+
+    Raises RuntimeError if it can't be done, OSError if no process lives long enough to answer.
+    """
+    try:
+        answer = _answer(_idle.pop(), what, *given)
+    except (IndexError, OSError):  # there is none, or it was killed meanwhile
+        answer = _answer(_Process(), what, *given)
+    if answer is None:
+        raise RuntimeError(f"passwords: {what} failed")
+    return answer
+
+
+def _answer(lent: "_Process", *asked: Any) -> Any:
+    try:
+        answer = lent.ask(*asked)
+    except BaseException:
+        lent.end()
+        raise
+    _idle.append(lent)
+    return answer
+
+
+class _Process:
+    def __init__(self) -> None:
+        # Isolated: no folder of ours, whose modules could take the place of the library's, and no variables of Python's.
+        command = [sys.executable, "-I", str(PROGRAM)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="ascii")  # noqa: S603 - ours
+
+    def ask(self, *asked: Any) -> Any:
+        if not self.process.stdin or not self.process.stdout:
+            raise BrokenPipeError
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        if not (answer := self.process.stdout.readline()):
+            raise BrokenPipeError
+        return json.loads(answer)
+
+    def end(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            with suppress(OSError):  # what was not yet written to one that was killed
+                pipe.close() if pipe else None
+        self.process.wait()
+
+
+@atexit.register
+def end_all() -> None:
+    """Let those end that nobody uses."""
+    while _idle:
+        _idle.pop().end()

@@ -1,0 +1,66 @@
+"""Step-up: what would let a thief of a session keep it wants password and second factor again, within the last minutes.
+
+OWASP ASVS 5 (7.5.1) asks for it before changes to what one signs in with. Signing in itself does not count: a session that
+was taken a moment later would be fresh.
+"""
+
+from datetime import datetime, timedelta
+
+from auth import sessions
+from auth.factors.proof import note_failure, require_password, require_second_factor
+from auth.services import AuthServices
+from models.action import Action
+from models.audit import AuditAction
+from models.errors import ErrorCode, Refusal
+from models.identity.session import Session
+from models.identity.user import User
+
+FRESH = timedelta(minutes=5)
+
+
+async def step_up(
+    action: Action,
+    auth: AuthServices,
+    session: Session,
+    *,
+    password: str | None = None,
+    code: str | None = None,
+    passkey: str | None = None,
+) -> datetime:
+    """Make a session fresh, by its person's password and their second factor if they have one, or by a passkey, which is both.
+    Returns until when it is.
+
+    Raises CREDENTIALS_INVALID, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID; Throttled.
+    """
+    user = await User.get(pk=session.user_id)
+    if password is not None or not passkey:  # an empty one is none
+        await require_password(action, auth, user, password or "")
+    if user.second_factor or passkey:
+        await _require_second_factor(action, auth, user, code, passkey)
+    until = action.at + FRESH
+    async with action.transaction() as tx:
+        await sessions.require_unchanged(tx, user)
+        await sessions.holder(tx, session)
+        await Session.filter(pk=session.pk).using_db(tx.db).update(fresh_until=until)
+        tx.touched[sessions.person(user.pk)] = None
+        tx.audit(AuditAction.SESSION_STEP_UP, session, second_factor=user.second_factor)
+    return until
+
+
+async def _require_second_factor(action: Action, auth: AuthServices, user: User, code: str | None, passkey: str | None) -> None:
+    try:
+        await require_second_factor(action, auth, user, code, passkey)
+    except Refusal as refusal:
+        await note_failure(action, user, ErrorCode(refusal.code))
+        raise
+
+
+async def require_fresh(action: Action, session: Session) -> None:
+    """What a delicate operation begins with. Raises STEP_UP_REQUIRED unless the session is fresh."""
+    if not await is_fresh(action, session):
+        raise Refusal(ErrorCode.STEP_UP_REQUIRED)
+
+
+async def is_fresh(action: Action, session: Session) -> bool:
+    """Whether the session is fresh. The database is asked, because a viewer's own row may be a second old."""
+    return await Session.filter(pk=session.pk, ended_at=None, fresh_until__gt=action.at).exists()

@@ -1,0 +1,63 @@
+"""The words of CII: elements in their namespaces, dates and amounts as the schema spells them."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from typing import TypeAlias
+
+from lxml import etree
+
+from models.billing.money import decimal_of
+
+_UNECE = "urn:un:unece:uncefact:data:standard:"
+RSM = f"{_UNECE}CrossIndustryInvoice:100"
+RAM = f"{_UNECE}ReusableAggregateBusinessInformationEntity:100"
+UDT = f"{_UNECE}UnqualifiedDataType:100"
+QDT = f"{_UNECE}QualifiedDataType:100"
+NAMESPACES = {"rsm": RSM, "ram": RAM, "udt": UDT, "qdt": QDT}
+
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\x7E\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+
+Element: TypeAlias = etree._Element
+Node: TypeAlias = Element | None
+Child: TypeAlias = Node | str | Iterable[Node]
+
+
+def el(name: str, *children: Child, **attributes: str) -> Node:
+    """An element, in `ram` unless its name has a prefix; nothing when it would be empty (PEPPOL and BR-FR refuse those)."""
+    prefix, _, local = name.rpartition(":")
+    element = etree.Element(f"{{{NAMESPACES[prefix or 'ram']}}}{local}", attributes)
+    for child in children:
+        fill(element, child)
+    return element if len(element) or element.text else None
+
+
+def fill(element: Element, child: Child) -> None:
+    """Put text, an element, or a sequence of elements into an element; nothings are skipped."""
+    if isinstance(child, str):
+        element.text = printable(child)
+    elif isinstance(child, etree._Element):
+        element.append(child)
+    else:
+        element.extend(node for node in child or () if node is not None)
+
+
+def printable(text: str) -> str:
+    """The text without what XML 1.0 can't hold (production Char) or discourages: control characters, lone surrogates."""
+    return _NOT_XML.sub("", text)
+
+
+def day(on: date, prefix: str = "udt") -> Node:
+    """A calendar day as UNTDID 2379 format 102, YYYYMMDD."""
+    return el(f"{prefix}:DateTimeString", f"{on:%Y%m%d}", format="102")
+
+
+def percent(basis_points: int) -> str:
+    """2000 basis points are "20.00"."""
+    return str(Decimal(basis_points).scaleb(-2))
+
+
+def amount(cents: int) -> str:
+    """2900 cents are "29.00"."""
+    return str(decimal_of(cents))

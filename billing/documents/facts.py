@@ -1,0 +1,227 @@
+"""What an invoice says, frozen when it is issued: everything its page and its structured file are made from.
+
+Legal figures (rates, terms, the recovery indemnity) arrive as facts, in notes; the code knows only the mentions that the
+law words itself. "BT-n" is the business term of EN 16931 that a field becomes.
+"""
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from enum import IntEnum, StrEnum
+from typing import Any, Self
+
+from models.billing.money import Totals, totals
+
+ON_DEBITS = "Option pour le paiement de la taxe d'après les débits"
+REQUIRED_NOTES = ("PMT", "PMD", "AAB")
+
+
+class DocumentType(IntEnum):
+    """UNTDID 1001 (BT-3). Credit notes carry positive amounts: the type says which way they go."""
+
+    INVOICE = 380
+    CREDIT_NOTE = 381
+    CORRECTIVE_INVOICE = 384
+
+
+class Treatment(StrEnum):
+    """How VAT applies to the whole document."""
+
+    STANDARD = "standard"
+    EXEMPT_SELLER = "exempt_seller"
+    REVERSE_CHARGE = "reverse_charge"
+
+
+MENTIONS = {
+    Treatment.STANDARD: "",
+    Treatment.EXEMPT_SELLER: "TVA non applicable, art. 293 B du CGI",
+    Treatment.REVERSE_CHARGE: "Autoliquidation",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    """A postal address; `country` is ISO 3166 alpha-2. EN 16931 has room for three lines, more are joined."""
+
+    lines: tuple[str, ...]
+    postcode: str
+    city: str
+    country: str = "FR"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Party:
+    """Seller or buyer. `legal` is the seller's form, capital and register: "SAS au capital de 10 000 €, RCS Paris"."""
+
+    name: str
+    siren: str
+    address: Address
+    siret: str = ""
+    vat_number: str = ""
+    legal: str = ""
+    email: str = ""
+    phone: str = ""
+    billing_address: Address | None = None
+    electronic_suffix: str = ""
+
+    @property
+    def electronic_address(self) -> str:
+        """Scheme 0225: the SIREN, then the platform's own suffix where there is one (BR-FR-21)."""
+        return "_".join(filter(None, (self.siren, self.electronic_suffix)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One line. The unit price is net and not negative: what is given back has a negative quantity (BR-27).
+
+    `unit` is a UN/ECE Recommendation 20 code: C62 one, MON month, DAY day, HUR hour.
+    """
+
+    label: str
+    unit_price_cents: int
+    vat_basis_points: int
+    quantity: Decimal = Decimal(1)
+    unit: str = "C62"
+    description: str = ""
+    discount_cents: int = 0
+    discount_reason: str = ""
+    period_start: date | None = None
+    period_end: date | None = None
+
+    @property
+    def net_cents(self) -> int:
+        """Quantity times unit price, rounded half up to the cent, less the discount (BT-131)."""
+        gross = (self.quantity * self.unit_price_cents).quantize(Decimal(1), ROUND_HALF_UP)
+        return int(gross) - self.discount_cents
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """A sentence in the buyer's language. Codes (UNTDID 4451): PMT recovery indemnity, PMD late payment, AAB discount."""
+
+    text: str
+    code: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Original:
+    """The invoice that a credit note or a corrective invoice cites (BT-25, BT-26)."""
+
+    number: str
+    issued_on: date
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentMeans:
+    """How to pay, or how it was paid. Codes (UNTDID 4461): 30 transfer, 48 card, 59 SEPA direct debit."""
+
+    code: int
+    iban: str = ""
+    bic: str = ""
+    reference: str = ""
+    card_last4: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InvoiceFacts:
+    """All that one issued document says. Inconsistent facts raise ValueError, so that they never reach a page.
+
+    Dates are local days; `period_end` is the last day of supply, included. Only euros: another currency would owe VAT in
+    euros as well (BR-FR-CO-12).
+    """
+
+    number: str
+    issued_on: date
+    due_on: date
+    seller: Party
+    buyer: Party
+    lines: tuple[Line, ...]
+    notes: tuple[Note, ...]
+    totals: Totals
+    type: DocumentType = DocumentType.INVOICE
+    period_start: date | None = None
+    period_end: date | None = None
+    currency: str = "EUR"
+    treatment: Treatment = Treatment.STANDARD
+    category: str = "Prestation de services"
+    vat_on_debits: bool = False
+    order_number: str = ""
+    originals: tuple[Original, ...] = ()
+    payment: PaymentMeans | None = None
+    payment_terms: str = ""
+    paid_cents: int = 0
+
+    def __post_init__(self) -> None:
+        faults = [fault for fault, found in self._faults().items() if found]
+        if faults:
+            raise ValueError(f"{self.number}: {'; '.join(faults)}")
+
+    @property
+    def payable_cents(self) -> int:
+        """What is still owed (BT-115)."""
+        return self.totals.gross_cents - self.paid_cents
+
+    @property
+    def process(self) -> str:
+        """S2 for services already paid in full when issued, otherwise S1 (BT-23)."""
+        return "S2" if self.paid_cents and not self.payable_cents else "S1"
+
+    @property
+    def mention(self) -> str:
+        """Why no VAT is charged, in the law's own words; empty where it is."""
+        return MENTIONS[self.treatment]
+
+    def to_json(self) -> dict[str, Any]:
+        """Only JSON's own types: dates as ISO text, decimals as text."""
+        return typing.cast("dict[str, Any]", _plain(self))
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """The facts that `to_json` froze, equal to the first ones. Raises KeyError or ValueError when they are not facts."""
+        return typing.cast("Self", _typed(cls, stored))
+
+    def _faults(self) -> dict[str, bool]:
+        codes = [note.code for note in self.notes]
+        cited = len(self.originals)
+        return {
+            "notes PMT, PMD and AAB are wanted exactly once each": any(codes.count(c) != 1 for c in REQUIRED_NOTES),
+            "a credit note cites its original": self.type == DocumentType.CREDIT_NOTE and not cited,
+            "a corrective invoice cites one original": self.type == DocumentType.CORRECTIVE_INVOICE and cited != 1,
+            "at least one line is wanted": not self.lines,
+            "the totals are not those of the lines": self.totals != totals(self.lines),
+            "a unit price is not negative": any(line.unit_price_cents < 0 for line in self.lines),
+            "VAT is charged although none applies": bool(self.mention and self.totals.vat_cents),
+            "reverse charge wants the buyer's VAT number": self._lacks_buyer_vat_number(),
+            "only euros": self.currency != "EUR",
+        }
+
+    def _lacks_buyer_vat_number(self) -> bool:
+        return self.treatment == Treatment.REVERSE_CHARGE and not self.buyer.vat_number
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    return value.value if isinstance(value, IntEnum | StrEnum) else value
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """Read a plain value as the annotation `kind` says: the inverse of `_plain`, for the kinds that facts are made of."""
+    if typing.get_origin(kind) is types.UnionType:
+        kind = next(option for option in typing.get_args(kind) if option is not types.NoneType)
+        return None if value is None else _typed(kind, value)
+    if typing.get_origin(kind) is tuple:
+        return tuple(_typed(typing.get_args(kind)[0], item) for item in value)
+    if is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return typing.cast("type", kind)(**{name: _typed(hints[name], item) for name, item in value.items()})
+    return date.fromisoformat(value) if kind is date else kind(value)

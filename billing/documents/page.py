@@ -1,0 +1,237 @@
+"""The invoice as one Factur-X file: a page that people read, with the structured invoice inside (PDF/A-3b).
+
+typst draws the page and embeds the XML; factur-x words the metadata by which software finds it. User text travels as JSON
+in an input, never inside the template's source, so nothing in it is code. Nothing depends on the time or on the machine:
+the same facts give the same bytes, whose SHA-256 proves later that a stored file is the one issued.
+"""
+
+import asyncio
+import io
+import re
+import unicodedata
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import facturx
+import orjson
+import typst
+from babel.dates import format_date
+from babel.numbers import format_decimal, format_percent
+from lxml import etree
+from pypdf import PdfWriter
+from pypdf.generic import StreamObject
+
+from billing.documents.cii import cii
+from billing.documents.facts import ON_DEBITS, Address, InvoiceFacts, Line, Party, PaymentMeans
+from models.billing.money import Money, VatBand
+from models.locale import Locale
+
+TEMPLATE = Path(__file__).parent / "templates" / "invoice.typ"
+FONTS = typst.Fonts(include_system_fonts=False)
+XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n{}\n<?xpacket end="w"?>"""
+
+MISSING = "□"
+# What the fonts inside typst draw (Libertinus Serif, then DejaVu Sans Mono): Latin, Greek, Cyrillic, punctuation,
+# currencies, arrows, mathematics, shapes. PDF/A forbids to show a character without its glyph.
+_NOT_DRAWN = re.compile(
+    r"[^\n\x20-\x7E\xA0-\xAC\xAE-\u0377\u0386\u0388-\u038A\u038C\u038E-\u03A1\u03A3-\u04FF\u1E00-\u1EFF"
+    r"\u2000-\u200A\u2010-\u2027\u202F-\u2040\u2070\u2071\u2074-\u208E\u20A0-\u20BF\u2100-\u211E"
+    r"\u2190-\u23E7\u2500-\u262F]+"
+)
+_UNSEEN = {"Cf", "Mn", "Me"}
+
+
+async def rendered(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
+    """`render` in a thread: it costs some tens of milliseconds of processor time, which the event loop can't spare."""
+    return await asyncio.to_thread(render, facts, locale)
+
+
+def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
+    """The Factur-X PDF, its page in the reader's language. The same facts give the same bytes."""
+    pdf = typst.compile(
+        TEMPLATE,
+        font_paths=FONTS,
+        ignore_system_fonts=True,
+        sys_inputs={"page": orjson.dumps(_drawable(_page(facts, Locale(locale)))).decode(), "xml": cii(facts).decode()},
+        pdf_standards=["a-3b"],
+        timestamp=_issued_at(facts),
+    )
+    return _announced(pdf, facts)
+
+
+def _issued_at(facts: InvoiceFacts) -> datetime:
+    return datetime.combine(facts.issued_on, time(), UTC)
+
+
+def _page(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
+    """What the template prints, every amount and date already worded for the reader."""
+    return {
+        "locale": locale.value,
+        "kind": facts.type.value,
+        "number": facts.number,
+        "issued": _day(facts.issued_on, locale),
+        "due": _day(facts.due_on, locale),
+        "period": _period(facts.period_start, facts.period_end, locale),
+        "order": facts.order_number,
+        "originals": [[original.number, _day(original.issued_on, locale)] for original in facts.originals],
+        "seller": _party(facts.seller),
+        "buyer": _party(facts.buyer),
+        "lines": [_line(line, facts, locale) for line in facts.lines],
+        "bands": [_band(band, facts, locale) for band in facts.totals.bands],
+        "totals": _totals(facts, locale),
+        "paid": facts.process == "S2",
+        "payment": _payment(facts.payment),
+        "category": facts.category,
+        "mentions": [text for text in (facts.mention, ON_DEBITS * facts.vat_on_debits) if text],
+        "terms": [text for text in (facts.payment_terms, *(note.text for note in facts.notes)) if text],
+    }
+
+
+def _party(party: Party) -> dict[str, Any]:
+    return {
+        "name": party.name,
+        "legal": party.legal,
+        "address": _address(party.address),
+        "billing": _address(party.billing_address) if party.billing_address else [],
+        "siren": _grouped(party.siren, 3, 3, 3),
+        "siret": _grouped(party.siret, 3, 3, 3, 5),
+        "vat": party.vat_number,
+        "contact": [text for text in (party.email, party.phone) if text],
+        "electronic": party.electronic_address,
+    }
+
+
+def _address(address: Address) -> list[str]:
+    country = [] if address.country == "FR" else [address.country]
+    return [*filter(None, address.lines), f"{address.postcode} {address.city}".strip(), *country]
+
+
+def _grouped(digits: str, *sizes: int) -> str:
+    """A registration number in the groups in which people read it, held together by non-breaking spaces."""
+    parts, rest = [], digits
+    for size in sizes:
+        parts.append(rest[:size])
+        rest = rest[size:]
+    return "\N{NO-BREAK SPACE}".join(filter(None, [*parts, rest]))
+
+
+def _line(line: Line, facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
+    return {
+        "label": line.label,
+        "description": line.description,
+        "period": _period(line.period_start, line.period_end, locale),
+        "quantity": format_decimal(line.quantity, locale=locale),
+        "price": _money(line.unit_price_cents, facts, locale),
+        "discount": _money(-line.discount_cents, facts, locale) if line.discount_cents else "",
+        "reason": line.discount_reason,
+        "rate": _percent(line.vat_basis_points, locale),
+        "net": _money(line.net_cents, facts, locale),
+    }
+
+
+def _band(band: VatBand, facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
+    return {
+        "rate": _percent(band.basis_points, locale),
+        "net": _money(band.net_cents, facts, locale),
+        "vat": _money(band.vat_cents, facts, locale),
+    }
+
+
+def _totals(facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
+    return {
+        "net": _money(facts.totals.net_cents, facts, locale),
+        "vat": _money(facts.totals.vat_cents, facts, locale),
+        "gross": _money(facts.totals.gross_cents, facts, locale),
+        "paid": _money(-facts.paid_cents, facts, locale) if facts.paid_cents else "",
+        "payable": _money(facts.payable_cents, facts, locale),
+    }
+
+
+def _payment(payment: PaymentMeans | None) -> dict[str, Any] | None:
+    if payment is None:
+        return None
+    return {
+        "code": payment.code,
+        "iban": _grouped(payment.iban, *[4] * 8),
+        "bic": payment.bic,
+        "reference": payment.reference,
+        "card": payment.card_last4,
+    }
+
+
+def _day(day: date, locale: Locale) -> str:
+    return format_date(day, "long", locale=locale)
+
+
+def _period(start: date | None, end: date | None, locale: Locale) -> list[str]:
+    return [_day(day, locale) for day in (start, end) if day]
+
+
+def _money(cents: int, facts: InvoiceFacts, locale: Locale) -> str:
+    return Money(cents, facts.currency).formatted(locale)
+
+
+def _percent(basis_points: int, locale: Locale) -> str:
+    return format_percent(
+        Decimal(basis_points).scaleb(-4), "#,##0.##\u00a0%" if locale == Locale.FR else "0.##%", locale=locale
+    )
+
+
+def _drawable(value: Any) -> Any:
+    if isinstance(value, str):
+        return drawable(value)
+    if isinstance(value, dict):
+        return {key: _drawable(item) for key, item in value.items()}
+    return [_drawable(item) for item in value] if isinstance(value, list) else value
+
+
+def drawable(text: str) -> str:
+    """The text as the page can show it: composed, without bidirectional tricks, a run of emoji or ideograms as one □."""
+    composed = unicodedata.normalize("NFC", re.sub(r"[\t\r\x85\v\f]", " ", text))
+    return _NOT_DRAWN.sub(_stand_in, composed)
+
+
+def _stand_in(run: re.Match[str]) -> str:
+    """A compatible spelling (ﬁ, Ａ) where Unicode has one; nothing for what has no shape; otherwise a box."""
+    compatible = unicodedata.normalize("NFKC", run[0])
+    if not _NOT_DRAWN.search(compatible):
+        return compatible
+    return MISSING if any(not _is_unseen(char) for char in run[0]) else ""
+
+
+def _is_unseen(char: str) -> bool:
+    return unicodedata.category(char) in _UNSEEN or char < " " or "\x7f" <= char < "\xa0"
+
+
+def _announced(pdf: bytes, facts: InvoiceFacts) -> bytes:
+    """The PDF with metadata that call it Factur-X: typst embeds the XML, but has no way to say so in XMP."""
+    writer = PdfWriter(clone_from=io.BytesIO(pdf))
+    writer.pdf_header = pdf[:8].decode()
+    cast(StreamObject, writer.root_object["/Metadata"]).set_data(_xmp(writer, facts))
+    written = io.BytesIO()
+    writer.write(written)
+    return written.getvalue()
+
+
+def _xmp(writer: PdfWriter, facts: InvoiceFacts) -> bytes:
+    """PDF/A wants the XMP to repeat what typst put into the document's information dictionary."""
+    known: dict[str, Any] = dict(writer.metadata or {})
+    packet = facturx.generate_xmp_object(
+        {
+            "pdfa3_flavor": "B",
+            "title": known.get("/Title", ""),
+            "author": known.get("/Author", ""),
+            "subject": f"Factur-X {facts.number}",
+            "producer": "pypdf",
+            "creator_tool": known.get("/Creator", ""),
+            "timestamp": _issued_at(facts).isoformat(),
+            "urn": "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#",
+            "documenttype": "INVOICE",
+            "xml_filename": "factur-x.xml",
+            "version": "1.0",
+            "xmp_level": "EN 16931",
+        }
+    )
+    return XMP.format(etree.tostring(packet, encoding="unicode")).encode()

@@ -1,0 +1,62 @@
+"""A payment provider for tests and demonstrations. It keeps a book of its own, so it remembers across restarts.
+
+The method chooses the outcome: `pm_sandbox_success`, `pm_sandbox_declined`, or `pm_sandbox_confirmation`, which waits until
+somebody says yes or no on the sandbox bank's page, as 3-D Secure does.
+"""
+
+from secrets import token_urlsafe
+
+from billing.gateways.gateway import Outcome
+from models.billing.payment import PaymentStatus, SandboxCharge
+from models.database.sql import rows
+
+METHODS = {
+    "pm_sandbox_success": PaymentStatus.SUCCEEDED,
+    "pm_sandbox_declined": PaymentStatus.DECLINED,
+    "pm_sandbox_confirmation": PaymentStatus.REQUIRES_ACTION,
+}
+_DECLINED = "insufficient_funds"
+_REFUSED = "authentication_failed"
+
+
+class Sandbox:
+    """Implements Gateway. `base_url` is where the bank's page is served."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+
+    async def charge(self, key: str, amount_cents: int, method: str) -> Outcome:
+        """Charge once per key; a repeat returns the first. Raises ValueError for an unknown method."""
+        if method not in METHODS:
+            raise ValueError(method)
+        status = METHODS[method]
+        await rows(
+            "INSERT INTO sandbox_charge (key, reference, amount_cents, method, status, decline_code)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+            key, f"sandbox_{token_urlsafe(18)}", amount_cents, method, status.value,
+            _DECLINED if status is PaymentStatus.DECLINED else None,
+        )  # fmt: skip
+        return self._outcome(await SandboxCharge.get(key=key))
+
+    async def find(self, key: str) -> Outcome | None:
+        """The charge made under this key."""
+        charge = await SandboxCharge.get_or_none(key=key)
+        return self._outcome(charge) if charge else None
+
+    async def decide(self, reference: str, approved: bool) -> SandboxCharge | None:
+        """The customer's answer on the bank's page: the first one counts. Returns the charge, None if there is none."""
+        status = PaymentStatus.SUCCEEDED if approved else PaymentStatus.DECLINED
+        waiting = SandboxCharge.filter(reference=reference, status=PaymentStatus.REQUIRES_ACTION)
+        await waiting.update(status=status, decline_code=None if approved else _REFUSED)
+        return await SandboxCharge.get_or_none(reference=reference)
+
+    def _outcome(self, charge: SandboxCharge) -> Outcome:
+        waiting = charge.status is PaymentStatus.REQUIRES_ACTION
+        return Outcome(
+            status=charge.status,
+            reference=charge.reference,
+            confirmation_url=f"{self._base_url}/sandbox/bank/{charge.reference}" if waiting else None,
+            decline_code=charge.decline_code,
+            brand="visa",
+            last_four="4242",
+        )

@@ -1,0 +1,175 @@
+"""The company: who is billed, and for whom tickets are opened."""
+
+from collections.abc import Collection
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import stdnum.fr.siren
+import stdnum.fr.tva
+from stdnum.exceptions import ValidationError
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.accounts.legal_name import RegistryVerdict
+from models.database.searchable import Searched
+from models.errors import ErrorCode, Refusal
+from models.text import folded
+
+if TYPE_CHECKING:
+    from models.action import Transaction
+    from models.identity.user import User
+    from models.viewer import Viewer
+
+
+class Role(StrEnum):
+    """What a member may do in a company account."""
+
+    OWNER = "OWNER"
+    ADMIN = "ADMIN"
+    BILLING = "BILLING"
+    MEMBER = "MEMBER"
+
+    @property
+    def manages(self) -> bool:
+        """Whether they invite, change and remove the company's people."""
+        return self in (Role.OWNER, Role.ADMIN)
+
+    def may_deal(self, other: "Role") -> bool:
+        """Whether they may give the other role and take it away: administrators all but the owner's."""
+        return self is Role.OWNER or (self is Role.ADMIN and other is not Role.OWNER)
+
+
+class AccountStatus(StrEnum):
+    """Whether a company's account can be used."""
+
+    ACTIVE = "ACTIVE"
+    DEACTIVATED = "DEACTIVATED"
+    CLOSING = "CLOSING"
+    ERASED = "ERASED"
+
+
+class Account(Searched):
+    """A company, known by its SIREN. vat_key is null where the VAT number is the one made from the SIREN.
+
+    registry_verdict is what the register said of its SIREN and legal name, null until it has answered, registry_due_at is when
+    it is asked next, null for never.
+
+    searched is what a search for people looks through (`sought`): it follows the names by itself when the row is saved, while
+    an UPDATE would leave it behind.
+    """
+
+    sought_in = frozenset({"legal_name", "trade_name", "siren"})
+
+    id = fields.BigIntField(primary_key=True)
+    legal_name = fields.CharField(max_length=200)
+    trade_name = fields.CharField(max_length=200, null=True)
+    siren = fields.CharField(max_length=9, db_index=True)
+    street = fields.CharField(max_length=200, default="")
+    postal_code = fields.CharField(max_length=12, default="")
+    city = fields.CharField(max_length=100, default="")
+    country = fields.CharField(max_length=2, default="FR")
+    nic = fields.CharField(max_length=5, null=True)
+    vat_key = fields.CharField(max_length=2, null=True)
+    status = fields.CharEnumField(AccountStatus, max_length=12, default=AccountStatus.ACTIVE, db_default=AccountStatus.ACTIVE)
+    erases_at: datetime | None = fields.DatetimeField(null=True)
+    registry_verdict: Any = fields.CharEnumField(RegistryVerdict, max_length=12, null=True)
+    registry_due_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
+    created_at = fields.DatetimeField()
+    searched: str | None = fields.TextField(null=True)
+
+    class Meta:
+        table = "account"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Account"]:
+        """Agents see every account, members their own."""
+        if viewer.agent:
+            return QuerySet(cls)
+        return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+
+    @property
+    def sought(self) -> str:
+        """What a search for people looks through of the company."""
+        return folded(f"{self.legal_name} {self.trade_name or ''} {self.siren}")
+
+    @property
+    def vat_number(self) -> str:
+        """The French VAT number: its key, as given or as it is made from the SIREN, and the SIREN, such as FR83404833048."""
+        return f"FR{self.vat_key}{self.siren}" if self.vat_key else f"FR{stdnum.fr.siren.to_tva(self.siren).replace(' ', '')}"
+
+    @property
+    def siret(self) -> str | None:
+        """The SIRET of its main establishment, the SIREN and the five digits of the NIC; None where it isn't known."""
+        return f"{self.siren}{self.nic}" if self.nic else None
+
+
+class Membership(Model):
+    """A person's place in a company account."""
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name="memberships")
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField(
+        "models.Account", related_name="memberships", db_index=True
+    )
+    role = fields.CharEnumField(Role, max_length=8)
+    created_at: datetime = fields.DatetimeField()
+
+    user_id: int
+    account_id: int
+
+    class Meta:
+        table = "membership"
+        unique_together = (("user", "account"),)
+
+
+class People:
+    """The people of one company as they stand until the transaction ends: who looks next waits, and finds what it left."""
+
+    def __init__(self, account: Account | None, places: dict[int, Membership]) -> None:
+        self.account = account
+        self._places = places
+
+    @classmethod
+    async def locked(cls, tx: "Transaction", account_id: int) -> "People":
+        """Everybody of this company; nobody, where there is none."""
+        account = await Account.select_for_update().using_db(tx.db).get_or_none(pk=account_id)
+        return cls(account, {place.user_id: place for place in await Membership.filter(account_id=account_id).using_db(tx.db)})
+
+    @property
+    def active(self) -> bool:
+        """Whether anybody may act for the company."""
+        return self.account is not None and self.account.status is AccountStatus.ACTIVE
+
+    @property
+    def user_ids(self) -> Collection[int]:
+        """Whose the places are."""
+        return self._places.keys()
+
+    def of(self, user_id: int | None) -> Membership | None:
+        """This person's place."""
+        return self._places.get(user_id) if user_id else None
+
+    @property
+    def owners(self) -> set[int]:
+        """The keys of the people who own it."""
+        return {place.user_id for place in self._places.values() if place.role is Role.OWNER}
+
+    def last_owner(self, place: Membership) -> bool:
+        """Whether the company would be without an owner if this place went."""
+        return [each for each in self._places.values() if each.role is Role.OWNER] == [place]
+
+
+_SIREN_LENGTH = 100  # characters: nine digits, and whatever stands between them
+
+
+def siren(text: str) -> str:
+    """The nine digits of a SIREN, its Luhn checksum verified (spaces allowed). Raises SIREN_INVALID."""
+    wrong = Refusal(ErrorCode.SIREN_INVALID, "input", "siren")
+    if len(text) > _SIREN_LENGTH:
+        raise wrong
+    try:
+        return str(stdnum.fr.siren.validate(text))
+    except ValidationError:
+        raise wrong from None

@@ -1,0 +1,156 @@
+"""A company's wish for another legal name, and how the name of a company is compared with the registered one."""
+
+import re
+import unicodedata
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.text import unaccented
+
+if TYPE_CHECKING:
+    from models.accounts.account import Account
+    from models.identity.user import User
+    from models.support.file import File
+    from models.viewer import Viewer
+
+
+class LegalNameStatus(StrEnum):
+    """Where a change of legal name stands."""
+
+    CHECKING = "CHECKING"
+    EVIDENCE_NEEDED = "EVIDENCE_NEEDED"
+    IN_REVIEW = "IN_REVIEW"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    CANCELED = "CANCELED"
+
+
+RUNNING = (LegalNameStatus.CHECKING, LegalNameStatus.EVIDENCE_NEEDED, LegalNameStatus.IN_REVIEW)
+
+
+class RegistryVerdict(StrEnum):
+    """What came of comparing a name with the register of companies."""
+
+    MATCH = "MATCH"
+    OTHER_NAME = "OTHER_NAME"
+    CEASED = "CEASED"
+    NOT_FOUND = "NOT_FOUND"
+    UNKNOWN = "UNKNOWN"
+    AWAY = "AWAY"
+
+
+class LegalNameChange(Model):
+    """One wish for another legal name. Of a company one at a time is running: who makes one holds the company's row.
+
+    next_check_at is when the register is to be asked (again), null once it has answered. registered_name is what it answered.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
+        "models.Account", related_name="legal_name_changes", db_index=True
+    )
+    requester: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name=False)
+    decider: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField("models.User", null=True, related_name=False)
+    previous_name = fields.CharField(max_length=200)
+    legal_name = fields.CharField(max_length=200)
+    status = fields.CharEnumField(LegalNameStatus, max_length=16)
+    verdict = fields.CharEnumField(RegistryVerdict, max_length=12, null=True)
+    registered_name = fields.CharField(max_length=300, null=True)
+    reason: str | None = fields.TextField(null=True)
+    created_at: datetime = fields.DatetimeField()
+    updated_at: datetime = fields.DatetimeField()
+    decided_at: datetime | None = fields.DatetimeField(null=True)
+    next_check_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
+    checks = fields.IntField(default=0)
+
+    account_id: int
+    requester_id: int
+    decider_id: int | None
+    evidence: fields.ReverseRelation["File"]
+
+    class Meta:
+        table = "legal_name_change"
+        indexes = (("status", "updated_at"),)
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["LegalNameChange"]:
+        """Agents see every one, whoever looks after a company's people its own."""
+        if viewer.agent:
+            return QuerySet(cls)
+        return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.manager else cls.filter(id=None)
+
+    @classmethod
+    def running_of(cls, account_id: int) -> QuerySet["LegalNameChange"]:
+        """Those of a company that still wait for something: one at most."""
+        return cls.filter(account_id=account_id, status__in=RUNNING)
+
+    @property
+    def running(self) -> bool:
+        """Whether it still waits for something."""
+        return self.status in RUNNING
+
+
+class Name(NamedTuple):
+    """A company's name for comparing: without case, accents, punctuation and legal form, which is told apart."""
+
+    words: str
+    form: str | None
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two spellings name the same company: case, accents, punctuation and a legal form that one leaves out don't
+    count. Another legal form does: an SAS is not the SARL of the same name."""
+    first, second = folded(one), folded(other)
+    forms = {first.form, second.form} - {None}
+    return bool(first.words) and first.words == second.words and len(forms) < 2
+
+
+def prints_plainly(name: str) -> bool:
+    """Whether a name looks on paper like what it is compared as: letters and digits of ordinary shape, usual punctuation.
+
+    Comparing overlooks signs, marks over letters, and letters of another shape (𝐃upont), which an invoice would print or lack.
+    """
+    whole = unicodedata.normalize("NFC", name)
+    usual = all(c.isascii() or unicodedata.category(c)[0] in "LN" or c in _PUNCTUATION for c in whole)
+    return usual and unicodedata.normalize("NFKC", whole) == whole
+
+
+_PUNCTUATION = "’‘“”«»–—·•°"
+
+
+def folded(name: str) -> Name:
+    """A name as it is compared. What is nothing but a legal form stays the name."""
+    plain = unaccented(name.casefold().translate(_LIGATURES)).replace("&", " et ").replace(".", "")
+    words = f" {' '.join(_WORDS.findall(plain))} "  # joined ones stay one here: of Sci-Fi, no form is taken away
+    form = None
+    for spelled, short in _FORMS:
+        for bare in (words.removeprefix(f" {spelled} "), words.removesuffix(f" {spelled} ")):
+            if form is None and bare != words and bare.strip():
+                words, form = f" {bare.strip()} ", short
+    return Name(" ".join(words.translate(_JOINTS).split()), form)
+
+
+_WORDS = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+_JOINTS = str.maketrans("-'’", "   ")
+_LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "đ": "d", "ı": "i"})
+_FORMS = sorted(
+    {
+        "societe a responsabilite limitee": "sarl", "sarl": "sarl", "eurl": "sarl", "sarlu": "sarl",
+        "entreprise unipersonnelle a responsabilite limitee": "sarl",
+        "societe par actions simplifiee": "sas", "societe par actions simplifiee unipersonnelle": "sas",
+        "sas": "sas", "sasu": "sas", "societe anonyme": "sa", "sa": "sa",
+        "societe civile immobiliere": "sci", "sci": "sci", "societe civile de moyens": "scm", "scm": "scm",
+        "societe civile professionnelle": "scp", "scp": "scp", "societe en nom collectif": "snc", "snc": "snc",
+        "societe en commandite simple": "scs", "scs": "scs", "societe en commandite par actions": "sca", "sca": "sca",
+        "selarl": "selarl", "selas": "selas", "selasu": "selas", "societe cooperative": "scop", "scop": "scop", "scic": "scic",
+        "groupement d'interet economique": "gie", "groupement d interet economique": "gie", "gie": "gie",
+        "earl": "earl", "gaec": "gaec",
+        "entrepreneur individuel": "ei", "entreprise individuelle": "ei", "ei": "ei", "eirl": "ei",
+    }.items(),
+    key=lambda form: -len(form[0]),
+)  # fmt: skip

@@ -1,0 +1,110 @@
+"""The catalogue: what is sold, to whom, and at which price since when."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypedDict
+
+from tortoise import fields
+from tortoise.expressions import Q
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.billing.money import Money, vat_of
+from models.locale import Locale
+
+if TYPE_CHECKING:
+    from models.viewer import Viewer
+
+
+class Segment(StrEnum):
+    """The size of business an offer is made for."""
+
+    TPE = "TPE"
+    PME = "PME"
+
+
+class Interval(StrEnum):
+    """How often a purchase renews."""
+
+    MONTH = "MONTH"
+    YEAR = "YEAR"
+
+    @property
+    def months(self) -> int:
+        return 1 if self is Interval.MONTH else 12
+
+
+class OfferTexts(TypedDict):
+    """An offer's words in one language."""
+
+    name: str
+    description: str
+    features: list[str]
+    advantages: list[str]
+
+
+class Offer(Model):
+    """A subscription offer, described in every language of the catalogue (texts by locale)."""
+
+    id = fields.BigIntField(primary_key=True)
+    slug = fields.CharField(max_length=60, unique=True)
+    segment = fields.CharEnumField(Segment, max_length=3)
+    position = fields.IntField(default=0)
+    texts: dict[str, OfferTexts] = fields.JSONField()
+
+    prices: fields.ReverseRelation["Price"]
+
+    class Meta:
+        table = "offer"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Offer"]:
+        """The catalogue is public."""
+        return QuerySet(cls)
+
+    def text(self, locale: Locale) -> OfferTexts:
+        return self.texts[locale.value]
+
+
+class Price(Model):
+    """One version of a price. A new version closes the one before, purchases keep the version they were made with."""
+
+    id = fields.BigIntField(primary_key=True)
+    offer: fields.ForeignKeyRelation[Offer] = fields.ForeignKeyField("models.Offer", related_name="prices")
+    interval = fields.CharEnumField(Interval, max_length=5)
+    net_cents = fields.BigIntField()
+    vat_rate = fields.IntField()
+    valid_from: datetime = fields.DatetimeField()
+    valid_until = fields.DatetimeField(null=True)
+
+    offer_id: int
+
+    class Meta:
+        table = "price"
+        indexes = (("offer_id", "interval"),)
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Price"]:
+        """Prices are public, past versions included: old invoices point at them."""
+        return QuerySet(cls)
+
+    @classmethod
+    def current(cls, at: datetime) -> QuerySet["Price"]:
+        """The versions on sale at this time."""
+        return cls.filter(valid_from__lte=at).filter(_still_valid(at))
+
+    @property
+    def net(self) -> Money:
+        return Money(self.net_cents)
+
+    @property
+    def vat(self) -> Money:
+        return Money(vat_of(self.net_cents, self.vat_rate))
+
+    @property
+    def gross(self) -> Money:
+        return Money(self.net_cents + self.vat.cents)
+
+
+def _still_valid(at: datetime) -> Q:
+    return Q(valid_until=None) | Q(valid_until__gt=at)

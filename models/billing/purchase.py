@@ -1,0 +1,99 @@
+"""What a customer bought: a small state machine from draft to active, and the dates on which it renews."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.accounts.account import Account
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.billing.offer import Price
+from models.billing.periods import Period, period, period_at
+from models.errors import ErrorCode, Refusal
+from models.event import EventKind, account_stream
+
+if TYPE_CHECKING:
+    from models.billing.payment import Payment
+    from models.identity.user import User
+    from models.viewer import Viewer
+
+
+class PurchaseStatus(StrEnum):
+    """Where a purchase stands."""
+
+    DRAFT = "DRAFT"
+    BILLING_CONFIRMED = "BILLING_CONFIRMED"
+    PAYMENT_PENDING = "PAYMENT_PENDING"
+    ACTIVE = "ACTIVE"
+
+
+class Purchase(Model):
+    """One bought offer of one account, at the price version it was drafted with."""
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("models.Account", related_name="purchases")
+    buyer: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField(
+        "models.User", null=True, related_name=False, on_delete=fields.SET_NULL
+    )
+    price: fields.ForeignKeyRelation[Price] = fields.ForeignKeyField("models.Price", related_name="purchases")
+    status = fields.CharEnumField(PurchaseStatus, max_length=20, default=PurchaseStatus.DRAFT)
+    order_number = fields.CharField(max_length=50, null=True)
+    street = fields.CharField(max_length=200, null=True)
+    postal_code = fields.CharField(max_length=12, null=True)
+    city = fields.CharField(max_length=100, null=True)
+    country = fields.CharField(max_length=2, null=True)
+    anchor = fields.DateField(null=True)
+    created_at: datetime = fields.DatetimeField()
+    activated_at = fields.DatetimeField(null=True)
+
+    account_id: int
+    buyer_id: int | None
+    price_id: int
+    payments: fields.ReverseRelation["Payment"]
+
+    class Meta:
+        table = "purchase"
+        indexes = (("account_id", "created_at"),)
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Purchase"]:
+        """Agents see every purchase, a company's buyers their company's."""
+        if viewer.agent:
+            return QuerySet(cls)
+        return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
+
+    async def locked(self, tx: Transaction) -> "Purchase":
+        """The row as it stands, locked until the transaction ends."""
+        return await Purchase.select_for_update().using_db(tx.db).get(pk=self.pk)
+
+    async def confirm_billing(self, action: Action, billing: dict[str, str | None]) -> "Purchase":
+        """Set whom and where to bill; possible until payment begins. Raises TRANSITION_ILLEGAL after."""
+        async with action.transaction() as tx:
+            purchase = await self.locked(tx)
+            purchase.require(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
+            purchase.update_from_dict(billing)
+            await purchase.move(tx, PurchaseStatus.BILLING_CONFIRMED)
+            tx.audit(AuditAction.PURCHASE_CONFIRM_BILLING, purchase)
+        return purchase
+
+    def require(self, *legal: PurchaseStatus) -> None:
+        """Raise TRANSITION_ILLEGAL, naming the states from which this is possible, unless in one of them."""
+        if self.status not in legal:
+            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", status=self.status, legal=", ".join(legal))
+
+    async def move(self, tx: Transaction, status: PurchaseStatus) -> None:
+        """Save the row in its new state and tell the account."""
+        self.status = status
+        await self.save(using_db=tx.db)
+        await tx.append(account_stream(self.account_id), EventKind.PURCHASE_CHANGED, purchase_id=self.pk, status=status.value)
+
+    def upcoming(self, months: int, today: date, count: int) -> list[Period]:
+        """The period running today and the ones after it: `count` in all, none before activation."""
+        if self.anchor is None:
+            return []
+        first = period_at(self.anchor, months, max(today, self.anchor)).index
+        return [period(self.anchor, months, first + n) for n in range(count)]

@@ -1,0 +1,119 @@
+"""What customers agree to and are told about their data: the versions of each text, and who accepted which when.
+
+A version is written once. Nothing here changes a row of either table, and the database refuses to as well (migration 0010).
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.fields.base import OnDelete
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.locale import Locale
+
+if TYPE_CHECKING:
+    from models.identity.user import User
+    from models.viewer import Viewer
+
+
+class PolicyKind(StrEnum):
+    """Which text it is."""
+
+    PRIVACY = "PRIVACY"
+    TERMS = "TERMS"
+
+
+class AcceptanceChannel(StrEnum):
+    """Where somebody accepted a text."""
+
+    SIGN_UP = "SIGN_UP"
+    INVITATION = "INVITATION"
+    SETTINGS = "SETTINGS"
+
+
+class Policy(Model):
+    """One version of a text, in every language, in force from a day of Europe/Paris until the next one is.
+
+    The texts are Markdown whose first line is the title, `# ...`. sha256 is of the French one followed by the English one.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    kind = fields.CharEnumField(PolicyKind, max_length=7)
+    version = fields.CharField(max_length=20)
+    effective_on: date = fields.DateField()
+    text_fr = fields.TextField()
+    text_en = fields.TextField()
+    sha256 = fields.CharField(max_length=64)
+    installed_at: datetime = fields.DatetimeField()
+
+    class Meta:
+        table = "policy"
+        unique_together = (("kind", "version"),)
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Policy"]:
+        """Policies are public, those announced for a later day too."""
+        return QuerySet(cls)
+
+    @classmethod
+    def begun(cls, day: date) -> QuerySet["Policy"]:
+        """The versions in force or replaced on this day."""
+        return cls.filter(effective_on__lte=day)
+
+    @classmethod
+    async def in_force(cls, day: date, db: BaseDBAsyncClient | None = None) -> dict[PolicyKind, "Policy"]:
+        """The version of each kind that is in force on this day, without its texts; none of a kind that has none yet."""
+        found = cls.begun(day).order_by("effective_on", "id").only("id", "kind", "version", "effective_on")
+        return {policy.kind: policy for policy in await (found.using_db(db) if db else found)}
+
+    @classmethod
+    async def announced(cls, day: date) -> dict[PolicyKind, int]:
+        """The key of the version of each kind that takes effect next after this day; none of a kind that has none."""
+        found = await cls.filter(effective_on__gt=day).order_by("-effective_on").only("id", "kind")
+        return {policy.kind: policy.pk for policy in found}
+
+    def text(self, locale: Locale) -> str:
+        """The whole text in one language, in Markdown."""
+        return self.text_fr if locale is Locale.FR else self.text_en
+
+    def title(self, locale: Locale) -> str:
+        """The title in one language."""
+        return self.text(locale).partition("\n")[0].removeprefix("#").strip()
+
+
+def digest(text_fr: str, text_en: str) -> str:
+    """SHA-256 of both texts, the French one first, as UTF-8: what `cat <version>.fr.md <version>.en.md | sha256sum` says."""
+    return sha256(f"{text_fr}{text_en}".encode()).hexdigest()
+
+
+class PolicyAcceptance(Model):
+    """One person's acceptance of one version: when, in which language they read it, and where. Rows are never changed.
+
+    They hold no network address: who did what from where is the audit log's, which forgets in time.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name="policy_acceptances")
+    policy: fields.ForeignKeyRelation[Policy] = fields.ForeignKeyField(
+        "models.Policy", related_name="acceptances", on_delete=OnDelete.RESTRICT
+    )
+    accepted_at: datetime = fields.DatetimeField()
+    locale = fields.CharEnumField(Locale, max_length=2)
+    channel = fields.CharEnumField(AcceptanceChannel, max_length=10)
+
+    user_id: int
+    policy_id: int
+
+    class Meta:
+        table = "policy_acceptance"
+        unique_together = (("user", "policy"),)
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["PolicyAcceptance"]:
+        """Everybody sees their own, and nobody else's."""
+        return cls.filter(user_id=viewer.user_id) if viewer.user else cls.filter(id=None)

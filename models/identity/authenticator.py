@@ -1,0 +1,71 @@
+"""What a person proves with, besides a password, that it is them: apps that show codes, and passkeys."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+if TYPE_CHECKING:
+    from models.identity.user import User
+    from models.viewer import Viewer
+
+MOST = 10  # of one person
+
+
+class AuthenticatorKind(StrEnum):
+    """How an authenticator proves who somebody is."""
+
+    TOTP = "TOTP"
+    PASSKEY = "PASSKEY"
+
+
+class Authenticator(Model):
+    """One authenticator of a person, which counts once it is confirmed.
+
+    Of an app: secret is the seed, encrypted, and last_step the last time step whose code was accepted. Of a passkey:
+    credential_id (Base64url), public_key (COSE, Base64url) and sign_count are as WebAuthn tells them.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name="authenticators", db_index=True
+    )
+    kind = fields.CharEnumField(AuthenticatorKind, max_length=8)
+    name = fields.CharField(max_length=60)
+    created_at: datetime = fields.DatetimeField()
+    confirmed_at = fields.DatetimeField(null=True)
+    last_used_at = fields.DatetimeField(null=True)
+    secret = fields.CharField(max_length=200, null=True)
+    last_step = fields.BigIntField(default=0)
+    credential_id = fields.CharField(max_length=1400, null=True, unique=True)
+    public_key = fields.TextField(null=True)
+    sign_count = fields.BigIntField(default=0)
+
+    user_id: int
+
+    class Meta:
+        table = "authenticator"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Authenticator"]:
+        """Everybody sees their own, and nobody else's: not even the vendor's people."""
+        return cls.filter(user_id=viewer.user_id, confirmed_at__isnull=False) if viewer.user else cls.filter(id=None)
+
+
+class WebauthnChallenge(Model):
+    """A challenge that waits for its answer: stored as a hash, good for one answer, for minutes, and for one purpose."""
+
+    id = fields.BigIntField(primary_key=True)
+    challenge_hash = fields.CharField(max_length=64, unique=True)
+    registers: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name="webauthn_challenges", null=True, db_index=True
+    )
+    expires_at: datetime = fields.DatetimeField(db_index=True)
+
+    registers_id: int | None
+
+    class Meta:
+        table = "webauthn_challenge"

@@ -1,0 +1,67 @@
+"""Sign-ins: a short access token and a rotating refresh token, both stored only as hashes."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+if TYPE_CHECKING:
+    from models.accounts.account import Account
+    from models.identity.user import User
+    from models.viewer import Viewer
+
+
+class Session(Model):
+    """One signed-in device. Ends by sign-out, expiry, or a refresh token used twice; whatever its use, after its longest life.
+
+    last_used_at is noted when the session begins and when its tokens are renewed, which a client in use does every 15 minutes:
+    no request costs a write. fresh_until is until when its person counts as having just proved who they are.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name="sessions", db_index=True)
+    account: fields.ForeignKeyNullableRelation["Account"] = fields.ForeignKeyField(
+        "models.Account", null=True, related_name="sessions"
+    )
+    access_hash = fields.CharField(max_length=64, unique=True)
+    access_expires_at: datetime = fields.DatetimeField()
+    expires_at: datetime = fields.DatetimeField()
+    second_factor = fields.BooleanField(default=False)
+    created_at: datetime = fields.DatetimeField()
+    ended_at = fields.DatetimeField(null=True)
+    device = fields.CharField(max_length=60, null=True)
+    last_used_at = fields.DatetimeField(null=True)
+    fresh_until = fields.DatetimeField(null=True)
+
+    user_id: int
+    account_id: int | None
+
+    class Meta:
+        table = "session"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Session"]:
+        """Everybody sees their own, and nobody else's: not even the vendor's people."""
+        return cls.filter(user_id=viewer.user_id) if viewer.user else cls.filter(id=None)
+
+    def alive(self, at: datetime) -> bool:
+        """Whether the sign-in still stands at this time."""
+        return self.ended_at is None and at < self.expires_at
+
+
+class RefreshToken(Model):
+    """One refresh token of a session. A second use ends the session, for somebody has a copy."""
+
+    id = fields.BigIntField(primary_key=True)
+    session: fields.ForeignKeyRelation[Session] = fields.ForeignKeyField(
+        "models.Session", related_name="refresh_tokens", db_index=True
+    )
+    token_hash = fields.CharField(max_length=64, unique=True)
+    used_at = fields.DatetimeField(null=True)
+
+    session_id: int
+
+    class Meta:
+        table = "refresh_token"

@@ -1,0 +1,102 @@
+"""The person: somebody of a customer's company, or one of the vendor's staff."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.expressions import Q
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.database.searchable import Searched
+from models.locale import Locale
+from models.text import folded
+
+if TYPE_CHECKING:
+    from models.accounts.account import Membership
+    from models.viewer import Viewer
+
+
+class Staff(StrEnum):
+    """The vendor's own roles."""
+
+    AGENT = "AGENT"
+    SUPERVISOR = "SUPERVISOR"
+    ANALYST = "ANALYST"
+    OPERATOR = "OPERATOR"
+
+    @property
+    def answers(self) -> bool:
+        """Whether they answer customers."""
+        return self in (Staff.AGENT, Staff.SUPERVISOR)
+
+
+class User(Searched):
+    """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted (seeds of authenticators).
+
+    second_factor_at is since when sign-in asks for a second factor, authenticators_changed_at when one came or went last.
+    searched is what a search for people looks through (`sought`): it follows name and email by itself when the row is saved,
+    while an UPDATE of one of them names it too.
+    """
+
+    sought_in = frozenset({"name", "email"})
+
+    id = fields.BigIntField(primary_key=True)
+    email = fields.CharField(max_length=254, unique=True)
+    name = fields.CharField(max_length=100)
+    locale = fields.CharEnumField(Locale, max_length=2, default=Locale.FR)
+    staff = fields.CharEnumField(Staff, max_length=10, null=True)
+    password_hash = fields.CharField(max_length=200)
+    email_verified_at = fields.DatetimeField(null=True)
+    second_factor_at = fields.DatetimeField(null=True)
+    authenticators_changed_at = fields.DatetimeField(null=True)
+    created_at: datetime = fields.DatetimeField()
+    searched: str | None = fields.TextField(null=True)
+
+    memberships: fields.ReverseRelation["Membership"]
+
+    class Meta:
+        table = "user"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["User"]:
+        """Agents see every person. A member sees their company's people; of staff, only themselves."""
+        if viewer.agent:
+            return QuerySet(cls)
+        if viewer.account:
+            return cls.filter(Q(id=viewer.user_id) | Q(memberships__account_id=viewer.account.pk)).distinct()
+        return cls.filter(id=viewer.user_id)
+
+    @property
+    def sought(self) -> str:
+        """What a search for people looks through of the person."""
+        return sought(self.name, self.email)
+
+    @property
+    def second_factor(self) -> bool:
+        """Whether sign-in asks for a one-time code or a passkey besides the password."""
+        return self.second_factor_at is not None
+
+
+class RecoveryCode(Model):
+    """A single-use code for the day the authenticator is lost, stored as a SHA-256 of 120 random bits."""
+
+    id = fields.BigIntField(primary_key=True)
+    user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name="recovery_codes")
+    code_hash = fields.CharField(max_length=64)
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "recovery_code"
+        unique_together = (("user", "code_hash"),)
+
+
+def sought(name: str, email: str) -> str:
+    """What a search for people looks through of a person."""
+    return folded(f"{name} {email}")
+
+
+def address(text: str) -> str:
+    """The form in which addresses are stored and compared: trimmed, in lower case."""
+    return text.strip().lower()

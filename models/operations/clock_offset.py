@@ -1,0 +1,39 @@
+"""Time travel for demonstrations: how far the clock was moved, kept across restarts so that dates never go back."""
+
+from datetime import timedelta
+
+from tortoise import fields
+from tortoise.models import Model
+
+from models.action import Action
+from models.audit import AuditAction
+from models.database.sql import rows
+
+
+class ClockOffset(Model):
+    """How many seconds the demonstration's clock is ahead. One row."""
+
+    id = fields.IntField(primary_key=True)
+    seconds = fields.BigIntField()
+
+    class Meta:
+        table = "clock_offset"
+
+
+async def offset() -> timedelta:
+    """How far the clock was moved so far."""
+    stored = await ClockOffset.get_or_none(pk=1)
+    return timedelta(seconds=stored.seconds if stored else 0)
+
+
+async def move(action: Action, seconds: int) -> timedelta:
+    """Move the clock forward, and return how far it is ahead now."""
+    async with action.transaction() as tx:
+        await rows(
+            "INSERT INTO clock_offset (id, seconds) VALUES (1, ?)"
+            " ON CONFLICT (id) DO UPDATE SET seconds = clock_offset.seconds + excluded.seconds",
+            seconds,
+            db=tx.db,
+        )
+        tx.audit(AuditAction.CLOCK_ADVANCE, seconds=seconds)
+    return await offset()

@@ -1,0 +1,134 @@
+"""Emails waiting to be sent: written in the transaction whose news they carry, delivered after it."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tortoise import fields
+from tortoise.expressions import Q
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.action import Action
+from models.audit import AuditAction
+from models.errors import ErrorCode, Refusal
+from models.identity.user import Staff
+
+if TYPE_CHECKING:
+    from models.viewer import Viewer
+
+FAREWELL = "account_erased"
+_CONFIDENTIAL = {
+    "password_reset",
+    "email_change",
+    "email_change_asked",
+    "invitation",
+    "sign_in_unlock",
+    "staff_welcome",
+    FAREWELL,
+}
+
+
+_WORDS = ("text", "html", "recipient")
+
+
+class EmailState(StrEnum):
+    """How far an email has come."""
+
+    WAITING = "WAITING"
+    SENT = "SENT"
+    GIVEN_UP = "GIVEN_UP"
+
+    @property
+    def emails(self) -> Q:
+        """Those in this state."""
+        return Q(sent_at__isnull=self is not EmailState.SENT, next_attempt_at__isnull=self is not EmailState.WAITING)
+
+
+class Email(Model):
+    """One email of the outbox. attempts counts deliveries tried, next_attempt_at is None once sent or given up.
+
+    user is whom it is written to, account the company whose business it tells of: so that it goes when they do.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    template = fields.CharField(max_length=40)
+    recipient = fields.CharField(max_length=254)
+    subject = fields.CharField(max_length=200)
+    text = fields.TextField()
+    html = fields.TextField()
+    invoice: Any = fields.ForeignKeyField("models.Invoice", null=True, related_name=False)
+    user: Any = fields.ForeignKeyField("models.User", null=True, related_name=False, db_index=True)
+    account: Any = fields.ForeignKeyField("models.Account", null=True, related_name=False, db_index=True)
+    created_at: datetime = fields.DatetimeField()
+    next_attempt_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
+    attempts = fields.IntField(default=0)
+    sent_at = fields.DatetimeField(null=True)
+
+    invoice_id: int | None
+    user_id: int | None
+    account_id: int | None
+
+    class Meta:
+        table = "email"
+        indexes = (("sent_at", "id"),)  # of the few that were never sent, an operator's list
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Email"]:
+        """The operator sees every email's way, and nobody its words: those are its reader's."""
+        return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(id=None)
+
+    @property
+    def state(self) -> EmailState:
+        """How far it has come."""
+        if self.sent_at:
+            return EmailState.SENT
+        return EmailState.WAITING if self.next_attempt_at else EmailState.GIVEN_UP
+
+    @property
+    def masked_recipient(self) -> str:
+        """Enough of the address to recognise it by, such as m***@example.fr."""
+        name, _, host = self.recipient.rpartition("@")
+        return f"{name[:1]}***@{host}"
+
+    @classmethod
+    async def retry(cls, action: Action, key: int | None) -> "Email":
+        """Have an email that was given up tried anew, as often as a new one. A repeat changes nothing.
+
+        Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was sent, EMAIL_CONTENT_DELETED for one that carried a token.
+        """
+        async with action.transaction() as tx:
+            email = await cls.filter(pk=key or 0).using_db(tx.db).select_for_update().first()
+            if email is None:
+                raise Refusal(ErrorCode.NOT_FOUND, "input", "emailId")
+            if email.state is EmailState.SENT:
+                raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "emailId", status=email.state, legal="-")
+            if email.state is EmailState.GIVEN_UP:
+                if not email.text:
+                    raise Refusal(ErrorCode.EMAIL_CONTENT_DELETED, "input", "emailId")
+                tx.audit(AuditAction.EMAIL_RETRY, email, None, attempts=email.attempts)
+                email.attempts, email.next_attempt_at = 0, action.at
+                await email.save(using_db=tx.db, update_fields=["attempts", "next_attempt_at"])
+        return email
+
+    async def sent(self, at: datetime) -> None:
+        """Note the delivery, and forget the words of an email whose token was for its reader alone."""
+        self.sent_at, self.next_attempt_at, self.attempts = at, None, self.attempts + 1
+        self._forget()
+        await self.save(update_fields=["sent_at", "next_attempt_at", "attempts", *_WORDS])
+
+    async def failed(self, at: datetime, final: bool) -> None:
+        """Note a failed attempt: again in 1, 2, 4, ... minutes, at most 4 hours apart, for some two days; never when final."""
+        self.attempts += 1
+        wait = timedelta(minutes=min(2 ** (self.attempts - 1), 240))
+        self.next_attempt_at = None if final or self.attempts >= 20 else at + wait
+        if self.next_attempt_at is None:
+            self._forget()
+        await self.save(update_fields=["attempts", "next_attempt_at", *_WORDS])
+
+    def _forget(self) -> None:
+        kind = self.template.partition(".")[0]
+        if kind in _CONFIDENTIAL:
+            self.text = self.html = ""
+        if kind == FAREWELL:  # whoever it was written to is to be forgotten
+            self.recipient = ""

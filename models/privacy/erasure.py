@@ -1,0 +1,69 @@
+"""The end of a company's account: what is to be erased when, what was, and what the law keeps."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.identity.user import Staff
+
+if TYPE_CHECKING:
+    from models.accounts.account import Account
+    from models.identity.user import User
+    from models.support.ticket import Ticket
+    from models.viewer import Viewer
+
+ERASED = "[effacé]"
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long things are kept, from a day on: dated configuration of the operator's (billing/seller.toml)."""
+
+    since: date
+    grace: timedelta
+    invoice_years: int
+
+    def invoices_until(self, last: date) -> date:
+        """The last day on which invoices must be kept, the latest of which was issued on `last`: so many years from the end
+        of its year (Code de commerce, art. L123-22)."""
+        return date(last.year + self.invoice_years, 12, 31)
+
+
+class Erasure(Model):
+    """One scheduled deletion of an account. removed counts what went, by kind, deadline is the RGPD's (art. 12, 3).
+
+    It waits until due_at, when it may still be called off (canceled_at), and is under way from started_at to finished_at.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
+        "models.Account", related_name="erasures", db_index=True
+    )
+    ticket: fields.ForeignKeyRelation["Ticket"] = fields.ForeignKeyField("models.Ticket", related_name=False)
+    scheduler: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name=False)
+    requested_at: datetime = fields.DatetimeField()
+    deadline: date = fields.DateField()
+    scheduled_at: datetime = fields.DatetimeField()
+    due_at: datetime = fields.DatetimeField(db_index=True)
+    canceled_at: datetime | None = fields.DatetimeField(null=True)
+    started_at: datetime | None = fields.DatetimeField(null=True)
+    finished_at: datetime | None = fields.DatetimeField(null=True)
+    invoices_kept = fields.IntField(default=0)
+    kept_until: date | None = fields.DateField(null=True)
+    removed: dict[str, Any] = fields.JSONField(default=dict)
+
+    account_id: int
+    ticket_id: int
+    scheduler_id: int
+
+    class Meta:
+        table = "erasure"
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Erasure"]:
+        """The operator's."""
+        return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(id=None)

@@ -1,0 +1,129 @@
+"""Files that customers and agents send: announced, uploaded by a signed link, then attached to a message."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tortoise import fields
+from tortoise.expressions import Q
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.action import Transaction
+from models.errors import ErrorCode, Refusal
+
+if TYPE_CHECKING:
+    from models.accounts.account import Account
+    from models.accounts.legal_name import LegalNameChange
+    from models.identity.user import User
+    from models.support.ticket import Message
+    from models.viewer import Viewer
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_PER_MESSAGE = 10
+PLACES = ("message_id", "legal_name_change_id")  # what a file can hang on
+
+
+class FileStatus(StrEnum):
+    """How far a file has come."""
+
+    ANNOUNCED = "ANNOUNCED"
+    QUARANTINED = "QUARANTINED"
+    AVAILABLE = "AVAILABLE"
+    INFECTED = "INFECTED"
+
+
+class File(Model):
+    """One file's facts, its bytes lie in the store under key once uploaded_at is set, until infected_at is.
+
+    Nobody downloads it before cleared_at, when it was found clean, or arrived where no scanner is. missing_at is when the
+    scanner last looked for bytes that are not there, abandoned_at when it was given up (storage/abandoned_files.py): as good as
+    gone.
+    """
+
+    id = fields.BigIntField(primary_key=True)
+    key = fields.CharField(max_length=64, unique=True)
+    uploader: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name=False)
+    account: fields.ForeignKeyNullableRelation["Account"] = fields.ForeignKeyField(
+        "models.Account", null=True, related_name=False
+    )
+    message: fields.ForeignKeyNullableRelation["Message"] = fields.ForeignKeyField(
+        "models.Message", null=True, related_name="files", db_index=True
+    )
+    legal_name_change: fields.ForeignKeyNullableRelation["LegalNameChange"] = fields.ForeignKeyField(
+        "models.LegalNameChange", null=True, related_name="evidence", db_index=True
+    )
+    name = fields.CharField(max_length=200)
+    content_type = fields.CharField(max_length=100)
+    size = fields.BigIntField()
+    sha256 = fields.CharField(max_length=64, null=True)
+    created_at: datetime = fields.DatetimeField()
+    uploaded_at: datetime | None = fields.DatetimeField(null=True)
+    cleared_at: datetime | None = fields.DatetimeField(null=True)
+    infected_at: datetime | None = fields.DatetimeField(null=True)
+    missing_at: datetime | None = fields.DatetimeField(null=True)
+    abandoned_at: datetime | None = fields.DatetimeField(null=True)
+
+    uploader_id: int
+    account_id: int | None
+    message_id: int | None
+    legal_name_change_id: int | None
+
+    class Meta:
+        table = "file"
+
+    @property
+    def status(self) -> FileStatus:
+        """How far it has come."""
+        if self.infected_at:
+            return FileStatus.INFECTED
+        if self.cleared_at:
+            return FileStatus.AVAILABLE
+        return FileStatus.QUARANTINED if self.uploaded_at else FileStatus.ANNOUNCED
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["File"]:
+        """One's own files, and those attached to messages one sees or shown as evidence to who sees it."""
+        there = cls.filter(abandoned_at=None)
+        if viewer.agent:
+            attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)
+            return there.filter(attached | Q(uploader_id=viewer.user_id))
+        if viewer.account is None:
+            return cls.filter(id=None)
+        seen = Q(uploader_id=viewer.user_id) | Q(message__ticket__account_id=viewer.account.pk)
+        if viewer.manager:
+            seen |= Q(legal_name_change_id__not_isnull=True)
+        return there.filter(account_id=viewer.account.pk).filter(seen)
+
+    @classmethod
+    def unattached(cls) -> QuerySet["File"]:
+        """Those that hang on nothing."""
+        return cls.filter(**dict.fromkeys(PLACES))
+
+
+async def attach(tx: Transaction, account_id: int, message: "Message", author: "User", file_ids: tuple[int, ...]) -> None:
+    """Attach the author's uploaded files to their message in a ticket of this company, each once. Raises FILE_REFUSED."""
+    if file_ids:
+        await _put(tx, author, account_id, file_ids, message_id=message.pk)
+
+
+async def show(tx: Transaction, change: "LegalNameChange", author: "User", file_ids: tuple[int, ...]) -> None:
+    """Show the author's uploaded files as evidence, each once, at most ten in all. Raises FILE_REFUSED."""
+    if file_ids:
+        await _put(tx, author, change.account_id, file_ids, legal_name_change_id=change.pk)
+        if await File.filter(legal_name_change_id=change.pk).using_db(tx.db).count() > MAX_PER_MESSAGE:
+            raise _refused()
+
+
+async def _put(tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **place: int) -> None:
+    """A file that somebody sent while they acted for another company stays that company's."""
+    free = File.unattached().filter(pk__in=file_ids, uploader_id=author.pk, abandoned_at=None)
+    free = free.filter(uploaded_at__not_isnull=True, infected_at=None)
+    free = free.filter(Q(account_id=account_id) | Q(account_id__isnull=True))
+    attached = await free.using_db(tx.db).update(**place)
+    if attached != len(set(file_ids)) or attached > MAX_PER_MESSAGE:
+        raise _refused()
+
+
+def _refused() -> Refusal:
+    return Refusal(ErrorCode.FILE_REFUSED, "input", "fileIds", limit=MAX_PER_MESSAGE)

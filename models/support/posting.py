@@ -1,0 +1,97 @@
+"""Saying something in a ticket: in one statement where nothing else happens, else step by step.
+
+In a conversation under way a message changes no state: the ticket's time moves on, the stream gives its next number, the
+message and its event are stored under it. PostgreSQL does that in one statement, which is its own transaction, a fifth of
+what the steps take. Its conditions are those under which the steps would do the same and no more; whatever else may have to
+happen (the customer begins to wait, a first answer, reopening, a follow-up, files, a repeat) finds no row, and the steps see
+to it under the ticket's lock.
+
+Of two at once the second waits for the ticket's row and then looks at what the first one left. What it can't see by then is
+the first one's message: if that has the same key, the table's own rule (origin, author, client_message_id) stops the second,
+and the steps find the first.
+"""
+
+from functools import cache
+
+from asyncpg import UniqueViolationError
+from tortoise.connection import get_connection
+from tortoise.exceptions import IntegrityError
+
+from models.action import Action
+from models.database.instances import Make, maker
+from models.database.postgres import Client
+from models.database.reading import read
+from models.event import EventKind, ticket_stream
+from models.identity.user import User
+from models.support.ticket import Message, Ticket, TicketStatus
+from models.text import worded
+from models.viewer import Viewer
+
+
+async def reply(
+    action: Action, viewer: Viewer, ticket_id: int, body: str, client_message_id: str, file_ids: tuple[int, ...] = ()
+) -> Message | None:
+    """Append a message to a ticket that the viewer sees, as `Ticket.reply` does; None when they see no such ticket.
+
+    Raises BLANK, TOO_LONG, FILE_REFUSED.
+    """
+    assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
+    if not file_ids and (message := await _at_once(action, viewer, viewer.user, ticket_id, worded(body), client_message_id)):
+        return message
+    seen = await read(Ticket.visible_to(viewer).filter(id=ticket_id))
+    return await seen[0].reply(action, viewer.user, body, client_message_id, file_ids) if seen else None
+
+
+async def _at_once(
+    action: Action, viewer: Viewer, author: User, ticket_id: int, text: str, client_message_id: str
+) -> Message | None:
+    db, staff = get_connection("default"), author.staff is not None
+    company = viewer.account.pk if viewer.account and not viewer.agent else None  # the rule of Ticket.visible_to
+    if not isinstance(db, Client) or not (viewer.agent or company):  # SQLite has no such statement
+        return None
+    values = [ticket_id, author.pk, text, client_message_id, action.at, staff, company, ticket_stream(ticket_id)]
+    try:
+        found = await db.read(_ANSWERED if staff else _ASKED, values)
+    except (IntegrityError, UniqueViolationError):  # the ORM's or the driver's own, as the connection came
+        return None
+    if not found:
+        return None
+    action.bus.announce([ticket_stream(ticket_id)])
+    message: Message = _made()([(*found[0], ticket_id, ticket_id, *values[1:6])])[0]
+    return message
+
+
+@cache
+def _made() -> Make:
+    columns = ("id", "sequence", "ticket_id", "origin_id", "author_id", "body", "client_message_id", "at", "from_staff")
+    return maker(Message, columns, "postgres")
+
+
+_POST = """
+WITH unchanged AS (
+    UPDATE ticket SET updated_at = $5{also}
+    WHERE id = $1 AND account_id = COALESCE($7, account_id) AND status IN ({statuses}) AND {settled} IS NOT NULL
+      AND NOT EXISTS (SELECT FROM message WHERE origin_id = $1 AND author_id = $2 AND client_message_id = $4)
+    RETURNING id
+), numbered AS (
+    INSERT INTO stream (key, last_sequence) SELECT $8, 1 FROM unchanged
+    ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1 RETURNING key, last_sequence
+), stored AS (
+    INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, client_message_id, at, from_staff)
+    SELECT $1::bigint, $1, $2::bigint, last_sequence, $3::text, $4::text, $5::timestamptz, $6::boolean FROM numbered
+    RETURNING id, sequence
+), told AS (
+    INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
+    SELECT key, sequence, '{kind}', $5, $2, $1, id FROM stored CROSS JOIN numbered
+)
+SELECT id, sequence FROM stored
+"""
+
+
+def _post(settled: str, also: str, *but: TicketStatus) -> str:
+    statuses = ", ".join(f"'{status}'" for status in TicketStatus if status not in but)
+    return _POST.format(settled=settled, also=also, statuses=statuses, kind=EventKind.MESSAGE_POSTED)
+
+
+_ANSWERED = _post("first_response_at", ", reply_awaited_since = NULL", TicketStatus.CLOSED)
+_ASKED = _post("reply_awaited_since", "", TicketStatus.PENDING, TicketStatus.SOLVED, TicketStatus.CLOSED)

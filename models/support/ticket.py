@@ -1,0 +1,315 @@
+"""A request for help and what was said about it. A live chat is a ticket whose channel is CHAT."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.accounts.account import Account, AccountStatus
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.clock import PARIS
+from models.database.writing import insert, one
+from models.errors import ErrorCode, Forbidden, Refusal
+from models.event import INBOX, EventKind, account_stream, ticket_stream
+from models.identity.user import User
+from models.text import worded
+
+if TYPE_CHECKING:
+    from models.viewer import Viewer
+
+SUBJECT_LENGTH = 200
+
+
+class Channel(StrEnum):
+    """How a ticket reached the vendor."""
+
+    CHAT = "CHAT"
+    EMAIL = "EMAIL"
+    PHONE = "PHONE"
+    WEB = "WEB"
+
+
+class Category(StrEnum):
+    """What a ticket is about (the subjects that technical support covers)."""
+
+    USAGE = "USAGE"
+    BUG = "BUG"
+    CONFIGURATION = "CONFIGURATION"
+    PERFORMANCE = "PERFORMANCE"
+    OFFERS = "OFFERS"
+    BILLING = "BILLING"
+    ACCOUNT = "ACCOUNT"
+    SECURITY = "SECURITY"
+
+
+class TicketKind(StrEnum):
+    """What a ticket asks for, where the vendor acts on it and does more than answer."""
+
+    GENERAL = "GENERAL"
+    ACCOUNT_DEACTIVATION = "ACCOUNT_DEACTIVATION"
+    ACCOUNT_REACTIVATION = "ACCOUNT_REACTIVATION"
+    ACCOUNT_DELETION = "ACCOUNT_DELETION"
+
+
+class TicketStatus(StrEnum):
+    """Where a ticket stands."""
+
+    NEW = "NEW"
+    OPEN = "OPEN"
+    PENDING = "PENDING"
+    ON_HOLD = "ON_HOLD"
+    SOLVED = "SOLVED"
+    CLOSED = "CLOSED"
+
+
+_WORKED = {TicketStatus.PENDING, TicketStatus.ON_HOLD, TicketStatus.SOLVED, TicketStatus.CLOSED}
+LEGAL: dict[TicketStatus, set[TicketStatus]] = {
+    TicketStatus.NEW: {TicketStatus.OPEN} | _WORKED,
+    TicketStatus.OPEN: _WORKED,
+    TicketStatus.PENDING: {TicketStatus.OPEN} | _WORKED - {TicketStatus.PENDING},
+    TicketStatus.ON_HOLD: {TicketStatus.OPEN} | _WORKED - {TicketStatus.ON_HOLD},
+    TicketStatus.SOLVED: {TicketStatus.OPEN, TicketStatus.CLOSED},
+    TicketStatus.CLOSED: set(),
+}
+
+
+class Ticket(Model):
+    """A request for help of one company, on any channel."""
+
+    id = fields.BigIntField(primary_key=True)
+    account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("models.Account", related_name="tickets")
+    requester: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name="requested_tickets")
+    assignee: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
+        "models.User", null=True, related_name="assigned_tickets", on_delete=fields.SET_NULL
+    )
+    follows: fields.ForeignKeyNullableRelation["Ticket"] = fields.ForeignKeyField(
+        "models.Ticket", null=True, related_name="follow_ups", db_index=True
+    )
+    subject = fields.CharField(max_length=SUBJECT_LENGTH)
+    channel = fields.CharEnumField(Channel, max_length=8)
+    category = fields.CharEnumField(Category, max_length=16)
+    kind = fields.CharEnumField(TicketKind, max_length=24, default=TicketKind.GENERAL, db_default=TicketKind.GENERAL)
+    status = fields.CharEnumField(TicketStatus, max_length=8, default=TicketStatus.NEW)
+    created_at: datetime = fields.DatetimeField()
+    opened_on: date = fields.DateField(db_index=True)
+    updated_at: datetime = fields.DatetimeField(db_index=True)
+    reply_awaited_since = fields.DatetimeField(null=True)
+    first_response_at = fields.DatetimeField(null=True)
+    first_response_seconds = fields.IntField(null=True)
+    solved_at = fields.DatetimeField(null=True)
+    closed_at = fields.DatetimeField(null=True)
+
+    account_id: int
+    requester_id: int
+    assignee_id: int | None
+    follows_id: int | None
+    messages: fields.ReverseRelation["Message"]
+
+    class Meta:
+        table = "ticket"
+        indexes = (("account_id", "updated_at"), ("status", "updated_at"), ("assignee_id", "updated_at"))
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
+        """Agents see every ticket, members their company's."""
+        if viewer.agent:
+            return QuerySet(cls)
+        return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+
+    @property
+    def number(self) -> str:
+        """What people read and say, such as CAM-2026-000123."""
+        return f"CAM-{self.created_at.astimezone(PARIS).year}-{self.pk:06d}"
+
+    def status_for(self, viewer: "Viewer") -> TicketStatus:
+        """The status as this viewer may know it."""
+        return shown(self.status, viewer)
+
+    @classmethod
+    async def open(cls, tx: Transaction, account: Account, requester: User, **facts: Any) -> "Ticket":
+        """Open a ticket of a company, in the caller's transaction."""
+        ticket = await cls.create(
+            using_db=tx.db, account=account, requester=requester,
+            created_at=tx.action.at, updated_at=tx.action.at, opened_on=tx.action.day, **facts,
+        )  # fmt: skip
+        await ticket._tell(tx, EventKind.TICKET_OPENED, status=ticket.status.value)
+        return ticket
+
+    async def reply(
+        self, action: Action, author: User, body: str, client_message_id: str, file_ids: tuple[int, ...] = ()
+    ) -> "Message":
+        """Append a message. A repeated `client_message_id` of the same author returns the first one's message.
+
+        A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and lands there. Raises BLANK,
+        TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL."""
+        from models.support.file import attach  # the file points at the message, so the module order is the other way round
+
+        text = worded(body)
+        async with action.transaction() as tx:
+            ticket = await self.locked(tx)
+            if first := await Message.of(tx, ticket, author, client_message_id):
+                return first
+            if ticket.status is TicketStatus.CLOSED:
+                ticket = await ticket._follow_up(tx, author)
+            message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
+            await attach(tx, ticket.account_id, message, author, file_ids)
+        return message
+
+    async def locked(self, tx: Transaction) -> "Ticket":
+        """The row as it stands, locked until the transaction ends."""
+        return await tx.locked(Ticket, self.pk)
+
+    async def _follow_up(self, tx: Transaction, author: User) -> "Ticket":
+        running = Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
+        if found := await running.using_db(tx.db).first():
+            return await found.locked(tx)
+        account = await Account.get(pk=self.account_id, using_db=tx.db)
+        if account.status is AccountStatus.ERASED:  # there is nobody any more to write to
+            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", status=self.status, legal="-")
+        requester = author if author.staff is None else await User.get(pk=self.requester_id, using_db=tx.db)
+        return await Ticket.open(
+            tx, account, requester, subject=self.subject, channel=self.channel, category=self.category, follows=self
+        )
+
+    async def post(
+        self, tx: Transaction, author: User, text: str, client_message_id: str, origin: int | None = None
+    ) -> "Message":
+        """Append a message to this ticket, already locked, and keep the ticket's measures."""
+        sequence = await tx.take(ticket_stream(self.pk))
+        facts = {
+            "ticket_id": self.pk, "author_id": author.pk, "origin_id": origin or self.pk, "sequence": sequence,
+            "body": text, "from_staff": author.staff is not None, "client_message_id": client_message_id, "at": tx.action.at,
+        }  # fmt: skip
+        message = await insert(Message, facts, db=tx.db)
+        await tx.append(ticket_stream(self.pk), EventKind.MESSAGE_POSTED, sequence, ticket_id=self.pk, message_id=message.pk)
+        await self._answered(tx) if message.from_staff else await self._asked(tx)
+        return message
+
+    async def _answered(self, tx: Transaction) -> None:
+        if self.first_response_at is None:
+            self.first_response_at = tx.action.at
+            self.first_response_seconds = round((tx.action.at - self.created_at).total_seconds())
+        self.reply_awaited_since = None
+        self.updated_at = tx.action.at
+        measures = ["first_response_at", "first_response_seconds", "reply_awaited_since", "updated_at"]
+        await self.save(using_db=tx.db, update_fields=measures)
+
+    async def _asked(self, tx: Transaction) -> None:
+        waiting, self.reply_awaited_since = self.reply_awaited_since, self.reply_awaited_since or tx.action.at
+        self.updated_at = tx.action.at
+        if self.status in (TicketStatus.PENDING, TicketStatus.SOLVED):
+            await self._set_status(tx, TicketStatus.OPEN)
+            return
+        await self.save(using_db=tx.db, update_fields=["reply_awaited_since", "updated_at"])
+        if waiting is None:
+            await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value)
+
+    async def claim(self, action: Action, agent: User) -> "Ticket":
+        """Take the ticket on. Of two agents at once one wins, the other gets ALREADY_CLAIMED; a repeat changes nothing.
+
+        The agent's row is locked before the ticket's, as whoever dismisses them does it: either the dismissal finds the ticket
+        theirs and frees it, or the claim finds them dismissed. Raises ALREADY_CLAIMED, TRANSITION_ILLEGAL; Forbidden.
+        """
+        async with action.transaction() as tx:
+            role = (await tx.locked(User, agent.pk)).staff
+            if role is None or not role.answers:
+                raise Forbidden
+            ticket = await self.locked(tx)
+            if ticket.assignee_id == agent.pk:
+                return ticket
+            if ticket.assignee_id is not None:
+                raise Refusal(ErrorCode.ALREADY_CLAIMED, "input", "ticketId")
+            ticket._require(TicketStatus.OPEN)
+            ticket.assignee_id = agent.pk
+            ticket.updated_at = action.at
+            await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
+            await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
+            tx.audit(AuditAction.TICKET_CLAIM, ticket)
+            if ticket.status is TicketStatus.NEW:
+                await ticket._set_status(tx, TicketStatus.OPEN)
+        return ticket
+
+    async def settle(self, tx: Transaction) -> None:
+        """What it asked for is done: SOLVED, unless it is over already."""
+        ticket = await self.locked(tx)
+        if TicketStatus.SOLVED in LEGAL[ticket.status]:
+            await ticket._set_status(tx, TicketStatus.SOLVED)
+
+    async def release(self, tx: Transaction) -> None:
+        """Give up whoever looks after the ticket: any agent may take it on."""
+        ticket = await self.locked(tx)
+        ticket.assignee_id, ticket.updated_at = None, tx.action.at
+        await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
+        await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
+
+    async def move(self, action: Action, status: TicketStatus) -> "Ticket":
+        """Change the status. Raises TRANSITION_ILLEGAL, naming the legal ones; a repeat changes nothing."""
+        async with action.transaction() as tx:
+            ticket = await self.locked(tx)
+            if ticket.status is not status:
+                ticket._require(status)
+                tx.audit(AuditAction.TICKET_MOVE, ticket, before=ticket.status.value, status=status.value)
+                await ticket._set_status(tx, status)
+        return ticket
+
+    def _require(self, status: TicketStatus) -> None:
+        if status is not self.status and status not in LEGAL[self.status]:
+            legal = ", ".join(sorted(LEGAL[self.status])) or "-"
+            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", status=self.status, legal=legal)
+
+    async def _set_status(self, tx: Transaction, status: TicketStatus) -> None:
+        self.status = status
+        self.updated_at = tx.action.at
+        self.solved_at = tx.action.at if status is TicketStatus.SOLVED else self.solved_at
+        self.closed_at = tx.action.at if status is TicketStatus.CLOSED else self.closed_at
+        if status in (TicketStatus.SOLVED, TicketStatus.CLOSED):
+            self.reply_awaited_since = None
+        await self.save(using_db=tx.db, update_fields=["status", "updated_at", "solved_at", "closed_at", "reply_awaited_since"])
+        await self._tell(tx, EventKind.STATUS_CHANGED, status=status.value)
+
+    async def _tell(self, tx: Transaction, kind: EventKind, **facts: Any) -> None:
+        for stream in (ticket_stream(self.pk), account_stream(self.account_id), INBOX):
+            await tx.append(stream, kind, ticket_id=self.pk, **facts)
+
+
+class Message(Model):
+    """Something said in a ticket, under the ticket's sequence. origin is the ticket it was sent to, closed or not."""
+
+    id = fields.BigIntField(primary_key=True)
+    ticket: fields.ForeignKeyRelation[Ticket] = fields.ForeignKeyField("models.Ticket", related_name="messages")
+    origin: fields.ForeignKeyRelation[Ticket] = fields.ForeignKeyField("models.Ticket", related_name=False)
+    author: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name=False)
+    sequence = fields.BigIntField()
+    body = fields.TextField()
+    from_staff = fields.BooleanField()
+    client_message_id = fields.CharField(max_length=64)
+    at: datetime = fields.DatetimeField()
+
+    ticket_id: int
+    origin_id: int
+    author_id: int
+
+    class Meta:
+        table = "message"
+        unique_together = (("origin", "author", "client_message_id"), ("ticket", "sequence"))
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Message"]:
+        """Whoever sees the ticket."""
+        if viewer.agent:
+            return QuerySet(cls)
+        return cls.filter(ticket__account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+
+    @classmethod
+    async def of(cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str) -> "Message | None":
+        """What this author already sent to this ticket under this id."""
+        return await one(cls, tx.db, origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
+
+
+def shown(status: TicketStatus, viewer: "Viewer") -> TicketStatus:
+    """A status as this viewer may know it: waiting for a third party is the vendor's affair, the customer sees OPEN."""
+    return TicketStatus.OPEN if status is TicketStatus.ON_HOLD and not viewer.agent else status

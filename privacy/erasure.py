@@ -1,0 +1,259 @@
+"""What is left of a company once its deletion is due: invoices, for as long as the law wants, and rows without a person.
+
+Invoices and their PDFs stay as they were issued (Code de commerce, art. L123-22; RGPD, art. 17, 3 b), seen by nobody who
+answers customers. Whatever else the company and its people wrote, sent or are called goes, in steps of short transactions that
+each find what is left to do: so a process that dies goes on where it was, and two at once do nothing twice. A person who
+belongs to another company as well stays, and only leaves this one.
+
+The audit log is kept as it is: it names rows by their keys, and its network addresses expire within twelve months.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+from tortoise.expressions import Q
+
+from auth import sessions
+from auth.factors.enrolment import turned_off
+from models.accounts.account import Account, AccountStatus, Membership, Role
+from models.accounts.invitation import Invitation
+from models.accounts.legal_name import LegalNameChange
+from models.action import Action, Transaction
+from models.audit import AuditAction
+from models.billing.invoice import Invoice
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase
+from models.database.sql import rows
+from models.idempotency import IdempotencyKey
+from models.identity.access_links import void_links
+from models.identity.session import Session
+from models.identity.user import User
+from models.operations.email import FAREWELL, Email
+from models.privacy.erasure import ERASED, Erasure, Retention
+from models.support.file import File
+from models.support.ticket import Message, Ticket, TicketStatus
+from storage.store import Store, StoreUnavailable
+
+BATCH = 200
+NOBODYS = "!"  # what no password hashes to
+
+Farewell = Callable[[Transaction, User, Erasure], Awaitable[object]]
+
+log = structlog.stdlib.get_logger()
+
+
+@dataclass(frozen=True)
+class Eraser:
+    """What erasing needs: where files lie, what the law keeps for how long, and the last email."""
+
+    store: Store
+    retention: Retention
+    farewell: Farewell
+
+
+async def erase_due(action: Action, eraser: Eraser) -> int:
+    """Erase the accounts whose grace is over, and go on with those that were begun. Returns how many were finished.
+
+    One whose payments of the last days are not settled waits: an invoice may still be issued. Where the store of files is
+    away, all wait.
+    """
+    due = Erasure.filter(due_at__lte=action.at, canceled_at=None, finished_at=None).order_by("due_at", "id").limit(20)
+    finished = 0
+    for erasure in await due:
+        try:
+            finished += await erase(action, eraser, erasure.pk)
+        except StoreUnavailable:
+            log.warning("store.away", erasure=erasure.pk)
+            break
+        except Exception as fault:  # one that fails each time never holds up the others
+            log.error("erasure.failed", erasure=erasure.pk, fault=type(fault).__name__, exc_info=fault)
+    return finished
+
+
+async def erase(action: Action, eraser: Eraser, erasure_id: int) -> bool:
+    """Erase one account, whatever was done of it before. Returns whether that is finished."""
+    erasure = await _begun(action, eraser, erasure_id)
+    if erasure is None:
+        return False
+    await _files(action, eraser, erasure)
+    for kind, step in _STEPS.items():
+        while await _stepped(action, erasure, kind, step):
+            pass
+    return await _finished(action, erasure)
+
+
+async def _begun(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | None:
+    """From here on nobody can call it off. The owners are told what is kept, while it is known where they read mail."""
+    erasure = await Erasure.get(pk=erasure_id)
+    async with action.transaction() as tx:
+        account = await tx.locked(Account, erasure.account_id)
+        erasure = await tx.locked(Erasure, erasure_id)
+        if erasure.canceled_at or erasure.finished_at:
+            return None
+        if erasure.started_at:
+            return erasure
+        if await Payment.under_way(action.at).filter(account_id=account.pk).using_db(tx.db).exists():
+            log.warning("erasure.waits", erasure=erasure.pk)
+            return None
+        await _promise(tx, eraser, erasure)
+        await Account.filter(pk=account.pk).using_db(tx.db).update(status=AccountStatus.ERASED)
+        owners = Membership.filter(account_id=account.pk, role=Role.OWNER).using_db(tx.db).select_related("user")
+        for place in await owners.order_by("id"):
+            await eraser.farewell(tx, place.user, erasure)
+    return erasure
+
+
+async def _promise(tx: Transaction, eraser: Eraser, erasure: Erasure) -> None:
+    issued = Invoice.filter(account_id=erasure.account_id).using_db(tx.db)
+    erasure.started_at, erasure.invoices_kept = tx.action.at, await issued.count()
+    if latest := await issued.order_by("-issued_on").first():
+        erasure.kept_until = eraser.retention.invoices_until(latest.issued_on)
+    await erasure.save(using_db=tx.db, update_fields=["started_at", "invoices_kept", "kept_until"])
+
+
+Step = Callable[[Transaction, int], Awaitable[int]]
+
+
+async def _stepped(action: Action, erasure: Erasure, kind: str, step: Step) -> int:
+    """Do one batch of a step, and count it in the same transaction."""
+    async with action.transaction() as tx:
+        now = await tx.locked(Erasure, erasure.pk)
+        if now.finished_at:
+            return 0
+        done = await step(tx, erasure.account_id)
+        if done:
+            now.removed = {**now.removed, kind: now.removed.get(kind, 0) + done}
+            await now.save(using_db=tx.db, update_fields=["removed"])
+    return done
+
+
+async def _files(action: Action, eraser: Eraser, erasure: Erasure) -> None:
+    """Bytes go before the rows that lead to them: else one that dies would leave what nobody finds any more."""
+    account_id = erasure.account_id
+    theirs = Q(account_id=account_id) | Q(message__ticket__account_id=account_id) | Q(
+        legal_name_change__account_id=account_id
+    )  # fmt: skip
+    while files := await File.filter(theirs).limit(BATCH):
+        for file in files:
+            await eraser.store.delete(file.key)
+        await _stepped(action, erasure, "files", partial(_file_rows, [file.pk for file in files]))
+
+
+async def _file_rows(keys: list[int], tx: Transaction, account_id: int) -> int:
+    return await File.filter(pk__in=keys).using_db(tx.db).delete()
+
+
+async def _legal_names(tx: Transaction, account_id: int) -> int:
+    return await LegalNameChange.filter(account_id=account_id).using_db(tx.db).delete()
+
+
+async def _messages(tx: Transaction, account_id: int) -> int:
+    said = Message.filter(ticket__account_id=account_id).exclude(body=ERASED).using_db(tx.db).limit(BATCH)
+    keys = [int(str(key)) for key in await said.values_list("id", flat=True)]
+    if keys:
+        places = ", ".join("?" * len(keys))
+        await rows(
+            f"UPDATE message SET body = ?, client_message_id = 'erased-' || id WHERE id IN ({places})",  # noqa: S608 - places
+            ERASED, *keys, db=tx.db,
+        )  # fmt: skip
+    return len(keys)
+
+
+async def _tickets(tx: Transaction, account_id: int) -> int:
+    """They are closed, and before what was said in them goes: nobody says anything in them any more."""
+    theirs = Ticket.filter(account_id=account_id).using_db(tx.db)
+    closed = {"status": TicketStatus.CLOSED, "closed_at": tx.action.at, "reply_awaited_since": None}
+    await theirs.exclude(status=TicketStatus.CLOSED).update(**closed)
+    return await theirs.exclude(subject=ERASED).update(subject=ERASED)
+
+
+async def _billing_details(tx: Transaction, account_id: int) -> int:
+    somewhere = Q(street__isnull=False) | Q(postal_code__isnull=False) | Q(city__isnull=False)
+    told = somewhere | Q(order_number__isnull=False) | Q(country__isnull=False)
+    nothing = dict.fromkeys(("order_number", "street", "postal_code", "city", "country"))
+    return await Purchase.filter(told, account_id=account_id).using_db(tx.db).update(**nothing)
+
+
+async def _cards(tx: Transaction, account_id: int) -> int:
+    """What a payment tells of its card; its amount, its day and the provider's reference belong to the books."""
+    known: dict[str, Any] = {"method": ERASED, "brand": None, "last_four": None, "confirmation_url": None}
+    return await Payment.filter(account_id=account_id).exclude(method=ERASED).using_db(tx.db).update(**known)
+
+
+async def _invitations(tx: Transaction, account_id: int) -> int:
+    return await Invitation.filter(account_id=account_id).using_db(tx.db).delete()
+
+
+async def _emails(tx: Transaction, account_id: int) -> int:
+    about = Email.filter(Q(account_id=account_id) | Q(invoice__account_id=account_id))
+    return await about.using_db(tx.db).delete()
+
+
+async def _sessions(tx: Transaction, account_id: int) -> int:
+    return await Session.filter(account_id=account_id).using_db(tx.db).delete()
+
+
+async def _people(tx: Transaction, account_id: int) -> int:
+    """One person at a time leaves the company, and is nobody any more unless they belong to another one."""
+    place = await Membership.filter(account_id=account_id).using_db(tx.db).order_by("id").first()
+    if place is None:
+        return 0
+    address = (await User.get(pk=place.user_id, using_db=tx.db)).email
+    invited = Invitation.filter(email=address).using_db(tx.db).order_by("id")
+    await invited.select_for_update()  # before the person, as whoever takes one does
+    user = await tx.locked(User, place.user_id)
+    await place.delete(using_db=tx.db)
+    if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
+        await _nobody(tx, user)
+    tx.touched[sessions.person(user.pk)] = None
+    return 1
+
+
+async def _nobody(tx: Transaction, user: User) -> None:
+    facts: dict[str, Any] = {
+        "name": ERASED, "email": f"erased-{user.pk}@invalid", "password_hash": NOBODYS, "email_verified_at": None,
+        "searched": None,
+    }  # fmt: skip
+    await User.filter(pk=user.pk).using_db(tx.db).update(**facts)
+    await turned_off(tx, user)
+    await Session.filter(user_id=user.pk).using_db(tx.db).delete()
+    await void_links(user, tx.db)
+    await IdempotencyKey.filter(owner=f"user:{user.pk}").using_db(tx.db).delete()
+    written = Q(user_id=user.pk) | Q(recipient=user.email)  # another company invites an address
+    await Email.filter(written).exclude(template__startswith=f"{FAREWELL}.").using_db(tx.db).delete()
+    await Invitation.filter(email=user.email).using_db(tx.db).delete()
+
+
+_STEPS: dict[str, Step] = {
+    "legal names": _legal_names,
+    "tickets": _tickets,
+    "messages": _messages,
+    "billing details": _billing_details,
+    "cards": _cards,
+    "invitations": _invitations,
+    "emails": _emails,
+    "sessions": _sessions,
+    "people": _people,
+}
+
+
+async def _finished(action: Action, erasure: Erasure) -> bool:
+    async with action.transaction() as tx:
+        account = await tx.locked(Account, erasure.account_id)
+        now = await tx.locked(Erasure, erasure.pk)
+        if now.finished_at:
+            return False
+        nothing: dict[str, Any] = {
+            "legal_name": ERASED, "trade_name": None, "siren": "000000000", "nic": None, "vat_key": None, "street": "",
+            "postal_code": "", "city": "", "country": "FR", "erases_at": None, "searched": None,
+            "registry_verdict": None, "registry_due_at": None,
+        }  # fmt: skip
+        await Account.filter(pk=account.pk).using_db(tx.db).update(**nothing)
+        await IdempotencyKey.filter(owner=f"account:{account.pk}").using_db(tx.db).delete()
+        now.finished_at = action.at
+        await now.save(using_db=tx.db, update_fields=["finished_at"])
+        tx.audit(AuditAction.ACCOUNT_ERASE, account, invoices_kept=now.invoices_kept)
+    return True

@@ -1,0 +1,62 @@
+"""Customers as the vendor's staff find and help them."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
+from tortoise.queryset import QuerySet
+
+from accounts import second_factor_reset, staff
+from mail import emails
+from models.accounts.account import Membership
+from models.identity.customer_search import customers as search_customers
+from models.identity.user import User
+from resolvers.accounts.inputs import (
+    UserEndSessionsInput,
+    UserResetSecondFactorInput,
+)
+from resolvers.context import Context, Info
+from resolvers.ids import key_of
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.rows import ByParent
+
+LAST_CAME = Order("id", descending=True)
+
+
+def customers(
+    info: Info,
+    search: Annotated[
+        str,
+        strawberry.argument(
+            description="Up to five words that must all occur, whatever their case and accents: parts of a name, an address, a"
+            " company's name or its SIREN."
+        ),
+    ],
+    first: First = None, after: After = None, last: Last = None, before: Before = None,
+) -> OnePage:  # fmt: skip
+    """The customers that a search finds, who came last at first."""
+    return page(search_customers(search), LAST_CAME, Window(first, after, last, before), info.context.viewer)
+
+
+def places(context: Context, parents: Sequence[User]) -> ByParent:
+    """Where each person belongs, the company they joined first at first."""
+    return ByParent(parents, QuerySet(Membership), "user_id", "id")
+
+
+async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
+    """End every session of somebody."""
+    context, base_url = info.context, info.context.services.base_url
+    return await staff.end_sessions(
+        context.action(), context.session, lambda tx, user: emails.sessions_ended(tx, user, base_url),
+        key_of(User, input.user_id) or 0,
+    )  # fmt: skip
+
+
+async def reset_second_factor(info: Info, input: UserResetSecondFactorInput) -> bool:
+    """Turn somebody's second factor off."""
+    context, base_url = info.context, info.context.services.base_url
+    await second_factor_reset.of_anybody(
+        context.action(), context.session, lambda tx, user: emails.second_factor_reset(tx, user, True, base_url),
+        key_of(User, input.user_id),
+    )  # fmt: skip
+    return True

@@ -1,0 +1,42 @@
+"""A company's trade name, address and identifiers."""
+
+import strawberry
+
+from accounts import details
+from accounts.details import Address
+from accounts.legal_names import LEGAL_NAME_LENGTH
+from models.accounts.account import Account
+from resolvers.accounts.inputs import AccountChangeAddressInput, AccountChangeIdentifiersInput, AccountChangeTradeNameInput
+from resolvers.context import Info
+from resolvers.text import country, within
+
+
+async def change_trade_name(info: Info, input: AccountChangeTradeNameInput) -> Account:
+    """Set the trade name."""
+    context = info.context
+    if input.trade_name is strawberry.UNSET:
+        return await Account.get(pk=context.account.pk)
+    name = within(input.trade_name, "tradeName", LEGAL_NAME_LENGTH) if input.trade_name is not None else None
+    return await details.change_trade_name(context.action(), context.session, context.account, name)
+
+
+async def change_address(info: Info, input: AccountChangeAddressInput) -> Account:
+    """Set the address."""
+    context = info.context
+    address = Address(
+        street=within(input.street, "street", 200), postal_code=within(input.postal_code, "postalCode", 12),
+        city=within(input.city, "city", 100), country=country(input.country),
+    )  # fmt: skip
+    return await details.change_address(context.action(), context.session, context.account, address)
+
+
+async def change_identifiers(info: Info, input: AccountChangeIdentifiersInput) -> Account:
+    """Set SIRET and VAT number, as far as told."""
+    context = info.context
+    told = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
+    return await details.change_identifiers(context.action(), context.session, context.account, **told)
+
+
+def address_of(root: Account) -> Address | None:
+    """Where the company is; None until it was told."""
+    return Address(root.street, root.postal_code, root.city, root.country) if root.city else None

@@ -1,0 +1,75 @@
+"""Invitations to join a company."""
+
+from collections.abc import Sequence
+
+from tortoise.queryset import QuerySet
+
+from accounts import invitations
+from accounts.invitations import Newcomer
+from mail import emails
+from models.accounts.account import Account
+from models.accounts.invitation import Invitation
+from models.action import Transaction
+from models.identity.user import User
+from resolvers.accounts.inputs import (
+    InvitationAcceptInput,
+    InvitationResendInput,
+    InvitationRevokeInput,
+    InvitationSendInput,
+)
+from resolvers.accounts.members import Company
+from resolvers.content.policies import policy_keys
+from resolvers.context import Context, Info
+from resolvers.ids import visible
+from resolvers.rows import ByKey, ByParent
+from resolvers.text import client_key
+
+
+async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
+    """Invite an address."""
+    context = info.context
+    return await invitations.send(
+        context.action(), context.services.auth, _letter(context), context.account.pk, email=input.email, role=input.role,
+        locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
+    )  # fmt: skip
+
+
+async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitation:
+    """Send an invitation's email again."""
+    context = info.context
+    invitation = await visible(Invitation, input.invitation_id, context.viewer, "invitationId")
+    key = client_key(input.idempotency_key, "idempotencyKey")
+    return await invitations.resend(context.action(), context.services.auth, _letter(context), invitation, key)
+
+
+def _letter(context: Context) -> invitations.InvitationLetter:
+    account, inviter, base_url = context.account, context.user, context.services.base_url
+
+    async def letter(tx: Transaction, invitation: Invitation, token: str) -> None:
+        await emails.invitation(tx, invitation, inviter, account, f"{base_url}/invitation?token={token}", token)
+
+    return letter
+
+
+async def revoke_invitation(info: Info, input: InvitationRevokeInput) -> Invitation:
+    """Take an invitation back."""
+    invitation = await visible(Invitation, input.invitation_id, info.context.viewer, "invitationId")
+    return await invitations.revoke(info.context.action(), invitation)
+
+
+async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Company":
+    """Join a company."""
+    context, accepted = info.context, policy_keys(input.accepted_policy_ids)
+    newcomer = Newcomer(input.name or "", input.password or "", accepted, context.viewer.locale)
+    place = await invitations.accept(context.action(), context.services.auth, input.token, newcomer, context.peer)
+    return Company.of(place, await Account.get(pk=place.account_id), context.viewer)
+
+
+def open_invitations(context: Context, parents: Sequence[Account]) -> ByParent:
+    """The open invitations of each company, the first one first, as far as the viewer may see them."""
+    return ByParent(parents, Invitation.waiting(Invitation.visible_to(context.viewer)), "account_id", "id")
+
+
+def inviters(context: Context, parents: Sequence[Invitation]) -> ByKey:
+    """Who sent the latest email of each invitation."""
+    return ByKey(parents, "inviter_id", QuerySet(User))

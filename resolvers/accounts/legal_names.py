@@ -1,0 +1,110 @@
+"""Changes of a company's legal name."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
+from tortoise.queryset import QuerySet
+
+from accounts import legal_names
+from accounts.legal_names import Registrar
+from engine import Deferred
+from mail import emails
+from models.accounts.account import Account
+from models.accounts.legal_name import LegalNameChange, LegalNameStatus
+from models.errors import ErrorCode, Refusal
+from models.identity.user import User
+from models.support.file import File
+from resolvers.accounts.inputs import (
+    AccountRequestLegalNameInput,
+    LegalNameChangeAddEvidenceInput,
+    LegalNameChangeCancelInput,
+    LegalNameChangeDecideInput,
+)
+from resolvers.context import Context, Info, Services
+from resolvers.ids import key_of
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
+from resolvers.rows import ByKey, ByParent
+from resolvers.text import client_key
+
+LATEST = Order("updated_at", descending=True)
+
+
+OLDEST = Order("updated_at")
+
+
+def registrar(services: Services) -> Registrar:
+    """Whom to ask for registered names, and the emails that tell what came of it."""
+    return Registrar(services.registry, emails.legal_name_notice(services.base_url))
+
+
+async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) -> LegalNameChange:
+    """Ask for another legal name."""
+    context = info.context
+    return await legal_names.request(
+        context.action(), context.services.auth, registrar(context.services), context.session, context.account,
+        legal_name=input.legal_name, siren_given=input.siren, file_ids=_files(input.file_ids),
+        key=client_key(input.idempotency_key, "idempotencyKey"),
+    )  # fmt: skip
+
+
+def _files(ids: Sequence[strawberry.ID]) -> tuple[int, ...]:
+    found = tuple(key for key in (key_of(File, each) for each in ids) if key is not None)
+    if len(found) != len(ids):
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "fileIds")
+    return found
+
+
+async def add_evidence(info: Info, input: LegalNameChangeAddEvidenceInput) -> LegalNameChange:
+    """Show evidence."""
+    context = info.context
+    key = key_of(LegalNameChange, input.change_id)
+    return await legal_names.add_evidence(context.action(), context.session, context.account, key, _files(input.file_ids))
+
+
+async def cancel_legal_name(info: Info, input: LegalNameChangeCancelInput) -> LegalNameChange:
+    """Take the wish back."""
+    context = info.context
+    return await legal_names.cancel(
+        context.action(), context.session, context.account, key_of(LegalNameChange, input.change_id)
+    )
+
+
+async def decide_legal_name(info: Info, input: LegalNameChangeDecideInput) -> LegalNameChange:
+    """Decide as an agent."""
+    context, key = info.context, key_of(LegalNameChange, input.change_id)
+    notice = registrar(context.services).notice
+    return await legal_names.decide(context.action(), notice, context.session, key, input.decision, input.reason)
+
+
+def legal_name_changes(
+    info: Info,
+    status: Annotated[list[LegalNameStatus] | None, strawberry.argument(description="Only in one of these states.")] = None,
+    first: First = None, after: After = None, last: Last = None, before: Before = None,
+) -> OnePage:  # fmt: skip
+    """Changes of legal name of every company, the one that waits longest first: for agents."""
+    viewer = info.context.viewer
+    found = LegalNameChange.visible_to(viewer)
+    if status is not None:
+        found = found.filter(status__in=status)
+    return page(found, OLDEST, Window(first, after, last, before), viewer)
+
+
+def account_legal_name_changes(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
+    """One page of each company's changes of legal name."""
+    return pages_of(parents, LegalNameChange, "account_id", LATEST, window, context.viewer)
+
+
+def requesters(context: Context, parents: Sequence[LegalNameChange]) -> ByKey:
+    """Who asked for each change."""
+    return ByKey(parents, "requester_id", QuerySet(User))
+
+
+def deciders(context: Context, parents: Sequence[LegalNameChange]) -> ByKey:
+    """Which agent decided, if one did."""
+    return ByKey(parents, "decider_id", QuerySet(User))
+
+
+def evidence(context: Context, parents: Sequence[LegalNameChange]) -> ByParent:
+    """The files shown for each change."""
+    return ByParent(parents, QuerySet(File), "legal_name_change_id", "id")

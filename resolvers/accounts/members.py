@@ -1,0 +1,111 @@
+"""Members of a company, their roles, and the companies of the viewer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts import members, second_factor_reset
+from auth import sessions
+from mail import emails
+from models.accounts.account import Account, AccountStatus, Membership, Role
+from models.action import Transaction
+from models.errors import ErrorCode, Refusal
+from models.identity.user import User
+from models.viewer import Viewer
+from resolvers.accounts.inputs import (
+    AccountTransferOwnershipInput,
+    MemberChangeRoleInput,
+    MemberRemoveInput,
+    MemberResetSecondFactorInput,
+)
+from resolvers.context import Context, Info
+from resolvers.identity.inputs import SessionSwitchAccountInput
+from resolvers.ids import encode, key_of
+
+
+async def change_role(info: Info, input: MemberChangeRoleInput) -> Membership:
+    """Give a member another role."""
+    context = info.context
+    return await members.change_role(
+        context.action(), context.session, _notice(context), context.account.pk, key_of(User, input.user_id), input.role
+    )
+
+
+def _notice(context: Context) -> members.Notice:
+    """The email that tells owners who owns the company."""
+    company, base_url = context.account.legal_name, context.services.base_url
+
+    async def letter(tx: Transaction, told: members.Handover) -> None:
+        gained, lost = (user.name if user else None for user in (told.gained, told.lost))
+        await emails.ownership_changed(tx, told.reader, company, base_url, gained=gained, lost=lost)
+
+    return letter
+
+
+async def remove(info: Info, input: MemberRemoveInput) -> bool:
+    """Take a member out of the company."""
+    context = info.context
+    await members.remove(context.action(), context.session, _notice(context), context.account.pk, key_of(User, input.user_id))
+    return True
+
+
+async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -> Membership:
+    """Turn a colleague's second factor off."""
+    context, base_url = info.context, info.context.services.base_url
+    return await second_factor_reset.of_colleague(
+        context.action(), context.session, lambda tx, user: emails.second_factor_reset(tx, user, False, base_url),
+        context.account.pk, key_of(User, input.user_id),
+    )  # fmt: skip
+
+
+async def leave(info: Info) -> bool:
+    """Leave the company."""
+    context = info.context
+    await members.leave(context.action(), context.session, _notice(context), context.account.pk)
+    return True
+
+
+async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -> Account:
+    """Make somebody else the owner."""
+    context, account = info.context, info.context.account
+    await members.transfer(context.action(), context.session, _notice(context), account.pk, key_of(User, input.user_id))
+    return account
+
+
+async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessions.Tokens | sessions.Kept:
+    """Act for another company."""
+    context = info.context
+    action, cookies = context.action(), context.cookies
+    if context.by_cookie and cookies is None:  # over a websocket, whose answers can't replace them
+        raise Refusal(ErrorCode.COOKIES_UNAVAILABLE)
+    tokens = await sessions.switch(context.session, key_of(Account, input.account_id), action)
+    return cookies.keep(tokens, action.at) if cookies and context.by_cookie else tokens
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company that somebody may act for: what they need to choose it, and nothing that is reached only by doing so."""
+
+    account_id: str
+    legal_name: str
+    trade_name: str | None
+    role: Role
+    joined_at: datetime
+    current: bool
+    status: AccountStatus
+    erases_at: datetime | None
+
+    @classmethod
+    def of(cls, place: Membership, account: Account, viewer: Viewer) -> "Company":
+        """The company of this place, as the viewer may choose it."""
+        current = viewer.account is not None and viewer.account.pk == account.pk
+        key = encode("Account", account.pk)
+        return cls(
+            key, account.legal_name, account.trade_name, place.role, place.created_at, current, account.status,
+            account.erases_at,
+        )  # fmt: skip
+
+
+async def companies(root: Viewer) -> list[Company]:
+    """The companies that the viewer may act for, the one joined first at first."""
+    found = await Membership.filter(user_id=root.user_id).order_by("id").select_related("account")
+    return [Company.of(place, place.account, root) for place in found]

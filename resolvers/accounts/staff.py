@@ -1,0 +1,51 @@
+"""The vendor's staff."""
+
+from tortoise.queryset import QuerySet
+
+from accounts import staff
+from mail import emails
+from models.action import Transaction
+from models.identity.user import User
+from resolvers.accounts.inputs import StaffChangeRoleInput, StaffDismissInput, StaffHireInput
+from resolvers.context import Info
+from resolvers.ids import encode, key_of
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.text import client_key
+
+FIRST_HIRED = Order("id")
+
+
+def members(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
+    """The vendor's people, the one hired first at first."""
+    found: QuerySet[User] = User.filter(staff__isnull=False)
+    return page(found, FIRST_HIRED, Window(first, after, last, before), info.context.viewer)
+
+
+async def hire(info: Info, input: StaffHireInput) -> User:
+    """Have an email sent to a new member of staff."""
+    context, base_url = info.context, info.context.services.base_url
+
+    async def letter(tx: Transaction, user: User, token: str) -> None:
+        await emails.staff_welcome(tx, user, f"{base_url}/reset?token={token}", token)
+
+    return await staff.hire(
+        context.action(), context.services.auth, context.session, letter, email=input.email, name=input.name, role=input.role,
+        locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
+    )  # fmt: skip
+
+
+async def change_role(info: Info, input: StaffChangeRoleInput) -> User:
+    """Give a member of staff another role."""
+    return await staff.change_role(info.context.action(), info.context.session, key_of(User, input.user_id), input.role)
+
+
+async def dismiss(info: Info, input: StaffDismissInput) -> bool:
+    """End somebody's work for the vendor."""
+    context = info.context
+    await staff.dismiss(context.action(), context.services.auth, context.session, key_of(User, input.user_id))
+    return True
+
+
+def user_id(root: User) -> str:
+    """The person's global id."""
+    return encode("User", root.pk)

@@ -1,0 +1,283 @@
+"""The analysts' reports: tickets and revenue by dimensions, each computed by the database in one statement.
+
+Rows hold counts, sums and percentiles, never a name, a text or an id of a customer. Days are calendar days in Europe/Paris.
+Of n answered tickets the median is the mean of the two in the middle, and p90 the one of rank ceil(0.9 n) (nearest rank).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import Enum, StrEnum
+from typing import Annotated, Any, NamedTuple
+
+import strawberry
+from tortoise.queryset import QuerySet
+
+from models.billing.money import Money
+from models.billing.offer import Interval, Offer, Segment
+from models.clock import local_date
+from models.database.sql import dialect, rows
+from models.errors import BadInput
+from models.support.ticket import Category, Channel, TicketStatus
+from resolvers.context import Context, Info
+from resolvers.described import described
+from resolvers.rows import ByKey
+
+DAYS = 30
+MOST_DAYS = 1_100
+MOST_DIMENSIONS = 4
+ROWS = 100
+MOST_ROWS = 1_000
+
+
+class TicketDimension(StrEnum):
+    """By what tickets are grouped."""
+
+    CHANNEL = "CHANNEL"
+    CATEGORY = "CATEGORY"
+    STATUS = "STATUS"
+    DAY = "DAY"
+    MONTH = "MONTH"
+
+
+class RevenueDimension(StrEnum):
+    """By what invoices are grouped."""
+
+    OFFER = "OFFER"
+    SEGMENT = "SEGMENT"
+    INTERVAL = "INTERVAL"
+    DAY = "DAY"
+    MONTH = "MONTH"
+
+
+described(
+    TicketDimension,
+    "By what tickets are grouped.",
+    {
+        "CHANNEL": "How the ticket reached the vendor.",
+        "CATEGORY": "What the ticket is about.",
+        "STATUS": "Where the ticket stands now.",
+        "DAY": "The day it was opened, in Europe/Paris.",
+        "MONTH": "The month it was opened, as its first day.",
+    },
+)
+described(
+    RevenueDimension,
+    "By what invoices are grouped.",
+    {
+        "OFFER": "What was sold.",
+        "SEGMENT": "The size of business the offer is made for.",
+        "INTERVAL": "How often the purchase renews.",
+        "DAY": "The day of issue, in Europe/Paris.",
+        "MONTH": "The month of issue, as its first day.",
+    },
+)
+
+Since = Annotated[
+    date | None, strawberry.argument(description="From this day on; 30 days before `until` unless told, at most 1,100.")
+]
+Until = Annotated[date | None, strawberry.argument(description="Before this day, itself left out; tomorrow unless told.")]
+Rows = Annotated[int, strawberry.argument(description="How many rows at most, 1 to 1,000; the first ones in their order.")]
+TicketDimensions = Annotated[
+    list[TicketDimension], strawberry.argument(description="1 to 4 dimensions: a row for each of their combinations.")
+]
+RevenueDimensions = Annotated[
+    list[RevenueDimension], strawberry.argument(description="1 to 4 dimensions: a row for each of their combinations.")
+]
+
+
+@dataclass(frozen=True)
+class TicketReportRow:
+    """A group of tickets; a dimension that was not asked for is None."""
+
+    count: int
+    answered: int
+    solved: int
+    median_first_response_seconds: float | None
+    p90_first_response_seconds: float | None
+    channel: Channel | None = None
+    category: Category | None = None
+    status: TicketStatus | None = None
+    day: date | None = None
+    month: date | None = None
+
+
+@dataclass(frozen=True)
+class RevenueReportRow:
+    """A group of invoices; a dimension that was not asked for is None."""
+
+    invoices: int
+    net: Money
+    vat: Money
+    gross: Money
+    offer_id: int | None = None
+    segment: Segment | None = None
+    interval: Interval | None = None
+    day: date | None = None
+    month: date | None = None
+
+
+class Axis(NamedTuple):
+    """A dimension in SQL: the group's value, by what groups are ordered, and the field it becomes."""
+
+    value: str
+    rank: str
+    field: str
+    read: Any
+
+
+async def ticket_report(
+    info: Info,
+    group_by: TicketDimensions,
+    since: Since = None,
+    until: Until = None,
+    channel: Annotated[list[Channel] | None, strawberry.argument(description="Only of these channels.")] = None,
+    category: Annotated[list[Category] | None, strawberry.argument(description="Only about these.")] = None,
+    first: Rows = ROWS,
+) -> list[TicketReportRow]:
+    """Tickets opened in a range of days, ordered by the dimensions as they were given. Raises BadInput."""
+    span = _span(info.context, since, until)
+    axes = [_ticket_axis(each) for each in _distinct(group_by)]
+    where, values = _among("ticket.opened_on", span, {"ticket.channel": channel, "ticket.category": category})
+    found = await rows(_ticket_statement(axes, where), *values, _limit(first))
+    return [TicketReportRow(**_keys(axes, row), **_ticket_measures(row)) for row in found]
+
+
+async def revenue_report(
+    info: Info, group_by: RevenueDimensions, since: Since = None, until: Until = None, first: Rows = ROWS
+) -> list[RevenueReportRow]:
+    """Invoices issued in a range of days, ordered by the dimensions as they were given. Raises BadInput."""
+    span = _span(info.context, since, until)
+    axes = [_revenue_axis(each) for each in _distinct(group_by)]
+    where, values = _among("invoice.issued_on", span, {})
+    found = await rows(_revenue_statement(axes, where), *values, _limit(first))
+    return [RevenueReportRow(**_keys(axes, row), **_revenue_measures(row)) for row in found]
+
+
+def _span(context: Context, since: date | None, until: date | None) -> tuple[date, date]:
+    until = until or local_date(context.services.clock.now()) + timedelta(days=1)
+    since = since or date.fromordinal(max(1, until.toordinal() - DAYS))
+    if not 0 < (until - since).days <= MOST_DAYS:
+        raise BadInput("since", f"until - {MOST_DAYS} .. until - 1")
+    return since, until
+
+
+def _distinct(group_by: Sequence[Any]) -> list[Any]:
+    if not 1 <= len(group_by) <= MOST_DIMENSIONS:
+        raise BadInput("groupBy", f"1..{MOST_DIMENSIONS}")
+    return list(dict.fromkeys(group_by))
+
+
+def _limit(first: int) -> int:
+    if not 1 <= first <= MOST_ROWS:
+        raise BadInput("first", f"1..{MOST_ROWS}")
+    return first
+
+
+def _ticket_axis(dimension: TicketDimension) -> Axis:
+    kinds = {
+        TicketDimension.CHANNEL: ("channel", Channel),
+        TicketDimension.CATEGORY: ("category", Category),
+        TicketDimension.STATUS: ("status", TicketStatus),
+    }
+    if dimension not in kinds:
+        return _calendar_axis(dimension.value, "ticket.opened_on")
+    column, kind = kinds[dimension]
+    return _enum_axis(f"ticket.{column}", column, kind)
+
+
+def _revenue_axis(dimension: RevenueDimension) -> Axis:
+    match dimension:
+        case RevenueDimension.OFFER:
+            return Axis("offer.id", "offer.position", "offer_id", int)
+        case RevenueDimension.SEGMENT:
+            return _enum_axis("offer.segment", "segment", Segment)
+        case RevenueDimension.INTERVAL:
+            return _enum_axis("price.interval", "interval", Interval)
+    return _calendar_axis(dimension.value, "invoice.issued_on")
+
+
+def _enum_axis(column: str, field: str, kind: type[Enum]) -> Axis:
+    places = " ".join(f"WHEN '{each.value}' THEN {place}" for place, each in enumerate(kind))
+    return Axis(column, f"CASE {column} {places} END", field, kind)  # the enum's own order: databases sort texts unlike
+
+
+def _calendar_axis(dimension: str, column: str) -> Axis:
+    if dimension == "MONTH":
+        first = f"strftime('%Y-%m-01', {column})" if dialect() == "sqlite" else f"CAST(date_trunc('month', {column}) AS DATE)"
+        return Axis(first, first, "month", _day)
+    return Axis(column, column, "day", _day)
+
+
+def _day(stored: date | str) -> date:
+    return date.fromisoformat(str(stored))  # SQLite holds days as ISO texts
+
+
+def _among(
+    column: str, span: tuple[date, date], filters: Mapping[str, Sequence[StrEnum] | None]
+) -> tuple[str, list[date | str]]:
+    where, values = f"{column} >= ? AND {column} < ?", list[date | str](span)
+    for name, wanted in filters.items():
+        if wanted is not None:
+            marks = ", ".join("?" * len(set(wanted))) or "NULL"
+            where += f" AND {name} IN ({marks})"
+            values += sorted({each.value for each in wanted})
+    return where, values
+
+
+def _ticket_statement(axes: list[Axis], where: str) -> str:
+    keys = ", ".join(f"key{place}" for place in range(len(axes)))
+    return f"""
+        WITH chosen AS (
+            SELECT {_selected(axes)}, first_response_seconds AS seconds, status IN ('SOLVED', 'CLOSED') AS solved
+            FROM ticket WHERE {where}
+        ), placed AS (
+            SELECT *, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY seconds NULLS LAST) AS place,
+                COUNT(seconds) OVER (PARTITION BY {keys}) AS answered
+            FROM chosen
+        )
+        SELECT {keys}, COUNT(*) AS count, COUNT(seconds) AS answered, COUNT(CASE WHEN solved THEN 1 END) AS solved,
+            AVG(CASE WHEN place IN ((answered + 1) / 2, answered / 2 + 1) THEN seconds END) AS median,
+            MAX(CASE WHEN place = (9 * answered + 9) / 10 THEN seconds END) AS p90
+        FROM placed GROUP BY {keys} ORDER BY {_order(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
+
+
+def _revenue_statement(axes: list[Axis], where: str) -> str:
+    keys = ", ".join(f"key{place}" for place in range(len(axes)))
+    return f"""
+        WITH chosen AS (
+            SELECT {_selected(axes)}, invoice.net_cents, invoice.vat_cents, invoice.gross_cents
+            FROM invoice JOIN offer ON offer.id = invoice.offer_id
+            JOIN purchase ON purchase.id = invoice.purchase_id JOIN price ON price.id = purchase.price_id
+            WHERE {where}
+        )
+        SELECT {keys}, COUNT(*) AS invoices, SUM(net_cents) AS net, SUM(vat_cents) AS vat, SUM(gross_cents) AS gross
+        FROM chosen GROUP BY {keys} ORDER BY {_order(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
+
+
+def _selected(axes: list[Axis]) -> str:
+    return ", ".join(f"{axis.value} AS key{place}, {axis.rank} AS rank{place}" for place, axis in enumerate(axes))
+
+
+def _order(axes: list[Axis]) -> str:
+    return ", ".join(f"MIN(rank{place}), key{place}" for place in range(len(axes)))
+
+
+def _keys(axes: list[Axis], row: Mapping[str, Any]) -> dict[str, Any]:
+    return {axis.field: axis.read(row[f"key{place}"]) for place, axis in enumerate(axes)}
+
+
+def _ticket_measures(row: Mapping[str, Any]) -> dict[str, Any]:
+    median, p90 = (None if row[name] is None else float(row[name]) for name in ("median", "p90"))
+    counts = {name: row[name] for name in ("count", "answered", "solved")}
+    return {**counts, "median_first_response_seconds": median, "p90_first_response_seconds": p90}
+
+
+def _revenue_measures(row: Mapping[str, Any]) -> dict[str, Any]:
+    sums = {name: Money(int(row[name])) for name in ("net", "vat", "gross")}  # PostgreSQL sums to a decimal
+    return {"invoices": row["invoices"], **sums}
+
+
+def offers_of(context: Context, parents: Sequence[RevenueReportRow]) -> ByKey:
+    """The offer of each row, None where offers are not told apart."""
+    return ByKey(parents, "offer_id", QuerySet(Offer))

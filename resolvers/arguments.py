@@ -1,0 +1,16 @@
+"""Arguments that several root fields share."""
+
+from typing import Annotated
+
+import strawberry
+
+from models.locale import Locale
+
+Language = Annotated[Locale | None, strawberry.argument(description="The language of the text; the viewer's own unless told.")]
+
+
+Slug = Annotated[str, strawberry.argument(description="The name in addresses, in lower case with hyphens.")]
+
+
+def is_slug(text: str, length: int) -> bool:
+    return len(text) <= length and text.isprintable()  # the column refuses a longer one, PostgreSQL a NUL

@@ -1,0 +1,39 @@
+"""Offers and their prices."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import strawberry
+from tortoise.queryset import QuerySet
+
+from models.billing.offer import Offer, Price, Segment
+from resolvers.arguments import Slug, is_slug
+from resolvers.context import Context, Info
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.rows import ByKey, ByParent, One
+
+
+def offers(
+    info: Info,
+    segment: Annotated[Segment | None, strawberry.argument(description="Only offers made for this size of business.")] = None,
+    first: First = None, after: After = None, last: Last = None, before: Before = None,
+) -> OnePage:  # fmt: skip
+    """The catalogue, in the vendor's order."""
+    found = Offer.visible_to(info.context.viewer)
+    found = found.filter(segment=segment) if segment else found
+    return page(found, Order("position"), Window(first, after, last, before), info.context.viewer)
+
+
+def offer(info: Info, slug: Slug) -> One | None:
+    """One offer by its slug."""
+    return One(Offer.visible_to(info.context.viewer), "slug", slug) if is_slug(slug, 60) else None
+
+
+def prices(context: Context, parents: Sequence[Offer]) -> ByParent:
+    """The prices on sale now of each offer, the shortest interval first."""
+    return ByParent(parents, Price.current(context.services.clock.now()), "offer_id", "net_cents", "id")
+
+
+def offer_of_price(context: Context, parents: Sequence[Any]) -> ByKey:
+    """The offer of each price or invoice."""
+    return ByKey(parents, "offer_id", QuerySet(Offer))

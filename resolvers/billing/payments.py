@@ -1,0 +1,53 @@
+"""Payments of purchases."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tortoise.queryset import QuerySet
+
+from billing import checkout
+from billing.checkout import UNKNOWN_METHOD, CheckoutServices
+from models.billing.payment import Payment, PaymentStatus
+from models.billing.purchase import Purchase
+from models.errors import ErrorCode, Refusal
+from resolvers.billing.inputs import PaymentRefreshInput, PurchasePayInput
+from resolvers.context import Context, Info
+from resolvers.ids import visible
+from resolvers.rows import ByParent
+from resolvers.text import client_key, within
+
+
+def checkout_services(context: Context) -> CheckoutServices:
+    """What paying needs, from the parts of the house."""
+    services = context.services
+    return CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url)
+
+
+async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
+    """Pay. A declined payment comes back with the refusal, so that another means can be tried."""
+    purchase = await visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+    method = within(input.payment_method, "paymentMethod", 64)
+    key = client_key(input.idempotency_key, "idempotencyKey")
+    return await _paid(await checkout.pay(info.context.action(), checkout_services(info.context), purchase, method, key))
+
+
+async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, Any]:
+    """Ask the bank again."""
+    payment = await visible(Payment, input.payment_id, info.context.viewer, "paymentId")
+    return await _paid(await checkout.refresh(info.context.action(), checkout_services(info.context), payment))
+
+
+async def _paid(payment: Payment) -> dict[str, Any]:
+    unknown = payment.decline_code == UNKNOWN_METHOD
+    code = ErrorCode.VALUE_INVALID if unknown else ErrorCode.PAYMENT_DECLINED
+    declined = Refusal(code, "input", "paymentMethod", reason=payment.decline_code)
+    return {
+        "payment": payment,
+        "purchase": await Purchase.get(pk=payment.purchase_id),
+        "refusals": [declined] if payment.status is PaymentStatus.DECLINED else [],
+    }
+
+
+def payments(context: Context, parents: Sequence[Purchase]) -> ByParent:
+    """The attempts to pay each purchase, the first one first."""
+    return ByParent(parents, QuerySet(Payment), "purchase_id", "id")

@@ -1,0 +1,89 @@
+"""Purchases: drafting, billing details, periods."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tortoise.queryset import QuerySet
+
+from billing import checkout
+from engine import Deferred
+from models.accounts.account import Account
+from models.billing.offer import Price
+from models.billing.periods import Period
+from models.billing.purchase import Purchase
+from models.clock import local_date
+from models.errors import ErrorCode, Refusal
+from models.identity.user import User
+from models.viewer import Viewer
+from resolvers.billing.inputs import PurchaseConfirmBillingInput, PurchaseDraftInput
+from resolvers.context import Context, Info
+from resolvers.ids import visible
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
+from resolvers.rows import ByKey
+from resolvers.text import client_key, country, within
+
+NEWEST = Order("created_at", descending=True)
+
+
+UPCOMING = 3
+
+
+def purchases(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
+    """What the viewer's company bought, the latest first."""
+    viewer = info.context.viewer
+    return page(Purchase.visible_to(viewer), NEWEST, Window(first, after, last, before), viewer)
+
+
+async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
+    """Begin to buy."""
+    account, buyer = _buying(info.context.viewer)
+    price = await visible(Price, input.price_id, info.context.viewer, "priceId")
+    action = info.context.action()
+    if not await Price.current(action.at).filter(pk=price.pk).exists():
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "priceId")
+    return await checkout.draft(action, account, buyer, price, client_key(input.idempotency_key, "idempotencyKey"))
+
+
+def _buying(viewer: Viewer) -> tuple[Account, User]:
+    assert viewer.account is not None, "the field's rule lets in buyers only"  # noqa: S101
+    assert viewer.user is not None, "the field's rule lets in buyers only"  # noqa: S101
+    return viewer.account, viewer.user
+
+
+async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Purchase:
+    """Say whom and where to bill."""
+    purchase = await visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
+    billing: dict[str, str | None] = {
+        "street": within(input.street, "street", 200),
+        "postal_code": within(input.postal_code, "postalCode", 12),
+        "city": within(input.city, "city", 100),
+        "country": country(input.country),
+        "order_number": within(input.order_number, "orderNumber", 50) if input.order_number else None,
+    }
+    return await purchase.confirm_billing(info.context.action(), billing)
+
+
+def price_of(context: Context, parents: Sequence[Purchase]) -> ByKey:
+    """The price version each purchase was made with."""
+    return ByKey(parents, "price_id", QuerySet(Price))
+
+
+async def upcoming(context: Context, parents: Sequence[Purchase]) -> list[list[Period]]:
+    """The running period of each purchase and the next ones."""
+    prices, today = await price_of(context, parents), local_date(context.services.clock.now())
+    return [parent.upcoming(price.interval.months, today, UPCOMING) for parent, price in zip(parents, prices, strict=True)]
+
+
+def purchase_of(context: Context, parents: Sequence[Any]) -> ByKey:
+    """The purchase of each row."""
+    return ByKey(parents, "purchase_id", QuerySet(Purchase))
+
+
+def account_purchases(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
+    """One page of each company's purchases."""
+    return pages_of(parents, Purchase, "account_id", NEWEST, window, context.viewer)
+
+
+def purchase_of_event(context: Context, parents: Sequence[Any]) -> ByKey:
+    """The purchase each event tells of, as far as the viewer may see it."""
+    return ByKey(parents, "purchase_id", Purchase.visible_to(context.viewer))

@@ -1,0 +1,35 @@
+"""Articles of the help library."""
+
+from typing import Annotated
+
+import strawberry
+
+from models.content.article import Article, ArticleCategory, ArticleKind
+from resolvers.arguments import Language, Slug, is_slug
+from resolvers.context import Info
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.rows import One
+
+
+def articles(
+    info: Info,
+    search: Annotated[
+        str | None, strawberry.argument(description="Words that must all occur, whatever their case and accents.")
+    ] = None,
+    kind: Annotated[ArticleKind | None, strawberry.argument(description="Only this sort of help.")] = None,
+    category: Annotated[ArticleCategory | None, strawberry.argument(description="Only about this part of the service.")] = None,
+    locale: Language = None,
+    first: First = None, after: After = None, last: Last = None, before: Before = None,
+) -> OnePage:  # fmt: skip
+    """The library, searched in one language."""
+    viewer = info.context.viewer
+    chosen = {"kind": kind, "category": category}
+    found = Article.visible_to(viewer).filter(**{name: value for name, value in chosen.items() if value})
+    if search:
+        found = Article.matching(found, search, locale or viewer.locale)
+    return page(found, Order("position"), Window(first, after, last, before), viewer)
+
+
+def article(info: Info, slug: Slug) -> One | None:
+    """One article by its slug."""
+    return One(Article.visible_to(info.context.viewer), "slug", slug) if is_slug(slug, 100) else None

@@ -1,0 +1,146 @@
+"""Policies: what anyone may read, and what the viewer accepted of them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import strawberry
+from tortoise.queryset import QuerySet
+
+from accounts import policies as acceptance
+from engine import Deferred, Selection
+from models.clock import local_date
+from models.content.policy import Policy, PolicyAcceptance, PolicyKind
+from models.database.reading import read
+from models.locale import Locale
+from models.viewer import Viewer
+from resolvers.content.inputs import PolicyAcceptInput
+from resolvers.context import Context, Info
+from resolvers.ids import key_of, visible
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.rows import ByKey, columns
+
+LATEST = Order("effective_on", descending=True)
+OnDay = Annotated[
+    date | None, strawberry.argument(description="As it was on this day of Europe/Paris, or will be; today unless told.")
+]
+
+
+def policies(
+    info: Info,
+    kind: Annotated[PolicyKind | None, strawberry.argument(description="Only the versions of this text.")] = None,
+    at: OnDay = None,
+    first: First = None, after: After = None, last: Last = None, before: Before = None,
+) -> OnePage:  # fmt: skip
+    """The versions that are in force or were replaced on a day, the latest first."""
+    found = _begun(info.context, at)
+    return page(found.filter(kind=kind) if kind else found, LATEST, Window(first, after, last, before), info.context.viewer)
+
+
+def policy(
+    info: Info, kind: Annotated[PolicyKind, strawberry.argument(description="Which text.")], at: OnDay = None
+) -> "Latest":
+    """The version in force on a day, None where there is none yet."""
+    return Latest(_begun(info.context, at).filter(kind=kind))
+
+
+def _begun(context: Context, at: date | None) -> QuerySet[Policy]:
+    return Policy.begun(at or today(context))
+
+
+def today(context: Context) -> date:
+    """The day in Europe/Paris, by which policies take effect."""
+    return local_date(context.services.clock.now())
+
+
+class Latest(Deferred):
+    """The version of a queryset that took effect last, or None."""
+
+    __slots__ = ("found",)
+
+    def __init__(self, found: QuerySet[Policy]) -> None:
+        self.found = found
+
+    async def fetch(self, selection: Selection | None) -> Policy | None:
+        rows = await read(self.found, columns(Policy, [selection]), "-effective_on", "-id", limit=1)
+        return rows[0] if rows else None
+
+
+async def in_force(context: Context, parents: Sequence[Policy]) -> list[bool]:
+    """Whether each version is the one in force today."""
+    current = {policy.pk for policy in (await Policy.in_force(today(context))).values()}
+    return [parent.id in current for parent in parents]
+
+
+def titles(context: Context, parents: Sequence[Policy], locale: Locale | None = None) -> list[str]:
+    """The title of each version, in the language asked for or the viewer's."""
+    return [parent.title(locale or context.viewer.locale) for parent in parents]
+
+
+def texts(context: Context, parents: Sequence[Policy], locale: Locale | None = None) -> list[str]:
+    """The whole text of each version, in the language asked for or the viewer's."""
+    return [parent.text(locale or context.viewer.locale) for parent in parents]
+
+
+def urls(context: Context, parents: Sequence[Policy], locale: Locale | None = None) -> list[str]:
+    """The page of each version, in the language asked for or the viewer's."""
+    chosen = locale or context.viewer.locale
+    return [page_url(context.services.base_url, parent.kind, version=parent.version, locale=chosen.value) for parent in parents]
+
+
+def page_url(base_url: str, kind: PolicyKind, **query: str) -> str:
+    """The address of a policy's page (web/policies.py); of the version in force, in the browser's language, unless told."""
+    return f"{base_url}/policies/{kind.lower()}{f'?{urlencode(query)}' if query else ''}"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A policy in force, the version announced after it, and whether somebody accepted it. `asked`: they have yet to do so."""
+
+    policy_id: int
+    next_id: int | None
+    acceptance: PolicyAcceptance | None
+    asked: bool
+
+
+async def standings(root: Viewer, info: Info) -> list[Standing]:
+    """What is in force for the viewer, the privacy policy first. The vendor's own people are asked for nothing."""
+    day = today(info.context)
+    current, coming = await Policy.in_force(day), await Policy.announced(day)
+    theirs = PolicyAcceptance.visible_to(root).filter(policy_id__in=[policy.pk for policy in current.values()])
+    accepted = {row.policy_id: row for row in await theirs}
+    asked = root.user is not None and root.user.staff is None
+    return [
+        Standing(policy.pk, coming.get(kind), accepted.get(policy.pk), asked and policy.pk not in accepted)
+        for kind in PolicyKind
+        if (policy := current.get(kind))
+    ]
+
+
+async def acceptances(root: Viewer) -> list[PolicyAcceptance]:
+    """Everything the viewer ever accepted, the latest first."""
+    return await PolicyAcceptance.visible_to(root).order_by("-accepted_at", "-id")
+
+
+def policy_of(context: Context, parents: Sequence[Any]) -> ByKey:
+    """The version that each standing or acceptance is about."""
+    return ByKey(parents, "policy_id", Policy.visible_to(context.viewer))
+
+
+def next_of(context: Context, parents: Sequence[Standing]) -> ByKey:
+    """The version announced after each policy in force."""
+    return ByKey(parents, "next_id", Policy.visible_to(context.viewer))
+
+
+async def accept(info: Info, input: PolicyAcceptInput) -> PolicyAcceptance:
+    """Accept a policy."""
+    context = info.context
+    chosen = await visible(Policy, input.policy_id, context.viewer, "policyId")
+    return await acceptance.accept(context.action(), context.session, chosen, input.locale or context.viewer.locale)
+
+
+def policy_keys(ids: Collection[str] | None) -> list[int | None]:
+    """The keys behind ids of policies, None for whatever is no such id."""
+    return [key_of(Policy, each) for each in ids or ()]

@@ -1,0 +1,13 @@
+"""Descriptions of enums: the models' own enums, with a text for each value."""
+
+from enum import Enum
+
+import strawberry
+
+
+def described(enum: type[Enum], description: str, values: dict[str, str]) -> None:
+    """Make an enum of the models one of the graph. Every value must be described."""
+    strawberry.enum(enum, description=description)
+    definition = enum.__strawberry_definition__  # type: ignore[attr-defined] # set by the line above
+    for value in definition.values:
+        value.description = values[value.name]

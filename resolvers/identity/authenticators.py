@@ -1,0 +1,105 @@
+"""What a person proves with that it is them: apps, passkeys, recovery codes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from auth import authentication, throttle
+from auth.factors import enrolment, passkeys, totp
+from mail import emails
+from models.accounts.account import Account
+from models.identity.authenticator import Authenticator
+from resolvers.context import Context, Info, Services
+from resolvers.identity.inputs import (
+    AuthenticatorRemoveInput,
+    AuthenticatorRenameInput,
+    PasskeyRegisterInput,
+    SessionSignInWithPasskeyInput,
+    TotpConfirmInput,
+    TotpSetUpInput,
+)
+from resolvers.identity.sessions import cookies_for, signed_in
+from resolvers.ids import encode, key_of, visible
+
+
+async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
+    """A new seed for an authenticator app."""
+    context = info.context
+    secret = await enrolment.begin_totp(context.action(), context.services.auth, context.session, input.password, input.name)
+    uri = totp.provisioning_uri(context.user, secret)
+    return {"secret": secret, "provisioning_uri": uri, "qr_code_svg": totp.qr_svg(uri)}
+
+
+async def confirm_totp(info: Info, input: TotpConfirmInput) -> dict[str, Any]:
+    """Put an authenticator app in force."""
+    context = info.context
+    notice = _notice(context.services)
+    return vars(await enrolment.confirm_totp(context.action(), context.services.auth, context.session, notice, input.code))
+
+
+async def begin_passkey(info: Info) -> str:
+    """The options to make a passkey by."""
+    return await enrolment.begin_passkey(info.context.action(), info.context.services.auth, info.context.session)
+
+
+async def register_passkey(info: Info, input: PasskeyRegisterInput) -> dict[str, Any]:
+    """Note a passkey that was made."""
+    context = info.context
+    enrolled = await enrolment.confirm_passkey(
+        context.action(),
+        context.services.auth,
+        context.session,
+        _notice(context.services),
+        credential=input.passkey,
+        name=input.name,
+    )
+    return vars(enrolled)
+
+
+async def challenge_passkey(info: Info) -> str:
+    """The options to prove oneself by."""
+    context = info.context
+    await context.services.auth.throttle.attempt(throttle.key(throttle.CHALLENGE, throttle.network_of(context.peer)))
+    return await passkeys.challenge(context.action(), context.services.auth.party)
+
+
+async def sign_in_with_passkey(info: Info, input: SessionSignInWithPasskeyInput) -> dict[str, Any]:
+    """Begin a session by a passkey alone."""
+    context = info.context
+    action, cookies = context.action(), cookies_for(context, input.deliver)
+    user = await authentication.authenticate_by_passkey(action, context.services.auth, passkey=input.passkey, peer=context.peer)
+    chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
+    return await signed_in(context, action, cookies, user, chosen, second_factor=True)
+
+
+async def rename(info: Info, input: AuthenticatorRenameInput) -> Authenticator:
+    """Give an authenticator another name."""
+    authenticator = await visible(Authenticator, input.authenticator_id, info.context.viewer, "authenticatorId")
+    return await enrolment.rename(info.context.action(), authenticator, input.name)
+
+
+async def remove(info: Info, input: AuthenticatorRemoveInput) -> bool:
+    """Take an authenticator away: whether the second factor is still on."""
+    context = info.context
+    authenticator = await visible(Authenticator, input.authenticator_id, context.viewer, "authenticatorId")
+    return await enrolment.remove(context.action(), context.session, _notice(context.services), authenticator)
+
+
+async def renew_recovery_codes(info: Info) -> list[str]:
+    """New recovery codes in place of the old ones."""
+    context = info.context
+    return await enrolment.renew_recovery_codes(context.action(), context.session, _notice(context.services))
+
+
+def _notice(services: Services) -> enrolment.Notice:
+    return lambda tx, user, change: emails.second_factor_changed(tx, user, change.value, services.base_url)
+
+
+async def authenticators_of(context: Context, parents: Sequence[Any]) -> list[list[Authenticator]]:
+    """The viewer's authenticators, the first one first."""
+    found = list(await Authenticator.visible_to(context.viewer).order_by("id"))
+    return [found for _ in parents]
+
+
+def authenticator_id(root: Authenticator) -> str:
+    """What names an authenticator to its person."""
+    return encode("Authenticator", root.pk)

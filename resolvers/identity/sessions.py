@@ -1,0 +1,132 @@
+"""Sessions: signing in, refreshing, stepping up, signing out."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from auth import authentication, reauthentication, sessions
+from auth.cookies import Cookies, TokenDelivery
+from auth.devices import device_of
+from auth.tokens import invalid
+from models.accounts.account import Account
+from models.action import Action
+from models.errors import ErrorCode, OriginRefused, Refusal, Unauthenticated
+from models.identity.session import Session
+from models.identity.user import User
+from models.viewer import Viewer
+from resolvers.context import Context, Info
+from resolvers.identity.inputs import (
+    SessionEndInput,
+    SessionRefreshInput,
+    SessionSignInInput,
+    SessionStepUpInput,
+)
+from resolvers.ids import encode, key_of, visible
+
+
+def viewer(info: Info) -> Viewer | None:
+    """Whoever is signed in."""
+    return info.context.viewer if info.context.viewer.user else None
+
+
+async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
+    """Begin a session."""
+    context = info.context
+    action, cookies = context.action(), cookies_for(context, input.deliver)
+    unlock = input.unlock_token or (context.cookies.unlock if context.cookies and context.cookies.trusted else None)
+    user = await authentication.authenticate(
+        action, context.services.auth, email=input.email, password=input.password, code=input.code, peer=context.peer,
+        passkey=input.passkey, unlock=unlock,
+    )  # fmt: skip
+    chosen = None if input.account_id is None else key_of(Account, input.account_id) or 0
+    return await signed_in(context, action, cookies, user, chosen, user.second_factor)
+
+
+async def signed_in(
+    context: Context, action: Action, cookies: Cookies | None, user: User, chosen: int | None, second_factor: bool
+) -> dict[str, Any]:
+    """Begin a session for a person who has just proved who they are, for the company of this key or the first of theirs."""
+    account, device = await authentication.company_of(user, chosen), device_of(context.user_agent)
+    tokens = await sessions.sign_in(user, account, second_factor, action, device)
+    return {"tokens": cookies.keep(tokens, action.at) if cookies else tokens, "user": user}
+
+
+def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
+    """Where tokens go that are wanted in cookies. Raises COOKIES_UNAVAILABLE; OriginRefused for another's page."""
+    if deliver is TokenDelivery.BODY:
+        return None
+    if context.cookies is None:
+        raise Refusal(ErrorCode.COOKIES_UNAVAILABLE, "input", "deliver")
+    if not context.cookies.trusted:
+        raise OriginRefused
+    return context.cookies
+
+
+async def refresh(info: Info, input: SessionRefreshInput) -> Any:
+    """Go on with a session. Tokens that came in a cookie go on in cookies."""
+    action, cookies = info.context.action(), info.context.cookies
+    if input.refresh_token is not None:
+        return await sessions.refresh(input.refresh_token, action)
+    if cookies is None or cookies.refresh is None:
+        raise invalid("refreshToken")
+    try:
+        return cookies.keep(await sessions.refresh_shared(cookies.refresh, action), action.at)
+    except Refusal:
+        cookies.clear()
+        raise
+
+
+async def sign_out(info: Info) -> bool:
+    """End the session in use, its sockets included; where its access cookie has expired, by the cookie that renews it."""
+    context, cookies = info.context, info.context.cookies
+    if context.viewer.session:
+        await sessions.sign_out(context.session, context.action())
+    elif cookies and cookies.refresh:
+        await sessions.sign_out_by(cookies.refresh, context.action())
+    else:
+        raise Unauthenticated
+    if cookies and cookies.any:
+        cookies.clear()
+    return True
+
+
+_MOST_SESSIONS = 100
+
+
+async def step_up(info: Info, input: SessionStepUpInput) -> datetime:
+    """Make the session fresh."""
+    context = info.context
+    return await reauthentication.step_up(
+        context.action(), context.services.auth, context.session,
+        password=input.password, code=input.code, passkey=input.passkey,
+    )  # fmt: skip
+
+
+async def end_session(info: Info, input: SessionEndInput) -> bool:
+    """End one of the viewer's sessions, its sockets included."""
+    session = await visible(Session, input.session_id, info.context.viewer, "sessionId")
+    await sessions.end(session, info.context.action())
+    return True
+
+
+async def end_other_sessions(info: Info) -> int:
+    """End every session of the viewer's but the one in use."""
+    return await sessions.end_others(info.context.session, info.context.action())
+
+
+async def sessions_of(context: Context, parents: Sequence[Any]) -> list[list[Session]]:
+    """Where the viewer is signed in, the latest sign-in first."""
+    mine = sessions.standing(context.services.clock.now()).filter(user_id=context.viewer.user_id)
+    found = list(await mine.order_by("-id").limit(_MOST_SESSIONS))
+    return [found for _ in parents]
+
+
+def current(context: Context, parents: Sequence[Session]) -> list[bool]:
+    """Of each session whether it is the one that asks."""
+    asking = context.viewer.session
+    return [asking is not None and row.pk == asking.pk for row in parents]
+
+
+def session_id(root: Session) -> str:
+    """What names a session to its person."""
+    return encode("Session", root.pk)

@@ -1,0 +1,107 @@
+"""The audit log as its readers may see it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Annotated, Any
+
+import orjson
+import strawberry
+from tortoise.queryset import QuerySet
+
+from models.audit import AuditAction, AuditEntry
+from models.errors import BadInput
+from models.identity.user import Staff, User
+from models.viewer import Viewer
+from operations.audit_proof import AuditProof, audit_proof
+from resolvers.context import Context, Info
+from resolvers.ids import decode, encode, key_argument
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.rows import ByKey
+
+LATEST = Order("id", descending=True)
+
+
+def entries(
+    info: Info,
+    action: Annotated[list[AuditAction] | None, strawberry.argument(description="Only these acts.")] = None,
+    actor_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only what this person did.")] = None,
+    object_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only what was done to this object.")] = None,
+    since: Annotated[datetime | None, strawberry.argument(description="From this time on.")] = None,
+    until: Annotated[datetime | None, strawberry.argument(description="Before this time.")] = None,
+    first: First = None, after: After = None, last: Last = None, before: Before = None,
+) -> OnePage:  # fmt: skip
+    """The entries the viewer may see, the latest first."""
+    viewer = info.context.viewer
+    found = AuditEntry.visible_to(viewer)
+    if action is not None:
+        found = found.filter(action__in=[each.value for each in action])
+    if actor_id is not None:
+        found = _by(found, key_argument(User, actor_id, "actorId"), viewer)
+    if object_id is not None:
+        found = _about(found, object_id)
+    if since is not None:
+        found = found.filter(at__gte=_moment(since, "since"))
+    if until is not None:
+        found = found.filter(at__lt=_moment(until, "until"))
+    return page(found, LATEST, Window(first, after, last, before), viewer)
+
+
+def _by(found: QuerySet[AuditEntry], actor: int, viewer: Viewer) -> QuerySet[AuditEntry]:
+    """What one person did. Customers are told nothing of which of the vendor's people did what, by a filter neither."""
+    found = found.filter(actor_id=actor)
+    return found if _operator(viewer) else found.filter(staff=None)
+
+
+def _about(found: QuerySet[AuditEntry], object_id: str) -> QuerySet[AuditEntry]:
+    match decode(object_id):
+        case (kind, key):
+            return found.filter(object_type=kind, object_id=key)
+    raise BadInput("objectId", "id")
+
+
+def _moment(at: datetime, argument: str) -> datetime:
+    try:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:  # at the ends of time
+        raise BadInput(argument, "DateTime") from None
+
+
+def _operator(viewer: Viewer) -> bool:
+    return viewer.staff is Staff.OPERATOR
+
+
+def actors(context: Context, parents: Sequence[AuditEntry]) -> ByKey:
+    """Who did it: for the operator anybody, for customers their own people."""
+    return ByKey(parents, "actor_id", QuerySet(User) if _operator(context.viewer) else User.visible_to(context.viewer))
+
+
+def staff(context: Context, parents: Sequence[AuditEntry]) -> list[Staff | None]:
+    """The role of the vendor's people, for the operator."""
+    told = _operator(context.viewer)
+    return [Staff(parent.staff) if told and parent.staff else None for parent in parents]
+
+
+def addresses(context: Context, parents: Sequence[AuditEntry]) -> list[str | None]:
+    """From where; of the vendor's people for the operator only."""
+    told = _operator(context.viewer)
+    return [parent.address if told or parent.staff is None else None for parent in parents]
+
+
+def object_of(root: AuditEntry) -> str | None:
+    """The global id of what it was done to."""
+    return encode(root.object_type, root.object_id) if root.object_type and root.object_id else None
+
+
+def details(root: AuditEntry) -> list[SimpleNamespace]:
+    """What else is known of it, by name."""
+    return [SimpleNamespace(name=name, value=_text(value)) for name, value in orjson.loads(root.details).items()]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+async def proof(info: Info) -> AuditProof:
+    """What a look at every entry finds."""
+    return await audit_proof()

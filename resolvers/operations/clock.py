@@ -1,0 +1,22 @@
+"""Moving time, in a demonstration only."""
+
+from datetime import datetime
+
+from models.clock import SystemClock
+from models.errors import ErrorCode, Refusal
+from models.operations.clock_offset import move
+from resolvers.context import Info
+from resolvers.operations.inputs import ClockAdvanceInput
+
+_LONGEST = 366 * 86_400
+
+
+async def advance(info: Info, input: ClockAdvanceInput) -> datetime:
+    """Move the demonstration's clock forward. Raises NOT_ACTIVE on any other server, VALUE_INVALID."""
+    clock = info.context.services.clock
+    if not info.context.services.demonstration or not isinstance(clock, SystemClock):
+        raise Refusal(ErrorCode.NOT_ACTIVE, "input")
+    if not 0 < input.seconds <= _LONGEST:
+        raise Refusal(ErrorCode.VALUE_INVALID, "input", "seconds")
+    clock.offset = await move(info.context.action(), input.seconds)
+    return clock.now()

@@ -1,0 +1,12 @@
+"""Proof of the invoices' numbering."""
+
+from types import SimpleNamespace
+
+from models.billing.invoice import Invoice
+from operations.invoice_numbering import numbering_faults
+from resolvers.context import Info
+
+
+async def invoice_numbering(info: Info) -> SimpleNamespace:
+    """How many invoices there are, and what is wrong with their numbers."""
+    return SimpleNamespace(issued=await Invoice.all().count(), faults=await numbering_faults())

@@ -1,0 +1,68 @@
+"""Following what happens: the subscriptions of tickets, the inbox and companies."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Annotated
+
+import strawberry
+
+from auth.caller import seat, still_held
+from auth.sessions import stream
+from models.errors import NotFound
+from models.event import INBOX, account_stream, ticket_stream
+from models.support.ticket import Ticket
+from realtime.presence import Typing
+from realtime.stream import Feed
+from resolvers.context import Context, Info
+from resolvers.ids import key_argument
+
+TicketId = Annotated[strawberry.ID, strawberry.argument(description="The ticket to follow.")]
+Cursor = Annotated[
+    int | None,
+    strawberry.argument(
+        description="The sequence of the last event seen; 0 for all of them, null for what comes next."
+        " One beyond the latest is refused with AFTER_AHEAD: start from 0 then."
+    ),
+]
+
+
+async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> Feed:
+    """Everything that happens in one ticket."""
+    key = key_argument(Ticket, ticket_id, "ticketId")
+    return _feed(info.context, ticket_stream(key), after, lambda context: _sees(context, key))
+
+
+async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typing, None]:
+    """Who else types in one ticket."""
+    context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
+    look = _feed(context, ticket_stream(key), None, lambda context: _sees(context, key))
+    return context.services.presence.follow(key, context.user.pk, look.may_see)
+
+
+async def inbox_events(info: Info, after: Cursor = None) -> Feed:
+    """What agents must know of every ticket."""
+    return _feed(info.context, INBOX, after, _anyone)
+
+
+async def account_events(info: Info, after: Cursor = None) -> Feed:
+    """What happens to the viewer's company."""
+    account = info.context.viewer.account
+    assert account is not None, "the field's rule lets in customers only"  # noqa: S101
+    return _feed(info.context, account_stream(account.pk), after, _anyone)
+
+
+def _feed(context: Context, key: str, after: int | None, rule: Callable[[Context], Awaitable[None]]) -> Feed:
+    session, clock = context.viewer.session, context.services.clock
+    return Feed(
+        hub=context.services.hub, stream=key, after=after, context=context, session=seat(context.viewer),
+        standing=lambda seats: still_held(seats, clock.now()), rule=rule,
+        woken_by=stream(session.pk) if session else "",
+    )  # fmt: skip
+
+
+async def _anyone(context: Context) -> None:
+    """Whoever is signed in: what else it takes does not change while they are."""
+
+
+async def _sees(context: Context, ticket_id: int) -> None:
+    if not await Ticket.visible_to(context.viewer).filter(pk=ticket_id).exists():
+        raise NotFound

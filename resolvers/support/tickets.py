@@ -1,0 +1,197 @@
+"""Tickets and chats: opening, answering, following."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import strawberry
+from tortoise.queryset import QuerySet
+
+from engine import Deferred
+from models.accounts.account import Account
+from models.errors import ErrorCode, Refusal
+from models.event import INBOX, Event, account_stream, head, heads, ticket_stream
+from models.idempotency import earlier, made
+from models.identity.user import User
+from models.support import posting
+from models.support.file import File
+from models.support.ticket import SUBJECT_LENGTH, Channel, Message, Ticket, TicketStatus
+from models.text import worded
+from realtime.presence import Typing
+from resolvers.context import Context, Info
+from resolvers.ids import key_of, visible
+from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
+from resolvers.rows import ByKey, ByParent, FirstOfEach
+from resolvers.support.inputs import (
+    TicketClaimInput,
+    TicketCloseInput,
+    TicketMoveInput,
+    TicketOpenInput,
+    TicketReplyInput,
+    TicketTypingInput,
+)
+from resolvers.text import client_key
+
+LATEST = Order("updated_at", descending=True)
+SPOKEN = Order("sequence")
+
+
+def tickets(
+    info: Info,
+    status: Annotated[list[TicketStatus] | None, strawberry.argument(description="Only in one of these states.")] = None,
+    channel: Annotated[Channel | None, strawberry.argument(description="Only of this channel.")] = None,
+    assigned: Annotated[
+        bool | None, strawberry.argument(description="Agents: true for the viewer's own, false for those nobody has taken.")
+    ] = None,
+    first: First = None, after: After = None, last: Last = None, before: Before = None,
+) -> OnePage:  # fmt: skip
+    """The tickets the viewer may see, the latest change first: an agent's inbox, a customer's Messages."""
+    viewer = info.context.viewer
+    found = Ticket.visible_to(viewer)
+    if status is not None:
+        found = found.filter(status__in=_asked(status, viewer.agent))
+    if channel:
+        found = found.filter(channel=channel)
+    if assigned is not None:
+        found = found.filter(assignee_id=viewer.user_id) if assigned else found.filter(assignee_id=None)
+    return page(found, LATEST, Window(first, after, last, before), viewer)
+
+
+def _asked(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
+    if agent:
+        return status
+    known: list[TicketStatus] = [each for each in status if each is not TicketStatus.ON_HOLD]  # customers know it as OPEN
+    return [*known, TicketStatus.ON_HOLD] if TicketStatus.OPEN in known else known
+
+
+async def open_(info: Info, input: TicketOpenInput) -> Ticket:
+    """Open a ticket with its first message. The same key returns the same ticket."""
+    context, action = info.context, info.context.action()
+    account, requester = context.viewer.account, context.viewer.user
+    assert account is not None and requester is not None, "the field's rule lets in customers only"  # noqa: S101, PT018
+    if input.channel not in (Channel.CHAT, Channel.WEB):
+        raise Refusal(ErrorCode.VALUE_INVALID, "input", "channel")
+    subject, body = worded(" ".join(input.subject.split()), "subject", SUBJECT_LENGTH), worded(input.body)
+    key, owner = client_key(input.idempotency_key, "idempotencyKey"), f"user:{requester.pk}"
+    asked = [account.pk, subject, body, input.channel.value, input.category.value]
+    async with action.transaction() as tx:
+        if known := await earlier(tx, owner, "ticketOpen", key, asked):
+            return await Ticket.get(pk=known, using_db=tx.db)
+        ticket = await Ticket.open(tx, account, requester, subject=subject, channel=input.channel, category=input.category)
+        await ticket.post(tx, requester, body, f"open:{key}"[:64])
+        await made(tx, owner, "ticketOpen", key, ticket.pk)
+    return ticket
+
+
+async def claim(info: Info, input: TicketClaimInput) -> Ticket:
+    """Take a ticket on."""
+    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    return await ticket.claim(info.context.action(), info.context.user)
+
+
+async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
+    """Say something in a ticket. Which ticket it became part of is told by its key: few clients ask for more."""
+    files = tuple(key for key in (key_of(File, each) for each in input.file_ids) if key is not None)
+    if len(files) != len(input.file_ids):
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "fileIds")
+    key, client_message_id = key_of(Ticket, input.ticket_id), client_key(input.client_message_id, "clientMessageId")
+    context = info.context
+    message = await posting.reply(context.action(), context.viewer, key, input.body, client_message_id, files) if key else None
+    if message is None:
+        raise Refusal(ErrorCode.NOT_FOUND, "input", "ticketId")
+    return {"message": message, "ticket_id": message.ticket_id}
+
+
+async def move(info: Info, input: TicketMoveInput) -> Ticket:
+    """Change a ticket's state."""
+    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    return await ticket.move(info.context.action(), input.status)
+
+
+async def close(info: Info, input: TicketCloseInput) -> Ticket:
+    """End a ticket, as its agent or as its customer."""
+    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    return await ticket.move(info.context.action(), TicketStatus.CLOSED)
+
+
+async def typing(info: Info, input: TicketTypingInput) -> bool:
+    """Tell the others that the viewer types, or stopped to."""
+    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    info.context.services.presence.typing(ticket.pk, info.context.user.pk, input.typing)
+    return True
+
+
+async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int]:
+    """The number of each ticket's latest event."""
+    found = await heads([ticket_stream(ticket.pk) for ticket in parents])
+    return [found.get(ticket_stream(ticket.pk), 0) for ticket in parents]
+
+
+async def inbox_sequence(root: Any, info: Info) -> int | None:
+    """The number of the inbox's latest event, for agents."""
+    return await head(INBOX) if info.context.viewer.agent else None
+
+
+async def account_sequence(root: Any, info: Info) -> int | None:
+    """The number of the company's latest event."""
+    account = info.context.viewer.account
+    return await head(account_stream(account.pk)) if account else None
+
+
+def requesters(context: Context, parents: Sequence[Ticket]) -> ByKey:
+    """Who asked for help."""
+    return ByKey(parents, "requester_id", QuerySet(User))
+
+
+def assignees(context: Context, parents: Sequence[Ticket]) -> ByKey:
+    """Which agent took the ticket on, if one did."""
+    return ByKey(parents, "assignee_id", QuerySet(User))
+
+
+def authors(context: Context, parents: Sequence[Message]) -> ByKey:
+    """Who wrote each message."""
+    return ByKey(parents, "author_id", QuerySet(User))
+
+
+def actors(context: Context, parents: Sequence[Event]) -> ByKey:
+    """Who did it; nobody when the clock did."""
+    return ByKey(parents, "actor_id", QuerySet(User))
+
+
+def typists(context: Context, parents: Sequence[Typing]) -> ByKey:
+    """Who types."""
+    return ByKey(parents, "user_id", QuerySet(User))
+
+
+def tickets_of(context: Context, parents: Sequence[Any]) -> ByKey:
+    """The ticket of each message or event."""
+    return ByKey(parents, "ticket_id", QuerySet(Ticket))
+
+
+def followed(context: Context, parents: Sequence[Ticket]) -> ByKey:
+    """The closed ticket that each follow-up goes on from."""
+    return ByKey(parents, "follows_id", QuerySet(Ticket))
+
+
+def messages_of(context: Context, parents: Sequence[Event]) -> ByKey:
+    """The message an event tells of."""
+    return ByKey(parents, "message_id", QuerySet(Message))
+
+
+def last_messages(context: Context, parents: Sequence[Ticket]) -> FirstOfEach:
+    """The latest message of each ticket."""
+    return FirstOfEach(parents, QuerySet(Message), "ticket_id", "-sequence")
+
+
+def messages(context: Context, parents: Sequence[Ticket], window: Window) -> Deferred:
+    """One page of each ticket's messages."""
+    return pages_of(parents, Message, "ticket_id", SPOKEN, window, context.viewer)
+
+
+def files(context: Context, parents: Sequence[Message]) -> ByParent:
+    """The files attached to each message."""
+    return ByParent(parents, QuerySet(File), "message_id", "id")
+
+
+def account_tickets(context: Context, parents: Sequence[Account], window: Window) -> Deferred:
+    """One page of each company's tickets."""
+    return pages_of(parents, Ticket, "account_id", LATEST, window, context.viewer)

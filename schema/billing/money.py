@@ -1,0 +1,24 @@
+"""Amounts of money."""
+
+from typing import TYPE_CHECKING, Any
+
+import strawberry
+
+from resolvers.arguments import Language
+from resolvers.context import Info
+from schema.fields import field
+from schema.scalars import BigInt
+
+if TYPE_CHECKING:
+    pass
+
+
+def _formatted(root: Any, info: Info, locale: Language = None) -> str:
+    return str(root.formatted((locale or info.context.viewer.locale).value))
+
+
+@strawberry.type(description="An amount of money, never a float.")
+class Money:
+    cents: BigInt = field("In the currency's minor unit: 2900 is 29.00.", name="amountCents")
+    currency: str = field("ISO 4217; EUR everywhere today.")
+    formatted: str = field("As a reader of the language writes it, such as 29,00 €.", _formatted)

@@ -1,0 +1,39 @@
+"""The content domain's part of the roots."""
+
+import strawberry
+
+from auth.rules import anyone, signed_in
+from models.audit import AuditAction
+from resolvers.content import articles as article_resolvers
+from resolvers.content import policies as policy_resolvers
+from schema.content.articles import Article
+from schema.content.policies import Policy, PolicyAcceptPayload
+from schema.fields import mutation, query
+from schema.nodes import Connection
+
+
+@strawberry.type
+class ContentQuery:
+    articles: Connection[Article] = query(
+        article_resolvers.articles,
+        allow=anyone,
+        description="The library: guides, FAQ, videos and webinars, searched in one language.",
+    )
+    article: Article | None = query(article_resolvers.article, allow=anyone, description="One article by its slug.")
+    policies: Connection[Policy] = query(
+        policy_resolvers.policies, allow=anyone, description="The versions of the vendor's policies, the latest in force first."
+    )
+    policy: Policy | None = query(
+        policy_resolvers.policy, allow=anyone, description="The version of a policy in force, null where there is none yet."
+    )
+
+
+@strawberry.type
+class ContentMutation:
+    policy_accept: PolicyAcceptPayload = mutation(
+        policy_resolvers.accept,
+        "acceptance",
+        allow=signed_in,
+        audit=AuditAction.POLICY_ACCEPT,
+        description="Accept the version of a policy in force; a repeat changes nothing.",
+    )

@@ -1,0 +1,55 @@
+"""The operations domain's part of the roots."""
+
+import strawberry
+
+from auth.rules import operator, owner
+from models.audit import AuditAction
+from resolvers.operations import audit as audit_resolvers
+from resolvers.operations import clock as clock_resolvers
+from resolvers.operations import emails as email_resolvers
+from resolvers.operations import numbering as numbering_resolvers
+from schema.fields import mutation, query
+from schema.nodes import Connection
+from schema.operations.audit import AuditEntry, AuditProof
+from schema.operations.clock import ClockAdvancePayload
+from schema.operations.emails import Email, EmailPayload
+from schema.operations.numbering import InvoiceNumbering
+
+
+@strawberry.type
+class OperationsQuery:
+    invoice_numbering: InvoiceNumbering = query(
+        numbering_resolvers.invoice_numbering, allow=operator, cost=1_000,
+        description="Proof that invoices are numbered without gap or duplicate and never back in time.",
+    )  # fmt: skip
+    emails: Connection[Email] = query(
+        email_resolvers.emails,
+        allow=operator,
+        description="What was written to people, and whether it arrived: the latest first.",
+    )
+    audit_entries: Connection[AuditEntry] = query(
+        audit_resolvers.entries, allow=owner | operator,
+        description="Who did what, the latest first: everything for the operator, what concerns their company for its owner.",
+    )  # fmt: skip
+    audit_proof: AuditProof = query(
+        audit_resolvers.proof,
+        allow=operator,
+        cost=1_000,
+        description="Proof that the audit log is whole and was never changed.",
+    )
+
+
+@strawberry.type
+class OperationsMutation:
+    email_retry: EmailPayload = mutation(
+        email_resolvers.retry, "email", allow=operator,
+        audit=AuditAction.EMAIL_RETRY,
+        description="Have an email tried anew that was given up, unless it carried a token, which is forgotten.",
+    )  # fmt: skip
+    clock_advance: ClockAdvancePayload = mutation(
+        clock_resolvers.advance,
+        "now",
+        allow=operator,
+        audit=AuditAction.CLOCK_ADVANCE,
+        description="For operators of a demonstration: move time on; sessions expire with it.",
+    )

@@ -1,0 +1,17 @@
+"""The privacy domain's part of the roots."""
+
+import strawberry
+
+from auth.rules import operator
+from resolvers.privacy import erasures as erasure_resolvers
+from schema.fields import query
+from schema.nodes import Connection
+from schema.privacy.erasures import Erasure
+
+
+@strawberry.type
+class PrivacyQuery:
+    erasures: Connection[Erasure] = query(
+        erasure_resolvers.erasures, allow=operator,
+        description="Deletions of companies' accounts: scheduled, called off, done, and what was kept; the latest first.",
+    )  # fmt: skip

@@ -1,0 +1,16 @@
+"""Custom scalars."""
+
+from typing import TYPE_CHECKING, NewType
+
+import strawberry
+
+if TYPE_CHECKING:
+    pass
+
+
+BigInt = NewType("BigInt", int)
+
+
+BIG_INT = strawberry.scalar(
+    name="BigInt", description="A whole number of up to 64 bits, as a JSON number.", serialize=int, parse_value=int
+)

@@ -1,0 +1,90 @@
+"""The support domain's part of the roots."""
+
+from collections.abc import AsyncGenerator
+
+import strawberry
+
+from auth.rules import agent, anyone, customer
+from models.audit import AuditAction
+from resolvers.support import contact as contact_resolvers
+from resolvers.support import events as event_resolvers
+from resolvers.support import files as file_resolvers
+from resolvers.support import tickets as ticket_resolvers
+from schema.fields import Unaudited, mutation, query, subscription
+from schema.nodes import Connection
+from schema.support.contact import Contact
+from schema.support.events import AccountEvent, InboxEvent, TicketEvent, Typing
+from schema.support.files import FileAnnouncePayload
+from schema.support.tickets import Ticket, TicketPayload, TicketReplyPayload, TicketTypingPayload
+
+_OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who did it, and when.")
+
+
+@strawberry.type
+class SupportQuery:
+    contact: Contact = query(contact_resolvers.contact, allow=anyone, description="How to reach support.")
+    tickets: Connection[Ticket] = query(
+        ticket_resolvers.tickets,
+        allow=customer | agent,
+        description="An agent's inbox, a customer's Messages: the latest change first.",
+    )
+
+
+@strawberry.type
+class SupportMutation:
+    ticket_open: TicketPayload = mutation(
+        ticket_resolvers.open_, "ticket", allow=customer, audit=_OWN_RECORD, description="Ask for help, or begin a chat."
+    )
+    ticket_claim: TicketPayload = mutation(
+        ticket_resolvers.claim, "ticket", allow=agent, audit=AuditAction.TICKET_CLAIM, description="Take a ticket on."
+    )
+    ticket_reply: TicketReplyPayload = mutation(
+        ticket_resolvers.reply,
+        "message",
+        "ticket_id",
+        allow=customer | agent,
+        audit=_OWN_RECORD,
+        description="Say something in a ticket.",
+    )
+    ticket_move: TicketPayload = mutation(
+        ticket_resolvers.move, "ticket", allow=agent, audit=AuditAction.TICKET_MOVE, description="Change a ticket's state."
+    )
+    ticket_close: TicketPayload = mutation(
+        ticket_resolvers.close,
+        "ticket",
+        allow=customer | agent,
+        audit=AuditAction.TICKET_MOVE,
+        description="End a ticket; it stays readable in Messages.",
+    )
+    ticket_typing: TicketTypingPayload = mutation(
+        ticket_resolvers.typing,
+        "told",
+        allow=customer | agent,
+        audit=Unaudited("Nothing is stored."),
+        cost=1,
+        description="Tell the others in a ticket that you type.",
+    )
+    file_announce: FileAnnouncePayload = mutation(
+        file_resolvers.announce,
+        "file",
+        "upload_url",
+        allow=customer | agent,
+        audit=AuditAction.FILE_ANNOUNCE,
+        description="Get a link to upload a file to. What is attached to nothing a day later is deleted.",
+    )
+
+
+@strawberry.type
+class SupportSubscription:
+    ticket_events: AsyncGenerator[TicketEvent, None] = subscription(
+        event_resolvers.ticket_events, allow=customer | agent, description="Everything that happens in one ticket, in order."
+    )
+    ticket_typing: AsyncGenerator[Typing, None] = subscription(
+        event_resolvers.ticket_typing, allow=customer | agent, description="Who else types in one ticket."
+    )
+    inbox_events: AsyncGenerator[InboxEvent, None] = subscription(
+        event_resolvers.inbox_events, allow=agent, description="What agents must know of every ticket, in order."
+    )
+    account_events: AsyncGenerator[AccountEvent, None] = subscription(
+        event_resolvers.account_events, allow=customer, description="What happens to the viewer's company, in order."
+    )

@@ -1,0 +1,119 @@
+"""A company of several people, each signed in, and what the tests of its stories do with them."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from accounts import members
+from auth import sessions
+from auth.caller import still_valid
+from auth.sessions import Tokens
+from models.accounts.account import Account, Membership, Role
+from models.accounts.invitation import Invitation
+from models.action import Action, Transaction
+from models.errors import DomainError
+from models.identity.session import Session
+from models.identity.user import User
+from models.operations.email import Email
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+
+@dataclass
+class Company:
+    """A company's account, its people by their names, and the sign-in of each."""
+
+    account: Account
+    clock: "MovableClock"
+    bus: "RecordingBus"
+    people: dict[str, User] = field(default_factory=dict)
+    tokens: dict[str, Tokens] = field(default_factory=dict)
+    told: list[tuple[str, str | None, str | None]] = field(default_factory=list)  # of owners: reader, who gained, who lost
+
+    async def join(self, name: str, role: Role) -> User:
+        """Somebody new in this role, signed in with fresh proof."""
+        user = await person(self.action(), name)
+        await Membership.create(user=user, account=self.account, role=role, created_at=self.clock.now())
+        self.people[name] = user
+        self.tokens[name] = await sessions.sign_in(user, self.account, False, self.action())
+        until = self.clock.now() + timedelta(days=365)
+        await Session.filter(pk=self.tokens[name].session.pk).update(fresh_until=until)
+        return user
+
+    def action(self, name: str | None = None) -> Action:
+        """Something that this person does now."""
+        return Action(self.people[name] if name else None, self.clock.now(), self.bus)
+
+    async def notice(self, tx: Transaction, told: members.Handover) -> None:
+        """Stands where an email would be written."""
+        gained, lost = (user.name if user else None for user in (told.gained, told.lost))
+        self.told.append((told.reader.name, gained, lost))
+
+    def does(self, name: str) -> tuple[Action, Session, members.Notice, int]:
+        """What a change of the company's people begins with, when this person makes it."""
+        return self.action(name), self.tokens[name].session, self.notice, self.account.pk
+
+    async def changes(self, name: str, whom: str, role: Role) -> str:
+        """This person gives that one a role: how it ended."""
+        return await outcome(members.change_role(*self.does(name), self.people[whom].pk, role))
+
+    async def removes(self, name: str, whom: str) -> str:
+        return await outcome(members.remove(*self.does(name), self.people[whom].pk))
+
+    async def transfers(self, name: str, whom: str) -> str:
+        return await outcome(members.transfer(*self.does(name), self.people[whom].pk))
+
+    async def leaves(self, name: str) -> str:
+        return await outcome(members.leave(*self.does(name)))
+
+    async def roles(self) -> dict[str, str]:
+        """Everybody's role, by name."""
+        places = await Membership.filter(account_id=self.account.pk).select_related("user")
+        return {place.user.name: place.role.value for place in places}
+
+    async def stays(self, name: str) -> bool:
+        """Whether this person's sign-in still counts."""
+        session = self.tokens[name].session.pk
+        return await still_valid([session], self.clock.now()) == {session}
+
+
+async def founded(clock: "MovableClock", bus: "RecordingBus", siren: str = "404833048", **people: Role) -> Company:
+    """A company of these people."""
+    account = await Account.create(legal_name="Le Fournil d'Aubry", siren=siren, created_at=clock.now())
+    company = Company(account, clock, bus)
+    for name, role in people.items():
+        await company.join(name, role)
+    return company
+
+
+async def person(action: Action, name: str, **facts: Any) -> User:
+    """Somebody whose address is verified."""
+    given: dict[str, Any] = {"email": f"{name}@fournil.example", "password_hash": "-", "email_verified_at": action.at}
+    return await User.create(name=name, created_at=action.at, **given | facts)
+
+
+async def outcome(doing: Awaitable[object]) -> str:
+    """How something ended: `done`, or the code it was refused with."""
+    try:
+        await doing
+    except DomainError as error:
+        return error.code
+    return "done"
+
+
+class Post:
+    """Stands where the mail room's emails go: writes in the same transaction, and remembers each token by its address."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[str, str] = {}
+        self.count = 0
+
+    async def __call__(self, tx: Transaction, invitation: Invitation, token: str) -> None:
+        await Email.create(
+            using_db=tx.db, template="invitation", recipient=invitation.email, subject="-", text="-", html="-",
+            created_at=tx.action.at,
+        )  # fmt: skip
+        self.tokens[invitation.email] = token
+        self.count += 1

@@ -1,0 +1,5 @@
+"""Accounts are tested with the people and services of the tests of auth."""
+
+from tests.auth.conftest import agent, auth, enrolled, now, owner, password, statements
+
+__all__ = ["agent", "auth", "enrolled", "now", "owner", "password", "statements"]

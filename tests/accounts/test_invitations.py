@@ -1,0 +1,359 @@
+"""Inviting by email, and taking an invitation: once, in time, by whoever reads mail at the address."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accounts.invitations import Newcomer, accept, forget, resend, revoke, send
+from accounts.members import change_role, remove
+from accounts.registration import sign_up
+from auth.authentication import authenticate, company_of
+from auth.services import AuthServices
+from models.accounts.account import Account, Membership, Role
+from models.accounts.invitation import Invitation
+from models.action import Action, Transaction
+from models.errors import Refusal, Throttled
+from models.identity.user import Staff, User
+from models.locale import Locale
+from models.operations.email import Email
+from tests.accounts.company_fixtures import Company, Post, founded, outcome, person
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+    Statements = Callable[[], list[str]]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+GUEST = "noe@fournil.example"
+NEWCOMER = Newcomer(" Noé  Blin ", "corneille sabot pluvier 42")
+PEER = "192.0.2.7"
+
+
+class House:
+    """A company that invites, its emails, and what is done with them."""
+
+    def __init__(self, company: Company, auth: AuthServices) -> None:
+        self.company, self.auth, self.post = company, auth, Post()
+        self._keys = 0
+
+    async def sends(self, name: str = "ada", email: str = GUEST, role: Role = Role.MEMBER, key: str = "") -> Invitation:
+        self._keys += 1
+        return await send(
+            self.company.action(name), self.auth, self.post, self.company.account.pk, email=email, role=role,
+            locale=Locale.EN, key=key or f"own-{self._keys}",
+        )  # fmt: skip
+
+    async def resends(self, invitation: Invitation, name: str = "ada", key: str = "again") -> Invitation:
+        return await resend(self.company.action(name), self.auth, self.post, invitation, key)
+
+    async def revokes(self, invitation: Invitation, name: str = "ada") -> Invitation:
+        return await revoke(self.company.action(name), invitation)
+
+    async def accepts(self, user: User | None = None, token: str = "", newcomer: Newcomer = NEWCOMER) -> Membership:
+        action = Action(user, self.company.clock.now(), self.company.bus)
+        return await accept(action, self.auth, token or self.post.tokens[GUEST], newcomer, PEER)
+
+
+@pytest.fixture
+async def house(db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> House:
+    company = await founded(clock, bus, odile=Role.OWNER, ada=Role.ADMIN, bea=Role.BILLING, max=Role.MEMBER)
+    return House(company, auth)
+
+
+class TestSending:
+    async def test_p1_4_an_address_is_invited_by_one_email(self, house: House, clock: "MovableClock") -> None:
+        """P1.4: the row holds no token, only its hash."""
+        invitation = await house.sends(email=" NOE@Fournil.example ", role=Role.BILLING)
+        stored = await Invitation.get().values()
+        assert (invitation.email, invitation.role, invitation.locale) == (GUEST, Role.BILLING, Locale.EN)
+        assert invitation.expires_at == clock.now() + timedelta(days=7)
+        assert invitation.inviter_id == house.company.people["ada"].pk
+        assert house.post.tokens[GUEST].startswith("cam_in_")
+        assert house.post.tokens[GUEST] not in str(stored)
+        assert await Email.all().count() == 1
+
+    @pytest.mark.parametrize("mine", ["odile", "ada", "bea", "max"])
+    @pytest.mark.parametrize("role", list(Role))
+    async def test_p1_4_each_role_invites_only_as_what_it_may(self, house: House, mine: str, role: Role) -> None:
+        answer = await outcome(house.sends(mine, role=role))
+        allowed = "ROLE_RESERVED" if role is Role.OWNER else "done"
+        assert answer == (allowed if mine in ("odile", "ada") else "FORBIDDEN")
+        assert await Email.all().count() == await Invitation.all().count() == (answer == "done")
+
+    async def test_a_repeat_sends_nothing(self, house: House) -> None:
+        first = await house.sends(key="k")
+        assert await house.sends(key="k") == first
+        assert await outcome(house.sends(key="k", role=Role.ADMIN)) == "IDEMPOTENCY_MISMATCH"
+        assert house.post.count == await Email.all().count() == 1
+
+    async def test_members_and_the_invited_are_not_invited_again(self, house: House) -> None:
+        assert await outcome(house.sends(email="MAX@fournil.example")) == "ALREADY_MEMBER"
+        invitation = await house.sends()
+        assert await outcome(house.sends("odile")) == "ALREADY_INVITED"
+        await house.revokes(invitation)
+        assert await outcome(house.sends("odile")) == "done"
+
+    async def test_of_two_invitations_at_once_one_is_sent(self, house: House) -> None:
+        answers = await asyncio.gather(outcome(house.sends("ada")), outcome(house.sends("odile")))
+        assert sorted(answers) == ["ALREADY_INVITED", "done"]
+        assert house.post.count == 1
+
+    async def test_nobody_learns_who_is_a_customer(
+        self, house: House, clock: "MovableClock", bus: "RecordingBus", statements: "Statements"
+    ) -> None:
+        """P3.5: an address that CAMCHA knows is answered as one that it doesn't, after the same statements."""
+        await founded(clock, bus, "732829320", nora=Role.OWNER)
+        counts, answers = [], []
+        for email in ("nora@fournil.example", "nobody@fournil.example"):
+            before = len(statements())
+            key = (await house.sends(email=email)).pk
+            counts.append(len(statements()) - before)
+            (facts,) = await Invitation.filter(pk=key).values()
+            answers.append({name: facts[name] for name in facts if name not in ("id", "email", "token_hash")})
+        assert counts[0] == counts[1]
+        assert answers[0] == answers[1]
+
+    @pytest.mark.parametrize("email", ["", "noe", "noe@\x00fournil.example", "a@b.example, c@d.example"])
+    async def test_a_bad_address_is_named(self, house: House, email: str) -> None:
+        with pytest.raises(Refusal) as refused:
+            await house.sends(email=email)
+        assert (refused.value.code, refused.value.field) == ("EMAIL_INVALID", ("input", "email"))
+
+    async def test_nothing_is_kept_when_the_email_cannot_be_written(self, house: House) -> None:
+        async def torn(tx: Transaction, invitation: Invitation, token: str) -> None:
+            raise RuntimeError("no email")
+
+        house.post = torn  # type: ignore[assignment] # a worse one
+        with pytest.raises(RuntimeError, match="no email"):
+            await house.sends(key="k")
+        assert not await Invitation.exists()
+        house.post = Post()
+        await house.sends(key="k")
+        assert house.post.count == 1
+
+    async def test_nobody_is_flooded_with_emails(self, house: House) -> None:
+        """Neither one address nor, by one company, the world."""
+        for _ in range(6):
+            await house.revokes(await house.sends())
+        with pytest.raises(Throttled):
+            await house.sends()
+        answers = [await outcome(house.sends(email=f"guest-{number}@fournil.example")) for number in range(30)]
+        assert answers.count("RATE_LIMITED") == 5
+
+
+class TestResending:
+    async def test_a_new_email_makes_the_old_one_worthless(self, house: House, clock: "MovableClock") -> None:
+        invitation, first = await house.sends(), house.post.tokens[GUEST]
+        clock.advance(timedelta(days=8))
+        again = await house.resends(invitation, "odile")
+        assert (again.sent_at, again.expires_at) == (clock.now(), clock.now() + timedelta(days=7))
+        assert again.inviter_id == house.company.people["odile"].pk
+        assert await outcome(house.accepts(token=first)) == "TOKEN_INVALID"
+        assert await outcome(house.accepts()) == "done"
+
+    async def test_a_repeat_sends_nothing(self, house: House) -> None:
+        invitation = await house.sends()
+        first = await house.resends(invitation)
+        assert (await house.resends(invitation)).token_hash == first.token_hash
+        assert house.post.count == 2
+
+    async def test_what_is_over_stays_over(self, house: House) -> None:
+        revoked = await house.sends()
+        assert (await house.revokes(revoked)).revoked_at == (await house.revokes(revoked)).revoked_at is not None
+        assert await outcome(house.resends(revoked)) == "NOT_ACTIVE"
+        taken = await house.sends()
+        await house.accepts()
+        assert await outcome(house.resends(taken)) == "NOT_ACTIVE"
+        assert await outcome(house.revokes(taken)) == "NOT_ACTIVE"
+
+    @pytest.mark.parametrize("name", ["bea", "max"])
+    async def test_others_may_not(self, house: House, name: str) -> None:
+        invitation = await house.sends()
+        assert await outcome(house.resends(invitation, name)) == "FORBIDDEN"
+        assert await outcome(house.revokes(invitation, name)) == "FORBIDDEN"
+
+
+class TestAccepting:
+    async def test_p1_4_somebody_new_joins_and_can_sign_in(self, house: House, clock: "MovableClock") -> None:
+        """P1.4: with a name and a password; the address needs no other email."""
+        await house.sends(role=Role.BILLING)
+        place = await house.accepts()
+        user = await User.get(email=GUEST)
+        assert (user.name, user.locale, user.email_verified_at) == ("Noé Blin", Locale.EN, clock.now())
+        assert (place.user_id, place.role) == (user.pk, Role.BILLING)
+        assert (await house.company.roles())["Noé Blin"] == "BILLING"
+        entered = await authenticate(
+            house.company.action(), house.auth, email=GUEST, password=NEWCOMER.password, code=None, peer=PEER
+        )
+        assert entered == user
+
+    async def test_p1_4_somebody_known_joins_signed_in_and_keeps_everything(self, house: House, bus: "RecordingBus") -> None:
+        known = await person(house.company.action(), "noe", password_hash="theirs")
+        before = await User.filter(pk=known.pk).values()
+        await house.sends()
+        place = await house.accepts(known, newcomer=Newcomer("Other", "a password nobody asked for"))
+        assert place.role is Role.MEMBER
+        assert await User.filter(pk=known.pk).values() == before
+        assert bus.announced[-1] == f"user:{known.pk}"
+
+    async def test_a_persons_own_repeat_changes_nothing(self, house: House) -> None:
+        known = await person(house.company.action(), "noe")
+        await house.sends()
+        first = await house.accepts(known)
+        await change_role(*house.company.does("odile"), known.pk, Role.ADMIN)
+        again = await house.accepts(known)
+        assert (again.pk, again.role) == (first.pk, Role.ADMIN)
+        await remove(*house.company.does("odile"), known.pk)
+        assert await outcome(house.accepts(known)) == "TOKEN_INVALID"
+        assert "noe" not in await house.company.roles()
+
+    async def test_it_works_once(self, house: House) -> None:
+        await house.sends()
+        await house.accepts()
+        assert await outcome(house.accepts()) == "TOKEN_INVALID"
+        assert await outcome(house.accepts(house.company.people["max"])) == "INVITATION_ELSEWHERE"
+
+    async def test_it_works_for_seven_days(self, house: House, clock: "MovableClock") -> None:
+        await house.sends()
+        clock.advance(timedelta(days=7, microseconds=-1))
+        known = await person(house.company.action(), "noe")
+        clock.advance(timedelta(microseconds=1))
+        assert await outcome(house.accepts(known)) == "TOKEN_INVALID"
+        await User.filter(pk=known.pk).delete()
+        assert await outcome(house.accepts()) == "TOKEN_INVALID"
+        clock.advance(timedelta(microseconds=-1))
+        assert await outcome(house.accepts()) == "done"
+
+    async def test_it_does_not_work_once_taken_back(self, house: House) -> None:
+        await house.revokes(await house.sends())
+        assert await outcome(house.accepts()) == "TOKEN_INVALID"
+
+    @pytest.mark.parametrize("token", ["", "cam_in_", "cam_in_unknown", "\x00", "\ud800", "x" * 100_000])
+    async def test_a_token_that_means_nothing_is_refused(self, house: House, token: str) -> None:
+        with pytest.raises(Refusal) as refused:
+            await accept(house.company.action(), house.auth, token, NEWCOMER, PEER)
+        assert (refused.value.code, refused.value.field) == ("TOKEN_INVALID", ("input", "token"))
+
+    async def test_the_email_is_for_its_address_only(self, house: House) -> None:
+        """P1.4: neither a colleague's token nor staff's sign-in lets anybody in."""
+        await house.sends()
+        assert await outcome(house.accepts(await person(house.company.action(), "zoe"))) == "INVITATION_ELSEWHERE"
+        assert await outcome(house.accepts(await person(house.company.action(), "noe", staff=Staff.AGENT))) == "FORBIDDEN"
+        assert await outcome(house.accepts()) == "SIGN_IN_REQUIRED"
+        assert len(await house.company.roles()) == 4
+
+    @pytest.mark.parametrize(
+        ("newcomer", "code", "field"),
+        [
+            (Newcomer("", NEWCOMER.password), "BLANK", "name"),
+            (Newcomer("n" * 101, NEWCOMER.password), "TOO_LONG", "name"),
+            (Newcomer("Noé", ""), "PASSWORD_WEAK", "password"),
+            (Newcomer("Noé", "noefournil aubry"), "PASSWORD_WEAK", "password"),
+        ],
+    )
+    async def test_bad_input_is_named_and_the_email_still_works(
+        self, house: House, newcomer: Newcomer, code: str, field: str
+    ) -> None:
+        await house.sends()
+        with pytest.raises(Refusal) as refused:
+            await house.accepts(newcomer=newcomer)
+        assert (refused.value.code, refused.value.field) == (code, ("input", field))
+        assert await outcome(house.accepts()) == "done"
+
+    async def test_of_many_at_once_one_joins(self, house: House) -> None:
+        await house.sends()
+        answers = await asyncio.gather(*(outcome(house.accepts()) for _ in range(4)))
+        assert sorted(answers) == ["TOKEN_INVALID"] * 3 + ["done"]
+        assert await User.filter(email=GUEST).count() == 1
+        assert (await house.company.roles())["Noé Blin"] == "MEMBER"
+
+    async def test_a_persons_own_at_once_are_one(self, house: House) -> None:
+        known = await person(house.company.action(), "noe")
+        await house.sends()
+        answers = await asyncio.gather(*(outcome(house.accepts(known)) for _ in range(4)))
+        assert answers == ["done"] * 4
+        assert await Membership.filter(user_id=known.pk).count() == 1
+
+    async def test_taken_and_taken_back_at_once_is_one_of_both(self, house: House) -> None:
+        invitation = await house.sends()
+        answers = await asyncio.gather(outcome(house.accepts()), outcome(house.revokes(invitation)))
+        assert sorted(answers) in (["NOT_ACTIVE", "done"], ["TOKEN_INVALID", "done"])
+        assert (answers[0] == "done") == ("Noé Blin" in await house.company.roles())
+
+    async def test_two_companies_invite_a_newcomer_who_joins_both(
+        self, house: House, clock: "MovableClock", bus: "RecordingBus"
+    ) -> None:
+        """The second email was written before the person was known."""
+        others = House(await founded(clock, bus, "732829320", nora=Role.OWNER), house.auth)
+        await house.sends()
+        await others.sends("nora")
+        answers = await asyncio.gather(outcome(house.accepts()), outcome(others.accepts()))
+        assert sorted(answers) == ["SIGN_IN_REQUIRED", "done"]
+        waiting = others if answers[0] == "done" else house
+        assert await outcome(waiting.accepts(await User.get(email=GUEST))) == "done"
+        assert await Membership.filter(user__email=GUEST).count() == 2
+
+
+async def test_what_is_over_is_forgotten_after_a_month(house: House, clock: "MovableClock") -> None:
+    """Open ones stay, and an expired one can be sent again until then."""
+    await house.sends(key="k")
+    await house.accepts()
+    await house.revokes(await house.sends(email="revoked@fournil.example"))
+    await house.sends(email="expired@fournil.example")
+    clock.advance(timedelta(days=30))
+    await house.sends(email="open@fournil.example")
+    assert await forget(clock.now()) == 0
+    clock.advance(timedelta(microseconds=1))
+    assert await forget(clock.now()) == 2
+    clock.advance(timedelta(days=7))
+    assert await forget(clock.now()) == 1
+    assert [each.email for each in await Invitation.all()] == ["open@fournil.example"]
+    assert await outcome(house.sends(key="k")) == "NOT_ACTIVE"
+
+
+STRANGERS: dict[str, Any] = {
+    "email": GUEST, "password": "mouette phare ardoise 77", "name": "Stranger", "legal_name": "Trap", "siren": "732829320",
+    "locale": Locale.FR, "peer": PEER,
+}  # fmt: skip
+
+
+async def unread(tx: Transaction, made: Any) -> None:
+    """The email that a stranger can't read."""
+
+
+async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_other(house: House) -> None:
+    """The company before the person, in both: else one of them would fail, each holding what the other wants."""
+    made = await sign_up(house.company.action(), house.auth, unread, **STRANGERS)
+    assert made.account
+    assert made.user
+    await house.sends()
+    locked = asyncio.Event()
+
+    async def accept_meanwhile() -> Membership:
+        await locked.wait()
+        return await house.accepts()
+
+    accepting = asyncio.create_task(accept_meanwhile())  # before the transaction, or it would be part of it
+    async with house.company.action().transaction() as second:
+        await second.locked(Account, made.account.pk)
+        locked.set()
+        await asyncio.sleep(2)  # it waits for the company by now, with or without the person
+        await second.locked(User, made.user.pk)
+    assert await accepting
+
+
+async def test_a_stranger_who_signed_up_with_the_address_gets_nothing(house: House) -> None:
+    """Whoever holds the email reads mail there; the password of whoever signed up without does not work any more."""
+    await sign_up(house.company.action(), house.auth, unread, **STRANGERS)
+    await house.sends()
+    await house.accepts()
+    for password, answer in (STRANGERS["password"], "CREDENTIALS_INVALID"), (NEWCOMER.password, "done"):
+        entering = authenticate(house.company.action(), house.auth, email=GUEST, password=password, code=None, peer=PEER)
+        assert await outcome(entering) == answer
+    user = await User.get(email=GUEST)
+    assert user.name == "Noé Blin"
+    assert await company_of(user) == await Account.get()  # the stranger's is gone

@@ -1,0 +1,512 @@
+"""P1.1: a company comes to another legal name by the register, or by evidence and an agent; never by silence."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accounts import details, legal_names, registration
+from accounts.details import Address
+from accounts.legal_names import Decision, Registrar
+from accounts.registry import NoRegistry, PublicRegistry, Registered
+from auth import sessions
+from auth.services import AuthServices
+from auth.sessions import Tokens
+from models.accounts.account import Account, Role
+from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
+from models.action import Action, Transaction
+from models.errors import Throttled
+from models.event import INBOX, Event, EventKind, account_stream
+from models.identity.session import Session
+from models.identity.user import Staff, User
+from models.locale import Locale
+from models.support.file import File
+from tests.accounts.company_fixtures import Company, founded, outcome, person
+from tests.accounts.registry_server import answer, register, result
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+pytestmark = pytest.mark.usefixtures("db")
+
+NEW = "Les Fournils d'Aubry"
+
+
+class Desk:
+    """A company that looks for a new name, an agent, and a register whose answer can be changed."""
+
+    def __init__(self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens, url: str) -> None:
+        self.bakery, self.auth, self.agent, self.agents = bakery, auth, agent, agents
+        self.registry: Any = PublicRegistry(url, seconds=2)
+        self.reply = answer({"results": []})
+        self.told: list[tuple[str, str, str | None]] = []
+
+    async def notice(self, tx: Transaction, user: User, change: LegalNameChange) -> None:
+        self.told.append((user.name, change.status.value, change.reason))
+
+    @property
+    def registrar(self) -> Registrar:
+        return Registrar(self.registry, self.notice)
+
+    def registers(self, *names: str, **facts: Any) -> None:
+        self.reply = answer({"results": [result(nom_raison_sociale=name, nom_complet=name, **facts) for name in names]})
+
+    def away(self) -> None:
+        self.reply = answer(b"", "503 Closed")
+
+    async def fresh(self, name: str) -> Session:
+        session = self.bakery.tokens[name].session
+        await Session.filter(pk=session.pk).update(fresh_until=self.bakery.clock.now() + timedelta(minutes=5))
+        return await Session.get(pk=session.pk)
+
+    async def asks(self, name: str = "Camille", legal_name: str = NEW, **given: Any) -> LegalNameChange:
+        facts: dict[str, Any] = {"siren_given": None, "file_ids": (), "key": legal_name} | given
+        session = await self.fresh(name)
+        return await legal_names.request(
+            self.bakery.action(name), self.auth, self.registrar, session, self.bakery.account, legal_name=legal_name, **facts
+        )
+
+    async def shows(self, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
+        return await legal_names.add_evidence(
+            self.bakery.action(name), self.bakery.tokens[name].session, self.bakery.account, change.pk, (await self.kbis(name),)
+        )
+
+    async def kbis(self, name: str = "Camille", **facts: Any) -> int:
+        at = self.bakery.clock.now()
+        given: dict[str, Any] = {"uploaded_at": at, "cleared_at": at} | facts
+        file = await File.create(
+            key=f"kbis-{await File.all().count()}", uploader=self.bakery.people[name], account=self.bakery.account, size=3,
+            name="kbis.pdf", content_type="application/pdf", created_at=at, **given,
+        )  # fmt: skip
+        return int(file.pk)
+
+    async def decides(self, change: LegalNameChange, decision: Decision, reason: str | None = None) -> LegalNameChange:
+        action = Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
+        return await legal_names.decide(action, self.notice, self.agents.session, change.pk, decision, reason)
+
+    async def legal_name(self) -> str:
+        return (await Account.get(pk=self.bakery.account.pk)).legal_name
+
+    async def turn(self) -> int:
+        """The timetable's next look at the register."""
+        return await legal_names.check_waiting(self.bakery.action(), self.registrar)
+
+
+@pytest.fixture
+async def desk(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> AsyncIterator[Desk]:
+    bakery = await founded(clock, bus, Camille=Role.OWNER, Adam=Role.ADMIN, Bea=Role.BILLING, Max=Role.MEMBER)
+    agent = await person(bakery.action(), "Amadou", staff=Staff.AGENT)
+    agents = await sessions.sign_in(agent, None, True, bakery.action())
+    made: list[Desk] = []
+    async with register(lambda: made[0].reply) as (url, _):
+        made.append(Desk(bakery, auth, agent, agents, url))
+        yield made[0]
+
+
+async def test_p1_1_the_registered_name_is_taken_at_once(desk: Desk) -> None:
+    desk.registers("LES FOURNILS D AUBRY")
+    change = await desk.asks("Adam")
+    assert (change.status, change.verdict) == (LegalNameStatus.ACCEPTED, RegistryVerdict.MATCH)
+    assert (change.previous_name, change.registered_name) == ("Le Fournil d'Aubry", "LES FOURNILS D AUBRY")
+    assert await desk.legal_name() == NEW
+    assert desk.told == [("Camille", "ACCEPTED", None), ("Adam", "ACCEPTED", None)]
+    events = await Event.filter(stream=account_stream(desk.bakery.account.pk), kind=EventKind.LEGAL_NAME_CHANGED)
+    assert [event.status for event in events] == ["ACCEPTED"]
+    assert sessions.person(desk.bakery.people["Max"].pk) in desk.bakery.bus.announced
+
+
+@pytest.mark.parametrize(
+    ("names", "facts", "verdict"),
+    [
+        ((), {}, RegistryVerdict.NOT_FOUND),
+        (("LE FOURNIL D AUBRY",), {}, RegistryVerdict.OTHER_NAME),
+        (("LES FOURNILS D AUBRY",), {"etat_administratif": "C"}, RegistryVerdict.CEASED),
+        (("[ND]",), {}, RegistryVerdict.OTHER_NAME),
+    ],
+)
+async def test_p1_1_anything_but_a_match_asks_for_evidence_and_an_agent_decides(
+    desk: Desk, names: tuple[str, ...], facts: dict[str, str], verdict: RegistryVerdict
+) -> None:
+    desk.registers(*names, **facts)
+    change = await desk.asks()
+    assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, verdict)
+    assert await outcome(desk.decides(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
+    change = await desk.shows(change)
+    assert change.status is LegalNameStatus.IN_REVIEW
+    inbox = await Event.filter(stream=INBOX).order_by("-id").first()
+    assert inbox is not None
+    assert inbox.kind is EventKind.LEGAL_NAME_REVIEW_AWAITED
+    assert await desk.legal_name() == "Le Fournil d'Aubry"
+    change = await desk.decides(change, Decision.ACCEPT)
+    assert (change.status, change.decider_id) == (LegalNameStatus.ACCEPTED, desk.agent.pk)
+    assert await desk.legal_name() == NEW
+    assert desk.told == [("Camille", "EVIDENCE_NEEDED", None), ("Camille", "ACCEPTED", None)]
+
+
+@pytest.mark.parametrize("legal_name", ["Les 𝐅ournils d'Aubry", "Les F\u0337ournils d'Aubry", "Les Fournils d'Aubry 🎁"])
+async def test_p1_1_a_name_that_prints_otherwise_than_it_compares_is_no_match(desk: Desk, legal_name: str) -> None:
+    desk.registers("LES FOURNILS D AUBRY")
+    change = await desk.asks(legal_name=legal_name)
+    assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, RegistryVerdict.OTHER_NAME)
+
+
+async def test_p1_1_the_name_is_stored_with_its_accents_composed(desk: Desk) -> None:
+    desk.registers("L ETE")
+    await desk.asks(legal_name="L'E\u0301te\u0301")
+    assert await desk.legal_name() == "L'Été"
+
+
+async def test_p1_1_the_registers_late_yes_is_not_the_agents(desk: Desk, clock: "MovableClock") -> None:
+    desk.away()
+    change = await desk.asks(file_ids=(await desk.kbis(),))
+    await desk.decides(change, Decision.ASK, "Illisible.")
+    desk.registers("LES FOURNILS D AUBRY")
+    clock.advance(timedelta(hours=1))
+    assert await desk.turn() == 1
+    change = await LegalNameChange.get(pk=change.pk)
+    assert (change.status, change.decider_id, change.reason) == (LegalNameStatus.ACCEPTED, None, None)
+
+
+async def test_p1_1_a_wish_that_was_erased_while_the_register_was_asked_changes_nothing(desk: Desk) -> None:
+    desk.away()
+    change = await desk.asks()
+    desk.registers("LES FOURNILS D AUBRY")
+    await LegalNameChange.filter(pk=change.pk).delete()
+    await legal_names.check(desk.bakery.action(), desk.registrar, change)
+    assert await desk.legal_name() == "Le Fournil d'Aubry"
+
+
+async def test_p1_1_a_file_sent_for_another_company_is_no_evidence_here(
+    desk: Desk, clock: "MovableClock", bus: "RecordingBus"
+) -> None:
+    change = await desk.asks()
+    other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
+    file = await desk.kbis()
+    await File.filter(pk=file).update(account_id=other.account.pk)
+    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
+    assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, (file,))) == "FILE_REFUSED"
+
+
+async def test_p1_1_without_a_register_evidence_is_asked_for(desk: Desk) -> None:
+    desk.registry = NoRegistry()
+    change = await desk.asks(file_ids=(await desk.kbis(),))
+    assert (change.status, change.verdict) == (LegalNameStatus.IN_REVIEW, RegistryVerdict.UNKNOWN)
+    assert desk.told == []  # what would be asked for was shown already
+    desk.bakery.clock.advance(timedelta(days=1))
+    assert await desk.turn() == 0
+
+
+async def test_p1_1_a_register_that_is_away_never_means_yes_and_is_asked_again(desk: Desk) -> None:
+    desk.away()
+    change = await desk.asks()
+    assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, RegistryVerdict.AWAY)
+    for _ in range(3):
+        desk.bakery.clock.advance(timedelta(hours=1))
+        assert await desk.turn() == 1
+        assert await desk.turn() == 0
+    assert await desk.legal_name() == "Le Fournil d'Aubry"
+    desk.registers("LES FOURNILS D AUBRY")
+    desk.bakery.clock.advance(timedelta(hours=1))
+    await desk.turn()
+    assert await desk.legal_name() == NEW
+    assert [status for _, status, _ in desk.told] == ["EVIDENCE_NEEDED", "ACCEPTED"]
+
+
+async def test_p1_1_one_that_stays_away_is_given_up_after_days(desk: Desk) -> None:
+    desk.away()
+    await desk.asks()
+    for _ in range(legal_names.MOST_CHECKS):
+        desk.bakery.clock.advance(timedelta(hours=1))
+        await desk.turn()
+    assert await desk.turn() == 0
+    change = await LegalNameChange.get()
+    assert (change.status, change.next_check_at) == (LegalNameStatus.EVIDENCE_NEEDED, None)
+
+
+async def test_p1_1_who_dies_while_the_register_is_asked_loses_nothing(desk: Desk) -> None:
+    """The wish is stored first; the timetable of any process goes on with it."""
+    async with register(None) as (silent, asked):
+        desk.registry = PublicRegistry(silent, seconds=30)
+        dying = asyncio.create_task(desk.asks())
+        while not asked:
+            await asyncio.sleep(0.01)
+        dying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await dying
+    change = await LegalNameChange.get()
+    assert change.status is LegalNameStatus.CHECKING
+    assert change.verdict is None
+    desk.registry = NoRegistry()
+    assert await desk.turn() == 0  # its turn comes when whoever asked would have had an answer
+    desk.bakery.clock.advance(legal_names.TURN)
+    assert await desk.turn() == 1
+    assert (await LegalNameChange.get()).status is LegalNameStatus.EVIDENCE_NEEDED
+
+
+async def test_p1_1_two_processes_that_ask_at_once_tell_once(desk: Desk) -> None:
+    desk.away()
+    await desk.asks()
+    desk.registers("LES FOURNILS D AUBRY")
+    desk.bakery.clock.advance(timedelta(hours=1))
+    await asyncio.gather(desk.turn(), desk.turn(), desk.turn())
+    assert [status for _, status, _ in desk.told] == ["EVIDENCE_NEEDED", "ACCEPTED"]
+
+
+async def test_p1_1_an_agents_no_outlives_the_registers_late_answer(desk: Desk) -> None:
+    desk.away()
+    change = await desk.shows(await desk.asks())
+    await desk.decides(change, Decision.REJECT, "Ce Kbis est celui d'une autre société.")
+    desk.registers("LES FOURNILS D AUBRY")
+    desk.bakery.clock.advance(timedelta(hours=1))
+    assert await desk.turn() == 0
+    assert await desk.legal_name() == "Le Fournil d'Aubry"
+    assert desk.told[-1] == ("Camille", "REJECTED", "Ce Kbis est celui d'une autre société.")
+
+
+async def test_p1_1_an_agent_may_ask_for_better_evidence(desk: Desk) -> None:
+    change = await desk.shows(await desk.asks())
+    assert await outcome(desk.decides(change, Decision.ASK)) == "BLANK"
+    change = await desk.decides(change, Decision.ASK, "Le Kbis a plus de trois mois.")
+    assert change.status is LegalNameStatus.EVIDENCE_NEEDED
+    change = await desk.shows(change)
+    assert change.status is LegalNameStatus.IN_REVIEW
+    assert (await desk.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
+
+
+async def test_p1_1_a_repeat_changes_nothing_and_another_decision_is_too_late(desk: Desk) -> None:
+    change = await desk.shows(await desk.asks())
+    await desk.decides(change, Decision.ACCEPT)
+    told = len(desk.told)
+    assert (await desk.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
+    assert len(desk.told) == told
+    assert await outcome(desk.decides(change, Decision.REJECT, "Non.")) == "TRANSITION_ILLEGAL"
+    assert await outcome(desk.shows(change)) == "TRANSITION_ILLEGAL"
+    assert await outcome(_cancels(desk, change)) == "TRANSITION_ILLEGAL"
+    assert (await desk.asks()).pk == change.pk  # by its key
+
+
+async def _cancels(desk: Desk, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
+    session = desk.bakery.tokens[name].session
+    return await legal_names.cancel(desk.bakery.action(name), session, desk.bakery.account, change.pk)
+
+
+async def test_p1_1_one_wish_at_a_time_and_it_can_be_taken_back(desk: Desk) -> None:
+    change = await desk.asks()
+    assert await outcome(desk.asks(legal_name="Boulangerie Aubry")) == "CHANGE_RUNNING"
+    for _ in range(2):
+        assert (await _cancels(desk, change)).status is LegalNameStatus.CANCELED
+    assert (await desk.asks(legal_name="Boulangerie Aubry")).status is LegalNameStatus.EVIDENCE_NEEDED
+
+
+async def test_p1_1_of_two_who_ask_at_once_one_is_told_to_wait(desk: Desk) -> None:
+    asked = [outcome(desk.asks(name, f"Boulangerie {name}")) for name in ("Camille", "Adam")]
+    assert sorted(await asyncio.gather(*asked)) == ["CHANGE_RUNNING", "done"]
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"legal_name": " \t "}, "BLANK"),
+        ({"legal_name": "x" * 201}, "TOO_LONG"),
+        ({"legal_name": "Le Fournil d'Aubry"}, "VALUE_INVALID"),
+        ({"siren_given": "404833049"}, "SIREN_INVALID"),
+        ({"siren_given": "732 829 320"}, "SIREN_OTHER"),
+        ({"siren_given": "404 833 048"}, "done"),
+        ({"file_ids": (999,)}, "FILE_REFUSED"),
+    ],
+)
+async def test_p1_1_bad_input_is_refused(desk: Desk, given: dict[str, Any], code: str) -> None:
+    """P1.1: another SIREN is another legal entity."""
+    assert await outcome(desk.asks(**given)) == code
+    assert await LegalNameChange.all().count() == (code == "done")
+
+
+async def test_p1_1_evidence_is_ones_own_uploaded_and_used_once(desk: Desk) -> None:
+    change = await desk.asks()
+    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
+    at = desk.bakery.clock.now()
+    refused = [
+        await desk.kbis("Adam"), await desk.kbis(uploaded_at=None, cleared_at=None), await desk.kbis(infected_at=at),
+    ]  # fmt: skip
+    for file in refused:
+        adding = legal_names.add_evidence(action, session, desk.bakery.account, change.pk, (file,))
+        assert await outcome(adding) == "FILE_REFUSED"
+    assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, ())) == "BLANK"
+    many = [await desk.kbis() for _ in range(11)]
+    for part, code in ((many[:6], "done"), (many[6:], "FILE_REFUSED"), (many[:1], "FILE_REFUSED"), (many[6:10], "done")):
+        assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, tuple(part))) == code
+
+
+async def test_p1_1_what_waits_for_the_scanner_is_no_evidence_yet(desk: Desk) -> None:
+    change = await desk.asks(file_ids=(await desk.kbis(cleared_at=None),))
+    assert change.status is LegalNameStatus.IN_REVIEW
+    assert await outcome(desk.decides(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
+    await File.all().update(cleared_at=desk.bakery.clock.now())
+    assert await outcome(desk.decides(change, Decision.ACCEPT)) == "done"
+
+
+async def test_p1_1_only_who_looks_after_the_company_asks_and_with_fresh_proof(desk: Desk) -> None:
+    session = desk.bakery.tokens["Camille"].session
+    await Session.filter(pk=session.pk).update(fresh_until=None)
+    stale = legal_names.request(
+        desk.bakery.action("Camille"), desk.auth, desk.registrar, session, desk.bakery.account, legal_name="Autre",
+        siren_given=None, file_ids=(), key="k",
+    )  # fmt: skip
+    assert await outcome(stale) == "STEP_UP_REQUIRED"
+    assert await outcome(desk.asks("Bea")) == "FORBIDDEN"
+    assert await outcome(desk.asks("Max")) == "FORBIDDEN"
+    change = await desk.asks("Adam")
+    assert await desk.bakery.changes("Camille", "Adam", Role.MEMBER) == "done"
+    assert await outcome(desk.shows(change, "Adam")) == "FORBIDDEN"
+    assert await outcome(_cancels(desk, change, "Adam")) == "FORBIDDEN"
+
+
+async def test_p1_1_another_companys_wish_is_nowhere(desk: Desk) -> None:
+    change = await desk.asks()
+    other = await founded(desk.bakery.clock, desk.bakery.bus, "732829320", Zoe=Role.OWNER)
+    action, session = other.action("Zoe"), other.tokens["Zoe"].session
+    assert await outcome(legal_names.cancel(action, session, other.account, change.pk)) == "NOT_FOUND"
+    assert await outcome(legal_names.cancel(action, session, other.account, None)) == "NOT_FOUND"
+    assert await outcome(legal_names.cancel(action, session, desk.bakery.account, change.pk)) == "FORBIDDEN"
+    assert await outcome(legal_names.decide(action, desk.notice, session, None, Decision.ACCEPT, None)) == "NOT_FOUND"
+
+
+async def test_p1_1_wishes_are_counted(desk: Desk) -> None:
+    for turn in range(11):
+        await _cancels(desk, await desk.asks(legal_name=f"Fournil {turn}"))
+    with pytest.raises(Throttled):
+        await desk.asks(legal_name="Fournil 12")
+
+
+async def test_p1_1_who_was_removed_is_not_written_to(desk: Desk) -> None:
+    change = await desk.shows(await desk.asks("Adam"))
+    assert await desk.bakery.removes("Camille", "Adam") == "done"
+    desk.told.clear()
+    await desk.decides(change, Decision.ACCEPT)
+    assert [name for name, _, _ in desk.told] == ["Camille"]
+
+
+async def test_p1_1_the_trade_name_is_free(desk: Desk) -> None:
+    action, session = desk.bakery.action("Adam"), desk.bakery.tokens["Adam"].session
+    for name in ("Chez Camille", "Chez Camille", None):
+        assert (await details.change_trade_name(action, session, desk.bakery.account, name)).trade_name == name
+    assert await desk.legal_name() == "Le Fournil d'Aubry"
+
+
+async def test_p1_4_the_address_and_the_numbers_of_a_company(desk: Desk) -> None:
+    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
+    where = Address("1 rue du Four", "75001", "Paris", "FR")
+    told = await details.change_address(action, session, desk.bakery.account, where)
+    assert (told.street, told.postal_code, told.city, told.country) == ("1 rue du Four", "75001", "Paris", "FR")
+    told = await details.change_identifiers(action, session, desk.bakery.account, "404 833 048 00022", "FR 83 404 833 048")
+    assert (told.siret, told.vat_number) == ("40483304800022", "FR83404833048")
+    told = await details.change_identifiers(action, session, desk.bakery.account, None, None)
+    assert (told.siret, told.vat_number) == (None, "FR83404833048")
+    for name in ("Bea", "Max"):
+        changing = details.change_address(
+            desk.bakery.action(name), desk.bakery.tokens[name].session, desk.bakery.account, where
+        )
+        assert await outcome(changing) == "FORBIDDEN"
+
+
+@pytest.mark.parametrize(
+    ("siret", "vat_number", "code"),
+    [
+        ("40483304800023", None, "SIRET_INVALID"),
+        ("", None, "SIRET_INVALID"),
+        ("73282932000009", None, "SIREN_OTHER"),
+        (None, "FR84404833048", "VAT_NUMBER_INVALID"),
+        (None, "DE136695976", "VAT_NUMBER_INVALID"),
+        (None, "FR44732829320", "SIREN_OTHER"),
+    ],
+)
+async def test_p1_4_numbers_are_checked(desk: Desk, siret: str | None, vat_number: str | None, code: str) -> None:
+    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
+    assert await outcome(details.change_identifiers(action, session, desk.bakery.account, siret, vat_number)) == code
+
+
+async def test_p1_4_la_poste_counts_its_sirets_otherwise(clock: "MovableClock", bus: "RecordingBus") -> None:
+    post = await founded(clock, bus, "356000000", Zoe=Role.OWNER)
+    action, session = post.action("Zoe"), post.tokens["Zoe"].session
+    assert (await details.change_identifiers(action, session, post.account, "35600000049837", None)).siret == "35600000049837"
+
+
+async def known(desk: Desk) -> tuple[str | None, bool]:
+    """What is known of the bakery, and whether the register is still to be asked."""
+    account = await Account.get(pk=desk.bakery.account.pk)
+    return account.registry_verdict and account.registry_verdict.value, account.registry_due_at is not None
+
+
+async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Desk, auth: AuthServices) -> None:
+    """P1.4: a good checksum is not existence; a register that is away, or none, is never taken for a yes."""
+    made = await registration.sign_up(
+        desk.bakery.action(), auth, _unwritten, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
+        legal_name="Le Fournil d'Aubry", siren="732829320", locale=Locale.FR, peer="192.0.2.1",
+    )  # fmt: skip
+    assert made.account
+    await Account.filter(pk=desk.bakery.account.pk).update(siren="552100554")
+    desk.bakery.account = made.account
+    assert await known(desk) == (None, True)
+    assert await legal_names.check_accounts(desk.bakery.action(), NoRegistry()) == 0
+    desk.away()
+    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 1
+    assert await known(desk) == (None, True)
+    desk.registers("LE FOURNIL D AUBRY", siren="732829320")
+    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 0  # its turn comes later
+    desk.bakery.clock.advance(timedelta(hours=1))
+    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 1
+    assert await known(desk) == ("MATCH", False)
+
+
+async def _unwritten(tx: Transaction, made: object) -> None:
+    """Stands where an email would be written."""
+
+
+async def test_p1_4_whoever_signs_up_again_as_another_company_is_looked_up_again(desk: Desk, auth: AuthServices) -> None:
+    """Else the register's yes to one company would stand beside the name of another."""
+    desk.registers("LE FOURNIL D AUBRY", siren="732829320")
+    form: dict[str, Any] = {
+        "email": "zoe@quais.example", "password": "mouette phare ardoise 77", "name": "Zoé", "locale": Locale.FR,
+        "siren": "732829320", "peer": "192.0.2.1",
+    }  # fmt: skip
+    made = await registration.sign_up(desk.bakery.action(), auth, _unwritten, legal_name="Le Fournil d'Aubry", **form)
+    assert made.account
+    desk.bakery.account = made.account
+    await legal_names.check_accounts(desk.bakery.action(), desk.registry)
+    assert await known(desk) == ("MATCH", False)
+    await registration.sign_up(desk.bakery.action(), auth, _unwritten, legal_name="Banque des Quais", **form)
+    assert await known(desk) == (None, True)
+    await legal_names.check_accounts(desk.bakery.action(), desk.registry)
+    assert await known(desk) == ("OTHER_NAME", False)
+
+
+async def test_p1_1_of_a_new_name_the_register_is_asked_anew(desk: Desk) -> None:
+    desk.registers("LE FOURNIL D AUBRY")
+    change = await desk.shows(await desk.asks())
+    await desk.decides(change, Decision.ACCEPT)
+    assert await known(desk) == ("OTHER_NAME", False)
+    desk.away()
+    change = await desk.shows(await desk.asks(legal_name="Aubry et Filles"))
+    await desk.decides(change, Decision.ACCEPT)
+    assert await known(desk) == (None, True)
+    desk.registers("AUBRY ET FILLES")
+    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 1
+    assert await known(desk) == ("MATCH", False)
+
+
+async def test_p1_1_an_answer_about_a_former_name_is_dropped(desk: Desk) -> None:
+    await Account.filter(pk=desk.bakery.account.pk).update(registry_due_at=desk.bakery.clock.now())
+
+    class Slow(NoRegistry):
+        """A register during whose answer the company gets another name."""
+
+        knows = True
+
+        async def find(self, siren: str) -> Registered | None:
+            await Account.filter(siren=siren).update(legal_name="Autre")
+            return Registered(("LE FOURNIL D AUBRY",))
+
+    assert await legal_names.check_accounts(desk.bakery.action(), Slow()) == 1
+    assert await known(desk) == (None, True)

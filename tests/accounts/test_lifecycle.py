@@ -1,0 +1,427 @@
+"""P1.2: a company's account rests or ends through support, and comes back as long as nothing was erased."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from tortoise.models import Model
+
+from accounts import details, invitations, legal_names, lifecycle
+from accounts.invitations import Newcomer
+from auth import authentication, sessions
+from auth.authentication import company_of
+from auth.caller import Callers, still_held, still_valid, viewer_of
+from auth.services import AuthServices
+from auth.sessions import Tokens
+from auth.throttle import LIFECYCLE
+from models.accounts.account import Account, AccountStatus, Membership, Role
+from models.action import Action, Transaction
+from models.audit import AuditEntry
+from models.errors import Refusal, Throttled, Unauthenticated
+from models.event import Event
+from models.idempotency import IdempotencyKey
+from models.identity.session import Session
+from models.identity.user import Staff, User
+from models.operations.email import Email
+from models.privacy.erasure import Erasure
+from models.support.ticket import Message, Ticket, TicketKind, TicketStatus
+from realtime.hub import Hub
+from tests.accounts.company_fixtures import Company, Post, founded, outcome, person
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+pytestmark = pytest.mark.usefixtures("db")
+
+GRACE = timedelta(days=14)
+
+
+class Desk:
+    """A bakery, and the agent who deals with it."""
+
+    def __init__(self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens) -> None:
+        self.bakery, self.auth, self.agent, self.agents = bakery, auth, agent, agents
+        self.told: list[tuple[str, str]] = []
+
+    async def notice(self, tx: Transaction, user: User, account: Account) -> None:
+        self.told.append((user.name, account.status.value))
+
+    def action(self) -> Action:
+        return Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
+
+    async def asks(self, kind: TicketKind = TicketKind.ACCOUNT_DELETION, name: str = "Camille", key: str = "k") -> Ticket:
+        session = self.bakery.tokens[name].session
+        return await lifecycle.request(
+            self.bakery.action(name), self.auth, session, self.bakery.account.pk, kind, "Je pars.", key
+        )
+
+    async def asks_again(self, kind: TicketKind, key: str = "k") -> Ticket:
+        """From a sign-in for no company, as who has none in use may."""
+        tokens = await sessions.sign_in(self.bakery.people["Camille"], None, False, self.bakery.action())
+        until = self.bakery.clock.now() + timedelta(minutes=5)
+        await Session.filter(pk=tokens.session.pk).update(fresh_until=until)
+        session = await Session.get(pk=tokens.session.pk)
+        return await lifecycle.request(
+            self.bakery.action("Camille"), self.auth, session, self.bakery.account.pk, kind, "Encore.", key
+        )
+
+    async def deactivates(self) -> Account:
+        return await lifecycle.deactivate(self.action(), self.agents.session, self.notice, self.bakery.account.pk)
+
+    async def reactivates(self) -> Account:
+        return await lifecycle.reactivate(self.action(), self.agents.session, self.notice, self.bakery.account.pk)
+
+    async def schedules(self, ticket: Ticket | None, session: Session | None = None) -> Account:
+        until = self.bakery.clock.now() + timedelta(minutes=5)
+        await Session.filter(pk=self.agents.session.pk).update(fresh_until=until)
+        session = session or await Session.get(pk=self.agents.session.pk)
+        return await lifecycle.schedule_deletion(
+            self.action(), session, self.notice, self.bakery.account.pk, ticket.pk if ticket else None, GRACE
+        )
+
+    async def status(self) -> AccountStatus:
+        return (await Account.get(pk=self.bakery.account.pk)).status
+
+
+@pytest.fixture
+async def desk(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> Desk:
+    bakery = await founded(clock, bus, Camille=Role.OWNER, Odile=Role.OWNER, Adam=Role.ADMIN, Max=Role.MEMBER)
+    agent = await person(bakery.action(), "Amadou", staff=Staff.AGENT)
+    return Desk(bakery, auth, agent, await sessions.sign_in(agent, None, True, bakery.action()))
+
+
+async def test_p1_2_the_owner_asks_an_agent_deactivates_and_nobody_acts_for_the_company(desk: Desk) -> None:
+    ticket = await desk.asks(TicketKind.ACCOUNT_DEACTIVATION)
+    assert (ticket.kind, ticket.subject) == (TicketKind.ACCOUNT_DEACTIVATION, "Désactivation du compte de l'entreprise")
+    assert (await Message.get(ticket_id=ticket.pk)).body == "Je pars."
+    roles = [Role.OWNER, Role.OWNER, Role.ADMIN, Role.MEMBER]
+    held = [(tokens.session.pk, role) for tokens, role in zip(desk.bakery.tokens.values(), roles, strict=True)]
+    assert await still_held(held, desk.bakery.clock.now()) == set(held)
+    await desk.deactivates()
+    assert await still_held(held, desk.bakery.clock.now()) == set()
+    assert {sessions.stream(session) for session, _ in held} <= set(desk.bakery.bus.announced)
+    assert desk.told == [("Camille", "DEACTIVATED"), ("Odile", "DEACTIVATED")]
+    camille = desk.bakery.people["Camille"]
+    assert await company_of(camille) is None
+    assert await outcome(company_of(camille, desk.bakery.account.pk)) == "ACCOUNT_INACTIVE"
+    assert await outcome(sessions.sign_in(camille, desk.bakery.account, False, desk.bakery.action())) == "ACCOUNT_INACTIVE"
+
+
+async def test_p1_2_its_owner_signs_in_for_none_and_asks_to_have_it_back(desk: Desk) -> None:
+    await desk.deactivates()
+    camille = desk.bakery.people["Camille"]
+    desk.bakery.tokens["Camille"] = await sessions.sign_in(camille, await company_of(camille), False, desk.bakery.action())
+    ticket = await desk.asks(TicketKind.ACCOUNT_REACTIVATION)
+    assert (ticket.kind, ticket.account_id) == (TicketKind.ACCOUNT_REACTIVATION, desk.bakery.account.pk)
+    assert await outcome(
+        sessions.switch(desk.bakery.tokens["Camille"].session, ticket.account_id, desk.bakery.action("Camille"))
+    ) == ("ACCOUNT_INACTIVE")
+    await desk.reactivates()
+    assert await desk.status() is AccountStatus.ACTIVE
+    assert desk.told[-2:] == [("Camille", "ACTIVE"), ("Odile", "ACTIVE")]
+    found = await company_of(camille)
+    assert found is not None
+    assert found.pk == desk.bakery.account.pk
+    assert await desk.bakery.stays("Adam") is False  # what ended stays so: everybody signs in anew
+
+
+async def test_p1_2_a_deletion_wants_the_owners_ticket_and_can_be_called_off_during_the_grace(desk: Desk) -> None:
+    ticket = await desk.asks()
+    account = await desk.schedules(ticket)
+    assert (account.status, account.erases_at) == (AccountStatus.CLOSING, desk.bakery.clock.now() + GRACE)
+    erasure = await Erasure.get()
+    assert (erasure.requested_at, erasure.due_at) == (ticket.created_at, account.erases_at)
+    assert erasure.deadline.isoformat() == "2026-12-23"
+    assert await desk.bakery.stays("Max") is False
+    assert (await desk.schedules(ticket)).erases_at == account.erases_at
+    assert await Erasure.all().count() == 1
+    assert await outcome(desk.deactivates()) == "TRANSITION_ILLEGAL"
+    account = await desk.reactivates()
+    assert (account.status, account.erases_at) == (AccountStatus.ACTIVE, None)
+    assert (await Erasure.get()).canceled_at == desk.bakery.clock.now()
+    assert [status for _, status in desk.told] == ["CLOSING", "CLOSING", "ACTIVE", "ACTIVE"]
+
+
+async def test_p1_2_no_agent_deletes_a_company_that_did_not_ask(desk: Desk, clock: "MovableClock", bus: "RecordingBus") -> None:
+    other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
+    theirs = await lifecycle.request(
+        other.action("Zoe"),
+        desk.auth,
+        other.tokens["Zoe"].session,
+        other.account.pk,
+        TicketKind.ACCOUNT_DELETION,
+        "Adieu.",
+        "k",
+    )
+    rest = await desk.asks(TicketKind.ACCOUNT_DEACTIVATION)
+    for ticket in (None, theirs, rest):
+        assert await outcome(desk.schedules(ticket)) == "REQUEST_MISSING"
+    asked = await desk.asks(name="Odile")
+    assert await desk.bakery.changes("Camille", "Odile", Role.ADMIN) == "done"
+    assert await outcome(desk.schedules(asked)) == "REQUEST_MISSING"  # she owns it no longer
+    assert await desk.status() is AccountStatus.ACTIVE
+
+
+async def test_p1_2_a_wish_that_was_called_off_or_settled_deletes_nothing_later(desk: Desk) -> None:
+    first = await desk.asks()
+    await desk.schedules(first)
+    await desk.reactivates()
+    assert await outcome(desk.schedules(first)) == "REQUEST_MISSING"
+    assert await desk.status() is AccountStatus.ACTIVE
+    camille = desk.bakery.people["Camille"]
+    tokens = await sessions.sign_in(camille, desk.bakery.account, False, desk.bakery.action())
+    await Session.filter(pk=tokens.session.pk).update(fresh_until=desk.bakery.clock.now() + timedelta(minutes=5))
+    desk.bakery.tokens["Camille"] = replace(tokens, session=await Session.get(pk=tokens.session.pk))
+    second = await desk.asks(key="again")
+    assert second.pk != first.pk
+    await Ticket.filter(pk=second.pk).update(status=TicketStatus.SOLVED)
+    assert await outcome(desk.schedules(second)) == "REQUEST_MISSING"
+    third = await desk.asks(key="and again")
+    assert (await desk.schedules(third)).status is AccountStatus.CLOSING
+
+
+async def test_p1_2_requests_whose_keys_differ_only_at_the_end_are_two(desk: Desk) -> None:
+    long = "k" * 63
+    for end in "ab":
+        assert await outcome(desk.asks(key=long + end)) == "done"
+    assert [message.body for message in await Message.all()] == ["Je pars.", "Je pars."]
+
+
+async def test_p1_2_only_owners_ask_and_with_fresh_proof(desk: Desk) -> None:
+    for name in ("Adam", "Max"):
+        assert await outcome(desk.asks(name=name)) == "FORBIDDEN"
+    await Session.filter(pk=desk.bakery.tokens["Odile"].session.pk).update(fresh_until=None)
+    assert await outcome(desk.asks(name="Odile")) == "STEP_UP_REQUIRED"
+    assert await outcome(desk.asks(TicketKind.ACCOUNT_REACTIVATION)) == "TRANSITION_ILLEGAL"
+    await Session.filter(pk=desk.agents.session.pk).update(fresh_until=None)
+    stale = await Session.get(pk=desk.agents.session.pk)
+    assert await outcome(lifecycle.schedule_deletion(desk.action(), stale, desk.notice, 1, 1, GRACE)) == "STEP_UP_REQUIRED"
+    stranger = await person(desk.bakery.action(), "Zoe")
+    tokens = await sessions.sign_in(stranger, None, False, desk.bakery.action())
+    action = Action(stranger, desk.bakery.clock.now(), desk.bakery.bus)
+    for account_id in (desk.bakery.account.pk, None):
+        asking = lifecycle.request(
+            action, desk.auth, tokens.session, account_id, TicketKind.ACCOUNT_REACTIVATION, "Ouvrez.", "k"
+        )
+        assert await outcome(asking) == "NOT_FOUND"
+
+
+async def test_p1_2_one_request_of_a_kind_at_a_time(desk: Desk) -> None:
+    first = await desk.asks()
+    assert (await desk.asks()).pk == first.pk
+    assert (await desk.asks(key="other")).pk == first.pk
+    assert await Message.filter(ticket_id=first.pk).count() == 2
+    await Ticket.filter(pk=first.pk).update(status=TicketStatus.SOLVED)
+    assert (await desk.asks(key="third")).pk != first.pk
+    clash = lifecycle.request(
+        desk.bakery.action("Camille"), desk.auth, desk.bakery.tokens["Camille"].session, desk.bakery.account.pk,
+        TicketKind.ACCOUNT_DELETION, "Autre chose.", "k",
+    )  # fmt: skip
+    assert await outcome(clash) == "IDEMPOTENCY_MISMATCH"
+
+
+async def test_p1_2_of_two_agents_at_once_both_are_told_the_same(desk: Desk) -> None:
+    done = await asyncio.gather(*(outcome(desk.deactivates()) for _ in range(3)))
+    assert done == ["done"] * 3
+    assert desk.told == [("Camille", "DEACTIVATED"), ("Odile", "DEACTIVATED")]
+
+
+async def test_p1_2_what_was_under_way_is_refused_while_the_account_rests(
+    desk: Desk, auth: AuthServices, clock: "MovableClock"
+) -> None:
+    post = Post()
+    action = desk.bakery.action("Camille")
+    await invitations.send(
+        action, auth, post, desk.bakery.account.pk, email="noe@example.fr", role=Role.MEMBER,
+        locale=desk.bakery.people["Camille"].locale, key="k",
+    )  # fmt: skip
+    session = desk.bakery.tokens["Camille"].session
+    await desk.deactivates()
+    token = post.tokens["noe@example.fr"]
+    joining = invitations.accept(desk.bakery.action(), auth, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1")
+    assert await outcome(joining) == "TOKEN_INVALID"
+    assert await outcome(details.change_trade_name(action, session, desk.bakery.account, "X")) == "FORBIDDEN"
+    assert await desk.bakery.leaves("Max") == "FORBIDDEN"
+    assert await outcome(legal_names.cancel(action, session, desk.bakery.account, None)) == "FORBIDDEN"
+    await desk.reactivates()
+    joining = invitations.accept(desk.bakery.action(), auth, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1")
+    assert await outcome(joining) == "done"
+
+
+async def test_p1_2_a_token_kept_in_memory_stops_at_once(desk: Desk, clock: "MovableClock") -> None:
+    hub = Hub()
+    callers = Callers(hub, clock)
+    access = desk.bakery.tokens["Max"].access
+    assert (await callers.viewer_of(access)).account is not None
+    action = Action(desk.agent, clock.now(), hub)
+    await lifecycle.deactivate(action, desk.agents.session, desk.notice, desk.bakery.account.pk)
+    with pytest.raises(Unauthenticated):
+        await callers.viewer_of(access)
+
+
+async def test_p1_2_who_is_of_another_company_goes_on_there(desk: Desk, clock: "MovableClock", bus: "RecordingBus") -> None:
+    other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
+    camille = desk.bakery.people["Camille"]
+    await Membership.create(user=camille, account=other.account, role=Role.MEMBER, created_at=clock.now())
+    await desk.deactivates()
+    found = await company_of(camille)
+    assert found is not None
+    assert found.pk == other.account.pk
+    assert await other.stays("Zoe")
+
+
+async def test_p1_2_an_agent_who_was_dismissed_does_nothing(desk: Desk) -> None:
+    await sessions.sign_out(desk.agents.session, desk.action())
+    assert await outcome(desk.deactivates()) == "UNAUTHENTICATED"
+    assert await outcome(desk.reactivates()) == "UNAUTHENTICATED"
+    desk.agents = await sessions.sign_in(desk.agent, None, True, desk.bakery.action())
+    await User.filter(pk=desk.agent.pk).update(staff=None)
+    assert await outcome(desk.deactivates()) == "FORBIDDEN"
+    await User.filter(pk=desk.agent.pk).update(staff=Staff.AGENT)
+    missing = lifecycle.deactivate(desk.action(), desk.agents.session, desk.notice, None)
+    assert await outcome(missing) == "NOT_FOUND"
+    assert await authentication.company_of(desk.agent) is None
+
+
+@pytest.mark.parametrize("status", [AccountStatus.DEACTIVATED, AccountStatus.CLOSING, AccountStatus.ERASED])
+async def test_p1_2_no_session_stands_for_a_company_that_is_not_in_use(desk: Desk, status: AccountStatus) -> None:
+    """Whatever became of the sessions themselves."""
+    tokens, at = desk.bakery.tokens["Max"], desk.bakery.clock.now()
+    assert await still_valid([tokens.session.pk], at)
+    await Account.filter(pk=desk.bakery.account.pk).update(status=status)
+    assert await still_valid([tokens.session.pk], at) == set()
+    with pytest.raises(Unauthenticated):
+        await viewer_of(tokens.access, at)
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await sessions.refresh(tokens.refresh, desk.bakery.action())
+
+
+async def test_p1_2_what_was_asked_for_is_done_and_asked_for_once(desk: Desk) -> None:
+    """The request is solved by the act, and schedules no second deletion after the first was called off."""
+    ticket = await desk.asks()
+    await desk.schedules(ticket)
+    assert (await Ticket.get(pk=ticket.pk)).status is TicketStatus.SOLVED
+    await desk.reactivates()
+    assert await outcome(desk.schedules(ticket)) == "REQUEST_MISSING"
+    await Ticket.filter(pk=ticket.pk).update(status=TicketStatus.OPEN)  # by a later reply
+    assert await outcome(desk.schedules(ticket)) == "REQUEST_MISSING"
+    rest = await desk.asks_again(TicketKind.ACCOUNT_DEACTIVATION)
+    await desk.deactivates()
+    assert (await Ticket.get(pk=rest.pk)).status is TicketStatus.SOLVED
+    back = await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION)
+    await desk.reactivates()
+    assert (await Ticket.get(pk=back.pk)).status is TicketStatus.SOLVED
+
+
+@pytest.mark.parametrize(("days", "left"), [(0, 14), (10, 14), (25, 5), (29, 1), (60, 1)])
+async def test_p1_2_the_grace_is_shorter_where_the_laws_term_is_near(desk: Desk, days: int, left: int) -> None:
+    """RGPD, art. 12, 3: within a month of the request. There is always a day to change one's mind."""
+    ticket = await desk.asks()
+    desk.bakery.clock.advance(timedelta(days=days))
+    desk.agents = await sessions.sign_in(desk.agent, None, True, desk.bakery.action())
+    account = await desk.schedules(ticket)
+    assert account.erases_at
+    assert timedelta(days=left - 1) < account.erases_at - desk.bakery.clock.now() <= timedelta(days=left)
+
+
+async def test_p1_2_the_owner_of_a_company_at_rest_may_ask_for_its_end(desk: Desk) -> None:
+    await desk.deactivates()
+    ticket = await desk.asks_again(TicketKind.ACCOUNT_DELETION)
+    assert (await desk.schedules(ticket)).status is AccountStatus.CLOSING
+
+
+async def test_p1_2_a_reactivation_that_is_not_granted_is_answered_by_email(desk: Desk) -> None:
+    """Its owner sees no tickets, and may ask again."""
+    told: list[tuple[str, str]] = []
+
+    async def answer(tx: Transaction, user: User, account: Account, reason: str) -> None:
+        told.append((user.name, reason))
+
+    async def declines(reason: str) -> Account:
+        return await lifecycle.decline_reactivation(desk.action(), desk.agents.session, answer, desk.bakery.account.pk, reason)
+
+    await desk.deactivates()
+    assert await outcome(declines("Non.")) == "REQUEST_MISSING"
+    ticket = await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION)
+    assert await outcome(declines(" ")) == "BLANK"
+    assert (await declines("Quel est votre SIREN ?")).status is AccountStatus.DEACTIVATED
+    assert told == [("Camille", "Quel est votre SIREN ?")]
+    assert (await Ticket.get(pk=ticket.pk)).status is TicketStatus.SOLVED
+    assert [message.body for message in await Message.filter(ticket_id=ticket.pk).order_by("id")][
+        -1
+    ] == "Quel est votre SIREN ?"
+    assert (await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION, "again")).pk != ticket.pk
+
+
+async def _uses_up(desk: Desk, kind: TicketKind = TicketKind.ACCOUNT_DELETION) -> None:
+    for turn in range(LIFECYCLE.free + 1):
+        await desk.asks(kind, ["Camille", "Odile"][turn % 2], key=f"{kind.value} {turn}")
+
+
+async def _written() -> list[int]:
+    tables: list[type[Model]] = [Ticket, Message, Event, IdempotencyKey, AuditEntry, Email]
+    return [await table.all().count() for table in tables]
+
+
+async def test_p1_2_requests_of_one_company_are_slowed_down_before_anything_is_written(desk: Desk) -> None:
+    await _uses_up(desk)
+    before = await _written()
+    for name in ("Camille", "Odile"):
+        with pytest.raises(Throttled) as waits:
+            await desk.asks(name=name, key="one more")
+    assert await _written() == before
+    desk.bakery.clock.advance(timedelta(seconds=waits.value.retry_after))
+    await desk.asks(key="one more")  # the key was not used up
+    assert await outcome(desk.asks(key="and more")) == "RATE_LIMITED"
+
+
+async def test_p1_2_a_repeat_is_not_counted_and_answered_while_others_wait(desk: Desk) -> None:
+    first = await desk.asks(key="first")
+    for _ in range(3 * LIFECYCLE.free):
+        assert (await desk.asks(key="first")).pk == first.pk
+    together = await asyncio.gather(*(outcome(desk.asks(key="second")) for _ in range(3 * LIFECYCLE.free)))
+    assert set(together) == {"done"}
+    for turn in range(LIFECYCLE.free - 1):
+        await desk.asks(key=f"other {turn}")
+    assert await outcome(desk.asks(key="last")) == "RATE_LIMITED"
+    assert (await desk.asks(key="first")).pk == first.pk
+
+
+async def test_p1_2_what_is_refused_is_not_counted_nor_do_strangers_use_up_what_a_company_has(desk: Desk) -> None:
+    stranger = await person(desk.bakery.action(), "Zoe")
+    theirs = await sessions.sign_in(stranger, None, False, desk.bakery.action())
+    await Session.filter(pk=theirs.session.pk).update(fresh_until=desk.bakery.clock.now() + timedelta(minutes=5))
+    action, account_id = Action(stranger, desk.bakery.clock.now(), desk.bakery.bus), desk.bakery.account.pk
+    for turn in range(2 * LIFECYCLE.free):
+        asking = lifecycle.request(
+            action, desk.auth, theirs.session, account_id, TicketKind.ACCOUNT_DELETION, "Adieu.", f"{turn}"
+        )
+        assert await outcome(asking) == "NOT_FOUND"
+        assert await outcome(desk.asks(name="Adam", key=f"{turn}")) == "FORBIDDEN"
+        assert await outcome(desk.asks(TicketKind.ACCOUNT_REACTIVATION, key=f"{turn}")) == "TRANSITION_ILLEGAL"
+    await _uses_up(desk)
+    await desk.deactivates()
+    for turn in range(LIFECYCLE.free + 1):
+        await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION, f"{turn}")
+    assert await outcome(desk.asks_again(TicketKind.ACCOUNT_REACTIVATION, "last")) == "RATE_LIMITED"
+
+
+async def test_p1_2_each_kind_and_each_company_is_counted_by_itself(
+    desk: Desk, clock: "MovableClock", bus: "RecordingBus"
+) -> None:
+    await _uses_up(desk)
+    assert await outcome(desk.asks(key="last")) == "RATE_LIMITED"
+    await _uses_up(desk, TicketKind.ACCOUNT_DEACTIVATION)
+    other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
+    asking = lifecycle.request(
+        other.action("Zoe"),
+        desk.auth,
+        other.tokens["Zoe"].session,
+        other.account.pk,
+        TicketKind.ACCOUNT_DELETION,
+        "Adieu.",
+        "k",
+    )
+    assert await outcome(asking) == "done"

@@ -1,0 +1,236 @@
+"""Who may change whom in a company, and that it never ends up without an owner."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from itertools import product
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from accounts import members
+from accounts.invitations import send
+from auth import sessions
+from auth.services import AuthServices
+from models.accounts.account import Membership, Role
+from models.accounts.invitation import Invitation
+from models.errors import Forbidden, Refusal
+from models.identity.session import Session
+from models.locale import Locale
+from realtime.hub import Hub
+from tests.accounts.company_fixtures import Company, Post, founded
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+pytestmark = pytest.mark.usefixtures("db")
+
+OWNER, ADMIN, BILLING, MEMBER = Role
+BELOW = {OWNER: {OWNER, ADMIN, BILLING, MEMBER}, ADMIN: {ADMIN, BILLING, MEMBER}, BILLING: set(), MEMBER: set()}
+
+
+@pytest.fixture
+async def company(db: str, clock: "MovableClock", bus: "RecordingBus") -> Company:
+    return await founded(clock, bus, odile=OWNER, olivier=OWNER, ada=ADMIN, alan=ADMIN, bea=BILLING, max=MEMBER)
+
+
+def expected(mine: Role, *dealt: Role) -> str:
+    """How a change ends that gives or takes these roles."""
+    if not BELOW[mine]:
+        return "FORBIDDEN"
+    return "done" if set(dealt) <= BELOW[mine] else "ROLE_RESERVED"
+
+
+ONE_OF_EACH = {OWNER: "olivier", ADMIN: "alan", BILLING: "bea", MEMBER: "max"}
+ACTORS = {OWNER: "odile", ADMIN: "ada", BILLING: "bea", MEMBER: "max"}
+
+
+@pytest.mark.parametrize("mine", list(Role))
+async def test_p1_4_each_role_changes_only_what_it_may(company: Company, mine: Role) -> None:
+    """P1.4, the whole table: an administrator neither touches nor makes an owner, the others change nobody."""
+    for theirs, wanted in product(Role, Role):
+        user = company.people[ONE_OF_EACH[theirs]]
+        await Membership.filter(user_id=user.pk).update(role=theirs)
+        answer = await company.changes(ACTORS[mine], user.name, wanted)
+        assert answer == expected(mine, theirs, wanted), (mine, theirs, wanted)
+        assert (await company.roles())[user.name] == (wanted if answer == "done" else theirs)
+        await Membership.filter(user_id=user.pk).update(role=theirs)
+
+
+@pytest.mark.parametrize(("mine", "theirs"), list(product(Role, Role)))
+async def test_p1_4_each_role_removes_only_whom_it_may(company: Company, mine: Role, theirs: Role) -> None:
+    user = company.people[ONE_OF_EACH[theirs]]
+    answer = await company.removes(ACTORS[mine], user.name)
+    assert answer == expected(mine, theirs)
+    assert (user.name in await company.roles()) == (answer != "done")
+    assert await company.stays(user.name) == (answer != "done")
+
+
+@pytest.mark.parametrize("mine", list(Role))
+async def test_p1_4_only_owners_transfer_and_anybody_leaves(company: Company, mine: Role) -> None:
+    name = ACTORS[mine]
+    answer = await company.transfers(name, "alan")
+    assert answer == ("done" if mine is OWNER else "FORBIDDEN")
+    roles = await company.roles()
+    assert (roles[name], roles["alan"]) == (("ADMIN", "OWNER") if mine is OWNER else (mine, "ADMIN"))
+    assert await company.leaves(name) == "done"
+    assert name not in await company.roles()
+    assert not await company.stays(name)
+    assert await company.leaves(name) == "FORBIDDEN"
+
+
+async def test_nobody_raises_themselves(company: Company) -> None:
+    for name, role in product(("ada", "bea", "max"), (OWNER, ADMIN)):
+        before = await company.roles()
+        await company.changes(name, name, role)
+        assert await company.roles() == before
+    assert await company.changes("ada", "ada", MEMBER) == "done"
+    assert await company.changes("ada", "ada", ADMIN) == "FORBIDDEN"
+
+
+async def test_the_last_owner_stays(company: Company) -> None:
+    """P1.4: demoted, removed or gone of their own accord, it is refused in the same words."""
+    await company.changes("odile", "olivier", ADMIN)
+    assert await company.changes("odile", "odile", ADMIN) == "LAST_OWNER"
+    assert await company.removes("odile", "odile") == "LAST_OWNER"
+    assert await company.leaves("odile") == "LAST_OWNER"
+    assert await company.changes("odile", "odile", OWNER) == "done"
+    assert await company.transfers("odile", "odile") == "done"
+    assert (await company.roles())["odile"] == "OWNER"
+    await company.transfers("odile", "max")
+    assert await company.leaves("odile") == "done"
+    assert (await company.roles())["max"] == "OWNER"
+
+
+@pytest.mark.parametrize("how", ["demote", "leave", "remove each other"])
+async def test_of_the_last_two_owners_at_once_one_stays(company: Company, how: str) -> None:
+    async def doing(name: str, other: str) -> str:
+        if how == "demote":
+            return await company.changes(name, name, ADMIN)
+        return await company.leaves(name) if how == "leave" else await company.removes(name, other)
+
+    answers = sorted(await asyncio.gather(doing("odile", "olivier"), doing("olivier", "odile")))
+    assert answers == (["FORBIDDEN", "done"] if how == "remove each other" else ["LAST_OWNER", "done"])
+    assert list((await company.roles()).values()).count("OWNER") == 1
+
+
+@pytest.mark.parametrize("how", ["hands over", "makes", "unmakes", "removes", "leaves"])
+async def test_p1_4_who_owns_the_company_wants_fresh_proof_and_every_owner_is_told(company: Company, how: str) -> None:
+    """A stolen session can't give the company away, nor can it keep the owners from knowing."""
+    deeds: dict[str, tuple[Callable[[], Awaitable[str]], str | None, str | None]] = {
+        "hands over": (lambda: company.transfers("odile", "ada"), "ada", "odile"),
+        "makes": (lambda: company.changes("odile", "ada", OWNER), "ada", None),
+        "unmakes": (lambda: company.changes("odile", "olivier", MEMBER), None, "olivier"),
+        "removes": (lambda: company.removes("odile", "olivier"), None, "olivier"),
+        "leaves": (lambda: company.leaves("odile"), None, "odile"),
+    }
+    doing, gained, lost = deeds[how]
+    mine, roles = Session.filter(pk=company.tokens["odile"].session.pk), await company.roles()
+    await mine.update(fresh_until=company.clock.now())
+    assert await doing() == "STEP_UP_REQUIRED"
+    assert (await company.roles(), company.told) == (roles, [])
+    await mine.update(fresh_until=company.clock.now() + timedelta(seconds=1))
+    assert await doing() == "done"
+    readers = ["odile", "olivier", *(["ada"] if gained else [])]
+    assert company.told == [(reader, gained, lost) for reader in readers]
+
+
+async def test_the_rest_of_the_people_wants_no_fresh_proof_and_nobody_is_told(company: Company) -> None:
+    await Session.all().update(fresh_until=None)
+    assert await company.changes("odile", "ada", BILLING) == "done"
+    assert await company.changes("odile", "olivier", OWNER) == "done"  # a repeat
+    assert await company.removes("odile", "max") == "done"
+    assert await company.leaves("bea") == "done"
+    assert await company.transfers("odile", "odile") == "done"
+    assert company.told == []
+
+
+async def test_strangers_and_the_missing_look_the_same(company: Company, clock: "MovableClock", bus: "RecordingBus") -> None:
+    others = await founded(clock, bus, "732829320", nora=OWNER)
+    for key in (others.people["nora"].pk, 999_999, None):
+        for doing in (
+            members.change_role(*company.does("odile"), key, MEMBER),
+            members.remove(*company.does("odile"), key),
+            members.transfer(*company.does("odile"), key),
+        ):
+            with pytest.raises(Refusal) as refused:
+                await doing
+            assert (refused.value.code, refused.value.field) == ("NOT_FOUND", ("input", "userId"))
+        with pytest.raises(Forbidden):
+            await members.change_role(*others.does("nora")[:3], company.account.pk, company.people["max"].pk, ADMIN)
+    assert await others.roles() == {"nora": "OWNER"}
+    assert (await company.roles())["max"] == "MEMBER"
+
+
+async def test_a_change_is_announced_once_it_is_one(company: Company, bus: "RecordingBus") -> None:
+    """Callers in memory and open sockets learn of it, in the person's own session only; a repeat says nothing."""
+    max_, session = company.people["max"].pk, company.tokens["max"].session.pk
+    for _ in range(2):
+        assert await company.changes("odile", "max", BILLING) == "done"
+    assert bus.announced == [sessions.stream(session), sessions.person(max_)]
+    assert await company.stays("max")
+    bus.announced.clear()
+    await company.removes("odile", "max")
+    assert bus.announced == [sessions.stream(session), sessions.person(max_)]
+    assert not await company.stays("max")
+
+
+async def test_another_process_learns_of_a_role_by_its_sweep(company: Company) -> None:
+    """Whatever its own hub was never told."""
+    elsewhere = Hub()
+    with elsewhere.listen(sessions.stream(company.tokens["max"].session.pk)) as ear:
+        await elsewhere.sweep()
+        assert not ear.rang()
+        await company.changes("odile", "max", BILLING)
+        await elsewhere.sweep()
+        assert ear.rang()
+        await elsewhere.sweep()
+        assert not ear.rang()
+
+
+async def test_a_removed_person_keeps_their_other_company(company: Company, clock: "MovableClock", bus: "RecordingBus") -> None:
+    others, max_ = await founded(clock, bus, "732829320", nora=OWNER), company.people["max"]
+    await Membership.create(user=max_, account=others.account, role=BILLING, created_at=clock.now())
+    elsewhere = await sessions.sign_in(max_, others.account, False, company.action())
+    await company.removes("odile", "max")
+    others.tokens["max"] = elsewhere
+    assert not await company.stays("max")
+    assert await others.stays("max")
+    assert await others.roles() == {"nora": "OWNER", "max": "BILLING"}
+
+
+@pytest.mark.parametrize("how", ["removed", "left", "demoted"])
+async def test_who_may_invite_no_more_takes_their_invitations_along(company: Company, auth: AuthServices, how: str) -> None:
+    """A removed administrator can't come back by an invitation to an address of their own."""
+    for name, email in (("ada", "ada@elsewhere.example"), ("alan", "guest@fournil.example")):
+        await send(company.action(name), auth, Post(), company.account.pk, email=email, role=ADMIN, locale=Locale.FR, key="k")
+    await {
+        "removed": lambda: company.removes("odile", "ada"),
+        "left": lambda: company.leaves("ada"),
+        "demoted": lambda: company.changes("odile", "ada", MEMBER),
+    }[how]()
+    assert [each.email for each in await Invitation.waiting(Invitation.all())] == ["guest@fournil.example"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_they_do_an_owner_stays(company: Company, seed: int) -> None:
+    """Any sequence of changes, removals, departures and transfers, some at once: an owner stays, and sign-ins follow."""
+    random, names = Random(seed), list(company.people)
+
+    async def anything() -> str:
+        name, whom, role = random.choice(names), random.choice(names), random.choice(list(Role))
+        what = random.randrange(4)
+        if what == 0:
+            return await company.changes(name, whom, role)
+        if what == 1:
+            return await company.removes(name, whom)
+        return await company.leaves(name) if what == 2 else await company.transfers(name, whom)
+
+    for _ in range(12):
+        answers = await asyncio.gather(*(anything() for _ in range(random.randint(1, 3))))
+        assert set(answers) <= {"done", "FORBIDDEN", "NOT_FOUND", "ROLE_RESERVED", "LAST_OWNER"}
+        roles = await company.roles()
+        assert "OWNER" in roles.values()
+        for name in company.people:
+            assert await company.stays(name) == (name in roles)

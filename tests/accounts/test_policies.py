@@ -1,0 +1,204 @@
+"""P4.4: who accepted which policy when: noted of who said so, once, and of nobody else."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accounts import policies
+from accounts.invitations import Newcomer
+from accounts.invitations import accept as join
+from accounts.invitations import send as invite
+from accounts.registration import SignUp, sign_up
+from auth import sessions
+from auth.services import AuthServices
+from models.accounts.account import Role
+from models.action import Action, Transaction
+from models.audit import AuditAction, AuditEntry
+from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind
+from models.errors import Refusal, Unauthenticated
+from models.identity.user import User
+from models.locale import Locale
+from tests.accounts.company_fixtures import Post, founded, person
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+pytestmark = pytest.mark.usefixtures("db")
+
+FORM: dict[str, Any] = {
+    "email": "nadia@verrier.example", "password": "corneille sabot pluvier 42", "name": "Nadia Verrier",
+    "legal_name": "Verrier & Filles", "siren": "732 829 320", "locale": Locale.EN, "peer": "192.0.2.7",
+}  # fmt: skip
+
+
+async def policy(version: str, day: date, kind: PolicyKind = PolicyKind.TERMS) -> Policy:
+    return await Policy.create(
+        kind=kind, version=version, effective_on=day, text_fr="# C\n", text_en="# T\n", sha256="-",
+        installed_at=f"{day}T00:00:00Z",
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def old() -> Policy:
+    return await policy("1.0", date(2026, 1, 1))
+
+
+@pytest.fixture
+async def current(old: Policy) -> Policy:
+    return await policy("1.1", date(2026, 6, 1))
+
+
+@pytest.fixture
+async def coming(current: Policy) -> Policy:
+    return await policy("1.2", date(2026, 11, 24))
+
+
+async def unwritten(tx: Transaction, made: SignUp) -> None:
+    """No email."""
+
+
+async def signed_up(action: Action, auth: AuthServices, *accepted: int | None, **changed: Any) -> SignUp:
+    return await sign_up(action, auth, unwritten, **FORM | changed, accepted=accepted)
+
+
+async def entries() -> list[AuditEntry]:
+    return await AuditEntry.filter(action=AuditAction.POLICY_ACCEPT).order_by("id")
+
+
+async def test_p4_4_a_sign_up_notes_what_was_accepted(action: Action, auth: AuthServices, current: Policy) -> None:
+    privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
+    made = await signed_up(action, auth, current.pk, privacy.pk, current.pk)
+    assert made.user
+    assert made.account
+    noted = await PolicyAcceptance.all().order_by("policy_id")
+    expected = [(made.user.pk, each.pk, action.at, Locale.EN, AcceptanceChannel.SIGN_UP) for each in (current, privacy)]
+    assert [(each.user_id, each.policy_id, each.accepted_at, each.locale, each.channel) for each in noted] == expected
+    told = await entries()
+    assert {(each.actor_id, each.account_id, each.object_type) for each in told} == {(made.user.pk, made.account.pk, "Policy")}
+    assert {each.details for each in told} == {
+        '{"channel":"SIGN_UP","kind":"TERMS","version":"1.1"}', '{"channel":"SIGN_UP","kind":"PRIVACY","version":"1.0"}',
+    }  # fmt: skip
+
+
+async def test_p4_4_nothing_is_noted_of_who_did_not_say_so(action: Action, auth: AuthServices, current: Policy) -> None:
+    """Clients made before there were policies sign people up as ever."""
+    assert (await signed_up(action, auth)).user
+    assert not await PolicyAcceptance.exists()
+    assert await entries() == []
+
+
+async def test_p4_4_a_sign_up_with_another_version_is_refused_whole(
+    action: Action, auth: AuthServices, old: Policy, current: Policy, coming: Policy
+) -> None:
+    for wrong in (old.pk, coming.pk, 10**12, None):
+        with pytest.raises(Refusal) as refused:
+            await signed_up(action, auth, current.pk, wrong)
+        assert (refused.value.code, refused.value.field) == ("POLICY_NOT_IN_FORCE", ("input", "acceptedPolicyIds"))
+    assert not await User.exists()
+
+
+async def test_a_known_address_accepts_nothing_by_somebody_s_sign_up(
+    action: Action, auth: AuthServices, current: Policy
+) -> None:
+    await person(action, "ada")
+    made = await signed_up(action, auth, current.pk, email="ada@fournil.example")
+    assert made.existing
+    assert not await PolicyAcceptance.exists()
+
+
+async def test_p4_4_a_later_sign_up_replaces_what_an_unconfirmed_one_accepted(
+    action: Action, auth: AuthServices, current: Policy
+) -> None:
+    privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
+    first = await signed_up(action, auth, current.pk)
+    assert first.user
+    await signed_up(action, auth, privacy.pk, locale=Locale.FR)
+    noted = await PolicyAcceptance.all()
+    assert [(each.user_id, each.policy_id, each.locale) for each in noted] == [(first.user.pk, privacy.pk, Locale.FR)]
+
+
+async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus") -> str:
+    """The token of an email to FORM's address."""
+    company, post = await founded(clock, bus, ada=Role.OWNER), Post()
+    given: dict[str, Any] = {"email": FORM["email"], "role": Role.MEMBER, "locale": Locale.FR, "key": "k"}
+    await invite(company.action("ada"), auth, post, company.account.pk, **given)
+    return post.tokens[FORM["email"]]
+
+
+async def test_p4_4_who_takes_a_sign_up_over_has_accepted_only_what_they_accept(
+    action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus", current: Policy
+) -> None:
+    """A stranger signed up with the address and accepted; whoever has the email did not."""
+    privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
+    stranger = await signed_up(action, auth, current.pk)
+    assert stranger.user
+    token = await invited(action, auth, clock, bus)
+    newcomer = Newcomer("Nadia", FORM["password"], [privacy.pk], Locale.FR)
+    place = await join(action, auth, token, newcomer, "192.0.2.8")
+    assert place.user_id == stranger.user.pk
+    assert [(each.policy_id, each.locale, each.channel) for each in await PolicyAcceptance.all()] == [
+        (privacy.pk, Locale.FR, AcceptanceChannel.INVITATION)
+    ]
+    assert [each.account_id for each in await entries()][-1] == place.account_id
+
+
+@dataclass
+class Desk:
+    """Ada, signed in."""
+
+    user: User
+    tokens: sessions.Tokens
+    clock: "MovableClock"
+    bus: "RecordingBus"
+
+    async def accepts(self, policy: Policy, locale: Locale = Locale.FR) -> PolicyAcceptance:
+        return await policies.accept(Action(self.user, self.clock.now(), self.bus), self.tokens.session, policy, locale)
+
+
+@pytest.fixture
+async def ada(clock: "MovableClock", bus: "RecordingBus") -> Desk:
+    company = await founded(clock, bus, ada=Role.OWNER)
+    return Desk(company.people["ada"], company.tokens["ada"], clock, bus)
+
+
+async def test_p4_4_a_repeat_changes_nothing_even_once_another_is_in_force(
+    ada: Desk, clock: "MovableClock", current: Policy, coming: Policy
+) -> None:
+    first = await ada.accepts(current, Locale.EN)
+    assert (first.accepted_at, first.locale, first.channel) == (clock.now(), Locale.EN, AcceptanceChannel.SETTINGS)
+    clock.advance(timedelta(minutes=1))
+    assert (await ada.accepts(current)).pk == first.pk
+    clock.advance(timedelta(days=1))
+    assert (await ada.accepts(current)).accepted_at == first.accepted_at
+    assert (await ada.accepts(coming)).pk != first.pk
+    assert len(await entries()) == 2
+
+
+async def test_p4_4_what_is_not_in_force_cannot_be_accepted(
+    ada: Desk, clock: "MovableClock", old: Policy, current: Policy, coming: Policy
+) -> None:
+    """Nor a minute before midnight in Paris what comes into force then."""
+    clock.time = clock.time.replace(hour=22, minute=59)
+    for wrong in (old, coming):
+        with pytest.raises(Refusal) as refused:
+            await ada.accepts(wrong)
+        assert (refused.value.code, refused.value.field) == ("POLICY_NOT_IN_FORCE", ("input", "policyId"))
+    clock.advance(timedelta(minutes=1))
+    assert (await ada.accepts(coming)).policy_id == coming.pk
+    assert await entries() == await AuditEntry.filter(object_id=coming.pk)
+
+
+async def test_p4_4_two_at_once_are_one(ada: Desk, current: Policy) -> None:
+    noted = await asyncio.gather(*(ada.accepts(current) for _ in range(4)))
+    assert len({each.pk for each in noted}) == 1
+    assert len(await entries()) == 1
+
+
+async def test_who_was_signed_out_meanwhile_accepts_nothing(ada: Desk, current: Policy) -> None:
+    await sessions.sign_out(ada.tokens.session, Action(ada.user, ada.clock.now(), ada.bus))
+    with pytest.raises(Unauthenticated):
+        await ada.accepts(current)
+    assert not await PolicyAcceptance.exists()

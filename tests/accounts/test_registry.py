@@ -1,0 +1,73 @@
+"""P1.1: the register of companies, asked by its protocol; whatever it does, it never fails otherwise than by being away."""
+
+from typing import Any
+
+import orjson
+import pytest
+from structlog.testing import capture_logs
+
+from accounts.registry import NoRegistry, PublicRegistry, Registered, RegistryUnavailable, registry
+from tests.accounts.registry_server import answer, register, result
+
+SIREN = "404833048"
+
+
+@pytest.mark.parametrize(
+    ("results", "found"),
+    [
+        ([result()], Registered(("LE FOURNIL", "LE FOURNIL (FOURNIL)"))),
+        ([result(etat_administratif="C")], Registered(("LE FOURNIL", "LE FOURNIL (FOURNIL)"), active=False)),
+        ([result(nom_raison_sociale=None, nom_complet="JEAN DUPONT")], Registered(("JEAN DUPONT",))),
+        ([result(nom_raison_sociale="[ND]", nom_complet="[ND] [ND]")], Registered(())),
+        ([result(nom_raison_sociale="LE\0 FOURNIL\u202e ", nom_complet=" " * 200_000 + "x")], Registered(("LE FOURNIL",))),
+        ([result(nom_raison_sociale=["X"], nom_complet="\0")], Registered(())),
+        ([], None),
+        ([result(siren="732829320")], None),
+        ([result(siren="732829320"), result(nom_complet=None)], Registered(("LE FOURNIL",))),
+    ],
+)
+async def test_p1_1_a_company_is_found_by_its_siren(results: list[Any], found: Registered | None) -> None:
+    async with register(answer({"results": results, "total_results": len(results)})) as (url, asked):
+        assert await PublicRegistry(url).find(SIREN) == found
+    assert asked[0].startswith(f"GET /search?q={SIREN}&".encode())
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        answer({"results": [result()]}, "500 Oops"),
+        answer({"results": [result()]}, "429 Slow down"),
+        answer(b"", "302 Found", "Location: http://127.0.0.1:1/\r\n"),
+        answer(b"<html>"),
+        answer([]),
+        answer({}),
+        answer({"results": None}),
+        answer({"results": [None]}),
+        answer({"results": [result(), result()]}),
+        answer(orjson.dumps({"results": [result()]}) + b" " * 300_000),
+        b"nothing of HTTP\r\n\r\n",
+        b"",
+    ],
+)
+async def test_p1_1_what_makes_no_sense_is_no_answer(reply: bytes) -> None:
+    async with register(reply) as (url, _):
+        with capture_logs() as logs, pytest.raises(RegistryUnavailable):
+            await PublicRegistry(url).find(SIREN)
+    assert [log["event"] for log in logs] == ["registry.away"]
+
+
+async def test_p1_1_one_that_is_slow_or_down_is_away() -> None:
+    async with register(None) as (url, _):
+        with pytest.raises(RegistryUnavailable):
+            await PublicRegistry(url, seconds=0.05).find(SIREN)
+    with pytest.raises(RegistryUnavailable):
+        await PublicRegistry(url).find(SIREN)
+
+
+async def test_p1_1_without_one_nothing_is_known() -> None:
+    none = registry(None)
+    assert isinstance(none, NoRegistry)
+    assert not none.knows
+    with pytest.raises(RegistryUnavailable):
+        await none.find(SIREN)
+    assert registry("https://registry.example").knows

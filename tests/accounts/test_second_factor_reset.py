@@ -1,0 +1,201 @@
+"""Somebody lost their phone and their recovery codes: another person vouches for them, and they get in by their password."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accounts import second_factor_reset, staff
+from auth import sessions
+from auth.authentication import authenticate
+from auth.caller import still_valid, viewer_of
+from auth.factors import enrolment
+from auth.passwords import change
+from auth.services import AuthServices
+from models.accounts.account import Account, Membership, Role
+from models.action import Action, Transaction
+from models.audit import AuditAction, AuditEntry
+from models.errors import Forbidden, Refusal, Unauthenticated
+from models.identity.access_links import PasswordReset
+from models.identity.authenticator import Authenticator, AuthenticatorKind, WebauthnChallenge
+from models.identity.session import Session
+from models.identity.user import RecoveryCode, Staff, User
+from tests.accounts.company_fixtures import Company, founded, outcome
+from tests.auth.conftest import PASSWORD, code_of, unnoticed
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+    Now = Callable[[], Action]
+    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], sessions.Tokens]]]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+class Post:
+    """Stands where an email would be written: whom it tells."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def __call__(self, tx: Transaction, user: User) -> None:
+        self.told.append(user.name)
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+@pytest.fixture
+async def company(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices, enrolled: "Enrolled") -> Company:
+    """Odile and Olivier own it, Ada manages; Max has a second factor, and lost it."""
+    made = await founded(clock, bus, odile=Role.OWNER, olivier=Role.OWNER, ada=Role.ADMIN, max=Role.MEMBER)
+    await User.all().update(password_hash=await auth.passwords.hash(PASSWORD))
+    for name in ("max", "olivier"):
+        await made.people[name].refresh_from_db()
+        await enrolled(made.people[name])
+    return made
+
+
+def by(company: Company, name: str, post: Post, whom: str) -> Awaitable[Membership]:
+    """This person resets that one's."""
+    session, key = company.tokens[name].session, company.people[whom].pk
+    return second_factor_reset.of_colleague(company.action(name), session, post, company.account.pk, key)
+
+
+async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an_owner_vouches(
+    company: Company, auth: AuthServices, now: "Now", post: Post
+) -> None:
+    """Nothing is left of what was lost, nor of what was signed in with it; the password stays, and a new factor is set up."""
+    lost = company.people["max"]
+    await Authenticator.create(user=lost, kind=AuthenticatorKind.TOTP, name="waits", created_at=now().at, secret="-")
+    await WebauthnChallenge.create(challenge_hash="x", registers=lost, expires_at=now().at)
+    await PasswordReset.create(user=lost, token_hash="x", expires_at=now().at + timedelta(days=1))
+    running = await sessions.sign_in(await User.get(pk=lost.pk), company.account, True, now())
+    with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
+        await authenticate(now(), auth, email=lost.email, password=PASSWORD, code=None, peer="::1")
+    place = await by(company, "odile", post, "max")
+    assert (place.user_id, post.told) == (lost.pk, ["max"])
+    for model in (Authenticator, RecoveryCode, PasswordReset):
+        assert not await model.filter(user_id=lost.pk).exists()
+    assert not await WebauthnChallenge.exists()
+    assert await still_valid([running.session.pk], now().at) == set()
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await authenticate(now(), auth, email=lost.email, password="another one 42 42", code=None, peer="::1")
+    user = await authenticate(now(), auth, email=lost.email, password=PASSWORD, code=None, peer="::1")
+    tokens = await sessions.sign_in(user, company.account, False, now())
+    secret = await enrolment.begin_totp(now(), auth, tokens.session, PASSWORD)
+    await enrolment.confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
+    assert await Authenticator.filter(user_id=lost.pk).count() == 1
+
+
+async def test_whose_an_owner_may_not_reset(
+    company: Company, now: "Now", post: Post, clock: "MovableClock", bus: "RecordingBus"
+) -> None:
+    """Another owner's, their own, of somebody who belongs to another company, of the vendor's people, of strangers."""
+    others = await founded(clock, bus, "732829320", nora=Role.OWNER)
+    for whom in ("olivier", "odile"):
+        assert await outcome(by(company, "odile", post, whom)) == "SECOND_FACTOR_RESERVED"
+    company.people["nora"] = others.people["nora"]
+    assert await outcome(by(company, "odile", post, "nora")) == "NOT_FOUND"
+    assert await outcome(by(company, "odile", post, "ada")) == "NOT_ACTIVE"
+    await User.filter(pk=company.people["max"].pk).update(staff=Staff.AGENT)
+    assert await outcome(by(company, "odile", post, "max")) == "SECOND_FACTOR_RESERVED"
+    await User.filter(pk=company.people["max"].pk).update(staff=None)
+    await Membership.create(user=company.people["max"], account=others.account, role=Role.MEMBER, created_at=now().at)
+    assert await outcome(by(company, "odile", post, "max")) == "SECOND_FACTOR_RESERVED"
+    assert post.told == []
+    assert await Authenticator.filter(user_id=company.people["max"].pk).exists()
+
+
+async def test_only_an_owner_with_fresh_proof_vouches(company: Company, now: "Now", post: Post) -> None:
+    await Session.all().update(ended_at=None)
+    for name in ("ada", "max"):
+        with pytest.raises(Forbidden):
+            await by(company, name, post, "max")
+    await Session.filter(pk=company.tokens["odile"].session.pk).update(fresh_until=now().at)
+    with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+        await by(company, "odile", post, "max")
+    assert post.told == []
+
+
+async def operator(now: "Now", name: str) -> tuple[User, sessions.Tokens]:
+    """Somebody who operates, with fresh proof."""
+    user = await User.create(
+        email=f"{name}@camcha.example", name=name, password_hash="-", staff=Staff.OPERATOR, created_at=now().at,
+        email_verified_at=now().at, second_factor_at=now().at,
+    )  # fmt: skip
+    tokens = await sessions.sign_in(user, None, True, now())
+    await Session.filter(pk=tokens.session.pk).update(fresh_until=now().at + timedelta(minutes=5))
+    return user, tokens
+
+
+async def test_an_operator_resets_anybodys_but_their_own(
+    company: Company, agent: User, enrolled: "Enrolled", now: "Now", post: Post
+) -> None:
+    """An owner's and a colleague's: who works for the vendor has no role until they have set up a new one."""
+    omar, tokens = await operator(now, "omar")
+    for user in (company.people["olivier"], await _enrolled(agent, enrolled)):
+        await second_factor_reset.of_anybody(now(), tokens.session, post, user.pk)
+        assert not (await User.get(pk=user.pk)).second_factor
+    assert post.told == ["olivier", "Amadou Diop"]
+    again = await sessions.sign_in(await User.get(pk=agent.pk), None, False, now())
+    assert (await viewer_of(again.access, now().at)).staff is None
+    cases: list[tuple[int | None, str]] = [(omar.pk, "RESERVED"), (999_999, "NOT_FOUND"), (None, "NOT_FOUND")]
+    for key, code in [*cases, (agent.pk, "NOT_ACTIVE")]:
+        with pytest.raises(Refusal, match=code):
+            await second_factor_reset.of_anybody(now(), tokens.session, post, key)
+    await Session.filter(pk=tokens.session.pk).update(fresh_until=None)
+    with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+        await second_factor_reset.of_anybody(now(), tokens.session, post, company.people["max"].pk)
+
+
+async def _enrolled(user: User, enrolled: "Enrolled") -> User:
+    await enrolled(user)
+    return user
+
+
+async def test_each_of_the_persons_companies_reads_of_it(
+    company: Company, now: "Now", post: Post, clock: "MovableClock", bus: "RecordingBus", agent: User, enrolled: "Enrolled"
+) -> None:
+    """And of somebody without a company the operator alone."""
+    others = await founded(clock, bus, "732829320", nora=Role.OWNER)
+    await Membership.create(user=company.people["max"], account=others.account, role=Role.MEMBER, created_at=now().at)
+    omar, tokens = await operator(now, "omar")
+    for user in (company.people["max"], await _enrolled(agent, enrolled)):
+        await second_factor_reset.of_anybody(Action(omar, now().at, bus), tokens.session, post, user.pk)
+    told = await AuditEntry.filter(action=AuditAction.SECOND_FACTOR_RESET.value).order_by("id")
+    assert [(each.account_id, each.object_id, each.staff) for each in told] == [
+        (company.account.pk, company.people["max"].pk, "OPERATOR"), (others.account.pk, company.people["max"].pk, "OPERATOR"),
+        (None, agent.pk, "OPERATOR"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["reset", "end"])
+async def test_two_operators_who_act_on_each_other_at_once_never_wait_in_a_circle(now: "Now", post: Post, how: str) -> None:
+    """The slower one is signed out already."""
+    (omar, his), (olga, hers) = await operator(now, "omar"), await operator(now, "olga")
+
+    def acts(tokens: sessions.Tokens, on: User) -> Awaitable[Any]:
+        if how == "reset":
+            return second_factor_reset.of_anybody(now(), tokens.session, post, on.pk)
+        return staff.end_sessions(now(), tokens.session, post, on.pk)
+
+    for _ in range(5):
+        both = await asyncio.gather(acts(his, olga), acts(hers, omar), return_exceptions=True)
+        (refused,) = [each for each in both if isinstance(each, Exception)]
+        assert isinstance(refused, Unauthenticated) or str(refused) == "STEP_UP_REQUIRED"  # found out under the lock, or before
+        await Session.all().update(ended_at=None)
+        await User.all().update(second_factor_at=now().at)
+
+
+async def test_a_new_password_by_email_does_not_turn_it_off(company: Company, auth: AuthServices, now: "Now") -> None:
+    """So two things must be lost, and vouched for, before anybody gets in without the second factor."""
+    lost = company.people["max"]
+    await PasswordReset.create(user=lost, token_hash=sessions.hashed("t"), expires_at=now().at + timedelta(days=1))
+    with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
+        await change.reset(now(), auth, Post(), token="t", password="mouette phare ardoise 77", code=None)
+    assert await Account.filter(memberships__user_id=lost.pk).count() == 1

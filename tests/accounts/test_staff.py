@@ -1,0 +1,329 @@
+"""The vendor's people, looked after by an operator: they come by an email, change their role, and go at once."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accounts import invitations, staff
+from accounts.registration import sign_up, verification_token, verify_email
+from auth.authentication import authenticate
+from auth.caller import still_valid, viewer_of
+from auth.factors import enrolment
+from auth.passwords import change
+from auth.services import AuthServices
+from auth.sessions import Tokens, hashed, random_token, sign_in
+from models.accounts.account import Account, Membership, Role
+from models.accounts.invitation import Invitation
+from models.action import Action, Transaction
+from models.audit import AuditAction, AuditEntry
+from models.errors import Forbidden, Refusal, Unauthenticated
+from models.identity.session import Session
+from models.identity.user import Staff, User
+from models.locale import Locale
+from models.support.ticket import Category, Channel, Ticket
+from tests.auth.conftest import code_of, unnoticed
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+    Now = Callable[[], Action]
+
+pytestmark = pytest.mark.usefixtures("db")
+CHOSEN = "mouette phare ardoise 77"
+LEA = "lea@camcha.example"
+STRANGERS = "corneille sabot pluvier 42"
+
+
+class Office:
+    """Where an operator works, with fresh proof."""
+
+    def __init__(self, auth: AuthServices, now: "Now", operator: User, tokens: Tokens) -> None:
+        self.auth, self.now, self.operator, self.tokens = auth, now, operator, tokens
+        self.emails: list[tuple[User, str]] = []
+
+    @property
+    def session(self) -> Session:
+        return self.tokens.session
+
+    async def hire(self, email: str = LEA, role: Staff = Staff.AGENT, key: str | None = None) -> User:
+        async def letter(tx: Transaction, user: User, token: str) -> None:
+            self.emails.append((user, token))
+
+        return await staff.hire(
+            self.now(), self.auth, self.session, letter, email=email, name="Léa", role=role, locale=Locale.EN,
+            key=key or random_token("k"),
+        )  # fmt: skip
+
+    async def dismiss(self, user: User) -> None:
+        await staff.dismiss(self.now(), self.auth, self.session, user.pk)
+
+    async def change_role(self, user: User, role: Staff) -> User:
+        return await staff.change_role(self.now(), self.session, user.pk, role)
+
+    async def at_work(self, user: User) -> Tokens:
+        """Somebody who has chosen a password by the email, and set up a second factor."""
+        token = next(token for whom, token in self.emails if whom.pk == user.pk)
+        await change.reset(self.now(), self.auth, unnoticed_reset, token=token, password=CHOSEN, code=None)
+        tokens = await sign_in(await User.get(pk=user.pk), None, False, self.now())
+        assert (await viewer_of(tokens.access, self.now().at)).staff is None  # no role without a second factor
+        secret = await enrolment.begin_totp(self.now(), self.auth, tokens.session, CHOSEN)
+        await enrolment.confirm_totp(self.now(), self.auth, tokens.session, unnoticed, code_of(secret, self.now()))
+        return tokens
+
+
+async def unnoticed_reset(tx: Transaction, user: User) -> None:
+    """Stands where an email would be written."""
+
+
+@pytest.fixture
+async def office(auth: AuthServices, now: "Now") -> Office:
+    operator = await User.create(
+        email="omar@camcha.example", name="Omar", password_hash="-", staff=Staff.OPERATOR, created_at=now().at,
+        email_verified_at=now().at, second_factor_at=now().at,
+    )  # fmt: skip
+    tokens = await sign_in(operator, None, True, now())
+    await Session.filter(pk=tokens.session.pk).update(fresh_until=now().at.replace(year=2030))
+    return Office(auth, now, operator, tokens)
+
+
+async def test_p4_3_from_the_email_to_work(office: Office, now: "Now") -> None:
+    """Nobody has seen a password but its person, and the email works once; the role begins with the second factor."""
+    lea = await office.hire()
+    assert (lea.staff, lea.locale, lea.name, lea.second_factor) == (Staff.AGENT, Locale.EN, "Léa", False)
+    tokens = await office.at_work(lea)
+    assert (await viewer_of(tokens.access, now().at)).agent
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await office.at_work(lea)
+
+
+async def test_the_email_is_good_for_three_days(office: Office, clock: "MovableClock") -> None:
+    lea = await office.hire()
+    clock.advance(staff.LIFETIME)
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await office.at_work(lea)
+
+
+async def test_an_address_of_somebody_elses_is_taken(office: Office, owner: User, agent: User) -> None:
+    for user in (owner, agent):
+        with pytest.raises(Refusal, match="EMAIL_TAKEN"):
+            await office.hire(user.email)
+    assert [each for each, _ in office.emails] == []
+
+
+async def test_a_sign_up_that_nobody_confirmed_makes_room(
+    office: Office, auth: AuthServices, now: Callable[[], Action]
+) -> None:
+    """Else a stranger could keep anybody from being hired; and nothing that the stranger holds leads to the role."""
+
+    async def unread(tx: Transaction, made: Any) -> None:
+        return None
+
+    made = await sign_up(
+        now(), auth, unread, email=LEA, password=STRANGERS, name="Stranger", legal_name="Trap", siren="732829320",
+        locale=Locale.FR, peer="192.0.2.9",
+    )  # fmt: skip
+    assert made.user
+    assert made.account
+    link = verification_token(auth, made.user, now().at)
+    running = await sign_in(made.user, made.account, False, now())
+    lea = await office.hire()
+    assert (lea.pk, lea.staff, lea.name) == (made.user.pk, Staff.AGENT, "Léa")
+    assert await Account.filter(pk=made.account.pk).count() == 0
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await authenticate(now(), auth, email=LEA, password=STRANGERS, code=None, peer="192.0.2.9")
+    with pytest.raises(Refusal, match="TOKEN_INVALID"):
+        await verify_email(now(), auth, link)
+    with pytest.raises(Unauthenticated):
+        await viewer_of(running.access, now().at)
+    assert (await viewer_of((await office.at_work(lea)).access, now().at)).agent
+
+
+async def test_of_two_hired_at_once_at_one_address_one_is(office: Office) -> None:
+    both = await asyncio.gather(office.hire(), office.hire(), return_exceptions=True)
+    assert sorted(str(each) for each in both if isinstance(each, Refusal)) == ["EMAIL_TAKEN"]
+    assert await User.filter(email="lea@camcha.example").count() == 1
+
+
+async def test_a_repeat_hires_nobody_and_writes_no_email(office: Office) -> None:
+    """Also of several at once. Other arguments under the same key are a mistake; who was dismissed doesn't come back by it."""
+    first = await office.hire(key="k")
+    again = await asyncio.gather(*(office.hire(key="k") for _ in range(3)))
+    assert {each.pk for each in again} == {first.pk}
+    assert len(office.emails) == 1
+    with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH"):
+        await office.hire(key="k", role=Staff.OPERATOR)
+    await office.dismiss(first)
+    with pytest.raises(Refusal, match="NOT_ACTIVE"):
+        await office.hire(key="k")
+
+
+async def test_no_ticket_stays_with_somebody_dismissed_while_they_took_it(office: Office, now: "Now", owner: User) -> None:
+    """The claim has begun, and waits for another's work on the ticket; the dismissal waits for the claim, and frees it."""
+    lea, ticket = await office.hire(), await opened(now(), owner)
+    held, free = asyncio.Event(), asyncio.Event()
+
+    async def others() -> None:
+        async with now().transaction() as tx:
+            await ticket.locked(tx)
+            held.set()
+            await free.wait()
+
+    working = asyncio.create_task(others())
+    await held.wait()
+    claiming = asyncio.create_task(ticket.claim(now(), lea))
+    await asyncio.sleep(0.1)
+    dismissing = asyncio.create_task(office.dismiss(lea))
+    await asyncio.wait({dismissing}, timeout=1)
+    free.set()
+    done = await asyncio.gather(working, claiming, dismissing, return_exceptions=True)
+    assert not [each for each in done if isinstance(each, Exception) and not isinstance(each, Forbidden)]
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
+
+
+async def test_who_is_dismissed_takes_no_ticket_by_a_claim_that_comes_after(office: Office, now: "Now", owner: User) -> None:
+    """What a server knows of a caller may be a second old: the row decides."""
+    lea, ticket = await office.hire(), await opened(now(), owner)
+    await office.dismiss(lea)
+    with pytest.raises(Forbidden):
+        await ticket.claim(now(), lea)
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
+
+
+async def test_who_answers_customers_no_more_leaves_their_tickets(office: Office, now: "Now", owner: User) -> None:
+    lea = await office.hire()
+    ticket = await claimed(now(), owner, lea)
+    await office.change_role(lea, Staff.SUPERVISOR)
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id == lea.pk
+    await office.change_role(lea, Staff.ANALYST)
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
+    with pytest.raises(Forbidden):
+        await ticket.claim(now(), lea)
+
+
+async def test_who_is_dismissed_is_out_at_once(office: Office, now: "Now", owner: User) -> None:
+    """Sessions, password and authenticators; their open tickets are free, closed ones stay as they were."""
+    lea = await office.hire()
+    tokens = await office.at_work(lea)
+    ticket = await claimed(now(), owner, lea)
+    await office.dismiss(lea)
+    assert await still_valid([tokens.session.pk], now().at) == set()
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await authenticate(now(), office.auth, email=lea.email, password=CHOSEN, code=None, peer="::1")
+    gone = await User.get(pk=lea.pk)
+    assert not gone.staff
+    assert not gone.second_factor
+    assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
+    with pytest.raises(Refusal, match="NOT_FOUND"):
+        await office.dismiss(lea)
+
+
+async def claimed(action: Action, owner: User, agent: User) -> Ticket:
+    return await (await opened(action, owner)).claim(action, agent)
+
+
+async def opened(action: Action, owner: User) -> Ticket:
+    account = await Account.get(memberships__user_id=owner.pk)
+    async with action.transaction() as tx:
+        return await Ticket.open(tx, account, owner, subject="x", channel=Channel.WEB, category=Category.USAGE)
+
+
+async def test_who_was_dismissed_may_come_back_as_somebody_new(office: Office, now: "Now") -> None:
+    lea = await office.hire()
+    await office.at_work(lea)
+    await office.dismiss(lea)
+    office.emails.clear()
+    again = await office.hire(role=Staff.ANALYST)
+    assert (again.pk, again.staff) == (lea.pk, Staff.ANALYST)
+    tokens = await office.at_work(again)
+    assert (await viewer_of(tokens.access, now().at)).staff is Staff.ANALYST
+
+
+async def test_another_role_ends_what_was_signed_in_with_the_old_one(office: Office, now: "Now") -> None:
+    lea = await office.hire()
+    tokens = await office.at_work(lea)
+    assert (await office.change_role(lea, Staff.SUPERVISOR)).staff is Staff.SUPERVISOR
+    assert await still_valid([tokens.session.pk], now().at) == set()
+    told = await AuditEntry.filter(action=AuditAction.STAFF_CHANGE_ROLE.value).count()
+    await office.change_role(lea, Staff.SUPERVISOR)
+    assert await AuditEntry.filter(action=AuditAction.STAFF_CHANGE_ROLE.value).count() == told == 1
+
+
+async def test_an_operator_who_gives_up_the_role_keeps_it_in_no_socket(office: Office, now: "Now") -> None:
+    await office.at_work(await office.hire(role=Staff.OPERATOR))
+    await office.change_role(office.operator, Staff.AGENT)
+    assert await still_valid([office.session.pk], now().at) == set()
+
+
+async def test_one_operator_always_stays(office: Office, now: "Now") -> None:
+    """Also of two who dismiss each other at once."""
+    with pytest.raises(Refusal, match="LAST_OPERATOR"):
+        await office.dismiss(office.operator)
+    with pytest.raises(Refusal, match="LAST_OPERATOR"):
+        await office.change_role(office.operator, Staff.AGENT)
+    lea = await office.hire(role=Staff.OPERATOR)
+    with pytest.raises(Refusal, match="LAST_OPERATOR"):
+        await office.dismiss(office.operator)  # she can't work yet
+    other = Office(office.auth, now, lea, await office.at_work(lea))
+    await Session.filter(pk=other.session.pk).update(fresh_until=now().at.replace(year=2030))
+    outcomes = await asyncio.gather(office.dismiss(lea), other.dismiss(office.operator), return_exceptions=True)
+    assert [type(each) for each in outcomes if each] == [Unauthenticated]  # the slower one was dismissed
+    assert await User.filter(staff=Staff.OPERATOR).count() == 1
+
+
+async def test_who_was_a_customer_has_no_role_in_the_sessions_of_before(office: Office, now: "Now") -> None:
+    lea = await User.create(
+        email="lea@camcha.example", name="Léa", password_hash="-", created_at=now().at, email_verified_at=now().at,
+        second_factor_at=now().at,
+    )  # fmt: skip
+    tokens = await sign_in(lea, None, True, now())
+    await office.hire()
+    with pytest.raises(Unauthenticated):
+        await viewer_of(tokens.access, now().at)
+
+
+async def test_nobody_is_staff_and_a_customer(office: Office, now: "Now", owner: User) -> None:
+    """Also not by an invitation that was taken before the email of the vendor's."""
+    lea = await office.hire()
+    account = await Account.get(memberships__user_id=owner.pk)
+    await Invitation.create(
+        account=account, email=lea.email, role=Role.MEMBER, locale=Locale.FR, inviter=owner, token_hash=hashed("cam_in_x"),
+        created_at=now().at, sent_at=now().at, expires_at=now().at + timedelta(days=7),
+    )  # fmt: skip
+    with pytest.raises(Forbidden):
+        await invitations.accept(now(), office.auth, "cam_in_x", invitations.Newcomer("Léa", CHOSEN), "::1")
+    assert not await Membership.filter(user_id=lea.pk).exists()
+    await office.at_work(lea)
+
+
+async def test_all_of_it_wants_fresh_proof(office: Office, agent: User) -> None:
+    await Session.filter(pk=office.session.pk).update(fresh_until=None)
+
+    async def never(*_: Any) -> None:
+        raise AssertionError
+
+    for action in (
+        office.hire(),
+        office.dismiss(agent),
+        office.change_role(agent, Staff.ANALYST),
+        staff.end_sessions(office.now(), office.session, never, agent.pk),
+    ):
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await action
+
+
+async def test_the_operator_ends_somebodys_sessions(office: Office, now: "Now", owner: User) -> None:
+    """OWASP ASVS 5, 7.4.5: every one, and the person is told; nobody's are none."""
+    sessions = [(await sign_in(owner, None, False, now())).session.pk for _ in range(2)]
+    told: list[User] = []
+
+    async def notice(tx: Transaction, user: User) -> None:
+        told.append(user)
+
+    assert await staff.end_sessions(now(), office.session, notice, owner.pk) == 2
+    assert await staff.end_sessions(now(), office.session, notice, owner.pk) == 0
+    assert (told, await still_valid(sessions, now().at)) == ([owner], set())
+    with pytest.raises(Refusal, match="NOT_FOUND"):
+        await staff.end_sessions(now(), office.session, notice, 999)

@@ -1,0 +1,316 @@
+"""Passkeys: made, used as both factors or as the second, each challenge once, and never by anybody else."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from webauthn.helpers import bytes_to_base64url
+
+from auth.authentication import authenticate, authenticate_by_passkey
+from auth.factors import passkeys
+from auth.factors.enrolment import Enrolled, begin_passkey, confirm_passkey, remove
+from auth.factors.passkeys import RelyingParty
+from auth.reauthentication import is_fresh, step_up
+from auth.services import AuthServices
+from auth.sessions import Tokens, sign_in
+from auth.throttle import PASSKEY
+from models.action import Action
+from models.errors import Refusal, Throttled
+from models.identity.authenticator import Authenticator, WebauthnChallenge
+from models.identity.session import Session
+from models.identity.user import User
+from tests.auth.conftest import PASSWORD, unnoticed
+from tests.auth.factors.passkey_device import Device
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+    Now = Callable[[], Action]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+class Hand:
+    """Does what a person does with a device, in a session made fresh by their password."""
+
+    def __init__(self, auth: AuthServices, now: "Now") -> None:
+        self.auth, self.now = auth, now
+
+    async def fresh(self, user: User, second_factor: bool = False) -> Tokens:
+        tokens = await sign_in(await User.get(pk=user.pk), None, second_factor, self.now())
+        await Session.filter(pk=tokens.session.pk).update(fresh_until=self.now().at + timedelta(minutes=5))
+        return tokens
+
+    async def register(self, tokens: Tokens, device: Device, name: str | None = None) -> Enrolled:
+        options = await begin_passkey(self.now(), self.auth, tokens.session)
+        made = device.made(options)
+        return await confirm_passkey(self.now(), self.auth, tokens.session, unnoticed, credential=made, name=name)
+
+    async def answer(self, device: Device) -> str:
+        return device.got(await passkeys.challenge(self.now(), self.auth.party))
+
+    async def enter(self, answer: str) -> User:
+        return await authenticate_by_passkey(self.now(), self.auth, passkey=answer, peer="192.0.2.7")
+
+
+@pytest.fixture
+def hand(auth: AuthServices, now: "Now") -> Hand:
+    return Hand(auth, now)
+
+
+async def test_p4_3_from_making_one_to_signing_in_without_a_password(hand: Hand, now: "Now", owner: User) -> None:
+    """The first one turns the second factor on and brings recovery codes; the next brings none."""
+    device, tokens = Device(counter=1), await hand.fresh(owner)
+    other = await sign_in(owner, None, False, now())
+    made = await hand.register(tokens, device, " My   key ")
+    assert len(made.recovery_codes or []) == 10
+    assert made.authenticator.name == "My key"
+    assert (await User.get(pk=owner.pk)).second_factor
+    assert (await Session.get(pk=other.session.pk)).ended_at
+    for _ in range(2):
+        assert await hand.enter(await hand.answer(device)) == owner
+    assert (await Authenticator.get()).last_used_at == now().at
+    assert (await hand.register(tokens, Device())).recovery_codes is None
+
+
+async def test_p4_3_as_the_second_factor_after_the_password(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
+    async def enter(password: str, passkey: str | None) -> User:
+        return await authenticate(
+            now(), auth, email=owner.email, password=password, code=None, peer="192.0.2.7", passkey=passkey
+        )
+
+    device = Device()
+    await hand.register(await hand.fresh(owner), device)
+    with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
+        await enter(PASSWORD, None)
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await enter("mouette phare ardoise 77", await hand.answer(device))
+    assert await enter(PASSWORD, await hand.answer(device)) == owner
+
+
+async def test_p4_3_a_passkey_alone_steps_up(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
+    device = Device()
+    await hand.register(await hand.fresh(owner), device)
+    session = (await sign_in(await User.get(pk=owner.pk), None, True, now())).session
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await step_up(now(), auth, session, passkey=await hand.answer(Device()))
+    assert not await is_fresh(now(), session)
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await step_up(now(), auth, session)
+    await step_up(now(), auth, session, passkey=await hand.answer(device))
+    assert await is_fresh(now(), session)
+
+
+async def test_somebody_elses_passkey_is_worth_nothing(
+    auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User
+) -> None:
+    """Neither to step up nor as a second factor, though it is a good one."""
+    theirs, mine = Device(), Device()
+    await hand.register(await hand.fresh(agent), theirs)
+    await hand.register(await hand.fresh(owner), mine)
+    session = (await sign_in(await User.get(pk=owner.pk), None, True, now())).session
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await step_up(now(), auth, session, passkey=await hand.answer(theirs))
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await authenticate(
+            now(), auth, email=owner.email, password=PASSWORD, code=None, peer="::1", passkey=await hand.answer(theirs)
+        )
+
+
+async def test_an_answer_works_once_also_when_given_twice_at_once(hand: Hand, owner: User) -> None:
+    device = Device()
+    await hand.register(await hand.fresh(owner), device)
+    answer = await hand.answer(device)
+    entered = await asyncio.gather(*(hand.enter(answer) for _ in range(4)), return_exceptions=True)
+    assert [each for each in entered if isinstance(each, User)] == [owner]
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.enter(answer)
+
+
+async def test_an_answer_comes_within_five_minutes(
+    auth: AuthServices, hand: Hand, now: "Now", owner: User, clock: "MovableClock"
+) -> None:
+    device = Device()
+    await hand.register(await hand.fresh(owner), device)
+    answer = await hand.answer(device)
+    clock.advance(passkeys.LIFETIME)
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.enter(answer)
+    assert await passkeys.expire(now()) == 1
+    assert not await WebauthnChallenge.exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"origin": "https://camcha.evil.example"}, {"verifies": False}, {"key": "another"}, {"handle": b"x"}],
+    ids=["another page", "nobody verified", "another key", "another person"],
+)
+async def test_a_wrong_answer_is_refused(hand: Hand, owner: User, wrong: dict[str, object]) -> None:
+    device = Device()
+    await hand.register(await hand.fresh(owner), device)
+    if "key" in wrong:
+        wrong = {"key": Device().key}
+    vars(device).update(wrong)
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.enter(await hand.answer(device))
+
+
+async def test_a_counter_that_went_back_tells_of_a_copy(hand: Hand, owner: User) -> None:
+    device = Device(counter=5)
+    await hand.register(await hand.fresh(owner), device)
+    await hand.enter(await hand.answer(device))
+    device.counter = 3
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.enter(await hand.answer(device))
+
+
+async def test_a_challenge_to_sign_in_registers_nothing_and_the_other_way_round(
+    auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User
+) -> None:
+    device, tokens, theirs = Device(), await hand.fresh(owner), await hand.fresh(agent)
+
+    async def confirm(made: str) -> Enrolled:
+        return await confirm_passkey(now(), auth, tokens.session, unnoticed, credential=made, name=None)
+
+    options = json.loads(await begin_passkey(now(), auth, tokens.session))
+    asked = json.loads(await passkeys.challenge(now(), auth.party))
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await confirm(device.made(json.dumps({**options, "challenge": asked["challenge"]})))
+    for_another = await begin_passkey(now(), auth, theirs.session)
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await confirm(device.made(for_another))
+    await hand.register(tokens, device)
+    to_register = json.loads(await begin_passkey(now(), auth, tokens.session))
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.enter(device.got(json.dumps({**asked, "challenge": to_register["challenge"]})))
+
+
+async def test_making_one_wants_fresh_proof_and_a_person(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
+    tokens = await sign_in(owner, None, False, now())
+    with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+        await begin_passkey(now(), auth, tokens.session)
+    with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+        await confirm_passkey(now(), auth, tokens.session, unnoticed, credential="{}", name=None)
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.register(await hand.fresh(owner), Device(verifies=False))
+    assert not await Authenticator.exists()
+
+
+async def test_one_key_is_one_persons(hand: Hand, owner: User, agent: User) -> None:
+    device = Device()
+    await hand.register(await hand.fresh(owner), device)
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.register(await hand.fresh(agent), device)
+    assert await Authenticator.filter(user_id=agent.pk).count() == 0
+    assert not (await User.get(pk=agent.pk)).second_factor
+
+
+async def test_one_that_was_taken_away_signs_nobody_in(hand: Hand, now: "Now", owner: User) -> None:
+    device = Device()
+    made = await hand.register(await hand.fresh(owner), device)
+    answer = await hand.answer(device)
+    await remove(now(), (await hand.fresh(owner, True)).session, unnoticed, made.authenticator)
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.enter(answer)
+
+
+async def test_an_unverified_address_comes_first(hand: Hand, owner: User) -> None:
+    device = Device()
+    await hand.register(await hand.fresh(owner), device)
+    await User.filter(pk=owner.pk).update(email_verified_at=None)
+    with pytest.raises(Refusal, match="EMAIL_UNVERIFIED"):
+        await hand.enter(await hand.answer(device))
+
+
+async def test_guesses_are_slowed_down_by_network(hand: Hand) -> None:
+    for _ in range(PASSKEY.free + 1):
+        with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+            await hand.enter("{}")
+    with pytest.raises(Throttled):
+        await hand.enter("{}")
+
+
+async def test_options_are_alike_for_everybody_and_leave_out_what_the_device_has(
+    auth: AuthServices, hand: Hand, now: "Now", owner: User
+) -> None:
+    device, tokens = Device(), await hand.fresh(owner)
+    await hand.register(tokens, device)
+    asked, again = [json.loads(await passkeys.challenge(now(), auth.party)) for _ in range(2)]
+    assert asked.pop("challenge") != again.pop("challenge")
+    assert asked == again == {"timeout": 300000, "rpId": "localhost", "allowCredentials": [], "userVerification": "required"}
+    options = json.loads(await begin_passkey(now(), auth, tokens.session))
+    assert [each["id"] for each in options["excludeCredentials"]] == [bytes_to_base64url(device.id)]
+    assert options["authenticatorSelection"]["residentKey"] == "required"
+
+
+async def test_in_a_frame_of_anothers_page_it_is_neither_made_nor_used(hand: Hand, owner: User) -> None:
+    device, tokens = Device(), await hand.fresh(owner)
+    device.framed = True
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.register(tokens, device)
+    device.framed = False
+    await hand.register(tokens, device)
+    device.framed = True
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.enter(await hand.answer(device))
+
+
+async def test_an_identifier_is_no_longer_than_the_standard_allows(hand: Hand, owner: User) -> None:
+    device, tokens = Device(), await hand.fresh(owner)
+    device.id = os.urandom(1024)
+    with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+        await hand.register(tokens, device)
+    device.id = os.urandom(1023)
+    await hand.register(tokens, device)
+    assert await hand.enter(await hand.answer(device)) == owner
+
+
+_KEYS = [
+    "id", "rawId", "type", "response", "clientDataJSON", "authenticatorData", "signature", "userHandle", "attestationObject",
+]  # fmt: skip
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=20) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=9),
+    max_leaves=20,
+)
+_TEXTS = st.text(max_size=50) | st.just("[" * 16_000) | st.just("x" * 20_000) | _JSON.map(json.dumps)
+_PARTS = st.binary(max_size=200).map(bytes_to_base64url) | st.none() | st.text(max_size=9)
+_CHANGED = st.dictionaries(
+    st.sampled_from(["clientDataJSON", "authenticatorData", "signature", "userHandle"]), _PARTS, min_size=1
+)
+
+
+@given(text=_TEXTS, changed=_CHANGED)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_whatever_is_sent_is_refused(hand: Hand, owner: User, text: str, changed: dict[str, object]) -> None:
+    """Nonsense, and a good answer with a part of it changed."""
+    hand.auth.throttle._counts.clear()  # of another example
+    if not await Authenticator.exists():
+        await hand.register(await hand.fresh(owner), DEVICE)
+    answer = json.loads(await hand.answer(DEVICE))
+    for told in (text, json.dumps(answer | {"response": answer["response"] | changed})):
+        with pytest.raises(Refusal, match="PASSKEY_INVALID"):
+            await hand.enter(told)
+
+
+DEVICE = Device()
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host", "origin"),
+    [
+        ("https://api.camcha.example", "api.camcha.example", "https://api.camcha.example"),
+        ("http://127.0.0.1:8000", "localhost", "http://localhost:8000"),
+        ("http://[::1]", "localhost", "http://localhost"),
+        ("http://localhost:8000", "localhost", "http://localhost:8000"),
+    ],
+)
+def test_for_whom_passkeys_are_made(base_url: str, host: str, origin: str) -> None:
+    party = RelyingParty.of(base_url, {"https://app.camcha.example"})
+    assert (party.id, set(party.origins)) == (host, {origin, "https://app.camcha.example"})

@@ -1,0 +1,428 @@
+"""The second factor: set up, asked for, each code taken once."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pyotp
+import pytest
+from cryptography.fernet import InvalidToken
+
+from auth.authentication import authenticate
+from auth.caller import viewer_of
+from auth.factors import totp
+from auth.factors.enrolment import Change, begin_totp, confirm_totp, remove, rename, renew_recovery_codes
+from auth.reauthentication import step_up
+from auth.secret_box import SecretBox
+from auth.services import AuthServices
+from auth.sessions import Tokens, sign_in, sign_out
+from models.action import Action, Transaction
+from models.errors import Refusal, Throttled, Unauthenticated
+from models.identity.authenticator import Authenticator
+from models.identity.user import RecoveryCode, User
+from tests.auth.conftest import code_of, unnoticed
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+    Now = Callable[[], Action]
+    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+@pytest.fixture
+def enter(auth: AuthServices, now: "Now", password: str) -> Callable[[User, str | None], Awaitable[User]]:
+    async def enter(user: User, code: str | None) -> User:
+        return await authenticate(now(), auth, email=user.email, password=password, code=code, peer="192.0.2.7")
+
+    return enter
+
+
+Enter = Callable[[User, str | None], Awaitable[User]]
+
+
+class TestSetUp:
+    async def test_nothing_is_asked_for_until_the_first_code_proves_the_seed_arrived(
+        self, auth: AuthServices, now: "Now", owner: User, password: str, enter: Enter
+    ) -> None:
+        """P4.3: an abandoned set-up locks nobody out."""
+        tokens = await sign_in(owner, None, False, now())
+        secret = await begin_totp(now(), auth, tokens.session, password)
+        assert await enter(owner, None) == owner
+        wrong = code_of(secret, now(), 5)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await confirm_totp(now(), auth, tokens.session, unnoticed, wrong)
+        assert await enter(owner, None) == owner
+        await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
+        with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
+            await enter(owner, None)
+
+    async def test_a_code_without_a_seed_confirms_nothing(self, auth: AuthServices, now: "Now", owner: User) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await confirm_totp(now(), auth, tokens.session, unnoticed, "000000")
+
+    async def test_asks_for_the_password_again(self, auth: AuthServices, now: "Now", owner: User) -> None:
+        session = (await sign_in(owner, None, False, now())).session
+        for _ in range(6):
+            with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+                await begin_totp(now(), auth, session, "mouette phare ardoise 77")
+        with pytest.raises(Throttled):
+            await begin_totp(now(), auth, session, "mouette phare ardoise 77")
+        assert not await Authenticator.exists()
+
+    async def test_the_session_of_staff_gains_its_role_and_the_others_end(
+        self, now: "Now", agent: User, enrolled: "Enrolled", bus: "RecordingBus"
+    ) -> None:
+        """P4.3: staff have no role until they have set up their second factor."""
+        other = await sign_in(agent, None, False, now())
+        _, _, tokens = await enrolled(agent)
+        assert (await viewer_of(tokens.access, now().at)).agent
+        assert bus.announced == [f"session:{other.session.pk}", f"user:{agent.pk}"]
+        with pytest.raises(Unauthenticated):
+            await viewer_of(other.access, now().at)
+
+    async def test_what_is_in_force_is_not_replaced_without_fresh_proof(
+        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled"
+    ) -> None:
+        secret, _, tokens = await enrolled(owner)
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await begin_totp(now(), auth, tokens.session, password)
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now(), 1))
+        assert await Authenticator.filter(user_id=owner.pk).count() == 1
+        assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
+
+    async def test_of_two_confirmations_at_once_one_hands_out_codes(
+        self, auth: AuthServices, now: "Now", owner: User, password: str
+    ) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        code = code_of(await begin_totp(now(), auth, tokens.session, password), now())
+        both = [confirm_totp(now(), auth, tokens.session, unnoticed, code) for _ in range(2)]
+        answers = await asyncio.gather(*both, return_exceptions=True)
+        assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["STEP_UP_REQUIRED"]
+        assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
+
+    async def test_the_seed_reaches_the_authenticator_as_a_qr_code_and_the_database_sealed(
+        self, auth: AuthServices, owner: User, enrolled: "Enrolled"
+    ) -> None:
+        """P4.3: TOTP with QR. P3.5: seeds encrypted at rest."""
+        secret, codes, _ = await enrolled(owner)
+        uri = totp.provisioning_uri(owner, secret)
+        read = pyotp.parse_uri(uri)
+        assert (read.secret, read.name, read.issuer) == (secret, owner.email, "CAMCHA")
+        assert totp.qr_svg(uri).startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+        rows = [await User.all().values(), await RecoveryCode.all().values(), await Authenticator.all().values()]
+        stored = json.dumps(rows, default=str)
+        assert all(word not in stored for word in (secret, *codes, *(code.replace("-", "") for code in codes)))
+        assert auth.secret_box.open((await Authenticator.get(user_id=owner.pk)).secret or "") == secret
+        assert all(len(code.replace("-", "")) * 5 >= 112 for code in codes)  # bits, OWASP ASVS 5, 6.5.2
+
+
+class TestCodes:
+    async def test_a_code_is_accepted_once(
+        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
+    ) -> None:
+        """P4.3: a code read over the shoulder is worth nothing, not even the one that confirmed the set-up."""
+        secret, _, _ = await enrolled(owner)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code_of(secret, now()))
+        clock.advance(timedelta(seconds=30))
+        assert await enter(owner, code_of(secret, now())) == owner
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code_of(secret, now()))
+
+    async def test_of_sign_ins_at_once_with_one_code_one_gets_in(
+        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
+    ) -> None:
+        secret, _, _ = await enrolled(owner)
+        clock.advance(timedelta(minutes=1))
+        answers = await asyncio.gather(*(enter(owner, code_of(secret, now())) for _ in range(4)), return_exceptions=True)
+        assert sorted(str(a) for a in answers if isinstance(a, Refusal)) == ["SECOND_FACTOR_INVALID"] * 3
+        assert [a for a in answers if isinstance(a, User)] == [owner]
+
+    @pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
+    async def test_a_clock_may_be_one_step_off(
+        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock", steps: int, accepted: bool
+    ) -> None:
+        secret, _, _ = await enrolled(owner)
+        clock.advance(timedelta(hours=1))
+        code = code_of(secret, now(), steps)
+        if accepted:
+            assert await enter(owner, f" {code[:3]} {code[3:]}") == owner
+            return
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code)
+
+    async def test_an_older_code_than_the_last_is_not_accepted(
+        self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
+    ) -> None:
+        secret, _, _ = await enrolled(owner)
+        clock.advance(timedelta(hours=1))
+        assert await enter(owner, code_of(secret, now(), 1)) == owner
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code_of(secret, now()))
+
+    @pytest.mark.parametrize("code", [" ", "0", "x" * 10_000, "\x00", "١٢٣٤٥٦", "\ud800", "-1"])
+    async def test_nonsense_is_refused(self, owner: User, enrolled: "Enrolled", enter: Enter, code: str) -> None:
+        await enrolled(owner)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code)
+
+    async def test_the_password_comes_first(self, auth: AuthServices, now: "Now", owner: User, enrolled: "Enrolled") -> None:
+        secret, _, _ = await enrolled(owner)
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await authenticate(now(), auth, email=owner.email, password="-", code=code_of(secret, now(), 1), peer="::1")
+
+    async def test_guesses_are_slowed_down_wherever_they_come_from(
+        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled"
+    ) -> None:
+        await enrolled(owner)
+        answers = []
+        for n in range(10):
+            try:
+                await authenticate(now(), auth, email=owner.email, password=password, code="abc", peer=f"198.51.100.{n}")
+            except (Refusal, Throttled) as error:
+                answers.append(error.code)
+        assert answers == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
+
+
+class TestRecovery:
+    async def test_a_recovery_code_stands_in_once(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
+        """P4.3: recovery codes, single-use."""
+        _, codes, _ = await enrolled(owner)
+        assert len(set(codes)) == 10
+        assert await enter(owner, codes[0]) == owner
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, codes[0])
+        assert await enter(owner, f" {codes[1].upper().replace('-', ' ')} ") == owner
+        assert await RecoveryCode.filter(user_id=owner.pk, used_at=None).count() == 8
+
+    async def test_of_two_uses_at_once_one_gets_in(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
+        _, codes, _ = await enrolled(owner)
+        answers = await asyncio.gather(*(enter(owner, codes[0]) for _ in range(4)), return_exceptions=True)
+        assert [a for a in answers if isinstance(a, User)] == [owner]
+
+    async def test_nobody_elses_code_works(self, owner: User, agent: User, enrolled: "Enrolled", enter: Enter) -> None:
+        _, codes, _ = await enrolled(owner)
+        await enrolled(agent)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(agent, codes[0])
+
+
+class TestVault:
+    def test_only_the_secret_key_opens_what_it_sealed(self) -> None:
+        sealed = SecretBox("first key of the test").seal("JBSWY3DPEHPK3PXP" * 2)
+        assert SecretBox("first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
+        assert SecretBox("second key", "first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
+        assert len(sealed) <= 200  # the column
+        with pytest.raises(InvalidToken):
+            SecretBox("second key").open(sealed)
+
+
+@pytest.fixture
+def prove(auth: AuthServices, now: "Now", password: str) -> Callable[[Tokens, str], Awaitable[object]]:
+    """Makes a session fresh."""
+
+    async def prove(tokens: Tokens, code: str) -> object:
+        return await step_up(now(), auth, tokens.session, password=password, code=code)
+
+    return prove
+
+
+Prove = Callable[[Tokens, str], Awaitable[object]]
+
+
+class Notices:
+    """Stands where the mail room is."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[User, str]] = []
+
+    async def __call__(self, tx: Transaction, user: User, change: Change) -> None:
+        self.told.append((user, change.value))
+
+
+class TestSeveral:
+    async def test_p4_3_a_second_app_counts_beside_the_first(
+        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, enter: Enter,
+        clock: "MovableClock",
+    ) -> None:  # fmt: skip
+        """A new phone: from its first code on both work, each code once, until the person takes the old one away."""
+        old, codes, tokens = await enrolled(owner)
+        other = await sign_in(owner, None, True, now())
+        await prove(tokens, codes[0])
+        new = await begin_totp(now(), auth, tokens.session, password, " New  phone ")
+        clock.advance(timedelta(minutes=1))
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code_of(new, now()))
+        notices = Notices()
+        added = await confirm_totp(now(), auth, tokens.session, notices, code_of(new, now()))
+        assert (notices.told, added.recovery_codes, added.authenticator.name) == ([(owner, "ADDED")], None, "New phone")
+        with pytest.raises(Unauthenticated):
+            await viewer_of(other.access, now().at)
+        clock.advance(timedelta(minutes=1))
+        for secret in (old, new):
+            assert await enter(owner, code_of(secret, now())) == owner
+            with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+                await enter(owner, code_of(secret, now()))
+        assert await enter(owner, codes[1]) == owner  # recovery codes stay as they are
+        first = await Authenticator.filter(user_id=owner.pk).order_by("id").first()
+        assert first
+        assert await remove(now(), tokens.session, notices, first) is True
+        assert notices.told[-1] == (owner, "REMOVED")
+        clock.advance(timedelta(minutes=1))
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, code_of(old, now()))
+        assert await enter(owner, code_of(new, now())) == owner
+
+    async def test_a_set_up_begun_anew_replaces_the_one_that_waited(
+        self, auth: AuthServices, now: "Now", owner: User, password: str
+    ) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        seen = await begin_totp(now(), auth, tokens.session, password)
+        await begin_totp(now(), auth, tokens.session, password)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(seen, now()))
+        assert await Authenticator.all().count() == 1
+
+    async def test_there_is_an_end_to_it(
+        self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove
+    ) -> None:
+        _, codes, tokens = await enrolled(owner)
+        await prove(tokens, codes[0])
+        for number in range(9):
+            await Authenticator.create(
+                user=owner, kind="PASSKEY", name="x", credential_id=f"{number}", created_at=now().at, confirmed_at=now().at
+            )
+        with pytest.raises(Refusal, match="TOO_MANY"):
+            await begin_totp(now(), auth, tokens.session, password)
+
+    async def test_who_proved_with_one_that_is_taken_away_meanwhile_does_not_get_in(
+        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, clock: "MovableClock"
+    ) -> None:
+        """Between the code and the session's beginning: the removal would not have ended that session."""
+        _, codes, tokens = await enrolled(owner)
+        await prove(tokens, codes[0])
+        second = await Authenticator.create(
+            user=owner, kind="PASSKEY", name="x", credential_id="x", created_at=now().at, confirmed_at=now().at
+        )
+        proved = await enter(owner, codes[1])
+        clock.advance(timedelta(milliseconds=1))
+        await remove(now(), tokens.session, unnoticed, second)
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await sign_in(proved, None, True, now())
+
+    async def test_a_name_is_given_and_changed(self, now: "Now", owner: User, enrolled: "Enrolled") -> None:
+        await enrolled(owner)
+        mine = await Authenticator.get()
+        assert mine.name == "Application"
+        assert (await rename(now(), mine, "  Téléphone\n")).name == "Téléphone"
+        for name, code in ((" ", "BLANK"), ("x" * 61, "TOO_LONG")):
+            with pytest.raises(Refusal, match=code):
+                await rename(now(), mine, name)
+
+    async def test_a_seed_shown_long_ago_is_not_confirmed_without_fresh_proof(
+        self,
+        auth: AuthServices,
+        now: "Now",
+        owner: User,
+        password: str,
+        enrolled: "Enrolled",
+        prove: Prove,
+        clock: "MovableClock",
+    ) -> None:
+        _, codes, tokens = await enrolled(owner)
+        await prove(tokens, codes[0])
+        seen = await begin_totp(now(), auth, tokens.session, password)
+        clock.advance(timedelta(minutes=6))
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(seen, now()))
+
+    async def test_an_ended_session_puts_nothing_in_force(
+        self, auth: AuthServices, now: "Now", owner: User, password: str
+    ) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        secret = await begin_totp(now(), auth, tokens.session, password)
+        await sign_out(tokens.session, now())
+        with pytest.raises(Unauthenticated):
+            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
+        assert not (await User.get(pk=owner.pk)).second_factor
+
+
+class TestRemoving:
+    async def test_p4_3_a_customer_turns_it_off_with_fresh_proof(
+        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, bus: "RecordingBus"
+    ) -> None:
+        """Their other devices are signed out, an email tells them, and the recovery codes are gone."""
+        notices = Notices()
+        _, codes, tokens = await enrolled(owner)
+        other, mine = await sign_in(owner, None, True, now()), await Authenticator.get()
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await remove(now(), tokens.session, notices, mine)
+        await prove(tokens, codes[0])
+        bus.announced.clear()
+        assert await remove(now(), tokens.session, notices, mine) is False
+        assert bus.announced == [f"session:{other.session.pk}", f"user:{owner.pk}"]
+        assert await enter(owner, None) == owner
+        assert (await User.get(pk=owner.pk)).second_factor is False
+        assert (await RecoveryCode.exists(), await Authenticator.exists()) == (False, False)
+        assert notices.told == [(owner, "OFF")]
+        with pytest.raises(Refusal, match="NOT_FOUND"):
+            await remove(now(), tokens.session, notices, mine)
+
+    async def test_p4_3_staff_keep_theirs(self, now: "Now", agent: User, enrolled: "Enrolled", prove: Prove) -> None:
+        _, codes, tokens = await enrolled(agent)
+        await prove(tokens, codes[0])
+        with pytest.raises(Refusal, match="LAST_AUTHENTICATOR"):
+            await remove(now(), tokens.session, Notices(), await Authenticator.get())
+        assert (await viewer_of(tokens.access, now().at)).agent
+
+
+class TestRenewing:
+    async def test_p4_3_new_recovery_codes_replace_the_old_ones(
+        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
+    ) -> None:
+        notices = Notices()
+        _, old, tokens = await enrolled(owner)
+        with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
+            await renew_recovery_codes(now(), tokens.session, notices)
+        await prove(tokens, old[0])
+        new = await renew_recovery_codes(now(), tokens.session, notices)
+        assert len(set(new) - set(old)) == 10
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, old[1])
+        assert await enter(owner, new[0]) == owner
+        assert notices.told == [(owner, "CODES")]
+
+    async def test_of_two_renewals_at_once_the_last_one_counts(
+        self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
+    ) -> None:
+        notices = Notices()
+        _, old, tokens = await enrolled(owner)
+        await prove(tokens, old[0])
+        both = await asyncio.gather(*(renew_recovery_codes(now(), tokens.session, notices) for _ in range(2)))
+        answers = [await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both]
+        assert sorted(str(answer) for (answer,) in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_INVALID"]
+        assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
+
+    async def test_without_a_second_factor_there_are_none(
+        self, auth: AuthServices, now: "Now", owner: User, password: str
+    ) -> None:
+        tokens = await sign_in(owner, None, False, now())
+        await step_up(now(), auth, tokens.session, password=password, code=None)
+        with pytest.raises(Refusal, match="NOT_ACTIVE"):
+            await renew_recovery_codes(now(), tokens.session, unnoticed)
+
+
+async def test_whoever_proved_the_password_alone_does_not_get_in_once_a_second_factor_is_on(
+    now: "Now", owner: User, enrolled: "Enrolled", enter: Enter
+) -> None:
+    """A sign-in under way while it is turned on would have been one without it."""
+    proved = await enter(owner, None)
+    await enrolled(await User.get(pk=owner.pk))
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await sign_in(proved, None, False, now())

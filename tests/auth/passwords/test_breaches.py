@@ -1,0 +1,149 @@
+"""New passwords that leaked elsewhere are refused; the service that knows them learns none, and stops nobody by being away."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from accounts.registration import SignUp, sign_up
+from auth.passwords import Passwords
+from auth.passwords.breaches import Breaches
+from auth.services import AuthServices
+from auth.throttle import NEW_PASSWORD
+from models.action import Action, Transaction
+from models.errors import Refusal, Throttled
+from models.locale import Locale
+from models.messages import worded
+
+LEAKED = "corneille sabot pluvier 42"
+DIGEST = hashlib.sha1(LEAKED.encode()).hexdigest().upper()  # noqa: S324 - the protocol's
+OTHERS = b"".join(b"%035X:%d\r\n" % (each, each % 3) for each in range(900))
+
+
+def line(count: int) -> bytes:
+    return f"{DIGEST[5:]}:{count}\r\n".encode()
+
+
+def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body
+
+
+@asynccontextmanager
+async def service(reply: Callable[[], bytes | None]) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A range service of its own port that answers each request by `reply`, and nothing ever where that is None."""
+    asked: list[bytes] = []
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        if (content := reply()) is None:
+            await gone.wait()
+        else:
+            writer.write(content)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/range/", asked
+        gone.set()
+
+
+@asynccontextmanager
+async def passwords(url: str, seconds: float = 5) -> AsyncIterator[Passwords]:
+    made = Passwords(breaches=Breaches(url, seconds))
+    yield made
+    made.close()
+
+
+async def test_p4_3_a_leaked_password_is_refused_in_words() -> None:
+    async with service(lambda: answer(OTHERS + line(7) + OTHERS)) as (url, asked), passwords(url) as made:
+        with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
+            await made.require_strong(LEAKED, field="newPassword")
+        await made.require_strong("another sabot pluvier 43")
+    assert refused.value.field == ("input", "newPassword")
+    assert refused.value.facts["reason"] == "BREACHED"
+    assert "data breach" in worded(refused.value, Locale.EN)
+    assert "fuite de données" in worded(refused.value, Locale.FR)
+    assert asked[0].startswith(b"GET /range/%s HTTP/1.1" % DIGEST[:5].encode())
+
+
+async def test_the_service_gets_five_digits_and_is_asked_for_padding() -> None:
+    async with service(lambda: answer(OTHERS)) as (url, asked), passwords(url) as made:
+        await made.require_strong(LEAKED)
+        with pytest.raises(Refusal, match="PASSWORD_WEAK"):
+            await made.require_strong("short")
+    [request] = asked  # what is weak anyway is told to nobody
+    assert b"add-padding: true" in request.lower()
+    assert DIGEST[:6].encode() not in request.upper()
+    assert LEAKED.encode() not in request
+
+
+async def test_padding_counts_as_nothing() -> None:
+    async with service(lambda: answer(OTHERS + line(0))) as (url, _), passwords(url) as made:
+        with capture_logs() as logged:
+            await made.require_strong(LEAKED)
+    assert logged == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        None,
+        b"",
+        b"SSH-2.0-x\r\n",
+        answer(line(7), b"500 Internal Server Error"),
+        answer(line(7), b"302 Found"),
+        answer(b""),
+        answer(b"<html>" + line(7)),
+        answer(b"\xff\x00" * 100),
+        answer(line(7)[:-3] + "\u00b2\r\n".encode()),
+        answer(OTHERS * 10 + line(7)),
+        answer(line(7))[:-9],
+    ],
+)
+async def test_a_service_that_fails_keeps_nobody_out_and_is_logged(reply: bytes | None) -> None:
+    async with service(lambda: reply) as (url, asked), passwords(url, 0.5) as made:
+        with capture_logs() as logged:
+            await made.require_strong(LEAKED)
+    assert [each["event"] for each in logged] == ["breaches.away"]
+    assert DIGEST[5:] not in str(logged)
+    assert len(asked) == 1
+
+
+async def test_a_service_that_is_down_keeps_nobody_out() -> None:
+    async with service(lambda: None) as (url, _):
+        pass
+    async with passwords(url) as made:
+        with capture_logs() as logged:
+            await made.require_strong(LEAKED)
+    assert [each["event"] for each in logged] == ["breaches.away"]
+
+
+@pytest.mark.usefixtures("db")
+async def test_a_flood_of_sign_ups_does_not_reach_the_service(auth: AuthServices, now: Callable[[], Action]) -> None:
+    """Some tries are free for each network, then they wait; and who tries weak or leaked passwords loses none of their
+    sign-ups."""
+
+    async def unwritten(tx: Transaction, made: SignUp) -> None:
+        """Stands where an email would be written."""
+
+    async def outcome(network: str, password: str = LEAKED) -> str:
+        try:
+            await sign_up(
+                now(), replace(auth, passwords=made), unwritten, email="camille@fournil.example", password=password,
+                name="Camille", legal_name="Fournil", siren="404833048", locale=Locale.FR, peer=network,
+            )  # fmt: skip
+        except (Refusal, Throttled) as error:
+            return error.code
+        return "in"
+
+    async with service(lambda: answer(line(7))) as (url, asked), passwords(url) as made:
+        outcomes = [await outcome("192.0.2.7") for _ in range(NEW_PASSWORD.free + 20)]
+        assert outcomes == ["PASSWORD_WEAK"] * (NEW_PASSWORD.free + 1) + ["RATE_LIMITED"] * 19
+        assert len(asked) == NEW_PASSWORD.free + 1
+        assert await outcome("198.51.100.7", "short") == "PASSWORD_WEAK"
+        assert await outcome("198.51.100.7", "another sabot pluvier 43") == "in"

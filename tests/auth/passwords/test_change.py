@@ -1,0 +1,333 @@
+"""A forgotten password and a changed one."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auth.authentication import authenticate
+from auth.caller import still_valid
+from auth.passwords import change
+from auth.services import AuthServices
+from auth.sessions import Tokens, hashed, refresh, sign_in
+from models.action import Action, Transaction
+from models.errors import Refusal, Throttled, Unauthenticated
+from models.identity.access_links import PasswordReset
+from models.identity.user import User
+from models.operations.email import Email
+from tests.auth.conftest import PASSWORD, code_of
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+    Now = Callable[[], Action]
+    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+NEW = "mouette phare ardoise 77"
+
+
+class Post:
+    """Stands where the mail room is: writes in the same transaction, and remembers the tokens."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    async def reset(self, tx: Transaction, user: User, token: str) -> None:
+        self.tokens.append(token)
+        await self.notice(tx, user, "reset")
+
+    async def notice(self, tx: Transaction, user: User, template: str = "changed") -> None:
+        await Email.create(
+            using_db=tx.db, template=template, recipient=user.email, subject="-", text="-", html="-", created_at=tx.action.at
+        )
+
+    async def written(self) -> list[tuple[str, str]]:
+        return [(email.template, email.recipient) for email in await Email.all().order_by("id")]
+
+
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+@pytest.fixture
+def ask(auth: AuthServices, now: "Now", post: Post) -> Callable[..., Awaitable[str]]:
+    """Asks for an email; the token of the last one that was written."""
+
+    async def ask(email: str, peer: str = "192.0.2.7") -> str:
+        await change.request_reset(now(), auth, post.reset, email=email, peer=peer)
+        return post.tokens[-1] if post.tokens else ""
+
+    return ask
+
+
+@pytest.fixture
+def use(auth: AuthServices, now: "Now", post: Post) -> Callable[..., Awaitable[None]]:
+    async def use(token: str, password: str = NEW, code: str | None = None) -> None:
+        await change.reset(now(), auth, post.notice, token=token, password=password, code=code)
+
+    return use
+
+
+@pytest.fixture
+def enter(auth: AuthServices, now: "Now") -> Callable[..., Awaitable[User]]:
+    async def enter(user: User, password: str, code: str | None = None) -> User:
+        return await authenticate(now(), auth, email=user.email, password=password, code=code, peer="192.0.2.7")
+
+    return enter
+
+
+Ask = Callable[..., Awaitable[str]]
+Use = Callable[..., Awaitable[None]]
+Enter = Callable[..., Awaitable[User]]
+
+
+async def sealed() -> list[dict[str, Any]]:
+    return await User.all().order_by("id").values()
+
+
+class TestReset:
+    async def test_p4_3_a_forgotten_password_is_replaced_by_an_emails_token(
+        self, owner: User, now: "Now", ask: Ask, use: Use, enter: Enter, post: Post, bus: "RecordingBus"
+    ) -> None:
+        """The story: asked for, read, set; every device is signed out and told, the person gets an email."""
+        laptop, phone = [await sign_in(owner, None, False, now()) for _ in range(2)]
+        token = await ask(f" {owner.email.upper()} ")
+        stored = str(await PasswordReset.all().values())
+        assert token not in stored
+        assert hashed(token) in stored
+        assert (await enter(owner, PASSWORD)) == owner  # nothing has changed yet
+        await use(token)
+        assert await enter(owner, NEW) == owner
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await enter(owner, PASSWORD)
+        ended = [tokens.session.pk for tokens in (laptop, phone)]
+        assert await still_valid(ended, now().at) == set()
+        assert bus.announced == [f"user:{owner.pk}", *(f"session:{key}" for key in ended)]
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await refresh(laptop.refresh, now())
+        assert await post.written() == [("reset", owner.email), ("changed", owner.email)]
+
+    async def test_p4_3_nobody_is_answered_the_same_after_the_same_time(
+        self, owner: User, auth: AuthServices, now: "Now", post: Post
+    ) -> None:
+        slow, times = replace(auth, even_seconds=0.2), []
+        for email in (owner.email, "nobody@fournil.example"):
+            start = time.monotonic()
+            await change.request_reset(now(), slow, post.reset, email=email, peer="192.0.2.7")
+            times.append(time.monotonic() - start)
+        assert await post.written() == [("reset", owner.email)]
+        assert all(seconds >= 0.2 for seconds in times)
+
+    async def test_a_token_works_once_and_takes_the_others_along(self, owner: User, ask: Ask, use: Use) -> None:
+        first, second = await ask(owner.email), await ask(owner.email)
+        await use(second)
+        for token in (first, second):
+            with pytest.raises(Refusal, match="TOKEN_INVALID"):
+                await use(token, "another one, phare ardoise 78")
+
+    async def test_asking_again_leaves_the_first_email_good(self, owner: User, ask: Ask, use: Use) -> None:
+        first = await ask(owner.email)
+        await ask(owner.email, "198.51.100.66")
+        await use(first)
+
+    async def test_a_token_is_good_for_thirty_minutes(
+        self, owner: User, ask: Ask, use: Use, clock: "MovableClock", enter: Enter
+    ) -> None:
+        token = await ask(owner.email)
+        clock.advance(timedelta(minutes=30))
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await use(token)
+        clock.advance(timedelta(seconds=-1))
+        await use(token)
+        assert await enter(owner, NEW) == owner
+
+    async def test_expired_rows_go_when_the_person_asks_again(self, owner: User, ask: Ask, clock: "MovableClock") -> None:
+        await ask(owner.email)
+        clock.advance(timedelta(hours=1))
+        await ask(owner.email)
+        assert await PasswordReset.all().count() == 1
+
+    async def test_of_two_uses_at_once_one_sets_its_password(self, owner: User, ask: Ask, use: Use, enter: Enter) -> None:
+        token = await ask(owner.email)
+        passwords = [f"{NEW} {number}" for number in range(3)]
+        answers = await asyncio.gather(*(use(token, each) for each in passwords), return_exceptions=True)
+        won = [password for password, answer in zip(passwords, answers, strict=True) if answer is None]
+        assert len(won) == 1
+        assert {str(answer) for answer in answers if answer} <= {"TOKEN_INVALID", "CREDENTIALS_INVALID"}
+        assert await enter(owner, won[0]) == owner
+
+    @pytest.mark.parametrize("token", ["", "cam_pr_", "cam_at_x", "\x00", "\ud800", "x" * 100_000])
+    async def test_a_token_of_nobodys_is_refused(self, owner: User, ask: Ask, use: Use, token: str) -> None:
+        await ask(owner.email)
+        before = await sealed()
+        with pytest.raises(Refusal, match="TOKEN_INVALID") as refused:
+            await use(token)
+        assert refused.value.field == ("input", "token")
+        assert await sealed() == before
+
+    async def test_a_token_changes_nobody_elses_password(
+        self, owner: User, agent: User, ask: Ask, use: Use, enter: Enter
+    ) -> None:
+        await ask(agent.email)
+        token = await ask(owner.email)
+        await use(token)
+        assert await enter(agent, PASSWORD) == agent
+
+    async def test_a_weak_password_is_refused_and_the_token_stays_good(
+        self, owner: User, ask: Ask, use: Use, enter: Enter
+    ) -> None:
+        """The rules of sign-up, the person's own words included."""
+        token = await ask(owner.email)
+        for weak in ("short", "x" * 129, "camille aubry fournil", "motdepasse12345"):
+            with pytest.raises(Refusal, match="PASSWORD_WEAK"):
+                await use(token, weak)
+        await use(token)
+        assert await enter(owner, NEW) == owner
+
+    async def test_reading_the_email_verifies_the_address(self, owner: User, ask: Ask, use: Use, enter: Enter) -> None:
+        await User.filter(pk=owner.pk).update(email_verified_at=None)
+        await use(await ask(owner.email))
+        assert await enter(owner, NEW) == owner
+
+    async def test_emails_to_one_address_and_from_one_network_are_limited(self, owner: User, ask: Ask) -> None:
+        for email in (owner.email, "nobody@fournil.example"):  # the same for both
+            for number in range(6):
+                await ask(email, f"192.0.2.{number}")
+            with pytest.raises(Throttled):
+                await ask(email, "198.51.100.1")
+        for number in range(21):
+            await ask(f"nobody{number}@fournil.example", "203.0.113.5")
+        with pytest.raises(Throttled):
+            await ask("nobody99@fournil.example", "203.0.113.5")
+
+    async def test_no_address_at_all_is_told_so(self, ask: Ask) -> None:
+        with pytest.raises(Refusal, match="EMAIL_INVALID"):
+            await ask("camille@")
+
+    async def test_nothing_is_kept_when_the_email_cannot_be_written(self, owner: User, auth: AuthServices, now: "Now") -> None:
+        async def torn(*_: object) -> None:
+            raise RuntimeError("no email")
+
+        with pytest.raises(RuntimeError, match="no email"):
+            await change.request_reset(now(), auth, torn, email=owner.email, peer="192.0.2.7")
+        assert not await PasswordReset.exists()
+
+
+class TestResetWithASecondFactor:
+    async def test_p4_3_a_reset_never_turns_it_off(
+        self, owner: User, now: "Now", enrolled: "Enrolled", ask: Ask, use: Use, enter: Enter, clock: "MovableClock"
+    ) -> None:
+        secret, codes, _ = await enrolled(owner)
+        token = await ask(owner.email)
+        clock.advance(timedelta(seconds=30))
+        with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
+            await use(token)
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await use(token, NEW, "000000")
+        await use(token, NEW, code_of(secret, now()))
+        assert (await User.get(pk=owner.pk)).second_factor
+        with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
+            await enter(owner, NEW)
+        assert await enter(owner, NEW, codes[0]) == owner
+
+    async def test_a_recovery_code_stands_in(self, owner: User, enrolled: "Enrolled", ask: Ask, use: Use, enter: Enter) -> None:
+        _, codes, _ = await enrolled(owner)
+        await use(await ask(owner.email), NEW, codes[3])
+        with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+            await enter(owner, NEW, codes[3])
+
+    async def test_whoever_reads_the_mail_guesses_no_codes(self, owner: User, enrolled: "Enrolled", ask: Ask, use: Use) -> None:
+        await enrolled(owner)
+        token, answers = await ask(owner.email), []
+        for number in range(10):
+            try:
+                await use(token, NEW, f"{number:06}")
+            except (Refusal, Throttled) as error:
+                answers.append(error.code)
+        assert answers == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
+
+    async def test_one_that_is_turned_on_meanwhile_counts(
+        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, post: Post
+    ) -> None:
+        """Between the question and the answer the person turns it on: the reset that knew of none sets nothing."""
+        token, hash_ = await ask(owner.email), auth.passwords.hash
+
+        async def meanwhile(password: str) -> str:
+            await enrolled(owner)
+            return await hash_(password)
+
+        auth.passwords.hash = meanwhile  # type: ignore[method-assign]
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await change.reset(now(), auth, post.notice, token=token, password=NEW, code=None)
+
+
+class TestChange:
+    @pytest.fixture
+    def change(self, auth: AuthServices, now: "Now", post: Post) -> Callable[..., Awaitable[None]]:
+        async def changed(tokens: Tokens, current: str = PASSWORD, password: str = NEW) -> None:
+            await change.change(now(), auth, post.notice, tokens.session, current=current, password=password)
+
+        return changed
+
+    async def test_p3_5_a_password_is_changed_by_the_current_one(
+        self, owner: User, now: "Now", change: Use, enter: Enter, post: Post, bus: "RecordingBus"
+    ) -> None:
+        """The story: this device stays, the others are signed out, an email tells."""
+        here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
+        await change(here)
+        assert await enter(owner, NEW) == owner
+        assert await still_valid([here.session.pk, there.session.pk], now().at) == {here.session.pk}
+        assert bus.announced == [f"user:{owner.pk}", f"session:{there.session.pk}"]
+        assert await post.written() == [("changed", owner.email)]
+
+    async def test_the_current_one_is_asked_for_and_guesses_are_slowed_down(self, owner: User, now: "Now", change: Use) -> None:
+        here, answers = await sign_in(owner, None, False, now()), []
+        for _ in range(8):
+            try:
+                await change(here, "a wrong one, ardoise 12")
+            except (Refusal, Throttled) as error:
+                answers.append(error.code)
+        assert answers == ["CREDENTIALS_INVALID"] * 6 + ["RATE_LIMITED"] * 2
+        assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
+
+    async def test_a_weak_one_is_refused(self, owner: User, now: "Now", change: Use) -> None:
+        here = await sign_in(owner, None, False, now())
+        with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
+            await change(here, PASSWORD, "Le Fournil d'Aubry")
+        assert refused.value.field == ("input", "newPassword")
+
+    async def test_of_two_at_once_one_counts(self, owner: User, now: "Now", change: Use, enter: Enter) -> None:
+        here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
+        answers = await asyncio.gather(change(here), change(there, PASSWORD, f"{NEW} 2"), return_exceptions=True)
+        assert len([answer for answer in answers if answer is None]) == 1
+        assert await enter(owner, NEW if answers[0] is None else f"{NEW} 2") == owner
+
+    async def test_an_ended_session_changes_nothing(self, owner: User, now: "Now", ask: Ask, use: Use, change: Use) -> None:
+        here = await sign_in(owner, None, False, now())
+        await use(await ask(owner.email))
+        with pytest.raises(Unauthenticated):
+            await change(here, NEW, f"{NEW} 2")
+
+    async def test_it_voids_reset_emails(self, owner: User, now: "Now", ask: Ask, use: Use, change: Use) -> None:
+        here = await sign_in(owner, None, False, now())
+        token = await ask(owner.email)
+        await change(here)
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await use(token)
+
+
+async def test_whoever_proved_the_old_password_does_not_get_in_after_it_was_replaced(
+    owner: User, now: "Now", ask: Ask, use: Use, enter: Enter
+) -> None:
+    """P4.3: a sign-in under way while the password changes would have outlived the end of all sessions."""
+    proved = await enter(owner, PASSWORD)
+    await use(await ask(owner.email))
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await sign_in(proved, None, False, now())

@@ -1,0 +1,141 @@
+"""The processes in which passwords are hashed: others go first, and one that dies takes nobody's sign-in with it."""
+
+import asyncio
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from auth.passwords import Passwords, hashing_pool, hashing_process
+
+PASSWORD = "corneille sabot pluvier 42"
+
+
+@pytest.fixture(autouse=True)
+def processes() -> Iterator[list["hashing_pool._Process"]]:
+    """Those of this test only."""
+    hashing_pool.end_all()
+    yield hashing_pool._idle
+    hashing_pool.end_all()
+
+
+@pytest.fixture
+async def passwords() -> AsyncIterator[Passwords]:
+    passwords = Passwords()
+    yield passwords
+    passwords.close()
+
+
+async def test_one_process_works_for_all_that_come_one_after_the_other(
+    passwords: Passwords, processes: list["hashing_pool._Process"]
+) -> None:
+    stored = await passwords.hash(PASSWORD)
+    assert await passwords.matches(stored, PASSWORD)
+    other = Passwords()
+    assert not await other.matches(stored, "mouette phare ardoise 77")
+    other.close()
+    assert len(processes) == 1
+    assert os.getpriority(os.PRIO_PROCESS, processes[0].process.pid) == 19
+
+
+async def test_two_at_once_have_a_process_each(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
+    await asyncio.gather(*(passwords.hash(PASSWORD) for _ in range(8)))
+    assert len(processes) == 2
+
+
+async def test_one_that_was_killed_is_replaced_unnoticed(
+    passwords: Passwords, processes: list["hashing_pool._Process"]
+) -> None:
+    stored = await passwords.hash(PASSWORD)
+    killed = processes[0].process
+    killed.kill()
+    assert await passwords.matches(stored, PASSWORD)
+    assert processes[0].process is not killed
+    assert killed.returncode == -signal.SIGKILL
+
+
+async def test_one_that_is_killed_at_work_is_replaced_too(
+    passwords: Passwords, processes: list["hashing_pool._Process"]
+) -> None:
+    await passwords.hash(PASSWORD)
+    process = processes[0].process
+    process.send_signal(signal.SIGSTOP)  # as slow as can be
+    hashing = asyncio.create_task(passwords.hash(PASSWORD))
+    await asyncio.sleep(0.1)
+    process.kill()
+    assert await passwords.matches(await hashing, PASSWORD)
+
+
+async def test_what_stops_the_server_lets_them_answer(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
+    await passwords.hash(PASSWORD)
+    process = processes[0].process
+    for stop in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and service managers reach the whole group
+        process.send_signal(stop)
+    assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)
+    assert processes[0].process is process
+
+
+def test_they_end_with_the_server_however_it_ends() -> None:
+    starts = "import os, sys; from auth.passwords import hashing_pool; hashing_pool.asked('score', 'x', []);"
+    starts += "print(hashing_pool._idle[0].process.pid, flush=True);"
+    for end in ("os.kill(os.getpid(), 9)", "sys.exit()"):
+        with subprocess.Popen([sys.executable, "-c", starts + end], stdout=subprocess.PIPE, text=True) as server:
+            told, _ = server.communicate(timeout=60)
+        pid = int(told)
+        assert _gone(pid)
+
+
+def _gone(pid: int) -> bool:
+    """Whether the process has ended within ten seconds, seen or unseen by whoever has to bury it."""
+    import time
+
+    for _ in range(1_000):
+        try:
+            with open(f"/proc/{pid}/stat") as stat:
+                if stat.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except OSError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+async def test_what_cant_be_done_is_a_fault_and_tells_nothing(passwords: Passwords) -> None:
+    with pytest.raises(RuntimeError, match=r"^passwords: made failed$"):
+        hashing_pool.asked("made", PASSWORD, 0, 0, 0)
+    assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)  # by the same process
+
+
+def test_what_idle_processors_have_not_done_in_time_is_done_all_the_same() -> None:
+    impatient = hashing_process.Work(patience=0)
+    assert impatient.done("matches", impatient.done("made", PASSWORD, 1, 8, 1), PASSWORD)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no policy of their own")
+async def test_hashing_gives_way_to_everything_else(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
+    await passwords.hash(PASSWORD)
+    pid = processes[0].process.pid
+    policies = {int(task): os.sched_getscheduler(int(task)) for task in os.listdir(f"/proc/{pid}/task")}
+    assert policies.pop(pid) == os.SCHED_OTHER
+    assert set(policies.values()) == {os.SCHED_IDLE}
+
+
+def test_where_a_sandbox_forbids_it_passwords_are_hashed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", forbidden)
+    assert hashing_process.Work().done("made", PASSWORD, 1, 8, 1).startswith("$argon2id$")
+
+
+def test_the_program_answers_line_by_line() -> None:
+    stored = hashing_process.made(PASSWORD, 1, 8, 1)
+    good = [["matches", stored, PASSWORD], ["matches", stored, "\ud800"], ["matches", "-", ""], ["score", "abc", []]]
+    answers, bad = io.StringIO(), ['["nothing"]', "[]", "3", "no JSON"]
+    hashing_process.serve([*map(json.dumps, good), *bad], answers, hashing_process.Work())
+    assert list(map(json.loads, answers.getvalue().splitlines())) == [True, False, False, 0, None, None, None, None]

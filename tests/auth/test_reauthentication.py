@@ -1,0 +1,108 @@
+"""Step-up: proving again who one is."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auth.reauthentication import is_fresh, require_fresh, step_up
+from auth.services import AuthServices
+from auth.sessions import Tokens, refresh, sign_in, sign_out
+from models.action import Action
+from models.errors import Refusal, Throttled, Unauthenticated
+from models.identity.user import User
+from tests.auth.conftest import PASSWORD, code_of
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+    Now = Callable[[], Action]
+    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+async def test_p4_3_the_password_makes_a_session_fresh_for_five_minutes(
+    owner: User, auth: AuthServices, now: "Now", clock: "MovableClock", bus: "RecordingBus"
+) -> None:
+    """The story: signing in is not enough, another session gains nothing, and it is over soon."""
+    here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
+    with pytest.raises(Refusal, match="STEP_UP_REQUIRED") as refused:
+        await require_fresh(now(), here.session)
+    assert refused.value.field == ()
+    until = await step_up(now(), auth, here.session, password=PASSWORD, code=None)
+    assert until == now().at + timedelta(minutes=5)
+    assert bus.announced == [f"user:{owner.pk}"]
+    await require_fresh(now(), here.session)
+    assert not await is_fresh(now(), there.session)
+    clock.advance(timedelta(minutes=5, seconds=-1))
+    await refresh(here.refresh, now())
+    assert await is_fresh(now(), here.session)
+    clock.advance(timedelta(seconds=1))
+    assert not await is_fresh(now(), here.session)
+
+
+async def test_p4_3_the_second_factor_is_asked_for_again(
+    owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", clock: "MovableClock"
+) -> None:
+    secret, codes, tokens = await enrolled(owner)
+
+    async def prove(code: str | None) -> None:
+        await step_up(now(), auth, tokens.session, password=PASSWORD, code=code)
+
+    with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
+        await prove(None)
+    with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+        await prove(code_of(secret, now()))  # the set-up has used it
+    assert not await is_fresh(now(), tokens.session)
+    clock.advance(timedelta(seconds=30))
+    await prove(code_of(secret, now()))
+    assert await is_fresh(now(), tokens.session)
+    with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
+        await prove(code_of(secret, now()))
+    await prove(codes[0])
+
+
+async def test_a_wrong_password_is_refused_before_the_code_is_looked_at(
+    owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled"
+) -> None:
+    _, codes, tokens = await enrolled(owner)
+    with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+        await step_up(now(), auth, tokens.session, password="-", code=codes[0])
+    await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
+
+
+async def test_a_code_alone_is_not_enough(owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled") -> None:
+    """An empty passkey is none: it stands for no password."""
+    _, codes, tokens = await enrolled(owner)
+    for passkey in (None, ""):
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await step_up(now(), auth, tokens.session, code=codes[0], passkey=passkey)
+    assert not await is_fresh(now(), tokens.session)
+    await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0], passkey="")
+
+
+async def test_guesses_in_a_stolen_session_are_slowed_down(owner: User, auth: AuthServices, now: "Now") -> None:
+    tokens, answers = await sign_in(owner, None, False, now()), []
+    for _ in range(9):
+        try:
+            await step_up(now(), auth, tokens.session, password="-", code=None)
+        except (Refusal, Throttled) as error:
+            answers.append(error.code)
+    assert answers == ["CREDENTIALS_INVALID"] * 6 + ["RATE_LIMITED"] * 3
+
+
+async def test_an_ended_session_does_not_become_fresh(owner: User, auth: AuthServices, now: "Now") -> None:
+    tokens = await sign_in(owner, None, False, now())
+    await sign_out(tokens.session, now())
+    with pytest.raises(Unauthenticated):
+        await step_up(now(), auth, tokens.session, password=PASSWORD, code=None)
+    assert not await is_fresh(now(), tokens.session)
+
+
+async def test_a_fresh_session_that_ends_is_fresh_no_more(owner: User, auth: AuthServices, now: "Now") -> None:
+    tokens = await sign_in(owner, None, False, now())
+    await step_up(now(), auth, tokens.session, password=PASSWORD, code=None)
+    await sign_out(tokens.session, now())
+    assert not await is_fresh(now(), tokens.session)

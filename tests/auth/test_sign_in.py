@@ -1,0 +1,290 @@
+"""Signing up, verifying the address, proving who one is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from argon2 import PasswordHasher
+
+from accounts.registration import SignUp, sign_up, verification_token, verify_email
+from auth.authentication import authenticate, company_of
+from auth.passwords import Passwords
+from auth.passwords.hashing_pool import asked
+from auth.services import AuthServices
+from models.accounts.account import Account, Membership, Role
+from models.action import Action, Transaction
+from models.errors import Refusal, Throttled
+from models.identity.user import User
+from models.locale import Locale
+from models.operations.email import Email
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+    Now = Callable[[], Action]
+
+pytestmark = pytest.mark.usefixtures("db")
+
+FORM: dict[str, Any] = {
+    "email": "Nadia@Verrier.example ", "password": "corneille sabot pluvier 42", "name": " Nadia  Verrier ",
+    "legal_name": "Verrier & Filles", "siren": "732 829 320", "locale": Locale.FR, "peer": "192.0.2.7",
+}  # fmt: skip
+
+
+class Meter:
+    """Asks the processes, and counts Argon2's computations."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def asked(self, what: str, *given: Any) -> Any:
+        self.count += what in {"made", "matches"}
+        return asked(what, *given)
+
+    async def work(self, doing: Awaitable[object]) -> tuple[object, ...]:
+        """How something ended for whoever asked, and how many computations it took."""
+        before = self.count
+        try:
+            await doing
+        except Refusal as refused:
+            return refused.code, refused.field, refused.facts, self.count - before
+        return ("accepted", self.count - before)
+
+
+@pytest.fixture
+def meter() -> Meter:
+    return Meter()
+
+
+@pytest.fixture
+async def auth(auth: AuthServices, meter: Meter) -> AsyncIterator[AuthServices]:
+    passwords = Passwords(asked=meter.asked)
+    yield replace(auth, passwords=passwords)
+    passwords.close()
+
+
+async def letter(tx: Transaction, made: SignUp) -> None:
+    """Stands where the mail room's emails go: it writes in the same transaction."""
+    person = made.user or made.existing
+    assert person is not None
+    await Email.create(
+        using_db=tx.db, template="welcome" if made.user else "known", recipient=person.email,
+        subject="-", text="-", html="-", created_at=tx.action.at,
+    )  # fmt: skip
+
+
+async def enter(auth: AuthServices, now: "Now", **changed: Any) -> User:
+    given = {"email": FORM["email"], "password": FORM["password"], "code": None, "peer": "192.0.2.7"} | changed
+    return await authenticate(now(), auth, **given)
+
+
+class TestSignUp:
+    async def test_makes_a_company_and_its_owner_and_writes_one_email(self, auth: AuthServices, now: "Now") -> None:
+        """P1.4: a person signs their company up."""
+        made = await sign_up(now(), auth, letter, **FORM)
+        assert made.user is not None
+        assert made.account is not None
+        user = await User.get()
+        assert (user.email, user.name, user.locale) == ("nadia@verrier.example", "Nadia Verrier", Locale.FR)
+        assert (user.email_verified_at, user.created_at) == (None, now().at)
+        assert user.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        account = await Account.get()
+        assert (account.legal_name, account.siren) == ("Verrier & Filles", "732829320")
+        membership = await Membership.get()
+        assert (membership.user_id, membership.account_id, membership.role) == (user.pk, account.pk, Role.OWNER)
+        assert await company_of(user) == account
+        assert (await Email.get()).template == "welcome"
+
+    async def test_a_known_address_is_answered_after_the_same_work(
+        self, auth: AuthServices, now: "Now", owner: User, meter: Meter
+    ) -> None:
+        """P3.5: signing up doesn't tell who is a customer; their password and company stay as they are."""
+        first = await meter.work(sign_up(now(), auth, letter, **FORM))
+        again = FORM | {"email": owner.email.upper(), "password": "mouette phare ardoise 77"}
+        assert await meter.work(sign_up(now(), auth, letter, **again)) == first == ("accepted", 1)
+        assert await User.all().count() == 2
+        assert await Account.all().count() == 2
+        assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
+        assert await Email.all().order_by("id").values_list("template", "recipient") == [
+            ("welcome", "nadia@verrier.example"), ("known", owner.email),
+        ]  # fmt: skip
+
+    async def test_of_two_at_once_one_makes_it_and_the_other_is_told_by_email(self, auth: AuthServices, now: "Now") -> None:
+        made = await asyncio.gather(*(sign_up(now(), auth, letter, **FORM) for _ in range(4)))
+        assert sorted(one.user is None for one in made) == [False, True, True, True]
+        assert await User.all().count() == await Account.all().count() == 1
+        assert sorted(str(t) for t in await Email.all().values_list("template", flat=True)) == ["known"] * 3 + ["welcome"]
+
+    async def test_nothing_is_kept_when_the_email_cannot_be_written(self, auth: AuthServices, now: "Now") -> None:
+        async def torn(tx: Transaction, made: SignUp) -> None:
+            raise RuntimeError("no email")
+
+        with pytest.raises(RuntimeError, match="no email"):
+            await sign_up(now(), auth, torn, **FORM)
+        assert await User.all().count() == await Account.all().count() == 0
+
+    @pytest.mark.parametrize(
+        ("changed", "code", "field"),
+        [
+            ({"email": "nadia"}, "EMAIL_INVALID", "email"),
+            ({"email": "nadia@\x00verrier.example"}, "EMAIL_INVALID", "email"),
+            ({"email": f"{'n' * 250}@verrier.example"}, "EMAIL_INVALID", "email"),
+            ({"name": " \t\x00"}, "BLANK", "name"),
+            ({"name": "n" * 101}, "TOO_LONG", "name"),
+            ({"legal_name": ""}, "BLANK", "legalName"),
+            ({"legal_name": "l" * 201}, "TOO_LONG", "legalName"),
+            ({"siren": "732829321"}, "SIREN_INVALID", "siren"),
+            ({"password": "corneille"}, "PASSWORD_WEAK", "password"),
+            ({"password": "NadiaVerrier1"}, "PASSWORD_WEAK", "password"),
+        ],
+    )
+    async def test_bad_input_is_named(
+        self, auth: AuthServices, now: "Now", changed: dict[str, str], code: str, field: str
+    ) -> None:
+        with pytest.raises(Refusal) as refused:
+            await sign_up(now(), auth, letter, **FORM | changed)
+        assert (refused.value.code, refused.value.field) == (code, ("input", field))
+        assert await User.all().count() == await Email.all().count() == 0
+
+    async def test_a_name_cannot_forge_a_header(self, auth: AuthServices, now: "Now") -> None:
+        made = await sign_up(now(), auth, letter, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"})
+        assert made.user is not None
+        assert made.user.name == "Nadia Bcc: all@example.org"
+
+    async def test_one_address_is_not_flooded_with_emails(self, auth: AuthServices, now: "Now") -> None:
+        for n in range(6):
+            await sign_up(now(), auth, letter, **FORM | {"peer": f"192.0.2.{n}"})
+        with pytest.raises(Throttled):
+            await sign_up(now(), auth, letter, **FORM | {"peer": "192.0.2.99"})
+
+
+class TestVerification:
+    async def test_the_link_verifies_the_address_and_a_second_click_changes_nothing(
+        self, auth: AuthServices, now: "Now", clock: "MovableClock"
+    ) -> None:
+        """P1.4: verify the e-mail."""
+        user = (await sign_up(now(), auth, letter, **FORM)).user
+        assert user is not None
+        token = verification_token(auth, user, now().at)
+        clock.advance(timedelta(hours=23))
+        verified = await verify_email(now(), auth, token)
+        assert verified == user
+        clock.advance(timedelta(minutes=5))
+        assert (await verify_email(now(), auth, token)).email_verified_at == verified.email_verified_at is not None
+
+    async def test_a_stranger_who_signed_up_first_gains_nothing(self, auth: AuthServices, now: "Now") -> None:
+        """Neither the company nor the password are theirs, and their email's link confirms nothing."""
+        stranger = FORM | {"password": "mouette phare ardoise 77", "name": "X", "legal_name": "X", "siren": "404 833 048"}
+        before = (await sign_up(now(), auth, letter, **stranger)).user
+        assert before is not None
+        theirs = verification_token(auth, before, now().at)
+        made = (await sign_up(now(), auth, letter, **FORM)).existing
+        assert made == before
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await verify_email(now(), auth, theirs)
+        await verify_email(now(), auth, verification_token(auth, made, now().at))
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await enter(auth, now, password=stranger["password"])
+        user = await enter(auth, now)
+        company = await company_of(user)
+        assert company is not None
+        assert (user.name, company.legal_name, company.siren) == ("Nadia Verrier", "Verrier & Filles", "732829320")
+        assert await User.all().count() == await Account.all().count() == 1
+
+    async def test_once_confirmed_no_other_sign_up_changes_anything(self, auth: AuthServices, now: "Now") -> None:
+        user = (await sign_up(now(), auth, letter, **FORM)).user
+        assert user is not None
+        token = verification_token(auth, user, now().at)
+        await verify_email(now(), auth, token)
+        again = await sign_up(now(), auth, letter, **FORM | {"password": "mouette phare ardoise 77", "legal_name": "X"})
+        assert again.existing == user
+        assert await enter(auth, now) == user
+        assert (await Account.get()).legal_name == "Verrier & Filles"
+        assert await verify_email(now(), auth, token) == user
+
+    async def test_a_link_is_for_one_address_and_one_day(self, auth: AuthServices, now: "Now", clock: "MovableClock") -> None:
+        user = (await sign_up(now(), auth, letter, **FORM)).user
+        assert user is not None
+        token = verification_token(auth, user, now().at)
+        await User.filter(pk=user.pk).update(email="other@verrier.example")
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await verify_email(now(), auth, token)
+        await User.filter(pk=user.pk).update(email=user.email)
+        clock.advance(timedelta(hours=24))
+        with pytest.raises(Refusal, match="TOKEN_INVALID"):
+            await verify_email(now(), auth, token)
+        assert (await User.get()).email_verified_at is None
+
+
+class TestAuthenticate:
+    async def test_lets_in_whoever_has_the_password(self, auth: AuthServices, now: "Now", owner: User) -> None:
+        """P1.4: sign in."""
+        assert await enter(auth, now, email=" CAMILLE@fournil.example") == owner
+
+    async def test_unknown_and_wrong_cannot_be_told_apart(
+        self, auth: AuthServices, now: "Now", owner: User, meter: Meter
+    ) -> None:
+        """P3.5: the same error after the same work."""
+        wrong = await meter.work(enter(auth, now, email=owner.email, password="mouette phare ardoise 77"))
+        for unknown in ("nobody@fournil.example", "", "nul\x00@fournil.example", "\ud800", "n" * 9999):
+            assert await meter.work(enter(auth, now, email=unknown)) == wrong
+        assert wrong == ("CREDENTIALS_INVALID", ("input", "password"), {}, 1)
+
+    async def test_an_unverified_address_is_told_only_after_the_right_password(self, auth: AuthServices, now: "Now") -> None:
+        await sign_up(now(), auth, letter, **FORM)
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await enter(auth, now, password="mouette phare ardoise 77")
+        with pytest.raises(Refusal, match="EMAIL_UNVERIFIED"):
+            await enter(auth, now)
+
+    async def test_guessing_is_slowed_down_even_with_guesses_at_once(self, auth: AuthServices, now: "Now", owner: User) -> None:
+        guesses = [enter(auth, now, email=owner.email, password=f"guess {n}") for n in range(20)]
+        answers = [type(answer) for answer in await asyncio.gather(*guesses, return_exceptions=True)]
+        assert answers.count(Refusal) == 6  # five free ones, and the one that has to wait from then on
+        assert answers.count(Throttled) == 14
+        with pytest.raises(Throttled):
+            await enter(auth, now, email=owner.email)
+        assert await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner  # the customer, elsewhere
+
+    async def test_the_throttle_forgets_after_success(
+        self, auth: AuthServices, now: "Now", owner: User, clock: "MovableClock"
+    ) -> None:
+        for _ in range(3):
+            for n in range(5):
+                with pytest.raises(Refusal):
+                    await enter(auth, now, email=owner.email, password=f"typo {n}")
+            assert await enter(auth, now, email=owner.email) == owner
+
+    async def test_hashes_are_renewed_at_sign_in_when_parameters_rise(
+        self, auth: AuthServices, now: "Now", owner: User, password: str
+    ) -> None:
+        weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(password)
+        await User.filter(pk=owner.pk).update(password_hash=weak)
+        await enter(auth, now, email=owner.email)
+        renewed = (await User.get(pk=owner.pk)).password_hash
+        assert "m=19456,t=2,p=1" in renewed
+        await enter(auth, now, email=owner.email)
+        assert (await User.get(pk=owner.pk)).password_hash == renewed
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"name": " " * 5_000 + "Camille"}, "TOO_LONG"),
+        ({"email": " " * 5_000 + "camille@fournil.example"}, "EMAIL_INVALID"),
+        ({"siren": " " * 5_000 + "404833048"}, "SIREN_INVALID"),
+    ],
+)
+async def test_what_is_far_too_long_is_not_even_tidied(
+    auth: AuthServices, now: "Now", changed: dict[str, str], code: str
+) -> None:
+    """A million characters, forty times in one request, would hold everybody up for seconds."""
+
+    async def never(tx: Transaction, made: SignUp) -> None:
+        raise AssertionError
+
+    with pytest.raises(Refusal, match=code):
+        await sign_up(now(), auth, never, **(FORM | changed))

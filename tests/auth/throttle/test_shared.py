@@ -1,0 +1,168 @@
+"""Attempts of several processes are counted together in a real Redis, as one process counts them by itself."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from auth.throttle import NETWORK, PAIR, SECOND_FACTOR, TARGET, Key, Throttle, broad, key, pair, shared
+from auth.throttle.shared import SharedThrottle
+from tests.auth.throttle.redis_fixtures import RedisHouse
+from tests.auth.throttle.test_throttle import Still, sign_in_keys, wait_of
+
+SECRET = "a secret key of a test, long enough"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take longer to answer than a sign-in would wait for."""
+    monkeypatch.setattr(shared, "PATIENCE", 20.0)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisHouse]:
+    house = RedisHouse()
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def redis(server: RedisHouse) -> RedisHouse:
+    server.client().flushall()
+    return server
+
+
+async def test_two_processes_count_together(redis: RedisHouse) -> None:
+    """P3.5: a guesser gains nothing by asking another process, a success clears for both."""
+    clock = Still()
+    one, two = (SharedThrottle(clock, redis.url, SECRET) for _ in range(2))
+    guesses = [await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) for throttle in (one, two) * 4]
+    assert guesses == [0, 0, 0, 0, 0, 0, 1, 1]
+    await one.clear(pair("a@b.fr", "192.0.2.1"))
+    await one.take_back(*broad("a@b.fr", "192.0.2.1"))
+    assert await wait_of(two, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
+    await one.close()
+    await two.close()
+
+
+async def test_of_many_attempts_at_once_the_free_ones_get_through(redis: RedisHouse) -> None:
+    throttles = [SharedThrottle(Still(), redis.url, SECRET) for _ in range(4)]
+    waits = await asyncio.gather(*(wait_of(throttle, key(PAIR, "a")) for throttle in throttles * 25))
+    assert sorted(waits) == [0] * 6 + [1] * 94
+    for throttle in throttles:
+        await throttle.close()
+
+
+_LIMITS = (PAIR, NETWORK, TARGET, SECOND_FACTOR)
+_KEYS = st.lists(st.builds(key, st.sampled_from(_LIMITS), st.integers(0, 1)), min_size=1, max_size=4, unique=True)
+_STEPS = st.lists(
+    st.tuples(st.sampled_from(["attempt"] * 5 + ["clear", "take_back"]), _KEYS, st.integers(0, 2_000_000_000) | st.just(0)),
+    max_size=60,
+)
+
+
+@given(steps=_STEPS)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_it_counts_as_one_process_does(redis: RedisHouse, steps: list[tuple[str, list[Key], int]]) -> None:
+    """Any attempts, successes and pauses (microseconds) on any keys: the same waits."""
+    redis.client().flushall()
+    clock = Still()
+    shared, alone = SharedThrottle(clock, redis.url, SECRET), Throttle(clock)
+    for what, keys, pause in steps:
+        clock.time += timedelta(microseconds=pause)
+        if what == "attempt":
+            assert await wait_of(shared, *keys) == await wait_of(alone, *keys)
+        else:
+            await getattr(shared, what)(*keys)
+            await getattr(alone, what)(*keys)
+    await shared.close()
+
+
+async def test_nothing_in_it_names_anybody_and_all_of_it_expires(redis: RedisHouse) -> None:
+    throttle = SharedThrottle(Still(), redis.url, SECRET)
+    await throttle.attempt(*sign_in_keys("a@b.fr", "192.0.2.1"))
+    client = redis.client()
+    found = [bytes(name).decode() for name in client.keys("*")]  # type: ignore[arg-type] # its stubs know text only
+    assert len(found) == 3
+    known = {each.whom for each in sign_in_keys("a@b.fr", "192.0.2.1")}
+    for name in found:
+        assert name.startswith("{camcha:throttle}:")
+        assert not any(whom in name for whom in known)  # a hash without a key would tell who tries addresses
+        assert 0 < client.pttl(name) <= 3_700_000
+    await throttle.close()
+
+
+@pytest.mark.parametrize("trouble", ["dead", "hanging", "out of memory"])
+async def test_while_redis_is_away_the_process_counts_by_itself(monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
+    """Nobody is kept from signing in, and no guesser let through; an outage is told once, and its end."""
+    monkeypatch.setattr(shared, "PAUSE", 0.0)
+    monkeypatch.setattr(shared, "PATIENCE", 1.0)
+    house = RedisHouse()
+    throttle = SharedThrottle(Still(), house.url, SECRET)
+    assert await wait_of(throttle, key(PAIR, "a")) == 0
+    if trouble == "dead":
+        house.kill()
+    elif trouble == "hanging":
+        house.hang()
+    else:
+        house.client().config_set("maxmemory", "1")
+    with capture_logs() as told:
+        waits = [await wait_of(throttle, key(PAIR, "a")) for _ in range(7)]
+        if trouble != "out of memory":  # when it still forgets
+            await throttle.take_back(key(PAIR, "b"))
+            await throttle.clear(key(PAIR, "b"))
+    assert waits == [0] * 6 + [1]
+    assert [each["event"] for each in told if each["event"].startswith("throttle")] == ["throttle.away"]
+    if trouble == "dead":
+        house.start()
+    elif trouble == "hanging":
+        house.go_on()
+    else:
+        house.client().config_set("maxmemory", "0")
+    with capture_logs() as told:
+        async with asyncio.timeout(20):
+            while not any(each["event"] == "throttle.back" for each in told):
+                await wait_of(throttle, key(PAIR, "c"))
+                await asyncio.sleep(0.05)
+    await throttle.close()
+    house.close()
+
+
+async def test_a_redis_that_did_not_answer_is_left_alone_for_a_while() -> None:
+    """Else each sign-in would wait for it."""
+    house = RedisHouse()
+    throttle = SharedThrottle(Still(), house.url, SECRET)
+    house.kill()
+    await wait_of(throttle, key(PAIR, "a"))
+    house.start()
+    await wait_of(throttle, key(PAIR, "a"))
+    assert house.client().dbsize() == 0
+    await throttle.close()
+    house.close()
+
+
+def test_a_process_of_its_own_finds_the_counts(server: RedisHouse) -> None:
+    """Not only another connection."""
+    program = f"""
+import asyncio
+from auth.throttle.shared import SharedThrottle
+from models.errors import Throttled
+from tests.auth.throttle.test_throttle import Still, sign_in_keys, wait_of
+
+async def main():
+    throttle = SharedThrottle(Still(), {server.url!r}, {SECRET!r})
+    print("waits", [await wait_of(throttle, *sign_in_keys("process@b.fr", "192.0.2.9")) for _ in range(4)])
+    await throttle.close()
+
+asyncio.run(main())
+"""
+    printed = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout for _ in range(2)
+    ]
+    assert [told.splitlines()[-1] for told in printed] == ["waits [0, 0, 0, 0]", "waits [0, 0, 1, 1]"]

@@ -1,0 +1,75 @@
+"""A flood of sign-ins waits at the door: few are inside, nobody is forgotten, and the last is told to come back."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from auth.authentication import authenticate
+from auth.services import AuthServices
+from auth.throttle.sign_in_queue import SignInQueue
+from models.action import Action
+from models.errors import Throttled
+from models.identity.user import User
+from tests.auth.conftest import PASSWORD
+
+
+async def test_a_few_are_inside_and_all_get_there_in_their_order() -> None:
+    sign_in_queue, inside, most, came = SignInQueue(inside=2, waiting=100), 0, 0, []
+
+    async def come(number: int) -> None:
+        nonlocal inside, most
+        async with sign_in_queue.passed():
+            inside += 1
+            most = max(most, inside)
+            came.append(number)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*map(come, range(50)))
+    assert (came, most) == (list(range(50)), 2)
+
+
+async def test_who_finds_too_many_waiting_is_told_to_come_back() -> None:
+    sign_in_queue, leave = SignInQueue(inside=1, waiting=1), asyncio.Event()
+
+    async def come() -> None:
+        async with sign_in_queue.passed():
+            await leave.wait()
+
+    both = [asyncio.create_task(come()) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Throttled):
+        await come()
+    leave.set()
+    await asyncio.gather(*both)
+    await come()  # the door is free again
+
+
+async def test_who_gives_up_or_fails_leaves_their_place() -> None:
+    sign_in_queue = SignInQueue(inside=1, waiting=1)
+
+    async def fail() -> None:
+        async with sign_in_queue.passed():
+            raise LookupError
+
+    for _ in range(5):
+        with pytest.raises(LookupError):
+            await fail()
+    async with sign_in_queue.passed():
+        waiting = asyncio.create_task(fail())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    with pytest.raises(LookupError):
+        await fail()
+
+
+async def test_who_is_sent_away_at_the_door_is_not_counted(auth: AuthServices, owner: User, now: Callable[[], Action]) -> None:
+    """Else a flood of others' would in the end make the person wait for minutes."""
+    full = replace(auth, sign_in_queue=SignInQueue(inside=1, waiting=-1))
+    for _ in range(20):
+        with pytest.raises(Throttled):
+            await authenticate(now(), full, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
+    assert await authenticate(now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7") == owner

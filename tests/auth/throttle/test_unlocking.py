@@ -1,0 +1,178 @@
+"""An email past the waits: nobody is locked out by a stranger, and nobody gains by it who can't read the mail."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auth.authentication import authenticate
+from auth.passwords import change
+from auth.services import AuthServices
+from auth.sessions import Tokens
+from auth.throttle import EMAIL, unlocking
+from models.action import Action, Transaction
+from models.errors import Refusal, Throttled
+from models.identity.access_links import SignInUnlock
+from models.identity.user import User
+from tests.auth.conftest import PASSWORD, code_of
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+    Now = Callable[[], Action]
+    Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
+
+pytestmark = pytest.mark.usefixtures("db")
+SHARED = "192.0.2.7"  # the network of the customer and of whoever guesses
+
+
+class Door:
+    """Where people sign in."""
+
+    def __init__(self, auth: AuthServices, now: "Now") -> None:
+        self.auth, self.now = auth, now
+
+    async def enter(self, user: User, password: str = PASSWORD, code: str | None = None, unlock: str | None = None) -> User:
+        return await authenticate(
+            self.now(), self.auth, email=user.email, password=password, code=code, peer=SHARED, unlock=unlock
+        )
+
+    async def outcome(self, user: User, password: str = PASSWORD, code: str | None = None, unlock: str | None = None) -> str:
+        try:
+            await self.enter(user, password, code, unlock)
+        except (Refusal, Throttled) as error:
+            return error.code
+        return "in"
+
+    async def email(self, user: User) -> str:
+        """The token in the email that the person asked for."""
+        tokens: list[str] = []
+
+        async def write(tx: Transaction, user: User, token: str) -> None:
+            tokens.append(token)
+
+        await unlocking.request(self.now(), self.auth, write, email=user.email, peer=SHARED)
+        return tokens[0]
+
+
+@pytest.fixture
+def door(auth: AuthServices, now: "Now") -> Door:
+    return Door(auth, now)
+
+
+async def lock_out(door: Door, user: User) -> None:
+    while await door.outcome(user, "mouette phare ardoise 77") != "RATE_LIMITED":
+        pass
+
+
+async def test_p3_5_whoever_reads_the_mail_signs_in_however_many_others_guess(door: Door, owner: User) -> None:
+    """From the very network that the guesses come from; the guesser goes on waiting, and the email works once."""
+    await lock_out(door, owner)
+    assert await door.outcome(owner) == "RATE_LIMITED"
+    token = await door.email(owner)
+    assert await door.enter(owner, unlock=token) == owner
+    assert not await SignInUnlock.exists()
+    assert await door.outcome(owner, "mouette phare ardoise 77") == "RATE_LIMITED"
+    assert await door.outcome(owner, unlock=token) == "RATE_LIMITED"
+
+
+async def test_p3_5_who_knows_the_password_cannot_keep_the_person_from_their_second_factor(
+    door: Door, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
+) -> None:
+    secret, _, _ = await enrolled(owner)
+    clock.advance(timedelta(minutes=1))
+    while await door.outcome(owner, code="000000") != "RATE_LIMITED":
+        pass
+    assert await door.outcome(owner, code=code_of(secret, now())) == "RATE_LIMITED"
+    assert await door.enter(owner, code=code_of(secret, now()), unlock=await door.email(owner)) == owner
+
+
+async def test_it_stands_for_no_factor(door: Door, owner: User, enrolled: "Enrolled") -> None:
+    token = await door.email(owner)
+    assert await door.outcome(owner, "mouette phare ardoise 77", unlock=token) == "CREDENTIALS_INVALID"
+    await enrolled(owner)
+    token = await door.email(owner)
+    assert await door.outcome(owner, unlock=token) == "SECOND_FACTOR_REQUIRED"
+
+
+async def test_whoever_holds_it_waits_for_their_own_guesses(door: Door, owner: User) -> None:
+    token = await door.email(owner)
+    guesses = [await door.outcome(owner, "mouette phare ardoise 77", unlock=token) for _ in range(20)]
+    assert guesses == ["CREDENTIALS_INVALID"] * 11 + ["RATE_LIMITED"] * 9
+    assert await door.outcome(owner) == "in"  # those counted by themselves
+
+
+async def test_p3_5_who_reads_the_mail_and_knows_the_password_cannot_guess_the_code_for_ever(
+    door: Door, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
+) -> None:
+    """Neither by one email nor by the next; and the person's own code is heard again after the wait."""
+    secret, _, _ = await enrolled(owner)
+    clock.advance(timedelta(minutes=1))
+    guesses = []
+    for _ in range(3):
+        token = await door.email(owner)
+        guesses += [await door.outcome(owner, code="000000", unlock=token) for _ in range(20)]
+    assert guesses == ["SECOND_FACTOR_INVALID"] * 11 + ["RATE_LIMITED"] * 49
+    clock.advance(timedelta(seconds=1))
+    assert await door.enter(owner, code=code_of(secret, now()), unlock=token) == owner
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_one_of_somebody_elses_or_too_old_is_as_if_there_were_none(
+    door: Door, owner: User, agent: User, late: bool, clock: "MovableClock"
+) -> None:
+    token = await door.email(owner if late else agent)
+    clock.advance(unlocking.LIFETIME if late else timedelta())
+    await lock_out(door, owner)
+    for useless in (token, "cam_ul_unknown", "\x00", "\ud800"):
+        assert await door.outcome(owner, unlock=useless) == "RATE_LIMITED"
+
+
+async def test_asking_tells_nobody_whether_the_address_is_known(door: Door, owner: User) -> None:
+    """And floods nobody with emails."""
+
+    async def never(tx: Transaction, user: User, token: str) -> None:
+        raise AssertionError
+
+    await unlocking.request(door.now(), door.auth, never, email="nobody@fournil.example", peer=SHARED)
+    for _ in range(6):
+        await door.email(owner)
+    with pytest.raises(Throttled):
+        await door.email(owner)
+
+
+async def test_p3_5_nobody_keeps_the_email_back_by_asking_for_others(door: Door, owner: User) -> None:
+    """For resets until those wait; and whoever asks for this one itself has sent it to the person."""
+
+    async def other(tx: Transaction, user: User, token: str) -> None:
+        """Stands where an email would be written."""
+
+    async def asked() -> None:
+        await change.request_reset(door.now(), door.auth, other, email=owner.email, peer="198.51.100.7")
+
+    await lock_out(door, owner)
+    for _ in range(EMAIL.free + 1):
+        await asked()
+    with pytest.raises(Throttled):
+        await asked()
+    assert await door.enter(owner, unlock=await door.email(owner)) == owner
+
+
+async def test_the_thief_of_one_session_keeps_nobody_waiting_in_another(
+    auth: AuthServices, now: "Now", owner: User, enrolled: "Enrolled"
+) -> None:
+    from auth.reauthentication import step_up
+    from auth.sessions import sign_in
+    from models.action import Origin
+
+    def acting(tokens: Tokens) -> Action:
+        return Action(owner, now().at, now().bus, Origin(tokens.session.pk))
+
+    stolen, own = await sign_in(owner, None, False, now()), await sign_in(owner, None, False, now())
+    for _ in range(6):
+        with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
+            await step_up(acting(stolen), auth, stolen.session, password="mouette phare ardoise 77")
+    with pytest.raises(Throttled):
+        await step_up(acting(stolen), auth, stolen.session, password=PASSWORD)
+    assert await step_up(acting(own), auth, own.session, password=PASSWORD)

@@ -1,0 +1,108 @@
+"""Amounts keep their cents, and VAT is rounded once per rate."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.billing.money import Money, VatBand, decimal_of, totals, vat_of
+
+CENTS = st.integers(-(10**12), 10**12)
+RATES = st.sampled_from([0, 210, 550, 850, 1000, 2000])
+
+
+@dataclass(frozen=True)
+class Line:
+    net_cents: int
+    vat_basis_points: int = 2000
+
+
+LINES = st.lists(st.builds(Line, CENTS, RATES), max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("cents", "locale", "text"),
+    [
+        (2900, "fr", "29,00\N{NO-BREAK SPACE}€"),
+        (2900, "en", "€29.00"),
+        (123456789, "fr", "1\N{NARROW NO-BREAK SPACE}234\N{NARROW NO-BREAK SPACE}567,89\N{NO-BREAK SPACE}€"),
+        (-5, "en", "-€0.05"),
+        (0, "fr", "0,00\N{NO-BREAK SPACE}€"),
+    ],
+)
+def test_money_reads_as_its_reader_writes_it(cents: int, locale: str, text: str) -> None:
+    assert Money(cents).formatted(locale) == text
+
+
+def test_a_currency_without_cents_shows_none() -> None:
+    assert Money(2900, "JPY").formatted("en") == "¥2,900"
+
+
+def test_currencies_do_not_mix() -> None:
+    with pytest.raises(ValueError, match="EUR and USD"):
+        Money(1) + Money(1, "USD")
+    with pytest.raises(ValueError, match="USD and EUR"):
+        Money(1, "USD") - Money(1)
+
+
+@given(CENTS, CENTS)
+def test_sums_are_those_of_the_cents(a: int, b: int) -> None:
+    assert Money(a) + Money(b) == Money(a + b)
+    assert Money(a) - Money(b) == Money(a) + -Money(b)
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_the_decimal_is_exact(cents: int) -> None:
+    assert decimal_of(cents) * 100 == cents
+    assert decimal_of(cents).as_tuple().exponent == -2
+
+
+def test_three_lines_are_rounded_once() -> None:
+    sums = totals([Line(113), Line(113), Line(113)])
+    assert (sums.net_cents, sums.vat_cents, sums.gross_cents) == (339, 68, 407)
+
+
+def test_rates_have_a_band_each_highest_first() -> None:
+    sums = totals([Line(1000, 550), Line(100, 0), Line(2000), Line(500, 550)])
+    assert sums.bands == (VatBand(2000, 2000, 400), VatBand(550, 1500, 83), VatBand(0, 100, 0))
+
+
+@pytest.mark.parametrize(("net", "vat"), [(2, 0), (3, 1), (-3, -1), (-2, 0), (7, 1), (8, 2)])
+def test_half_a_cent_goes_up_away_from_zero(net: int, vat: int) -> None:
+    assert vat_of(net, 2000) == vat
+    assert vat_of(net * 1000, 2000) == net * 200
+
+
+def test_exactly_half_a_cent_goes_up() -> None:
+    assert vat_of(1, 5000) == 1
+    assert vat_of(-1, 5000) == -1
+    assert vat_of(250, 1000) == 25
+    assert vat_of(25, 1000) == 3
+
+
+@given(CENTS, st.integers(0, 10_000))
+def test_vat_is_within_half_a_cent_and_mirrors(net: int, rate: int) -> None:
+    assert abs(vat_of(net, rate) - Fraction(net * rate, 10_000)) <= Fraction(1, 2)
+    assert vat_of(-net, rate) == -vat_of(net, rate)
+
+
+@given(LINES)
+def test_totals_add_up_whatever_the_lines_order(lines: list[Line]) -> None:
+    sums = totals(lines)
+    assert sums == totals(reversed(lines))
+    assert sums.net_cents == sum(line.net_cents for line in lines)
+    assert sums.gross_cents == sum(band.net_cents + band.vat_cents for band in sums.bands)
+    assert all(band.vat_cents == vat_of(band.net_cents, band.basis_points) for band in sums.bands)
+
+
+@given(LINES)
+def test_a_credit_of_everything_is_the_negative(lines: list[Line]) -> None:
+    credit = totals([Line(-line.net_cents, line.vat_basis_points) for line in lines])
+    assert credit.gross_cents == -totals(lines).gross_cents
+
+
+def test_amounts_are_decimals_never_floats() -> None:
+    assert decimal_of(2900) == Decimal("29.00")

@@ -1,0 +1,90 @@
+"""Connections that go back to the pool as they are: whoever comes next finds nothing of whoever was there before."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+from tortoise.exceptions import OperationalError
+from tortoise.transactions import in_transaction
+
+from models.accounts.account import Account
+from models.action import Action
+from models.database.connection import sqlite_path
+from models.database.sql import rows
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+async def test_a_transaction_that_was_cancelled_leaves_nothing(action: Action) -> None:
+    begun = asyncio.Event()
+
+    async def interrupted() -> None:
+        async with action.transaction() as tx:
+            await Account.create(using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048")
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(interrupted())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await Account.all().count() == 0
+    # Committed by itself, not part of what was left open.
+    await Account.create(created_at=action.at, legal_name="Le Fournil", siren="404833048")
+    async with in_transaction() as db:
+        assert await Account.all().using_db(db).count() == 1
+
+
+async def test_a_transaction_that_reads_first_outlasts_what_another_process_writes_meanwhile(db: str, action: Action) -> None:
+    path = sqlite_path(db)
+    if path is None:
+        pytest.skip("PostgreSQL locks rows")
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+        async with action.transaction() as tx:
+            assert not await Account.exists(using_db=tx.db)
+            with pytest.raises(sqlite3.OperationalError, match="locked"):  # it has to wait for us, not we for it
+                other.execute("UPDATE account SET siren = siren")
+            await Account.create(using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048")
+        other.execute("UPDATE account SET siren = siren")
+        other.execute("BEGIN IMMEDIATE")
+        await rows("PRAGMA busy_timeout = 0")
+        with pytest.raises(OperationalError, match="locked"):
+            async with action.transaction():
+                raise AssertionError("began beside another writer")
+        other.execute("ROLLBACK")
+        async with asyncio.timeout(10), action.transaction() as tx:  # the failed one holds nothing
+            assert await Account.all().using_db(tx.db).count() == 1
+
+
+async def test_a_transaction_cancelled_while_it_waits_for_another_process_leaves_none_open(db: str, action: Action) -> None:
+    path = sqlite_path(db)
+    if path is None:
+        pytest.skip("PostgreSQL's transactions wait for nobody as they begin")
+
+    async def begin() -> None:
+        async with action.transaction():
+            raise AssertionError("began beside another writer")
+
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+        for pause in (0, 0, 0.01, 0.1):  # before, while and after the statement reaches the driver's thread
+            other.execute("BEGIN IMMEDIATE")
+            task = asyncio.create_task(begin())
+            await asyncio.sleep(pause)
+            task.cancel()
+            await asyncio.sleep(0)
+            other.execute("ROLLBACK")  # now it begins, though nobody wants it any more
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await rows("SELECT 1")  # the driver's thread has come through
+            other.execute("UPDATE account SET siren = siren")  # not locked
+            async with asyncio.timeout(10), action.transaction():
+                pass
+
+
+async def test_a_statement_that_failed_leaves_nothing() -> None:
+    for _ in range(20):  # as often as there are connections, and again
+        with pytest.raises(OperationalError):
+            await rows("SELECT nothing FROM nowhere")
+    assert await rows("SELECT 1 AS one") == [{"one": 1}]

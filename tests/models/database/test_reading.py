@@ -1,0 +1,321 @@
+"""Reading rows the cheap way gives what the ORM gives, only the columns asked for, and nothing left behind."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import asyncpg
+import pytest
+from tortoise.connection import get_connection
+from tortoise.expressions import Q
+from tortoise.functions import Count
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from models.accounts.account import Account
+from models.action import Action
+from models.billing.offer import Interval, Offer, Price, Segment
+from models.content.article import Article, ArticleCategory, ArticleKind, searched
+from models.database import statement
+from models.database.postgres import Client
+from models.database.reading import every, read
+from models.identity.user import User
+from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
+
+Found = QuerySet[Any]
+TEXTS: Any = {"fr": {"title": "L'été", "summary": "s", "body": "b"}, "en": {"title": "Summer", "summary": "s", "body": "b"}}
+
+
+@dataclass
+class Desk:
+    """Three tickets of two companies, with 1, 2 and 3 messages, an offer with two prices, and an article."""
+
+    action: Action
+    tickets: list[Ticket]
+
+
+@pytest.fixture
+async def desk(db: str, action: Action) -> Desk:
+    user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at)
+    accounts = [await Account.create(legal_name=name, siren="404833048", created_at=action.at) for name in ("Paul", "Marie")]
+    desk = Desk(action, [])
+    for number in range(3):
+        async with action.transaction() as tx:
+            ticket = await Ticket.open(
+                tx, accounts[number % 2], user, subject=f"Aide {number}", channel=Channel.CHAT, category=Category.BUG
+            )
+            for said in range(number + 1):
+                await ticket.post(tx, user, f"{number}.{said}", f"c{number}.{said}")
+        desk.tickets.append(ticket)
+    offer = await Offer.create(slug="essentiel", segment=Segment.TPE, position=1, texts={"fr": {"name": "É"}})
+    for interval, net in ((Interval.MONTH, 2900), (Interval.YEAR, 29000)):
+        await Price.create(offer=offer, interval=interval, net_cents=net, vat_rate=2000, valid_from=action.at)
+    await Article.create(
+        slug="ete", kind=ArticleKind.FAQ, category=ArticleCategory.SUPPORT, texts=TEXTS, starts_at=action.at,
+        searched_fr=searched(TEXTS["fr"]), searched_en=searched(TEXTS["en"]),
+    )  # fmt: skip
+    return desk
+
+
+def values(row: Model) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in every(type(row))}
+
+
+QUERIES: dict[str, Callable[[Desk], Found]] = {
+    "all": lambda desk: Ticket.all(),
+    "none": lambda desk: Ticket.filter(id=None),
+    "equal": lambda desk: Ticket.filter(subject="Aide 1"),
+    "several": lambda desk: Ticket.filter(channel=Channel.CHAT, category=Category.BUG).filter(status=TicketStatus.NEW),
+    "null": lambda desk: Ticket.filter(closed_at=None, assignee_id__isnull=True, requester_id__not_isnull=True),
+    "moment": lambda desk: Ticket.filter(created_at__lte=desk.action.at, created_at__gt=desk.action.at - timedelta(days=1)),
+    "day": lambda desk: Ticket.filter(opened_on__gte=desk.action.day),
+    "list": lambda desk: Ticket.filter(id__in={desk.tickets[0].pk, desk.tickets[2].pk}),
+    "enums": lambda desk: Ticket.filter(status__in=[TicketStatus.NEW, TicketStatus.OPEN]),
+    "empty list": lambda desk: Ticket.filter(id__in=[]),
+    "list and one": lambda desk: Ticket.filter(id__in=[1, 2], id=2),
+    "either": lambda desk: Ticket.filter(Q(subject="Aide 0") | Q(subject="Aide 1", id__gt=desk.tickets[0].pk)),
+    "not": lambda desk: Ticket.exclude(subject="Aide 0").filter(~Q(id=desk.tickets[1].pk)),
+    "other": lambda desk: Ticket.filter(subject__not="Aide 0"),
+    "same value twice": lambda desk: Message.filter(Q(id=2) | Q(sequence=2)),
+    "boolean": lambda desk: Message.filter(from_staff=False),
+    "related": lambda desk: Message.filter(ticket__account_id=desk.tickets[0].account_id),
+    "related and distinct": lambda desk: Ticket.filter(messages__from_staff=False).distinct(),
+    "text": lambda desk: Article.filter(searched_fr__contains="ete"),
+    "row": lambda desk: Message.filter(ticket=desk.tickets[1]),
+    "json and prices": lambda desk: Offer.filter(slug="essentiel"),
+    "current": lambda desk: Price.current(desk.action.at),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_rows_are_what_the_orm_reads(desk: Desk, name: str) -> None:
+    for _ in range(2):  # written, then filled again
+        found = QUERIES[name](desk)
+        assert [values(row) for row in await read(found, None, "-id")] == [values(row) for row in await found.order_by("-id")]
+
+
+async def test_a_shape_is_written_once_whatever_its_values(desk: Desk) -> None:
+    await read(Ticket.filter(id__in=[1], subject="a"), ("id",))
+    known = len(statement._kept)
+    assert await read(Ticket.filter(id__in=[], subject="b"), ("id",)) == []
+    first, _, third = desk.tickets
+    found = await read(Ticket.filter(id__in=[first.pk, third.pk], subject="Aide 2"), ("id",))
+    assert [row.pk for row in found] == [third.pk]
+    assert len(statement._kept) == known
+
+
+async def test_shapes_are_kept_up_to_a_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statement, "MOST_SHAPES", 5)
+    statement._kept.clear()
+    for column in every(Ticket):
+        assert len(await read(Ticket.all(), ("id", column) if column != "id" else ("id",))) == 3
+    assert len(statement._kept) == 5
+
+
+async def test_other_columns_are_not_there(desk: Desk) -> None:
+    row = (await read(Ticket.all(), ("id", "created_at"), "id"))[0]
+    assert (row.pk, row.number) == (desk.tickets[0].pk, desk.tickets[0].number)
+    assert row == desk.tickets[0]
+    for missing in ("subject", "status", "account_id"):
+        with pytest.raises(AttributeError, match=missing):
+            getattr(row, missing)
+    with pytest.raises(AttributeError, match="account_id"):
+        _ = row.account
+
+
+@pytest.mark.parametrize("descending", [True, False])
+async def test_the_first_rows_of_each_key(desk: Desk, descending: bool) -> None:
+    keys = [ticket.pk for ticket in desk.tickets]
+    order = "-sequence" if descending else "sequence"
+    rows = await read(
+        Message.filter(from_staff=False),
+        ("id", "ticket_id", "sequence", "body"),
+        order,
+        among=("ticket_id", keys),
+        limit=2,
+        each=True,
+    )
+    for number, key in enumerate(keys):
+        expected = [f"{number}.{said}" for said in range(number + 1)]
+        assert [row.body for row in rows if row.ticket_id == key] == (expected[::-1] if descending else expected)[:2]
+
+
+async def test_what_is_no_filter_is_refused(desk: Desk) -> None:
+    asked: list[Found] = [Ticket.all().limit(1), Ticket.annotate(n=Count("messages")), Message.all().select_related("ticket")]
+    for found in asked:
+        with pytest.raises(TypeError, match="filters only"):
+            await read(found)
+
+
+async def test_reading_joins_the_transaction(desk: Desk) -> None:
+    async with desk.action.transaction() as tx:
+        await Ticket.filter(pk=desk.tickets[0].pk).using_db(tx.db).update(subject="changed")
+        assert [row.subject for row in await read(Ticket.filter(subject="changed"))] == ["changed"]
+        assert [row.subject for row in await read(Ticket.filter(subject="changed").using_db(tx.db))] == ["changed"]
+
+
+async def test_many_read_at_once_and_write_meanwhile(desk: Desk) -> None:
+    async def change(number: int) -> None:
+        async with desk.action.transaction() as tx:
+            await Ticket.filter(pk=desk.tickets[0].pk).using_db(tx.db).update(subject=f"{number}")
+
+    reads = [read(Ticket.all(), ("id", "subject")) for _ in range(60)]
+    found = await asyncio.gather(*reads, *(change(number) for number in range(20)))
+    assert [len(rows) for rows in found[:60] if rows is not None] == [3] * 60
+
+
+async def test_a_reader_that_was_cancelled_or_lost_is_replaced(desk: Desk) -> None:
+    client = get_connection("default")
+    if not isinstance(client, Client):
+        pytest.skip("SQLite has one connection")
+    for _ in range(30):
+        task = asyncio.create_task(client.read("SELECT pg_sleep(30)", []))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(asyncpg.PostgresError):
+            await client.read("SELECT nothing FROM nowhere", [])
+    await read(Ticket.all())
+    pool: Any = client._pool
+    for reader in pool._idle:
+        reader.connection.terminate()
+    assert len(await read(Ticket.all())) == 3
+
+
+async def small(most: int = 2) -> Client:
+    """A client of few connections to the database in use."""
+    client = get_connection("default")
+    if not isinstance(client, Client):
+        pytest.skip("SQLite has one connection")
+    settings = {name: getattr(client, name) for name in ("user", "password", "database", "host", "port", "extra")}
+    extra = settings.pop("extra")
+    two = Client(**settings, connection_name="two", minsize=1, maxsize=most, **extra)
+    await two.create_connection(with_db=True)
+    return two
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_two_connections_serve_whoever_comes_goes_and_gives_up(desk: Desk, seed: int) -> None:
+    chance, client = Random(seed), await small()
+    pool: Any = client._pool
+
+    async def one(number: int) -> int:
+        found = await client.read("SELECT $1::int FROM pg_sleep($2)", [number, chance.random() / 100])
+        return int(found[0][0])
+
+    async def several(number: int) -> int:
+        connection = await pool.acquire()
+        try:
+            return int(await connection.fetchval("SELECT $1::int FROM pg_sleep(0.003)", number))
+        finally:
+            await pool.release(connection)
+
+    async def failing(number: int) -> int:
+        with pytest.raises(asyncpg.PostgresError):
+            await client.read("SELECT 1 / $1::int", [0])
+        return number
+
+    try:
+        for _ in range(10):
+            tasks = [asyncio.ensure_future(chance.choice([one, one, several, failing])(number)) for number in range(12)]
+            for task in chance.sample(tasks, 4):
+                await asyncio.sleep(chance.random() / 200)
+                task.cancel()
+            async with asyncio.timeout(20):
+                found = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(each == number or isinstance(each, asyncio.CancelledError) for number, each in enumerate(found))
+        assert [await one(number) for number in range(3)] == [0, 1, 2]
+        assert (pool._wanted, len(pool._idle)) == (0, pool._kept)
+    finally:
+        await client.close()
+
+
+async def test_a_transaction_gets_a_connection_though_statements_keep_coming(desk: Desk) -> None:
+    client = await small()
+    pool: Any = client._pool
+    going = True
+
+    async def reading() -> None:
+        while going:
+            await client.read("SELECT 1", [])
+
+    readers = [asyncio.create_task(reading()) for _ in range(6)]
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(20):
+        for _ in range(5):
+            await pool.release(await pool.acquire())
+    going = False
+    await asyncio.gather(*readers)
+    await client.close()
+
+
+async def test_transactions_may_have_every_connection_that_lies_idle(desk: Desk) -> None:
+    client = await small()
+    pool: Any = client._pool
+    await asyncio.gather(*(client.read("SELECT pg_sleep(0.01)", []) for _ in range(2)))
+    async with asyncio.timeout(10):
+        lent = [await pool.acquire() for _ in range(2)]
+    for connection in lent:
+        await pool.release(connection)
+    await client.close()
+
+
+async def test_a_statement_waits_for_no_transaction_while_a_connection_comes_free(desk: Desk) -> None:
+    client = await small()
+    pool: Any = client._pool
+    lent = await pool.acquire()
+    first = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
+    await asyncio.sleep(0.02)
+    async with asyncio.timeout(10):
+        assert [tuple(row) for row in await client.read("SELECT 2", [])] == [(2,)]
+    await first
+    await pool.release(lent)
+    await client.close()
+
+
+async def test_whoever_gives_up_waiting_leaves_the_connection_to_a_transaction(desk: Desk) -> None:
+    client = await small(1)
+    pool: Any = client._pool
+    working = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
+    await asyncio.sleep(0.02)
+    waiting = asyncio.create_task(client.read("SELECT 1", []))
+    await asyncio.sleep(0.02)
+    hand_on = pool._hand_on
+    taken: list[asyncio.Future[Any]] = []
+
+    def at_once(reader: Any) -> None:
+        if not taken:  # a transaction begins in the same turn of the loop
+            taken.append(asyncio.ensure_future(pool.acquire()))
+        hand_on(reader)
+        waiting.cancel()
+
+    pool._hand_on = at_once
+    async with asyncio.timeout(10):
+        await working
+        await pool.release(await taken[0])
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await client.close()
+
+
+async def test_light_rows_are_the_models(desk: Desk) -> None:
+    [light] = await read(Ticket.filter(pk=desk.tickets[0].pk), ("id", "subject"))
+    whole = await Ticket.get(pk=light.pk)
+    assert isinstance(light, Ticket)
+    assert (type(light).__name__, repr(light)) == ("Ticket", repr(whole))
+    assert light == whole == light
+    assert light != desk.tickets[1]
+    assert light != Account(id=light.pk)
+    assert {light: 1}[whole] == 1
+    light.subject = "told otherwise"
+    assert (light.subject, light._partial, light._saved_in_db) == ("told otherwise", True, True)
+    [full] = await read(Ticket.filter(pk=light.pk))
+    assert type(full) is Ticket
+    assert not full._partial
+    full.subject = "changed"
+    await full.save(update_fields=["subject"])
+    assert (await Ticket.get(pk=light.pk)).subject == "changed"

@@ -1,0 +1,147 @@
+"""Saying something at once does what the steps do, whatever state the ticket is in."""
+
+import asyncio
+import logging
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from models.accounts.account import Account
+from models.action import Action
+from models.database.sql import dialect
+from models.errors import Refusal
+from models.event import INBOX, Event, EventKind, head, ticket_stream
+from models.identity.session import Session
+from models.identity.user import Staff, User
+from models.support import posting
+from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
+from models.viewer import Viewer
+
+if TYPE_CHECKING:
+    from tests.conftest import RecordingBus
+
+
+@pytest.fixture
+async def paul(db: str, action: Action) -> Viewer:
+    """A customer."""
+    user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at)
+    return Viewer(user, await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at))
+
+
+@pytest.fixture
+async def alice(db: str, action: Action) -> Viewer:
+    """An agent."""
+    user = await User.create(
+        email="alice@camcha.example", name="Alice", password_hash="-", staff=Staff.AGENT, created_at=action.at
+    )
+    return Viewer(user, session=Session(second_factor=True))
+
+
+async def ticket_of(action: Action, viewer: Viewer, **facts: Any) -> Ticket:
+    assert viewer.account
+    assert viewer.user
+    async with action.transaction() as tx:
+        ticket = await Ticket.open(
+            tx, viewer.account, viewer.user, subject="Aide", channel=Channel.CHAT, category=Category.USAGE
+        )
+    await Ticket.filter(pk=ticket.pk).update(**facts)
+    return await Ticket.get(pk=ticket.pk)
+
+
+async def looks(ticket: Ticket) -> dict[str, Any]:
+    """The ticket, its follow-ups, what was said and told, without the keys that differ from one ticket to the next."""
+    tickets = await Ticket.filter(pk=ticket.pk) + await Ticket.filter(follows_id=ticket.pk)
+    keys = [each.pk for each in tickets]
+    measures = ("status", "updated_at", "reply_awaited_since", "first_response_at", "first_response_seconds", "solved_at")
+    said = ("sequence", "body", "at", "from_staff", "client_message_id", "author_id")
+    told = ("sequence", "kind", "at", "status", "actor_id")
+    return {
+        "tickets": await Ticket.filter(pk__in=keys).order_by("id").values_list(*measures),
+        "messages": await Message.filter(ticket_id__in=keys).order_by("id").values_list(*said),
+        "events": [
+            await Event.filter(ticket_id__in=keys, stream__startswith="ticket").order_by("id").values_list(*told),
+            await Event.filter(ticket_id__in=keys, stream=INBOX).order_by("id").values_list("kind", "status"),
+            await Event.filter(ticket_id__in=keys, stream__startswith="account").order_by("id").values_list("kind", "status"),
+        ],
+    }
+
+
+STATES = list(product(TicketStatus, ["waits", "doesn't wait"], ["answered", "not answered"], ["paul", "alice"]))
+
+
+async def test_a_message_does_the_same_at_once_and_in_steps(
+    action: Action, paul: Viewer, alice: Viewer, bus: "RecordingBus"
+) -> None:
+    for status, waits, answered, name in STATES:
+        viewer = paul if name == "paul" else alice
+        assert viewer.user
+        author = Action(viewer.user, action.at, bus)
+        facts = {
+            "status": status,
+            "reply_awaited_since": action.at if waits == "waits" else None,
+            "first_response_at": action.at if answered == "answered" else None,
+        }
+        quick, slow = [await ticket_of(action, paul, **facts) for _ in range(2)]
+        bus.announced.clear()
+        message = await posting.reply(author, viewer, quick.pk, "bonjour 4111 1111 1111 1111", "a")
+        announced = [key.partition(":")[0] for key in bus.announced]
+        bus.announced.clear()
+        await slow.reply(author, viewer.user, "bonjour 4111 1111 1111 1111", "a")
+        assert await looks(quick) == await looks(slow), (status, waits, answered, name)
+        assert announced == [key.partition(":")[0] for key in bus.announced]
+        assert message is not None
+        stored = await Message.get(pk=message.pk)
+        assert {name: getattr(message, name) for name in Message._meta.db_fields} == {
+            name: getattr(stored, name) for name in Message._meta.db_fields
+        }
+
+
+async def test_messages_of_many_at_once_get_one_gap_free_sequence(action: Action, paul: Viewer, alice: Viewer) -> None:
+    chat = await ticket_of(action, paul)
+    await asyncio.gather(*(posting.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}") for n in range(40)))
+    events = await Event.since(ticket_stream(chat.pk), 0, 1000)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert await head(ticket_stream(chat.pk)) == len(events)
+    told = [event.message_id for event in events if event.kind is EventKind.MESSAGE_POSTED]
+    assert told == [message.pk for message in await Message.filter(ticket_id=chat.pk).order_by("sequence")]
+    assert len(told) == 40
+
+
+async def test_a_message_sent_again_and_at_once_is_stored_once(action: Action, paul: Viewer) -> None:
+    chat = await ticket_of(action, paul, reply_awaited_since=action.at)
+    sent = await asyncio.gather(*(posting.reply(action, paul, chat.pk, f"bonjour {n}", "same") for n in range(5)))
+    again = await posting.reply(action, paul, chat.pk, "bonjour", "same")
+    assert len({message.pk for message in [*sent, again] if message}) == 1
+    assert await Message.all().count() == 1
+    assert await head(ticket_stream(chat.pk)) == 2  # opened, posted
+
+
+async def test_who_does_not_see_the_ticket_says_nothing_in_it(action: Action, paul: Viewer, alice: Viewer) -> None:
+    chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)
+    other = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
+    strangers = [Viewer(paul.user, other), Viewer(paul.user), Viewer(alice.user), Viewer(alice.user, other)]
+    for stranger in strangers:
+        assert await posting.reply(action, stranger, chat.pk, "bonjour", "a") is None
+    assert await posting.reply(action, paul, chat.pk + 1, "bonjour", "a") is None
+    assert await Message.all().count() == 0
+    assert await head(ticket_stream(chat.pk)) == 1
+
+
+async def test_what_may_not_be_said(action: Action, paul: Viewer) -> None:
+    chat = await ticket_of(action, paul, reply_awaited_since=action.at)
+    for body, code in [(" \x00 ", "BLANK"), ("x" * 8_001, "TOO_LONG")]:
+        with pytest.raises(Refusal, match=code):
+            await posting.reply(action, paul, chat.pk, body, "a")
+
+
+async def test_in_a_conversation_under_way_a_message_is_one_statement(
+    action: Action, paul: Viewer, alice: Viewer, caplog: pytest.LogCaptureFixture
+) -> None:
+    if dialect() != "postgres":
+        pytest.skip("SQLite has no statement that writes to several tables")
+    chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)
+    with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
+        await posting.reply(action, paul, chat.pk, "bonjour", "a")
+        await posting.reply(action, alice, chat.pk, "bonjour", "a")
+    assert sum(record.name == "tortoise.db_client" for record in caplog.records) == 2

@@ -1,0 +1,80 @@
+"""Tickets: what is said in them, by whom, in which order."""
+
+import asyncio
+
+import pytest
+
+from models.accounts.account import Account
+from models.action import Action
+from models.errors import Refusal
+from models.event import Event, EventKind, head, ticket_stream
+from models.identity.user import Staff, User
+from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
+
+
+@pytest.fixture
+async def paul(action: Action) -> User:
+    return await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at)
+
+
+@pytest.fixture
+async def alice(action: Action) -> User:
+    return await User.create(
+        email="alice@camcha.example", name="Alice", password_hash="-", staff=Staff.AGENT, created_at=action.at
+    )
+
+
+@pytest.fixture
+async def chat(db: str, action: Action, paul: User) -> Ticket:
+    account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at)
+    async with action.transaction() as tx:
+        return await Ticket.open(tx, account, paul, subject="Aide", channel=Channel.CHAT, category=Category.USAGE)
+
+
+async def test_messages_of_many_at_once_get_one_gap_free_sequence(
+    chat: Ticket, action: Action, paul: User, alice: User
+) -> None:
+    authors = [paul, alice] * 20
+    await asyncio.gather(*(chat.reply(action, author, f"bonjour {n}", f"id-{n}") for n, author in enumerate(authors)))
+    events = await Event.since(ticket_stream(chat.pk), 0, 1000)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert await head(ticket_stream(chat.pk)) == len(events)
+    assert sum(event.kind is EventKind.MESSAGE_POSTED for event in events) == 40
+
+
+async def test_a_message_sent_twice_at_once_is_stored_once(chat: Ticket, action: Action, paul: User) -> None:
+    sent = await asyncio.gather(*(chat.reply(action, paul, "bonjour", "same") for _ in range(5)))
+    assert len({message.pk for message in sent}) == 1
+    assert await Message.all().count() == 1
+
+
+async def test_of_two_agents_claiming_at_once_one_wins(chat: Ticket, action: Action, alice: User) -> None:
+    bob = await User.create(email="bob@camcha.example", name="Bob", password_hash="-", staff=Staff.AGENT, created_at=action.at)
+    claims = await asyncio.gather(chat.claim(action, alice), chat.claim(action, bob), return_exceptions=True)
+    lost = [claim for claim in claims if isinstance(claim, Refusal)]
+    assert [refusal.code for refusal in lost] == ["ALREADY_CLAIMED"]
+    stored = await Ticket.get(pk=chat.pk)
+    assert stored.status is TicketStatus.OPEN
+
+
+async def test_a_reply_after_closing_starts_one_linked_follow_up(chat: Ticket, action: Action, paul: User) -> None:
+    await chat.move(action, TicketStatus.CLOSED)
+    first = await chat.reply(action, paul, "encore moi", "a")
+    again = await chat.reply(action, paul, "encore moi", "a")
+    second = await chat.reply(action, paul, "et ceci", "b")
+    assert first.pk == again.pk
+    assert first.ticket_id == second.ticket_id != chat.pk
+    assert (await Ticket.get(pk=first.ticket_id)).follows_id == chat.pk
+
+
+async def test_an_illegal_move_names_the_legal_ones(chat: Ticket, action: Action) -> None:
+    await chat.move(action, TicketStatus.CLOSED)
+    with pytest.raises(Refusal) as refused:
+        await chat.move(action, TicketStatus.OPEN)
+    assert refused.value.code == "TRANSITION_ILLEGAL"
+
+
+async def test_a_customers_reply_reopens_what_was_solved(chat: Ticket, action: Action, paul: User) -> None:
+    await chat.move(action, TicketStatus.SOLVED)
+    await chat.reply(action, paul, "toujours pas", "a")
+    assert (await Ticket.get(pk=chat.pk)).status is TicketStatus.OPEN

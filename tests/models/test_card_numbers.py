@@ -1,0 +1,67 @@
+"""Whatever looks like a card number is masked; what merely has many digits stays readable, with the exceptions shown here."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from stdnum import luhn
+
+from models.card_numbers import masked
+
+VISA = "4242424242424242"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (VISA, "•••• 4242"),
+        ("4242 4242 4242 4242", "•••• 4242"),
+        ("4242-4242-4242-4242", "•••• 4242"),
+        ("4242.4242.4242.4242", "•••• 4242"),
+        ("4242\u00a04242\u202f4242\n4242", "•••• 4242"),
+        ("3782 822463 10005", "•••• 0005"),
+        ("Ma carte : 4242 4242 4242 4242, exp. 12/27", "Ma carte : •••• 4242, exp. 12/27"),
+        ("5555555555554444 et 4242424242424242.", "•••• 4444 et •••• 4242."),
+    ],
+)
+def test_card_numbers_are_masked_however_they_are_grouped(written: str, read: str) -> None:
+    assert masked(written) == read
+
+
+def test_a_number_before_the_card_does_not_hide_it() -> None:
+    assert VISA not in masked(f"2026 {VISA}")
+    assert "4242 4242 4242" not in masked("2026 4242 4242 4242 4242")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "06 12 34 56 78", "+33 1 42 68 53 00", "SIREN 404 833 048", "CAM-2026-000123", "FA-2026-000042",
+        "4242424242424241", "123456789012", "12 345 678,90 EUR", "",
+    ],
+)  # fmt: skip
+def test_other_numbers_stay_as_they_are(text: str) -> None:
+    assert masked(text) == text
+
+
+def test_a_siret_is_taken_for_a_card_because_it_has_the_same_checksum() -> None:
+    assert masked("SIRET 404 833 048 00022") == "SIRET •••• 0022"
+
+
+def test_an_iban_loses_digits_only_when_a_run_of_its_groups_passes_for_a_card() -> None:
+    assert masked("FR14 2004 1010 0505 0001 3M02 606") == "FR14 2004 1010 0505 0001 3M02 606"
+
+
+digits = some.text("0123456789", min_size=12, max_size=18)
+
+
+@given(digits, some.integers(1, 6))
+def test_every_number_with_the_checksum_is_masked(number: str, size: int) -> None:
+    card = number + str(luhn.calc_check_digit(number))
+    grouped = " ".join(card[start : start + size] for start in range(0, len(card), size))
+    assert masked(card) == f"•••• {card[-4:]}"
+    assert card not in masked(f"Voici {grouped} merci").replace(" ", "")
+
+
+@given(some.text())
+def test_masking_twice_changes_nothing_more(text: str) -> None:
+    assert masked(masked(text)) == masked(text)

@@ -1,0 +1,84 @@
+"""The proof of the numbering finds every kind of fault, also in data that no verb of ours could have written."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from models.accounts.account import Account
+from models.action import Action
+from models.billing.invoice import Counter, Invoice, Series
+from models.billing.offer import Interval, Offer, Price, Segment
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase
+from operations.invoice_numbering import Numbered, faults, numbering_faults
+
+DAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+def numbered(position: int, at: datetime = DAY) -> Numbered:
+    return Numbered(position, f"FA-{at.year}-{position:06d}", at.date(), at)
+
+
+def test_a_sequence_over_the_new_year_is_right() -> None:
+    issued = [numbered(1), numbered(2, DAY + timedelta(days=1)), numbered(3, DAY + timedelta(days=60))]
+    assert faults(Series.INVOICE, issued, 3) == []
+
+
+FAULTS = [
+    ([numbered(1), numbered(3)], 3, "missing between positions 1 and 3"),
+    ([numbered(2)], 2, "missing between positions 0 and 2"),
+    ([numbered(1), numbered(2), numbered(2)], 2, "position 2 was given twice"),
+    ([numbered(1)], 2, "the counter stands at 2"),
+    ([numbered(1)], 0, "the counter stands at 0"),
+    ([numbered(1), numbered(2, DAY - timedelta(seconds=1))], 2, "FA-2026-000002: issued 2026-11-23T08:59:59+00:00, before"),
+    ([Numbered(1, "FA-2025-000001", date(2026, 11, 23), DAY)], 1, "must read FA-2026-000001"),
+]
+
+
+@pytest.mark.parametrize(("issued", "last_given", "fault"), FAULTS)
+def test_a_fault_is_told(issued: list[Numbered], last_given: int, fault: str) -> None:
+    (told,) = faults(Series.INVOICE, issued, last_given)
+    assert fault in told
+
+
+@pytest.fixture
+async def three(db: str, action: Action) -> list[Invoice]:
+    """Three invoices, one a day."""
+    account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
+    offer = await Offer.create(slug="o", segment=Segment.TPE, texts={})
+    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=100, vat_rate=2000, valid_from=action.at)
+    purchase = await Purchase.create(account=account, price=price, created_at=action.at)
+    payment = await Payment.create(account=account, purchase=purchase, amount_cents=120, method="m", created_at=action.at)
+    await Counter.create(series=Series.INVOICE.value, last_position=3)
+    return [
+        await Invoice.create(
+            position=n, number=f"FA-2026-{n:06d}", account=account, purchase=purchase, payment=payment, offer=offer,
+            period_index=n, issued_at=action.at + timedelta(days=n), issued_on=action.day + timedelta(days=n),
+            due_on=action.day, net_cents=100, vat_cents=20, gross_cents=120, facts={}, sha256="-",
+        )
+        for n in (1, 2, 3)
+    ]  # fmt: skip
+
+
+async def test_a_good_database_is_proved(three: list[Invoice]) -> None:
+    assert await numbering_faults() == []
+
+
+async def test_an_empty_database_is_proved(db: str) -> None:
+    assert await numbering_faults() == []
+
+
+async def test_a_deleted_invoice_is_missed(three: list[Invoice]) -> None:
+    await three[1].delete()
+    assert await numbering_faults() == ["FA: missing between positions 1 and 3"]
+
+
+async def test_the_last_invoice_deleted_is_missed_too(three: list[Invoice]) -> None:
+    await three[2].delete()
+    assert await numbering_faults() == ["FA: the last invoice has position 2, but the counter stands at 3"]
+
+
+async def test_a_date_put_back_is_found(three: list[Invoice]) -> None:
+    await Invoice.filter(pk=three[2].pk).update(issued_on=three[0].issued_on)
+    (fault,) = await numbering_faults()
+    assert fault.startswith("FA-2026-000003: issued")

@@ -1,0 +1,5 @@
+"""Erasures are tested with the companies of the tests of schema/."""
+
+from tests.schema.conftest import ask, engine, house, price, services
+
+__all__ = ["ask", "engine", "house", "price", "services"]

@@ -1,0 +1,473 @@
+"""P1.2: after the grace nothing is left of a company and its people, but what the law keeps; whatever died in between."""
+
+import asyncio
+import contextvars
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+from tortoise import Tortoise
+
+from accounts import lifecycle
+from auth import sessions
+from mail import emails
+from mail.delivery import deliver_due
+from mail.message import Sender
+from mail.transport import transport
+from models.accounts.account import Account, AccountStatus, Membership, Role
+from models.accounts.invitation import Invitation
+from models.action import Action, Transaction
+from models.audit import AuditAction, AuditEntry
+from models.billing.invoice import Invoice
+from models.billing.payment import Payment, PaymentStatus
+from models.database.sql import rows
+from models.idempotency import IdempotencyKey
+from models.identity.access_links import EmailChange, PasswordReset, SignInUnlock
+from models.identity.authenticator import Authenticator, AuthenticatorKind
+from models.identity.session import Session
+from models.identity.user import Staff, User
+from models.locale import Locale
+from models.operations.email import Email
+from models.privacy.erasure import Erasure
+from models.support.file import File
+from models.support.ticket import Ticket, TicketKind, TicketStatus
+from models.viewer import Viewer
+from privacy import erasure
+from privacy.erasure import Eraser, erase_due
+from resolvers.context import Services
+from resolvers.ids import encode
+from resolvers.privacy.erasures import eraser
+from storage.store import FolderStore, StoreUnavailable
+from tests.schema.conftest import House, person, signed_in
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+    from tests.schema.conftest import Ask
+
+MARK = "paulmark"
+HEAD = Sender("CAMCHA <x@camcha.example>", "https://camcha.example")
+KEPT = {"invoice", "invoice_document"}  # the buyer, as issued
+
+
+async def dumped() -> dict[str, list[str]]:
+    """Every row of every table, in lower case."""
+    tables = [model._meta.db_table for model in Tortoise.apps["models"].values()]
+    reads = {table: f'SELECT * FROM "{table}"' for table in sorted(tables)}  # noqa: S608 - our tables
+    return {table: [str(row).lower() for row in await rows(read)] for table, read in reads.items()}
+
+
+async def marked(mark: str = MARK) -> set[str]:
+    """The tables that hold the mark."""
+    return {table for table, found in (await dumped()).items() if any(mark in row for row in found)}
+
+
+async def _stored(store: FolderStore, name: str, text: str) -> str:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield text.encode()
+
+    await store.put(name, chunks())
+    return name
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "files")
+
+
+def files(store: FolderStore, tmp: Path) -> list[str]:
+    return [path.read_text() for path in (tmp / "files").rglob("*") if path.is_file()]
+
+
+async def lived_in(house: House, action: Action, store: FolderStore) -> None:
+    """What a company leaves behind that the house does not hold yet."""
+    paul = house.paul
+    owner, member = paul.owner.user, paul.member.user
+    assert owner
+    assert member
+    for file in await File.filter(account_id=paul.account.pk):
+        await _stored(store, file.key, f"{paul.mark} bytes")
+    await EmailChange.create(
+        user=owner, email=f"{MARK}-new@camcha.example", new_token_hash="x", session_id=1, expires_at=action.at
+    )
+    for model in (PasswordReset, SignInUnlock):
+        await model.create(user=member, token_hash=f"{model.__name__}", expires_at=action.at)
+    await Authenticator.create(
+        user=owner, kind=AuthenticatorKind.TOTP, name=f"{MARK} phone", created_at=action.at, confirmed_at=action.at, secret="s"
+    )
+    await Session.filter(user_id=owner.pk).update(device=f"{MARK} browser"[:60])
+    for whose in (f"user:{owner.pk}", f"account:{paul.account.pk}"):
+        await IdempotencyKey.create(owner=whose, operation="x", key=f"{MARK} {whose}", fingerprint="-", created_on="2026-11-23")
+    async with action.transaction() as tx:
+        await emails.password_changed(tx, owner, "https://camcha.example")
+        await emails.email_change(tx, owner, f"{MARK}-new@camcha.example", "https://camcha.example", "T")
+        await emails.invitation(tx, paul.row(Invitation), owner, paul.account, "https://camcha.example", "T")
+        ticket = await Ticket.filter(account_id=paul.account.pk).first()
+        assert ticket
+        alice = house.alice.user
+        assert alice
+        answer = await (await ticket.locked(tx)).post(tx, alice, f"Bonjour {MARK}", "alices")
+    await File.create(
+        key=await _stored(store, "alices-file-0123456789", f"{MARK} answer"), uploader=alice, message=answer, size=3,
+        name=f"{MARK}.pdf", content_type="application/pdf", created_at=action.at, uploaded_at=action.at, cleared_at=action.at,
+    )  # fmt: skip
+
+
+async def asked_and_scheduled(house: House, action: Action, services: Services) -> Erasure:
+    """Paul's owner asks, Alice schedules."""
+    owner, alice = house.paul.owner, house.alice
+    assert owner.session
+    assert alice.session
+    until = action.at + timedelta(minutes=5)
+    await Session.filter(pk__in=[owner.session.pk, alice.session.pk]).update(fresh_until=until)
+    ticket = await lifecycle.request(
+        Action(owner.user, action.at, action.bus), services.auth, await Session.get(pk=owner.session.pk), house.paul.account.pk,
+        TicketKind.ACCOUNT_DELETION, f"{MARK} leaves", "k",
+    )  # fmt: skip
+    await lifecycle.schedule_deletion(
+        Action(alice.user, action.at, action.bus), await Session.get(pk=alice.session.pk), emails.account_notice("https://x.example"),
+        house.paul.account.pk, ticket.pk, timedelta(days=14),
+    )  # fmt: skip
+    return await Erasure.get()
+
+
+@pytest.fixture
+async def leaving(house: House, action: Action, services: Services, store: FolderStore) -> Erasure:
+    """The house, whose Paul is to be deleted in two weeks."""
+    await lived_in(house, action, store)
+    return await asked_and_scheduled(house, action, services)
+
+
+@pytest.fixture
+def later(clock: "MovableClock", action: Action) -> Action:
+    """When the grace is over."""
+    clock.advance(timedelta(days=14))
+    return Action(None, clock.now(), action.bus)
+
+
+async def test_p1_2_nothing_goes_during_the_grace(
+    leaving: Erasure, action: Action, services: Services, store: FolderStore
+) -> None:
+    before = await dumped()
+    assert await erase_due(action, eraser(services, store)) == 0
+    assert await dumped() == before
+
+
+async def test_p1_2_after_it_nothing_is_left_but_what_the_law_keeps(
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore, tmp_path: Path
+) -> None:
+    before, maries, invoice = await marked(), await dumped(), await Invoice.get(account_id=house.paul.account.pk)
+    assert {"account", "user", "ticket", "message", "file", "email", "invitation", "purchase", "legal_name_change"} < before
+    assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT} - {"invoice_document"} <= before
+    assert await erase_due(later, eraser(services, store)) == 1
+    outbox = tmp_path / "mail"
+    await deliver_due(transport(f"file:{outbox}"), later.at, 100, head=HEAD)
+    assert await marked() <= KEPT
+    assert files(store, tmp_path) == []
+    assert await Invoice.get(pk=invoice.pk) == invoice
+    assert (await Invoice.get(pk=invoice.pk)).facts == invoice.facts
+    assert (await Account.get(pk=house.paul.account.pk)).status is AccountStatus.ERASED
+    after = await dumped()
+    for table in maries:  # nothing of another company's was touched
+        mine = [[row for row in found if "mariemark" in row] for found in (maries[table], after[table])]
+        assert len(mine[0]) == len(mine[1])
+        assert table == "email" or mine[0] == mine[1]
+
+
+async def test_p1_2_the_last_email_says_what_is_kept_why_and_until_when(
+    leaving: Erasure, later: Action, services: Services, store: FolderStore
+) -> None:
+    owner = await User.get(name="PAULMARK OWNER")
+    await erase_due(later, eraser(services, store))
+    email = await Email.get(template="account_erased.fr")
+    assert email.recipient == owner.email
+    for words in ("factures (1) jusqu’au 31 décembre 2036", "L123-22", "CNIL"):
+        assert words in email.text
+    await email.sent(later.at)
+    email = await Email.get(pk=email.pk)
+    assert (email.recipient, email.text, email.html, email.user_id) == ("", "", "", None)
+
+
+async def test_p1_2_the_operator_reads_what_went_and_what_is_kept(
+    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+) -> None:
+    await erase_due(later, eraser(services, store))
+    document = """{ erasures { nodes { accountId scheduler { name } requestedAt deadline dueAt finishedAt canceledAt
+        removed { kind count } invoicesKept keptUntil } } }"""
+    omar = await signed_in(later, await person(later, "Omar", Staff.OPERATOR), factor=True)
+    [told] = (await ask(omar, document))["data"]["erasures"]["nodes"]
+    assert told["accountId"] == encode("Account", house.paul.account.pk)
+    assert (told["scheduler"], told["canceledAt"]) == ({"name": "Alice"}, None)
+    assert (told["deadline"], told["invoicesKept"], told["keptUntil"]) == ("2026-12-23", 1, "2036-12-31")
+    removed = {each["kind"]: each["count"] for each in told["removed"]}
+    assert removed["people"] == 2
+    assert removed["files"] == 3
+    assert removed["messages"] == 3
+    assert await AuditEntry.filter(action=AuditAction.ACCOUNT_ERASE, object_id=house.paul.account.pk).count() == 1
+    for viewer in (Viewer(), house.marie.owner, house.alice, house.nadia):
+        assert "errors" in await ask(viewer, document)
+
+
+async def test_p1_2_agents_see_no_invoice_that_only_the_law_keeps(
+    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+) -> None:
+    document = """query($account: ID!, $invoice: ID!) {
+        node(id: $invoice) { id } invoices { nodes { number } } account: node(id: $account) {
+        ... on Account { legalName status invoices { nodes { number } } purchases { nodes { invoices { number } } } } } }"""
+    paul = house.paul
+    wanted = {"account": encode("Account", paul.account.pk), "invoice": paul.id(Invoice)}
+    before = (await ask(house.alice, document, **wanted))["data"]
+    assert before["node"]
+    assert before["account"]["purchases"]["nodes"][0]["invoices"]
+    await erase_due(later, eraser(services, store))
+    after = (await ask(await signed_in(later, house.alice.user, factor=True), document, **wanted))["data"]  # type: ignore[arg-type]
+    assert after["node"] is None
+    assert after["account"] == {
+        "legalName": "[effacé]", "status": "ERASED", "invoices": {"nodes": []}, "purchases": {"nodes": [{"invoices": []}]},
+    }  # fmt: skip
+    assert len(after["invoices"]["nodes"]) == len(before["invoices"]["nodes"]) - 1
+
+
+async def test_p1_2_its_tickets_are_over_and_nobody_writes_into_them(
+    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+) -> None:
+    await erase_due(later, eraser(services, store))
+    tickets = await Ticket.filter(account_id=house.paul.account.pk)
+    assert {ticket.status for ticket in tickets} == {TicketStatus.CLOSED}
+    assert {ticket.reply_awaited_since for ticket in tickets} == {None}
+    assert all(ticket.closed_at for ticket in tickets)
+    alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
+    document = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) { message { id } userErrors { code field } } }"""
+    given = {"ticketId": encode("Ticket", tickets[0].pk), "body": "Il y a quelqu'un ?", "clientMessageId": "late"}
+    answer = (await ask(alice, document, i=given))["data"]["ticketReply"]
+    assert answer == {"message": None, "userErrors": [{"code": "TRANSITION_ILLEGAL", "field": ["input", "ticketId"]}]}
+    assert await Ticket.filter(account_id=house.paul.account.pk).count() == len(tickets)
+
+
+async def test_p1_2_who_is_of_another_company_stays_who_they_are(
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+) -> None:
+    member = house.paul.member.user
+    assert member
+    await Membership.create(user=member, account=house.marie.account, role=Role.BILLING, created_at=later.at)
+    await erase_due(later, eraser(services, store))
+    assert (await User.get(pk=member.pk)).email == member.email
+    places = await Membership.filter(user_id=member.pk)
+    assert [place.account_id for place in places] == [house.marie.account.pk]
+    assert await Session.filter(account_id=house.paul.account.pk).count() == 0
+
+
+async def test_p1_2_whose_address_was_erased_can_sign_up_anew_and_the_old_sign_in_is_dead(
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+) -> None:
+    owner = house.paul.owner.user
+    assert owner
+    await erase_due(later, eraser(services, store))
+    assert await User.filter(email=owner.email).count() == 0
+    gone = await User.get(pk=owner.pk)
+    assert not await services.auth.passwords.matches(gone.password_hash, "!")
+    assert (gone.email_verified_at, gone.second_factor_at) == (None, None)
+
+
+class Died(BaseException):
+    """The process was killed."""
+
+
+class Dying(Action):
+    """An act whose process dies before its n-th transaction."""
+
+    left = [0]
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        if self.left[0] == 0:
+            raise Died
+        self.left[0] -= 1
+        async with super().transaction() as tx:
+            yield tx
+
+
+async def test_p1_2_whenever_the_process_dies_the_next_one_goes_on(
+    leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
+) -> None:
+    """P1.2: killed before each of its transactions in turn, it ends as if nothing had happened, and counts nothing twice."""
+    dying, deaths = Dying(None, later.at, later.bus), 0
+    while True:
+        Dying.left[0] = deaths + 1
+        try:
+            assert await erase_due(dying, eraser(services, store)) == 1
+            break
+        except Died:
+            deaths += 1
+    assert deaths > 10
+    erased = await Erasure.get()
+    assert Counter(erased.removed)["people"] == 2
+    assert await Email.filter(template="account_erased.fr").count() == 1
+    assert await marked() <= KEPT | {"email"}
+    assert files(store, tmp_path) == []
+
+
+async def test_p1_2_two_processes_at_once_erase_once(
+    leaving: Erasure, later: Action, services: Services, store: FolderStore
+) -> None:
+    done = await asyncio.gather(*(erase_due(later, eraser(services, store)) for _ in range(3)))
+    assert sum(done) == 1
+    assert (await Erasure.get()).removed["people"] == 2
+    assert await AuditEntry.filter(action=AuditAction.ACCOUNT_ERASE).count() == 1
+    assert await Email.filter(template="account_erased.fr").count() == 1
+
+
+async def test_p1_2_what_was_called_off_is_never_erased_and_what_was_begun_is_never_called_off(
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+) -> None:
+    alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
+    assert alice.session
+    action = Action(alice.user, later.at, later.bus)
+    calling_off = lifecycle.reactivate(action, alice.session, emails.account_notice("-"), house.paul.account.pk)
+    ended = await asyncio.gather(calling_off, erase_due(later, eraser(services, store)), return_exceptions=True)
+    erased = await Erasure.get()
+    assert (erased.finished_at is None) == (erased.canceled_at is not None) == (not isinstance(ended[0], Exception))
+    assert ended[1] == (erased.finished_at is not None)
+    status = (await Account.get(pk=house.paul.account.pk)).status
+    assert status is (AccountStatus.ACTIVE if erased.canceled_at else AccountStatus.ERASED)
+
+
+async def test_p1_2_it_waits_for_payments_that_are_under_way(
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+) -> None:
+    payment = await Payment.filter(account_id=house.paul.account.pk).get()
+    lately = later.at - timedelta(days=6)
+    await Payment.filter(pk=payment.pk).update(status=PaymentStatus.REQUIRES_ACTION, created_at=lately)
+    assert await erase_due(later, eraser(services, store)) == 0
+    assert (await Erasure.get()).started_at is None
+    await Payment.filter(pk=payment.pk).update(status=PaymentStatus.SUCCEEDED)
+    assert await erase_due(later, eraser(services, store)) == 1
+
+
+async def test_p1_2_a_payment_that_nobody_ever_confirms_holds_nothing_up(
+    leaving: Erasure, later: Action, services: Services, store: FolderStore
+) -> None:
+    """The provider is asked about an attempt for seven days; the law leaves a month."""
+    await Payment.all().update(status=PaymentStatus.REQUIRES_ACTION)
+    assert await erase_due(later, eraser(services, store)) == 1
+
+
+async def test_p1_2_nothing_is_left_of_who_was_invited_elsewhere_as_well(
+    leaving: Erasure, house: House, action: Action, later: Action, services: Services, store: FolderStore
+) -> None:
+    member, marie = house.paul.member.user, house.marie
+    assert member
+    assert marie.owner.user
+    theirs = marie.row(Invitation)
+    await Invitation.filter(pk=theirs.pk).update(email=member.email)
+    theirs = await Invitation.get(pk=theirs.pk)
+    async with action.transaction() as tx:
+        await emails.invitation(tx, theirs, marie.owner.user, marie.account, "https://camcha.example", "T")
+    assert await erase_due(later, eraser(services, store)) == 1
+    assert not any(member.email.lower() in row for found in (await dumped()).values() for row in found)
+
+
+async def test_p1_2_who_takes_an_invitation_meanwhile_and_the_erasure_never_wait_in_a_circle(
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+) -> None:
+    """Company, invitation, person: the order in which an invitation is taken."""
+    member, marie = house.paul.member.user, house.marie
+    assert member
+    await Invitation.filter(pk=marie.row(Invitation).pk).update(email=member.email)
+    outside = contextvars.copy_context()
+    async with later.transaction() as tx:
+        await tx.locked(Account, marie.account.pk)
+        await tx.locked(Invitation, marie.row(Invitation).pk)
+        erasing = asyncio.create_task(erase_due(later, eraser(services, store)), context=outside)
+        await asyncio.sleep(1)  # until it waits
+        await tx.locked(User, member.pk)
+    assert await erasing == 1
+
+
+async def test_p1_2_nobody_says_anything_more_in_what_was_erased(
+    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+) -> None:
+    tickets = await Ticket.filter(account_id=house.paul.account.pk)
+    assert await erase_due(later, eraser(services, store)) == 1
+    alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
+    document = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { userErrors { code } } }"
+    for ticket in tickets:
+        given = {"ticketId": encode("Ticket", ticket.pk), "body": f"About {MARK}", "clientMessageId": "late"}
+        answered = await ask(alice, document, input=given)
+        assert answered["data"]["ticketReply"]["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
+    assert await Ticket.filter(account_id=house.paul.account.pk).count() == len(tickets)
+    assert "message" not in await marked()
+
+
+class Stubborn(FolderStore):
+    """A store that fails in a way nobody thought of."""
+
+    failures = 1
+
+    async def delete(self, key: str) -> None:
+        self.failures -= 1
+        if self.failures == 0:
+            raise RuntimeError(key)
+        await super().delete(key)
+
+
+async def test_p1_2_one_that_fails_holds_up_no_other(
+    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore, tmp_path: Path
+) -> None:
+    ticket = await Ticket.filter(account_id=house.marie.account.pk).first()
+    assert ticket
+    assert house.alice.user
+    await Account.filter(pk=house.marie.account.pk).update(status=AccountStatus.CLOSING)
+    await Payment.filter(account_id=house.marie.account.pk).update(status=PaymentStatus.SUCCEEDED)
+    await Erasure.create(
+        account=house.marie.account, ticket=ticket, scheduler=house.alice.user, requested_at=leaving.requested_at,
+        deadline=leaving.deadline, scheduled_at=leaving.scheduled_at, due_at=leaving.due_at,
+    )  # fmt: skip
+    stubborn = Stubborn(tmp_path / "files")
+    with capture_logs() as logged:
+        assert await erase_due(later, eraser(services, stubborn)) == 1
+    assert [(each["event"], each.get("fault")) for each in logged] == [("erasure.failed", "RuntimeError")]
+    assert await erase_due(later, eraser(services, stubborn)) == 1
+
+
+class AwayStore(FolderStore):
+    """A store that does not answer."""
+
+    async def delete(self, key: str) -> None:
+        raise StoreUnavailable
+
+
+async def test_p1_2_while_the_store_is_away_no_row_that_leads_to_bytes_goes(
+    leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
+) -> None:
+    count = await File.all().count()
+    assert await erase_due(later, eraser(services, AwayStore(tmp_path / "files"))) == 0
+    assert await File.all().count() == count
+    assert await erase_due(later, eraser(services, store)) == 1
+    assert files(store, tmp_path) == []
+
+
+async def test_p1_2_a_company_without_invoices_keeps_none(
+    action: Action, db: str, services: Services, store: FolderStore
+) -> None:
+    account = await Account.create(legal_name="Rien", siren="404833048", status=AccountStatus.CLOSING, created_at=action.at)
+    user = await person(action, "Zoe")
+    user.locale = Locale.EN
+    await user.save()
+    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
+    async with action.transaction() as tx:
+        ticket = await Ticket.open(tx, account, user, subject="x", channel="WEB", category="ACCOUNT")
+    due = await Erasure.create(
+        account=account, ticket=ticket, scheduler=user, requested_at=action.at, deadline=date(2026, 12, 23),
+        scheduled_at=action.at,
+        due_at=action.at,
+    )  # fmt: skip
+    assert await erasure.erase(action, Eraser(store, services.seller.retention_on(action.day), emails.account_erased), due.pk)
+    assert not await erasure.erase(action, eraser(services, store), due.pk)
+    assert "We keep no invoice" in (await Email.get(template="account_erased.en")).text
+    assert (await Erasure.get()).kept_until is None
+    assert await sessions.standing(action.at).count() == 0

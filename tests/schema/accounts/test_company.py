@@ -1,0 +1,176 @@
+"""P1.1 through the graph: a company asks for another name, an agent decides, the next invoice says it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auth.throttle import LIFECYCLE
+from billing import checkout
+from billing.checkout import CheckoutServices
+from models.accounts.account import Role
+from models.accounts.legal_name import LegalNameChange
+from models.action import Action
+from models.billing.invoice import Invoice
+from models.billing.offer import Price
+from models.identity.session import Session
+from models.identity.user import Staff
+from models.operations.email import Email
+from models.support.file import File
+from models.viewer import Viewer
+from resolvers.context import Services
+from resolvers.ids import encode
+from tests.schema.conftest import House, person, signed_in
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Ask
+
+REQUEST = """mutation($i: AccountRequestLegalNameInput!) { accountRequestLegalName(input: $i) {
+    change { id status verdict previousName legalName account { id legalName } requester { name } }
+    userErrors { code field } } }"""
+SHOW = """mutation($i: LegalNameChangeAddEvidenceInput!) { legalNameChangeAddEvidence(input: $i) {
+    change { status evidence { name status downloadUrl } } userErrors { code field } } }"""
+LIST = """{ legalNameChanges(status: [IN_REVIEW]) { totalCount nodes {
+    id legalName reason account { siren legalName } evidence { name downloadUrl } decider { name } } } }"""
+DECIDE = """mutation($i: LegalNameChangeDecideInput!) { legalNameChangeDecide(input: $i) {
+    change { status reason decidedAt decider { name } account { legalName } } userErrors { code field } } }"""
+OWN = "{ viewer { account { legalName address { street city country } legalNameChanges { nodes { status } } } } }"
+
+
+async def proved(viewer: Viewer, action: Action) -> Viewer:
+    """The same with fresh proof."""
+    assert viewer.session
+    await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    return Viewer(viewer.user, viewer.account, viewer.role, await Session.get(pk=viewer.session.pk), viewer.locale)
+
+
+def wish(**given: Any) -> dict[str, Any]:
+    return {"legalName": "Boulangerie Paul SAS", "idempotencyKey": "wish"} | given
+
+
+async def kbis(house: House, action: Action) -> str:
+    assert house.paul.owner.user
+    file = await File.create(
+        key="kbis", uploader=house.paul.owner.user, account=house.paul.account, name="kbis.pdf", size=3,
+        content_type="application/pdf", created_at=action.at, uploaded_at=action.at, cleared_at=action.at,
+    )  # fmt: skip
+    return encode("File", file.pk)
+
+
+async def test_p1_1_a_company_changes_its_name_and_only_later_invoices_say_it(
+    ask: "Ask", house: House, action: Action, services: Services, price: Price
+) -> None:
+    owner = await proved(house.paul.owner, action)
+    made = (await ask(owner, REQUEST, i=wish()))["data"]["accountRequestLegalName"]
+    assert made["userErrors"] == []
+    change = made["change"]
+    assert (change["status"], change["verdict"], change["previousName"]) == ("EVIDENCE_NEEDED", "UNKNOWN", "PAULMARK legal")
+    shown = await ask(owner, SHOW, i={"changeId": change["id"], "fileIds": [await kbis(house, action)]})
+    assert shown["data"]["legalNameChangeAddEvidence"]["change"]["status"] == "IN_REVIEW"
+    listed = (await ask(house.alice, LIST))["data"]["legalNameChanges"]
+    assert listed["totalCount"] == 1
+    assert listed["nodes"][0]["evidence"][0]["downloadUrl"].startswith("http")
+    decided = (await ask(house.alice, DECIDE, i={"changeId": change["id"], "decision": "ACCEPT"}))["data"]
+    assert decided["legalNameChangeDecide"]["change"] | {"decidedAt": ""} == {
+        "status": "ACCEPTED", "reason": None, "decidedAt": "", "decider": {"name": "Alice"},
+        "account": {"legalName": "Boulangerie Paul SAS"},
+    }  # fmt: skip
+    await house.paul.account.refresh_from_db()
+    await bought_again(action, services, price, house)
+    invoices = await Invoice.filter(account_id=house.paul.account.pk).order_by("id")
+    assert [each.facts["buyer"]["name"] for each in invoices] == ["PAULMARK legal", "Boulangerie Paul SAS"]
+    emails = await Email.filter(template="legal_name.fr").order_by("id")
+    assert [email.subject for email in emails] == [
+        "Un justificatif pour votre changement de raison sociale", "Votre nouvelle raison sociale est enregistrée",
+    ]  # fmt: skip
+
+
+async def bought_again(action: Action, services: Services, price: Price, house: House) -> None:
+    paul = house.paul
+    assert paul.owner.user
+    purchase = await checkout.draft(action, paul.account, paul.owner.user, price, "again")
+    billing: dict[str, str | None] = {
+        "street": "1 rue X", "postal_code": "75001", "city": "Paris", "country": "FR", "order_number": None
+    }  # fmt: skip
+    purchase = await purchase.confirm_billing(action, billing)
+    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url)
+    await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "again")
+
+
+async def test_p1_1_each_role_may_do_what_is_its_own(ask: "Ask", house: House, action: Action) -> None:
+    change = encode("LegalNameChange", (await LegalNameChange.filter(account_id=house.paul.account.pk).get()).pk)
+    customers = [house.paul.member, replace(house.paul.owner, role=Role.BILLING)]
+    for viewer in (Viewer(), *customers, house.alice, house.nadia):
+        answer = await ask(viewer, REQUEST, i=wish())
+        assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+    operator = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
+    for viewer in (Viewer(), house.paul.owner, *customers, house.alice_without_factor, house.nadia, operator):
+        for document, given in ((LIST, {}), (DECIDE, {"i": {"changeId": change, "decision": "ACCEPT"}})):
+            answer = await ask(viewer, document, **given)
+            assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+
+
+async def test_p1_1_colleagues_who_do_not_manage_see_neither_wish_nor_evidence(ask: "Ask", house: House) -> None:
+    paul = house.paul
+    files = [encode("File", each.pk) for each in await File.filter(account_id=paul.account.pk)]
+    change = paul.id(LegalNameChange)
+    seen = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    owners = (await ask(paul.owner, seen, ids=[change, *files]))["data"]["nodes"]
+    members = (await ask(paul.member, seen, ids=[change, *files]))["data"]["nodes"]
+    assert [bool(each) for each in owners] == [True, True, True]
+    assert [bool(each) for each in members].count(True) == 1  # what is attached to a message
+    assert members[0] is None
+    assert (await ask(paul.member, OWN))["data"]["viewer"]["account"]["legalNameChanges"] == {"nodes": []}
+
+
+async def test_p1_4_a_company_tells_where_it_is(ask: "Ask", house: House) -> None:
+    document = """mutation(
+        $a: AccountChangeAddressInput!, $n: AccountChangeIdentifiersInput!, $t: AccountChangeTradeNameInput!
+    ) {
+        accountChangeAddress(input: $a) { account { address { street } } userErrors { code field } }
+        accountChangeIdentifiers(input: $n) { account { siret vatNumber } userErrors { code field } }
+        accountChangeTradeName(input: $t) { account { tradeName legalName } userErrors { code field } } }"""
+    address = {"street": "2 rue Y", "postalCode": "69001", "city": "Lyon"}
+    numbers = {"siret": "40483304800022", "vatNumber": None}
+    told = (await ask(house.paul.owner, document, a=address, n=numbers, t={"tradeName": "Chez  Paul"}))["data"]
+    assert [each["userErrors"] for each in told.values()] == [[], [], []]
+    assert told["accountChangeTradeName"]["account"] == {"tradeName": "Chez Paul", "legalName": "PAULMARK legal"}
+    assert told["accountChangeIdentifiers"]["account"] == {"siret": "40483304800022", "vatNumber": "FR83404833048"}
+    told = (await ask(house.paul.owner, document, a=address, n={"vatNumber": "FR83404833048"}, t={}))["data"]
+    assert told["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"  # what isn't told stays
+    assert told["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
+    refused = (
+        await ask(house.paul.owner, document, a=address | {"country": "QQ"}, n=numbers | {"siret": "1"}, t={"tradeName": " "})
+    )["data"]
+    assert [each["userErrors"] for each in refused.values()] == [
+        [{"code": "VALUE_INVALID", "field": ["input", "country"]}], [{"code": "SIRET_INVALID", "field": ["input", "siret"]}],
+        [{"code": "BLANK", "field": ["input", "tradeName"]}],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("ids", [["x"], ["VXNlcjox"]])
+async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: House, action: Action, ids: list[str]) -> None:
+    owner = await proved(house.paul.owner, action)
+    answer = (await ask(owner, REQUEST, i=wish(fileIds=ids)))["data"]["accountRequestLegalName"]
+    assert answer == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds"]}]}
+    other = house.marie.id(LegalNameChange)
+    for change in (*ids, other):
+        shown = (await ask(owner, SHOW, i={"changeId": change, "fileIds": []}))["data"]["legalNameChangeAddEvidence"]
+        assert shown == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "changeId"]}]}
+
+
+@pytest.mark.parametrize("kind", ["Deactivation", "Deletion"])
+async def test_p1_2_requests_to_rest_or_end_are_slowed_down(ask: "Ask", house: House, action: Action, kind: str) -> None:
+    """The way back is counted in tests/accounts/test_lifecycle.py."""
+    field, type_ = f"accountRequest{kind}", {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input")
+    document = f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} userErrors {{ code }} }} }}"
+    owner = await proved(house.paul.owner, action)
+    for turn in range(LIFECYCLE.free + 1):
+        made = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"})
+        assert made["data"][field]["userErrors"] == []
+    refused = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": "last"})
+    extensions = refused["errors"][0]["extensions"]
+    assert (extensions["code"], extensions["retryAfter"]) == ("RATE_LIMITED", 1)
+    again = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": "0"})
+    assert again["data"][field]["ticket"] == made["data"][field]["ticket"]

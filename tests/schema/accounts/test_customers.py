@@ -1,0 +1,146 @@
+"""Agents and operators find customers by what they have heard of them, the same on both databases."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auth.sessions import hashed
+from models.accounts.account import Account, Membership, Role
+from models.action import Action
+from models.identity.access_links import EmailChange
+from models.identity.user import Staff, User
+from models.viewer import Viewer
+from resolvers.ids import encode
+from tests.schema.conftest import House, out_of_date, person, signed_in
+from tests.schema.operations.test_audit import EXAMPLES, Stage
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Ask
+
+SEARCH = """query($s: String!, $after: String, $first: Int) {
+    users(search: $s, first: $first, after: $after) { totalCount nodes { name } pageInfo { endCursor hasNextPage } } }"""
+Find = Callable[[str], Awaitable[set[str]]]
+
+
+async def customer(action: Action, name: str, email: str, *companies: Account) -> User:
+    user = await User.create(name=name, email=email, password_hash="-", created_at=action.at, email_verified_at=action.at)
+    for account in companies:
+        await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=action.at)
+    return user
+
+
+@pytest.fixture
+async def alice(db: str, action: Action) -> Viewer:
+    """An agent; and the people she looks for."""
+    bakery = await Account.create(
+        legal_name="SARL L'Épi d'Œuvre 100%", trade_name="Chez Élodie", siren="404833048", created_at=action.at
+    )
+    quays = await Account.create(legal_name="Quais & Cie", siren="732829320", created_at=action.at)
+    await customer(action, "Élodie Gâteau", "e.gateau@epi.example", bakery)
+    await customer(action, "Zoé Müller", "zoe_m@quais.example", quays, bakery)
+    await customer(action, "Théo Nulle-Part", "theo@nulle-part.example")
+    await person(action, "Amélie", Staff.SUPERVISOR)
+    return await signed_in(action, await person(action, "Alice", Staff.AGENT), factor=True)
+
+
+@pytest.fixture
+def find(ask: "Ask", alice: Viewer) -> Find:
+    async def find(search: str) -> set[str]:
+        found = (await ask(alice, SEARCH, s=search))["data"]["users"]
+        assert found["totalCount"] == len(found["nodes"])
+        return {each["name"].split()[0] for each in found["nodes"]}
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("search", "names"),
+    [
+        ("gateau", {"Élodie"}),  # accents and case of either side
+        ("GÂTEAU", {"Élodie"}),
+        ("élod", {"Élodie", "Zoé"}),  # a name, and a company's trade name
+        ("oeuvre", {"Élodie", "Zoé"}),
+        ("ŒUVRE", {"Élodie", "Zoé"}),
+        ("l'épi", {"Élodie", "Zoé"}),
+        ("zoe_m@quais.example", {"Zoé"}),
+        ("@quais", {"Zoé"}),
+        ("404 833 048", {"Élodie", "Zoé"}),
+        ("83304", {"Élodie", "Zoé"}),
+        ("muller épi", {"Zoé"}),  # the person by the one word, a company of hers by the other
+        ("quais épi", {"Zoé"}),
+        ("gateau quais", set()),
+        ("nulle part", {"Théo"}),
+        ("100%", {"Élodie", "Zoé"}),
+        ("%%", None),  # no wildcards: nothing is left of them
+        ("__", None),
+        ("z%", None),
+        ("zo_", {"Zoé"}),
+        ("amelie", set()),  # the vendor's people are no customers
+        ("é", None),
+        ("", None),
+        ("a b c d e f", None),
+        ("x" * 101, None),
+    ],
+)
+async def test_p4_1_whoever_is_looked_for_is_found(
+    ask: "Ask", alice: Viewer, find: Find, search: str, names: set[str] | None
+) -> None:
+    if names is not None:
+        assert await find(search) == names
+        return
+    answer = await ask(alice, SEARCH, s=search)
+    assert [each["extensions"]["code"] for each in answer["errors"]] == ["BAD_USER_INPUT"]
+
+
+async def test_p4_1_what_is_told_of_them_is_enough_to_help(ask: "Ask", alice: Viewer, action: Action) -> None:
+    document = """{ users(search: "zoe") { nodes {
+        userId name email secondFactor companies { role account { id legalName siren } } } } }"""
+    (zoe,) = (await ask(alice, document))["data"]["users"]["nodes"]
+    user = await User.get(name="Zoé Müller")
+    assert zoe["userId"] == encode("User", user.pk)
+    assert (zoe["email"], zoe["secondFactor"]) == ("zoe_m@quais.example", False)
+    assert [each["account"]["siren"] for each in zoe["companies"]] == ["732829320", "404833048"]
+
+
+async def test_they_come_page_by_page(ask: "Ask", alice: Viewer) -> None:
+    first = (await ask(alice, SEARCH, s="example", first=2))["data"]["users"]
+    second = (await ask(alice, SEARCH, s="example", first=2, after=first["pageInfo"]["endCursor"]))["data"]["users"]
+    told = [each["name"].split()[0] for each in [*first["nodes"], *second["nodes"]]]
+    assert (told, first["totalCount"], second["pageInfo"]["hasNextPage"]) == (["Théo", "Zoé", "Élodie"], 3, False)
+
+
+async def test_nobody_else_looks_for_anybody(ask: "Ask", house: House, action: Action) -> None:
+    """An operator does, too; an analyst sees no personal data."""
+    omar = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
+    for viewer in (house.alice, omar):
+        assert (await ask(viewer, SEARCH, s="paulmark"))["data"]["users"]["totalCount"] == 2
+    for viewer in (Viewer(), house.paul.owner, house.paul.member, house.nadia, house.alice_without_factor):
+        answer = await ask(viewer, SEARCH, s="paulmark")
+        assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+        assert answer["data"] is None
+
+
+@pytest.mark.parametrize(
+    "name", ["accountSignUp", "invitationAccept", "staffHire", "emailConfirmChange"]
+)  # whatever changes a name or an address
+async def test_what_is_searched_follows_the_names(
+    house: House, services: Any, engine: Any, price: Any, action: Action, name: str
+) -> None:
+    stage = Stage(house, services, engine, price, action)
+    await EXAMPLES[name](stage)
+    if await EmailChange.all().update(old_token_hash=hashed("cam_ec_old")):
+        await stage.do(Viewer(), name, token="cam_ec_old")
+    assert await out_of_date() == []
+    changed = {"emailConfirmChange": "moved mark example", "staffHire": "marked hired"}.get(name, "marked name")
+    assert await User.filter(searched__contains=changed).exists()
+
+
+async def test_a_row_that_is_saved_in_parts_keeps_its_search(alice: Viewer) -> None:
+    user, account = await User.get(name="Théo Nulle-Part"), await Account.get(siren="732829320")
+    user.name, account.legal_name = "Léo", "Les Quais"
+    await user.save(update_fields=["password_hash"])
+    await user.save(update_fields=["name"])
+    await account.save(update_fields=["legal_name"])
+    assert (await User.get(pk=user.pk)).searched == "leo theo nulle part example"
+    assert ((await Account.get(pk=account.pk)).searched or "").split() == ["les", "quais", "732829320"]

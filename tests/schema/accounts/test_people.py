@@ -1,0 +1,261 @@
+"""People of a company through the graph: who may ask, what comes back, and what happens when much happens at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from accounts import members
+from auth import authentication, sessions
+from auth.caller import viewer_of
+from engine import Engine, Params
+from models.accounts.account import Membership, Role
+from models.accounts.invitation import Invitation
+from models.action import Action, Transaction
+from models.errors import DomainError
+from models.event import EventKind, account_stream
+from models.identity.session import Session
+from models.identity.user import User
+from models.locale import Locale
+from models.operations.email import Email
+from models.support.ticket import Category, Channel, Ticket
+from models.viewer import Viewer
+from resolvers.context import Context, Services
+from resolvers.ids import encode
+from tests.engine.subscriptions import subscribe
+from tests.schema.conftest import Company, House, signed_in
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Ask
+
+INPUTS: dict[str, dict[str, Any]] = {
+    "invitationSend": {"email": "x@y.example", "role": "MEMBER", "idempotencyKey": "k"},
+    "invitationResend": {"invitationId": "x", "idempotencyKey": "k"},
+    "invitationRevoke": {"invitationId": "x"},
+    "memberChangeRole": {"userId": "x", "role": "MEMBER"},
+    "memberRemove": {"userId": "x"},
+    "accountTransferOwnership": {"userId": "x"},
+    "memberResetSecondFactor": {"userId": "x"},
+    "sessionSwitchAccount": {"accountId": "x"},
+    "accountLeave": {},
+}
+MANAGE = {"invitationSend", "invitationResend", "invitationRevoke", "memberChangeRole", "memberRemove"}
+EVERYBODYS = {"accountLeave", "sessionSwitchAccount"}
+
+
+async def asked(ask: "Ask", viewer: Viewer, name: str, **given: Any) -> dict[str, Any]:
+    """The whole answer of one mutation, without what it returns."""
+    if not INPUTS[name]:
+        return await ask(viewer, f"mutation {{ {name} {{ userErrors {{ code field }} }} }}")
+    kind = f"{name[0].upper()}{name[1:]}Input"
+    document = f"mutation($i: {kind}!) {{ {name}(input: $i) {{ userErrors {{ code field }} }} }}"
+    return await ask(viewer, document, i=INPUTS[name] | given)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+async def test_p1_4_each_role_may_ask_for_what_is_its_own(ask: "Ask", house: House, name: str) -> None:
+    """P1.4: nobody, the vendor's people and each role of the company, before anything else is looked at."""
+    viewers = {role: replace(house.paul.owner, role=role) for role in Role}
+    emails = await Email.all().count()  # of the invoices
+    for role, viewer in viewers.items():
+        allowed = name in EVERYBODYS or role is Role.OWNER or (role is Role.ADMIN and name in MANAGE)
+        if not allowed:
+            answer = await asked(ask, viewer, name)
+            assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"], role
+    for viewer, code in ((Viewer(), "UNAUTHENTICATED"), (house.alice, "FORBIDDEN"), (house.nadia, "FORBIDDEN")):
+        if name != "sessionSwitchAccount" or viewer.user is None:
+            answer = await asked(ask, viewer, name)
+            assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+    assert await Email.all().count() == emails
+
+
+async def test_staff_act_for_no_company(ask: "Ask", house: House) -> None:
+    answer = await asked(ask, house.alice, "sessionSwitchAccount", accountId=house.paul.id(type(house.paul.account)))
+    assert [error["code"] for error in answer["data"]["sessionSwitchAccount"]["userErrors"]] == ["NOT_FOUND"]
+    assert (await ask(house.alice, "{ viewer { companies { legalName } } }"))["data"]["viewer"]["companies"] == []
+
+
+async def test_a_role_that_was_lost_opens_nothing(ask: "Ask", house: House, action: Action) -> None:
+    """What is known of a caller may be a second old: the place under the lock decides."""
+    await Membership.filter(user_id=house.paul.owner.user_id).update(role=Role.MEMBER)
+    colleague = encode("User", house.paul.member.user_id or 0)
+    assert house.paul.owner.session
+    await Session.filter(pk=house.paul.owner.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    for name in ("invitationSend", "memberChangeRole", "memberResetSecondFactor", "memberRemove", "accountTransferOwnership"):
+        given = {"userId": colleague} if "userId" in INPUTS[name] else {}
+        answer = await asked(ask, house.paul.owner, name, **given)
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"], name
+
+
+async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask: "Ask", house: House, action: Action) -> None:
+    """Only after fresh proof; each in their own language, and with both names."""
+    member, session = house.paul.member.user, house.paul.owner.session
+    assert member
+    assert session
+    await User.filter(pk=member.pk).update(locale=Locale.EN)
+    emails = Email.filter(template__startswith="ownership_changed")
+    given = {"userId": encode("User", member.pk)}
+    refused = (await asked(ask, house.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
+    assert refused["userErrors"] == [{"code": "STEP_UP_REQUIRED", "field": None}]
+    assert not await emails.exists()
+    await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    done = (await asked(ask, house.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
+    assert done["userErrors"] == []
+    french, english = await emails.order_by("id")
+    assert (french.template, english.template) == ("ownership_changed.fr", "ownership_changed.en")
+    assert (french.recipient, english.recipient) == (house.paul.owner.user.email, member.email)  # type: ignore[union-attr] # it has
+    assert "Désormais propriétaire\u00a0: PAULMARK MEMBER\n\nN’est plus propriétaire\u00a0: PAULMARK OWNER\n" in french.text
+    assert "An owner from now on: PAULMARK MEMBER\n\nNo longer an owner: PAULMARK OWNER\n" in english.text
+    assert "PAULMARK legal" in french.text
+
+
+@pytest.mark.parametrize(("locale", "given"), [("fr", None), ("en", "EN")])
+async def test_an_email_speaks_the_language_that_was_chosen(ask: "Ask", house: House, locale: str, given: str | None) -> None:
+    answer = await asked(ask, house.paul.owner, "invitationSend", locale=given)
+    assert answer["data"]["invitationSend"]["userErrors"] == []
+    email = await Email.filter(recipient="x@y.example").get()
+    assert email.template == f"invitation.{locale}"
+    assert (await Invitation.get(email="x@y.example")).locale is Locale(locale)
+
+
+async def test_the_first_company_is_signed_in_for_unless_another_is_chosen(house: House, action: Action) -> None:
+    user = house.paul.owner.user
+    assert user
+    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=action.at)
+    assert await authentication.company_of(user) == house.paul.account
+    assert await authentication.company_of(user, house.marie.account.pk) == house.marie.account
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_nothing_waits_for_itself_when_much_happens_at_once(house: House, action: Action, seed: int) -> None:
+    """People come, go, switch and ask for help in two companies at the same time: no deadlock, an owner stays in each."""
+    for company, other in ((house.paul, house.marie), (house.marie, house.paul)):
+        assert company.member.user
+        await Membership.create(user=company.member.user, account=other.account, role=Role.OWNER, created_at=action.at)
+    random = Random(seed)
+    for _ in range(8):
+        deeds = [random.choice(DEEDS)(action, random.choice([house.paul, house.marie]), random) for _ in range(12)]
+        answers = await asyncio.wait_for(asyncio.gather(*deeds, return_exceptions=True), 60)
+        assert [answer for answer in answers if isinstance(answer, Exception) and not isinstance(answer, DomainError)] == []
+        for company in (house.paul, house.marie):
+            assert await Membership.filter(account_id=company.account.pk, role=Role.OWNER).exists()
+    for session in await Session.filter(ended_at=None):
+        assert (
+            session.account_id is None
+            or await Membership.filter(user_id=session.user_id, account_id=session.account_id).exists()
+        )
+
+
+async def _somebody(company: Company, random: Random) -> tuple[Action, int]:
+    place = random.choice(await Membership.filter(account_id=company.account.pk).select_related("user"))
+    return Action(place.user, company.account.created_at, _Deaf()), place.user_id
+
+
+class _Deaf:
+    def announce(self, streams: Any) -> None:
+        """Nobody listens."""
+
+
+async def _does(action: Action, company: Company, random: Random) -> tuple[Action, Session, members.Notice, int]:
+    """What a change of the people begins with, by somebody with fresh proof."""
+    mine, key = await _somebody(company, random)
+    session = (await sessions.sign_in(await User.get(pk=key), company.account, False, action)).session
+    await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    return replace(mine, at=action.at), session, untold, company.account.pk
+
+
+async def untold(tx: Transaction, told: members.Handover) -> None:
+    """Stands where an email would be written."""
+
+
+async def _change(action: Action, company: Company, random: Random) -> None:
+    mine, (_, key) = await _does(action, company, random), await _somebody(company, random)
+    await members.change_role(*mine, key, random.choice(list(Role)))
+
+
+async def _transfer(action: Action, company: Company, random: Random) -> None:
+    mine, (_, key) = await _does(action, company, random), await _somebody(company, random)
+    await members.transfer(*mine, key)
+
+
+async def _leave(action: Action, company: Company, random: Random) -> None:
+    await members.leave(*await _does(action, company, random))
+
+
+async def _switch(action: Action, company: Company, random: Random) -> None:
+    if running := await Session.filter(ended_at=None).exclude(account_id=None):
+        await sessions.switch(random.choice(running), company.account.pk, action)
+
+
+async def _refresh(action: Action, company: Company, random: Random) -> None:
+    _, key = await _somebody(company, random)
+    tokens = await sessions.sign_in(await User.get(pk=key), company.account, False, action)
+    await sessions.refresh(tokens.refresh, action)
+
+
+async def _end_others(action: Action, company: Company, random: Random) -> None:
+    if running := await Session.filter(ended_at=None).exclude(account_id=None):
+        await sessions.end_others(random.choice(running), action)
+
+
+async def _ask(action: Action, company: Company, random: Random) -> None:
+    mine, _ = await _somebody(company, random)
+    assert mine.actor
+    async with action.transaction() as tx:
+        ticket = await Ticket.open(
+            tx, company.account, mine.actor, subject="Aide", channel=Channel.WEB, category=Category.USAGE
+        )
+        await ticket.post(tx, mine.actor, "Bonjour", "k")
+
+
+DEEDS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
+    _change, _transfer, _leave, _switch, _refresh, _end_others, _ask,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["promoted", "removed", "switched"])
+async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
+    engine: Engine, services: Services, house: House, action: Action, how: str
+) -> None:
+    """P1.4: what comes after the change waits for a new connection, whatever the old one was opened with."""
+    user, session = house.paul.member.user, house.paul.member.session
+    assert user
+    assert session
+    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=action.at)
+    operation = engine.prepare(Params(query="subscription { accountEvents(after: 0) { kind } }"))
+    async with aclosing(subscribe(engine, operation, lambda: Context(house.paul.member, services))) as following:
+        while (await anext(following))["data"]["accountEvents"]["kind"] != "TICKET_OPENED":
+            pass
+        owner = Action(house.paul.owner.user, action.at, services.hub)
+        assert house.paul.owner.session
+        mine = (owner, house.paul.owner.session, untold, house.paul.account.pk)
+        deeds: dict[str, Callable[[], Awaitable[object]]] = {
+            "promoted": lambda: members.change_role(*mine, user.pk, Role.BILLING),
+            "removed": lambda: members.remove(*mine, user.pk),
+            "switched": lambda: sessions.switch(session, house.marie.account.pk, owner),
+        }
+        await deeds[how]()
+        async with owner.transaction() as tx:
+            await tx.append(account_stream(house.paul.account.pk), EventKind.PURCHASE_CHANGED)
+        async for answer in following:
+            if "errors" in answer:
+                break
+            assert answer["data"]["accountEvents"]["kind"] != "PURCHASE_CHANGED"
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
+
+
+async def test_a_switched_sockets_viewer_is_nobody(house: House, action: Action) -> None:
+    """What a socket was opened with is not what its session's successor acts for."""
+    user = house.paul.owner.user
+    assert user
+    await Membership.create(user=user, account=house.marie.account, role=Role.OWNER, created_at=action.at)
+    old = await signed_in(action, user, house.paul.account, Role.OWNER)
+    assert old.session
+    tokens = await sessions.switch(old.session, house.marie.account.pk, action)
+    viewer = await viewer_of(tokens.access, action.at)
+    assert (viewer.account, viewer.role) == (house.marie.account, Role.OWNER)

@@ -1,0 +1,61 @@
+"""The vendor's people through the graph: for operators alone, and who is hired reaches the page their email names."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from models.action import Action
+from models.identity.session import Session
+from models.identity.user import Staff, User
+from models.operations.email import Email
+from models.viewer import Viewer
+from resolvers.ids import encode
+from tests.schema.conftest import House, person, signed_in
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Ask
+
+LISTED = "{ staff { totalCount nodes { userId name email role secondFactor } } }"
+HIRE = """mutation {
+    staffHire(input: {email: "Lea@camcha.example", name: "Léa", role: AGENT, locale: FR, idempotencyKey: "%s"}) {
+    member { userId email role secondFactor } userErrors { code field } } }"""
+
+
+@pytest.fixture
+async def omar(house: House, action: Action) -> Viewer:
+    """An operator with fresh proof."""
+    viewer = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
+    assert viewer.session
+    await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    return viewer
+
+
+async def test_p4_3_an_operator_hires_by_email_and_sees_who_is_there(ask: "Ask", omar: Viewer) -> None:
+    made = (await ask(omar, HIRE % "k"))["data"]["staffHire"]
+    assert (await ask(omar, HIRE % "k"))["data"]["staffHire"] == made
+    lea = await User.get(email="lea@camcha.example")
+    expected = {"userId": encode("User", lea.pk), "email": lea.email, "role": "AGENT", "secondFactor": False}
+    assert made == {"member": expected, "userErrors": []}
+    email = await Email.get(recipient=lea.email)
+    assert (email.template, "/reset?token=cam_pr_" in email.text) == ("staff_welcome.fr", True)
+    again = (await ask(omar, HIRE % "other"))["data"]["staffHire"]
+    assert again == {"member": None, "userErrors": [{"code": "EMAIL_TAKEN", "field": ["input", "email"]}]}
+    listed = (await ask(omar, LISTED))["data"]["staff"]
+    assert [each["name"] for each in listed["nodes"]] == ["Alice", "Nadia", "Omar", "Léa"]
+    assert listed["totalCount"] == 4
+
+
+async def test_nobody_else_looks_after_them(ask: "Ask", house: House) -> None:
+    key = encode("User", house.alice.user.pk)  # type: ignore[union-attr] # she is signed in
+    acts = [
+        LISTED, HIRE % "k", f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',
+        f'mutation {{ staffChangeRole(input: {{userId: "{key}", role: OPERATOR}}) {{ member {{ role }} }} }}',
+        f'mutation {{ userEndSessions(input: {{userId: "{key}"}}) {{ ended }} }}',
+        f'mutation {{ userResetSecondFactor(input: {{userId: "{key}"}}) {{ reset }} }}',
+    ]  # fmt: skip
+    for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
+        for document in acts:
+            answer = await ask(viewer, document)
+            assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+    assert (await User.get(pk=house.alice.user.pk)).staff is Staff.AGENT  # type: ignore[union-attr]

@@ -1,0 +1,108 @@
+"""Rows for the reports: tickets and invoices with nothing around them but what the database insists on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+from models.accounts.account import Account
+from models.billing.invoice import Invoice
+from models.billing.offer import Interval, Offer, Price, Segment
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase
+from models.identity.user import User
+from models.support.ticket import Category, Channel, Ticket, TicketStatus
+from models.viewer import Viewer
+from resolvers.context import Context, Info, Services
+
+TODAY = date(2026, 11, 23)
+
+
+class Asked(NamedTuple):
+    """What a report reads of a ticket."""
+
+    channel: Channel
+    category: Category
+    status: TicketStatus
+    day: date
+    seconds: int | None
+
+
+class Sold(NamedTuple):
+    """What a report reads of an invoice. `product` is an index into the shop's purchases."""
+
+    product: int
+    day: date
+    net: int
+    vat: int
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One customer with a purchase of each offer and interval."""
+
+    account: Account
+    user: User
+    purchases: list[Purchase]
+    payment: Payment
+
+
+class FixedClock:
+    """Monday 23 November 2026, 23:30 in UTC: Tuesday already in Paris."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
+
+
+def info(viewer: Viewer | None = None) -> Info:
+    """All that a report takes from its operation: who asks, and the time."""
+    services = cast(Services, SimpleNamespace(clock=FixedClock()))
+    return cast(Info, SimpleNamespace(context=Context(viewer or Viewer(), services)))
+
+
+def noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), UTC)
+
+
+async def open_shop() -> Shop:
+    """Two offers, TPE last in the vendor's order, each bought by the month and by the year."""
+    at = noon(TODAY)
+    account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=at)
+    user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=at)
+    purchases = []
+    for position, segment in ((2, Segment.TPE), (1, Segment.PME)):
+        offer = await Offer.create(slug=segment.value, segment=segment, position=position, texts={})
+        for interval in Interval:
+            price = await Price.create(offer=offer, interval=interval, net_cents=1, vat_rate=2000, valid_from=at)
+            purchases.append(await Purchase.create(account=account, price=price, created_at=at))
+            purchases[-1].price = price
+    payment = await Payment.create(account=account, purchase=purchases[0], amount_cents=1, method="card", created_at=at)
+    return Shop(account, user, purchases, payment)
+
+
+async def ask(shop: Shop, tickets: Sequence[Asked]) -> None:
+    """Store the tickets."""
+    await Ticket.bulk_create(
+        Ticket(
+            account=shop.account, requester=shop.user, subject="Aide", channel=each.channel, category=each.category,
+            status=each.status, created_at=noon(each.day), opened_on=each.day, updated_at=noon(each.day),
+            first_response_seconds=each.seconds,
+        )
+        for each in tickets
+    )  # fmt: skip
+
+
+async def sell(shop: Shop, invoices: Sequence[Sold]) -> None:
+    """Store the invoices."""
+    await Invoice.bulk_create(_invoice(shop, position, each) for position, each in enumerate(invoices, 1))
+
+
+def _invoice(shop: Shop, position: int, sold: Sold) -> Invoice:
+    purchase = shop.purchases[sold.product]
+    facts: dict[str, Any] = {}
+    return Invoice(
+        position=position, number=f"FA-2026-{position:06d}", account=shop.account, purchase=purchase, payment=shop.payment,
+        offer_id=purchase.price.offer_id, period_index=position, issued_at=noon(sold.day), issued_on=sold.day,
+        due_on=sold.day, net_cents=sold.net, vat_cents=sold.vat, gross_cents=sold.net + sold.vat, facts=facts, sha256="-",
+    )  # fmt: skip

@@ -1,0 +1,238 @@
+"""The analysts' reports against the same figures computed plainly in Python, on both databases."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, timedelta
+from math import ceil
+from typing import Any, cast
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine import Engine, Params, RequestError, encode_json
+from models.billing.invoice import Invoice
+from models.billing.money import Money
+from models.billing.offer import Interval, Segment
+from models.errors import BadInput
+from models.identity.session import Session
+from models.identity.user import Staff, User
+from models.support.ticket import Category, Channel, Ticket, TicketStatus
+from models.viewer import Viewer
+from resolvers.analytics.reports import RevenueDimension, TicketDimension, TicketReportRow, revenue_report, ticket_report
+from schema.analytics.reports import revenue_report_cost, ticket_report_cost
+from schema.errors import present
+from schema.fields import cost_of
+from schema.root import schema
+from tests.schema.analytics.report_fixtures import TODAY, Asked, Shop, Sold, ask, info, noon, open_shop, sell
+
+LIMIT = 20_000  # of an analyst's operation
+EVERY_DAY: dict[str, Any] = {"since": date(2026, 6, 1), "until": TODAY + timedelta(1), "first": 1_000}
+GENERATED = settings(
+    max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+days = st.dates(date(2026, 8, 30), TODAY)
+asked = st.builds(
+    Asked,
+    st.sampled_from([Channel.CHAT, Channel.WEB]),
+    st.sampled_from([Category.BUG, Category.BILLING]),
+    st.sampled_from(TicketStatus),
+    days,
+    st.none() | st.integers(0, 90_000),
+)
+cents = st.integers(-(2**40), 2**40)
+sold = st.builds(Sold, st.integers(0, 3), days, cents, cents)
+
+
+@pytest.fixture
+async def shop(db: str) -> Shop:
+    return await open_shop()
+
+
+def groups(rows: Iterable[Any], key: Any) -> list[tuple[tuple[Any, ...], list[Any]]]:
+    """Rows by their keys, the keys in order: enums by their places, days by the calendar."""
+    found = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return sorted(found.items(), key=lambda item: [_place(part) for part in item[0]])
+
+
+def _place(part: Any) -> Any:
+    return list(type(part)).index(part) if isinstance(part, (Channel, Category, TicketStatus, Segment, Interval)) else part
+
+
+def measures(row: TicketReportRow) -> tuple[Any, ...]:
+    return row.count, row.answered, row.solved, row.median_first_response_seconds, row.p90_first_response_seconds
+
+
+def measured(tickets: list[Asked]) -> tuple[Any, ...]:
+    """The measures of a group, by the book."""
+    waits = sorted(each.seconds for each in tickets if each.seconds is not None)
+    solved = sum(each.status in (TicketStatus.SOLVED, TicketStatus.CLOSED) for each in tickets)
+    median = float(statistics.median(waits)) if waits else None
+    return len(tickets), len(waits), solved, median, float(waits[ceil(len(waits) * 0.9) - 1]) if waits else None
+
+
+@GENERATED
+@given(tickets=st.lists(asked, max_size=40))
+async def test_tickets_are_measured_as_by_hand(shop: Shop, tickets: list[Asked]) -> None:
+    await Ticket.all().delete()
+    await ask(shop, tickets)
+    found = await ticket_report(info(), [TicketDimension.CHANNEL, TicketDimension.MONTH], **EVERY_DAY)
+    assert [((row.channel, row.month), measures(row)) for row in found] == [
+        (key, measured(group)) for key, group in groups(tickets, lambda each: (each.channel, each.day.replace(day=1)))
+    ]
+    by_status = await ticket_report(
+        info(), [TicketDimension.STATUS, TicketDimension.CATEGORY, TicketDimension.DAY], **EVERY_DAY
+    )
+    assert [((row.status, row.category, row.day), row.count) for row in by_status] == [
+        (key, len(group)) for key, group in groups(tickets, lambda each: (each.status, each.category, each.day))
+    ]
+
+
+@GENERATED
+@given(invoices=st.lists(sold, max_size=40))
+async def test_revenue_is_summed_as_by_hand(shop: Shop, invoices: list[Sold]) -> None:
+    await Invoice.all().delete()
+    await sell(shop, invoices)
+    dimensions = [RevenueDimension.SEGMENT, RevenueDimension.INTERVAL, RevenueDimension.MONTH]
+    found = await revenue_report(info(), dimensions, **EVERY_DAY)
+
+    def key(each: Sold) -> tuple[Any, ...]:
+        return list(Segment)[each.product // 2], list(Interval)[each.product % 2], each.day.replace(day=1)
+
+    assert [((row.segment, row.interval, row.month), row.invoices, row.net, row.vat, row.gross) for row in found] == [
+        (
+            keys,
+            len(group),
+            Money(sum(each.net for each in group)),
+            Money(sum(each.vat for each in group)),
+            Money(sum(each.net + each.vat for each in group)),
+        )
+        for keys, group in groups(invoices, key)
+    ]
+
+
+def chats(*days_ago: int, channel: Channel = Channel.CHAT, category: Category = Category.BUG) -> list[Asked]:
+    return [Asked(channel, category, TicketStatus.NEW, TODAY + timedelta(1 - ago), None) for ago in days_ago]
+
+
+async def test_without_a_range_the_last_thirty_days_count_in_paris(shop: Shop) -> None:
+    await ask(shop, chats(-1, 0, 29, 30))  # the house's clock shows the 24th already
+    found = await ticket_report(info(), [TicketDimension.DAY])
+    assert [row.day for row in found] == [date(2026, 10, 26), date(2026, 11, 24)]
+
+
+async def test_the_last_day_is_left_out_and_the_first_is_not(shop: Shop) -> None:
+    await ask(shop, chats(1, 2, 3, 4))
+    found = await ticket_report(info(), [TicketDimension.DAY], since=TODAY - timedelta(2), until=TODAY)
+    assert [row.day for row in found] == [TODAY - timedelta(2), TODAY - timedelta(1)]
+
+
+async def test_filters_keep_what_they_name_and_an_empty_one_nothing(shop: Shop) -> None:
+    await ask(shop, chats(1, 1) + chats(1, channel=Channel.WEB) + chats(1, channel=Channel.WEB, category=Category.BILLING))
+
+    async def counted(**filters: Any) -> dict[Channel | None, int]:
+        return {row.channel: row.count for row in await ticket_report(info(), [TicketDimension.CHANNEL], **filters)}
+
+    assert await counted() == {Channel.CHAT: 2, Channel.WEB: 2}
+    assert await counted(channel=[Channel.WEB, Channel.WEB]) == {Channel.WEB: 2}
+    assert await counted(channel=[Channel.CHAT, Channel.WEB], category=[Category.BILLING]) == {Channel.WEB: 1}
+    assert await counted(channel=[]) == {}
+
+
+async def test_the_first_rows_are_the_first_in_order(shop: Shop) -> None:
+    await ask(shop, chats(1, 2, 3))
+    found = await ticket_report(info(), [TicketDimension.DAY, TicketDimension.DAY], first=2)
+    assert [row.day for row in found] == [TODAY - timedelta(2), TODAY - timedelta(1)]
+
+
+@pytest.mark.parametrize(
+    ("argument", "arguments"),
+    [
+        ("groupBy", {"group_by": []}),
+        ("groupBy", {"group_by": list(TicketDimension)}),
+        ("first", {"first": 0}),
+        ("first", {"first": 1_001}),
+        ("since", {"since": date(2023, 1, 1)}),
+        ("since", {"since": TODAY, "until": TODAY}),
+        ("since", {"until": date.min}),
+        ("since", {"since": date.max}),
+    ],
+)
+async def test_a_report_out_of_range_is_refused(argument: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(BadInput) as refusal:
+        await ticket_report(info(), **{"group_by": [TicketDimension.CHANNEL], **arguments})
+    assert refusal.value.argument == argument
+
+
+def test_an_ordinary_report_is_cheap_and_every_dimension_over_years_is_not() -> None:
+    week = {"groupBy": [TicketDimension.CHANNEL, TicketDimension.DAY], "since": TODAY, "until": TODAY + timedelta(7)}
+    year = {"groupBy": [RevenueDimension.OFFER, RevenueDimension.MONTH], "since": date(2026, 1, 1), "until": date(2027, 1, 1)}
+    assert ticket_report_cost(week) < 500
+    assert revenue_report_cost(year) < LIMIT / 4
+    for dimensions in (list(TicketDimension)[:4], list(TicketDimension)):
+        years = {"groupBy": dimensions, "since": date(2023, 11, 20), "until": date(2026, 11, 23), "first": 1_000}
+        assert ticket_report_cost(years) > LIMIT
+
+
+def test_a_range_that_is_open_costs_what_it_will_reach() -> None:
+    assert ticket_report_cost({"groupBy": [TicketDimension.DAY]}) == ticket_report_cost(
+        {"groupBy": [TicketDimension.DAY], "since": date(2026, 1, 1), "until": date(2026, 1, 31)}
+    )
+    assert ticket_report_cost({"groupBy": list(TicketDimension)[:4], "since": date(1990, 1, 1)}) > LIMIT
+    assert ticket_report_cost({}) > 0  # its arguments were wrong
+
+
+REPORTS = """
+    query ($since: Date) {
+        ticketReport(groupBy: [CHANNEL, DAY], since: $since) { channel day status count medianFirstResponseSeconds }
+        revenueReport(groupBy: [OFFER, MONTH]) { offer { slug } month invoices net { amountCents } gross { formatted } }
+        segments: revenueReport(groupBy: [SEGMENT]) { segment offer { slug } }
+    }"""
+
+
+def viewer(staff: Staff | None) -> Viewer:
+    user = User(id=1, email="nadia@camcha.example", name="Nadia", staff=staff, created_at=noon(TODAY))
+    return Viewer(user, session=Session(id=1, user_id=1, second_factor=True))
+
+
+async def answer(source: str, asking: Viewer, **variables: Any) -> dict[str, Any]:
+    engine, context = Engine(schema._schema, format_error=present, cost_of=cost_of), info(asking).context
+    found = await engine.execute(engine.prepare(Params(source, variables=variables), cost_limit=LIMIT), context)
+    return cast("dict[str, Any]", orjson.loads(encode_json(found)))
+
+
+async def test_an_analyst_asks_in_graphql(shop: Shop) -> None:
+    await ask(shop, [Asked(Channel.CHAT, Category.BUG, TicketStatus.OPEN, TODAY, seconds) for seconds in (10, 15)])
+    await sell(shop, [Sold(0, TODAY, 2_900, 580), Sold(1, TODAY, 100, 20), Sold(2, TODAY, 50, 10)])
+    data = (await answer(REPORTS, viewer(Staff.ANALYST), since="2026-11-01"))["data"]
+    assert data["ticketReport"] == [
+        {"channel": "CHAT", "day": "2026-11-23", "status": None, "count": 2, "medianFirstResponseSeconds": 12.5}
+    ]
+    assert [
+        (row["offer"]["slug"], row["month"], row["invoices"], row["net"]["amountCents"]) for row in data["revenueReport"]
+    ] == [
+        ("PME", "2026-11-01", 1, 50),
+        ("TPE", "2026-11-01", 2, 3_000),
+    ]
+    assert data["revenueReport"][1]["gross"]["formatted"] == "36,00\u00a0€"
+    assert data["segments"] == [{"segment": "TPE", "offer": None}, {"segment": "PME", "offer": None}]
+
+
+@pytest.mark.parametrize("staff", [None, Staff.AGENT, Staff.SUPERVISOR, Staff.OPERATOR])
+async def test_nobody_else_may_ask(staff: Staff | None) -> None:
+    found = await answer("{ ticketReport(groupBy: [DAY]) { count } }", viewer(staff))
+    assert [error["extensions"]["code"] for error in found["errors"]] == ["FORBIDDEN"]
+
+
+async def test_what_costs_too_much_is_refused_with_its_cost_and_the_limit() -> None:
+    dear = '(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2023-11-20", until: "2026-11-23", first: 1000)'
+    with pytest.raises(RequestError) as refusal:
+        await answer(f"{{ ticketReport{dear} {{ count }} }}", viewer(Staff.ANALYST))
+    (error,) = refusal.value.errors
+    assert error["extensions"]["code"] == "QUERY_TOO_COSTLY"
+    assert error["extensions"]["cost"] > error["extensions"]["limit"] == LIMIT

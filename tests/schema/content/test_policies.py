@@ -1,0 +1,169 @@
+"""P4.4: the policies in the graph: what anyone reads, what the settings say, and that acceptances are one's own."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from models.content.policy import Policy, PolicyAcceptance, PolicyKind
+from models.locale import Locale
+from models.viewer import Viewer
+from resolvers.ids import encode
+from seed.policies import PolicyContent, install, read_policies
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+    from tests.schema.conftest import Ask, House
+
+READ = """query($kind: PolicyKind!, $at: Date, $locale: Locale) { policy(kind: $kind, at: $at) {
+    id kind version effectiveOn inForce title(locale: $locale) text(locale: $locale) url(locale: $locale) sha256 } }"""
+LISTED = "query($kind: PolicyKind, $at: Date) { policies(kind: $kind, at: $at) { totalCount nodes { kind version inForce } } }"
+SETTINGS = """{ viewer {
+    policies { policy { kind version inForce } next { version effectiveOn } acceptanceNeeded
+        acceptance { acceptedAt locale channel policy { version } } }
+    policyAcceptances { acceptedAt policy { kind version } } } }"""
+ACCEPT = """mutation($id: ID!, $locale: Locale) { policyAccept(input: {policyId: $id, locale: $locale}) {
+    acceptance { acceptedAt locale channel policy { version } } userErrors { code message field } } }"""
+COMING = date(2026, 12, 1)
+
+
+@pytest.fixture
+async def installed(db: str, clock: "MovableClock") -> None:
+    """Our own texts, and the terms that will be in force from 1 December on."""
+    coming = PolicyContent(PolicyKind.TERMS, "2.0", COMING, "# Conditions\n\nB\n", "# Terms\n\nB\n")
+    await install(clock.now(), [*read_policies(), coming])
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("viewer", "locale", "title"),
+    [
+        (Viewer(), None, "Politique de confidentialité"),
+        (Viewer(locale=Locale.EN), None, "Privacy policy"),
+        (Viewer(), "EN", "Privacy policy"),
+    ],
+)
+async def test_p4_4_anybody_reads_the_policy_in_force(ask: "Ask", viewer: Viewer, locale: str | None, title: str) -> None:
+    found = (await ask(viewer, READ, kind="PRIVACY", locale=locale))["data"]["policy"]
+    row = await Policy.get(kind=PolicyKind.PRIVACY)
+    language = "en" if title[0:2] == "Pr" else "fr"
+    assert found == {
+        "id": encode("Policy", row.pk), "kind": "PRIVACY", "version": "1.0", "effectiveOn": "2026-01-01", "inForce": True,
+        "title": title, "text": row.text(Locale(language)), "sha256": row.sha256,
+        "url": f"https://camcha.example/policies/privacy?version=1.0&locale={language}",
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("installed")
+async def test_p4_4_a_client_can_verify_the_hash(ask: "Ask") -> None:
+    for kind in ("PRIVACY", "TERMS"):
+        found = [(await ask(Viewer(), READ, kind=kind, locale=locale))["data"]["policy"] for locale in ("FR", "EN")]
+        assert sha256("".join(each["text"] for each in found).encode()).hexdigest() == found[0]["sha256"]
+
+
+@pytest.mark.usefixtures("installed")
+async def test_p4_4_versions_are_listed_as_they_are_on_a_day(ask: "Ask", clock: "MovableClock") -> None:
+    async def listed(**given: Any) -> list[tuple[Any, ...]]:
+        answer = (await ask(Viewer(), LISTED, **given))["data"]["policies"]
+        assert answer["totalCount"] == len(answer["nodes"])
+        return [tuple(each.values()) for each in answer["nodes"]]
+
+    assert sorted(await listed()) == [("PRIVACY", "1.0", True), ("TERMS", "1.0", True)]
+    assert await listed(kind="TERMS") == [("TERMS", "1.0", True)]
+    assert await listed(kind="TERMS", at="2025-12-31") == []
+    assert await listed(kind="TERMS", at="2026-12-01") == [("TERMS", "2.0", False), ("TERMS", "1.0", True)]
+    clock.advance(timedelta(days=8))
+    assert await listed(kind="TERMS") == [("TERMS", "2.0", True), ("TERMS", "1.0", False)]
+    ahead = (await ask(Viewer(), READ, kind="TERMS", at="2026-11-30"))["data"]["policy"]
+    assert (ahead["version"], ahead["inForce"]) == ("1.0", False)
+    assert (await ask(Viewer(), READ, kind="TERMS", at="2025-01-01"))["data"]["policy"] is None
+
+
+async def test_before_any_policy_is_installed_there_is_none(ask: "Ask", db: str) -> None:
+    answer = (await ask(Viewer(), "{ policy(kind: TERMS) { id } policies { nodes { id } } contact { termsUrl } }"))["data"]
+    assert answer == {
+        "policy": None, "policies": {"nodes": []}, "contact": {"termsUrl": "https://camcha.example/policies/terms"},
+    }  # fmt: skip
+
+
+async def test_p4_4_the_contact_leads_to_the_policies(ask: "Ask", db: str) -> None:
+    answer = (await ask(Viewer(), "{ contact { privacyPolicyUrl } }"))["data"]["contact"]
+    assert answer == {"privacyPolicyUrl": "https://camcha.example/policies/privacy"}
+
+
+async def another(clock: "MovableClock", kind: PolicyKind = PolicyKind.TERMS) -> str:
+    """A new version for 1 December; its id."""
+    text = "# Texte\n\nC\n"
+    await install(clock.now(), [PolicyContent(kind, "2.0", COMING, text, text)])
+    return encode("Policy", (await Policy.get(version="2.0")).pk)
+
+
+async def test_p4_4_the_settings_say_what_is_in_force_and_ask_for_what_is_new(
+    ask: "Ask", house: "House", clock: "MovableClock"
+) -> None:
+    paul = house.paul.owner
+    (standing,) = (await ask(paul, SETTINGS))["data"]["viewer"]["policies"]
+    assert standing["policy"] == {"kind": "TERMS", "version": "1.0", "inForce": True}
+    assert (standing["acceptanceNeeded"], standing["acceptance"]["policy"]) == (False, {"version": "1.0"})
+    new = await another(clock)
+    assert standing["next"] is None
+    announced = standing | {"next": {"version": "2.0", "effectiveOn": "2026-12-01"}}
+    assert (await ask(paul, SETTINGS))["data"]["viewer"]["policies"] == [announced]
+    refused = (await ask(replace(paul, locale=Locale.EN), ACCEPT, id=new))["data"]["policyAccept"]
+    assert refused == {"acceptance": None, "userErrors": [{
+        "code": "POLICY_NOT_IN_FORCE", "field": ["input", "policyId"],
+        "message": "This is not the version in force: read the current one, then accept it.",
+    }]}  # fmt: skip
+    clock.advance(timedelta(days=8))
+    (standing,) = (await ask(paul, SETTINGS))["data"]["viewer"]["policies"]
+    assert (standing["policy"]["version"], standing["acceptanceNeeded"], standing["acceptance"]) == ("2.0", True, None)
+    assert standing["next"] is None
+    accepted = (await ask(paul, ACCEPT, id=new, locale="EN"))["data"]["policyAccept"]
+    at = clock.now().isoformat().replace("+00:00", "Z")
+    assert accepted["userErrors"] == []
+    noted = accepted["acceptance"]
+    assert (noted["locale"], noted["channel"], noted["policy"]["version"]) == ("EN", "SETTINGS", "2.0")
+    assert noted["acceptedAt"].replace("+00:00", "Z") == at
+    clock.advance(timedelta(hours=1))
+    assert (await ask(paul, ACCEPT, id=new))["data"]["policyAccept"] == accepted
+    settings = (await ask(paul, SETTINGS))["data"]["viewer"]
+    assert [each["acceptanceNeeded"] for each in settings["policies"]] == [False]
+    assert [each["policy"]["version"] for each in settings["policyAcceptances"]] == ["2.0", "1.0"]
+
+
+async def test_p4_4_a_colleague_s_acceptance_is_not_one_s_own(ask: "Ask", house: "House", clock: "MovableClock") -> None:
+    new = await another(clock)
+    clock.advance(timedelta(days=8))
+    await ask(house.paul.owner, ACCEPT, id=new)
+    for viewer in (house.paul.member, house.marie.owner):
+        (standing,) = (await ask(viewer, SETTINGS))["data"]["viewer"]["policies"]
+        assert (standing["acceptanceNeeded"], standing["acceptance"]) == (True, None)
+    assert await PolicyAcceptance.filter(policy__version="2.0").count() == 1
+
+
+async def test_p4_4_the_vendor_s_people_and_nobody_are_asked_for_nothing(ask: "Ask", house: "House") -> None:
+    for viewer in (house.alice, house.alice_without_factor, house.nadia):
+        (standing,) = (await ask(viewer, SETTINGS))["data"]["viewer"]["policies"]
+        assert (standing["acceptanceNeeded"], standing["acceptance"]) == (False, None)
+    policy = encode("Policy", (await Policy.get()).pk)
+    answer = await ask(Viewer(), ACCEPT, id=policy)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
+
+
+async def test_another_s_id_is_no_policy(ask: "Ask", house: "House") -> None:
+    for key in (house.marie.ids[0], encode("Policy", 10**12), "x", encode("PolicyAcceptance", 1)):
+        payload = (await ask(house.paul.owner, ACCEPT, id=key))["data"]["policyAccept"]
+        assert [error["code"] for error in payload["userErrors"]] == ["NOT_FOUND"]
+    acceptances = await PolicyAcceptance.all()
+    query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    ids = [encode("PolicyAcceptance", each.pk) for each in acceptances]
+    assert (await ask(house.marie.owner, query, ids=ids))["data"]["nodes"] == [None] * len(ids)
+
+
+@pytest.mark.usefixtures("installed")
+async def test_p4_4_days_begin_at_midnight_in_paris(ask: "Ask", clock: "MovableClock") -> None:
+    for minutes, version in ((59, "1.0"), (60, "2.0")):  # after 22:00 UTC on the day before
+        clock.time = datetime(2026, 11, 30, 22, tzinfo=UTC) + timedelta(minutes=minutes)
+        assert (await ask(Viewer(), READ, kind="TERMS"))["data"]["policy"]["version"] == version

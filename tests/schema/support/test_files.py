@@ -1,0 +1,171 @@
+"""Announcing files, by real GraphQL documents: what is taken, under which name, and where the links lead."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import strawberry
+
+from auth import throttle
+from models.errors import DomainError, Refusal, Throttled
+from models.identity.user import Staff, User
+from models.support.file import MAX_BYTES, File
+from models.viewer import Viewer
+from resolvers.context import Context, Info
+from resolvers.support import files
+from resolvers.support.inputs import FileAnnounceInput
+from tests.web.web_fixtures import BASE_URL, PNG, Site, camille
+from tests.web.web_fixtures import site as opened
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+ANNOUNCE = "mutation ($input: FileAnnounceInput!) { announce(input: $input) { key name url uploadUrl } }"
+FILE = "query ($key: ID!) { file(key: $key) { key name url uploadUrl } }"
+
+
+@strawberry.type
+class Announced:
+    key: strawberry.ID
+    name: str
+    url: str | None
+    upload_url: str | None = None
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    async def file(self, info: Info, key: strawberry.ID) -> Announced:
+        row = await File.get(pk=int(key))
+        return Announced(key=key, name=row.name, url=files.file_url(row, info))
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def announce(self, info: Info, input: FileAnnounceInput) -> Announced:
+        made = await files.announce(info, input)
+        row: File = made["file"]
+        url = files.file_url(row, info)
+        return Announced(key=strawberry.ID(str(row.pk)), name=row.name, url=url, upload_url=made["upload_url"])
+
+
+SCHEMA = strawberry.Schema(Query, Mutation)
+
+
+@pytest.fixture
+async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[Site]:
+    async with opened(clock, tmp_path / "files") as site:
+        yield site
+
+
+@pytest.fixture
+async def viewer(site: Site) -> Viewer:
+    """Camille."""
+    return await camille(site.action())
+
+
+async def announce(site: Site, viewer: Viewer, **changed: Any) -> dict[str, Any]:
+    """What announcing photo.png answers. Raises the refusal."""
+    said = {"name": "photo.png", "contentType": "image/png", "size": len(PNG)} | changed
+    result = await SCHEMA.execute(ANNOUNCE, {"input": said}, context_value=Context(viewer, site.services))
+    if result.errors:
+        assert isinstance(result.errors[0].original_error, DomainError), result.errors
+        raise result.errors[0].original_error
+    assert result.data
+    answer: dict[str, Any] = result.data["announce"]
+    return answer
+
+
+async def test_announced_uploaded_downloaded(site: Site, viewer: Viewer) -> None:
+    announced = await announce(site, viewer)
+    assert announced["uploadUrl"].startswith(f"{BASE_URL}/uploads/")
+    assert announced["url"] is None
+    assert (await site.client.put(announced["uploadUrl"], content=PNG)).status_code == 201
+    result = await SCHEMA.execute(FILE, {"key": announced["key"]}, context_value=Context(viewer, site.services))
+    assert result.data
+    assert result.data["file"]["url"].startswith(f"{BASE_URL}/downloads/")
+    assert (await site.client.get(result.data["file"]["url"])).content == PNG
+
+
+async def test_the_row_is_the_viewer_s(site: Site, viewer: Viewer) -> None:
+    file = await File.get(pk=int((await announce(site, viewer))["key"]))
+    assert viewer.account
+    assert (file.uploader_id, file.account_id, file.size) == (viewer.user_id, viewer.account.pk, len(PNG))
+    assert (file.content_type, file.uploaded_at, file.sha256) == ("image/png", None, None)
+    assert await File.visible_to(viewer) == [file]
+
+
+async def test_an_agent_s_file_belongs_to_no_company(site: Site) -> None:
+    agent = await User.create(
+        email="amadou@camcha.example", name="Amadou", staff=Staff.AGENT, password_hash="-", created_at=site.action().at
+    )
+    file = await File.get(pk=int((await announce(site, Viewer(agent)))["key"]))
+    assert (file.uploader_id, file.account_id) == (agent.pk, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("../../etc/passwd", "passwd.png"),
+        ("C:\\Users\\Zoé\\écran 1.png", "écran 1.png"),
+        ("..", None),
+        ("a/", None),
+        (" \u202e\x00 ", None),
+        (".htaccess", "htaccess.png"),
+        ("\u200b.htaccess", "htaccess.png"),
+        ("\u200b. .", None),
+        ("gnp\u202e.exe", "gnp.exe.png"),
+        ("a\r\nSet-Cookie: b.png", "a Set-Cookie: b.png"),
+        ("4111 1111 1111 1111.png", "•••• 1111.png"),
+        ("carte-4111111111111111", "carte-•••• 1111.png"),
+        ("x" * 201, None),
+        ("x" * 200, "x" * 196 + ".png"),
+    ],
+)
+async def test_names_are_cleaned(site: Site, viewer: Viewer, name: str, kept: str | None) -> None:
+    if kept is None:
+        with pytest.raises(Refusal, match=r"BLANK|TOO_LONG") as refused:
+            await announce(site, viewer, name=name)
+        assert refused.value.field == ("input", "name")
+        return
+    assert (await announce(site, viewer, name=name))["name"] == kept
+
+
+async def test_nobody_alone_fills_the_disk(site: Site, viewer: Viewer) -> None:
+    """Announcements beyond some wait, those of one's colleagues too; another company's don't, nor do refused ones count."""
+    colleague = await User.create(email="lou@fournil.example", name="Lou", password_hash="-", created_at=site.action().at)
+    colleagues = replace(viewer, user=colleague)
+    for _ in range(throttle.FILE.free):
+        await announce(site, colleagues)
+        with pytest.raises(Refusal):
+            await announce(site, viewer, size=0)
+    await announce(site, viewer)
+    for waiting in (viewer, colleagues):
+        with pytest.raises(Throttled):
+            await announce(site, waiting)
+    await announce(site, Viewer(colleague))
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/html", "image/svg+xml", "application/x-msdownload", "application/zip", "", "png"]
+)
+async def test_other_types_are_refused(site: Site, viewer: Viewer, content_type: str) -> None:
+    with pytest.raises(Refusal, match="FILE_UNSUPPORTED") as refused:
+        await announce(site, viewer, contentType=content_type)
+    assert refused.value.field == ("input", "contentType")
+    assert await File.all().count() == 0
+
+
+@pytest.mark.parametrize("size", [0, -1, MAX_BYTES + 1, 2**31 - 1])
+async def test_impossible_sizes_are_refused(site: Site, viewer: Viewer, size: int) -> None:
+    with pytest.raises(Refusal, match="FILE_UNSUPPORTED") as refused:
+        await announce(site, viewer, size=size)
+    assert refused.value.field == ("input", "size")
+
+
+async def test_a_type_is_stored_in_its_plain_spelling(site: Site, viewer: Viewer) -> None:
+    made = await announce(site, viewer, name="a.csv", contentType="Text/CSV; charset=utf-8", size=MAX_BYTES)
+    assert (await File.get(pk=int(made["key"]))).content_type == "text/csv"

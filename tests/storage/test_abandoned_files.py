@@ -1,0 +1,256 @@
+"""What nobody attached is deleted a day after its announcement, row and bytes; what is attached to anything never is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+from tortoise import Tortoise
+from tortoise.fields.relational import ForeignKeyFieldInstance
+
+from accounts import legal_names
+from accounts.legal_names import Decision
+from auth import sessions
+from auth.tokens import LIFETIME, Purpose
+from mail.transport import Folder
+from models.accounts.account import Role
+from models.errors import Refusal
+from models.identity.user import Staff
+from models.support.file import PLACES, File, attach
+from models.support.ticket import Channel, Message
+from models.viewer import Viewer
+from resolvers.accounts.legal_names import registrar
+from settings import read
+from storage.abandoned_files import KEPT
+from storage.file_service import examine_waiting
+from storage.scanner import scanner
+from tests.accounts.company_fixtures import founded, outcome, person
+from tests.storage.clamd import EICAR, Daemon
+from tests.storage.test_object_store import Peer
+from tests.storage.upload_fixtures import CONTENT, Desk, SlowStore
+from tests.web.web_fixtures import bytewise
+from tests.web.web_fixtures import site as opened
+from web.files import _UPLOAD_SECONDS
+from worker import jobs
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock, RecordingBus
+
+
+@pytest.fixture
+async def desk(db: str, clock: "MovableClock", bus: "RecordingBus", tmp_path: Path) -> AsyncIterator[Desk]:
+    async with opened(clock, tmp_path / "files") as site:
+        bakery = await founded(clock, bus, Camille=Role.OWNER)
+        yield Desk(site, bakery, await person(bakery.action(), "Amadou", staff=Staff.AGENT))
+
+
+async def test_what_nobody_attached_goes_a_day_later_row_and_bytes(desk: Desk, clock: "MovableClock") -> None:
+    await desk.announced()
+    await desk.uploaded()
+    await desk.uploaded(desk.agent)
+    clock.advance(KEPT - timedelta(seconds=1))
+    assert await desk.turn() == 0
+    young = await desk.uploaded()
+    clock.advance(timedelta(seconds=1))
+    assert await desk.turn() == 3
+    assert await desk.kept() == {young.key} == set(desk.site.bytes_kept())
+    assert await desk.turn() == 0
+
+
+async def by_a_customer(desk: Desk) -> None:
+    await desk.said(await desk.uploaded())
+
+
+async def by_an_agent(desk: Desk) -> None:
+    await desk.said(await desk.uploaded(desk.agent), desk.agent)
+
+
+async def in_a_chat(desk: Desk) -> None:
+    await desk.said(await desk.uploaded(), channel=Channel.CHAT)
+
+
+async def as_evidence_at_once(desk: Desk) -> None:
+    await desk.asks(await desk.uploaded())
+
+
+async def as_evidence_later(desk: Desk) -> None:
+    await desk.shows(await desk.asks(), await desk.uploaded())
+
+
+async def as_evidence_of_what_was_rejected(desk: Desk) -> None:
+    change = await desk.asks(await desk.uploaded())
+    action = desk.site.action()
+    agents = await sessions.sign_in(desk.agent, None, True, action)
+    notice = registrar(desk.site.services).notice
+    await legal_names.decide(action, notice, agents.session, change.pk, Decision.REJECT, "Illisible.")
+
+
+@pytest.mark.parametrize(
+    "attached",
+    [by_a_customer, by_an_agent, in_a_chat, as_evidence_at_once, as_evidence_later, as_evidence_of_what_was_rejected],
+)
+async def test_what_is_attached_never_goes(
+    desk: Desk, clock: "MovableClock", attached: Callable[[Desk], Awaitable[None]]
+) -> None:
+    await attached(desk)
+    clock.advance(timedelta(days=400))
+    assert await desk.turn() == 0
+    [key] = await desk.kept()
+    assert desk.site.bytes_kept() == {key: CONTENT}
+
+
+@pytest.mark.usefixtures("db")
+def test_each_place_of_a_file_is_known() -> None:
+    """Whoever lets files hang on something else is told to name the place here, and to test that it keeps them."""
+    whose = {"uploader", "account"}
+    assert {f"{name}_id" for name in File._meta.fk_fields - whose} == set(PLACES)
+    for model in Tortoise.apps["models"].values():
+        for name in model._meta.fk_fields:
+            field = model._meta.fields_map[name]
+            assert isinstance(field, ForeignKeyFieldInstance)
+            assert field.related_model is not File, (model, name)
+
+
+def test_no_upload_lasts_that_long() -> None:
+    assert 10 * (LIFETIME[Purpose.UPLOAD] + timedelta(seconds=_UPLOAD_SECONDS)) < KEPT
+
+
+async def test_what_waits_for_the_scanner_or_was_infected_goes_too(desk: Desk, clock: "MovableClock") -> None:
+    async with Daemon().open() as daemon, opened(clock, desk.site.folder, scanner(f"tcp://127.0.0.1:{daemon.port}")) as site:
+        watched = Desk(site, desk.bakery, desk.agent)
+        bad = await watched.announced(size=len(EICAR))
+        assert (await site.put(bad, EICAR)).status_code == 422
+        daemon.answer = None
+        waiting, shown = await watched.announced(), await watched.announced()
+        for file in (waiting, shown):
+            assert (await site.put(file, CONTENT)).status_code == 202
+        await watched.said(shown)
+        clock.advance(KEPT)
+        assert await watched.turn() == 2
+        assert set(site.bytes_kept()) == await watched.kept() == {(await File.get(pk=shown.pk)).key}
+        daemon.answer = b""
+        assert await examine_waiting(site.action(), site.file_service) == 1  # it still waits for its turn
+
+
+async def test_what_is_being_attached_while_the_job_runs_stays(desk: Desk, clock: "MovableClock") -> None:
+    file, ticket = await desk.uploaded(), await desk.ticket()
+    clock.advance(KEPT)
+    attached = asyncio.Event()
+
+    async def meanwhile() -> int:
+        await attached.wait()
+        return await desk.turn()
+
+    turn = asyncio.create_task(meanwhile())  # out here: a task that begins in the transaction would be part of it
+    async with desk.bakery.action("Camille").transaction() as tx:
+        message = await (await ticket.locked(tx)).post(tx, desk.camille, "Voici.", "k")
+        await attach(tx, ticket.account_id, message, desk.camille, (file.pk,))
+        attached.set()
+        await asyncio.sleep(0.2)
+        assert not turn.done()
+    assert await turn == 0
+    assert (await File.get(pk=file.pk)).message_id == message.pk
+    assert desk.site.bytes_kept() == {file.key: CONTENT}
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_what_is_being_deleted_is_as_good_as_gone(desk: Desk, clock: "MovableClock", after: bool) -> None:
+    file, ticket = await desk.uploaded(), await desk.ticket()
+    clock.advance(KEPT)
+    store = SlowStore(desk.site.folder, after)
+    turn = asyncio.create_task(desk.turn(store))
+    await store.asked.wait()
+    with pytest.raises(Refusal, match="FILE_REFUSED"):
+        await ticket.reply(desk.bakery.action("Camille"), desk.camille, "Voici.", "k", (file.pk,))
+    assert await Message.all().count() == 0
+    assert await outcome(desk.asks(file)) == "FILE_REFUSED"
+    for viewer in (Viewer(desk.camille, desk.bakery.account, Role.OWNER), Viewer(desk.agent)):
+        assert await File.visible_to(viewer) == []
+    link = f"/downloads/{desk.site.sign(Purpose.DOWNLOAD, file=file.pk)}"
+    assert (await desk.site.client.get(link)).status_code == 404
+    assert (await desk.site.put(file, CONTENT)).status_code == 404
+    store.go_on.set()
+    assert await turn == 1
+    assert (await desk.kept(), desk.site.bytes_kept()) == (set(), {})
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_one_that_dies_between_bytes_and_row_is_followed_by_another(
+    desk: Desk, clock: "MovableClock", after: bool
+) -> None:
+    await desk.uploaded()
+    clock.advance(KEPT)
+    store = SlowStore(desk.site.folder, after)
+    turn = asyncio.create_task(desk.turn(store))
+    await store.asked.wait()
+    turn.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+    assert len(await desk.kept()) == 1
+    assert await desk.turn() == 1
+    assert (await desk.kept(), desk.site.bytes_kept()) == (set(), {})
+
+
+async def test_several_at_once_and_their_owner_who_attaches(desk: Desk, clock: "MovableClock") -> None:
+    """Each file is either in its message, bytes and all, or gone and refused; none is counted twice."""
+    uploaded, tickets = [await desk.uploaded() for _ in range(24)], [await desk.ticket() for _ in range(8)]
+    clock.advance(KEPT)
+
+    async def replies(turn: int) -> str:
+        three = tuple(file.pk for file in reversed(uploaded[3 * turn : 3 * turn + 3]))
+        return await outcome(tickets[turn].reply(desk.bakery.action("Camille"), desk.camille, "Voici.", "k", three))
+
+    replying = [asyncio.create_task(replies(turn)) for turn in range(8)]
+    await asyncio.sleep(0)
+    gone = await asyncio.gather(*(desk.turn() for _ in range(3)))
+    said = [await each for each in replying]
+    assert set(said) <= {"done", "FILE_REFUSED"}
+    await desk.turn()
+    kept = {file.key: file.message_id for file in await File.all()}
+    assert set(desk.site.bytes_kept()) == set(kept)
+    assert len(kept) == 3 * said.count("done")
+    assert all(kept.values())
+    assert sum(gone) <= 24 - len(kept)
+
+
+async def test_more_than_a_batch_goes_and_one_that_fails_holds_up_no_other(
+    desk: Desk, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.abandoned_files._BATCH", 2)
+    files = [await desk.uploaded() for _ in range(7)]
+    await File.filter(pk=files[0].pk).update(key="no key")
+    clock.advance(KEPT)
+    with capture_logs() as logged:
+        assert await desk.turn() == 6
+    assert [(each["event"], each["fault"]) for each in logged] == [("file.not_deleted", "ValueError")]
+    assert await desk.kept() == {"no key"}
+
+
+async def test_while_the_store_is_away_nothing_is_lost(desk: Desk, clock: "MovableClock", tmp_path: Path) -> None:
+    (tmp_path / "s3").mkdir()
+    peer = Peer(tmp_path / "s3")
+    files = [await desk.announced() for _ in range(2)]
+    for file in files:
+        await peer.store.put(file.key, bytewise(CONTENT))
+    clock.advance(KEPT)
+    peer.kill()
+    with capture_logs() as logged:
+        assert await desk.turn(peer.store) == 0
+    assert [each["event"] for each in logged] == ["store.away"]
+    assert len(await desk.kept()) == len(peer.names) == 2
+    peer.start()
+    assert await desk.turn(peer.store) == 2
+    assert (await desk.kept(), peer.names) == (set(), set())
+    peer.kill()
+
+
+async def test_it_is_on_the_timetable(desk: Desk, clock: "MovableClock", tmp_path: Path) -> None:
+    await desk.uploaded()
+    clock.advance(KEPT)
+    timetable = jobs(desk.site.services, read({}), Folder(tmp_path / "mail"), desk.site.file_service)
+    [job] = [each for each in timetable if each.name == "abandoned files"]
+    assert await job.work() == 1
+    assert desk.site.bytes_kept() == {}

@@ -1,0 +1,92 @@
+"""What content is, by its bytes."""
+
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from storage.content import KINDS, Inspection, kind
+
+
+def archive(*names: str, first: bytes = b"") -> bytes:
+    """A zip file with these members, after a stored `mimetype` when it has one."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as zipped:
+        if first:
+            zipped.writestr("mimetype", first)
+        for name in names:
+            zipped.writestr(name, "<x/>" * 100, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
+SAMPLES = {
+    "image/png": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
+    "image/jpeg": b"\xff\xd8\xff\xe0\x00\x10JFIF",
+    "image/webp": b"RIFF\x0a\x00\x00\x00WEBPVP8 ",
+    "image/gif": b"GIF89a\x01\x00",
+    "application/pdf": b"%PDF-1.7\n\x00%%EOF",
+    "text/plain": "Ça ne marche plus\r\n\tdepuis hier".encode(),
+    "text/csv": "société;montant\nL'Épi;12,50".encode("cp1252"),
+    f"{_OFFICE}.wordprocessingml.document": archive("[Content_Types].xml", "_rels/.rels", "word/document.xml"),
+    f"{_OFFICE}.spreadsheetml.sheet": archive("_rels/.rels", "xl/workbook.xml", "[Content_Types].xml"),
+    f"{_OPEN_DOCUMENT}.text": archive("content.xml", first=f"{_OPEN_DOCUMENT}.text".encode()),
+    f"{_OPEN_DOCUMENT}.spreadsheet": archive("content.xml", first=f"{_OPEN_DOCUMENT}.spreadsheet".encode()),
+}
+
+
+def passes(content_type: str, content: bytes, at_once: int) -> bool:
+    inspection = Inspection(KINDS[content_type])
+    for start in range(0, len(content), at_once):
+        inspection.look(content[start : start + at_once])
+    return inspection.passed
+
+
+def test_there_is_a_sample_of_every_kind() -> None:
+    assert SAMPLES.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 10_000])
+@pytest.mark.parametrize("content_type", KINDS)
+def test_content_is_of_its_own_kind_and_of_no_other(content_type: str, at_once: int) -> None:
+    similar = {"text/plain", "text/csv"}
+    of = {other for other in KINDS if passes(other, SAMPLES[content_type], at_once)}
+    assert of - similar == {content_type} - similar
+    assert (of & similar == similar) is (content_type in similar)
+
+
+@pytest.mark.parametrize("at_once", [1, 10_000])
+@pytest.mark.parametrize("content_type", KINDS)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"<html><script>alert(1)</script></html>\x00", b"MZ\x90\x00\x03", archive("evil.exe"), b"\x89PN\x00",
+        b"<!doctype html>\x1b[2J" + SAMPLES["image/png"],
+        archive("[Content_Types].xml", "word/document.xml", "word/vbaProject.bin", "xl/workbook.xml"),
+    ],
+)  # fmt: skip
+def test_content_of_another_kind_is_told(content_type: str, content: bytes, at_once: int) -> None:
+    empty_text = not content and content_type.startswith("text/")
+    assert passes(content_type, content, at_once) is empty_text
+
+
+@pytest.mark.parametrize("told", ["IMAGE/PNG", " image/png ; charset=x", "image/png;"])
+def test_a_media_type_is_known_whatever_its_spelling(told: str) -> None:
+    assert kind(told) is KINDS["image/png"]
+
+
+@pytest.mark.parametrize("told", ["", "text/html", "image/svg+xml", "application/zip", "image/*", "application/javascript"])
+def test_what_may_not_be_sent(told: str) -> None:
+    assert kind(told) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("photo.PNG", "photo.PNG"), ("evil.html", "evil.html.png"), ("photo", "photo.png"), ("x.png.exe", "x.png.exe.png"),
+        ("n" * 200, "n" * 196 + ".png"),
+    ],
+)  # fmt: skip
+def test_a_name_ends_with_an_extension_of_the_kind(name: str, named: str) -> None:
+    assert KINDS["image/png"].named(name, 200) == named

@@ -1,0 +1,93 @@
+"""A company whose people send files, the agent who answers them, and a store that takes its time."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from accounts import legal_names
+from models.accounts.legal_name import LegalNameChange
+from models.action import Action
+from models.identity.user import User
+from models.support.file import File
+from models.support.ticket import Category, Channel, Message, Ticket
+from resolvers.accounts.legal_names import registrar
+from storage.abandoned_files import delete_abandoned
+from storage.store import FolderStore, random_key
+from tests.accounts.company_fixtures import Company
+from tests.web.web_fixtures import Site
+
+if TYPE_CHECKING:
+    from storage.store import Store
+
+CONTENT = b"Bonjour"
+
+
+class Desk:
+    """A bakery whose people send files, the agent who answers them, and the site that takes the files."""
+
+    def __init__(self, site: Site, bakery: Company, agent: User) -> None:
+        self.site, self.bakery, self.agent = site, bakery, agent
+
+    @property
+    def camille(self) -> User:
+        return self.bakery.people["Camille"]
+
+    async def announced(self, user: User | None = None, size: int = len(CONTENT)) -> File:
+        user = user or self.camille
+        account = None if user.staff else self.bakery.account
+        return await File.create(
+            key=random_key(), uploader=user, account=account, name="note.txt", content_type="text/plain",
+            size=size, created_at=self.bakery.clock.now(),
+        )  # fmt: skip
+
+    async def uploaded(self, user: User | None = None) -> File:
+        file = await self.announced(user)
+        assert (await self.site.put(file, CONTENT)).status_code == 201
+        await file.refresh_from_db()
+        return file
+
+    async def ticket(self, channel: Channel = Channel.WEB) -> Ticket:
+        async with self.bakery.action("Camille").transaction() as tx:
+            return await Ticket.open(
+                tx, self.bakery.account, self.camille, subject="Bonjour", channel=channel, category=Category.USAGE
+            )
+
+    async def said(self, file: File, user: User | None = None, channel: Channel = Channel.WEB) -> Message:
+        user = user or self.camille
+        action = Action(user, self.bakery.clock.now(), self.bakery.bus)
+        return await (await self.ticket(channel)).reply(action, user, "Voici.", random_key(), (file.pk,))
+
+    async def asks(self, *files: File) -> LegalNameChange:
+        return await legal_names.request(
+            self.bakery.action("Camille"), self.site.services.auth, registrar(self.site.services),
+            self.bakery.tokens["Camille"].session, self.bakery.account, legal_name="Les Fournils d'Aubry", siren_given=None,
+            file_ids=tuple(file.pk for file in files), key=random_key(),
+        )  # fmt: skip
+
+    async def shows(self, change: LegalNameChange, file: File) -> LegalNameChange:
+        session = self.bakery.tokens["Camille"].session
+        return await legal_names.add_evidence(
+            self.bakery.action("Camille"), session, self.bakery.account, change.pk, (file.pk,)
+        )
+
+    async def turn(self, store: "Store | None" = None) -> int:
+        return await delete_abandoned(self.site.action(), store or self.site.file_service.store)
+
+    async def kept(self) -> set[str]:
+        """The keys of the rows."""
+        return {file.key for file in await File.all()}
+
+
+class SlowStore(FolderStore):
+    """A folder that takes its time to forget: a test does something else meanwhile, or lets the process die."""
+
+    def __init__(self, root: Path, after: bool = False) -> None:
+        super().__init__(root)
+        self.after, self.asked, self.go_on = after, asyncio.Event(), asyncio.Event()
+
+    async def delete(self, key: str) -> None:
+        if self.after:
+            await super().delete(key)
+        self.asked.set()
+        await self.go_on.wait()
+        await super().delete(key)

@@ -1,0 +1,130 @@
+"""The plain HTTP routes with a real store, the people who use them, and a purchase that waits for the bank."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+from starlette.applications import Starlette
+
+import billing.seller
+from auth.services import AuthServices
+from auth.tokens import Purpose
+from billing import checkout
+from billing.checkout import CheckoutServices
+from billing.gateways.sandbox import Sandbox
+from models.accounts.account import Account, Membership, Role
+from models.action import Action
+from models.billing.offer import Interval, Offer, Price, Segment
+from models.billing.payment import Payment
+from models.billing.purchase import Purchase
+from models.identity.user import User
+from models.locale import Locale
+from models.support.file import File
+from models.viewer import Viewer
+from realtime.hub import Hub
+from realtime.presence import Presence
+from resolvers.context import Services
+from storage.content import kind
+from storage.file_service import FileService
+from storage.scanner import Scanner
+from storage.store import FolderStore, random_key
+from web import access, files, pages, policies
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+
+BASE_URL = "https://camcha.example"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
+FRENCH, ENGLISH = {"Accept-Language": "fr-FR,fr;q=0.9"}, {"Accept-Language": "en-GB"}
+
+
+async def bytewise(content: bytes, at_once: int = 1) -> AsyncIterator[bytes]:
+    """The content in pieces."""
+    for start in range(0, len(content), at_once):
+        yield content[start : start + at_once]
+
+
+class Site:
+    """The routes, their parts and a client."""
+
+    def __init__(self, services: Services, file_service: FileService, folder: Path, client: httpx.AsyncClient) -> None:
+        self.services, self.file_service, self.folder, self.client = services, file_service, folder, client
+
+    def action(self) -> Action:
+        return Action(None, self.services.clock.now(), self.services.hub)
+
+    def sign(self, purpose: Purpose, **facts: object) -> str:
+        return self.services.auth.signer.sign(purpose, self.services.clock.now(), **facts)
+
+    def checkout_services(self) -> CheckoutServices:
+        return CheckoutServices(self.services.gateway, self.services.seller, self.services.auth.signer, self.services.base_url)
+
+    def bytes_kept(self) -> dict[str, bytes]:
+        """What lies in the store, half files included."""
+        return {path.name: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+
+    async def put(self, file: File, content: bytes, **headers: str) -> httpx.Response:
+        """Upload to an announced file."""
+        token = self.sign(Purpose.UPLOAD, file=file.pk)
+        return await self.client.put(f"/uploads/{token}", content=content, headers=headers)
+
+
+def app(services: Services, file_service: FileService) -> Starlette:
+    """An application of nothing but these routes."""
+    return Starlette(
+        routes=[
+            *pages.routes(services),
+            *access.routes(services),
+            *policies.routes(services),
+            *files.routes(services, file_service),
+        ]
+    )
+
+
+@asynccontextmanager
+async def site(clock: "MovableClock", folder: Path, scanner: Scanner | None = None) -> AsyncIterator[Site]:
+    """The routes with a store in this folder."""
+    hub, auth = Hub(), AuthServices.of("a secret key of a test, long enough", clock)
+    seller = billing.seller.seller(Path(billing.seller.__file__).parent / "seller.toml")
+    services = Services(clock, hub, Presence(hub, clock), auth, Sandbox(BASE_URL), seller, BASE_URL)
+    file_service = FileService(FolderStore(folder), scanner)
+    transport = httpx.ASGITransport(app(services, file_service))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+        yield Site(services, file_service, folder, client)
+    auth.passwords.close()
+
+
+async def camille(action: Action) -> Viewer:
+    """Camille, who owns a bakery."""
+    user = await User.create(
+        email="camille@fournil.example", name="Camille Aubry", locale=Locale.FR, password_hash="-", created_at=action.at
+    )
+    account = await Account.create(legal_name="Le Fournil d'Aubry", siren="404833048", created_at=action.at)
+    await Membership.create(user=user, account=account, role=Role.OWNER, created_at=action.at)
+    return Viewer(user, account, Role.OWNER)
+
+
+async def announced(action: Action, content: bytes = PNG, name: str = "photo.png", content_type: str = "image/png") -> File:
+    """A file that Camille announced."""
+    viewer = await camille(action)
+    assert kind(content_type)
+    return await File.create(
+        key=random_key(), uploader=viewer.user, account=viewer.account, name=name, content_type=content_type,
+        size=len(content), created_at=action.at,
+    )  # fmt: skip
+
+
+async def waiting_payment(site: Site) -> tuple[Purchase, Payment]:
+    """A purchase of 34.80 EUR whose payment waits for the bank."""
+    viewer, action = await camille(site.action()), site.action()
+    assert viewer.account
+    assert viewer.user
+    texts = {"name": "Essentiel", "description": "-", "features": [], "advantages": []}
+    offer = await Offer.create(slug="essentiel", segment=Segment.TPE, texts={"fr": texts, "en": texts})
+    price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=2900, vat_rate=2000, valid_from=action.at)
+    purchase = await checkout.draft(action, viewer.account, viewer.user, price, "draft")
+    where = {"street": "3 place du Marché", "postal_code": "69001", "city": "Lyon", "country": "FR"}
+    purchase = await purchase.confirm_billing(action, where)  # type: ignore[arg-type] # str fits str | None
+    return purchase, await checkout.pay(action, site.checkout_services(), purchase, "pm_sandbox_confirmation", "pay")
