@@ -13,8 +13,9 @@ from stdnum.exceptions import ValidationError
 from accounts.members import acting
 from auth import sessions
 from models.accounts.account import Account, Membership, People
+from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Transaction
-from models.audit import AuditAction
+from models.audit_action import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.identity.session import Session
 from models.identity.user import User
@@ -46,12 +47,12 @@ async def touch(tx: Transaction, account_id: int) -> None:
 
 async def change_trade_name(action: Action, session: Session, account: Account, trade_name: str | None) -> Account:
     """Set how the company calls itself, None for by its legal name. Raises Forbidden."""
-    return await _changed(action, session, account, AuditAction.ACCOUNT_CHANGE_TRADE_NAME, trade_name=trade_name)
+    return await _changed(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_TRADE_NAME, trade_name=trade_name)
 
 
 async def change_address(action: Action, session: Session, account: Account, address: Address) -> Account:
     """Set where the company is. Raises Forbidden."""
-    return await _changed(action, session, account, AuditAction.ACCOUNT_CHANGE_ADDRESS, **vars(address))
+    return await _changed(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS, **vars(address))
 
 
 async def change_identifiers(
@@ -67,7 +68,7 @@ async def change_identifiers(
         numbers["nic"] = _nic(siret, account.siren)
     if vat_number is not ...:
         numbers["vat_key"] = _vat_key(vat_number, account.siren)
-    return await _changed(action, session, account, AuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers)
+    return await _changed(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers)
 
 
 def _nic(siret: str | None, siren: str) -> str | None:

@@ -20,9 +20,9 @@ from auth.email_address import deliverable
 from auth.services import AuthServices
 from auth.tokens import invalid
 from models.accounts.account import Membership, People, Role
+from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.invitation import LIFETIME, Invitation
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.content.policy import AcceptanceChannel, Policy
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.idempotency import earlier, made
@@ -94,7 +94,7 @@ async def send(
         )  # fmt: skip
         await letter(tx, invitation, token)
         await made(tx, f"user:{inviter.user_id}", "invitationSend", key, invitation.pk)
-        tx.audit(AuditAction.INVITATION_SEND, invitation, role=role.value)
+        tx.audit(AccountsAuditAction.INVITATION_SEND, invitation, role=role.value)
     return invitation
 
 
@@ -146,7 +146,7 @@ async def resend(action: Action, auth: AuthServices, letter: InvitationLetter, i
         await invitation.sent(tx, inviter.user_id, sessions.hashed(token))
         await letter(tx, invitation, token)
         await made(tx, f"user:{inviter.user_id}", "invitationResend", key, invitation.pk)
-        tx.audit(AuditAction.INVITATION_RESEND, invitation)
+        tx.audit(AccountsAuditAction.INVITATION_RESEND, invitation)
     return invitation
 
 
@@ -162,7 +162,7 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
             raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId")
         if invitation.open:
             await invitation.revoke(tx)
-            tx.audit(AuditAction.INVITATION_REVOKE, invitation)
+            tx.audit(AccountsAuditAction.INVITATION_REVOKE, invitation)
     return invitation
 
 
@@ -233,7 +233,7 @@ async def _join(tx: Transaction, people: People, invitation: Invitation, user: U
     if (await tx.locked(User, user.pk)).staff:  # hired a moment ago, or not yet at work
         raise Forbidden
     await invitation.accepted(tx, user.pk)
-    tx.audit(AuditAction.INVITATION_ACCEPT, invitation, by=user, role=invitation.role.value)
+    tx.audit(AccountsAuditAction.INVITATION_ACCEPT, invitation, by=user, role=invitation.role.value)
     tx.touched[sessions.person(user.pk)] = None
     return people.of(user.pk) or await Membership.create(
         using_db=tx.db, user_id=user.pk, account_id=invitation.account_id, role=invitation.role, created_at=tx.action.at

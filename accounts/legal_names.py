@@ -19,9 +19,9 @@ from auth import sessions, throttle
 from auth.reauthentication import require_fresh
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role, siren
+from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, prints_plainly, same_name
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.event import INBOX, EventKind, account_stream
 from models.idempotency import earlier, made
@@ -77,7 +77,7 @@ async def request(
         change = await _wished(tx, user, account.pk, name)
         await show(tx, change, user, file_ids)
         await made(tx, owner, "accountRequestLegalName", key, change.pk)
-        tx.audit(AuditAction.ACCOUNT_REQUEST_LEGAL_NAME, change, evidence=len(set(file_ids)))
+        tx.audit(AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME, change, evidence=len(set(file_ids)))
     return await check(action, registrar, change)
 
 
@@ -181,7 +181,7 @@ async def add_evidence(
         if not file_ids:
             raise Refusal(ErrorCode.BLANK, "input", "fileIds")
         await show(tx, change, user, file_ids)
-        tx.audit(AuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(file_ids)))
+        tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(file_ids)))
         if change.status is LegalNameStatus.EVIDENCE_NEEDED:
             await _move(tx, change, LegalNameStatus.IN_REVIEW)
     return change
@@ -194,7 +194,7 @@ async def cancel(action: Action, session: Session, account: Account, change_id: 
         change = await _running(tx, account.pk, change_id, LegalNameStatus.CANCELED)
         if change.running:
             await _move(tx, change, LegalNameStatus.CANCELED)
-            tx.audit(AuditAction.LEGAL_NAME_CHANGE_CANCEL, change)
+            tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_CANCEL, change)
     return change
 
 
@@ -220,7 +220,7 @@ async def decide(
             raise Refusal(ErrorCode.EVIDENCE_MISSING, "input", "changeId")
         change.decider_id, change.reason = agent.pk, words
         await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
-        tx.audit(AuditAction.LEGAL_NAME_CHANGE_DECIDE, change, decision=decision.value)
+        tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_DECIDE, change, decision=decision.value)
         if decision is Decision.ACCEPT:
             await _accept(tx, notice, account, change)
         else:
@@ -261,7 +261,7 @@ async def _accept(tx: Transaction, notice: Notice, account: Account, change: Leg
     await account.save(using_db=tx.db, update_fields=["legal_name", "registry_verdict", "registry_due_at"])
     await _move(tx, change, LegalNameStatus.ACCEPTED)
     by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
-    tx.audit(AuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)
+    tx.audit(AccountsAuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)
     await touch(tx, account.pk)
     await _tell(tx, notice, change)
 

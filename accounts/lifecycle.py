@@ -17,8 +17,8 @@ from auth import sessions, throttle
 from auth.reauthentication import require_fresh
 from auth.services import AuthServices
 from models.accounts.account import Account, AccountStatus, Membership, People, Role
+from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.billing.periods import months_after
 from models.clock import PARIS, local_date
 from models.errors import ErrorCode, Forbidden, Refusal
@@ -124,7 +124,7 @@ async def deactivate(action: Action, session: Session, notice: Notice, account_i
             _require(account, AccountStatus.ACTIVE)
             ended = await _rested(tx, account, people, AccountStatus.DEACTIVATED)
             await _settle(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
-            tx.audit(AuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=ended)
+            tx.audit(AccountsAuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=ended)
             await _tell(tx, notice, account)
     return account
 
@@ -142,7 +142,7 @@ async def reactivate(action: Action, session: Session, notice: Notice, account_i
             await Erasure.filter(account_id=account.pk, canceled_at=None).using_db(tx.db).update(canceled_at=action.at)
             await _set(tx, account, AccountStatus.ACTIVE)
             await _settle(tx, account, TicketKind.ACCOUNT_REACTIVATION)
-            tx.audit(AuditAction.ACCOUNT_REACTIVATE, account, before=before)
+            tx.audit(AccountsAuditAction.ACCOUNT_REACTIVATE, account, before=before)
             await _tell(tx, notice, account)
     return account
 
@@ -170,7 +170,7 @@ async def schedule_deletion(
         )  # fmt: skip
         await ticket.settle(tx)
         ended = await _rested(tx, account, people, AccountStatus.CLOSING)
-        tx.audit(AuditAction.ACCOUNT_SCHEDULE_DELETION, account, sessions_ended=ended, ticket=ticket.pk)
+        tx.audit(AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION, account, sessions_ended=ended, ticket=ticket.pk)
         await _tell(tx, notice, account)
     return account
 
@@ -202,7 +202,7 @@ async def decline_reactivation(
             raise Refusal(ErrorCode.REQUEST_MISSING, "input", "accountId")
         await (await ticket.locked(tx)).post(tx, agent, words, f"declined:{action.at.isoformat()}")
         await ticket.settle(tx)
-        tx.audit(AuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
+        tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
         await notice(tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words)
     return account
 

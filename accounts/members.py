@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from auth import sessions
 from auth.reauthentication import is_fresh
 from models.accounts.account import Membership, People, Role
+from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.invitation import Invitation
 from models.action import Action, Transaction
-from models.audit import AuditAction, Detail
+from models.audit import Detail
+from models.audit_action import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.identity.session import Session
 from models.identity.user import User
@@ -55,7 +57,7 @@ async def change_role(
             if Role.OWNER in (place.role, role):
                 lost = place if place.role is Role.OWNER else None
                 await _handed(tx, session, fresh, notice, people, gained=None if lost else place, lost=lost)
-            await _tell(tx, AuditAction.MEMBER_CHANGE_ROLE, place, before=place.role.value, role=role.value)
+            await _tell(tx, AccountsAuditAction.MEMBER_CHANGE_ROLE, place, before=place.role.value, role=role.value)
             await _give(tx, place, role)
     return place
 
@@ -73,7 +75,7 @@ async def remove(action: Action, session: Session, notice: Notice, account_id: i
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
             await _handed(tx, session, fresh, notice, people, lost=place)
-        await _taken_out(tx, place, AuditAction.MEMBER_REMOVE)
+        await _taken_out(tx, place, AccountsAuditAction.MEMBER_REMOVE)
 
 
 async def leave(action: Action, session: Session, notice: Notice, account_id: int) -> None:
@@ -88,7 +90,7 @@ async def leave(action: Action, session: Session, notice: Notice, account_id: in
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
             await _handed(tx, session, fresh, notice, people, lost=place)
-        await _taken_out(tx, place, AuditAction.ACCOUNT_LEAVE)
+        await _taken_out(tx, place, AccountsAuditAction.ACCOUNT_LEAVE)
 
 
 async def transfer(action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None) -> Membership:
@@ -106,7 +108,7 @@ async def transfer(action: Action, session: Session, notice: Notice, account_id:
             raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
         if theirs != mine:
             await _handed(tx, session, fresh, notice, people, gained=theirs, lost=mine)
-            await _tell(tx, AuditAction.ACCOUNT_TRANSFER_OWNERSHIP, theirs, before=theirs.role.value)
+            await _tell(tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, theirs, before=theirs.role.value)
             await _give(tx, theirs, Role.OWNER)
             await _give(tx, mine, Role.ADMIN)
     return theirs

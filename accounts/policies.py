@@ -6,7 +6,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 
 from auth import sessions
 from models.action import Action, Transaction
-from models.audit import AuditAction
+from models.content.audit_actions import ContentAuditAction
 from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance
 from models.errors import ErrorCode, Refusal
 from models.identity.session import Session
@@ -50,7 +50,7 @@ async def _noted(
     tx: Transaction, user: User, policy: Policy, locale: Locale, channel: AcceptanceChannel, account_id: int | None = None
 ) -> PolicyAcceptance:
     told = {"kind": policy.kind.value, "version": policy.version, "channel": channel.value}
-    tx.audit(AuditAction.POLICY_ACCEPT, policy, account_id or tx.action.origin.account_id, by=user, **told)
+    tx.audit(ContentAuditAction.POLICY_ACCEPT, policy, account_id or tx.action.origin.account_id, by=user, **told)
     return await PolicyAcceptance.create(
         using_db=tx.db, user_id=user.pk, policy_id=policy.pk, accepted_at=tx.action.at, locale=locale, channel=channel
     )

@@ -15,9 +15,10 @@ from auth.services import AuthServices
 from auth.sessions import hashed, person
 from auth.tokens import Purpose, invalid
 from models.accounts.account import Account, Membership, Role, siren
+from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.content.policy import AcceptanceChannel, Policy
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import User
 from models.locale import Locale
 from models.text import line
@@ -116,9 +117,9 @@ async def _replaced(tx: Transaction, form: _Form, password_hash: str) -> User | 
 
 def _note_sign_up(tx: Transaction, made: SignUp) -> None:
     if made.account:
-        tx.audit(AuditAction.ACCOUNT_SIGN_UP, made.account, by=made.user, known=False)
+        tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, made.account, by=made.user, known=False)
     else:  # in nobody's part of the log: whoever tries addresses must not read there which are known
-        tx.audit(AuditAction.ACCOUNT_SIGN_UP, made.existing, None, known=True)
+        tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, made.existing, None, known=True)
 
 
 async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
@@ -153,6 +154,6 @@ async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
         user = await meant.get()
         if changed:
             for account_id in await concerned(tx, user):
-                tx.audit(AuditAction.EMAIL_VERIFY, user, account_id, by=user)
+                tx.audit(IdentityAuditAction.EMAIL_VERIFY, user, account_id, by=user)
         tx.touched[person(user.pk)] = None
     return user

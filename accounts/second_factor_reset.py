@@ -14,9 +14,9 @@ from auth.memberships import companies_of, concerned
 from auth.reauthentication import require_fresh
 from models.accounts.account import Membership, People, Role
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.identity.access_links import void_links
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import User
 
@@ -71,5 +71,5 @@ async def _reset(tx: Transaction, user: User, notice: Notice) -> None:
     ended = await sessions.end_all(tx, user)
     tx.touched[sessions.person(user.pk)] = None
     for account_id in await concerned(tx, user):
-        tx.audit(AuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=ended)
+        tx.audit(IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=ended)
     await notice(tx, user)

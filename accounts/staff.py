@@ -19,11 +19,12 @@ from auth.reauthentication import require_fresh
 from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from models.accounts.account import Membership
+from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal, Unauthenticated
 from models.idempotency import earlier, made
 from models.identity.access_links import PasswordReset, void_links
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import Staff, User, sought
 from models.locale import Locale
@@ -85,7 +86,7 @@ async def _appointed(tx: Transaction, user: User, *, emailed: bool, name: str, s
     token, until = random_token("cam_pr_"), tx.action.at + LIFETIME
     await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=until)
     tx.touched[sessions.person(user.pk)] = None
-    tx.audit(AuditAction.STAFF_HIRE, user, role=staff.value, emailed=emailed)
+    tx.audit(AccountsAuditAction.STAFF_HIRE, user, role=staff.value, emailed=emailed)
     return token
 
 
@@ -123,7 +124,9 @@ async def change_role(action: Action, session: Session, user_id: int | None, rol
                 await _let_go(tx, user)
             ended = await sessions.end_all(tx, user)
             tx.touched[sessions.person(user.pk)] = None
-            tx.audit(AuditAction.STAFF_CHANGE_ROLE, user, before=user.staff.value, role=role.value, sessions_ended=ended)
+            tx.audit(
+                AccountsAuditAction.STAFF_CHANGE_ROLE, user, before=user.staff.value, role=role.value, sessions_ended=ended
+            )
         return await User.get(pk=user.pk, using_db=tx.db)
 
 
@@ -141,7 +144,7 @@ async def dismiss(action: Action, auth: AuthServices, session: Session, user_id:
         await _barred(tx, user, nobodys)
         ended = await sessions.end_all(tx, user)
         tx.touched[sessions.person(user.pk)] = None
-        tx.audit(AuditAction.STAFF_DISMISS, user, before=user.staff.value, sessions_ended=ended)
+        tx.audit(AccountsAuditAction.STAFF_DISMISS, user, before=user.staff.value, sessions_ended=ended)
 
 
 async def _let_go(tx: Transaction, user: User) -> None:
@@ -171,7 +174,7 @@ async def end_sessions(
         if user is None:
             raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
         ended = await sessions.end_all(tx, user)
-        tx.audit(AuditAction.SESSION_END_ALL, user, sessions_ended=ended)
+        tx.audit(IdentityAuditAction.SESSION_END_ALL, user, sessions_ended=ended)
         if ended:
             await notice(tx, user)
     return ended

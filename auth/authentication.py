@@ -11,10 +11,10 @@ from auth.services import AuthServices
 from auth.sessions import hashed, person
 from models.accounts.account import Account, AccountStatus, Membership
 from models.action import Action
-from models.audit import AuditAction
 from models.database.writing import one
 from models.errors import ErrorCode, Refusal
 from models.identity.access_links import SignInUnlock
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import User, address
 
 
@@ -69,7 +69,7 @@ async def _note_failure(action: Action, user: User | None, refusal: Refusal) -> 
     """
     async with action.transaction() as tx:
         for account_id in await concerned(tx, user):
-            tx.audit(AuditAction.SESSION_SIGN_IN_FAILED, user, account_id, reason=refusal.code)
+            tx.audit(IdentityAuditAction.SESSION_SIGN_IN_FAILED, user, account_id, reason=refusal.code)
 
 
 async def _proved(

@@ -21,9 +21,9 @@ from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.identity.access_links import EmailChange, void_links
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import User, sought
 
@@ -62,7 +62,7 @@ async def request(action: Action, auth: AuthServices, letters: WishLetters, sess
         if email == user.email:
             raise Refusal(ErrorCode.VALUE_INVALID, "input", "email")
         wish = await _wished(tx, user, session, email)
-        tx.audit(AuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=wish.old_token is not None)
+        tx.audit(IdentityAuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=wish.old_token is not None)
         await letters(tx, wish)
 
 
@@ -94,7 +94,7 @@ async def confirm(action: Action, notice: Notice, token: str) -> bool:
             ended = await _moved(tx, user, wish, notice) if wish.agreed else 0
             for account_id in await concerned(tx, user):
                 facts = {"moved": wish.agreed, "sessions_ended": ended}
-                tx.audit(AuditAction.EMAIL_CONFIRM_CHANGE, user, account_id, by=user, **facts)
+                tx.audit(IdentityAuditAction.EMAIL_CONFIRM_CHANGE, user, account_id, by=user, **facts)
     except IntegrityError:
         raise invalid() from None
     return wish.agreed

@@ -10,8 +10,8 @@ from auth import sessions
 from auth.factors.proof import note_failure, require_password, require_second_factor
 from auth.services import AuthServices
 from models.action import Action
-from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import User
 
@@ -43,7 +43,7 @@ async def step_up(
         await sessions.holder(tx, session)
         await Session.filter(pk=session.pk).using_db(tx.db).update(fresh_until=until)
         tx.touched[sessions.person(user.pk)] = None
-        tx.audit(AuditAction.SESSION_STEP_UP, session, second_factor=user.second_factor)
+        tx.audit(IdentityAuditAction.SESSION_STEP_UP, session, second_factor=user.second_factor)
     return until
 
 

@@ -23,9 +23,10 @@ from tortoise.queryset import QuerySet
 from auth.tokens import invalid
 from models.accounts.account import Account, AccountStatus, Membership, People
 from models.action import Action, Transaction
-from models.audit import AuditAction
+from models.audit_action import AuditAction
 from models.database.writing import one, one_locked
 from models.errors import ErrorCode, Refusal, Unauthenticated
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import RefreshToken, Session
 from models.identity.user import User
 
@@ -90,7 +91,7 @@ async def sign_in(
             await _still_member(tx, user, account_id)
         await require_unchanged(tx, user)
         tokens = await _begun(tx, user, account_id=account_id, second_factor=second_factor, created_at=action.at, device=device)
-        tx.audit(AuditAction.SESSION_SIGN_IN, tokens.session, by=user, second_factor=second_factor)
+        tx.audit(IdentityAuditAction.SESSION_SIGN_IN, tokens.session, by=user, second_factor=second_factor)
     return tokens
 
 
@@ -141,7 +142,7 @@ async def switch(session: Session, account_id: int | None, action: Action) -> To
         tokens = await _begun(
             tx, user, account_id=account_id, second_factor=old.second_factor, created_at=old.created_at, device=old.device
         )
-        tx.audit(AuditAction.SESSION_SWITCH_ACCOUNT, tokens.session, second_factor=old.second_factor)
+        tx.audit(IdentityAuditAction.SESSION_SWITCH_ACCOUNT, tokens.session, second_factor=old.second_factor)
     return tokens
 
 
@@ -241,12 +242,12 @@ async def _just_renewed(tx: Transaction, known: RefreshToken) -> Kept | None:
 async def _end_if_used(tx: Transaction, known: RefreshToken) -> None:
     if known.used_at:
         for session in await _end(tx, Session.filter(pk=known.session_id)):
-            tx.audit(AuditAction.SESSION_REFRESH_REUSED, session)
+            tx.audit(IdentityAuditAction.SESSION_REFRESH_REUSED, session)
 
 
 async def sign_out(session: Session, action: Action) -> None:
     """End the session in use. A repeat changes nothing."""
-    await _ended(session, action, AuditAction.SESSION_SIGN_OUT)
+    await _ended(session, action, IdentityAuditAction.SESSION_SIGN_OUT)
 
 
 async def sign_out_by(refresh_token: str, action: Action) -> None:
@@ -255,12 +256,12 @@ async def sign_out_by(refresh_token: str, action: Action) -> None:
         if known := await _known(tx, refresh_token):
             for ended in await _end(tx, Session.filter(pk=known.session_id)):
                 user = await User.get(pk=ended.user_id, using_db=tx.db)
-                tx.audit(AuditAction.SESSION_SIGN_OUT, ended, by=user)
+                tx.audit(IdentityAuditAction.SESSION_SIGN_OUT, ended, by=user)
 
 
 async def end(session: Session, action: Action) -> None:
     """End one of a person's sessions from another, or from itself. A repeat changes nothing."""
-    await _ended(session, action, AuditAction.SESSION_END)
+    await _ended(session, action, IdentityAuditAction.SESSION_END)
 
 
 async def _ended(session: Session, action: Action, audit_action: AuditAction) -> None:
@@ -274,7 +275,7 @@ async def end_others(session: Session, action: Action) -> int:
     async with action.transaction() as tx:
         user = await holder(tx, session)
         ended = await end_all(tx, user, but=session.pk)
-        tx.audit(AuditAction.SESSION_END_OTHERS, user, sessions_ended=ended)
+        tx.audit(IdentityAuditAction.SESSION_END_OTHERS, user, sessions_ended=ended)
     return ended
 
 

@@ -17,7 +17,7 @@ from billing.seller import Seller
 from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction
-from models.audit import AuditAction
+from models.billing.audit_actions import BillingAuditAction
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
@@ -56,7 +56,7 @@ async def draft(action: Action, account: Account, buyer: User, price: Price, key
         )  # fmt: skip
         await purchase.move(tx, PurchaseStatus.DRAFT)
         await made(tx, owner, "purchaseDraft", key, purchase.pk)
-        tx.audit(AuditAction.PURCHASE_DRAFT, purchase)
+        tx.audit(BillingAuditAction.PURCHASE_DRAFT, purchase)
     return purchase
 
 
@@ -84,7 +84,7 @@ async def _attempted(action: Action, purchase: Purchase, method: str, key: str) 
         )  # fmt: skip
         await purchase.move(tx, PurchaseStatus.PAYMENT_PENDING)
         await made(tx, owner, "purchasePay", key, payment.pk)
-        tx.audit(AuditAction.PURCHASE_PAY, payment, amount_cents=payment.amount_cents)
+        tx.audit(BillingAuditAction.PURCHASE_PAY, payment, amount_cents=payment.amount_cents)
     return payment
 
 
@@ -120,7 +120,7 @@ async def _apply(action: Action, services: CheckoutServices, payment: Payment, o
         await tx.append(
             account_stream(payment.account_id), EventKind.PAYMENT_CHANGED, purchase_id=purchase.pk, status=payment.status.value
         )
-        tx.audit(AuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
+        tx.audit(BillingAuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)
         await _follow_up(tx, services, purchase, payment)
     return payment
 

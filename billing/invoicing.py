@@ -10,7 +10,7 @@ from billing.documents.page import rendered
 from billing.seller import Seller
 from models.accounts.account import Account
 from models.action import Transaction
-from models.audit import AuditAction
+from models.billing.audit_actions import BillingAuditAction
 from models.billing.invoice import Invoice, InvoiceDocument, InvoiceLine, Series, next_position, number
 from models.billing.money import totals
 from models.billing.offer import Offer, Price
@@ -97,5 +97,5 @@ async def _frozen(
             unit_net_cents=line.unit_price_cents, net_cents=line.net_cents, vat_rate=line.vat_basis_points,
         )  # fmt: skip
     await tx.append(account_stream(purchase.account_id), EventKind.INVOICE_ISSUED, invoice_id=invoice.pk)
-    tx.audit(AuditAction.INVOICE_ISSUE, invoice, gross_cents=invoice.gross_cents)
+    tx.audit(BillingAuditAction.INVOICE_ISSUE, invoice, gross_cents=invoice.gross_cents)
     return invoice

@@ -14,7 +14,8 @@ from tortoise.transactions import in_transaction
 
 from models import audit
 from models.accounts.account import Account
-from models.audit import AuditAction, Detail
+from models.audit import Detail
+from models.audit_action import AuditAction
 from models.clock import local_date
 from models.database.writing import insert, locked
 from models.event import Event, EventKind, next_sequence

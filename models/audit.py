@@ -14,7 +14,6 @@ import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -32,73 +31,6 @@ if TYPE_CHECKING:
 
 Detail = str | int | bool | None
 BEGINNING = "0" * 64  # what the first entry of all has for the hash before it
-
-
-class AuditAction(StrEnum):
-    """What was done. The stored word never changes, and is never used for anything else."""
-
-    ACCOUNT_CHANGE_ADDRESS = "account.change_address"
-    ACCOUNT_CHANGE_IDENTIFIERS = "account.change_identifiers"
-    ACCOUNT_CHANGE_LEGAL_NAME = "account.change_legal_name"
-    ACCOUNT_CHANGE_TRADE_NAME = "account.change_trade_name"
-    ACCOUNT_DEACTIVATE = "account.deactivate"
-    ACCOUNT_DECLINE_REACTIVATION = "account.decline_reactivation"
-    ACCOUNT_ERASE = "account.erase"
-    ACCOUNT_LEAVE = "account.leave"
-    ACCOUNT_REACTIVATE = "account.reactivate"
-    ACCOUNT_REQUEST_LEGAL_NAME = "account.request_legal_name"
-    ACCOUNT_SCHEDULE_DELETION = "account.schedule_deletion"
-    ACCOUNT_SIGN_UP = "account.sign_up"
-    ACCOUNT_TRANSFER_OWNERSHIP = "account.transfer_ownership"
-    AUDIT_EXPIRE = "audit.expire"
-    AUTHENTICATOR_REMOVE = "authenticator.remove"
-    AUTHENTICATOR_RENAME = "authenticator.rename"
-    CLOCK_ADVANCE = "clock.advance"
-    EMAIL_CONFIRM_CHANGE = "email.confirm_change"
-    EMAIL_REQUEST_CHANGE = "email.request_change"
-    EMAIL_VERIFY = "email.verify"
-    FILE_ANNOUNCE = "file.announce"
-    FILE_INFECTED = "file.infected"
-    INVITATION_ACCEPT = "invitation.accept"
-    INVITATION_RESEND = "invitation.resend"
-    INVITATION_REVOKE = "invitation.revoke"
-    INVITATION_SEND = "invitation.send"
-    INVOICE_ISSUE = "invoice.issue"
-    EMAIL_RETRY = "letter.retry"
-    LEGAL_NAME_CHANGE_ADD_EVIDENCE = "legal_name_change.add_evidence"
-    LEGAL_NAME_CHANGE_CANCEL = "legal_name_change.cancel"
-    LEGAL_NAME_CHANGE_DECIDE = "legal_name_change.decide"
-    MEMBER_CHANGE_ROLE = "member.change_role"
-    MEMBER_REMOVE = "member.remove"
-    PASSKEY_REGISTER = "passkey.register"
-    PASSWORD_CHANGE = "password.change"  # noqa: S105 - a word, no secret
-    PASSWORD_REQUEST_RESET = "password.request_reset"  # noqa: S105 - a word, no secret
-    PASSWORD_RESET = "password.reset"  # noqa: S105 - a word, no secret
-    PAYMENT_CHANGE = "payment.change"
-    POLICY_ACCEPT = "policy.accept"
-    PURCHASE_CONFIRM_BILLING = "purchase.confirm_billing"
-    PURCHASE_DRAFT = "purchase.draft"
-    PURCHASE_PAY = "purchase.pay"
-    RECOVERY_CODES_RENEW = "recovery_codes.renew"
-    SECOND_FACTOR_RESET = "second_factor.reset"
-    SESSION_END = "session.end"
-    SESSION_END_ALL = "session.end_all"
-    SESSION_END_OTHERS = "session.end_others"
-    SESSION_REFRESH_REUSED = "session.refresh_reused"
-    SESSION_REQUEST_UNLOCK = "session.request_unlock"
-    SESSION_SIGN_IN = "session.sign_in"
-    SESSION_SIGN_IN_FAILED = "session.sign_in_failed"
-    SESSION_SIGN_OUT = "session.sign_out"
-    SESSION_STEP_UP = "session.step_up"
-    SESSION_STEP_UP_FAILED = "session.step_up_failed"
-    SESSION_SWITCH_ACCOUNT = "session.switch_account"
-    STAFF_CHANGE_ROLE = "staff.change_role"
-    STAFF_DISMISS = "staff.dismiss"
-    STAFF_HIRE = "staff.hire"
-    TICKET_CLAIM = "ticket.claim"
-    TICKET_MOVE = "ticket.move"
-    TOTP_CONFIRM = "totp.confirm"
-    TOTP_SET_UP = "totp.set_up"
 
 
 class AuditEntry(Model):

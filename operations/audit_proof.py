@@ -12,8 +12,9 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 from models.action import Action, Transaction
-from models.audit import BEGINNING, TOLD, AuditAction, detailed, digest
+from models.audit import BEGINNING, TOLD, detailed, digest
 from models.database.sql import records, rows
+from models.operations.audit_actions import OperationsAuditAction
 
 KEPT = timedelta(days=365)
 _BATCH = 1_000
@@ -97,7 +98,7 @@ async def _walked(chain: _Chain, noted: End | None) -> None:
         _follow(place, sequence, told, previous, hashed)
         place = End(sequence, hashed)
         _compare(place, noted)
-        expiry = told[_DETAILS] if told[_ACTION] == AuditAction.AUDIT_EXPIRE else expiry
+        expiry = told[_DETAILS] if told[_ACTION] == OperationsAuditAction.AUDIT_EXPIRE else expiry
     _close(chain, place, expiry, noted)
 
 
@@ -154,7 +155,7 @@ async def _expire_some(action: Action, kept: timedelta) -> int:
         if end is None or not await _moved(tx, end):
             return 0
         gone = await rows("DELETE FROM audit_entry WHERE id <= ? RETURNING id", end.sequence, db=tx.db)
-        tx.audit(AuditAction.AUDIT_EXPIRE, through=end.sequence, hash=end.hash)
+        tx.audit(OperationsAuditAction.AUDIT_EXPIRE, through=end.sequence, hash=end.hash)
     return len(gone)
 
 

@@ -22,7 +22,6 @@ from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.billing.invoice import Invoice
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
@@ -32,6 +31,7 @@ from models.identity.access_links import void_links
 from models.identity.session import Session
 from models.identity.user import User
 from models.operations.email import FAREWELL, Email
+from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import ERASED, Erasure, Retention
 from models.support.file import File
 from models.support.ticket import Message, Ticket, TicketStatus
@@ -255,5 +255,5 @@ async def _finished(action: Action, erasure: Erasure) -> bool:
         await IdempotencyKey.filter(owner=f"account:{account.pk}").using_db(tx.db).delete()
         now.finished_at = action.at
         await now.save(using_db=tx.db, update_fields=["finished_at"])
-        tx.audit(AuditAction.ACCOUNT_ERASE, account, invoices_kept=now.invoices_kept)
+        tx.audit(PrivacyAuditAction.ACCOUNT_ERASE, account, invoices_kept=now.invoices_kept)
     return True

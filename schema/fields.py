@@ -18,7 +18,7 @@ from strawberry.types.field import StrawberryField
 from auth.rules import Rule
 from engine import Batch
 from models import messages
-from models.audit import AuditAction
+from models.audit_action import AuditAction
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.locale import Locale
 from resolvers.arguments import Language

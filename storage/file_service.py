@@ -12,7 +12,7 @@ import structlog
 from tortoise.expressions import Q
 
 from models.action import Action
-from models.audit import AuditAction
+from models.support.audit_actions import SupportAuditAction
 from models.support.file import File
 from storage.scanner import Scanner, ScannerUnavailable
 from storage.store import Store, StoreUnavailable
@@ -58,7 +58,7 @@ async def examine(action: Action, file_service: FileService, file: File) -> bool
 async def _condemn(action: Action, file_service: FileService, file: File, found: str) -> None:
     async with action.transaction() as tx:
         if await File.filter(pk=file.pk, infected_at=None).using_db(tx.db).update(infected_at=action.at, cleared_at=None):
-            tx.audit(AuditAction.FILE_INFECTED, file, uploader=file.uploader_id)
+            tx.audit(SupportAuditAction.FILE_INFECTED, file, uploader=file.uploader_id)
     log.warning("file.infected", file=file.pk, found=found)
     await file_service.store.delete(file.key)
 

@@ -18,9 +18,10 @@ from auth.factors.proof import require_password
 from auth.reauthentication import is_fresh, require_fresh
 from auth.services import AuthServices
 from models.action import Action, Transaction
-from models.audit import AuditAction
+from models.audit_action import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.identity.access_links import void_links
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.authenticator import MOST, Authenticator, AuthenticatorKind, WebauthnChallenge
 from models.identity.session import Session
 from models.identity.user import RecoveryCode, User
@@ -77,7 +78,7 @@ async def begin_totp(action: Action, auth: AuthServices, session: Session, passw
             created_at=action.at,
             secret=auth.secret_box.seal(secret),
         )
-        tx.audit(AuditAction.TOTP_SET_UP, user)
+        tx.audit(IdentityAuditAction.TOTP_SET_UP, user)
     return secret
 
 
@@ -104,7 +105,7 @@ async def confirm_totp(action: Action, auth: AuthServices, session: Session, not
         if user.second_factor and not fresh:
             raise Refusal(ErrorCode.STEP_UP_REQUIRED)
         app = await _confirmed(tx, auth, user, code)
-        enrolled = await joined(tx, session, user, app, notice, AuditAction.TOTP_CONFIRM)
+        enrolled = await joined(tx, session, user, app, notice, IdentityAuditAction.TOTP_CONFIRM)
     await auth.throttle.clear(counted)
     return enrolled
 
@@ -162,7 +163,7 @@ async def confirm_passkey(
                 confirmed_at=action.at,
                 **vars(made),
             )  # fmt: skip
-            return await joined(tx, session, user, passkey, notice, AuditAction.PASSKEY_REGISTER)
+            return await joined(tx, session, user, passkey, notice, IdentityAuditAction.PASSKEY_REGISTER)
     except IntegrityError:  # the identifier is somebody's already
         raise passkeys.invalid() from None
 
@@ -172,7 +173,7 @@ async def rename(action: Action, authenticator: Authenticator, name: str) -> Aut
     name = line(name, "name", NAME_LENGTH)
     async with action.transaction() as tx:
         await Authenticator.filter(pk=authenticator.pk).using_db(tx.db).update(name=name)
-        tx.audit(AuditAction.AUTHENTICATOR_RENAME, authenticator)
+        tx.audit(IdentityAuditAction.AUTHENTICATOR_RENAME, authenticator)
         return await Authenticator.get(pk=authenticator.pk, using_db=tx.db)
 
 
@@ -194,7 +195,7 @@ async def remove(action: Action, session: Session, notice: Notice, authenticator
             raise Refusal(ErrorCode.NOT_FOUND, "input", "authenticatorId")
         await _gone(tx, user, bool(others))
         ended = await sessions.end_all(tx, user, but=session.pk)
-        tx.audit(AuditAction.AUTHENTICATOR_REMOVE, authenticator, sessions_ended=ended, last=not others)
+        tx.audit(IdentityAuditAction.AUTHENTICATOR_REMOVE, authenticator, sessions_ended=ended, last=not others)
         tx.touched[sessions.person(user.pk)] = None
         await notice(tx, user, Change.REMOVED if others else Change.OFF)
     return bool(others)
@@ -226,5 +227,5 @@ async def renew_recovery_codes(action: Action, session: Session, notice: Notice)
         if not user.second_factor:
             raise Refusal(ErrorCode.NOT_ACTIVE)
         await notice(tx, user, Change.CODES)
-        tx.audit(AuditAction.RECOVERY_CODES_RENEW, user)
+        tx.audit(IdentityAuditAction.RECOVERY_CODES_RENEW, user)
         return await totp.new_recovery_codes(user, tx.db)

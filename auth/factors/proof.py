@@ -4,8 +4,8 @@ from auth import throttle
 from auth.factors import passkeys, totp
 from auth.services import AuthServices
 from models.action import Action
-from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import User
 
 
@@ -22,7 +22,7 @@ async def require_password(action: Action, auth: AuthServices, user: User, passw
 async def note_failure(action: Action, user: User, reason: ErrorCode) -> None:
     """Tell the auditor that somebody signed in could not prove again who they are."""
     async with action.transaction() as tx:
-        tx.audit(AuditAction.SESSION_STEP_UP_FAILED, user, reason=reason.value)
+        tx.audit(IdentityAuditAction.SESSION_STEP_UP_FAILED, user, reason=reason.value)
 
 
 async def require_second_factor(

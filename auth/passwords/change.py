@@ -16,8 +16,8 @@ from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.identity.access_links import PasswordReset, void_links
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import User
 
@@ -41,7 +41,7 @@ async def request_reset(action: Action, auth: AuthServices, letter: ResetLetter,
         if user:
             await letter(tx, user, await _granted(tx, user))
         # In nobody's part of the log: whoever tries addresses must not read there which are known.
-        tx.audit(AuditAction.PASSWORD_REQUEST_RESET, user, None)
+        tx.audit(IdentityAuditAction.PASSWORD_REQUEST_RESET, user, None)
 
 
 async def _granted(tx: Transaction, user: User) -> str:
@@ -76,7 +76,7 @@ async def reset(action: Action, auth: AuthServices, notice: Notice, *, token: st
             raise invalid()
         await _set(tx, user, password_hash, user.email_verified_at or action.at)
         ended = await sessions.end_all(tx, user)
-        tx.audit(AuditAction.PASSWORD_RESET, user, None, by=user, sessions_ended=ended)
+        tx.audit(IdentityAuditAction.PASSWORD_RESET, user, None, by=user, sessions_ended=ended)
         await notice(tx, user)
 
 
@@ -94,7 +94,7 @@ async def change(action: Action, auth: AuthServices, notice: Notice, session: Se
         await sessions.holder(tx, session)
         await _set(tx, user, password_hash, user.email_verified_at)
         ended = await sessions.end_all(tx, user, but=session.pk)
-        tx.audit(AuditAction.PASSWORD_CHANGE, user, sessions_ended=ended)
+        tx.audit(IdentityAuditAction.PASSWORD_CHANGE, user, sessions_ended=ended)
         await notice(tx, user)
 
 

@@ -15,8 +15,8 @@ from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.identity.access_links import SignInUnlock
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import User
 
 LIFETIME = timedelta(minutes=30)
@@ -37,7 +37,7 @@ async def request(action: Action, auth: AuthServices, letter: UnlockLetter, *, e
         if user:
             await letter(tx, user, await _granted(tx, user))
         # In nobody's part of the log: whoever tries addresses must not read there which are known.
-        tx.audit(AuditAction.SESSION_REQUEST_UNLOCK, user, None)
+        tx.audit(IdentityAuditAction.SESSION_REQUEST_UNLOCK, user, None)
 
 
 async def _granted(tx: Transaction, user: User) -> str:

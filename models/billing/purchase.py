@@ -10,7 +10,7 @@ from tortoise.queryset import QuerySet
 
 from models.accounts.account import Account
 from models.action import Action, Transaction
-from models.audit import AuditAction
+from models.billing.audit_actions import BillingAuditAction
 from models.billing.offer import Price
 from models.billing.periods import Period, period, period_at
 from models.errors import ErrorCode, Refusal
@@ -77,7 +77,7 @@ class Purchase(Model):
             purchase.require(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
             purchase.update_from_dict(billing)
             await purchase.move(tx, PurchaseStatus.BILLING_CONFIRMED)
-            tx.audit(AuditAction.PURCHASE_CONFIRM_BILLING, purchase)
+            tx.audit(BillingAuditAction.PURCHASE_CONFIRM_BILLING, purchase)
         return purchase
 
     def require(self, *legal: PurchaseStatus) -> None:

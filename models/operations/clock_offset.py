@@ -6,8 +6,8 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models.action import Action
-from models.audit import AuditAction
 from models.database.sql import rows
+from models.operations.audit_actions import OperationsAuditAction
 
 
 class ClockOffset(Model):
@@ -35,5 +35,5 @@ async def move(action: Action, seconds: int) -> timedelta:
             seconds,
             db=tx.db,
         )
-        tx.audit(AuditAction.CLOCK_ADVANCE, seconds=seconds)
+        tx.audit(OperationsAuditAction.CLOCK_ADVANCE, seconds=seconds)
     return await offset()

@@ -10,9 +10,9 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.action import Action
-from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
 from models.identity.user import Staff
+from models.operations.audit_actions import OperationsAuditAction
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -106,7 +106,7 @@ class Email(Model):
             if email.state is EmailState.GIVEN_UP:
                 if not email.text:
                     raise Refusal(ErrorCode.EMAIL_CONTENT_DELETED, "input", "emailId")
-                tx.audit(AuditAction.EMAIL_RETRY, email, None, attempts=email.attempts)
+                tx.audit(OperationsAuditAction.EMAIL_RETRY, email, None, attempts=email.attempts)
                 email.attempts, email.next_attempt_at = 0, action.at
                 await email.save(using_db=tx.db, update_fields=["attempts", "next_attempt_at"])
         return email

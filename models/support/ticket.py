@@ -10,12 +10,12 @@ from tortoise.queryset import QuerySet
 
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
-from models.audit import AuditAction
 from models.clock import PARIS
 from models.database.writing import insert, one
 from models.errors import ErrorCode, Forbidden, Refusal
 from models.event import INBOX, EventKind, account_stream, ticket_stream
 from models.identity.user import User
+from models.support.audit_actions import SupportAuditAction
 from models.text import worded
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class Ticket(Model):
             ticket.updated_at = action.at
             await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
             await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
-            tx.audit(AuditAction.TICKET_CLAIM, ticket)
+            tx.audit(SupportAuditAction.TICKET_CLAIM, ticket)
             if ticket.status is TicketStatus.NEW:
                 await ticket._set_status(tx, TicketStatus.OPEN)
         return ticket
@@ -252,7 +252,7 @@ class Ticket(Model):
             ticket = await self.locked(tx)
             if ticket.status is not status:
                 ticket._require(status)
-                tx.audit(AuditAction.TICKET_MOVE, ticket, before=ticket.status.value, status=status.value)
+                tx.audit(SupportAuditAction.TICKET_MOVE, ticket, before=ticket.status.value, status=status.value)
                 await ticket._set_status(tx, status)
         return ticket
 

@@ -9,13 +9,14 @@ import orjson
 import strawberry
 from tortoise.queryset import QuerySet
 
-from models.audit import AuditAction, AuditEntry
+from models.audit import AuditEntry
 from models.errors import BadInput
 from models.identity.user import Staff, User
 from models.viewer import Viewer
 from operations.audit_proof import AuditProof, audit_proof
 from resolvers.context import Context, Info
 from resolvers.ids import decode, encode, key_argument
+from resolvers.operations.enums import AnyAuditAction
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 from resolvers.rows import ByKey
 
@@ -24,7 +25,7 @@ LATEST = Order("id", descending=True)
 
 def entries(
     info: Info,
-    action: Annotated[list[AuditAction] | None, strawberry.argument(description="Only these acts.")] = None,
+    action: Annotated[list[AnyAuditAction] | None, strawberry.argument(description="Only these acts.")] = None,
     actor_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only what this person did.")] = None,
     object_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only what was done to this object.")] = None,
     since: Annotated[datetime | None, strawberry.argument(description="From this time on.")] = None,

@@ -1,7 +1,17 @@
 """Enums of operations."""
 
-from models.audit import AuditAction
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from models.accounts.audit_actions import AccountsAuditAction
+from models.audit_action import AuditAction
+from models.billing.audit_actions import BillingAuditAction
+from models.content.audit_actions import ContentAuditAction
+from models.identity.audit_actions import IdentityAuditAction
+from models.operations.audit_actions import OperationsAuditAction
 from models.operations.email import EmailState
+from models.privacy.audit_actions import PrivacyAuditAction
+from models.support.audit_actions import SupportAuditAction
 from resolvers.described import described
 
 described(
@@ -15,71 +25,20 @@ described(
 )
 
 
+AUDIT_ACTIONS: tuple[type[AuditAction], ...] = (
+    IdentityAuditAction, AccountsAuditAction, ContentAuditAction, BillingAuditAction, SupportAuditAction, PrivacyAuditAction,
+    OperationsAuditAction,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    AnyAuditAction = AuditAction
+else:  # the actions of all domains as one enum of the graph
+    AnyAuditAction = StrEnum("AuditAction", [(each.name, each.value) for actions in AUDIT_ACTIONS for each in actions])
+
+AUDIT_ACTION_BY_VALUE = {each.value: each for each in AnyAuditAction}
+
 described(
-    AuditAction,
-    "What the audit log tells of.",
-    {
-        "ACCOUNT_CHANGE_ADDRESS": "A company's address was changed (`changed`).",
-        "ACCOUNT_CHANGE_IDENTIFIERS": "A company's SIRET or VAT number was changed (`changed`).",
-        "ACCOUNT_CHANGE_LEGAL_NAME": "A company has another legal name, told by the register or by an agent (`told_by`).",
-        "ACCOUNT_CHANGE_TRADE_NAME": "A company's trade name was changed.",
-        "ACCOUNT_DEACTIVATE": "An agent let a company's account rest, which ended its sessions.",
-        "ACCOUNT_DECLINE_REACTIVATION": "An agent answered by email, and did not bring a company's account back (`ticket`).",
-        "ACCOUNT_ERASE": "A company's account was erased, but for its invoices (`invoices_kept`).",
-        "ACCOUNT_LEAVE": "A person left a company.",
-        "ACCOUNT_REACTIVATE": "An agent brought a company's account back, from its rest or before its deletion (`before`).",
-        "ACCOUNT_REQUEST_LEGAL_NAME": "Somebody asked for another legal name of their company.",
-        "ACCOUNT_SCHEDULE_DELETION": "An agent scheduled the deletion that an owner had asked for (`ticket`).",
-        "ACCOUNT_SIGN_UP": "A company signed up, or somebody tried to with a known address (`known`).",
-        "ACCOUNT_TRANSFER_OWNERSHIP": "An owner made somebody else the owner, and is an administrator since.",
-        "AUDIT_EXPIRE": "Entries older than twelve months were removed, up to the number in `through`.",
-        "AUTHENTICATOR_REMOVE": "A person took one of their authenticators away, which ended their other sessions.",
-        "AUTHENTICATOR_RENAME": "A person gave one of their authenticators another name.",
-        "CLOCK_ADVANCE": "A demonstration's clock was moved on.",
-        "EMAIL_CONFIRM_CHANGE": "Another address of a person was confirmed, by an email to it or to the old one.",
-        "EMAIL_REQUEST_CHANGE": "A person asked for another address.",
-        "EMAIL_VERIFY": "A person confirmed their address.",
-        "FILE_ANNOUNCE": "Somebody got a link to upload a file to.",
-        "FILE_INFECTED": "The scanner found something bad in an uploaded file, whose bytes were deleted (`uploader`).",
-        "INVITATION_ACCEPT": "A person joined a company by an invitation, in the role it offered.",
-        "INVITATION_RESEND": "An invitation's email was sent again, with a new link.",
-        "INVITATION_REVOKE": "An invitation was taken back.",
-        "INVITATION_SEND": "Somebody was invited into a company.",
-        "INVOICE_ISSUE": "An invoice was issued.",
-        "EMAIL_RETRY": "An operator had an email tried anew that was given up after so many `attempts`.",
-        "LEGAL_NAME_CHANGE_ADD_EVIDENCE": "Somebody showed evidence for another legal name of their company.",
-        "LEGAL_NAME_CHANGE_CANCEL": "Somebody took the wish for another legal name of their company back.",
-        "LEGAL_NAME_CHANGE_DECIDE": "An agent decided on another legal name, or asked for better evidence (`decision`).",
-        "MEMBER_CHANGE_ROLE": "A person of a company got another role.",
-        "MEMBER_REMOVE": "A person was taken out of a company.",
-        "PASSKEY_REGISTER": "A person added a passkey, which ended their other sessions.",
-        "PASSWORD_CHANGE": "A person set a new password by the current one.",
-        "PASSWORD_REQUEST_RESET": "Somebody asked for an email to set a new password with.",
-        "PASSWORD_RESET": "A person set a new password by an email.",
-        "PAYMENT_CHANGE": "An attempt to pay moved to another state.",
-        "POLICY_ACCEPT": "A person accepted a version of a policy.",
-        "PURCHASE_CONFIRM_BILLING": "Billing details of a purchase were set.",
-        "PURCHASE_DRAFT": "A purchase was begun.",
-        "PURCHASE_PAY": "An attempt to pay was made.",
-        "RECOVERY_CODES_RENEW": "A person got new recovery codes.",
-        "SECOND_FACTOR_RESET": "An owner or an operator turned somebody's second factor off, which ended their sessions.",
-        "SESSION_END": "A person ended one of their sessions.",
-        "SESSION_END_ALL": "An operator ended every session of somebody.",
-        "SESSION_END_OTHERS": "A person ended all of their other sessions.",
-        "SESSION_REFRESH_REUSED": "A refresh token was used twice, which ended its session.",
-        "SESSION_REQUEST_UNLOCK": "Somebody asked for an email past the waits after failed sign-ins.",
-        "SESSION_SIGN_IN": "Somebody signed in.",
-        "SESSION_SIGN_IN_FAILED": "Somebody failed to sign in, `reason` says by what; the object is the person, where known.",
-        "SESSION_SIGN_OUT": "Somebody signed out.",
-        "SESSION_STEP_UP": "Somebody signed in proved again who they are.",
-        "SESSION_STEP_UP_FAILED": "Somebody signed in gave a wrong password or code when asked for it again.",
-        "SESSION_SWITCH_ACCOUNT": "A person went on for another of their companies, in a new session.",
-        "STAFF_CHANGE_ROLE": "An operator gave one of the vendor's people another role.",
-        "STAFF_DISMISS": "An operator ended somebody's work for the vendor.",
-        "STAFF_HIRE": "The operator created a member of staff.",
-        "TICKET_CLAIM": "An agent took a ticket on.",
-        "TICKET_MOVE": "Somebody moved a ticket to another state.",
-        "TOTP_CONFIRM": "A person confirmed an authenticator app, which ended their other sessions.",
-        "TOTP_SET_UP": "A person asked for a seed for their authenticator.",
-    },
+    AnyAuditAction,
+    "What the audit log records.",
+    {each.name: each.description for actions in AUDIT_ACTIONS for each in actions},
 )

@@ -8,8 +8,8 @@ from typing import Any
 from auth import throttle
 from auth.tokens import Purpose
 from models.action import Action
-from models.audit import AuditAction
 from models.errors import ErrorCode, Refusal
+from models.support.audit_actions import SupportAuditAction
 from models.support.file import MAX_BYTES, File, FileStatus
 from resolvers.context import Info, Services
 from resolvers.support.inputs import FileAnnounceInput
@@ -57,7 +57,7 @@ async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
             using_db=tx.db, key=random_key(), uploader_id=viewer.user_id, account=viewer.account, name=name,
             content_type=_media_type(input.content_type), size=input.size, created_at=action.at,
         )  # fmt: skip
-        tx.audit(AuditAction.FILE_ANNOUNCE, file, size=file.size)
+        tx.audit(SupportAuditAction.FILE_ANNOUNCE, file, size=file.size)
     token = info.context.services.auth.signer.sign(Purpose.UPLOAD, action.at, file=file.pk)
     return {"file": file, "upload_url": f"{info.context.services.base_url}/uploads/{token}"}
 

@@ -3,7 +3,8 @@
 import strawberry
 
 from auth.rules import agent, anyone, customer, manager, operator, owner, signed_in
-from models.audit import AuditAction
+from models.accounts.audit_actions import AccountsAuditAction
+from models.identity.audit_actions import IdentityAuditAction
 from resolvers.accounts import customers as customer_resolvers
 from resolvers.accounts import details as detail_resolvers
 from resolvers.accounts import invitations as invitation_resolvers
@@ -51,43 +52,43 @@ class AccountsMutation:
         registration_resolvers.sign_up,
         "accepted",
         allow=anyone,
-        audit=AuditAction.ACCOUNT_SIGN_UP,
+        audit=AccountsAuditAction.ACCOUNT_SIGN_UP,
         description="Sign a company up; a verification email follows.",
     )
     invitation_send: InvitationPayload = mutation(
         invitation_resolvers.send_invitation,
         "invitation",
         allow=manager,
-        audit=AuditAction.INVITATION_SEND,
+        audit=AccountsAuditAction.INVITATION_SEND,
         description="Invite an address into the company, by email.",
     )
     invitation_resend: InvitationPayload = mutation(
         invitation_resolvers.resend_invitation, "invitation", allow=manager,
-        audit=AuditAction.INVITATION_RESEND,
+        audit=AccountsAuditAction.INVITATION_RESEND,
         description="Send an invitation's email again; the earlier one's token stops working.",
     )  # fmt: skip
     invitation_revoke: InvitationPayload = mutation(
         invitation_resolvers.revoke_invitation,
         "invitation",
         allow=manager,
-        audit=AuditAction.INVITATION_REVOKE,
+        audit=AccountsAuditAction.INVITATION_REVOKE,
         description="Take an invitation back. A repeat changes nothing.",
     )
     invitation_accept: InvitationAcceptPayload = mutation(
         invitation_resolvers.accept_invitation, "company", allow=anyone,
-        audit=AuditAction.INVITATION_ACCEPT,
+        audit=AccountsAuditAction.INVITATION_ACCEPT,
         description="Join a company by the email's token: signed in as the invited address, or as somebody new, with a name "
         "and a password. The address counts as verified, for the email reached it.",
     )  # fmt: skip
     member_change_role: MemberPayload = mutation(
         member_resolvers.change_role, "member", allow=manager,
-        audit=AuditAction.MEMBER_CHANGE_ROLE,
+        audit=AccountsAuditAction.MEMBER_CHANGE_ROLE,
         description="Give a member another role; administrators neither make nor change owners, one owner always stays."
         " Making or unmaking an owner wants `sessionStepUp`, and every owner is told by email.",
     )  # fmt: skip
     member_remove: MemberRemovePayload = mutation(
         member_resolvers.remove, "removed", allow=manager,
-        audit=AuditAction.MEMBER_REMOVE,
+        audit=AccountsAuditAction.MEMBER_REMOVE,
         description="Take a member out of the company; their sessions for it end, sockets included. An owner's going wants"
         " `sessionStepUp`.",
     )  # fmt: skip
@@ -95,49 +96,49 @@ class AccountsMutation:
         member_resolvers.leave,
         "left",
         allow=customer,
-        audit=AuditAction.ACCOUNT_LEAVE,
+        audit=AccountsAuditAction.ACCOUNT_LEAVE,
         description="Leave the company, unless one is its last owner. Owners want `sessionStepUp`.",
     )
     account_transfer_ownership: AccountTransferOwnershipPayload = mutation(
         member_resolvers.transfer_ownership, "account", allow=owner,
-        audit=AuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
+        audit=AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
         description="Make a member the owner in one's own place, and be an administrator from then on; every owner is told by"
         " email. Wants `sessionStepUp`.",
     )  # fmt: skip
     account_change_trade_name: AccountPayload = mutation(
         detail_resolvers.change_trade_name, "account", allow=manager,
-        audit=AuditAction.ACCOUNT_CHANGE_TRADE_NAME,
+        audit=AccountsAuditAction.ACCOUNT_CHANGE_TRADE_NAME,
         description="Set how the company calls itself. Its legal name has a way of its own, `accountRequestLegalName`.",
     )  # fmt: skip
     account_change_address: AccountPayload = mutation(
         detail_resolvers.change_address, "account", allow=manager,
-        audit=AuditAction.ACCOUNT_CHANGE_ADDRESS,
+        audit=AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS,
         description="Set where the company is; new purchases propose it for their bills, issued ones stay as they are.",
     )  # fmt: skip
     account_change_identifiers: AccountPayload = mutation(
         detail_resolvers.change_identifiers, "account", allow=manager,
-        audit=AuditAction.ACCOUNT_CHANGE_IDENTIFIERS,
+        audit=AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS,
         description="Set the company's SIRET and VAT number. Its SIREN never changes: another one is another account.",
     )  # fmt: skip
     account_request_legal_name: LegalNameChangePayload = mutation(
         legal_name_resolvers.request_legal_name, "change", allow=manager,
-        audit=AuditAction.ACCOUNT_REQUEST_LEGAL_NAME,
+        audit=AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME,
         description="Ask for another legal name: in force at once if it is the registered one, else an agent decides by the"
         " evidence shown. It is on invoices issued from then on. Wants `sessionStepUp`.",
     )  # fmt: skip
     legal_name_change_add_evidence: LegalNameChangePayload = mutation(
         legal_name_resolvers.add_evidence, "change", allow=manager,
-        audit=AuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE,
+        audit=AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE,
         description="Show files for a change of legal name, which an agent then looks at.",
     )  # fmt: skip
     legal_name_change_cancel: LegalNameChangePayload = mutation(
         legal_name_resolvers.cancel_legal_name, "change", allow=manager,
-        audit=AuditAction.LEGAL_NAME_CHANGE_CANCEL,
+        audit=AccountsAuditAction.LEGAL_NAME_CHANGE_CANCEL,
         description="Take a change of legal name back. A repeat changes nothing.",
     )  # fmt: skip
     legal_name_change_decide: LegalNameChangePayload = mutation(
         legal_name_resolvers.decide_legal_name, "change", allow=agent,
-        audit=AuditAction.LEGAL_NAME_CHANGE_DECIDE,
+        audit=AccountsAuditAction.LEGAL_NAME_CHANGE_DECIDE,
         description="Accept a change of legal name by its evidence, reject it, or ask for better; an email tells the company.",
     )  # fmt: skip
     account_request_deactivation: TicketPayload = mutation(
@@ -158,56 +159,56 @@ class AccountsMutation:
     )  # fmt: skip
     account_deactivate: AccountPayload = mutation(
         lifecycle_resolvers.deactivate, "account", allow=agent,
-        audit=AuditAction.ACCOUNT_DEACTIVATE,
+        audit=AccountsAuditAction.ACCOUNT_DEACTIVATE,
         description="Let a company's account rest: its people are signed out, sockets included, and nothing is erased.",
     )  # fmt: skip
     account_reactivate: AccountPayload = mutation(
         lifecycle_resolvers.reactivate, "account", allow=agent,
-        audit=AuditAction.ACCOUNT_REACTIVATE,
+        audit=AccountsAuditAction.ACCOUNT_REACTIVATE,
         description="Bring a company's account back, from its rest or before it is deleted.",
     )  # fmt: skip
     account_decline_reactivation: AccountPayload = mutation(
         lifecycle_resolvers.decline_reactivation, "account", allow=agent,
-        audit=AuditAction.ACCOUNT_DECLINE_REACTIVATION,
+        audit=AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION,
         description="Answer by email who asked to have a company back, and sees no tickets: why not, or what to tell first.",
     )  # fmt: skip
     account_schedule_deletion: AccountPayload = mutation(
         lifecycle_resolvers.schedule_deletion, "account", allow=agent,
-        audit=AuditAction.ACCOUNT_SCHEDULE_DELETION,
+        audit=AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION,
         description="Delete a company's account once the grace is over, as its owner asked in a ticket; until then it rests."
         " Its invoices are kept as long as the law wants. Wants `sessionStepUp`.",
     )  # fmt: skip
     staff_hire: StaffPayload = mutation(
         staff_resolvers.hire, "member", allow=operator,
-        audit=AuditAction.STAFF_HIRE,
+        audit=AccountsAuditAction.STAFF_HIRE,
         description="Have somebody work for the vendor: an email leads them to the page where they choose a password; their"
         " role begins with their second factor. Wants `sessionStepUp`.",
     )  # fmt: skip
     staff_change_role: StaffPayload = mutation(
         staff_resolvers.change_role, "member", allow=operator,
-        audit=AuditAction.STAFF_CHANGE_ROLE,
+        audit=AccountsAuditAction.STAFF_CHANGE_ROLE,
         description="Give one of the vendor's people another role; their sessions end. Wants `sessionStepUp`.",
     )  # fmt: skip
     staff_dismiss: StaffDismissPayload = mutation(
         staff_resolvers.dismiss, "dismissed", allow=operator,
-        audit=AuditAction.STAFF_DISMISS,
+        audit=AccountsAuditAction.STAFF_DISMISS,
         description="End somebody's work for the vendor; one operator always stays. Wants `sessionStepUp`.",
     )  # fmt: skip
     user_end_sessions: UserEndSessionsPayload = mutation(
         customer_resolvers.end_sessions, "ended", allow=operator,
-        audit=AuditAction.SESSION_END_ALL,
+        audit=IdentityAuditAction.SESSION_END_ALL,
         description="End every session of somebody, sockets included; an email tells them. Wants `sessionStepUp`.",
     )  # fmt: skip
     member_reset_second_factor: MemberPayload = mutation(
         member_resolvers.reset_second_factor, "member", allow=owner,
-        audit=AuditAction.SECOND_FACTOR_RESET,
+        audit=IdentityAuditAction.SECOND_FACTOR_RESET,
         description="Turn the second factor of a colleague off who lost it with their recovery codes; their sessions end, their"
         " password stays, an email tells them. Of an owner or of somebody of several companies only our support does."
         " Wants `sessionStepUp`.",
     )  # fmt: skip
     user_reset_second_factor: UserResetSecondFactorPayload = mutation(
         customer_resolvers.reset_second_factor, "reset", allow=operator,
-        audit=AuditAction.SECOND_FACTOR_RESET,
+        audit=IdentityAuditAction.SECOND_FACTOR_RESET,
         description="Turn the second factor of somebody else off who lost it with their recovery codes; their sessions end,"
         " their password stays, an email tells them. Wants `sessionStepUp`.",
     )  # fmt: skip

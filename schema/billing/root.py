@@ -3,7 +3,7 @@
 import strawberry
 
 from auth.rules import agent, anyone, buyer
-from models.audit import AuditAction
+from models.billing.audit_actions import BillingAuditAction
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import offers as offer_resolvers
 from resolvers.billing import payments as payment_resolvers
@@ -33,14 +33,14 @@ class BillingMutation:
         purchase_resolvers.draft,
         "purchase",
         allow=buyer,
-        audit=AuditAction.PURCHASE_DRAFT,
+        audit=BillingAuditAction.PURCHASE_DRAFT,
         description="Begin to buy an offer.",
     )
     purchase_confirm_billing: PurchasePayload = mutation(
         purchase_resolvers.confirm_billing,
         "purchase",
         allow=buyer,
-        audit=AuditAction.PURCHASE_CONFIRM_BILLING,
+        audit=BillingAuditAction.PURCHASE_CONFIRM_BILLING,
         description="Say whom and where to bill.",
     )
     purchase_pay: PaymentPayload = mutation(
@@ -48,7 +48,7 @@ class BillingMutation:
         "purchase",
         "payment",
         allow=buyer,
-        audit=AuditAction.PURCHASE_PAY,
+        audit=BillingAuditAction.PURCHASE_PAY,
         description="Pay; the purchase becomes active and is invoiced.",
     )
     payment_refresh: PaymentPayload = mutation(
@@ -56,6 +56,6 @@ class BillingMutation:
         "purchase",
         "payment",
         allow=buyer,
-        audit=AuditAction.PAYMENT_CHANGE,
+        audit=BillingAuditAction.PAYMENT_CHANGE,
         description="Ask the bank again about a payment.",
     )

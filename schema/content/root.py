@@ -3,7 +3,7 @@
 import strawberry
 
 from auth.rules import anyone, signed_in
-from models.audit import AuditAction
+from models.content.audit_actions import ContentAuditAction
 from resolvers.content import articles as article_resolvers
 from resolvers.content import policies as policy_resolvers
 from schema.content.articles import Article
@@ -34,6 +34,6 @@ class ContentMutation:
         policy_resolvers.accept,
         "acceptance",
         allow=signed_in,
-        audit=AuditAction.POLICY_ACCEPT,
+        audit=ContentAuditAction.POLICY_ACCEPT,
         description="Accept the version of a policy in force; a repeat changes nothing.",
     )

@@ -6,10 +6,10 @@ import strawberry
 from strawberry.scalars import ID
 
 import models.audit
-from models.audit import AuditAction
 from models.identity.user import Staff
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.operations import audit as audit_resolvers
+from resolvers.operations.enums import AUDIT_ACTION_BY_VALUE, AnyAuditAction
 from schema.accounts.accounts import Account
 from schema.fields import edge, field, viewer_field
 from schema.identity.users import User
@@ -28,7 +28,7 @@ class AuditDetail:
 class AuditEntry:
     sequence: BigInt = field("Its number: 1, 2, 3, ... without gaps over the whole log.", lambda root: root.id, needs=("id",))
     at: datetime = field("When it was done.")
-    action: AuditAction = field("What was done.", lambda root: AuditAction(root.action), needs=("action",))
+    action: AnyAuditAction = field("What was done.", lambda root: AUDIT_ACTION_BY_VALUE[root.action], needs=("action",))
     actor: User | None = edge(
         audit_resolvers.actors, needs=("actor_id",),
         description="Who did it; null when it was the clock or a stranger. Customers are told of their own people.",

@@ -3,7 +3,7 @@
 import strawberry
 
 from auth.rules import operator, owner
-from models.audit import AuditAction
+from models.operations.audit_actions import OperationsAuditAction
 from resolvers.operations import audit as audit_resolvers
 from resolvers.operations import clock as clock_resolvers
 from resolvers.operations import emails as email_resolvers
@@ -43,13 +43,13 @@ class OperationsQuery:
 class OperationsMutation:
     email_retry: EmailPayload = mutation(
         email_resolvers.retry, "email", allow=operator,
-        audit=AuditAction.EMAIL_RETRY,
+        audit=OperationsAuditAction.EMAIL_RETRY,
         description="Have an email tried anew that was given up, unless it carried a token, which is forgotten.",
     )  # fmt: skip
     clock_advance: ClockAdvancePayload = mutation(
         clock_resolvers.advance,
         "now",
         allow=operator,
-        audit=AuditAction.CLOCK_ADVANCE,
+        audit=OperationsAuditAction.CLOCK_ADVANCE,
         description="For operators of a demonstration: move time on; sessions expire with it.",
     )

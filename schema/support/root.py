@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import strawberry
 
 from auth.rules import agent, anyone, customer
-from models.audit import AuditAction
+from models.support.audit_actions import SupportAuditAction
 from resolvers.support import contact as contact_resolvers
 from resolvers.support import events as event_resolvers
 from resolvers.support import files as file_resolvers
@@ -36,7 +36,7 @@ class SupportMutation:
         ticket_resolvers.open_, "ticket", allow=customer, audit=_OWN_RECORD, description="Ask for help, or begin a chat."
     )
     ticket_claim: TicketPayload = mutation(
-        ticket_resolvers.claim, "ticket", allow=agent, audit=AuditAction.TICKET_CLAIM, description="Take a ticket on."
+        ticket_resolvers.claim, "ticket", allow=agent, audit=SupportAuditAction.TICKET_CLAIM, description="Take a ticket on."
     )
     ticket_reply: TicketReplyPayload = mutation(
         ticket_resolvers.reply,
@@ -47,13 +47,17 @@ class SupportMutation:
         description="Say something in a ticket.",
     )
     ticket_move: TicketPayload = mutation(
-        ticket_resolvers.move, "ticket", allow=agent, audit=AuditAction.TICKET_MOVE, description="Change a ticket's state."
+        ticket_resolvers.move,
+        "ticket",
+        allow=agent,
+        audit=SupportAuditAction.TICKET_MOVE,
+        description="Change a ticket's state.",
     )
     ticket_close: TicketPayload = mutation(
         ticket_resolvers.close,
         "ticket",
         allow=customer | agent,
-        audit=AuditAction.TICKET_MOVE,
+        audit=SupportAuditAction.TICKET_MOVE,
         description="End a ticket; it stays readable in Messages.",
     )
     ticket_typing: TicketTypingPayload = mutation(
@@ -69,7 +73,7 @@ class SupportMutation:
         "file",
         "upload_url",
         allow=customer | agent,
-        audit=AuditAction.FILE_ANNOUNCE,
+        audit=SupportAuditAction.FILE_ANNOUNCE,
         description="Get a link to upload a file to. What is attached to nothing a day later is deleted.",
     )
 

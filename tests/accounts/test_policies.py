@@ -16,7 +16,8 @@ from auth import sessions
 from auth.services import AuthServices
 from models.accounts.account import Role
 from models.action import Action, Transaction
-from models.audit import AuditAction, AuditEntry
+from models.audit import AuditEntry
+from models.content.audit_actions import ContentAuditAction
 from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind
 from models.errors import Refusal, Unauthenticated
 from models.identity.user import User
@@ -65,7 +66,7 @@ async def signed_up(action: Action, auth: AuthServices, *accepted: int | None, *
 
 
 async def entries() -> list[AuditEntry]:
-    return await AuditEntry.filter(action=AuditAction.POLICY_ACCEPT).order_by("id")
+    return await AuditEntry.filter(action=ContentAuditAction.POLICY_ACCEPT).order_by("id")
 
 
 async def test_p4_4_a_sign_up_notes_what_was_accepted(action: Action, auth: AuthServices, current: Policy) -> None:

@@ -16,9 +16,10 @@ from auth.passwords import change
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role
 from models.action import Action, Transaction
-from models.audit import AuditAction, AuditEntry
+from models.audit import AuditEntry
 from models.errors import Forbidden, Refusal, Unauthenticated
 from models.identity.access_links import PasswordReset
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.authenticator import Authenticator, AuthenticatorKind, WebauthnChallenge
 from models.identity.session import Session
 from models.identity.user import RecoveryCode, Staff, User
@@ -167,7 +168,7 @@ async def test_each_of_the_persons_companies_reads_of_it(
     omar, tokens = await operator(now, "omar")
     for user in (company.people["max"], await _enrolled(agent, enrolled)):
         await second_factor_reset.of_anybody(Action(omar, now().at, bus), tokens.session, post, user.pk)
-    told = await AuditEntry.filter(action=AuditAction.SECOND_FACTOR_RESET.value).order_by("id")
+    told = await AuditEntry.filter(action=IdentityAuditAction.SECOND_FACTOR_RESET.value).order_by("id")
     assert [(each.account_id, each.object_id, each.staff) for each in told] == [
         (company.account.pk, company.people["max"].pk, "OPERATOR"), (others.account.pk, company.people["max"].pk, "OPERATOR"),
         (None, agent.pk, "OPERATOR"),

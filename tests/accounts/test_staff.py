@@ -16,9 +16,10 @@ from auth.passwords import change
 from auth.services import AuthServices
 from auth.sessions import Tokens, hashed, random_token, sign_in
 from models.accounts.account import Account, Membership, Role
+from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.invitation import Invitation
 from models.action import Action, Transaction
-from models.audit import AuditAction, AuditEntry
+from models.audit import AuditEntry
 from models.errors import Forbidden, Refusal, Unauthenticated
 from models.identity.session import Session
 from models.identity.user import Staff, User
@@ -246,9 +247,9 @@ async def test_another_role_ends_what_was_signed_in_with_the_old_one(office: Off
     tokens = await office.at_work(lea)
     assert (await office.change_role(lea, Staff.SUPERVISOR)).staff is Staff.SUPERVISOR
     assert await still_valid([tokens.session.pk], now().at) == set()
-    told = await AuditEntry.filter(action=AuditAction.STAFF_CHANGE_ROLE.value).count()
+    told = await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count()
     await office.change_role(lea, Staff.SUPERVISOR)
-    assert await AuditEntry.filter(action=AuditAction.STAFF_CHANGE_ROLE.value).count() == told == 1
+    assert await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count() == told == 1
 
 
 async def test_an_operator_who_gives_up_the_role_keeps_it_in_no_socket(office: Office, now: "Now") -> None:

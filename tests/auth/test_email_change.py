@@ -17,9 +17,10 @@ from auth.reauthentication import step_up
 from auth.services import AuthServices
 from auth.sessions import Tokens, hashed, sign_in, sign_out
 from models.action import Action, Transaction
-from models.audit import AuditAction, AuditEntry
+from models.audit import AuditEntry
 from models.errors import Refusal, Throttled
 from models.identity.access_links import EmailChange
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.authenticator import Authenticator
 from models.identity.user import User
 from tests.auth.conftest import PASSWORD, code_of, unnoticed
@@ -131,7 +132,7 @@ class TestWithoutASecondFactor:
         await ask(here)
         for token in (post.new_token, post.old_token):
             await confirm(token)
-        told = await AuditEntry.filter(action=AuditAction.EMAIL_CONFIRM_CHANGE.value).order_by("id")
+        told = await AuditEntry.filter(action=IdentityAuditAction.EMAIL_CONFIRM_CHANGE.value).order_by("id")
         assert [(each.actor_id, each.object_id) for each in told] == [(owner.pk, owner.pk)] * 2
 
     async def test_each_side_confirms_once_and_not_for_the_other(

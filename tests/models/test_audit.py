@@ -13,20 +13,26 @@ from hypothesis import strategies as st
 from tortoise.exceptions import OperationalError
 
 from models.accounts.account import Account
+from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Origin, network_address
-from models.audit import BEGINNING, TOLD, AuditAction, AuditChain, AuditEntry, detailed, digest
+from models.audit import BEGINNING, TOLD, AuditChain, AuditEntry, detailed, digest
+from models.audit_action import AuditAction
 from models.database.reading import read
 from models.database.sql import dialect, rows
+from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import Staff, User
+from models.operations.audit_actions import OperationsAuditAction
+from models.support.audit_actions import SupportAuditAction
 from models.support.ticket import Category, Channel, Ticket, TicketStatus
 from operations.audit_proof import AuditProof, End, audit_proof, expire
+from resolvers.operations.enums import AUDIT_ACTIONS
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
 pytestmark = pytest.mark.usefixtures("db")
 REFUSED = (OperationalError, asyncpg.PostgresError)
-MOVES = list(AuditAction)
+MOVES = [each for actions in AUDIT_ACTIONS for each in actions]
 
 
 async def told(action: Action, *actions: AuditAction) -> None:
@@ -86,7 +92,7 @@ async def test_the_hash_is_what_the_documentation_says(action: Action) -> None:
     import hashlib
     import json
 
-    await told(replace(action, origin=Origin(1, 2, "192.0.2.1")), AuditAction.SESSION_SIGN_IN)
+    await told(replace(action, origin=Origin(1, 2, "192.0.2.1")), IdentityAuditAction.SESSION_SIGN_IN)
     (entry,) = await AuditEntry.all()
     values = [1, "2026-11-23 09:00:00+00:00", None, None, 2, 1, "session.sign_in", None, None, "192.0.2.1", '{"amount":1}']
     text = json.dumps([*values, BEGINNING], separators=(",", ":"), ensure_ascii=False)
@@ -95,15 +101,15 @@ async def test_the_hash_is_what_the_documentation_says(action: Action) -> None:
 
 async def failing(action: Action) -> None:
     async with action.transaction() as tx:
-        tx.audit(AuditAction.TICKET_MOVE)
+        tx.audit(SupportAuditAction.TICKET_MOVE)
         raise ZeroDivisionError
 
 
 async def test_what_is_taken_back_leaves_no_gap(action: Action) -> None:
-    await told(action, AuditAction.TICKET_CLAIM)
+    await told(action, SupportAuditAction.TICKET_CLAIM)
     with pytest.raises(ZeroDivisionError):
         await failing(action)
-    await told(action, AuditAction.TICKET_MOVE)
+    await told(action, SupportAuditAction.TICKET_MOVE)
     assert [entry.id for entry in await AuditEntry.all().order_by("id")] == [1, 2]
     assert (await audit_proof()).fault is None
 
@@ -111,7 +117,7 @@ async def test_what_is_taken_back_leaves_no_gap(action: Action) -> None:
 async def hired(action: Action) -> None:
     async with action.transaction() as tx:
         await User.create(using_db=tx.db, email="c@fournil.example", name="C", password_hash="-", created_at=action.at)
-        tx.audit(AuditAction.STAFF_HIRE)
+        tx.audit(AccountsAuditAction.STAFF_HIRE)
 
 
 async def test_without_its_chain_nothing_that_is_audited_is_done(action: Action) -> None:
@@ -125,7 +131,7 @@ async def test_many_at_once_take_turns_without_gap(action: Action) -> None:
     async def several(count: int) -> None:
         async with action.transaction() as tx:
             for _ in range(count):
-                tx.audit(AuditAction.TICKET_CLAIM)
+                tx.audit(SupportAuditAction.TICKET_CLAIM)
                 await asyncio.sleep(0)
 
     await asyncio.gather(*(several(1 + n % 3) for n in range(30)))
@@ -143,7 +149,7 @@ async def test_what_people_say_never_waits_for_the_log(db: str, action: Action) 
     other = await asyncpg.connect(db)
     async with other.transaction():
         await other.execute("SELECT id FROM audit_chain WHERE id = 1 FOR UPDATE")
-        waiting = asyncio.create_task(told(action, AuditAction.TICKET_CLAIM))
+        waiting = asyncio.create_task(told(action, SupportAuditAction.TICKET_CLAIM))
         async with asyncio.timeout(5):
             await ticket.reply(action, camille, "Bonjour", "m1")
         assert not waiting.done()
@@ -234,7 +240,7 @@ async def rewritten(entries: list[AuditEntry]) -> None:
 
 async def test_a_log_written_anew_is_held_against_what_was_noted(unlocked: list[AuditEntry], action: Action) -> None:
     noted = (await audit_proof()).last
-    await told(action, AuditAction.TICKET_CLAIM)
+    await told(action, SupportAuditAction.TICKET_CLAIM)
     assert (await audit_proof(End.of(str(noted)))).fault is None
     await rewritten(await AuditEntry.all().order_by("id"))
     assert (await audit_proof()).fault is None  # the chain alone can't know
@@ -250,14 +256,14 @@ def test_an_end_is_a_number_and_a_hash(text: str) -> None:
 
 async def test_what_is_too_old_expires_and_the_rest_is_proved(action: Action, clock: "MovableClock") -> None:
     for _ in range(4):
-        await told(replace(action, at=clock.now()), AuditAction.SESSION_SIGN_IN)
+        await told(replace(action, at=clock.now()), IdentityAuditAction.SESSION_SIGN_IN)
         clock.advance(timedelta(days=100))
     noted = (await audit_proof()).last
     now = replace(action, at=clock.now())
     assert await expire(now) == 1
     assert await expire(now) == 0
     assert [entry.id for entry in await AuditEntry.all().order_by("id")] == [2, 3, 4, 5]
-    (told_of,) = await AuditEntry.filter(action=AuditAction.AUDIT_EXPIRE.value)
+    (told_of,) = await AuditEntry.filter(action=OperationsAuditAction.AUDIT_EXPIRE.value)
     assert told_of.details.startswith('{"hash":"')
     assert (await audit_proof(noted)).fault is None
     assert (await audit_proof(End(1, BEGINNING))).fault == "entry 1 is not the one that was noted"
@@ -288,13 +294,13 @@ async def test_two_processes_let_the_same_expire_once(action: Action, clock: "Mo
 async def test_a_young_entry_keeps_the_older_ones_behind_it(action: Action, clock: "MovableClock") -> None:
     """Entries are numbered when they are written, and dated when the act began: the order may differ a little."""
     late = replace(action, at=action.at - timedelta(seconds=1))
-    await told(action, AuditAction.TICKET_CLAIM)
-    await told(late, AuditAction.TICKET_CLAIM)
+    await told(action, SupportAuditAction.TICKET_CLAIM)
+    await told(late, SupportAuditAction.TICKET_CLAIM)
     assert await expire(replace(action, at=action.at + timedelta(days=365))) == 0
 
 
 async def test_an_entry_that_expired_but_came_back_is_found(action: Action, clock: "MovableClock") -> None:
-    await told(action, AuditAction.TICKET_CLAIM)
+    await told(action, SupportAuditAction.TICKET_CLAIM)
     clock.advance(timedelta(days=366))
     await expire(replace(action, at=clock.now()))
     (entry,) = await AuditEntry.all()

@@ -22,7 +22,7 @@ from mail.transport import transport
 from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.accounts.invitation import Invitation
 from models.action import Action, Transaction
-from models.audit import AuditAction, AuditEntry
+from models.audit import AuditEntry
 from models.billing.invoice import Invoice
 from models.billing.payment import Payment, PaymentStatus
 from models.database.sql import rows
@@ -33,6 +33,7 @@ from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
+from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import Erasure
 from models.support.file import File
 from models.support.ticket import Ticket, TicketKind, TicketStatus
@@ -207,7 +208,7 @@ async def test_p1_2_the_operator_reads_what_went_and_what_is_kept(
     assert removed["people"] == 2
     assert removed["files"] == 3
     assert removed["messages"] == 3
-    assert await AuditEntry.filter(action=AuditAction.ACCOUNT_ERASE, object_id=house.paul.account.pk).count() == 1
+    assert await AuditEntry.filter(action=PrivacyAuditAction.ACCOUNT_ERASE, object_id=house.paul.account.pk).count() == 1
     for viewer in (Viewer(), house.marie.owner, house.alice, house.nadia):
         assert "errors" in await ask(viewer, document)
 
@@ -317,7 +318,7 @@ async def test_p1_2_two_processes_at_once_erase_once(
     done = await asyncio.gather(*(erase_due(later, eraser(services, store)) for _ in range(3)))
     assert sum(done) == 1
     assert (await Erasure.get()).removed["people"] == 2
-    assert await AuditEntry.filter(action=AuditAction.ACCOUNT_ERASE).count() == 1
+    assert await AuditEntry.filter(action=PrivacyAuditAction.ACCOUNT_ERASE).count() == 1
     assert await Email.filter(template="account_erased.fr").count() == 1
 
 

@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 
 from auth.tokens import Purpose
 from models.action import Action
-from models.audit import AuditAction, AuditEntry
+from models.audit import AuditEntry
 from models.errors import Refusal
+from models.support.audit_actions import SupportAuditAction
 from models.support.file import File, FileStatus, attach
 from storage.file_service import examine_waiting
 from storage.scanner import Clamd, ScannerUnavailable, scanner
@@ -68,7 +69,7 @@ async def test_what_is_infected_is_deleted_and_its_sender_told(site: Site) -> No
     await file.refresh_from_db()
     assert file.status is FileStatus.INFECTED
     assert await downloaded(site, file) == 404
-    [entry] = await AuditEntry.filter(action=AuditAction.FILE_INFECTED.value)
+    [entry] = await AuditEntry.filter(action=SupportAuditAction.FILE_INFECTED.value)
     assert (entry.object_id, entry.account_id) == (file.pk, file.account_id)
     assert [(each["event"], each["found"]) for each in logged if each["event"] == "file.infected"] == [
         ("file.infected", "Win.Test.EICAR_HDB-1")
@@ -127,7 +128,7 @@ async def test_two_who_look_at_once_tell_the_auditor_once(site: Site, daemon: Da
     await site.put(await text(site, EICAR), EICAR)
     daemon.answer = b""
     await asyncio.gather(*(look_again(site) for _ in range(3)))
-    assert await AuditEntry.filter(action=AuditAction.FILE_INFECTED.value).count() == 1
+    assert await AuditEntry.filter(action=SupportAuditAction.FILE_INFECTED.value).count() == 1
     assert site.bytes_kept() == {}
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.action import Action
-from models.audit import AuditAction, AuditEntry
+from models.audit import AuditEntry
 from models.identity.user import Staff
+from models.operations.audit_actions import OperationsAuditAction
 from models.operations.email import Email, EmailState
 from models.viewer import Viewer
 from resolvers.ids import encode
@@ -79,7 +80,7 @@ async def test_p4_3_one_that_was_given_up_is_tried_as_often_as_a_new_one(ask: "A
     again = await Email.get(pk=email.pk)
     assert again.next_attempt_at
     assert again.next_attempt_at - action.at < timedelta(minutes=1)
-    told = await AuditEntry.filter(action=AuditAction.EMAIL_RETRY.value)
+    told = await AuditEntry.filter(action=OperationsAuditAction.EMAIL_RETRY.value)
     assert [(each.object_id, each.account_id, each.details) for each in told] == [(email.pk, None, '{"attempts":20}')]
 
 
@@ -90,7 +91,7 @@ async def test_what_can_not_be_tried_again(ask: "Ask", omar: Viewer, action: Act
     assert done == {"email": None, "userErrors": [{"code": code, "field": ["input", "emailId"]}]}
     unknown = (await ask(omar, RETRY, i={"emailId": encode("User", email.pk)}))["data"]["emailRetry"]
     assert [each["code"] for each in unknown["userErrors"]] == ["NOT_FOUND"]
-    assert not await AuditEntry.filter(action=AuditAction.EMAIL_RETRY.value).exists()
+    assert not await AuditEntry.filter(action=OperationsAuditAction.EMAIL_RETRY.value).exists()
 
 
 async def test_nobody_else_sees_or_retries_any(ask: "Ask", house: House, action: Action) -> None:

@@ -1,0 +1,15 @@
+"""What the audit log records of support."""
+
+from models.audit_action import AuditAction
+
+
+class SupportAuditAction(AuditAction):
+    """Actions of the support domain."""
+
+    FILE_ANNOUNCE = "file.announce", "An upload link for a file was requested."
+    FILE_INFECTED = (
+        "file.infected",
+        "The virus scanner found malware in an uploaded file, whose content was deleted (`uploader`).",
+    )
+    TICKET_CLAIM = "ticket.claim", "An agent claimed a ticket."
+    TICKET_MOVE = "ticket.move", "The status of a ticket was changed."
