@@ -24,7 +24,7 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
         yield site
 
 
-async def test_p3_2_what_could_not_be_stored_is_sent_again(site: Site, tmp_path: Path) -> None:
+async def test_p5_5_what_could_not_be_stored_is_sent_again(site: Site, tmp_path: Path) -> None:
     (tmp_path / "s3").mkdir()
     peer = Peer(tmp_path / "s3")
     file_service = FileService(peer.store)

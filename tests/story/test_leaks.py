@@ -1,6 +1,6 @@
 """Whatever people send, nothing of it is logged: a real server, every operation of the schema, and a look at all it wrote.
 
-P4.8: no secret and no personal data in logs.
+P4.1: no secret and no personal data in logs.
 """
 
 import asyncio

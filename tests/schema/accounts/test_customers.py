@@ -83,7 +83,7 @@ def find(ask: "Ask", alice: Viewer) -> Find:
         ("x" * 101, None),
     ],
 )
-async def test_p4_1_whoever_is_looked_for_is_found(
+async def test_p6_2_whoever_is_looked_for_is_found(
     ask: "Ask", alice: Viewer, find: Find, search: str, names: set[str] | None
 ) -> None:
     if names is not None:
@@ -93,7 +93,7 @@ async def test_p4_1_whoever_is_looked_for_is_found(
     assert [each["extensions"]["code"] for each in answer["errors"]] == ["BAD_USER_INPUT"]
 
 
-async def test_p4_1_what_is_told_of_them_is_enough_to_help(ask: "Ask", alice: Viewer, action: Action) -> None:
+async def test_p6_2_what_is_told_of_them_is_enough_to_help(ask: "Ask", alice: Viewer, action: Action) -> None:
     document = """{ users(search: "zoe") { nodes {
         userId name email secondFactor companies { role account { id legalName siren } } } } }"""
     (zoe,) = (await ask(alice, document))["data"]["users"]["nodes"]

@@ -1,0 +1,34 @@
+"""docs/promises.md and the promises that tests name agree."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+STATES = dict(re.findall(r"^\| (P\d\.\d+) \| .+ \| (\w+)(?:: .+)? \|$", PAGE, re.M))
+
+
+def named() -> Iterator[tuple[str, str]]:
+    """Each promise that a test's name or a docstring names, with the place."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                name = getattr(node, "name", path.stem)
+                promises = [f"P{group}.{number}" for group, number in re.findall(r"(?<![a-z])p(\d)_(\d+)(?![0-9])", name)]
+                for promise in promises + re.findall(r"\bP\d\.\d+", ast.get_docstring(node) or ""):
+                    yield promise, f"{path.relative_to(ROOT)}: {name}"
+
+
+def test_each_promise_has_a_known_state() -> None:
+    assert len(STATES) == len(re.findall(r"^\| P\d", PAGE, re.M)) > 30
+    assert set(STATES.values()) == {"works", "partly", "open"}
+
+
+def test_tests_name_existing_promises_only() -> None:
+    assert [(promise, place) for promise, place in named() if promise not in STATES] == []
+
+
+def test_each_promise_that_works_is_named_by_a_test() -> None:
+    assert {promise for promise, state in STATES.items() if state == "works"} <= {promise for promise, _ in named()}
