@@ -1,8 +1,8 @@
-"""Make .venv and node_modules match the lock files; cost nothing when they already do.
+"""Make .venv and node_modules match the lock files. Does nothing when they already do.
 
-A stamp inside each folder says what it was made from. It is taken away before the work begins and written last, so a
-folder without one was interrupted, or isn't ours, and is made from nothing. Standard library only: this runs before
-anything is installed.
+A stamp in each folder records what it was built from. It is removed before the work starts and written at the end. A folder
+without a stamp was interrupted, or was not created by this script, and is built from scratch. Uses the standard library only,
+because it runs before anything is installed.
 """
 
 import fcntl
@@ -20,15 +20,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV, MODULES = ROOT / ".venv", ROOT / "node_modules"
 LOCKS = {"production": "requirements.lock", "development": "requirements-dev.lock"}
-INCLUDED = {"production": ["production"], "development": ["production", "development"]}  # what an installation also satisfies
+INCLUDED = {"production": ["production"], "development": ["production", "development"]}  # what each installation provides
 
 
 class Failed(Exception):
-    """A step that could not be done. The text says what to do about it."""
+    """A step failed. The message says what to do about it."""
 
 
 def main(kind: str) -> None:
-    """Prepare for `kind`, "production" or "development". Without Node, production goes on without GraphiQL."""
+    """Prepare for `kind`, "production" or "development". Without Node, production continues without GraphiQL."""
     with alone():
         prepare_python(kind)
         try:
@@ -36,33 +36,33 @@ def main(kind: str) -> None:
         except Failed as failure:
             if kind == "development":
                 raise
-            say(f"warning: {failure}\nwarning: serving without GraphiQL.\n")
+            say(f"warning: {failure}\nwarning: GraphiQL is not available.\n")
 
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Wait for another start of the same checkout. The kernel frees the lock of a killed process."""
+    """Wait for another installation of the same checkout. The kernel releases the lock of a killed process."""
     (ROOT / "var").mkdir(exist_ok=True)
     with (ROOT / "var" / "prepare.lock").open("w") as file:
-        os.set_inheritable(file.fileno(), True)  # a pip or npm that outlives us keeps others out until it ends
+        os.set_inheritable(file.fileno(), True)  # a pip or npm that outlives this process keeps the lock
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Waiting for another installation of this checkout ...\n")
+            say("Waiting for another installation in this checkout ...\n")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def prepare_python(kind: str) -> None:
-    """Fill .venv, made anew when it was made by another Python, in another place, or not to its end."""
+    """Install into .venv. Rebuild it when another Python or another path created it, or when it is incomplete."""
     interpreter = fingerprint(sys.version, str(ROOT))
     packages = fingerprint(interpreter, (ROOT / LOCKS[kind]).read_text())
     if stamped(VENV, kind, packages):
         return
-    whole = stamped(VENV, "interpreter", interpreter)
+    reusable = stamped(VENV, "interpreter", interpreter)
     for name in ["interpreter", *LOCKS]:
         stamp(VENV, name).unlink(missing_ok=True)
-    if not whole:
+    if not reusable:
         make_venv()
     with step("Python packages"):
         pip = [str(VENV / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
@@ -77,11 +77,11 @@ def make_venv() -> None:
         try:
             venv.EnvBuilder(clear=True, symlinks=True, with_pip=True).create(VENV)
         except subprocess.CalledProcessError as error:
-            raise Failed("this Python has no ensurepip: install its venv package (Debian: python3-venv).") from error
+            raise Failed("this Python lacks ensurepip: install its venv package (python3-venv on Debian).") from error
 
 
 def prepare_node(kind: str) -> None:
-    """Fill node_modules: what GraphiQL's page needs, and in development the clients and the browser of the tests."""
+    """Install into node_modules: GraphiQL, and for development the clients and the browser used by the tests."""
     packages = fingerprint((ROOT / "package-lock.json").read_text())
     if stamped(MODULES, kind, packages):
         return
@@ -94,20 +94,20 @@ def prepare_node(kind: str) -> None:
 
 def require_node() -> None:
     if not shutil.which("npm") or not (node := shutil.which("node")):
-        raise Failed("Node 20 or newer and its npm are not on the PATH.")
+        raise Failed("Node 20 or newer and npm were not found on the PATH.")
     version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S603 (node's own path)
     if int(version.lstrip("v").split(".")[0]) < 20:
-        raise Failed(f"Node {version.strip()} is too old: 20 or newer is needed.")
+        raise Failed(f"Node {version.strip()} is too old: 20 or newer is required.")
 
 
 def run(command: list[str]) -> None:
-    """Run it in the checkout, silently. Raises Failed with its last lines."""
+    """Run a command in the checkout without output. Raises Failed with its last lines."""
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-    done = subprocess.run(  # noqa: S603 (commands written above)
+    result = subprocess.run(  # noqa: S603 (commands written above)
         command, cwd=ROOT, stdin=nothing, stdout=pipe, stderr=subprocess.STDOUT, text=True, close_fds=False
     )
-    if done.returncode:
-        raise Failed("\n".join([f"{command[0]} failed:", *done.stdout.splitlines()[-20:]]))
+    if result.returncode:
+        raise Failed("\n".join([f"{command[0]} failed:", *result.stdout.splitlines()[-20:]]))
 
 
 @contextmanager
@@ -141,7 +141,7 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    os.umask(0o022)  # a server may run as somebody else than who installed it
+    os.umask(0o022)  # another user than the one who installed it may run the server
     try:
         main(sys.argv[1])
     except Failed as failure:
