@@ -1,0 +1,29 @@
+"""docs/clients.md lists every top-level error code and every close code."""
+
+import re
+from pathlib import Path
+
+from engine.documents import limits
+from models.errors import DomainError, Refusal
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+
+
+def subclasses(kind: type[DomainError]) -> set[type[DomainError]]:
+    return {each for child in kind.__subclasses__() for each in {child, *subclasses(child)}}
+
+
+def test_each_top_level_error_code_is_listed() -> None:
+    codes = {kind.code for kind in subclasses(DomainError) - {Refusal}}
+    codes |= {value for name, value in vars(limits).items() if name == value}
+    assert codes > {"UNAUTHENTICATED", "QUERY_TOO_COSTLY"}
+    assert {code for code in codes if f"| `{code}` |" not in PAGE} == set()
+
+
+def test_each_close_code_is_listed() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in [ROOT / "app.py", *(ROOT / "realtime").glob("*.py")])
+    codes = set(re.findall(r"\b(?:Refused|close)\(\s*(\d{4})", sources)) | set(re.findall(r"\b44\d\d\b", sources))
+    table = PAGE.partition("### Close codes")[2].partition("\n\n`graphql-ws`")[0]
+    assert len(codes) > 8
+    assert codes - set(re.findall(r"\d{4}", table)) == set()
