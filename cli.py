@@ -235,7 +235,7 @@ def code(args: argparse.Namespace) -> int:
     settings = read(os.environ)
     person = next((person for person in people() if person.email == args.email and person.seed), None)
     if person is None or not settings.demonstration:
-        raise CommandError("only the demonstration's staff have codes here; everybody else uses an authenticator")
+        raise CommandError("only the demonstration's staff have codes here; everyone else uses an authenticator")
     print(person.code_at(asyncio.run(_clock(settings)).now()))
     return 0
 

@@ -62,5 +62,5 @@ OPERATOR = Person(
 
 
 def people() -> list[Person]:
-    """Return everybody who can sign in to a demonstration, customers first."""
+    """Return everyone who can sign in to a demonstration, customers first."""
     return [CUSTOMER, NEIGHBOUR, AGENT, SUPERVISOR, ANALYST, OPERATOR]

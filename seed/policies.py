@@ -87,7 +87,7 @@ def _reject_unlisted(folder: Path, versions: list[PolicyContent]) -> None:
 async def install(at: datetime, contents: list[PolicyContent]) -> None:
     """Add the new versions. Raises ValueError, without writing anything, when an installed version has changed.
 
-    A version installed after its effective date takes effect on the day of installation, because nobody could have read it
+    A version installed after its effective date takes effect on the day of installation, because no one could have read it
     earlier. Of two such versions the later one wins. Only the first installation uses the dates as written.
     """
     async with in_transaction() as db:

@@ -1,4 +1,4 @@
-"""Errors are logged with their type and location, never with their message, which may quote what somebody typed."""
+"""Errors are logged with their type and location, never with their message, which may quote what someone typed."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 import logs
 
-MESSAGE = "a message that quotes somebody@leak.example"
+MESSAGE = "a message that quotes someone@leak.example"
 
 
 @pytest.fixture
