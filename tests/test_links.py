@@ -23,3 +23,11 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
             file = (page.parent / path).resolve() if path else page
             assert file.exists(), target
             assert not anchor or anchor in anchors(file), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_source_files_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    paths = re.findall(r"(?<![\w/.-])((?:[\w-]+/)+[\w-]+\.(?:py|toml|ts|txt))\b", text)
+    missing = [path for path in paths if not any((folder / path).exists() for folder in (ROOT, page.parent))]
+    assert missing == []
