@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tests.clients.people import PASSWORD, customer
-from tests.story.house import ROOT, Client, Server, served
+from tests.story.server_fixtures import ROOT, Client, Server, served
 
 EMAIL = "paul@boulangerie.example"
 
