@@ -1,12 +1,8 @@
 """Custom scalars."""
 
-from typing import TYPE_CHECKING, NewType
+from typing import NewType
 
 import strawberry
-
-if TYPE_CHECKING:
-    pass
-
 
 BigInt = NewType("BigInt", int)
 

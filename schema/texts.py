@@ -1,14 +1,11 @@
 """Fields of localised texts."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from models.locale import Locale
 from resolvers.context import Context
 from schema.fields import Column
-
-if TYPE_CHECKING:
-    pass
 
 
 def text_of(name: str) -> Column:

@@ -6,16 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 import models.accounts.account
-import models.accounts.invitation
-import models.billing.invoice
-import models.billing.offer
-import models.billing.payment
-import models.billing.purchase
-import models.content.article
-import models.event
-import models.identity.user
-import models.support.file
-import models.support.ticket
 from models.accounts.account import AccountStatus
 from models.accounts.legal_name import RegistryVerdict
 from resolvers.accounts import accounts as account_resolvers

@@ -5,7 +5,6 @@ from datetime import datetime
 import strawberry
 
 import models.identity.user
-import models.operations.email
 from models.accounts.account import Role
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.accounts import customers as customer_resolvers

@@ -1,21 +1,10 @@
 """Invitations."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import strawberry
 
-import models.accounts.account
 import models.accounts.invitation
-import models.billing.invoice
-import models.billing.offer
-import models.billing.payment
-import models.billing.purchase
-import models.content.article
-import models.event
-import models.identity.user
-import models.support.file
-import models.support.ticket
 from models.accounts.account import Role
 from models.locale import Locale
 from resolvers.accounts import invitations as invitation_resolvers
@@ -24,9 +13,6 @@ from schema.fields import edge, field
 from schema.identity.users import User
 from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="An invitation into a company, sent to an address by email.")

@@ -5,7 +5,6 @@ from datetime import datetime
 import strawberry
 
 import models.accounts.legal_name
-import models.privacy.erasure
 from models.accounts.legal_name import LegalNameStatus, RegistryVerdict
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.accounts import legal_names as legal_name_resolvers

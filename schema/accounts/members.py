@@ -1,7 +1,6 @@
 """Memberships of users in companies."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import strawberry
 
@@ -10,9 +9,6 @@ from resolvers.identity import users as user_resolvers
 from schema.fields import edge, field
 from schema.identity.users import User
 from schema.user_errors import UserError, errors
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="A person's place in a company account.")

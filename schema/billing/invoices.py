@@ -5,17 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-import models.accounts.account
-import models.accounts.invitation
 import models.billing.invoice
-import models.billing.offer
-import models.billing.payment
-import models.billing.purchase
-import models.content.article
-import models.event
-import models.identity.user
-import models.support.file
-import models.support.ticket
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from schema.billing.money import Money

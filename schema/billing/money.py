@@ -1,6 +1,6 @@
 """Amounts of money."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import strawberry
 
@@ -8,9 +8,6 @@ from resolvers.arguments import Language
 from resolvers.context import Info
 from schema.fields import field
 from schema.scalars import BigInt
-
-if TYPE_CHECKING:
-    pass
 
 
 def _formatted(root: Any, info: Info, locale: Language = None) -> str:

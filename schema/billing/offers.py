@@ -1,30 +1,17 @@
 """Offers and prices."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import strawberry
 
-import models.accounts.account
-import models.accounts.invitation
-import models.billing.invoice
 import models.billing.offer
-import models.billing.payment
-import models.billing.purchase
-import models.content.article
-import models.event
-import models.identity.user
-import models.support.file
-import models.support.ticket
 from models.billing.offer import Interval, Segment
 from resolvers.billing import offers as offer_resolvers
 from schema.billing.money import Money
 from schema.fields import edge, field, localized_field
 from schema.nodes import Node, backed_by
 from schema.texts import text_of
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="One version of an offer's price. A new version never touches running purchases.")

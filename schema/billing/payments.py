@@ -1,28 +1,14 @@
 """Payments."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import strawberry
 
-import models.accounts.account
-import models.accounts.invitation
-import models.billing.invoice
-import models.billing.offer
 import models.billing.payment
-import models.billing.purchase
-import models.content.article
-import models.event
-import models.identity.user
-import models.support.file
-import models.support.ticket
 from models.billing.payment import PaymentStatus
 from schema.billing.money import Money
 from schema.fields import field
 from schema.nodes import Node, backed_by
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="An attempt to pay a purchase.")

@@ -1,21 +1,10 @@
 """Purchases."""
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING
 
 import strawberry
 
-import models.accounts.account
-import models.accounts.invitation
-import models.billing.invoice
-import models.billing.offer
-import models.billing.payment
 import models.billing.purchase
-import models.content.article
-import models.event
-import models.identity.user
-import models.support.file
-import models.support.ticket
 from models.billing.purchase import PurchaseStatus
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import payments as payment_resolvers
@@ -26,9 +15,6 @@ from schema.billing.payments import Payment
 from schema.fields import edge, field
 from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="Days for which a purchase is billed: from `start` up to, not including, `end`.")

@@ -1,7 +1,6 @@
 """Articles of the help library."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import strawberry
 
@@ -10,9 +9,6 @@ from models.content.article import ArticleCategory, ArticleKind
 from schema.fields import field, localized_field
 from schema.nodes import Node, backed_by
 from schema.texts import text_of
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="An article of the library.")

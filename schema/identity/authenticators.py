@@ -1,7 +1,6 @@
 """Authenticators: apps, passkeys and recovery codes."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import strawberry
 
@@ -9,9 +8,6 @@ from models.identity.authenticator import AuthenticatorKind
 from resolvers.identity import authenticators as authenticator_resolvers
 from schema.fields import field
 from schema.user_errors import UserError, errors
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="What a person proves with, besides a password, that it is them.")

@@ -1,7 +1,6 @@
 """Sessions and their tokens."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import strawberry
 
@@ -9,9 +8,6 @@ from resolvers.identity import sessions as session_resolvers
 from schema.fields import field, viewer_field
 from schema.identity.users import User
 from schema.user_errors import UserError, errors
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="One signed-in device.")

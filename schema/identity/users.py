@@ -1,27 +1,14 @@
 """Users."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import strawberry
 
-import models.accounts.account
-import models.accounts.invitation
-import models.billing.invoice
-import models.billing.offer
-import models.billing.payment
-import models.billing.purchase
-import models.content.article
-import models.event
 import models.identity.user
-import models.support.file
-import models.support.ticket
 from resolvers.context import Context
 from schema.fields import field, viewer_field
 from schema.nodes import Node, backed_by
-
-if TYPE_CHECKING:
-    pass
 
 
 def _emails(context: Context, parents: Sequence[Any]) -> list[str | None]:

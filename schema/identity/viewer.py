@@ -1,7 +1,5 @@
 """The signed-in user."""
 
-from typing import TYPE_CHECKING
-
 import strawberry
 
 from models.accounts.account import Role
@@ -20,9 +18,6 @@ from schema.identity.authenticators import Authenticator
 from schema.identity.sessions import Session
 from schema.identity.users import User
 from schema.scalars import BigInt
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="Whoever is signed in.")

@@ -4,7 +4,6 @@ from datetime import date, datetime
 
 import strawberry
 
-import models.accounts.legal_name
 import models.privacy.erasure
 from resolvers.privacy import erasures as erasure_resolvers
 from schema.fields import edge, field

@@ -1,13 +1,8 @@
 """Contact details of support."""
 
-from typing import TYPE_CHECKING
-
 import strawberry
 
 from schema.fields import field
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="How to reach the vendor's support.")

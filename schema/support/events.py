@@ -1,7 +1,7 @@
 """Events that subscriptions deliver."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import strawberry
 
@@ -17,9 +17,6 @@ from schema.fields import edge, field
 from schema.identity.users import User
 from schema.scalars import BigInt
 from schema.support.tickets import Message, Ticket
-
-if TYPE_CHECKING:
-    pass
 
 
 def _event_status(root: Any, info: Info) -> TicketStatus | None:

@@ -1,30 +1,16 @@
 """Files."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import strawberry
 
-import models.accounts.account
-import models.accounts.invitation
-import models.billing.invoice
-import models.billing.offer
-import models.billing.payment
-import models.billing.purchase
-import models.content.article
-import models.event
-import models.identity.user
 import models.support.file
-import models.support.ticket
 from models.support.file import FileStatus
 from resolvers.support import files as file_resolvers
 from schema.fields import field
 from schema.nodes import Node, backed_by
 from schema.scalars import BigInt
 from schema.user_errors import UserError, errors
-
-if TYPE_CHECKING:
-    pass
 
 
 @strawberry.type(description="A file that was sent.")

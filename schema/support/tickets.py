@@ -2,26 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import strawberry
 
-import models.accounts.account
-import models.accounts.invitation
-import models.billing.invoice
-import models.billing.offer
-import models.billing.payment
-import models.billing.purchase
-import models.content.article
-import models.event
-import models.identity.user
-import models.support.file
 import models.support.ticket
 from models.support.ticket import Category, Channel, TicketKind, TicketStatus, shown
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.context import Context
 from resolvers.support import tickets as ticket_resolvers
-from resolvers.support.tickets import tickets_of
 from schema.accounts.accounts import Account
 from schema.fields import connection, edge, field, viewer_field
 from schema.identity.users import User
@@ -29,9 +18,6 @@ from schema.nodes import Connection, Node, backed_by
 from schema.scalars import BigInt
 from schema.support.files import File
 from schema.user_errors import UserError, errors
-
-if TYPE_CHECKING:
-    pass
 
 
 def _statuses(context: Context, parents: Sequence[Any]) -> list[TicketStatus]:
@@ -87,7 +73,7 @@ class TicketPayload:
 class TicketReplyPayload:
     message: Message | None = field("The message, with its sequence.")
     ticket: Ticket | None = edge(
-        tickets_of, description="The ticket it is in: a follow-up, when the one replied to was closed."
+        ticket_resolvers.tickets_of, description="The ticket it is in: a follow-up, when the one replied to was closed."
     )
     user_errors: list[UserError] = errors()
 
