@@ -1,4 +1,4 @@
-"""`bin/bench`: the operations and the fan-out against every server, or `bin/bench growth`. See README.md."""
+"""`bin/bench`: the operations and the fan-out on all servers, or one of the commands for our own server. See README.md."""
 
 import argparse
 import os
@@ -17,125 +17,128 @@ from typing import Any
 import orjson
 import uvloop
 
-from bench import signing_in
+from bench import sign_in
+from bench.comparison import compare_responses
 from bench.data import FULL, TINY, Sizes
-from bench.database import Database, database
-from bench.fanout import Delivered, fan_out
-from bench.growth import growth
+from bench.database import Database, filled_database
+from bench.fan_out import FanOutRound, fan_out
 from bench.load import load
-from bench.memory import per_subscription
+from bench.memory import memory_per_subscription
 from bench.operations import OPERATIONS, Operation
-from bench.processes import cpu, settle
-from bench.report import OURS, Line, Measured, as_json, of_deliveries, of_rounds, table
-from bench.same import check
-from bench.servers import COMMANDS, ROOT, Failed, Server, install_node_packages, running
+from bench.processes import cpu_seconds, pin_to_core
+from bench.report import OWN_SERVER, Figures, MeasuredRound, as_json, delivery_figures, request_figures, table
+from bench.scaling import scaling
+from bench.servers import COMMANDS, ROOT, BenchmarkError, Server, install_node_packages, running_servers
 
 RESULTS = ROOT / "var" / "bench"
-FAN_OUT, IDLE = "F", "memory"
-ALONE = ["growth", "sign-in", "flood"]  # what concerns our own server only
+FAN_OUT, MEMORY = "F", "memory"
+OWN_SERVER_COMMANDS = ["scaling", "sign-in", "flood"]
 CHAT = 4  # a ticket whose channel is CHAT
 NOTES = """
-CPU us is the server's own processor time for each request or delivery. The shares tell who was busy, of one core each:
-a server far below 100 % was held up by its database, by the client, or by other work on this machine.
-The peers need no sign-in and check no permission, limit or cost; camcha does all of it, and logs."""
+CPU us is the server's own processor time per request or delivery. The shares are of one core each and show what was busy: a
+server far below 100 % was waiting for its database, for the client, or for other work on this machine.
+The other servers need no sign-in and check no permission, limit or cost; camcha does all of it, and logs."""
 
 
-class Bench:
-    """One run: its settings, the database, and what was found."""
+class Benchmark:
+    """One run: its options, the database, and the results."""
 
-    def __init__(self, asked: argparse.Namespace, sizes: Sizes, database: Database, folder: Path, core: int | None) -> None:
-        self.asked, self.sizes, self.database, self.folder, self.core = asked, sizes, database, folder, core
-        self.found: dict[str, Any] = {}
+    def __init__(self, options: argparse.Namespace, sizes: Sizes, database: Database, folder: Path, core: int | None) -> None:
+        self.options, self.sizes, self.database, self.folder, self.core = options, sizes, database, folder, core
+        self.results: dict[str, Any] = {}
+        self.failures: dict[str, str] = {}  # messages, by server and operation
 
     def running(self, names: Sequence[str]) -> Any:
-        """These servers on their core."""
-        return running(names, self.database.url, self.sizes, self.folder, self.core)
+        """These servers, on their core."""
+        return running_servers(names, self.database.url, self.sizes, self.folder, self.core)
 
-    async def compare(self) -> None:
-        """Check that all answer the same, then measure what was asked for."""
-        chosen = self.asked.operations
-        async with self.running(self.asked.servers) as servers:
-            print(f"{await check(servers, self.database.url, self.sizes)} answers are the same.", flush=True)
+    async def compare_servers(self) -> None:
+        """Check that all servers give the same responses, then measure the selected operations."""
+        selected = self.options.operations
+        async with self.running(self.options.servers) as servers:
+            count = await compare_responses(servers, self.database.url, self.sizes)
+            print(f"{count} responses are the same on all servers.", flush=True)
             for name in OPERATIONS:
-                if name in chosen:
-                    await self._operation(OPERATIONS[name], servers)
-            if FAN_OUT in chosen:
-                await self._fan_out(servers)
-        if IDLE in chosen and OURS in self.asked.servers:
-            await self._idle()
+                if name in selected:
+                    await self._measure_operation(OPERATIONS[name], servers)
+            if FAN_OUT in selected:
+                await self._measure_fan_out(servers)
+        if MEMORY in selected and OWN_SERVER in self.options.servers:
+            await self._measure_memory()
 
-    async def _operation(self, operation: Operation, servers: Sequence[Server]) -> None:
-        rounds: defaultdict[str, list[Measured]] = defaultdict(list)
-        for number in range(self.asked.rounds + 1):  # the first one warms up
-            for server in self._well(servers, operation.name):
-                seconds = self.asked.seconds if number else min(1.0, self.asked.seconds)
-                measured = await self._measured(server, operation, seconds, f"{operation.name}-{server.name}-{number}")
+    async def _measure_operation(self, operation: Operation, servers: Sequence[Server]) -> None:
+        rounds: defaultdict[str, list[MeasuredRound]] = defaultdict(list)
+        for number in range(self.options.rounds + 1):  # the first one warms up
+            for server in self._without_failures(servers, operation.name):
+                seconds = self.options.seconds if number else min(1.0, self.options.seconds)
+                measured = await self._round(server, operation, seconds, f"{operation.name}-{server.name}-{number}")
                 if measured and number:
                     rounds[server.name].append(measured)
-        self._tell(operation.name, operation.title, [of_rounds(name, each) for name, each in rounds.items()])
+        self._report(operation.name, operation.title, [request_figures(name, each) for name, each in rounds.items()])
 
-    async def _measured(self, server: Server, operation: Operation, seconds: float, label: str) -> Measured | None:
-        used, database = cpu(server.pid), cpu(self.database.pid)
+    async def _round(self, server: Server, operation: Operation, seconds: float, label: str) -> MeasuredRound | None:
+        server_cpu, database_cpu = cpu_seconds(server.pid), cpu_seconds(self.database.pid)
         try:
             round_ = await load(server, operation.bodies(self.sizes, label), seconds)
-        except (Failed, OSError) as failure:
-            self._failed(server, operation.name, failure)
+        except (BenchmarkError, OSError) as error:
+            self._failed(server, operation.name, error)
             return None
-        return Measured(round_, cpu(server.pid) - used, cpu(self.database.pid) - database)
+        return MeasuredRound(round_, cpu_seconds(server.pid) - server_cpu, cpu_seconds(self.database.pid) - database_cpu)
 
-    def _well(self, servers: Sequence[Server], name: str) -> list[Server]:
-        return [server for server in servers if f"{server.name} {name}" not in self.found.get("failed", {})]
+    def _without_failures(self, servers: Sequence[Server], operation: str) -> list[Server]:
+        return [server for server in servers if f"{server.name} {operation}" not in self.failures]
 
-    def _failed(self, server: Server, name: str, failure: Exception) -> None:
-        self.found.setdefault("failed", {})[f"{server.name} {name}"] = str(failure)
-        print(f"\nFAILED  {name}: {failure}", flush=True)
+    def _failed(self, server: Server, operation: str, error: Exception) -> None:
+        self.failures[f"{server.name} {operation}"] = str(error)
+        print(f"\nFAILED  {operation}: {error}", flush=True)
 
-    async def _fan_out(self, servers: Sequence[Server]) -> None:
-        rounds: defaultdict[str, list[Delivered]] = defaultdict(list)
-        for number in range(self.asked.rounds):
-            for server in self._well(servers, FAN_OUT):
+    async def _measure_fan_out(self, servers: Sequence[Server]) -> None:
+        rounds: defaultdict[str, list[FanOutRound]] = defaultdict(list)
+        for number in range(self.options.rounds):
+            for server in self._without_failures(servers, FAN_OUT):
                 label = f"{FAN_OUT}-{server.name}-{number}"
                 try:
-                    given = await fan_out(server, CHAT, self.asked.subscribers, self.asked.seconds, label)
-                    rounds[server.name].append(given)
-                except (Failed, OSError) as failure:
-                    self._failed(server, FAN_OUT, failure)
-        title = f"a message to each of {self.asked.subscribers:,} subscribers of one chat (deliveries)"
-        self._tell(FAN_OUT, title, [of_deliveries(name, each) for name, each in rounds.items()])
+                    round_ = await fan_out(server, CHAT, self.options.subscribers, self.options.seconds, label)
+                    rounds[server.name].append(round_)
+                except (BenchmarkError, OSError) as error:
+                    self._failed(server, FAN_OUT, error)
+        title = f"each message to all {self.options.subscribers:,} subscribers of one chat (deliveries)"
+        self._report(FAN_OUT, title, [delivery_figures(name, each) for name, each in rounds.items()])
 
-    def _tell(self, name: str, title: str, lines: Sequence[Line]) -> None:
-        self.found[name] = as_json(lines)
-        print(table(f"{name}  {title}", lines), flush=True)
+    def _report(self, name: str, title: str, all_figures: Sequence[Figures]) -> None:
+        self.results[name] = as_json(all_figures)
+        print(table(f"{name}  {title}", all_figures), flush=True)
 
-    async def _idle(self) -> None:
-        async with self.running([OURS]) as (server,):
-            size = await per_subscription(server, self.asked.subscribers, self.sizes.tickets)
-        self.found[IDLE] = size
-        print(f"\nmemory  {size:.1f} KiB resident for each idle subscription of {OURS}", flush=True)
+    async def _measure_memory(self) -> None:
+        async with self.running([OWN_SERVER]) as (server,):
+            size = await memory_per_subscription(server, self.options.subscribers, self.sizes.tickets)
+        self.results[MEMORY] = size
+        print(f"\nmemory  {size:.1f} KiB resident per idle subscription of {OWN_SERVER}", flush=True)
 
-    async def alone(self, command: str) -> None:
-        """What concerns only our own server: how its cost grows, and signing in. A flood may have every core."""
-        if command != "growth":
-            await signing_in.prepare(self.database.url)
-        async with self.running([OURS]) as (server,):
-            if command == "growth":
-                await growth(server, self.sizes, self.asked.seconds, self.asked.documents)
+    async def measure_own_server(self, command: str) -> None:
+        """Run one of the commands for our own server."""
+        if command != "scaling":
+            await sign_in.prepare(self.database.url)
+        async with self.running([OWN_SERVER]) as (server,):
+            if command == "scaling":
+                await scaling(server, self.sizes, self.options.seconds, self.options.documents)
             elif command == "sign-in":
-                await signing_in.flat(server, self.sizes, self.asked.samples)
+                await sign_in.compare_times(server, self.sizes, self.options.samples)
             else:
-                await signing_in.flood(server, self.sizes, self.asked.seconds, self.asked.rounds)
+                await sign_in.flood(server, self.sizes, self.options.seconds, self.options.rounds)
 
-    def keep(self) -> Path:
-        """Write everything found as JSON."""
+    def save(self) -> Path:
+        """Write all results as JSON."""
         RESULTS.mkdir(parents=True, exist_ok=True)
         path = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
-        told = {"asked": {name: each for name, each in vars(self.asked).items() if name != "command"}, "machine": machine()}
-        path.write_bytes(orjson.dumps(told | self.found, option=orjson.OPT_INDENT_2))
+        options = {name: each for name, each in vars(self.options).items() if name != "command"}
+        run = {"options": options, "machine": machine(), "failures": self.failures}
+        path.write_bytes(orjson.dumps(run | self.results, option=orjson.OPT_INDENT_2))
         return path
 
 
 def machine() -> dict[str, str]:
-    """What it ran on."""
+    """The machine, the versions and the commit of this run."""
     commit = _output("git", "rev-parse", "--short", "HEAD")
     return {
         "commit": commit, "python": platform.python_version(), "node": _output("node", "--version"),
@@ -151,59 +154,60 @@ def _output(*command: str) -> str:
 
 
 def main() -> int:
-    """Run what was asked for. Returns the exit status: 1 when the servers differ or one of them failed."""
-    asked = _parser().parse_args()
-    _many_files()
-    core = None if asked.command == "flood" else settle()
-    sizes = TINY if asked.tiny else FULL
+    """Run the selected benchmarks. Returns the exit status: 1 when the servers differ or one of them failed."""
+    options = _parser().parse_args()
+    _allow_many_files()
+    core = None if options.command == "flood" else pin_to_core()  # in a flood, our server may use every core
+    sizes = TINY if options.tiny else FULL
     try:
-        if "mercurius" in asked.servers and asked.command == "compare":
+        if "mercurius" in options.servers and options.command == "compare":
             install_node_packages()
-        return _run(asked, sizes, core)
-    except Failed as failure:
-        print(f"error: {failure}", file=sys.stderr)
+        return _run(options, sizes, core)
+    except BenchmarkError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
 
 
-def _run(asked: argparse.Namespace, sizes: Sizes, core: int | None) -> int:
+def _run(options: argparse.Namespace, sizes: Sizes, core: int | None) -> int:
     print(f"{machine()}\npreparing the data ...", flush=True)
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="camcha-bench-") as folder, database(sizes) as data:
+    with tempfile.TemporaryDirectory(prefix="camcha-bench-") as folder, filled_database(sizes) as database:
         print(f"ready after {time.monotonic() - start:.0f} s", flush=True)
-        bench = Bench(asked, sizes, data, Path(folder), core)
-        uvloop.run(bench.alone(asked.command) if asked.command in ALONE else bench.compare())
-    if asked.command in ALONE:
+        benchmark = Benchmark(options, sizes, database, Path(folder), core)
+        for_own_server = options.command in OWN_SERVER_COMMANDS
+        uvloop.run(benchmark.measure_own_server(options.command) if for_own_server else benchmark.compare_servers())
+    if for_own_server:
         return 0
-    print(f"{NOTES}\n\nkept in {bench.keep().relative_to(ROOT)}")
-    return 1 if bench.found.get("failed") else 0
+    print(f"{NOTES}\n\nsaved in {benchmark.save().relative_to(ROOT)}")
+    return 1 if benchmark.failures else 0
 
 
-def _many_files() -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def _allow_many_files() -> None:
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
-    every = [*OPERATIONS, FAN_OUT, IDLE]
-    parser.add_argument("command", nargs="?", choices=["compare", *ALONE], default="compare")
-    parser.add_argument("--servers", type=_among(list(COMMANDS)), default=list(COMMANDS), metavar=",".join(COMMANDS))
-    parser.add_argument("--operations", type=_among(every), default=every, metavar=",".join(every))
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each round")
-    parser.add_argument("--rounds", type=int, default=5, help="of each operation, servers taking turns")
-    parser.add_argument("--subscribers", type=int, default=1_000)
-    parser.add_argument("--documents", type=int, default=20_000, help="of growth: how many different ones")
-    parser.add_argument("--samples", type=int, default=200, help="of sign-in: how many of each kind")
-    parser.add_argument("--tiny", action="store_true", help="little data: only to see that everything works")
+    operations = [*OPERATIONS, FAN_OUT, MEMORY]
+    parser.add_argument("command", nargs="?", choices=["compare", *OWN_SERVER_COMMANDS], default="compare")
+    parser.add_argument("--servers", type=_names(list(COMMANDS)), default=list(COMMANDS), metavar=",".join(COMMANDS))
+    parser.add_argument("--operations", type=_names(operations), default=operations, metavar=",".join(operations))
+    parser.add_argument("--seconds", type=float, default=5.0, help="duration of each round")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds per operation, alternating between the servers")
+    parser.add_argument("--subscribers", type=int, default=1_000, help="number of subscribers in F and memory")
+    parser.add_argument("--documents", type=int, default=20_000, help="number of distinct documents in scaling")
+    parser.add_argument("--samples", type=int, default=200, help="number of attempts of each kind in sign-in")
+    parser.add_argument("--tiny", action="store_true", help="use little data, only to check that everything works")
     return parser
 
 
-def _among(known: Sequence[str]) -> Any:
+def _names(known: Sequence[str]) -> Any:
     def parse(text: str) -> list[str]:
-        chosen = text.split(",")
-        if unknown := set(chosen) - set(known):
-            raise argparse.ArgumentTypeError(f"no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-        return [name for name in known if name in chosen]
+        names = text.split(",")
+        if unknown := set(names) - set(known):
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+        return [name for name in known if name in names]
 
     return parse
 

@@ -1,6 +1,7 @@
-"""The data of every run: the same rows each time, written by COPY into our own migrated tables.
+"""The data of a run: the same rows each time, copied into our own migrated tables.
 
-Every number fits: invoices are numbered without gaps, streams end where their heads say, totals are their lines' sums.
+The data is consistent: invoices are numbered without gaps, the last sequence of each stream is that of its last event, and
+totals are the sums of their lines.
 """
 
 import hashlib
@@ -22,10 +23,10 @@ from models.event import INBOX, account_stream, ticket_stream
 
 START = datetime(2025, 1, 6, 8, tzinfo=UTC)
 END_OF_SESSIONS = datetime(2100, 1, 1, tzinfo=UTC)
-TOKEN = "cam_at_only-for-benchmarks-on-this-machine"  # noqa: S105 - opens a database that is thrown away
+TOKEN = "cam_at_only-for-benchmarks-on-this-machine"  # noqa: S105 - only valid in a database that is deleted after the run
 AGENTS = 5
-INVOICES_EACH = 10
-MESSAGES_EACH = 5
+INVOICES_PER_PURCHASE = 10
+MESSAGES_PER_TICKET = 5
 RATE = 2_000
 CHANNELS = ("CHAT", "WEB", "EMAIL", "PHONE")
 STATUSES = ("OPEN", "PENDING", "SOLVED")
@@ -33,7 +34,7 @@ STATUSES = ("OPEN", "PENDING", "SOLVED")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many rows there are of what. Keys count from 1."""
+    """The numbers of rows. Keys start at 1."""
 
     accounts: int = 1_000
     offers: int = 20
@@ -42,7 +43,7 @@ class Sizes:
 
     @property
     def agent(self) -> int:
-        """The key of the agent whom TOKEN signs in, behind the accounts' owners."""
+        """The key of the agent to whom TOKEN belongs, after those of the companies' owners."""
         return self.accounts + 1
 
 
@@ -61,7 +62,7 @@ async def fill(url: str, sizes: Sizes) -> None:
                 if "id" in columns:
                     await connection.execute("SELECT setval(pg_get_serial_sequence($1, 'id'), $2)", f'"{table}"', len(rows))
         await connection.execute("VACUUM ANALYZE")
-        await connection.execute("CHECKPOINT")  # or its writing would fall into the first rounds
+        await connection.execute("CHECKPOINT")  # otherwise it would happen during the first rounds
     finally:
         await connection.close()
 
@@ -94,8 +95,8 @@ def _tables(sizes: Sizes) -> dict[str, Rows]:
     }
 
 
-def _keys(most: int) -> range:
-    return range(1, most + 1)
+def _keys(maximum: int) -> range:
+    return range(1, maximum + 1)
 
 
 def _users(sizes: Sizes) -> Iterator[dict[str, Any]]:
@@ -126,7 +127,7 @@ def _session(sizes: Sizes) -> dict[str, Any]:
 
 def _offers(sizes: Sizes) -> Iterator[dict[str, Any]]:
     for n in _keys(sizes.offers):
-        texts = {locale: _offer_texts(n, words) for locale, words in (("fr", "Offre"), ("en", "Offer"))}
+        texts = {locale: _offer_texts(n, word) for locale, word in (("fr", "Offre"), ("en", "Offer"))}
         segment = "TPE" if n % 2 else "PME"
         yield {"id": n, "slug": f"offre-{n:02}", "segment": segment, "position": n, "texts": orjson.dumps(texts).decode()}
 
@@ -160,7 +161,7 @@ def _purchases(sizes: Sizes) -> Iterator[dict[str, Any]]:
 
 def _invoices(sizes: Sizes) -> Iterator[dict[str, Any]]:
     position = count(1)
-    for period in range(INVOICES_EACH):
+    for period in range(INVOICES_PER_PURCHASE):
         for purchase in _keys(sizes.purchases):
             yield _invoice(sizes, next(position), purchase, period)
 
@@ -168,30 +169,30 @@ def _invoices(sizes: Sizes) -> Iterator[dict[str, Any]]:
 def _invoice(sizes: Sizes, n: int, purchase: int, period: int) -> dict[str, Any]:
     at = START + timedelta(days=30 * period, minutes=purchase)
     day = local_date(at)
-    printed = number(Series.INVOICE, day, n)
-    net = sum(quantity * unit for quantity, unit in _priced(n))
+    invoice_number = number(Series.INVOICE, day, n)
+    net = sum(quantity * price for quantity, price in _quantities_and_prices(n))
     vat = vat_of(net, RATE)
     return {
-        "id": n, "series": "FA", "position": n, "number": printed, "account_id": 1 + (purchase - 1) % sizes.accounts,
+        "id": n, "series": "FA", "position": n, "number": invoice_number, "account_id": 1 + (purchase - 1) % sizes.accounts,
         "purchase_id": purchase, "payment_id": n, "offer_id": 1 + purchase % sizes.offers, "period_index": period,
         "issued_at": at, "issued_on": day, "due_on": day, "net_cents": net, "vat_cents": vat, "gross_cents": net + vat,
-        "facts": "{}", "sha256": hashlib.sha256(printed.encode()).hexdigest(),
+        "facts": "{}", "sha256": hashlib.sha256(invoice_number.encode()).hexdigest(),
     }  # fmt: skip
 
 
-def _priced(invoice: int) -> list[tuple[int, int]]:
-    """Quantity and net price of one, of each of an invoice's lines."""
+def _quantities_and_prices(invoice: int) -> list[tuple[int, int]]:
+    """The quantity and the net unit price of each line of an invoice."""
     return [(position, 990 + 10 * ((invoice + position) % 100)) for position in (1, 2, 3)]
 
 
 def _lines(invoices: Rows) -> Iterator[dict[str, Any]]:
     key = count(1)
     for invoice in invoices:
-        for position, (quantity, unit) in enumerate(_priced(invoice["id"]), 1):
+        for position, (quantity, price) in enumerate(_quantities_and_prices(invoice["id"]), 1):
             yield {
                 "id": next(key), "invoice_id": invoice["id"], "position": position, "quantity": quantity,
                 "label": f"Abonnement Essentiel, poste {position}, du mois {invoice['period_index'] + 1}",
-                "unit_net_cents": unit, "net_cents": quantity * unit, "vat_rate": RATE,
+                "unit_net_cents": price, "net_cents": quantity * price, "vat_rate": RATE,
             }  # fmt: skip
 
 
@@ -206,36 +207,36 @@ def _payment(invoice: dict[str, Any]) -> dict[str, Any]:
 def _tickets(sizes: Sizes) -> Iterator[dict[str, Any]]:
     for n in _keys(sizes.tickets):
         at, account = START + timedelta(minutes=10 * n), 1 + (n - 1) % sizes.accounts
-        assigned = n % 3 != 0
+        is_assigned = n % 3 != 0
         yield {
             "id": n, "account_id": account, "requester_id": account,
-            "assignee_id": sizes.agent + n % AGENTS if assigned else None,
+            "assignee_id": sizes.agent + n % AGENTS if is_assigned else None,
             "subject": f"Question n° {n} sur ma facture", "channel": CHANNELS[n % 4], "category": "BILLING",
-            "status": STATUSES[n % 3] if assigned else "NEW", "created_at": at, "opened_on": local_date(at),
+            "status": STATUSES[n % 3] if is_assigned else "NEW", "created_at": at, "opened_on": local_date(at),
             "updated_at": at + timedelta(minutes=4), "reply_awaited_since": at + timedelta(minutes=4),
             "first_response_at": at + timedelta(minutes=1), "first_response_seconds": 60,
         }  # fmt: skip
 
 
 def _messages(sizes: Sizes, tickets: Rows) -> Iterator[dict[str, Any]]:
-    """Customer and agent in turns; the first event of each ticket's stream is its opening."""
+    """Messages of customer and agent in turn. They follow the opening, the first event of a ticket's stream."""
     key = count(1)
     for ticket in tickets:
-        for turn in range(MESSAGES_EACH):
-            staff = turn % 2 == 1
+        for index in range(MESSAGES_PER_TICKET):
+            staff = index % 2 == 1
             yield {
-                "id": next(key), "ticket_id": ticket["id"], "origin_id": ticket["id"], "sequence": 2 + turn,
+                "id": next(key), "ticket_id": ticket["id"], "origin_id": ticket["id"], "sequence": 2 + index,
                 "author_id": sizes.agent if staff else ticket["requester_id"], "from_staff": staff,
-                "body": f"Message {turn + 1} : je ne comprends pas la facture {ticket['id']}, pouvez-vous m'aider ?",
-                "client_message_id": f"seed-{turn}", "at": ticket["created_at"] + timedelta(minutes=turn),
+                "body": f"Message {index + 1} : je ne comprends pas la facture {ticket['id']}, pouvez-vous m'aider ?",
+                "client_message_id": f"seed-{index}", "at": ticket["created_at"] + timedelta(minutes=index),
             }  # fmt: skip
 
 
 def _events(sizes: Sizes, tickets: Rows, messages: Rows) -> Iterator[dict[str, Any]]:
     key = count(1)
     for n, ticket in enumerate(tickets, 1):
-        places = {ticket_stream(n): 1, account_stream(ticket["account_id"]): 1 + (n - 1) // sizes.accounts, INBOX: n}
-        for stream, sequence in places.items():
+        sequences = {ticket_stream(n): 1, account_stream(ticket["account_id"]): 1 + (n - 1) // sizes.accounts, INBOX: n}
+        for stream, sequence in sequences.items():
             yield {
                 "id": next(key), "stream": stream, "sequence": sequence, "kind": "TICKET_OPENED", "at": ticket["created_at"],
                 "status": "NEW", "actor_id": ticket["requester_id"], "ticket_id": n, "message_id": None,
@@ -251,6 +252,6 @@ def _events(sizes: Sizes, tickets: Rows, messages: Rows) -> Iterator[dict[str, A
 def _streams(sizes: Sizes) -> Iterator[dict[str, Any]]:
     yield {"key": INBOX, "last_sequence": sizes.tickets}
     for n in _keys(sizes.tickets):
-        yield {"key": ticket_stream(n), "last_sequence": 1 + MESSAGES_EACH}
+        yield {"key": ticket_stream(n), "last_sequence": 1 + MESSAGES_PER_TICKET}
     for n in _keys(min(sizes.accounts, sizes.tickets)):
         yield {"key": account_stream(n), "last_sequence": len(range(n, sizes.tickets + 1, sizes.accounts))}

@@ -1,4 +1,4 @@
-"""A PostgreSQL of the run's own, thrown away at its end."""
+"""A PostgreSQL server for one run, which is deleted at its end."""
 
 import asyncio
 import tempfile
@@ -14,9 +14,16 @@ from models.database.connection import migrated
 NAME = "bench"
 
 
+class Database:
+    """The URL of a database (postgres://...), and the process whose children serve it."""
+
+    def __init__(self, url: str, pid: int) -> None:
+        self.url, self.pid = url, pid
+
+
 @contextmanager
-def database(sizes: Sizes) -> Iterator["Database"]:
-    """The filled database. It runs on the cores that its starter may use."""
+def filled_database(sizes: Sizes) -> Iterator[Database]:
+    """A database with the benchmark's data. It runs on the cores of the process that starts it."""
     server = get_server(tempfile.mkdtemp(prefix="camcha-bench-"), cleanup_mode="delete")
     try:
         asyncio.run(_create(server.get_uri()))
@@ -26,13 +33,6 @@ def database(sizes: Sizes) -> Iterator["Database"]:
         yield Database(url, server.get_pid() or 0)
     finally:
         server.cleanup()
-
-
-class Database:
-    """Where it is (a postgres:// URL), and the process whose children serve it."""
-
-    def __init__(self, url: str, pid: int) -> None:
-        self.url, self.pid = url, pid
 
 
 async def _create(url: str) -> None:

@@ -1,14 +1,14 @@
-"""What an idle subscription holds: resident memory of our server before and after a thousand of them."""
+"""The memory of an idle subscription: resident memory of our server before and after a thousand of them."""
 
 import asyncio
 from collections.abc import Sequence
 
-from bench.fanout import Room
-from bench.processes import cpu, resident
+from bench.fan_out import SubscriberGroup
+from bench.processes import cpu_seconds, resident_kib
 from bench.servers import Server
 
-WARM = 200
-HEADERS = (  # what a browser sends with a websocket's handshake; the origin is added
+WARM_UP = 200
+HEADERS = (  # those that a browser sends with a websocket's handshake, except Origin, which is added below
     "Pragma: no-cache",
     "Cache-Control: no-cache",
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36",
@@ -19,24 +19,24 @@ HEADERS = (  # what a browser sends with a websocket's handshake; the origin is 
 )
 
 
-async def per_subscription(server: Server, idle: int, tickets: int) -> float:
-    """KiB of each of `idle` subscriptions, on sockets and to tickets of their own, after the first 200 warmed the server."""
+async def memory_per_subscription(server: Server, subscriptions: int, tickets: int) -> float:
+    """KiB per subscription. Each has a socket and a ticket of its own; 200 others have warmed the server up before."""
     headers = (f"Origin: http://127.0.0.1:{server.port}", *HEADERS)
-    chosen = [1 + n % tickets for n in range(WARM + idle)]
-    async with Room(server, headers).joined(chosen[:WARM]) as room:
-        await quiet(server)
-        before = resident(server.pid)
-        async with room.joined(chosen[WARM:]):
-            await quiet(server)
-            return (resident(server.pid) - before) / idle
+    keys = [1 + n % tickets for n in range(WARM_UP + subscriptions)]
+    async with SubscriberGroup(server, headers).subscribed(keys[:WARM_UP]) as group:
+        await wait_until_idle(server)
+        before = resident_kib(server.pid)
+        async with group.subscribed(keys[WARM_UP:]):
+            await wait_until_idle(server)
+            return (resident_kib(server.pid) - before) / subscriptions
 
 
-async def quiet(server: Server, seconds: float = 1.0) -> None:
-    """Wait until the server has nothing left to do: two calm spans in a row, a minute at most."""
-    calm: Sequence[float] = []
+async def wait_until_idle(server: Server, seconds: float = 1.0) -> None:
+    """Wait until the server uses little processor time in two consecutive periods, for a minute at most."""
+    used: Sequence[float] = []
     for _ in range(60):
-        before = cpu(server.pid)
+        before = cpu_seconds(server.pid)
         await asyncio.sleep(seconds)
-        calm = [*calm, cpu(server.pid) - before][-2:]
-        if len(calm) == 2 and max(calm) < 0.1 * seconds:
+        used = [*used, cpu_seconds(server.pid) - before][-2:]
+        if len(used) == 2 and max(used) < 0.1 * seconds:
             return

@@ -1,4 +1,4 @@
-"""The operations: their texts, and what each request asks of the data. Every server gets the same ones."""
+"""The operations: their documents, and the variables of each request. All servers get the same requests."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ F = "subscription F($ticketId: ID!) { ticketEvents(ticketId: $ticketId) { sequen
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation and the variables of its n-th request, given the data's sizes and a source of chance."""
+    """One operation. `variables` returns those of a request, given a random generator, the data's sizes and a unique key."""
 
     name: str
     title: str
@@ -58,36 +58,36 @@ class Operation:
     variables: Callable[[Random, Sizes, str], Variables]
 
     def body(self, variables: Variables) -> bytes:
-        """The JSON that is posted: the whole text each time, as clients do."""
+        """The JSON of one request, with the complete document, as clients send it."""
         return orjson.dumps({"query": self.text, "operationName": self.name, "variables": variables})
 
     def bodies(self, sizes: Sizes, label: str) -> Iterator[bytes]:
-        """Requests for ever: the same ones for the same label, and no message id of another label's."""
-        chance = Random(label)
+        """An endless sequence of requests: the same for the same label, and with message ids that no other label uses."""
+        random = Random(label)
         for number in range(2**62):
-            yield self.body(self.variables(chance, sizes, f"{label}-{number}"))
+            yield self.body(self.variables(random, sizes, f"{label}-{number}"))
 
 
 def reply(ticket: int, key: str) -> Variables:
-    """M1's variables: one message to a ticket, under an id of its own."""
+    """The variables of M1: a message to a ticket, with a unique id."""
     body = f"Bonjour, votre facture est disponible dans votre espace client. Merci de votre patience ({key[:20]})."
     return {"input": {"ticketId": encode("Ticket", ticket), "body": body, "clientMessageId": key}}
 
 
-def _any(chance: Random, most: int) -> int:
-    return 1 + int(chance.random() * most)
+def _random_key(random: Random, maximum: int) -> int:
+    return 1 + int(random.random() * maximum)
 
 
 OPERATIONS = {
     operation.name: operation
     for operation in (
-        Operation("Q1", "one offer", Q1, lambda chance, sizes, key: {"slug": f"offre-{_any(chance, sizes.offers):02}"}),
+        Operation("Q1", "one offer", Q1, lambda random, sizes, key: {"slug": f"offre-{_random_key(random, sizes.offers):02}"}),
         Operation(
-            "Q2", "a customer, 20 invoices x 3 lines", Q2,
-            lambda chance, sizes, key: {"id": encode("Account", _any(chance, sizes.accounts))},
+            "Q2", "a company with 20 invoices of 3 lines", Q2,
+            lambda random, sizes, key: {"id": encode("Account", _random_key(random, sizes.accounts))},
         ),
-        Operation("Q3", "inbox: 50 tickets, customer, assignee, last message", Q3, lambda chance, sizes, key: {}),
-        Operation("Q4", "100 purchases, their 1,000 invoices x 8 fields", Q4, lambda chance, sizes, key: {}),
-        Operation("M1", "post a message", M1, lambda chance, sizes, key: reply(_any(chance, sizes.tickets), key)),
+        Operation("Q3", "inbox: 50 tickets with company, assignee and last message", Q3, lambda random, sizes, key: {}),
+        Operation("Q4", "100 purchases with 1,000 invoices of 8 fields", Q4, lambda random, sizes, key: {}),
+        Operation("M1", "post a message", M1, lambda random, sizes, key: reply(_random_key(random, sizes.tickets), key)),
     )
 }  # fmt: skip

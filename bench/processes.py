@@ -1,4 +1,4 @@
-"""Processes on cores of their own, and what the kernel says of them: processor time and resident memory."""
+"""Pinning processes to cores, and their processor time and resident memory as the kernel reports them."""
 
 import os
 from pathlib import Path
@@ -6,50 +6,50 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def settle() -> int:
-    """Settle this process on one core: whatever it starts stays there, but for the servers, whose core is returned.
+def pin_to_core() -> int:
+    """Pin this process to one core, and return another one for the servers (the same one when there is no other).
 
-    It is the same one where there is no other.
+    Processes that this one starts stay on its core, except the servers.
     """
-    mine = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {mine[-1]})
-    return mine[0]
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[-1]})
+    return cores[0]
 
 
-def family(pid: int) -> list[int]:
-    """A process and all its descendants."""
-    found = [pid]
-    for parent in found:  # grows while it is walked
+def process_tree(pid: int) -> list[int]:
+    """The ids of a process and all its descendants."""
+    pids = [pid]
+    for parent in pids:  # grows during the iteration
         for task in _tasks(parent):
-            found += [int(child) for child in _read(task / "children").split()]
-    return found
+            pids += [int(child) for child in _read(task / "children").split()]
+    return pids
 
 
 def _tasks(pid: int) -> list[Path]:
     try:
         return list(Path(f"/proc/{pid}/task").iterdir())
-    except OSError:  # it ended meanwhile
+    except OSError:  # the process has ended
         return []
 
 
-def cpu(pid: int) -> float:
-    """Seconds of processor time that a process and its descendants have used, those that ended included."""
-    return sum(_cpu(each) for each in family(pid))
+def cpu_seconds(pid: int) -> float:
+    """The processor time used by a process and its descendants, including those that have ended."""
+    return sum(_cpu_seconds(each) for each in process_tree(pid))
 
 
-def _cpu(pid: int) -> float:
-    words = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    return sum(map(int, words[11:15])) / _TICKS if words else 0.0
+def _cpu_seconds(pid: int) -> float:
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICKS if fields else 0.0
 
 
-def resident(pid: int) -> int:
-    """KiB of memory that a process and its descendants hold."""
-    lines = [line for each in family(pid) for line in _read(Path(f"/proc/{each}/status")).splitlines()]
+def resident_kib(pid: int) -> int:
+    """The resident memory of a process and its descendants, in KiB."""
+    lines = [line for each in process_tree(pid) for line in _read(Path(f"/proc/{each}/status")).splitlines()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text()
-    except OSError:  # it ended meanwhile
+    except OSError:  # the process has ended
         return ""

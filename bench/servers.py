@@ -1,4 +1,4 @@
-"""Starting the servers: each one process on one core, all on the same database."""
+"""Starting the servers: one process each, all on one core and with the same database."""
 
 import asyncio
 import hashlib
@@ -16,16 +16,16 @@ from server import bind
 
 ROOT = Path(__file__).parents[1]
 NODE = ROOT / "bench"
-PATIENCE = 60.0
+START_TIMEOUT = 60.0
 
 
-class Failed(Exception):
-    """The benchmark can't go on. The text says why."""
+class BenchmarkError(Exception):
+    """The benchmark can't continue, for the reason in the message."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that takes connections at this port of this machine."""
+    """A running server, which listens on this port of this machine."""
 
     name: str
     port: int
@@ -33,33 +33,48 @@ class Server:
 
     @property
     def token(self) -> str | None:
-        """What to sign in with: only our own server asks for it."""
+        """The bearer token; None for the other servers, which need no sign-in."""
         return TOKEN if self.name == "camcha" else None
 
 
 Command = Callable[[str, int, Sizes], Sequence[str]]
+
+
+def _python_peer(module: str, url: str, port: int, sizes: Sizes) -> Sequence[str]:
+    return [sys.executable, "-m", f"bench.peers.{module}", url, str(port), str(sizes.agent)]
+
+
 COMMANDS: dict[str, Command] = {
     "camcha": lambda url, port, sizes: [sys.executable, "-m", "cli", "serve", "--port", str(port)],
-    "strawberry": lambda url, port, sizes: [sys.executable, "-m", "bench.peers.plain", url, str(port), str(sizes.agent)],
+    "strawberry": lambda url, port, sizes: [
+        sys.executable,
+        "-m",
+        "bench.peers.strawberry_app",
+        url,
+        str(port),
+        str(sizes.agent),
+    ],
     "mercurius": lambda url, port, sizes: ["node", "bench/peers/mercurius.js", url, str(port), str(sizes.agent)],
-    "limit": lambda url, port, sizes: [sys.executable, "-m", "bench.peers.limit", url, str(port), str(sizes.agent)],
+    "baseline": lambda url, port, sizes: _python_peer("baseline", url, port, sizes),
 }
 
 
 @asynccontextmanager
-async def running(names: Sequence[str], url: str, sizes: Sizes, folder: Path, core: int | None) -> AsyncIterator[list[Server]]:
-    """These servers, ready, all on one core where one is given; their logs and files lie in `folder`."""
+async def running_servers(
+    names: Sequence[str], url: str, sizes: Sizes, folder: Path, core: int | None
+) -> AsyncIterator[list[Server]]:
+    """These servers, ready for requests, on this core if one is given. Their logs and files are in `folder`."""
     async with AsyncExitStack() as stack:
-        starting = [stack.enter_async_context(_started(name, url, sizes, folder, core)) for name in names]
-        started = await asyncio.gather(*starting, return_exceptions=True)  # so that all have settled, whoever failed
-        for each in started:
+        starting = [stack.enter_async_context(_running_server(name, url, sizes, folder, core)) for name in names]
+        results = await asyncio.gather(*starting, return_exceptions=True)  # waits for all, even if one fails
+        for each in results:
             if isinstance(each, BaseException):
                 raise each
-        yield [each for each in started if isinstance(each, Server)]
+        yield [each for each in results if isinstance(each, Server)]
 
 
 @asynccontextmanager
-async def _started(name: str, url: str, sizes: Sizes, folder: Path, core: int | None) -> AsyncIterator[Server]:
+async def _running_server(name: str, url: str, sizes: Sizes, folder: Path, core: int | None) -> AsyncIterator[Server]:
     port = _free_port()
     command = COMMANDS[name](url, port, sizes)
     log = folder / f"{name}.log"
@@ -69,18 +84,18 @@ async def _started(name: str, url: str, sizes: Sizes, folder: Path, core: int | 
             preexec_fn=lambda: os.sched_setaffinity(0, {core}) if core is not None else None,
         )  # fmt: skip
     try:
-        if not await _listening(process, port):
-            raise Failed(f"{name} does not serve:\n{_end(log)}")
+        if not await _wait_until_listening(process, port):
+            raise BenchmarkError(f"{name} did not start:\n{_last_lines(log)}")
         yield Server(name, port, process.pid)
     finally:
         await _stop(process)
 
 
 def _environment(url: str, folder: Path) -> dict[str, str]:
-    """As in production. CAMCHA's variables are those of this run only."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
-    return kept | {
-        "CAMCHA_DATABASE_URL": f"{url}&maxsize=10",  # connections, as for all
+    """The environment of a production server, without CAMCHA's variables of this shell."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
+    return inherited | {
+        "CAMCHA_DATABASE_URL": f"{url}&maxsize=10",  # connections, as many as the others have
         "CAMCHA_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefgh",
         "CAMCHA_MAIL_URL": f"file://{folder / 'mail'}",
         "CAMCHA_FILES": str(folder / "files"),
@@ -88,8 +103,8 @@ def _environment(url: str, folder: Path) -> dict[str, str]:
     }
 
 
-async def _listening(process: asyncio.subprocess.Process, port: int) -> bool:
-    async def knock() -> None:
+async def _wait_until_listening(process: asyncio.subprocess.Process, port: int) -> bool:
+    async def connect() -> None:
         while process.returncode is None:
             with suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -98,12 +113,12 @@ async def _listening(process: asyncio.subprocess.Process, port: int) -> bool:
             await asyncio.sleep(0.05)
 
     with suppress(TimeoutError):
-        await asyncio.wait_for(knock(), PATIENCE)
+        await asyncio.wait_for(connect(), START_TIMEOUT)
         return process.returncode is None
     return False
 
 
-def _end(log: Path) -> str:
+def _last_lines(log: Path) -> str:
     return log.read_text()[-2_000:]
 
 
@@ -123,14 +138,14 @@ def _free_port() -> int:
 
 
 def install_node_packages() -> None:
-    """Make bench/node_modules match its lock file; nothing when it already does. Raises Failed."""
-    made_from = hashlib.sha256((NODE / "package-lock.json").read_bytes()).hexdigest()
+    """Install the packages of the lock file into bench/node_modules, unless they are there. Raises BenchmarkError."""
+    lock_hash = hashlib.sha256((NODE / "package-lock.json").read_bytes()).hexdigest()
     stamp = NODE / "node_modules" / ".stamp"
-    if stamp.exists() and stamp.read_text() == made_from:
+    if stamp.exists() and stamp.read_text() == lock_hash:
         return
     if not shutil.which("npm"):
-        raise Failed("Mercurius needs Node 20 or newer and its npm on the PATH; --servers leaves it out.")
-    done = subprocess.run(["npm", "ci", "--loglevel=error"], cwd=NODE, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(f"npm ci failed:\n{done.stderr[-2000:]}")
-    stamp.write_text(made_from)
+        raise BenchmarkError("Mercurius needs Node 20 or newer, with npm on the PATH. Use --servers to leave it out.")
+    process = subprocess.run(["npm", "ci", "--loglevel=error"], cwd=NODE, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise BenchmarkError(f"npm ci failed:\n{process.stderr[-2000:]}")
+    stamp.write_text(lock_hash)

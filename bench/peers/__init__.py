@@ -1,1 +1,1 @@
-"""The same operations on the same tables by other means. Each answers what CAMCHA answers."""
+"""Other servers that execute the same operations on the same tables, with the same responses as CAMCHA."""

