@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket
 from tortoise.exceptions import BaseORMException
 
 from accounts.registry import registry
-from auth.caller import Callers, closing, nobody
+from auth.caller import Callers, close_code, nobody
 from auth.cookies import Cookies, from_ours
 from auth.factors.passkeys import RelyingParty
 from auth.services import AuthServices
@@ -38,9 +38,10 @@ from models.errors import OriginRefused, Unauthenticated
 from models.identity.user import Staff
 from models.operations.clock_offset import offset
 from models.viewer import Viewer
-from realtime.endpoint import Refused as SocketRefused
-from realtime.endpoint import Socket, SocketLimits
-from realtime.hub import Hub, Sleeper
+from realtime.client import SocketLimits
+from realtime.close_codes import CloseCode, CloseConnection
+from realtime.endpoint import SocketEndpoint
+from realtime.hub import Hub, Listener
 from realtime.presence import Presence
 from resolvers.context import Context, Services
 from schema.errors import coded, present
@@ -81,8 +82,8 @@ def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway 
 
 
 @dataclass(frozen=True)
-class Peer:
-    """Who is at the other end of a websocket. Implements realtime.client.Connection."""
+class SocketClient:
+    """The client of one websocket. Implements realtime.client.Client."""
 
     viewer: Viewer
     services: Services
@@ -99,19 +100,19 @@ class Peer:
     def context(self) -> Context:
         return Context(self.viewer, self.services, self.address, self.user_agent, by_cookie=self.by_cookie)
 
-    def listen(self, sleeper: Sleeper) -> None:
-        self.services.hub.add(sleeper, *self._keys)
+    def add_listener(self, listener: Listener) -> None:
+        self.services.hub.add_listener(listener, *self._keys)
 
-    def unlisten(self, sleeper: Sleeper) -> None:
-        self.services.hub.remove(sleeper, *self._keys)
+    def remove_listener(self, listener: Listener) -> None:
+        self.services.hub.remove_listener(listener, *self._keys)
 
     @property
     def _keys(self) -> list[str]:
         return [stream(self.viewer.session.pk)] if self.viewer.session else []
 
-    async def ended(self) -> int | None:
-        """4401 once the session was ended or expired, 4403 once the role is another; never for nobody's socket."""
-        return await closing(self.viewer, self.services.clock.now())
+    async def close_code(self) -> CloseCode | None:
+        """UNAUTHORIZED when the session has ended or expired, FORBIDDEN when the role has changed, else None."""
+        return await close_code(self.viewer, self.services.clock.now())
 
 
 class Front(Starlette):
@@ -122,7 +123,7 @@ class Front(Starlette):
     """
 
     graph: GraphQLEndpoint
-    socket: Socket
+    socket: SocketEndpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/graphql" and not has_origin(scope):
@@ -146,7 +147,7 @@ class House:
             self.engine = engine(settings.documents)
         except ManifestError as error:
             raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.problems]) from None
-        self.socket = Socket(self.engine, self.peer, SocketLimits(), self._pages)
+        self.socket = SocketEndpoint(self.engine, self.socket_client, SocketLimits(), self._pages)
         files = store(settings.files, settings.s3_key_id, settings.s3_secret)
         self.file_service = FileService(files, scanner(settings.scanner) if settings.scanner else None)
 
@@ -216,11 +217,11 @@ class House:
     def _cookies(self, header: Callable[[bytes], str | None], given: str | None) -> Cookies:
         return Cookies(given, secure=self._secure, trusted=lambda: from_ours(header, self._pages, secure=self._secure))
 
-    async def peer(self, payload: dict[str, Any] | None, websocket: WebSocket) -> Peer:
-        """Who calls over the websocket: the payload's `authorization`, else the handshake's, else its cookies, which
-        count from a page of ours only. Raises Refused (4401)."""
-        given = (payload or {}).get("authorization", (payload or {}).get("Authorization"))
-        token = bearer(given if isinstance(given, str) else websocket.headers.get("authorization"))
+    async def socket_client(self, payload: dict[str, Any], websocket: WebSocket) -> SocketClient:
+        """The client of a websocket, by the payload's `authorization`, else by the handshake's, else by its cookies, which
+        count only when the handshake comes from one of our pages. Raises CloseConnection with UNAUTHORIZED."""
+        authorization = payload.get("authorization", payload.get("Authorization"))
+        token = bearer(authorization if isinstance(authorization, str) else websocket.headers.get("authorization"))
         cookies = self._cookies(
             lambda name: websocket.headers.get(name.decode()), websocket.headers.get("cookie") if token is None else None
         )
@@ -231,8 +232,8 @@ class House:
                 (cookies.access or "") if by_cookie else token, websocket.headers.get("accept-language")
             )
         except Unauthenticated:
-            raise SocketRefused(4401, "Sign in again") from None
-        return Peer(
+            raise CloseConnection(CloseCode.UNAUTHORIZED, "Sign in again") from None
+        return SocketClient(
             viewer, self.services, address(websocket.scope), websocket.headers.get("user-agent", ""),
             self.introspection(viewer), self.trusted_only(viewer), by_cookie,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from uvicorn.server import Server
 
 from models.database.connection import sqlite_path
-from realtime.uvicorn_protocol import UVICORN
+from realtime.uvicorn_protocol import UVICORN_OPTIONS
 
 
 class CommandError(Exception):
@@ -74,7 +74,7 @@ def serve(app: Starlette, listener: socket.socket, on_listening: Callable[[], No
     """Serve until stopped. Calls `on_listening` once connections are accepted. Returns the exit status."""
     config = uvicorn.Config(
         app, loop="uvloop", http="httptools", lifespan="on", access_log=False, log_config=None, log_level="warning",
-        timeout_graceful_shutdown=5, server_header=False, **UVICORN,
+        timeout_graceful_shutdown=5, server_header=False, **UVICORN_OPTIONS,
     )  # fmt: skip
     server = _Server(config, on_listening)
     with suppress(KeyboardInterrupt):  # uvicorn has shut down by then

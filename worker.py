@@ -12,7 +12,7 @@ import structlog
 
 from accounts import legal_names
 from accounts.invitations import forget
-from auth.caller import end_sockets
+from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
 from billing.checkout import CheckoutServices, reconcile
 from mail.delivery import deliver_due
@@ -68,7 +68,7 @@ def jobs(services: Services, settings: Settings, transport: Transport, file_serv
         Job("invitations", 3_600, lambda: forget(clock.now())),
         Job("streams", SWEEP_SECONDS, services.hub.sweep),
         Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub))),
-        Job("sessions", SWEEP_SECONDS, lambda: end_sockets(services.hub, clock.now())),
+        Job("sessions", SWEEP_SECONDS, lambda: announce_ended_sessions(services.hub, clock.now())),
     ]
 
 

@@ -28,11 +28,12 @@ from models.identity.session import Session
 from models.identity.user import User
 from models.locale import Locale, preferred
 from models.viewer import Viewer
+from realtime.close_codes import CloseCode
 from realtime.hub import SWEEP_SECONDS, Hub
 
 MOST_KEPT = 2_000
 
-Seat = tuple[int, Role | None]
+SessionRole = tuple[int, Role | None]
 
 
 class Caller:
@@ -70,7 +71,7 @@ class Callers:
         self._kept: OrderedDict[str, Caller] = OrderedDict()
         self._concerned: defaultdict[str, set[str]] = defaultdict(set)
         self._changes = 0
-        hub.overhear(self._changed)
+        hub.add_observer(self._changed)
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -172,29 +173,29 @@ def _makers(dialect: str) -> Any:
 
 
 async def still_valid(session_ids: Collection[int], at: datetime) -> set[int]:
-    """Which of these sessions still count, in one statement. The others' sockets must close."""
+    """Which of these sessions are still valid, in one query. The websockets of the others must close."""
     return set(await _acting(session_ids, at))
 
 
-def seat(viewer: Viewer) -> Seat | None:
-    """The session, and the role in which it acts: what a socket was opened with. None for nobody."""
+def session_role(viewer: Viewer) -> SessionRole | None:
+    """The viewer's session and the role it acts in, with which a websocket was opened. None for anonymous viewers."""
     return (viewer.session.pk, viewer.role) if viewer.session else None
 
 
-async def still_held(seats: Collection[Seat], at: datetime) -> set[Seat]:
-    """Which of these sessions still count and act in this role, in one statement. The others are told nothing more."""
-    return set(seats) & set((await _acting({session_id for session_id, _ in seats}, at)).items())
+async def valid_session_roles(session_roles: Collection[SessionRole], at: datetime) -> set[SessionRole]:
+    """Which of these sessions are still valid and act in the same role, in one query. The others receive no more events."""
+    return set(session_roles) & set((await _acting({session_id for session_id, _ in session_roles}, at)).items())
 
 
-async def closing(viewer: Viewer, at: datetime) -> int | None:
-    """Why this viewer's socket must close, by its code: 4401 once the session ended or expired; 4403 once their role is
-    another, when they may connect again at once. None while all is as it was; nobody's socket stays."""
+async def close_code(viewer: Viewer, at: datetime) -> CloseCode | None:
+    """The code to close this viewer's websocket with: UNAUTHORIZED when the session has ended or expired, FORBIDDEN when their
+    role has changed. None while nothing has changed, and always for anonymous viewers."""
     if viewer.session is None:
         return None
     acting = await _acting([viewer.session.pk], at)
     if viewer.session.pk not in acting:
-        return 4401
-    return None if acting[viewer.session.pk] is viewer.role else 4403
+        return CloseCode.UNAUTHORIZED
+    return None if acting[viewer.session.pk] is viewer.role else CloseCode.FORBIDDEN
 
 
 async def _acting(session_ids: Collection[int], at: datetime) -> dict[int, Role | None]:
@@ -203,8 +204,8 @@ async def _acting(session_ids: Collection[int], at: datetime) -> dict[int, Role 
     return {int(str(key)): Role(str(role)) if role else None for key, role in await found}
 
 
-async def end_sockets(hub: Hub, at: datetime) -> None:
-    """Wake the sockets of sessions that no longer count, wherever they were ended: in another process, or by the clock."""
-    keys = {int(key.partition(":")[2]): key for key in hub.listened("session:")}
+async def announce_ended_sessions(hub: Hub, at: datetime) -> None:
+    """Notify the websockets of sessions that another process has ended or that have expired."""
+    keys = {int(key.partition(":")[2]): key for key in hub.keys("session:")}
     if keys:
         hub.announce(keys[session_id] for session_id in keys.keys() - await still_valid(keys.keys(), at))

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from auth.sessions import Kept, Tokens
-from realtime.origins import ours
+from realtime.origins import is_allowed
 
 SECURE_PREFIX = "__Host-"  # RFC 6265bis, 4.1.3.2: from this host alone, over TLS alone, for all of its paths
 ACCESS, REFRESH = "camcha_access", "camcha_refresh"
@@ -119,5 +119,5 @@ def from_ours(header: Header, allowed: frozenset[str], *, secure: bool) -> bool:
     origin = header(b"origin")
     if origin is not None:
         plain = secure and not origin.startswith("https://") and origin not in allowed
-        return not plain and ours(origin, header(b"host") or "", allowed)
+        return not plain and is_allowed(origin, header(b"host") or "", allowed)
     return header(b"sec-fetch-site") == "same-origin"

@@ -1,284 +1,289 @@
-"""Telling many subscribers of one event: executed once for all who may see the same, made bytes once, and written.
+"""Delivering an event to many subscriptions: executed once for all viewers who see the same, encoded once, then written.
 
-Followers of one stream who ask the same of its events (`engine.sharing_key`) form a channel. Nearly always all of them are
-*ready*: they have been told everything up to the channel's head. Ready followers have no task and no queue. One reader for the
-channel sleeps in the hub; woken, it reads the events behind the head, executes each, and writes the frame straight to each
-socket. Executing an event records which facts of the viewer were read (models/viewer.py), and its result is handed to all
-followers who agree in these facts; then it is executed for the first of those left over, until nobody is.
+Subscriptions to one stream with equivalent operations (`engine.sharing_key`) share a broadcast. Nearly always all of them are
+*live*: they have received every event up to the broadcast's head. A live subscription has no task and no queue. The
+broadcast's one reader sleeps until the hub notifies it, reads the events after the head, executes each, and writes the frame
+directly to each connection. Executing an event records which facts about the viewer were read (models/viewer.py). The result
+goes to every subscription whose viewer has the same values of these facts; then the event is executed for the first
+subscription that is left, until none is left.
 
-Whoever can't be told in passing is *released*: the peer reads too slowly to take the frame at once, or another message to it
-is on its way; access is gone, or in doubt; the result holds errors, which are never shared. A released follower is told alone,
-in a task of its own, from its own cursor, with backpressure and its own checks of access, as if there were no channel; so a
-slow socket delays nobody, and whatever is wrong is said in its own words. Once it has read to the stream's end it joins again.
+A subscription that can't be served this way is *detached*: its client reads too slowly to take the frame at once, or another
+message to the client is being sent; access has been lost or is in doubt; or the result holds errors, which are never shared. A
+detached subscription catches up in a task of its own, from its own cursor, with backpressure and its own access checks, as if
+there were no broadcast. So a slow client delays nobody else, and each error is reported to the viewer it concerns. At the end
+of the stream the subscription joins the broadcast again.
 
-**No gap and nothing twice** follows from three rules, each kept in one step without an await:
-1. The head moves to an event before the event is executed, together with noting who was ready.
-2. A follower joins only if its cursor is not behind the head. Events behind the head it reads by itself: it can, because the
-   reader has seen them, and numbers become visible in their order (models/event.py). All later ones the reader brings.
-3. A frame is written only to a follower that is ready and stands right before the event; its cursor moves with the write.
-   So who left, was released or went ahead in the meantime is passed over.
-The reader listens from before anybody joins. An event that commits after a follower's last look wakes it; when nobody was
-ready it slept on, so whoever joins an empty channel wakes it once.
+**No gaps and no duplicates** follow from three rules, each of them kept in one step without an await:
+1. The head moves to an event before the event is executed, in the same step that lists the live subscriptions.
+2. A subscription joins only if its cursor is not behind the head. It reads the events up to the head by itself, which it can
+   because the reader has seen them and numbers become visible in order (models/event.py). The reader delivers all later ones.
+3. A frame is written only to a subscription that is live and whose cursor is directly before the event; the cursor moves with
+   the write. A subscription that has ended, was detached or went ahead in the meantime is skipped.
+The reader listens to the hub before any subscription joins. An event that commits after a subscription's last read notifies
+the reader. With no live subscription the reader leaves events unread, so the first subscription to join wakes it once.
 
-**Access** is checked in bulk before writing, if the last check began more than half a second ago: all sessions in one
-statement, the stream's own rule once for each set of facts. When a session's end is announced, its socket takes no frame from
-that moment (connection.py).
+**Access** is checked for all live subscriptions before a write when the last check began more than half a second ago: all
+sessions in one query, and the stream's own rule once for each set of facts. As soon as the end of a session is announced, its
+connection takes no more frames (connection.py).
 
-A channel is for one document, not for all of a stream: a slow document then delays its own followers only, and there are few.
+A broadcast is for one operation and not for the whole stream: a slow operation then delays its own subscriptions only, and
+there are few different ones.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from engine import Engine, Operation, encode_json, sharing_key
 from models.event import Event
-from realtime.hub import Ear
-from realtime.messages import next_of
-from realtime.stream import STEP, TRUSTED_SECONDS, Facts, Feed
-from realtime.uvicorn_protocol import framed
+from realtime.messages import next_encoded
+from realtime.stream import ACCESS_SECONDS, PAGE_SIZE, EventStream, Facts
+from realtime.uvicorn_protocol import text_frame
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from realtime.connection import SocketConnection
 
-TURN = 100  # frames written before others get their turn
+log = structlog.stdlib.get_logger()
 
-
-class Outlet(Protocol):
-    """The socket of a follower."""
-
-    doubted: bool  # its session may have ended
-
-    def put(self, frame: bytes) -> bool:
-        """Writes a whole frame at once, or tells that it can't."""
-
-    def release(self, follower: "Follower") -> None:
-        """Tell this follower alone from now on, until it can join again."""
+BATCH_SIZE = 100  # frames written before other tasks run
 
 
-class Follower:
-    """One subscription: what it follows, the number of the last event it was told, and where to tell."""
+class Subscription:
+    """One client's subscription to an event stream: where it stands in the stream, and which connection it belongs to."""
 
-    __slots__ = ("channel", "checked", "cursor", "feed", "key", "outlet", "task")
+    __slots__ = ("broadcast", "checked_at", "connection", "cursor", "operation_id", "stream", "task")
 
-    def __init__(self, channel: "Channel", feed: Feed, key: str, outlet: Outlet) -> None:
-        self.channel, self.feed, self.key, self.outlet = channel, feed, key, outlet
-        self.cursor = 0
-        self.checked = 0.0
-        self.task: asyncio.Task[None] | None = None  # which tells it alone; None when it is ready
-
-    def alone_in(self, task: asyncio.Task[None]) -> None:
-        """Told by this task from now on. Unless it has joined, it leaves with the task, which may be cancelled unrun."""
-        self.task = task
-        task.add_done_callback(self._abandoned)
-
-    def _abandoned(self, task: asyncio.Task[None]) -> None:
-        if self.task is task:
-            self.leave()
+    def __init__(self, broadcast: "Broadcast", stream: EventStream, operation_id: str, connection: "SocketConnection") -> None:
+        self.broadcast, self.stream, self.operation_id, self.connection = broadcast, stream, operation_id, connection
+        self.cursor = 0  # the number of the last event delivered
+        self.task: asyncio.Task[None] | None = None  # in which it catches up; None when it is live
+        self.checked_at = 0.0  # when its last access check began, on the monotonic clock
 
     @property
     def operation(self) -> Operation:
-        return self.channel.operation
+        return self.broadcast.operation
+
+    def catch_up_in(self, task: asyncio.Task[None]) -> None:
+        """Catch up in this task. The subscription ends with the task unless it has joined, even if the task never ran."""
+        self.task = task
+        task.add_done_callback(self._task_ended)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if self.task is task:
+            self.end()
 
     async def start(self) -> None:
-        """Find the first cursor. Raises what the feed does: no access, or a cursor that is none."""
-        await self._admitted()
-        self.cursor = await self.feed.start()
+        """Find the first cursor. Raises when the viewer has no access or the cursor is not in the stream."""
+        await self._require_access()
+        self.cursor = await self.stream.first_cursor()
 
-    async def unseen(self) -> AsyncGenerator[Event, None]:
-        """The events behind the cursor, which moves once the next is asked for; up to the stream's end."""
+    async def missed_events(self) -> AsyncGenerator[Event, None]:
+        """The events after the cursor up to the end of the stream. The cursor moves when the next event is requested."""
         while True:
-            await self._admitted()
-            events = await Event.since(self.feed.stream, self.cursor, STEP)
+            await self._require_access()
+            events = await Event.since(self.stream.key, self.cursor, PAGE_SIZE)
             for event in events:
-                await self._admitted()
+                await self._require_access()
                 yield event
                 self.cursor = event.sequence
-            if len(events) < STEP:
+            if len(events) < PAGE_SIZE:
                 return
 
-    async def _admitted(self) -> None:
-        if self.outlet.doubted or monotonic() - self.checked > TRUSTED_SECONDS:
+    async def _require_access(self) -> None:
+        if self.connection.session_in_doubt or monotonic() - self.checked_at > ACCESS_SECONDS:
             started = monotonic()
-            await self.feed.may_see()
-            self.checked = started
+            await self.stream.require_access()
+            self.checked_at = started
 
     def join(self) -> None:
-        """Become ready, and need no task any more; unless the channel has gone on meanwhile: read again."""
-        if self.channel.join(self):
+        """Become live if the broadcast has not moved on in the meantime."""
+        if self.broadcast.join(self):
             self.task = None
 
-    def leave(self) -> None:
-        """Follow no longer."""
-        self.channel.leave(self)
+    def end(self) -> None:
+        """Deliver no more events."""
+        self.broadcast.leave(self)
 
 
-class Channels:
-    """The channels of one process."""
+class Broadcasts:
+    """The broadcasts of one process."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._open: dict[Hashable, Channel] = {}
+        self._open: dict[Hashable, Broadcast] = {}
         self._readers: set[asyncio.Task[None]] = set()
 
-    def follower(self, operation: Operation, feed: Feed, key: str, outlet: Outlet, task: asyncio.Task[None]) -> Follower:
-        """A follower under the operation id `key`, told alone by `task` until it is ready."""
-        place = (feed.stream, sharing_key(operation) or object())
-        channel = self._open.get(place)
-        if channel is None:
-            channel = self._open[place] = Channel(self.engine, operation, feed, lambda: self._open.pop(place))
-            self._readers.add(channel.reader)
-            channel.reader.add_done_callback(self._readers.discard)
-        channel.followers += 1
-        follower = Follower(channel, feed, key, outlet)
-        follower.alone_in(task)
-        return follower
+    def subscribe(
+        self,
+        operation: Operation,
+        stream: EventStream,
+        operation_id: str,
+        connection: "SocketConnection",
+        task: asyncio.Task[None],
+    ) -> Subscription:
+        """A subscription that catches up in this task until it joins its broadcast."""
+        key = (stream.key, sharing_key(operation) or object())
+        broadcast = self._open.get(key)
+        if broadcast is None:
+            broadcast = self._open[key] = Broadcast(self.engine, operation, stream, lambda: self._open.pop(key))
+            self._readers.add(broadcast.reader)
+            broadcast.reader.add_done_callback(self._readers.discard)
+        broadcast.subscriptions += 1
+        subscription = Subscription(broadcast, stream, operation_id, connection)
+        subscription.catch_up_in(task)
+        return subscription
 
     async def closed(self) -> None:
-        """Waits until the readers of channels that everybody left are gone."""
+        """Wait until the readers of broadcasts without subscriptions have ended."""
         await asyncio.gather(*self._readers, return_exceptions=True)
 
 
-class Channel:
-    """The followers of one stream with one operation."""
+class Broadcast:
+    """The subscriptions to one stream with equivalent operations."""
 
-    def __init__(self, engine: Engine, operation: Operation, feed: Feed, dropped: Callable[[], object]) -> None:
-        self.operation, self.followers = operation, 0
-        self._engine, self._hub, self._stream, self._dropped = engine, feed.hub, feed.stream, dropped
-        self._standing = feed.standing
-        self._ready: dict[Follower, None] = {}
+    def __init__(self, engine: Engine, operation: Operation, stream: EventStream, on_end: Callable[[], object]) -> None:
+        self.operation, self.subscriptions = operation, 0
+        self._engine, self._hub, self._stream_key, self._on_end = engine, stream.hub, stream.key, on_end
+        self._valid_sessions = stream.valid_sessions
+        self._live: dict[Subscription, None] = {}
         self._head = 0
-        self._checked = 0.0
-        self._ear = Ear()
-        self._hub.add(self._ear, self._stream)
+        self._checked_at = 0.0
+        self._notified = asyncio.Event()
+        self._hub.add_listener(self._notified.set, self._stream_key)
         self.reader = asyncio.get_running_loop().create_task(self._read())
 
-    def join(self, follower: Follower) -> bool:
+    def join(self, subscription: Subscription) -> bool:
         """Rule 2."""
-        if not self._ready:
-            self._head = max(self._head, follower.cursor)
-            self._ear.wake()
-        if follower.cursor < self._head:
+        if not self._live:
+            self._head = max(self._head, subscription.cursor)
+            self._notified.set()
+        if subscription.cursor < self._head:
             return False
-        self._ready[follower] = None
-        self._checked = min(self._checked, follower.checked)
+        self._live[subscription] = None
+        self._checked_at = min(self._checked_at, subscription.checked_at)
         return True
 
-    def leave(self, follower: Follower) -> None:
-        """The last one to leave ends the channel."""
-        self._ready.pop(follower, None)
-        self.followers -= 1
-        if not self.followers:
-            self._dropped()
-            self._hub.remove(self._ear, self._stream)
+    def leave(self, subscription: Subscription) -> None:
+        """Remove a subscription. The broadcast ends with the last one."""
+        self._live.pop(subscription, None)
+        self.subscriptions -= 1
+        if not self.subscriptions:
+            self._on_end()
+            self._hub.remove_listener(self._notified.set, self._stream_key)
             self.reader.cancel()
 
-    def _release(self, follower: Follower) -> None:
-        del self._ready[follower]
-        follower.outlet.release(follower)
+    def _detach(self, subscription: Subscription) -> None:
+        del self._live[subscription]
+        subscription.connection.catch_up(subscription)
 
     async def _read(self) -> None:
         while True:
-            await self._ear.wait()
+            await self._notified.wait()
+            self._notified.clear()
             try:
-                await self._go_on()
+                await self._deliver_new_events()
             except Exception:
-                log.exception("a channel's reader failed: each follower is told alone")
-                for follower in tuple(self._ready):
-                    self._release(follower)
+                log.exception("broadcast.failed", stream=self._stream_key)
+                for subscription in tuple(self._live):
+                    self._detach(subscription)
 
-    async def _go_on(self) -> None:
-        while self._ready:
-            events = await Event.since(self._stream, self._head, STEP)
+    async def _deliver_new_events(self) -> None:
+        while self._live:
+            events = await Event.since(self._stream_key, self._head, PAGE_SIZE)
             for event in events:
                 if event.sequence > self._head:
                     await self._deliver(event)
-            if len(events) < STEP:
+            if len(events) < PAGE_SIZE:
                 return
 
     async def _deliver(self, event: Event) -> None:
         self._head = event.sequence  # rule 1
-        rest = [follower for follower in self._ready if follower.cursor < event.sequence]
-        while rest:
-            context, facts = rest[0].feed.context.recorded()
+        waiting = [subscription for subscription in self._live if subscription.cursor < event.sequence]
+        while waiting:
+            context, facts = waiting[0].stream.context.recorded()
             result = await self._engine.execute_event(self.operation, context, event)
-            alike, rest = _parted(rest, facts)
-            payload = _payload(result)
+            alike, waiting = _split(waiting, facts)
+            payload = _shareable(result)
             if payload is None:
-                self._release_all(alike)
+                self._detach_all(alike)
             else:
-                await self._hand_out(payload, alike, event.sequence)
+                await self._send(payload, alike, event.sequence)
 
-    async def _hand_out(self, payload: bytes, followers: Sequence[Follower], sequence: int) -> None:
-        for start in range(0, len(followers), TURN):
-            await self._check()
-            self._write(payload, followers[start : start + TURN], sequence)
+    async def _send(self, payload: bytes, subscriptions: Sequence[Subscription], sequence: int) -> None:
+        for start in range(0, len(subscriptions), BATCH_SIZE):
+            await self._check_access()
+            self._write(payload, subscriptions[start : start + BATCH_SIZE], sequence)
             await asyncio.sleep(0)
 
-    def _write(self, payload: bytes, followers: Sequence[Follower], sequence: int) -> None:
+    def _write(self, payload: bytes, subscriptions: Sequence[Subscription], sequence: int) -> None:
         """Rule 3."""
-        before, ready, frames = sequence - 1, self._ready, dict[str, bytes]()
-        for follower in followers:
-            if follower.cursor != before or follower not in ready:
+        before, live, frames = sequence - 1, self._live, dict[str, bytes]()
+        for subscription in subscriptions:
+            if subscription.cursor != before or subscription not in live:
                 continue
-            frame = frames.get(follower.key)
+            frame = frames.get(subscription.operation_id)
             if frame is None:
-                frame = frames[follower.key] = framed(next_of(follower.key, payload))
-            if follower.outlet.put(frame):
-                follower.cursor = sequence
+                frame = text_frame(next_encoded(subscription.operation_id, payload))
+                frames[subscription.operation_id] = frame
+            if subscription.connection.try_write(frame):
+                subscription.cursor = sequence
             else:
-                self._release(follower)
+                self._detach(subscription)
 
-    async def _check(self) -> None:
-        """Releases whoever may not look any more; they find out why by themselves."""
+    async def _check_access(self) -> None:
+        """Detach the subscriptions whose viewers have lost access; their own checks report why."""
         started = monotonic()
-        if started - self._checked <= TRUSTED_SECONDS:
+        if started - self._checked_at <= ACCESS_SECONDS:
             return
-        self._checked = started
-        ready = list(self._ready)
-        standing = await self._standing({follower.feed.session for follower in ready if follower.feed.session is not None})
-        self._release_all([follower for follower in ready if follower.feed.session not in standing])
-        rest = [follower for follower in ready if follower in self._ready]
-        while rest:
-            context, facts = rest[0].feed.context.recorded()
-            let_in = await _lets_in(rest[0].feed, context)
-            alike, rest = _parted(rest, facts)
-            if not let_in:
-                self._release_all(alike)
+        self._checked_at = started
+        live = list(self._live)
+        sessions = {subscription.stream.session for subscription in live if subscription.stream.session is not None}
+        valid = await self._valid_sessions(sessions)
+        self._detach_all([subscription for subscription in live if subscription.stream.session not in valid])
+        unchecked = [subscription for subscription in live if subscription in self._live]
+        while unchecked:
+            stream = unchecked[0].stream
+            context, facts = stream.context.recorded()
+            has_access = await _has_access(stream, context)
+            alike, unchecked = _split(unchecked, facts)
+            if not has_access:
+                self._detach_all(alike)
 
-    def _release_all(self, followers: Sequence[Follower]) -> None:
-        for follower in followers:
-            if follower in self._ready:
-                follower.checked = 0.0
-                self._release(follower)
+    def _detach_all(self, subscriptions: Sequence[Subscription]) -> None:
+        for subscription in subscriptions:
+            if subscription in self._live:
+                subscription.checked_at = 0.0
+                self._detach(subscription)
 
 
-async def _lets_in(feed: Feed, context: Any) -> bool:
+async def _has_access(stream: EventStream, context: Any) -> bool:
     try:
-        await feed.rule(context)
-    except Exception:  # each one's own task meets it again, and tells it
+        await stream.check_access(context)
+    except Exception:  # the check of each subscription raises it again, and reports it
         return False
     return True
 
 
-def _parted(followers: Sequence[Follower], facts: Facts) -> tuple[list[Follower], list[Follower]]:
-    """Those who agree in these facts, and the others."""
-    alike, rest = [], []
-    wanted = tuple(facts.items())
-    for follower in followers:
-        fact = follower.feed.context.fact
-        for name, value in wanted:
+def _split(subscriptions: Sequence[Subscription], facts: Facts) -> tuple[list[Subscription], list[Subscription]]:
+    """The subscriptions whose viewers have these facts, and the others."""
+    alike, others = [], []
+    required = tuple(facts.items())
+    for subscription in subscriptions:
+        fact = subscription.stream.context.fact
+        for name, value in required:
             if fact(name) != value:
-                rest.append(follower)
+                others.append(subscription)
                 break
         else:
-            alike.append(follower)
-    return alike, rest
+            alike.append(subscription)
+    return alike, others
 
 
-def _payload(result: dict[str, Any]) -> bytes | None:
-    """The result as JSON; None where it is nobody else's: it holds errors, or what JSON can't."""
+def _shareable(result: dict[str, Any]) -> bytes | None:
+    """The result as JSON; None when it can't be shared because it holds errors or JSON can't represent it."""
     if "errors" in result:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What the application tells the websocket endpoint: who is at the other end, and how much a peer may ask for."""
+"""What the application tells the websocket endpoint: who the client is, and how much a client may use."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,13 +6,14 @@ from typing import Any, Protocol
 
 from starlette.websockets import WebSocket
 
-from realtime.hub import Sleeper
+from realtime.close_codes import CloseCode
+from realtime.hub import Listener
 from realtime.messages import JSON
 from realtime.uvicorn_protocol import FRAME_BYTES
 
 
-class Connection(Protocol):
-    """Who is at the other end, as the application found after connection_init."""
+class Client(Protocol):
+    """The client of one connection, as the application identified it from `connection_init`."""
 
     @property
     def cost_limit(self) -> int | None: ...
@@ -26,28 +27,30 @@ class Connection(Protocol):
     def context(self) -> Any:
         """A new context, for one operation or one event of a subscription."""
 
-    def listen(self, sleeper: Sleeper) -> None:
-        """Wake it whenever the session may have ended, or its rights have changed."""
+    def add_listener(self, listener: Listener) -> None:
+        """Call the listener whenever the client's session may have ended or its rights may have changed."""
 
-    def unlisten(self, sleeper: Sleeper) -> None:
-        """Wake it no longer."""
+    def remove_listener(self, listener: Listener) -> None:
+        """Stop calling the listener."""
 
-    async def ended(self) -> int | None:
-        """The close code once the session was revoked or expired (4401) or may do something else than it might when the
-        socket was opened (4403: it may connect again); None while it stands."""
+    async def close_code(self) -> CloseCode | None:
+        """The code to close the connection with: UNAUTHORIZED when the session has ended or expired, FORBIDDEN when it has
+        other rights than at `connection_init`. None while nothing has changed."""
 
 
-Connect = Callable[[JSON, WebSocket], Awaitable[Connection]]
+OnConnect = Callable[[JSON, WebSocket], Awaitable[Client]]
+"""Identifies the client from the payload of `connection_init` and the handshake, or raises CloseConnection."""
 
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """Per socket, unless said otherwise. Times in seconds."""
+    """Limits of each connection, except `connections`. Times in seconds."""
 
     init_timeout: float = 5.0  # from the handshake to the acknowledgement
-    operations: int = 100  # at once
-    messages_per_minute: int = 600  # as a bucket: as many at once, then refilled evenly
-    frame_bytes: int = FRAME_BYTES  # under uvicorn its ws_max_size refuses first
-    send_timeout: float = 30.0  # how long one message may wait for a peer that doesn't read
-    ping_interval: float = 20.0  # of silence before a ping, and again before giving the peer up
-    sockets: int = 10_000  # of all peers together
+    operations: int = 100  # running at once
+    messages_per_minute: int = 600  # a token bucket: as many at once, then refilled evenly
+    frame_bytes: int = FRAME_BYTES  # under uvicorn its ws_max_size applies first
+    send_timeout: float = 30.0  # how long one message may wait for a client that doesn't read
+    close_timeout: float = 1.0  # for the close frame to be written; otherwise uvicorn_protocol.py aborts the connection
+    ping_interval: float = 20.0  # of silence before a ping, and again before the connection is closed
+    connections: int = 10_000  # of all clients together

@@ -1,212 +1,216 @@
-"""One websocket from its connection_init to its end. What it runs meanwhile: operations.py.
+"""One websocket from `connection_init` until it is closed. The operations it runs are in operations.py.
 
-Tasks: the server's own, which reads, and one for each running operation. A subscription to a stream of stored events has one
-only until it has told all there is; then a channel writes what comes straight to the wire (broadcast.py, `put`), and hands the
-subscription back (`release`) when it can't. So an idle socket costs its reader.
+Tasks: the server's own, which reads, and one for each running operation. A subscription to a stream of stored events has a
+task only until it has caught up; then its broadcast writes new events directly to the connection (`try_write`), and hands the
+subscription back (`catch_up`) when it can't. So an idle connection costs one task, its reader.
 
-Nothing is queued. An operation pulls a result, waits until it is written, and only then pulls the next: a peer that
-reads slowly slows its own operations down, and costs the transport's buffer (see uvicorn_protocol.py) and one result an
-operation.
-A frame is `put` only when no message waits to be sent, so it can't overtake one.
+Nothing is queued. An operation produces a result, waits until it is written, and only then produces the next: a client that
+reads slowly slows down its own operations, and costs the transport's buffer (see uvicorn_protocol.py) and one result for each
+operation. A broadcast's frame is written only when no message is waiting to be sent, so it can't overtake one.
 
-Revocation: the application wakes the conversation whenever its session may have ended. From that moment nothing is `put`,
-until a look at the session told whether it still stands.
+End of a session: the application notifies the connection whenever the client's session may have ended. From that moment the
+broadcasts write nothing until a check has confirmed that the session is still valid.
 
-Timers: none once the connection is acknowledged. Each conversation notes when its send began and when its peer was last
-heard, and `check`, called for all of them from one timer, sees who is stalled, silent or due for a ping.
+Timers: none after the acknowledgement. Each connection records when its current send began and when it last heard from the
+client; `check`, which one timer calls for all connections, finds out who reads too slowly, who is silent and who is due a ping.
 
-Ends: whoever wants the socket closed calls `end`, which keeps the first verdict and interrupts the reader. The reader
-alone cancels the operations and closes, so nothing can be written after the close and nothing is closed twice.
+Closing: whoever wants to close the connection calls `close`, which keeps the first reason and interrupts the reader. Only the
+reader cancels the operations and closes the websocket, so nothing is written after the close and nothing is closed twice.
 """
 
 import asyncio
-import logging
 from contextlib import suppress
 
+import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from realtime import messages as protocol
-from realtime.broadcast import Channels, Follower
-from realtime.client import Connect, Connection, SocketLimits
-from realtime.messages import JSON, Complete, ConnectionInit, Message, Ping, Refused, Subscribe
-from realtime.operations import Gone, Operations
-from realtime.uvicorn_protocol import EXTENSION, Wire
+from realtime import messages
+from realtime.broadcast import Broadcasts, Subscription
+from realtime.client import Client, OnConnect, SocketLimits
+from realtime.close_codes import CloseCode, CloseConnection
+from realtime.messages import JSON, Complete, ConnectionInit, Message, Ping, Subscribe
+from realtime.operations import Disconnected, Operations
+from realtime.uvicorn_protocol import EXTENSION, UvicornProtocol
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger()
 
-HANG_UP = 1.0  # seconds for the close frame to be written; without it uvicorn_protocol.py aborts the connection
-REVOKED = {4401: "Unauthorized", 4403: "Forbidden"}
+REASONS = {CloseCode.UNAUTHORIZED: "Unauthorized", CloseCode.FORBIDDEN: "Forbidden"}
 
 
-class Conversation:
-    _connection: Connection | None = None
-
-    def __init__(self, websocket: WebSocket, channels: Channels, connect: Connect, limits: SocketLimits) -> None:
-        self._websocket, self._connect, self._limits = websocket, connect, limits
-        self._wire: Wire | None = websocket.scope.get("extensions", {}).get(EXTENSION)
+class SocketConnection:
+    def __init__(self, websocket: WebSocket, broadcasts: Broadcasts, on_connect: OnConnect, limits: SocketLimits) -> None:
+        self._websocket, self._on_connect, self._limits = websocket, on_connect, limits
+        self._uvicorn: UvicornProtocol | None = websocket.scope.get("extensions", {}).get(EXTENSION)
         self._loop = asyncio.get_running_loop()
-        self._operations = Operations(self, channels, limits.operations)
-        self._turn = asyncio.Lock()
+        self._operations = Operations(self, broadcasts, limits.operations)
+        self._client: Client | None = None
+        self._sending = asyncio.Lock()
         self._sending_since = 0.0
         self._pinged_at = 0.0
         self._heard_at = self._loop.time()
         self._allowance = float(limits.messages_per_minute)
-        self._verdict: Refused | Gone | None = None
-        self.doubted = 0  # looks under way whether the session still stands
+        self._closing: CloseConnection | Disconnected | None = None
+        self._session_checks = 0
         self.reader = asyncio.current_task()
 
-    async def serve(self) -> None:
-        """Talks until either side ends it. Returns when every operation has been cleaned up."""
-        try:
-            await self._converse()
-        finally:
-            if self._connection:
-                self._connection.unlisten(self)
-            self._operations.end()
-            await self._hang_up()
-            await self._operations.settle()
+    @property
+    def client(self) -> Client:
+        """Who the client is, once the connection has been acknowledged."""
+        assert self._client is not None, "operations begin after the acknowledgement"  # noqa: S101
+        return self._client
 
-    async def _converse(self) -> None:
+    async def serve(self) -> None:
+        """Exchange messages until either side ends the connection, and return when every operation has cleaned up."""
         try:
-            await self._greet()
+            await self._read()
+        finally:
+            if self._client:
+                self._client.remove_listener(self.session_changed)
+            self._operations.end()
+            await self._close_websocket()
+            await self._operations.cleaned_up()
+
+    async def _read(self) -> None:
+        try:
+            await self._initialise()
             while True:
-                await self._obey(await self._receive())
-        except (Refused, Gone) as verdict:
-            self._verdict = verdict
+                await self._handle(await self._receive())
+        except (CloseConnection, Disconnected) as reason:
+            self._closing = reason
         except asyncio.CancelledError:
-            if self._verdict is None:  # not our own `end`: the server wants its task back
-                self._verdict = Gone()
+            if self._closing is None:  # not by `close`: the server has cancelled its task
+                self._closing = Disconnected()
                 raise
             if self.reader:
                 self.reader.uncancel()
 
-    async def _greet(self) -> None:
+    async def _initialise(self) -> None:
         try:
-            async with asyncio.timeout(self._limits.init_timeout) as patience:
-                await self._acknowledge(await self._introduction())
+            async with asyncio.timeout(self._limits.init_timeout) as timeout:
+                await self._acknowledge(await self._connection_init())
         except TimeoutError:
-            if not patience.expired():
+            if not timeout.expired():
                 raise
-            raise Refused(4408, "Connection initialisation timeout") from None
+            raise CloseConnection(CloseCode.TIMEOUT, "Connection initialisation timeout") from None
 
-    async def _introduction(self) -> JSON:
+    async def _connection_init(self) -> JSON:
         while not isinstance(message := await self._receive(), ConnectionInit):
             if isinstance(message, Subscribe):
-                raise Refused(4401, "Unauthorized")
-            await self._obey(message)
+                raise CloseConnection(CloseCode.UNAUTHORIZED, "Unauthorized")
+            await self._handle(message)
         return message.payload or {}
 
     async def _acknowledge(self, payload: JSON) -> None:
         try:
-            self._connection = await self._connect(payload, self._handshake())
-        except Refused:
+            self._client = await self._on_connect(payload, self._handshake())
+        except CloseConnection:
             raise
         except Exception:
-            log.exception("connect failed")
-            raise Refused(4500, "Internal server error") from None
-        if self._wire:
-            self._wire.forget()
-        self._connection.listen(self)
-        self.wake()  # for what happened before it listened
-        await self.send(protocol.ACK)
+            log.exception("websocket.connect_failed")
+            raise CloseConnection(CloseCode.INTERNAL_SERVER_ERROR, "Internal server error") from None
+        if self._uvicorn:
+            self._uvicorn.drop_headers()
+        self._client.add_listener(self.session_changed)
+        self.session_changed()  # because it may have changed before the listener was added
+        await self.send(messages.ACK)
 
     def _handshake(self) -> WebSocket:
-        """What the application may ask about the handshake, as an object of its own: one that was asked keeps the headers."""
+        """The handshake as an object of its own, because a WebSocket keeps the headers once they have been read."""
         return WebSocket(self._websocket.scope, self._websocket.receive, self._websocket.send)
 
-    def wake(self) -> None:
-        """The session may have ended: nothing is put until that is known."""
-        self.doubted += 1
-        self._operations.spawn(self._look())
+    def session_changed(self) -> None:
+        """Check the client's session. Until the result is known, broadcasts write nothing."""
+        self._session_checks += 1
+        self._operations.spawn(self._check_session())
 
     @property
-    def connection(self) -> Connection:
-        """Who is at the other end, once acknowledged."""
-        assert self._connection is not None, "operations begin after the acknowledgement"  # noqa: S101
-        return self._connection
+    def session_in_doubt(self) -> bool:
+        """Whether a check of the client's session is in progress."""
+        return self._session_checks > 0
 
-    async def _look(self) -> None:
+    async def _check_session(self) -> None:
         try:
-            code = await self.connection.ended()
+            code = await self.client.close_code()
         except Exception:
-            log.exception("nobody knows whether the session is revoked")
-            code = 4500
+            log.exception("websocket.session_check_failed")
+            code = CloseCode.INTERNAL_SERVER_ERROR
         if code:
-            self.end(Refused(code, REVOKED.get(code, "")))
+            self.close(CloseConnection(code, REASONS.get(code, "")))
         else:
-            self.doubted -= 1
+            self._session_checks -= 1
 
     async def _receive(self) -> Message:
         event = await self._websocket.receive()
         if event["type"] == "websocket.disconnect":
-            raise Gone
-        self._spend(self._loop.time())
-        return protocol.read(event.get("text"), self._limits.frame_bytes)
+            raise Disconnected
+        self._count_message(self._loop.time())
+        return messages.parse(event.get("text"), self._limits.frame_bytes)
 
-    def _spend(self, now: float) -> None:
-        most = self._limits.messages_per_minute
-        self._allowance = min(most, self._allowance + (now - self._heard_at) * most / 60) - 1
+    def _count_message(self, now: float) -> None:
+        limit = self._limits.messages_per_minute
+        self._allowance = min(limit, self._allowance + (now - self._heard_at) * limit / 60) - 1
         self._heard_at = now
         if self._allowance < 0:
-            raise Refused(4429, "Too many messages")
+            raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, "Too many messages")
 
-    async def _obey(self, message: Message) -> None:
+    async def _handle(self, message: Message) -> None:
         match message:
             case Subscribe():
                 await self._operations.start(message)
-            case Complete(key):
-                self._operations.stop(key)
+            case Complete(operation_id):
+                self._operations.stop(operation_id)
             case Ping(payload):
-                await self.send(protocol.pong(payload))
+                await self.send(messages.pong(payload))
             case ConnectionInit():
-                raise Refused(4429, "Too many initialisation requests")
+                raise CloseConnection(CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
 
-    def put(self, frame: bytes) -> bool:
-        """Writes a whole frame at once, unless the peer reads slowly, a message is on its way, or the session is in doubt."""
-        free = self._wire is not None and not self.doubted and self._verdict is None and not self._turn.locked()
-        return free and self._wire.put(frame)  # type: ignore[union-attr] # not None
+    def try_write(self, frame: bytes) -> bool:
+        """Write a whole frame at once. False when the client reads slowly, a message is being sent, the session is in doubt or
+        the connection is closing."""
+        busy = self._uvicorn is None or self._session_checks or self._closing is not None or self._sending.locked()
+        return not busy and self._uvicorn.try_write(frame)  # type: ignore[union-attr] # not None
 
-    def release(self, follower: Follower) -> None:
-        """Tells this follower alone, until it is ready again."""
-        if self._verdict is None:  # else it leaves with all the others
-            self._operations.release(follower)
+    def catch_up(self, subscription: Subscription) -> None:
+        """Deliver to this subscription in a task of its own until it is live again."""
+        if self._closing is None:  # otherwise it ends with all the others
+            self._operations.catch_up(subscription)
 
     async def send(self, text: str) -> None:
-        """Writes a message once the peer has read enough. Raises Gone when it left."""
-        async with self._turn:
+        """Write a message once the client has read enough. Raises Disconnected when the client is gone."""
+        async with self._sending:
             self._sending_since = self._loop.time()
             try:
                 await self._websocket.send({"type": "websocket.send", "text": text})
             except (RuntimeError, WebSocketDisconnect):  # RuntimeError: closed a moment ago
-                raise Gone from None
+                raise Disconnected from None
             finally:
                 self._sending_since = 0.0
 
     def check(self, now: float) -> None:
-        """Called every few seconds: ends the socket of a stalled or silent peer, pings one that is quiet."""
+        """Close the connection of a client that reads too slowly or is silent, and ping one that is quiet."""
         if self._sending_since:
             if now - self._sending_since > self._limits.send_timeout:
-                self.end(Refused(1013, "Reads too slowly"))
+                self.close(CloseConnection(CloseCode.TRY_AGAIN_LATER, "Reads too slowly"))
         elif self._pinged_at > self._heard_at:
             if now - self._pinged_at > self._limits.ping_interval:
-                self.end(Refused(4408, "Ping unanswered"))
+                self.close(CloseConnection(CloseCode.TIMEOUT, "Ping unanswered"))
         elif now - self._heard_at > self._limits.ping_interval:
             self._pinged_at = now
             self._operations.spawn(self._ping())
 
     async def _ping(self) -> None:
-        with suppress(Gone):
-            await self.send(protocol.PING)
+        with suppress(Disconnected):
+            await self.send(messages.PING)
 
-    def end(self, verdict: Refused) -> None:
-        """Closes the socket with the verdict's code, unless it is ending already."""
-        if self._verdict is None and self.reader:
-            self._verdict = verdict
+    def close(self, reason: CloseConnection) -> None:
+        """Close the connection for this reason, unless it is closing already."""
+        if self._closing is None and self.reader:
+            self._closing = reason
             self.reader.cancel()
 
-    async def _hang_up(self) -> None:
-        if not isinstance(self._verdict, Refused):
+    async def _close_websocket(self) -> None:
+        if not isinstance(self._closing, CloseConnection):
             return
-        with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):  # it doesn't read, or left meanwhile
-            async with asyncio.timeout(HANG_UP):
-                await self._websocket.close(self._verdict.code, self._verdict.reason)
+        with suppress(TimeoutError, RuntimeError, WebSocketDisconnect):  # the client doesn't read, or is gone
+            async with asyncio.timeout(self._limits.close_timeout):
+                await self._websocket.close(self._closing.code, self._closing.reason)

@@ -1,8 +1,4 @@
-"""The websocket endpoint of the graph: graphql-transport-ws and nothing else.
-
-A Socket is an ASGI application for one route. It decides on the handshake, keeps the list of conversations, looks after
-all of them from a single timer, and closes them when the server stops.
-"""
+"""The websocket endpoint: graphql-transport-ws and nothing else."""
 
 import asyncio
 
@@ -12,81 +8,79 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from engine import Engine
-from realtime.broadcast import Channels
-from realtime.client import Connect, Connection, SocketLimits
-from realtime.connection import Conversation
-from realtime.messages import SUBPROTOCOL, Refused
-from realtime.origins import ours
+from realtime.broadcast import Broadcasts
+from realtime.client import OnConnect, SocketLimits
+from realtime.close_codes import CloseCode, CloseConnection
+from realtime.connection import SocketConnection
+from realtime.messages import SUBPROTOCOL
+from realtime.origins import is_allowed
 
-__all__ = ["Connect", "Connection", "Refused", "Socket", "SocketLimits"]
 
+class SocketEndpoint:
+    """An ASGI application for one route, which serves `engine` to the clients that `on_connect` identifies.
 
-class Socket:
-    """Serves `engine` to peers whom `connect` lets in; it raises Refused for the others.
-
-    A browser's origin must be one of `allowed_origins` (as in "https://www.example.fr") or the host it calls.
+    It accepts or refuses handshakes, keeps the list of connections, checks all of them from one timer, and closes them when
+    the server stops. A browser's origin must be one of `allowed_origins` (such as "https://www.example.fr") or the host that
+    it calls.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        connect: Connect,
-        limits: SocketLimits,
-        allowed_origins: frozenset[str],
+        self, engine: Engine, on_connect: OnConnect, limits: SocketLimits, allowed_origins: frozenset[str] = frozenset()
     ) -> None:
-        self._channels = Channels(engine)
-        self._connect = connect
+        self._broadcasts = Broadcasts(engine)
+        self._on_connect = on_connect
         self._limits = limits
         self._allowed_origins = allowed_origins
-        self._conversations: set[Conversation] = set()
+        self._connections: set[SocketConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
-        if not self._knows_origin(Headers(scope=scope)):
+        if not self._allows_origin(Headers(scope=scope)):
             await websocket.send_denial_response(Response("Origin not allowed", 403))
-        elif self._closing or len(self._conversations) >= self._limits.sockets:
+        elif self._closing or len(self._connections) >= self._limits.connections:
             await websocket.send_denial_response(Response("Try again later", 503, {"Retry-After": "5"}))
         elif SUBPROTOCOL not in websocket.scope["subprotocols"]:
             await websocket.accept()
-            await websocket.close(4406, "Subprotocol not acceptable")
+            await websocket.close(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
         else:
             await websocket.accept(SUBPROTOCOL)
-            await self._serve(Conversation(websocket, self._channels, self._connect, self._limits))
+            await self._serve(SocketConnection(websocket, self._broadcasts, self._on_connect, self._limits))
 
-    def _knows_origin(self, headers: Headers) -> bool:
+    def _allows_origin(self, headers: Headers) -> bool:
         host = headers.get("host", "")
-        return all(ours(origin, host, self._allowed_origins) for origin in headers.getlist("origin"))  # none: not a browser
+        # Only browsers send an Origin, so a client without one is allowed.
+        return all(is_allowed(origin, host, self._allowed_origins) for origin in headers.getlist("origin"))
 
-    async def _serve(self, conversation: Conversation) -> None:
-        self._conversations.add(conversation)
+    async def _serve(self, connection: SocketConnection) -> None:
+        self._connections.add(connection)
         if self._timer is None:
-            self._check_later()
+            self._start_timer()
         try:
-            await conversation.serve()
+            await connection.serve()
         finally:
-            self._conversations.discard(conversation)
-            if self._timer and not self._conversations:
+            self._connections.discard(connection)
+            if self._timer and not self._connections:
                 self._timer.cancel()
                 self._timer = None
 
-    def _check_later(self) -> None:
-        every = min(self._limits.send_timeout, self._limits.ping_interval) / 4
-        self._timer = asyncio.get_running_loop().call_later(every, self._check)
+    def _start_timer(self) -> None:
+        interval = min(self._limits.send_timeout, self._limits.ping_interval) / 4
+        self._timer = asyncio.get_running_loop().call_later(interval, self._check_connections)
 
-    def _check(self) -> None:
-        self._check_later()
+    def _check_connections(self) -> None:
+        self._start_timer()
         now = asyncio.get_running_loop().time()
-        for conversation in self._conversations:
-            conversation.check(now)
+        for connection in self._connections:
+            connection.check(now)
 
     async def close_all(self) -> None:
-        """Closes every socket with 1012, waits until all are cleaned up, and refuses new ones."""
+        """Close every connection with SERVICE_RESTART, wait until all have cleaned up, and refuse new ones."""
         self._closing = True
-        for conversation in self._conversations:
-            conversation.end(Refused(1012, "Server restarts"))
-        readers = {each.reader for each in self._conversations if each.reader}
+        for connection in self._connections:
+            connection.close(CloseConnection(CloseCode.SERVICE_RESTART, "Server restarts"))
+        readers = {connection.reader for connection in self._connections if connection.reader}
         if readers:
             await asyncio.wait(readers)
-        await self._channels.closed()
+        await self._broadcasts.closed()

@@ -1,101 +1,78 @@
-"""The hub wakes readers. It carries no data and keeps no queue: a wake-up says "look again", however many events came.
+"""Notifies listeners in this process that something has happened under a key: that of an event stream or of a session.
 
-A lost wake-up must only delay. So one task for the whole process compares the streams that somebody listens to with their
-heads in the database every second (`sweep`), and wakes the readers of those that moved: in this process or in another.
+A notification carries no data and is never queued: it says "look again", however many events there were.
+
+A lost notification must only cause a delay. So once a second, one task for the whole process compares the streams that have
+listeners with their heads in the database (`sweep`), and notifies the listeners of those that have moved, whether this process
+or another one wrote the events.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from models.event import heads
 
 SWEEP_SECONDS = 1.0
-_SWEPT_AT_ONCE = 500
+_SWEEP_BATCH = 500  # streams compared by one query
 
-
-class Sleeper(Protocol):
-    """Whoever wants to be woken: a reader's ear, or something that is called."""
-
-    def wake(self) -> None: ...
-
-
-class Ear:
-    """One reader's place in the hub: awake or not."""
-
-    def __init__(self) -> None:
-        self._awake = asyncio.Event()
-
-    def wake(self) -> None:
-        self._awake.set()
-
-    def rang(self) -> bool:
-        """Whether it was woken since the last time it was asked or waited."""
-        awake = self._awake.is_set()
-        self._awake.clear()
-        return awake
-
-    async def wait(self) -> None:
-        """Sleep until woken, and be ready to be woken again."""
-        await self._awake.wait()
-        self._awake.clear()
+Listener = Callable[[], None]
 
 
 class Hub:
-    """The wake-ups of one process. Implements `models.act.Bus`."""
+    """The notifications of one process. Implements `models.action.Bus`."""
 
     def __init__(self) -> None:
-        self._ears: dict[str, set[Sleeper]] = {}
+        self._listeners: dict[str, set[Listener]] = {}
         self._heads: dict[str, int] = {}
-        self._overhearing: list[Callable[[str], None]] = []
+        self._observers: list[Callable[[str], None]] = []
 
     @contextmanager
-    def listen(self, *keys: str) -> Iterator[Ear]:
-        """An ear for these keys. Listen first, then read the backlog: what commits in between wakes the ear."""
-        ear = Ear()
-        self.add(ear, *keys)
+    def listen(self, *keys: str) -> Iterator[asyncio.Event]:
+        """A flag that is set by every announcement of these keys. Listen before you read, so that nothing is missed between."""
+        flag = asyncio.Event()
+        self.add_listener(flag.set, *keys)
         try:
-            yield ear
+            yield flag
         finally:
-            self.remove(ear, *keys)
+            self.remove_listener(flag.set, *keys)
 
-    def add(self, sleeper: Sleeper, *keys: str) -> None:
-        """Wake the sleeper with each of these keys, until it is removed."""
+    def add_listener(self, listener: Listener, *keys: str) -> None:
+        """Call the listener at every announcement of these keys until it is removed. It must return at once."""
         for key in keys:
-            self._ears.setdefault(key, set()).add(sleeper)
+            self._listeners.setdefault(key, set()).add(listener)
 
-    def remove(self, sleeper: Sleeper, *keys: str) -> None:
-        """Wake it no longer."""
+    def remove_listener(self, listener: Listener, *keys: str) -> None:
+        """Stop calling the listener for these keys."""
         for key in keys:
-            self._ears[key].discard(sleeper)
-            if not self._ears[key]:
-                del self._ears[key]
+            self._listeners[key].discard(listener)
+            if not self._listeners[key]:
+                del self._listeners[key]
                 self._heads.pop(key, None)
 
-    def announce(self, streams: Iterable[str]) -> None:
-        """Wake whoever listens to these keys. Called after the commit."""
-        for key in streams:
-            for heard in self._overhearing:
-                heard(key)
-            for ear in tuple(self._ears.get(key, ())):
-                ear.wake()
+    def announce(self, keys: Iterable[str]) -> None:
+        """Call the listeners of these keys. Announce a change only after it has been committed."""
+        for key in keys:
+            for observer in self._observers:
+                observer(key)
+            for listener in tuple(self._listeners.get(key, ())):
+                listener()
 
-    def overhear(self, heard: Callable[[str], None]) -> None:
-        """Call `heard` with every key announced from now on, at once: for what must not outlive a change by a moment."""
-        self._overhearing.append(heard)
+    def add_observer(self, observer: Callable[[str], None]) -> None:
+        """Call the observer with every key announced from now on: for caches that must not outlive a change."""
+        self._observers.append(observer)
 
-    def listened(self, prefix: str) -> list[str]:
-        """The keys that begin so and that somebody listens to."""
-        return [key for key in self._ears if key.startswith(prefix)]
+    def keys(self, prefix: str = "") -> list[str]:
+        """The keys with this prefix that have listeners."""
+        return [key for key in self._listeners if key.startswith(prefix)]
 
     async def sweep(self) -> None:
-        """Wake the readers of streams whose head moved since the last sweep."""
-        keys = list(self._ears)
-        for start in range(0, len(keys), _SWEPT_AT_ONCE):
-            found = await heads(keys[start : start + _SWEPT_AT_ONCE])
-            self.announce(key for key, last in found.items() if self._moved(key, last))
+        """Announce the streams whose head has moved since the last sweep."""
+        keys = self.keys()
+        for start in range(0, len(keys), _SWEEP_BATCH):
+            current = await heads(keys[start : start + _SWEEP_BATCH])
+            self.announce(key for key, head in current.items() if self._moved(key, head))
 
-    def _moved(self, key: str, last: int) -> bool:
-        before, self._heads[key] = self._heads.get(key), last
-        return before != last
+    def _moved(self, key: str, head: int) -> bool:
+        before, self._heads[key] = self._heads.get(key), head
+        return before != head

@@ -1,29 +1,20 @@
-"""The words of graphql-transport-ws: what a client may say, and what we answer.
+"""The messages of graphql-transport-ws: parsing what a client sends, and encoding what the server answers.
 
-Source: PROTOCOL.md of npm's graphql-ws. `read` is the only door: whatever arrives, it gives a message or raises
-`Refused` with a close code, so nothing behind it meets a value of an unexpected shape.
+Source: PROTOCOL.md of npm's graphql-ws. Everything a client sends goes through `parse`, which returns a message or raises
+CloseConnection, so the code behind it never meets a value of an unexpected type.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from engine import Params, RequestError, decode_json, encode_json
+from realtime.close_codes import CloseCode, CloseConnection
 
 SUBPROTOCOL = "graphql-transport-ws"
-DEPTH = 64  # levels of JSON: what walks variables recurses
-ID_CHARACTERS = 128  # the longest operation id: ids are held as long as their operation
-REASON_BYTES = 123  # a close frame's payload is at most 125 bytes, two of which are the code (RFC 6455, 5.5)
+DEPTH = 64  # levels of JSON, because the code that walks variables is recursive
+ID_CHARACTERS = 128  # the longest operation id, because ids are kept as long as their operation
 
 JSON = dict[str, Any]
-
-
-class Refused(Exception):
-    """Ends a socket with a close code (4401 nobody is signed in, 4403 not allowed, ...) and a reason of a few words."""
-
-    def __init__(self, code: int, reason: str = "") -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason.encode()[:REASON_BYTES].decode(errors="ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +46,23 @@ class Complete:
 Message = ConnectionInit | Ping | Pong | Subscribe | Complete
 
 
-def read(text: str | None, limit: int) -> Message:
-    """One text frame as a message; None stands for a binary frame, `limit` counts bytes.
+def parse(text: str | None, max_bytes: int) -> Message:
+    """The message in a text frame; `text` is None for a binary frame.
 
-    Raises Refused: 1009 for a frame past the limit, 4400 for anything the protocol doesn't know.
+    Raises CloseConnection: MESSAGE_TOO_BIG for a frame above `max_bytes`, BAD_REQUEST for anything the protocol doesn't define.
     """
     if text is None:
         raise _invalid("binary frames are not understood")
-    if len(text.encode()) > limit:
-        raise Refused(1009, f"Message larger than {limit} bytes")
+    if len(text.encode()) > max_bytes:
+        raise CloseConnection(CloseCode.MESSAGE_TOO_BIG, f"Message larger than {max_bytes} bytes")
     return _message(_object(text))
 
 
 def _object(text: str) -> JSON:
     try:
         value = decode_json(text, depth=DEPTH)
-    except RequestError as refusal:
-        raise _invalid(str(refusal)) from None
+    except RequestError as error:
+        raise _invalid(str(error)) from None
     if not isinstance(value, dict):
         raise _invalid("not a JSON object")
     return value
@@ -95,20 +86,20 @@ def _message(frame: JSON) -> Message:
 def _subscribe(frame: JSON) -> Subscribe:
     try:
         params = Params.from_json(frame.get("payload"))
-    except RequestError as refusal:
-        raise _invalid(str(refusal)) from None
+    except RequestError as error:
+        raise _invalid(str(error)) from None
     if params.query is None and not params.has_document_id:
         raise _invalid("subscribe needs a query")
     return Subscribe(_id(frame), params)
 
 
 def _id(frame: JSON) -> str:
-    key = frame.get("id")
-    if not isinstance(key, str) or not key:
+    operation_id = frame.get("id")
+    if not isinstance(operation_id, str) or not operation_id:
         raise _invalid("id must be a string that is not empty")
-    if len(key) > ID_CHARACTERS:
+    if len(operation_id) > ID_CHARACTERS:
         raise _invalid(f"id longer than {ID_CHARACTERS} characters")
-    return key
+    return operation_id
 
 
 def _mapping(holder: JSON, name: str) -> JSON | None:
@@ -118,8 +109,8 @@ def _mapping(holder: JSON, name: str) -> JSON | None:
     raise _invalid(f"{name} must be an object")
 
 
-def _invalid(why: str) -> Refused:
-    return Refused(4400, f"Invalid message: {why}")
+def _invalid(problem: str) -> CloseConnection:
+    return CloseConnection(CloseCode.BAD_REQUEST, f"Invalid message: {problem}")
 
 
 ACK = '{"type":"connection_ack"}'
@@ -127,29 +118,29 @@ PING = '{"type":"ping"}'
 
 
 def pong(payload: JSON | None) -> str:
-    """The answer to a ping, with the ping's own payload."""
-    return _write({"type": "pong"} if payload is None else {"type": "pong", "payload": payload})
+    """The answer to a ping, with the payload of the ping."""
+    return _encode({"type": "pong"} if payload is None else {"type": "pong", "payload": payload})
 
 
-def next_(key: str, result: JSON) -> str:
-    """One result of an operation. Raises TypeError or ValueError when it holds what JSON can't."""
-    return _write({"id": key, "type": "next", "payload": result})
+def next_(operation_id: str, result: JSON) -> str:
+    """One result of an operation. Raises TypeError or ValueError when JSON can't represent it."""
+    return _encode({"id": operation_id, "type": "next", "payload": result})
 
 
-def next_of(key: str, payload: bytes) -> bytes:
-    """The same, around a result that is JSON already."""
-    return b'{"id":' + encode_json(key) + b',"type":"next","payload":' + payload + b"}"
+def next_encoded(operation_id: str, payload: bytes) -> bytes:
+    """The same for a result that has been encoded as JSON."""
+    return b'{"id":' + encode_json(operation_id) + b',"type":"next","payload":' + payload + b"}"
 
 
-def error(key: str, errors: list[JSON]) -> str:
-    """An operation's last message when it could not be run: GraphQL errors, at least one."""
-    return _write({"id": key, "type": "error", "payload": errors})
+def error(operation_id: str, errors: list[JSON]) -> str:
+    """The last message of an operation that could not be executed: at least one GraphQL error."""
+    return _encode({"id": operation_id, "type": "error", "payload": errors})
 
 
-def complete(key: str) -> str:
-    """An operation's last message when it ended by itself."""
-    return _write({"id": key, "type": "complete"})
+def complete(operation_id: str) -> str:
+    """The last message of an operation that ended by itself."""
+    return _encode({"id": operation_id, "type": "complete"})
 
 
-def _write(message: JSON) -> str:
+def _encode(message: JSON) -> str:
     return encode_json(message).decode()

@@ -1,195 +1,192 @@
-"""The operations of one websocket: begun, told, and ended with it.
+"""The operations of one connection: started, answered, and ended with it.
 
-An id is taken until its last message is written. The write and the release happen in one step (uvicorn_protocol.py), so a
-client that saw `complete` can use the id again, and a client's `complete` that crosses ours finds either the operation,
-whose message is then never written, or nothing.
+An id is in use until the operation's last message has been written. Writing and freeing the id are one step (see
+uvicorn_protocol.py), so a client that received `complete` can use the id again, and a client's `complete` that crosses ours
+finds either the operation, whose last message is then never written, or nothing.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from engine import Operation, RequestError, internal_error
-from realtime import messages as protocol
-from realtime.broadcast import Channels, Follower, Outlet
-from realtime.client import Connection
-from realtime.messages import JSON, Refused, Subscribe
-from realtime.stream import Feed
+from realtime import messages
+from realtime.broadcast import Broadcasts, Subscription
+from realtime.close_codes import CloseCode, CloseConnection
+from realtime.messages import JSON, Subscribe
+from realtime.stream import EventStream
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from realtime.connection import SocketConnection
 
-SETTLE = 10.0  # seconds that cancelled operations get to clean up before the log names them
+log = structlog.stdlib.get_logger()
+
+CLEANUP_SECONDS = 10.0  # that cancelled operations have before the log names them
 
 
-class Gone(Exception):
-    """The peer left: there is nobody to tell."""
-
-
-class Peer(Outlet, Protocol):
-    """The conversation whose operations these are."""
-
-    @property
-    def connection(self) -> Connection:
-        """Who is at the other end."""
-
-    async def send(self, text: str) -> None:
-        """Writes a message, once the peer has read enough. Raises Gone."""
+class Disconnected(Exception):
+    """The client is gone, so nothing can be sent to it."""
 
 
 class Operations:
-    """What one peer runs, at most `most` at once."""
+    """The operations of one connection, at most `limit` at once."""
 
-    def __init__(self, peer: Peer, channels: Channels, most: int) -> None:
-        self._peer, self._channels, self._engine, self._most = peer, channels, channels.engine, most
-        self._open: dict[str, asyncio.Task[None] | Follower] = {}  # by id
-        self._tasks: set[asyncio.Task[None]] = set()  # all that runs, also operations that still clean up
-        self._leaving: set[asyncio.Task[None]] = set()  # those of them that end already
+    def __init__(self, connection: "SocketConnection", broadcasts: Broadcasts, limit: int) -> None:
+        self._connection, self._broadcasts, self._engine, self._limit = connection, broadcasts, broadcasts.engine, limit
+        self._open: dict[str, asyncio.Task[None] | Subscription] = {}  # by id: a live subscription has no task
+        self._tasks: set[asyncio.Task[None]] = set()  # everything that runs, including operations that are still cleaning up
+        self._cancelled: set[asyncio.Task[None]] = set()  # those of the tasks that are ending
 
     async def start(self, message: Subscribe) -> None:
-        """Begin an operation. Raises Refused when its id is taken."""
+        """Start an operation. Raises CloseConnection when its id is in use."""
         if message.id in self._open:
-            raise Refused(4409, f"Subscriber for {message.id} already exists")
-        most = self._most
-        if len(self._open) >= most or len(self._tasks) > 2 * most:  # the second: those that take long to clean up
-            await self._peer.send(protocol.error(message.id, [_crowded(most)]))
+            raise CloseConnection(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {message.id} already exists")
+        # The second condition counts operations that take long to clean up.
+        if len(self._open) >= self._limit or len(self._tasks) > 2 * self._limit:
+            await self._connection.send(messages.error(message.id, [_too_many(self._limit)]))
         else:
-            self._operate(message.id, lambda: self._run(message))
+            self._start_task(message.id, lambda: self._execute(message))
 
-    def stop(self, key: str) -> None:
-        """End one, whether it runs or not: nothing more is told of it."""
-        match self._open.pop(key, None):
+    def stop(self, operation_id: str) -> None:
+        """End an operation if there is one: it sends nothing more."""
+        match self._open.pop(operation_id, None):
             case asyncio.Task() as task:
                 self._cancel(task)
-            case Follower() as follower:
-                follower.leave()
+            case Subscription() as subscription:
+                subscription.end()
 
     def _cancel(self, task: asyncio.Task[None]) -> None:
-        if task not in self._leaving:  # or it would be interrupted while it cleans up
-            self._leaving.add(task)
+        if task not in self._cancelled:  # a second time would interrupt its cleanup
+            self._cancelled.add(task)
             task.cancel()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something until the socket's end."""
+        """Run something that ends with the connection."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(self._task_ended)
         return task
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._leaving.discard(task)
+        self._cancelled.discard(task)
 
-    def _operate(self, key: str, run: Callable[[], Awaitable[bool]]) -> asyncio.Task[None]:
-        self._open[key] = task = self.spawn(self._operation(key, run))
+    def _start_task(self, operation_id: str, run: Callable[[], Awaitable[bool]]) -> asyncio.Task[None]:
+        self._open[operation_id] = task = self.spawn(self._run(operation_id, run))
         return task
 
-    async def _operation(self, key: str, run: Callable[[], Awaitable[bool]]) -> None:
-        with suppress(Gone):
-            if last := await self._last(key, run):
-                await self._tell(key, last)
-                self._open.pop(key, None)
+    async def _run(self, operation_id: str, run: Callable[[], Awaitable[bool]]) -> None:
+        with suppress(Disconnected):
+            if last_message := await self._last_message(operation_id, run):
+                await self._send(operation_id, last_message)
+                self._open.pop(operation_id, None)
 
-    async def _last(self, key: str, run: Callable[[], Awaitable[bool]]) -> str | None:
-        """Sends the operation's results; what is left to send is its last message, None when it goes on without a task."""
+    async def _last_message(self, operation_id: str, run: Callable[[], Awaitable[bool]]) -> str | None:
+        """Run the operation and return its last message; None when it continues as a live subscription."""
         try:
-            return protocol.complete(key) if await run() else None
-        except RequestError as refusal:
-            return protocol.error(key, refusal.errors)
-        except Gone:
+            return messages.complete(operation_id) if await run() else None
+        except RequestError as error:
+            return messages.error(operation_id, error.errors)
+        except Disconnected:
             raise
         except Exception as error:
-            return protocol.error(key, [internal_error(error)])
+            return messages.error(operation_id, [internal_error(error)])
 
-    async def _run(self, message: Subscribe) -> bool:
-        """Whether the operation is done."""
-        may = self._peer.connection
+    async def _execute(self, message: Subscribe) -> bool:
+        """Send the operation's results. Returns whether it has ended."""
+        client = self._connection.client
         operation = self._engine.prepare(
-            message.params, cost_limit=may.cost_limit, introspection=may.introspection, trusted_only=may.trusted_only
+            message.params,
+            cost_limit=client.cost_limit,
+            introspection=client.introspection,
+            trusted_only=client.trusted_only,
         )
         if operation.kind == "subscription" and not operation.dry_run:
-            return await self._follow(message.id, operation)
-        result = await self._engine.execute(operation, may.context())
-        await self._tell(message.id, protocol.next_(message.id, result))
+            return await self._subscribe(message.id, operation)
+        result = await self._engine.execute(operation, client.context())
+        await self._send(message.id, messages.next_(message.id, result))
         return True
 
-    async def _follow(self, key: str, operation: Operation) -> bool:
-        context = self._peer.connection.context()
+    async def _subscribe(self, operation_id: str, operation: Operation) -> bool:
+        client = self._connection.client
+        context = client.context()
         source = await self._engine.create_source_stream(operation, context)
-        if isinstance(source, Feed):
-            follower = self._channels.follower(operation, source, key, self._peer, self._mine(key))
-            return await self._catch_up(follower, follower.start)
-        events = self._engine.response_stream(operation, source, context, self._peer.connection.context)
-        async with aclosing(events) as results:  # a generator that is only dropped is closed some time later
+        if isinstance(source, EventStream):
+            task = self._current_task(operation_id)
+            subscription = self._broadcasts.subscribe(operation, source, operation_id, self._connection, task)
+            return await self._catch_up(subscription, subscription.start)
+        async with aclosing(self._engine.response_stream(operation, source, context, client.context)) as results:
             async for result in results:
-                await self._tell(key, protocol.next_(key, result))
-                await asyncio.sleep(0)  # a source that never waits, to a peer that reads fast, must not hold the loop
+                await self._send(operation_id, messages.next_(operation_id, result))
+                await asyncio.sleep(0)  # a source that never waits and a client that reads fast must not block the loop
         return True
 
-    async def _catch_up(self, follower: Follower, begin: Callable[[], Awaitable[None]]) -> bool:
-        """Tell a follower what it has not been told yet, until it is ready; it is done when that fails."""
-        key = follower.key
+    async def _catch_up(self, subscription: Subscription, begin: Callable[[], Awaitable[None]]) -> bool:
+        """Deliver what the subscription has missed until it is live. Returns True when it has failed and therefore ended."""
+        operation_id = subscription.operation_id
         try:
             await begin()
-            while follower.task:
-                await self._tell_unseen(follower)
-                self._mine(key)
-                follower.join()
-        except Gone:
+            while subscription.task:
+                await self._send_missed_events(subscription)
+                self._current_task(operation_id)
+                subscription.join()
+        except Disconnected:
             raise
         except Exception as error:
-            broken = self._engine.source_error(follower.operation, error, self._peer.connection.context())
-            await self._tell(key, protocol.next_(key, broken))
+            result = self._engine.source_error(subscription.operation, error, self._connection.client.context())
+            await self._send(operation_id, messages.next_(operation_id, result))
             return True
-        self._open[key] = follower
+        self._open[operation_id] = subscription
         return False
 
-    async def _tell_unseen(self, follower: Follower) -> None:
-        async with aclosing(follower.unseen()) as events:
+    async def _send_missed_events(self, subscription: Subscription) -> None:
+        async with aclosing(subscription.missed_events()) as events:
             async for event in events:
-                result = await self._engine.execute_event(follower.operation, self._peer.connection.context(), event)
-                await self._tell(follower.key, protocol.next_(follower.key, result))
+                result = await self._engine.execute_event(subscription.operation, self._connection.client.context(), event)
+                await self._send(subscription.operation_id, messages.next_(subscription.operation_id, result))
                 await asyncio.sleep(0)
 
-    def release(self, follower: Follower) -> None:
-        """Tell a follower alone, until it is ready again."""
-        follower.alone_in(self._operate(follower.key, lambda: self._catch_up(follower, _at_once)))
+    def catch_up(self, subscription: Subscription) -> None:
+        """Deliver to this subscription in a task of its own until it is live again."""
+        task = self._start_task(subscription.operation_id, lambda: self._catch_up(subscription, _has_cursor))
+        subscription.catch_up_in(task)
 
-    def _mine(self, key: str) -> asyncio.Task[None]:
-        """The current task, which runs this operation. Raises Gone when the operation swallowed its cancellation."""
+    def _current_task(self, operation_id: str) -> asyncio.Task[None]:
+        """The current task, which runs this operation. Raises Disconnected when a cancelled operation has gone on."""
         task = asyncio.current_task()
-        if task is None or task is not self._open.get(key):
-            raise Gone
+        if task is None or task is not self._open.get(operation_id):
+            raise Disconnected
         return task
 
-    async def _tell(self, key: str, text: str) -> None:
-        task = self._mine(key)
+    async def _send(self, operation_id: str, text: str) -> None:
+        task = self._current_task(operation_id)
         try:
-            await self._peer.send(text)
-        except Gone:
-            self._leaving.add(task)
+            await self._connection.send(text)
+        except Disconnected:
+            self._cancelled.add(task)
             raise
 
     def end(self) -> None:
         """Cancel everything."""
-        for key in tuple(self._open):
-            self.stop(key)
+        for operation_id in tuple(self._open):
+            self.stop(operation_id)
         for task in self._tasks:
             self._cancel(task)
 
-    async def settle(self) -> None:
-        """Wait until everything has been cleaned up."""
+    async def cleaned_up(self) -> None:
+        """Wait until every operation has cleaned up."""
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=SETTLE)
+            _, late = await asyncio.wait(self._tasks, timeout=CLEANUP_SECONDS)
             if late:
-                log.error("operations still running after their socket: %s", late)
+                log.error("operations.not_cleaned_up", tasks=[str(task) for task in late])
 
 
-async def _at_once() -> None:
-    """How a follower begins that has a cursor already."""
+async def _has_cursor() -> None:
+    """A detached subscription goes on from the cursor it has."""
 
 
-def _crowded(most: int) -> JSON:
-    extensions = {"code": "RATE_LIMITED", "retryAfter": 1}
-    return {"message": f"At most {most} operations at once", "extensions": extensions}
+def _too_many(limit: int) -> JSON:
+    return {"message": f"At most {limit} operations at once", "extensions": {"code": "RATE_LIMITED", "retryAfter": 1}}

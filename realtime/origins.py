@@ -1,6 +1,6 @@
-"""Whose pages a browser may call from: those of the host it calls, and those that the operator names."""
+"""Which websites a browser may call from: the host it calls, and the origins that the operator allows."""
 
 
-def ours(origin: str, host: str, allowed: frozenset[str]) -> bool:
-    """Whether an Origin header is of a page of ours. `host` is the header Host, `allowed` as in "https://www.example.fr"."""
+def is_allowed(origin: str, host: str, allowed: frozenset[str]) -> bool:
+    """Whether an Origin header is allowed. `host` is the Host header; `allowed` holds origins like "https://www.example.fr"."""
     return origin in allowed or (host != "" and origin.partition("://")[2].lower() == host.lower())

@@ -1,17 +1,16 @@
-"""Typing: told to whoever looks, never stored, and forgotten by itself."""
+"""Who is typing: delivered to those who watch the ticket, never stored, and expired by itself."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.clock import Clock
-from realtime.hub import Ear, Hub
-from realtime.stream import MaySee
+from realtime.hub import Hub
 
-LASTS = timedelta(seconds=6)
-COALESCED_SECONDS = 0.3
+TYPING_LIFETIME = timedelta(seconds=6)
+COALESCE_SECONDS = 0.3  # changes within this time are delivered together
 
 
 @dataclass(frozen=True)
@@ -25,59 +24,65 @@ class Typing:
 
 
 class Presence:
-    """Who is typing where, in this process. Of one person only the latest state is kept."""
+    """Who is typing in which ticket, in this process. Only the latest state of each person is kept."""
 
     def __init__(self, hub: Hub, clock: Clock) -> None:
         self._hub, self._clock = hub, clock
         self._latest: dict[int, dict[int, Typing]] = {}
 
-    def typing(self, ticket_id: int, user_id: int, typing: bool) -> Typing:
-        """Note that a person types, or stopped to, and wake who looks."""
-        state = Typing(ticket_id, user_id, typing, self._clock.now() + (LASTS if typing else timedelta()))
-        self._forget_expired()
+    def set_typing(self, ticket_id: int, user_id: int, typing: bool) -> Typing:
+        """Record that a person is typing or has stopped typing, and notify those who watch the ticket."""
+        state = Typing(ticket_id, user_id, typing, self._clock.now() + (TYPING_LIFETIME if typing else timedelta()))
+        self._drop_expired()
         self._latest.setdefault(ticket_id, {})[user_id] = state
-        self._hub.announce([key(ticket_id)])
+        self._hub.announce([typing_key(ticket_id)])
         return state
 
-    def _forget_expired(self) -> None:
-        oldest = self._clock.now() - LASTS
+    def _drop_expired(self) -> None:
+        oldest = self._clock.now() - TYPING_LIFETIME
         for ticket_id, states in list(self._latest.items()):
-            kept = {user_id: state for user_id, state in states.items() if state.expires_at > oldest}
-            self._latest[ticket_id] = kept
-            if not kept:
+            current = {user_id: state for user_id, state in states.items() if state.expires_at > oldest}
+            self._latest[ticket_id] = current
+            if not current:
                 del self._latest[ticket_id]
 
-    async def follow(self, ticket_id: int, but_user_id: int, may_see: MaySee) -> AsyncGenerator[Typing, None]:
-        """The others' states as they change, at most a few times a second, and their expiry."""
-        told: dict[int, Typing] = {}
-        with self._hub.listen(key(ticket_id)) as ear:
-            while True:
-                await may_see()
-                for state in self._news(ticket_id, but_user_id, told):
-                    told[state.user_id] = state
-                    yield state
-                await self._next(ear, told)
-                await asyncio.sleep(COALESCED_SECONDS)
+    async def watch(
+        self, ticket_id: int, user_id: int, require_access: Callable[[], Awaitable[None]]
+    ) -> AsyncGenerator[Typing, None]:
+        """Other people's states as they change or expire, a few times a second at most, for the person `user_id`.
 
-    def _news(self, ticket_id: int, but_user_id: int, told: dict[int, Typing]) -> list[Typing]:
-        states = self._latest.get(ticket_id, {})
-        fresh = [state for user_id, state in states.items() if user_id != but_user_id and told.get(user_id) != state]
+        Raises what `require_access` raises; it is called before each delivery.
+        """
+        delivered: dict[int, Typing] = {}
+        with self._hub.listen(typing_key(ticket_id)) as changed:
+            while True:
+                await require_access()
+                for state in self._changes(ticket_id, user_id, delivered):
+                    delivered[state.user_id] = state
+                    yield state
+                await self._wait(changed, delivered)
+                await asyncio.sleep(COALESCE_SECONDS)
+
+    def _changes(self, ticket_id: int, user_id: int, delivered: dict[int, Typing]) -> list[Typing]:
+        now, states = self._clock.now(), self._latest.get(ticket_id, {})
+        changed = [state for key, state in states.items() if key != user_id and delivered.get(key) != state]
         expired = [
             Typing(ticket_id, state.user_id, False, state.expires_at)
-            for state in told.values()
-            if state.typing and state.expires_at <= self._clock.now() and states.get(state.user_id) in (None, state)
+            for state in delivered.values()
+            if state.typing and state.expires_at <= now and states.get(state.user_id) in (None, state)
         ]
-        return [state for state in fresh if not state.typing or state.expires_at > self._clock.now()] + expired
+        return [state for state in changed if not state.typing or state.expires_at > now] + expired
 
-    async def _next(self, ear: Ear, told: dict[int, Typing]) -> None:
-        """Sleep until woken, or until the first one told to be typing expires."""
-        ends = [state.expires_at for state in told.values() if state.typing]
-        seconds = max(0.0, (min(ends) - self._clock.now()).total_seconds()) if ends else None
+    async def _wait(self, changed: asyncio.Event, delivered: dict[int, Typing]) -> None:
+        """Wait until the flag is set or the first person delivered as typing expires."""
+        expiries = [state.expires_at for state in delivered.values() if state.typing]
+        seconds = max(0.0, (min(expiries) - self._clock.now()).total_seconds()) if expiries else None
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await ear.wait()
+                await changed.wait()
+                changed.clear()
 
 
-def key(ticket_id: int) -> str:
-    """The hub's key for the typing in one ticket."""
+def typing_key(ticket_id: int) -> str:
+    """The hub's key for typing in one ticket."""
     return f"typing:{ticket_id}"

@@ -1,107 +1,70 @@
-"""Following a stream of stored events from a cursor: the one way in which every live subscription is delivered.
+"""Reading a stream of stored events from a cursor: the one way in which every live subscription is delivered.
 
-A follower is a key and the number of the last event it delivered. It listens first and reads then, so that what commits in
-between wakes it; it reads in steps of a hundred and hands out one event at a time, so a reader that is slow, or that comes
-back after a day, holds a hundred rows and no queue. Whether the viewer may still look is asked before every step, and again
-within a step once half a second went by or the session's end was announced: who was signed out, removed or suspended gets
-nothing more. Reconnecting with the last number seen is the same code as the first connection, so a lost network, a killed
-server and a restart all look alike.
-
-A `Feed` is what a subscription's resolver returns: a stream, where to begin, and how access to it is asked. Iterating it
-follows the stream alone (`follow`). The websocket reads those of many subscribers together instead (broadcast.py).
+A reader is a stream's key and the number of the last event it delivered, its cursor. It listens to the hub before it reads,
+so an event that commits in between notifies it. It reads pages of a hundred events and delivers one event at a time, so a
+client that is slow, or that comes back after a day, costs a hundred rows and no queue. Whether the viewer may still read the
+stream is checked before every page, and again before an event once half a second has passed or the session may have ended: a
+user who was signed out, removed or suspended receives nothing more. A client that resumes from the last number it saw runs
+the same code as at its first connection, so a lost network, a killed server and a restart all look alike.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Hashable
-from dataclasses import dataclass, field
-from time import monotonic
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Collection, Hashable
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
 
 from models.errors import AfterAhead, BadInput, Unauthenticated
-from models.event import Event, head
+from models.event import head
 from realtime.hub import Hub
 
-STEP = 100
-TRUSTED_SECONDS = 0.5
+PAGE_SIZE = 100  # events read by one query
+ACCESS_SECONDS = 0.5  # how long the result of an access check is relied upon
 
-MaySee = Callable[[], Awaitable[None]]
 Facts = dict[str, Any]
 
 
 class Context(Protocol):
-    """An operation's context, as far as delivery must know it."""
+    """An operation's context, as far as delivery needs it."""
 
     def recorded(self) -> "tuple[Context, Facts]":
-        """Such a context for work whose outcome others may get, and the facts of its owner that the work reads."""
+        """A context for work whose result may be shared, and the facts about its viewer that the work reads."""
 
     def fact(self, name: str) -> Any:
-        """The value of one of these facts here."""
+        """The value of one of these facts in this context."""
 
 
 @dataclass(slots=True)
-class Feed:
-    """One viewer's look at a stream, behind the cursor `after` (None: what comes next).
+class EventStream:
+    """A stream of stored events as one viewer may read it, after the cursor `after` or, when it is None, from now on.
 
-    `session` stands for the sign-in and what it may do; `standing` tells which of some still count. `rule` raises where the
-    viewer of a context may not look; it is the same for everyone who follows the stream.
+    `session` identifies the sign-in and the role it acts in; `valid_sessions` returns those of several that are still valid.
+    `check_access` raises when the viewer of a context may not read the stream; it is the same rule for all viewers.
     """
 
     hub: Hub
-    stream: str
+    key: str
     after: int | None
     context: Any  # a Context
     session: Hashable | None
-    standing: Callable[[Collection[Any]], Awaitable[set[Any]]]
-    rule: Callable[[Any], Awaitable[None]]
-    woken_by: str
-    _alone: AsyncGenerator[Event, None] | None = field(default=None, repr=False)
+    valid_sessions: Callable[[Collection[Any]], Awaitable[set[Any]]]
+    check_access: Callable[[Any], Awaitable[None]]
 
-    async def may_see(self) -> None:
-        """Raises Unauthenticated once the session ended, or whatever the rule does."""
-        if self.session is None or not await self.standing([self.session]):
+    async def require_access(self) -> None:
+        """Raise Unauthenticated when the session has ended, or what `check_access` raises."""
+        if self.session is None or not await self.valid_sessions([self.session]):
             raise Unauthenticated
-        await self.rule(self.context)
+        await self.check_access(self.context)
 
-    async def start(self) -> int:
-        """The cursor to begin with. Raises BadInput for one below 0, AfterAhead beyond the stream's head."""
-        return await _start(self.stream, self.after)
+    async def first_cursor(self) -> int:
+        """The cursor to start from. Raises BadInput when it is below 0, AfterAhead when it is beyond the stream's head."""
+        last = await head(self.key)
+        if self.after is None:
+            return last
+        if self.after < 0:
+            raise BadInput("after", f"0..{last}")
+        if self.after > last:
+            raise AfterAhead("after", f"0..{last}")
+        return self.after
 
-    def __aiter__(self) -> AsyncGenerator[Event, None]:
-        self._alone = follow(self.hub, self.stream, self.after, self.may_see, self.woken_by)
-        return self._alone
-
-    async def aclose(self) -> None:
-        if self._alone:
-            await self._alone.aclose()
-
-
-async def follow(hub: Hub, stream: str, after: int | None, may_see: MaySee, *woken_by: str) -> AsyncGenerator[Event, None]:
-    """Every event of the stream behind `after`, in order, each once, then what comes: forever, or until `may_see` raises.
-
-    `after` None starts with what comes next. Raises BadInput for a cursor below 0, AfterAhead beyond the stream's head.
-    """
-    with hub.listen(stream, *woken_by) as ear, hub.listen(*woken_by) as alarm:
-        await may_see()
-        cursor = await _start(stream, after)
-        while True:
-            checked = monotonic()
-            events = await Event.since(stream, cursor, STEP)
-            for event in events:
-                if alarm.rang() or monotonic() - checked > TRUSTED_SECONDS:
-                    await may_see()
-                    checked = monotonic()
-                yield event
-                cursor = event.sequence
-            if len(events) < STEP:
-                await ear.wait()
-            await may_see()
-
-
-async def _start(stream: str, after: int | None) -> int:
-    last = await head(stream)
-    if after is None:
-        return last
-    if after < 0:
-        raise BadInput("after", f"0..{last}")
-    if after > last:
-        raise AfterAhead("after", f"0..{last}")
-    return after
+    def __aiter__(self) -> NoReturn:
+        """Exists because graphql-core accepts no source without it; the events are read by a Subscription (broadcast.py)."""
+        raise TypeError("an EventStream can't be iterated")

@@ -69,7 +69,7 @@ def mutation(
 def subscription(resolver: Resolver, *, allow: Rule, description: str) -> Any:
     """A root field of Subscription. Its rule is checked when it starts, its stream checks again at every delivery.
 
-    What the resolver returns is handed through as it is: of a Feed, the websocket makes more than of other streams.
+    What the resolver returns is passed through unchanged: the websocket shares the events of an EventStream between clients.
     """
 
     @functools.wraps(resolver)

@@ -5,13 +5,12 @@ from typing import Annotated
 
 import strawberry
 
-from auth.caller import seat, still_held
-from auth.sessions import stream
+from auth.caller import session_role, valid_session_roles
 from models.errors import NotFound
 from models.event import INBOX, account_stream, ticket_stream
 from models.support.ticket import Ticket
 from realtime.presence import Typing
-from realtime.stream import Feed
+from realtime.stream import EventStream
 from resolvers.context import Context, Info
 from resolvers.ids import key_argument
 
@@ -25,37 +24,36 @@ Cursor = Annotated[
 ]
 
 
-async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> Feed:
+async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> EventStream:
     """Everything that happens in one ticket."""
     key = key_argument(Ticket, ticket_id, "ticketId")
-    return _feed(info.context, ticket_stream(key), after, lambda context: _sees(context, key))
+    return _stream(info.context, ticket_stream(key), after, lambda context: _sees(context, key))
 
 
 async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typing, None]:
     """Who else types in one ticket."""
     context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
-    look = _feed(context, ticket_stream(key), None, lambda context: _sees(context, key))
-    return context.services.presence.follow(key, context.user.pk, look.may_see)
+    stream = _stream(context, ticket_stream(key), None, lambda context: _sees(context, key))
+    return context.services.presence.watch(key, context.user.pk, stream.require_access)
 
 
-async def inbox_events(info: Info, after: Cursor = None) -> Feed:
+async def inbox_events(info: Info, after: Cursor = None) -> EventStream:
     """What agents must know of every ticket."""
-    return _feed(info.context, INBOX, after, _anyone)
+    return _stream(info.context, INBOX, after, _anyone)
 
 
-async def account_events(info: Info, after: Cursor = None) -> Feed:
+async def account_events(info: Info, after: Cursor = None) -> EventStream:
     """What happens to the viewer's company."""
     account = info.context.viewer.account
     assert account is not None, "the field's rule lets in customers only"  # noqa: S101
-    return _feed(info.context, account_stream(account.pk), after, _anyone)
+    return _stream(info.context, account_stream(account.pk), after, _anyone)
 
 
-def _feed(context: Context, key: str, after: int | None, rule: Callable[[Context], Awaitable[None]]) -> Feed:
-    session, clock = context.viewer.session, context.services.clock
-    return Feed(
-        hub=context.services.hub, stream=key, after=after, context=context, session=seat(context.viewer),
-        standing=lambda seats: still_held(seats, clock.now()), rule=rule,
-        woken_by=stream(session.pk) if session else "",
+def _stream(context: Context, key: str, after: int | None, check_access: Callable[[Context], Awaitable[None]]) -> EventStream:
+    clock = context.services.clock
+    return EventStream(
+        hub=context.services.hub, key=key, after=after, context=context, session=session_role(context.viewer),
+        valid_sessions=lambda sessions: valid_session_roles(sessions, clock.now()), check_access=check_access,
     )  # fmt: skip
 
 

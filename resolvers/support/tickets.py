@@ -116,7 +116,7 @@ async def close(info: Info, input: TicketCloseInput) -> Ticket:
 async def typing(info: Info, input: TicketTypingInput) -> bool:
     """Tell the others that the viewer types, or stopped to."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    info.context.services.presence.typing(ticket.pk, info.context.user.pk, input.typing)
+    info.context.services.presence.set_typing(ticket.pk, info.context.user.pk, input.typing)
     return True
 
 

@@ -12,7 +12,7 @@ from accounts import details, invitations, legal_names, lifecycle
 from accounts.invitations import Newcomer
 from auth import authentication, sessions
 from auth.authentication import company_of
-from auth.caller import Callers, still_held, still_valid, viewer_of
+from auth.caller import Callers, still_valid, valid_session_roles, viewer_of
 from auth.services import AuthServices
 from auth.sessions import Tokens
 from auth.throttle import LIFECYCLE
@@ -98,9 +98,9 @@ async def test_p1_2_the_owner_asks_an_agent_deactivates_and_nobody_acts_for_the_
     assert (await Message.get(ticket_id=ticket.pk)).body == "Je pars."
     roles = [Role.OWNER, Role.OWNER, Role.ADMIN, Role.MEMBER]
     held = [(tokens.session.pk, role) for tokens, role in zip(desk.bakery.tokens.values(), roles, strict=True)]
-    assert await still_held(held, desk.bakery.clock.now()) == set(held)
+    assert await valid_session_roles(held, desk.bakery.clock.now()) == set(held)
     await desk.deactivates()
-    assert await still_held(held, desk.bakery.clock.now()) == set()
+    assert await valid_session_roles(held, desk.bakery.clock.now()) == set()
     assert {sessions.stream(session) for session, _ in held} <= set(desk.bakery.bus.announced)
     assert desk.told == [("Camille", "DEACTIVATED"), ("Odile", "DEACTIVATED")]
     camille = desk.bakery.people["Camille"]

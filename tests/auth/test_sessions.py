@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auth.authentication import company_of
-from auth.caller import closing, seat, still_held, still_valid, viewer_of
+from auth.caller import close_code, session_role, still_valid, valid_session_roles, viewer_of
 from auth.sessions import (
     LONGEST,
     LONGEST_OF_STAFF,
@@ -30,6 +30,7 @@ from models.identity.session import RefreshToken, Session
 from models.identity.user import User
 from models.locale import Locale
 from models.viewer import Viewer
+from realtime.close_codes import CloseCode
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -250,19 +251,19 @@ async def test_nobody_signs_in_for_a_company_they_left_meanwhile(owner: User, se
     assert not await Session.exists()
 
 
-async def test_a_seat_is_held_in_its_role_only(owner: User, agent: User, now: "Now") -> None:
-    """What a socket was opened with: it is told nothing more once the role is another, and closes to come back."""
+async def test_a_websocket_closes_when_the_users_role_changes(owner: User, agent: User, now: "Now") -> None:
+    """It receives nothing more, and the client connects again with the new role."""
     tokens, staffs = await signed_in(owner, now), await sign_in(agent, None, True, now())
     viewer, staff = [await viewer_of(each.access, now().at) for each in (tokens, staffs)]
-    seats = [seat(viewer), seat(staff)]
-    assert seats == [(tokens.session.pk, Role.OWNER), (staffs.session.pk, None)]
-    assert await still_held([each for each in seats if each], now().at) == set(seats)
-    assert [await closing(each, now().at) for each in (viewer, staff, Viewer())] == [None, None, None]
+    opened_with = [session_role(viewer), session_role(staff)]
+    assert opened_with == [(tokens.session.pk, Role.OWNER), (staffs.session.pk, None)]
+    assert await valid_session_roles([each for each in opened_with if each], now().at) == set(opened_with)
+    assert [await close_code(each, now().at) for each in (viewer, staff, Viewer())] == [None, None, None]
     await Membership.filter(user_id=owner.pk).update(role=Role.BILLING)
-    assert await still_held([each for each in seats if each], now().at) == {seats[1]}
-    assert await closing(viewer, now().at) == 4403
+    assert await valid_session_roles([each for each in opened_with if each], now().at) == {opened_with[1]}
+    assert await close_code(viewer, now().at) is CloseCode.FORBIDDEN
     await Membership.filter(user_id=owner.pk).delete()
-    assert await closing(viewer, now().at) == 4401
+    assert await close_code(viewer, now().at) is CloseCode.UNAUTHORIZED
 
 
 async def test_a_person_who_is_gone_has_no_session(owner: User, now: "Now") -> None:
@@ -336,9 +337,9 @@ async def test_p4_3_a_session_in_use_all_the_time_ends_after_its_longest_life(
     assert (tokens.access_expires_at, tokens.session.expires_at) == (began + longest, began + longest)
     viewer = await viewer_of(tokens.access, now().at)
     assert viewer.user == user
-    assert await closing(viewer, now().at) is None
+    assert await close_code(viewer, now().at) is None
     clock.advance(timedelta(seconds=1))
-    assert await closing(viewer, now().at) == 4401
+    assert await close_code(viewer, now().at) is CloseCode.UNAUTHORIZED
     with pytest.raises(Unauthenticated):
         await viewer_of(tokens.access, now().at)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):

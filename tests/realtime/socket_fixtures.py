@@ -1,4 +1,4 @@
-"""A toy graph behind a real Socket, in a real uvicorn on uvloop in its own thread."""
+"""A small GraphQL API behind a real websocket endpoint, served by uvicorn on uvloop in a thread of its own."""
 
 import asyncio
 import threading
@@ -19,23 +19,36 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from engine import Engine
-from realtime.endpoint import Refused, Socket, SocketLimits
-from realtime.hub import Sleeper
-from realtime.uvicorn_protocol import UVICORN
+from realtime.client import SocketLimits
+from realtime.close_codes import CloseCode, CloseConnection
+from realtime.endpoint import SocketEndpoint
+from realtime.hub import Listener
+from realtime.messages import SUBPROTOCOL
+from realtime.uvicorn_protocol import UVICORN_OPTIONS, UvicornProtocol
 
 T = TypeVar("T")
 DEFAULTS = SocketLimits()
+PATIENCE = 30.0  # seconds after which something that should happen has failed to, even on a busy machine
 
 
-class Toy:
-    """What the toy graph's resolvers leave behind."""
+class Trace:
+    """What the resolvers did, and the signals that they wait for."""
 
     def __init__(self) -> None:
         self.pulled = 0
         self.contexts = 0
         self.open: set[str] = set()
-        self.begun: list[str] = []
-        self.mutated: list[str] = []
+        self.started: list[str] = []
+        self.stored: list[str] = []
+        self._signals: dict[str, asyncio.Event] = {}
+
+    def signal(self, name: str) -> asyncio.Event:
+        """What a resolver waits for when its `until` has this name. Set it with `Server.let_go`."""
+        return self._signals.setdefault(name, asyncio.Event())
+
+    async def wait(self, name: str | None) -> None:
+        if name is not None:
+            await self.signal(name).wait()
 
 
 @strawberry.type
@@ -49,7 +62,7 @@ class Query:
         raise ValueError("secret")
 
     @strawberry.field
-    async def unspeakable(self) -> JSON:
+    async def not_json(self) -> JSON:
         return JSON({"a": object()})
 
     @strawberry.field
@@ -60,11 +73,11 @@ class Query:
 @strawberry.type
 class Mutation:
     @strawberry.mutation
-    async def keep(self, info: strawberry.Info, word: str, after: float = 0) -> str:
-        toy = info.context["toy"]
-        toy.begun.append(word)
-        await asyncio.sleep(after)
-        toy.mutated.append(word)
+    async def store(self, info: strawberry.Info, word: str, until: str | None = None) -> str:
+        trace = info.context["trace"]
+        trace.started.append(word)
+        await trace.wait(until)
+        trace.stored.append(word)
         return word
 
 
@@ -76,43 +89,42 @@ class Subscription:
             yield number
 
     @strawberry.subscription
-    async def contexts(self, info: strawberry.Info) -> AsyncGenerator[int, None]:
-        for _ in range(2):
-            yield info.context["toy"].contexts
-
-    @strawberry.subscription
-    async def wait(self, info: strawberry.Info, name: str = "w", leave_after: float = 0) -> AsyncGenerator[str, None]:
-        toy = info.context["toy"]
-        toy.open.add(name)
+    async def wait(self, info: strawberry.Info, name: str = "w", cleanup: str | None = None) -> AsyncGenerator[str, None]:
+        """Runs until it is cancelled, and then cleans up until the signal named by `cleanup`."""
+        trace = info.context["trace"]
+        trace.open.add(name)
         try:
             yield "waiting"
             await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(leave_after)
-            toy.open.discard(name)
+            await trace.wait(cleanup)
+            trace.open.discard(name)
 
     @strawberry.subscription
     async def flood(
-        self, info: strawberry.Info, kilobytes: int = 0, leave_after: float = 0, name: str = "flood"
+        self, info: strawberry.Info, kilobytes: int = 0, cleanup: str | None = None, name: str = "flood"
     ) -> AsyncGenerator[str, None]:
-        toy = info.context["toy"]
-        toy.open.add(name)
+        trace = info.context["trace"]
+        trace.open.add(name)
         try:
             while True:
-                toy.pulled += 1
+                trace.pulled += 1
                 yield "x" * 1024 * kilobytes
         finally:
-            await asyncio.sleep(leave_after)
-            toy.open.discard(name)
+            await trace.wait(cleanup)
+            trace.open.discard(name)
 
     @strawberry.subscription
-    async def stubborn(self) -> AsyncGenerator[int, None]:
-        for number in range(50):
-            try:
-                yield number
-                await asyncio.sleep(0.02)
-            except asyncio.CancelledError:
-                continue
+    async def ignores_cancellation(self, info: strawberry.Info) -> AsyncGenerator[int, None]:
+        trace = info.context["trace"]
+        trace.open.add("ignores cancellation")
+        try:
+            for number in range(50):
+                with suppress(asyncio.CancelledError):
+                    yield number
+                    await asyncio.sleep(0.02)
+        finally:
+            trace.open.discard("ignores cancellation")
 
     @strawberry.subscription
     async def failing(self) -> AsyncGenerator[int, None]:
@@ -123,144 +135,173 @@ class Subscription:
 SCHEMA = strawberry.Schema(Query, Mutation, Subscription)
 
 
-class Visitor:
-    """Whom the toy application lets in."""
+class AnyClient:
+    """The client that the endpoint identifies. Implements realtime.client.Client."""
 
-    def __init__(self, toy: Toy) -> None:
-        self.toy = toy
-        self.cost_limit: int | None = None
-        self.introspection = True
-        self.trusted_only = False
-        self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    cost_limit: int | None = None
+    introspection = True
+    trusted_only = False
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.code: asyncio.Future[CloseCode] = asyncio.get_running_loop().create_future()
 
     def context(self) -> dict[str, Any]:
-        self.toy.contexts += 1
-        return {"toy": self.toy, "number": self.toy.contexts}
+        self.trace.contexts += 1
+        return {"trace": self.trace, "number": self.trace.contexts}
 
-    def listen(self, sleeper: Sleeper) -> None:
-        self.code.add_done_callback(lambda _: sleeper.wake())
+    def add_listener(self, listener: Listener) -> None:
+        self.code.add_done_callback(lambda _: listener())
 
-    def unlisten(self, sleeper: Sleeper) -> None:
+    def remove_listener(self, listener: Listener) -> None:
         pass
 
-    async def ended(self) -> int | None:
+    async def close_code(self) -> CloseCode | None:
         return self.code.result() if self.code.done() else None
 
 
-class House:
+class QuickProtocol(UvicornProtocol):
+    """Disconnects a client that doesn't read sooner than in production."""
+
+    close_seconds = 0.2
+
+
+class Server:
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: SocketLimits, origins: frozenset[str]) -> None:
         self.loop = loop
-        self.toy = Toy()
-        self.visitors: list[Visitor] = []
+        self.trace = Trace()
+        self.clients: list[AnyClient] = []
         self.payloads: list[dict[str, Any]] = []
-        self.socket = Socket(Engine(SCHEMA._schema), self._connect, limits, origins)
+        self.endpoint = SocketEndpoint(Engine(SCHEMA._schema), self._on_connect, limits, origins)
         self.port = 0
-        self.server = uvicorn.Server(
+        self.uvicorn = uvicorn.Server(
             uvicorn.Config(
-                Starlette(routes=[WebSocketRoute("/graphql", self.socket)]),
+                Starlette(routes=[WebSocketRoute("/graphql", self.endpoint)]),
                 port=0,
-                **UVICORN,
+                **UVICORN_OPTIONS | {"ws": QuickProtocol},
                 log_config=None,
                 lifespan="off",
                 timeout_graceful_shutdown=20,
             )
         )
 
-    async def _connect(self, payload: dict[str, Any], websocket: WebSocket) -> Visitor:
+    async def _on_connect(self, payload: dict[str, Any], websocket: WebSocket) -> AnyClient:
         self.payloads.append(payload)
-        match payload.get("as"):
-            case "nobody":
-                raise Refused(4403, "Forbidden")
+        match payload.get("on_connect"):
+            case "refuse":
+                raise CloseConnection(CloseCode.FORBIDDEN, "Forbidden")
             case "crash":
                 raise ValueError("secret")
-            case "slow":
-                await asyncio.sleep(60)
-        self.visitors.append(Visitor(self.toy))
-        return self.visitors[-1]
+            case "hang":
+                await asyncio.Event().wait()
+        self.clients.append(AnyClient(self.trace))
+        return self.clients[-1]
 
     async def run(self, ready: threading.Event) -> None:
-        serving = asyncio.create_task(self.server.serve())
-        await until(lambda: self.server.started)
-        self.port = self.server.servers[0].sockets[0].getsockname()[1]
+        serving = asyncio.create_task(self.uvicorn.serve())
+        await wait_until(lambda: self.uvicorn.started)
+        self.port = self.uvicorn.servers[0].sockets[0].getsockname()[1]
         ready.set()
         await serving
 
-    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
-        """The answer to a question put in the server's loop."""
+    async def call(self, function: Callable[[], Awaitable[T]]) -> T:
+        """The result of a function that is called in the server's loop."""
 
-        async def put() -> T:
-            return await question()
+        async def called() -> T:
+            return await function()
 
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(put(), self.loop))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(called(), self.loop))
 
     async def tasks(self) -> int:
-        """How many tasks the server runs besides its own and this question."""
+        """How many tasks the server runs besides its own and this call."""
 
         async def count() -> int:
             return len(asyncio.all_tasks()) - 3
 
-        return await self.ask(count)
+        return await self.call(count)
 
-    async def revoke(self, code: int) -> None:
-        async def put() -> None:
-            self.visitors[-1].code.set_result(code)
+    async def has_no_tasks(self) -> bool:
+        return await self.tasks() == 0
 
-        await self.ask(put)
+    async def let_go(self, signal: str) -> None:
+        """Let resolvers go on that wait for this signal."""
+
+        async def let_go() -> None:
+            self.trace.signal(signal).set()
+
+        await self.call(let_go)
+
+    async def end_session(self, code: CloseCode) -> None:
+        """End the session of the last client, whose connection must close with this code."""
+
+        async def end_session() -> None:
+            self.clients[-1].code.set_result(code)
+
+        await self.call(end_session)
 
     def dial(self, **options: Any) -> connect:
-        """A websocket client that hasn't introduced itself."""
-        options = {"subprotocols": [Subprotocol("graphql-transport-ws")], "ping_interval": None, **options}
+        """A websocket that hasn't sent `connection_init`."""
+        options = {"subprotocols": [Subprotocol(SUBPROTOCOL)], "ping_interval": None, **options}
         return connect(f"ws://127.0.0.1:{self.port}/graphql", **options)
 
-    async def guest(self, **options: Any) -> ClientConnection:
-        """A websocket client that was acknowledged; the caller closes it."""
+    async def connect(self, **options: Any) -> ClientConnection:
+        """A websocket that has been acknowledged; the caller closes it."""
         client = await self.dial(**options)
-        await say(client, type="connection_init")
-        assert await hear(client) == {"type": "connection_ack"}
+        await send(client, type="connection_init")
+        assert await receive(client) == {"type": "connection_ack"}
         return client
 
 
 @contextmanager
-def house(limits: SocketLimits = DEFAULTS, origins: frozenset[str] = frozenset()) -> Iterator[House]:
-    """A running server; leaving stops it and fails when it doesn't stop."""
+def running_server(limits: SocketLimits = DEFAULTS, origins: frozenset[str] = frozenset()) -> Iterator[Server]:
+    """A running server. Leaving the context stops it, and fails when it doesn't stop."""
     loop = uvloop.new_event_loop()
-    it = House(loop, limits, origins)
+    server = Server(loop, limits, origins)
     ready = threading.Event()
-    thread = threading.Thread(target=loop.run_until_complete, args=(it.run(ready),), daemon=True)
+    thread = threading.Thread(target=loop.run_until_complete, args=(server.run(ready),), daemon=True)
     thread.start()
     try:
-        assert ready.wait(10)
-        yield it
+        assert ready.wait(PATIENCE)
+        yield server
     finally:
-        it.server.should_exit = True
-        thread.join(20)
+        server.uvicorn.should_exit = True
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         loop.close()
 
 
-async def say(client: ClientConnection, **message: Any) -> None:
+async def send(client: ClientConnection, **message: Any) -> None:
     await client.send(orjson.dumps(message).decode())
 
 
-async def subscribe(client: ClientConnection, key: str, query: str, **payload: Any) -> None:
-    await say(client, id=key, type="subscribe", payload={"query": query, **payload})
+async def subscribe(client: ClientConnection, operation_id: str, query: str, **payload: Any) -> None:
+    await send(client, id=operation_id, type="subscribe", payload={"query": query, **payload})
 
 
-async def hear(client: ClientConnection) -> Any:
-    async with asyncio.timeout(5):
+async def receive(client: ClientConnection) -> Any:
+    async with asyncio.timeout(PATIENCE):
         return orjson.loads(await client.recv())
 
 
+async def receive_pong(client: ClientConnection) -> list[Any]:
+    """Ping the server, and return the messages that arrive before its answer."""
+    await send(client, type="ping", payload={"last": True})
+    messages = []
+    while (message := await receive(client)) != {"type": "pong", "payload": {"last": True}}:
+        messages.append(message)
+    return messages
+
+
 async def closed(client: ClientConnection) -> tuple[int | None, str | None]:
-    """Code and reason with which the socket ended; what is heard before is thrown away."""
+    """The code and the reason the connection was closed with. Messages before that are dropped."""
     with suppress(ConnectionClosed):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 await client.recv()
     return client.close_code, client.close_reason
 
 
-async def until(condition: Callable[[], Awaitable[bool] | bool], seconds: float = 5) -> None:
+async def wait_until(condition: Callable[[], Awaitable[bool] | bool], seconds: float = PATIENCE) -> None:
     async with asyncio.timeout(seconds):
         while True:
             met = condition()

@@ -1,67 +1,76 @@
-"""A toy graph with one stream of stored events, and people who follow it: on sockets in memory, or on real ones."""
+"""A small application with one stream of stored events, and people who subscribe to it over websockets, real or in memory."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
 import strawberry
 import uvicorn
+from graphql import GraphQLError
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from engine import Engine, Params
+from engine import Engine
 from models.action import Action
 from models.errors import NotFound
-from models.event import EventKind
-from realtime.broadcast import Channels, Follower
-from realtime.endpoint import Socket, SocketLimits
-from realtime.hub import Hub, Sleeper
-from realtime.messages import Subscribe
-from realtime.operations import Gone, Operations
-from realtime.stream import Feed
-from realtime.uvicorn_protocol import UVICORN
-from tests.realtime.socket_fixtures import until
+from models.event import EventKind, ticket_stream
+from realtime.broadcast import Broadcast, Subscription
+from realtime.client import Client, SocketLimits
+from realtime.close_codes import CloseCode
+from realtime.endpoint import SocketEndpoint
+from realtime.hub import Hub, Listener
+from realtime.messages import SUBPROTOCOL
+from realtime.stream import EventStream
+from realtime.uvicorn_protocol import EXTENSION, UVICORN_OPTIONS
+from tests.realtime.socket_fixtures import wait_until
 
-STREAM = "ticket:7"
+STREAM = ticket_stream(7)
+LIMITS = SocketLimits(messages_per_minute=1_000_000)
 
 
 class Person:
-    """Somebody with a session, and a language that what they see depends on."""
+    """Somebody who is signed in, and whose language decides what they see. Implements realtime.client.Client."""
 
     cost_limit: int | None = None
     introspection = True
     trusted_only = False
 
-    def __init__(self, room: "Room", name: str, language: str = "fr") -> None:
-        self.room, self.name, self.language, self.banned = room, name, language, False
-        self.session = room.next_session()
+    def __init__(self, app: "StreamApp", name: str, language: str = "fr") -> None:
+        self.app, self.name, self.language, self.suspended = app, name, language, False
+        self.session = app.start_session()
+
+    @property
+    def session_key(self) -> str:
+        return f"session:{self.session}"
 
     def context(self) -> "Context":
         return Context(self)
 
-    def listen(self, sleeper: Sleeper) -> None:
-        self.room.hub.add(sleeper, f"session:{self.session}")
+    def add_listener(self, listener: Listener) -> None:
+        self.app.hub.add_listener(listener, self.session_key)
 
-    def unlisten(self, sleeper: Sleeper) -> None:
-        self.room.hub.remove(sleeper, f"session:{self.session}")
+    def remove_listener(self, listener: Listener) -> None:
+        self.app.hub.remove_listener(listener, self.session_key)
 
-    async def ended(self) -> int | None:
-        return None if self.session in self.room.sessions else 4401
+    async def close_code(self) -> CloseCode | None:
+        return None if self.session in self.app.sessions else CloseCode.UNAUTHORIZED
 
-    def sign_out(self) -> None:
-        """As another process would: nobody announces it."""
-        self.room.sessions.discard(self.session)
+    def sign_out(self, announce: bool = True) -> None:
+        """In this process, or in another one when it is not announced."""
+        self.app.sessions.discard(self.session)
+        if announce:
+            self.app.hub.announce([self.session_key])
 
 
 class Context:
-    """A person, and what was read of them."""
+    """An operation's context, which records the facts that are read when it is made by `recorded`."""
 
     def __init__(self, person: Person, facts: dict[str, Any] | None = None) -> None:
-        self._person, self._facts, self.room = person, facts, person.room
+        self._person, self._facts, self.app = person, facts, person.app
 
     def read(self, name: str) -> Any:
         if self._facts is not None:
@@ -77,23 +86,22 @@ class Context:
 
 
 @strawberry.type
-class Told:
+class StoredEvent:
     sequence: int
 
     @strawberry.field
     async def greeting(self, info: strawberry.Info) -> str:
-        context = info.context
-        context.room.executed["greeting"] += 1
+        info.context.app.executed["greeting"] += 1
         await asyncio.sleep(0)
-        return f"{context.read('language')} {self.sequence}"
+        return f"{info.context.read('language')} {self.sequence}"
 
     @strawberry.field
     def name(self, info: strawberry.Info) -> str:
-        info.context.room.executed["name"] += 1
+        info.context.app.executed["name"] += 1
         return str(info.context.read("name"))
 
     @strawberry.field
-    def broken(self, info: strawberry.Info) -> str | None:
+    def broken(self) -> str | None:
         raise ValueError("for everybody")
 
 
@@ -105,143 +113,227 @@ class Query:
 
 
 @strawberry.type
-class Subscription:
+class Subscriptions:
     @strawberry.subscription
-    async def events(self, info: strawberry.Info, after: int | None = None) -> AsyncIterator[Told]:
+    async def events(self, info: strawberry.Info, after: int | None = None) -> AsyncIterator[StoredEvent]:
         context: Context = info.context
-        return Feed(  # type: ignore[return-value] # an async iterable is what counts
-            hub=context.room.hub, stream=STREAM, after=after, context=context, session=context.fact("session"),
-            standing=context.room.standing, rule=_rule, woken_by=f"session:{context.fact('session')}",
+        return EventStream(  # type: ignore[return-value] # graphql-core accepts what has __aiter__
+            hub=context.app.hub, key=STREAM, after=after, context=context, session=context.fact("session"),
+            valid_sessions=context.app.valid_sessions, check_access=_check_access,
         )  # fmt: skip
 
 
-async def _rule(context: Context) -> None:
-    if context.read("banned"):
+async def _check_access(context: Context) -> None:
+    if context.read("suspended"):
         raise NotFound
 
 
-SCHEMA = strawberry.Schema(Query, subscription=Subscription)
+SCHEMA = strawberry.Schema(Query, subscription=Subscriptions)
 
 
-class Room:
-    """The stream, its channels, and who is in."""
+def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
+    """An error by its type only."""
+    return {"message": type(error.original_error).__name__}
 
-    def __init__(self, action: Action) -> None:
-        self.hub = Hub()
-        self.engine = Engine(SCHEMA._schema)
-        self.channels = Channels(self.engine)
+
+class StreamApp:
+    """The application: a hub, a websocket endpoint, the sessions that are valid, and the number of executions."""
+
+    def __init__(self, action: Action, engine: Engine | None = None, hub: Hub | None = None) -> None:
+        self.hub = hub or Hub()
+        self.endpoint = SocketEndpoint(engine or Engine(SCHEMA._schema, format_error=format_error), self._on_connect, LIMITS)
         self.sessions: set[int] = set()
         self.executed: Counter[str] = Counter()
-        self.asked = 0
-        self._act = Action(None, action.at, self.hub)
-        self._given = 0
+        self.session_checks = 0
+        self._action = Action(None, action.at, self.hub)
+        self._last_session = 0
 
-    def next_session(self) -> int:
-        self._given += 1
-        self.sessions.add(self._given)
-        return self._given
+    async def _on_connect(self, payload: dict[str, Any], websocket: WebSocket) -> Client:
+        if CLIENT in websocket.scope:
+            return await client_in_memory(payload, websocket)
+        return Person(self, payload["name"], payload.get("language", "fr"))
 
-    async def standing(self, sessions: Collection[int]) -> set[int]:
-        self.asked += 1
+    def start_session(self) -> int:
+        self._last_session += 1
+        self.sessions.add(self._last_session)
+        return self._last_session
+
+    async def valid_sessions(self, sessions: Collection[int]) -> set[int]:
+        self.session_checks += 1
         return self.sessions & set(sessions)
 
-    async def say(self, events: int = 1, stream: str = STREAM) -> None:
-        """One transaction of so many events."""
-        async with self._act.transaction() as tx:
+    async def append(self, events: int = 1, announce: bool = True) -> None:
+        """Store events in one transaction, in this process or, when they are not announced, in another one."""
+        action = self._action if announce else Action(None, self._action.at, Hub())
+        async with action.transaction() as tx:
             for _ in range(events):
-                await tx.append(stream, EventKind.STATUS_CHANGED)
+                await tx.append(STREAM, EventKind.STATUS_CHANGED)
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing is left of anybody."""
-        return not self.channels._open and not self.hub.listened("")
+    def broadcasts(self) -> list[Broadcast]:
+        return list(self.endpoint._broadcasts._open.values())
+
+    @property
+    def live(self) -> list[Subscription]:
+        """The subscriptions that need no task."""
+        return live(self.endpoint)
+
+    @property
+    def unused(self) -> bool:
+        """Whether no subscription and no listener is left."""
+        return not self.broadcasts and not self.hub.keys()
 
     @asynccontextmanager
-    async def served(self, limits: SocketLimits | None = None) -> AsyncIterator[int]:
-        """The room behind a real websocket server; its port. The connection_init's payload names who comes."""
-
-        async def connect(payload: dict[str, Any], websocket: WebSocket) -> Person:
-            return Person(self, payload["name"], payload.get("language", "fr"))
-
-        socket = Socket(self.engine, connect, limits or SocketLimits(messages_per_minute=100_000), frozenset())
-        self.channels, self.close = socket._channels, socket.close_all
-        app = Starlette(routes=[WebSocketRoute("/graphql", socket)])
-        server = uvicorn.Server(uvicorn.Config(app, port=0, **UVICORN, log_config=None, lifespan="off"))
+    async def served(self) -> AsyncIterator[int]:
+        """Serve the application with uvicorn. Yields the port. The payload of `connection_init` names the person."""
+        app = Starlette(routes=[WebSocketRoute("/graphql", self.endpoint)])
+        server = uvicorn.Server(uvicorn.Config(app, port=0, **UVICORN_OPTIONS, log_config=None, lifespan="off"))
         serving = asyncio.create_task(server.serve())
-        await until(lambda: server.started)
+        await wait_until(lambda: server.started)
         try:
             yield server.servers[0].sockets[0].getsockname()[1]
         finally:
-            await socket.close_all()
+            await self.endpoint.close_all()
             server.should_exit = True
             await serving
 
 
-class Peer:
-    """Somebody's socket in memory: it can stop reading, and remembers what arrived."""
+def live(endpoint: SocketEndpoint) -> list[Subscription]:
+    """The endpoint's subscriptions that need no task."""
+    return [subscription for broadcast in endpoint._broadcasts._open.values() for subscription in broadcast._live]
 
-    def __init__(self, room: Room, person: Person) -> None:
-        self.connection = person
-        self.operations = Operations(self, room.channels, 100)
-        self.doubted = 0
-        self.heard: list[tuple[str, str, Any]] = []
-        self.put_in_passing = 0
-        self._flows = asyncio.Event()
-        self._flows.set()
-        self._left = False
 
-    async def ask(self, key: str, query: str, **variables: Any) -> None:
-        params = Params(query=query, variables=variables)
-        await self.operations.start(Subscribe(key, params))
+CLIENT = "camcha.test_client"  # the key in a MemorySocket's scope
 
-    def stall(self) -> None:
-        self._flows.clear()
 
-    def flow(self) -> None:
-        self._flows.set()
+async def client_in_memory(payload: dict[str, Any], websocket: WebSocket) -> Client:
+    """The client of a MemorySocket. An endpoint's `on_connect`."""
+    client: Client = websocket.scope[CLIENT]
+    return client
 
-    async def leave(self) -> None:
-        self._left = True
-        self.operations.end()
-        self.flow()
-        await self.operations.settle()
 
-    def put(self, frame: bytes) -> bool:
-        if self._left or self.doubted or not self._flows.is_set():
-            return False
-        self.put_in_passing += 1
-        self._take(frame[frame.index(b"{") :])
-        return True
+class MemorySocket:
+    """A websocket in memory: the server's protocol (see realtime/uvicorn_protocol.py) with a client that can stop reading."""
 
-    async def send(self, text: str) -> None:
-        await self._flows.wait()
-        if self._left:
-            raise Gone
-        self._take(text.encode())
-
-    def release(self, follower: Follower) -> None:
-        self.operations.release(follower)
-
-    def _take(self, text: bytes) -> None:
-        message = orjson.loads(text)
-        self.heard.append((message["id"], message["type"], message.get("payload")))
-
-    def sequences(self, key: str = "1") -> list[int]:
-        """The numbers of the events that came under this id, in the order in which they came."""
-        return [
-            payload["data"]["events"]["sequence"] for id_, kind, payload in self.heard
-            if id_ == key and kind == "next" and payload["data"]
-        ]  # fmt: skip
+    def __init__(self, endpoint: SocketEndpoint, client: Client) -> None:
+        self.endpoint, self.client = endpoint, client
+        self.messages: list[tuple[str, str, Any]] = []  # id, type and payload of what arrived
+        self.close_code: int | None = None
+        self.written_directly = 0
+        self.arrived = asyncio.Event()
+        self.pending = False  # whether a message waits until the client reads
+        self._requests: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._reads = asyncio.Event()
+        self._reads.set()
+        self._gone = False
+        scope = {
+            "type": "websocket", "path": "/graphql", "headers": [], "subprotocols": [SUBPROTOCOL],
+            "extensions": {EXTENSION: self}, CLIENT: client,
+        }  # fmt: skip
+        self._requests.put_nowait({"type": "websocket.connect"})
+        self._request(type="connection_init")
+        self._task = asyncio.create_task(endpoint(scope, self._requests.get, self._send))
 
     @property
-    def over(self) -> bool:
-        """Whether the last operation was ended by an error."""
-        return len(self.heard) > 1 and self.heard[-1][1] == "complete" and bool(self.heard[-2][2]["errors"])
+    def person(self) -> Person:
+        assert isinstance(self.client, Person)
+        return self.client
 
-    def ready(self, key: str = "1") -> bool:
-        """Whether the operation needs no task of its own."""
-        return isinstance(self.operations._open.get(key), Follower)
+    def _request(self, **message: Any) -> None:
+        self._requests.put_nowait({"type": "websocket.receive", "text": orjson.dumps(message).decode()})
+
+    def subscribe(self, operation_id: str, query: str, **variables: Any) -> None:
+        self._request(id=operation_id, type="subscribe", payload={"query": query, "variables": variables})
+
+    def complete(self, operation_id: str) -> None:
+        self._request(id=operation_id, type="complete")
+
+    def stop_reading(self) -> None:
+        self._reads.clear()
+
+    def read_on(self) -> None:
+        self._reads.set()
+
+    async def disconnect(self) -> None:
+        """Go away without a close frame, and wait until the server has cleaned up."""
+        self._gone = True
+        self.read_on()
+        self._requests.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
+        await self._task
+
+    def drop_headers(self) -> None:
+        pass
+
+    def try_write(self, frame: bytes) -> bool:
+        if self._gone or not self._reads.is_set():
+            return False
+        self.written_directly += 1
+        self._deliver(frame[frame.index(b"{") :])
+        return True
+
+    async def _send(self, event: Any) -> None:
+        self.pending = not self._reads.is_set()
+        await self._reads.wait()
+        self.pending = False
+        if self._gone:
+            raise OSError("the client is gone")
+        if event["type"] == "websocket.send":
+            self._deliver(event["text"].encode())
+        elif event["type"] == "websocket.close":
+            self.close_code = event["code"]
+
+    def _deliver(self, text: bytes) -> None:
+        message = orjson.loads(text)
+        if "id" in message:
+            self.messages.append((message["id"], message["type"], message.get("payload")))
+            self.arrived.set()
+
+    def payloads(self, operation_id: str = "1") -> list[Any]:
+        """The results of this operation in their order."""
+        return [payload for id_, kind, payload in self.messages if id_ == operation_id and kind == "next"]
+
+    def sequences(self, operation_id: str = "1") -> list[int]:
+        """The numbers of the events that arrived for this operation in their order."""
+        return [payload["data"]["events"]["sequence"] for payload in self.payloads(operation_id) if payload["data"]]
+
+    def errors(self) -> list[str]:
+        """The types of the errors in the last result."""
+        return [error["message"] for error in self.payloads()[-1]["errors"]]
+
+    @property
+    def ended_by_error(self) -> bool:
+        """Whether an error ended the last operation."""
+        return len(self.messages) > 1 and self.messages[-1][1] == "complete" and bool(self.messages[-2][2]["errors"])
+
+    def is_live(self, operation_id: str = "1") -> bool:
+        """Whether the subscription needs no task."""
+        subscriptions = [each for each in live(self.endpoint) if each.operation_id == operation_id]
+        return any(each.connection.client is self.client for each in subscriptions)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
-    await until(condition, seconds)
+@asynccontextmanager
+async def connected(endpoint: SocketEndpoint, client: Client) -> AsyncIterator[MemorySocket]:
+    """A websocket that is disconnected in the end."""
+    socket = MemorySocket(endpoint, client)
+    try:
+        yield socket
+    finally:
+        await socket.disconnect()
+
+
+async def results(endpoint: SocketEndpoint, client: Client, query: str, **variables: Any) -> AsyncGenerator[Any, None]:
+    """The results of one subscription as they arrive; of one that can't start, its errors."""
+    async with connected(endpoint, client) as socket:
+        socket.subscribe("1", query, **variables)
+        while True:
+            while not socket.messages:
+                socket.arrived.clear()
+                await socket.arrived.wait()
+            _, kind, payload = socket.messages.pop(0)
+            if kind == "complete":
+                return
+            yield {"errors": payload} if kind == "error" else payload
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
+    await wait_until(condition, seconds)

@@ -1,231 +1,238 @@
-"""The rules of graphql-transport-ws and our limits, told by a client that counts on each of them."""
+"""What a client can rely on: the rules of graphql-transport-ws, the close codes and the limits of a connection."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from realtime.endpoint import SocketLimits
-from tests.realtime.socket_fixtures import House, closed, hear, house, say, subscribe, until
+from realtime.client import SocketLimits
+from realtime.close_codes import REASON_BYTES, CloseCode
+from tests.realtime.socket_fixtures import Server, closed, receive, receive_pong, running_server, send, subscribe, wait_until
 
-LIMITS = SocketLimits(init_timeout=0.3, operations=3, messages_per_minute=60)
+LIMITS = SocketLimits(operations=3, messages_per_minute=60)
 ORIGINS = frozenset({"https://www.camcha.example"})
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[House]:
-    with house(LIMITS, ORIGINS) as it:
-        yield it
+def server() -> Iterator[Server]:
+    with running_server(LIMITS, ORIGINS) as server:
+        yield server
 
 
-async def test_speaks_only_graphql_transport_ws(running: House) -> None:
-    async with running.dial(subprotocols=["graphql-ws", "graphql-transport-ws"]) as client:
+async def test_a_client_must_offer_graphql_transport_ws(server: Server) -> None:
+    async with server.dial(subprotocols=["graphql-ws", "graphql-transport-ws"]) as client:
         assert client.subprotocol == "graphql-transport-ws"
-    for offer in (None, [Subprotocol("graphql-ws")]):
-        async with running.dial(subprotocols=offer) as client:
-            assert await closed(client) == (4406, "Subprotocol not acceptable")
+    for subprotocols in (None, [Subprotocol("graphql-ws")]):
+        async with server.dial(subprotocols=subprotocols) as client:
+            assert await closed(client) == (CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
 
 
-async def test_origin_of_a_browser_must_be_known(running: House) -> None:
-    for known in ("https://www.camcha.example", f"http://127.0.0.1:{running.port}"):
-        async with running.dial(origin=Origin(known)):
+async def test_a_browser_must_come_from_an_allowed_origin(server: Server) -> None:
+    for origin in ("https://www.camcha.example", f"http://127.0.0.1:{server.port}"):
+        async with server.dial(origin=Origin(origin)):
             pass
-    for stranger in ("https://evil.example", "null", "http://[", "", "https://www.camcha.example.evil.example"):
-        with pytest.raises(InvalidStatus) as refusal:
-            async with running.dial(origin=Origin(stranger)):
+    for origin in ("https://evil.example", "null", "http://[", "", "https://www.camcha.example.evil.example"):
+        with pytest.raises(InvalidStatus) as error:
+            async with server.dial(origin=Origin(origin)):
                 pass
-        assert refusal.value.response.status_code == 403
+        assert error.value.response.status_code == 403
 
 
-async def test_acknowledges_and_hands_over_the_payload(running: House) -> None:
-    async with running.dial() as client:
-        await say(client, type="connection_init", payload={"token": "abc"})
-        assert await hear(client) == {"type": "connection_ack"}
-    assert running.payloads[-1] == {"token": "abc"}
+async def test_the_application_gets_the_payload_of_connection_init(server: Server) -> None:
+    async with server.dial() as client:
+        await send(client, type="connection_init", payload={"token": "abc"})
+        assert await receive(client) == {"type": "connection_ack"}
+    assert server.payloads[-1] == {"token": "abc"}
 
 
-@pytest.mark.parametrize("payload", [None, {"as": "slow"}])
-async def test_waits_for_the_introduction_only_so_long(running: House, payload: dict[str, Any] | None) -> None:
-    async with running.dial() as client:
-        if payload:
-            await say(client, type="connection_init", payload=payload)
-        assert await closed(client) == (4408, "Connection initialisation timeout")
+@pytest.mark.parametrize("payload", [None, {"on_connect": "hang"}])
+async def test_connection_init_has_a_time_limit(payload: dict[str, Any] | None) -> None:
+    with running_server(SocketLimits(init_timeout=0.05)) as server:
+        async with server.dial() as client:
+            if payload:
+                await send(client, type="connection_init", payload=payload)
+            assert await closed(client) == (CloseCode.TIMEOUT, "Connection initialisation timeout")
 
 
-@pytest.mark.parametrize(("who", "code"), [("nobody", 4403), ("crash", 4500)])
-async def test_connect_may_refuse(running: House, who: str, code: int, caplog: pytest.LogCaptureFixture) -> None:
-    async with running.dial() as client:
-        await say(client, type="connection_init", payload={"as": who})
-        assert (await closed(client))[0] == code
-    assert ("connect failed" in caplog.text) == (who == "crash")
+async def test_the_application_may_refuse_a_client(server: Server) -> None:
+    async with server.dial() as client:
+        await send(client, type="connection_init", payload={"on_connect": "refuse"})
+        assert await closed(client) == (CloseCode.FORBIDDEN, "Forbidden")
 
 
-async def test_second_introduction(running: House) -> None:
-    async with await running.guest() as client:
-        await say(client, type="connection_init")
-        assert await closed(client) == (4429, "Too many initialisation requests")
+async def test_an_error_while_connecting_is_logged_and_not_shown(server: Server) -> None:
+    with capture_logs() as logs:
+        async with server.dial() as client:
+            await send(client, type="connection_init", payload={"on_connect": "crash"})
+            assert await closed(client) == (CloseCode.INTERNAL_SERVER_ERROR, "Internal server error")
+    assert [log["event"] for log in logs] == ["websocket.connect_failed"]
 
 
-async def test_nothing_runs_before_the_acknowledgement(running: House) -> None:
-    async with running.dial() as client:
+async def test_connection_init_is_sent_once(server: Server) -> None:
+    async with await server.connect() as client:
+        await send(client, type="connection_init")
+        assert await closed(client) == (CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
+
+
+async def test_no_operation_starts_before_the_acknowledgement(server: Server) -> None:
+    async with server.dial() as client:
         await subscribe(client, "1", "{ hello }")
-        assert await closed(client) == (4401, "Unauthorized")
+        assert await closed(client) == (CloseCode.UNAUTHORIZED, "Unauthorized")
 
 
-async def test_ping_comes_back_with_its_payload(running: House) -> None:
-    async with running.dial() as client:
-        await say(client, type="ping", payload={"early": [1, None, "é"]})
-        assert await hear(client) == {"type": "pong", "payload": {"early": [1, None, "é"]}}
-        await say(client, type="connection_init")
-        assert await hear(client) == {"type": "connection_ack"}
-        await say(client, type="ping")
-        assert await hear(client) == {"type": "pong"}
-        await say(client, type="pong", payload={"unasked": True})
-        await say(client, type="ping", payload={})
-        assert await hear(client) == {"type": "pong", "payload": {}}
+async def test_a_ping_is_answered_with_its_payload(server: Server) -> None:
+    async with server.dial() as client:
+        await send(client, type="ping", payload={"early": [1, None, "é"]})
+        assert await receive(client) == {"type": "pong", "payload": {"early": [1, None, "é"]}}
+        await send(client, type="connection_init")
+        assert await receive(client) == {"type": "connection_ack"}
+        await send(client, type="ping")
+        assert await receive(client) == {"type": "pong"}
+        await send(client, type="pong", payload={"unsolicited": True})
+        await send(client, type="ping", payload={})
+        assert await receive(client) == {"type": "pong", "payload": {}}
 
 
-async def test_query_with_variables_and_operation_name(running: House) -> None:
-    async with await running.guest() as client:
+async def test_a_query_with_variables_and_an_operation_name(server: Server) -> None:
+    async with await server.connect() as client:
         query = "query A { hello } query B($n: String!) { hello(name: $n) }"
         await subscribe(client, "q", query, operationName="B", variables={"n": "Zoë"})
-        answer = await hear(client)
+        answer = await receive(client)
         assert (answer["id"], answer["type"], answer["payload"]["data"]) == ("q", "next", {"hello": "hello Zoë"})
-        assert await hear(client) == {"id": "q", "type": "complete"}
+        assert await receive(client) == {"id": "q", "type": "complete"}
 
 
-async def test_mutation(running: House) -> None:
-    async with await running.guest() as client:
-        await subscribe(client, "m", 'mutation { keep(word: "kept") }')
-        assert (await hear(client))["payload"]["data"] == {"keep": "kept"}
-        assert await hear(client) == {"id": "m", "type": "complete"}
-    assert "kept" in running.toy.mutated
+async def test_a_mutation(server: Server) -> None:
+    async with await server.connect() as client:
+        await subscribe(client, "m", 'mutation { store(word: "stored") }')
+        assert (await receive(client))["payload"]["data"] == {"store": "stored"}
+        assert await receive(client) == {"id": "m", "type": "complete"}
+    assert "stored" in server.trace.stored
 
 
-async def test_subscription_gives_all_in_order_and_completes(running: House) -> None:
-    async with await running.guest() as client:
+async def test_a_subscription_delivers_its_results_in_order_and_completes(server: Server) -> None:
+    async with await server.connect() as client:
         await subscribe(client, "s", "subscription { count(to: 50) }")
-        heard = [await hear(client) for _ in range(51)]
-    assert [each["payload"]["data"]["count"] for each in heard[:-1]] == list(range(50))
-    assert heard[-1] == {"id": "s", "type": "complete"}
+        messages = [await receive(client) for _ in range(51)]
+    assert [message["payload"]["data"]["count"] for message in messages[:-1]] == list(range(50))
+    assert messages[-1] == {"id": "s", "type": "complete"}
 
 
-async def test_every_operation_has_its_own_context(running: House) -> None:
-    async with await running.guest() as client:
+async def test_each_operation_has_a_context_of_its_own(server: Server) -> None:
+    async with await server.connect() as client:
         numbers = set()
         for key in "ab":
             await subscribe(client, key, "{ context }")
-            numbers.add((await hear(client))["payload"]["data"]["context"])
-            await hear(client)
+            numbers.add((await receive(client))["payload"]["data"]["context"])
+            await receive(client)
     assert len(numbers) == 2
 
 
 @pytest.mark.parametrize(
     "query", ["{ hello", "{ nothing }", "", "subscription { nothing }", "query($a: Int) { hello(name: $a) }"]
 )
-async def test_a_faulty_operation_ends_alone(running: House, query: str) -> None:
-    async with await running.guest() as client:
+async def test_an_invalid_operation_leaves_the_connection_open(server: Server, query: str) -> None:
+    async with await server.connect() as client:
         await subscribe(client, "bad", query)
-        answer = await hear(client)
+        answer = await receive(client)
         assert (answer["id"], answer["type"]) == ("bad", "error")
-        assert all(each["message"] for each in answer["payload"])
+        assert all(error["message"] for error in answer["payload"])
         await subscribe(client, "bad", "{ hello }")  # the id is free again
-        assert (await hear(client))["type"] == "next"
+        assert (await receive(client))["type"] == "next"
 
 
-async def test_a_crash_of_a_resolver_stays_within_its_operation(running: House) -> None:
-    async with await running.guest() as client:
+async def test_a_failing_resolver_ends_its_own_operation_only(server: Server) -> None:
+    async with await server.connect() as client:
         await subscribe(client, "q", "{ broken }")
         await subscribe(client, "s", "subscription { failing }")
-        heard = [await hear(client) for _ in range(5)]
-        assert [each["type"] for each in heard if each["id"] == "q"] == ["next", "complete"]
-        assert [each["type"] for each in heard if each["id"] == "s"] == ["next", "next", "complete"]
-        assert "secret" not in str(heard)
-        assert "INTERNAL" in str(heard)
-        await say(client, type="ping")
-        assert await hear(client) == {"type": "pong"}
+        messages = [await receive(client) for _ in range(5)]
+        assert [message["type"] for message in messages if message["id"] == "q"] == ["next", "complete"]
+        assert [message["type"] for message in messages if message["id"] == "s"] == ["next", "next", "complete"]
+        assert "secret" not in str(messages)
+        assert "INTERNAL" in str(messages)
+        await send(client, type="ping")
+        assert await receive(client) == {"type": "pong"}
 
 
-async def test_a_result_that_json_cannot_hold_is_an_error(running: House) -> None:
-    async with await running.guest() as client:
-        await subscribe(client, "q", "{ unspeakable }")
-        answer = await hear(client)
+async def test_a_result_that_json_cannot_represent_is_an_error(server: Server) -> None:
+    async with await server.connect() as client:
+        await subscribe(client, "q", "{ notJson }")
+        answer = await receive(client)
         assert (answer["id"], answer["type"]) == ("q", "error")
         assert answer["payload"][0]["extensions"]["code"] == "INTERNAL"
         await subscribe(client, "q", "{ hello }")
-        assert (await hear(client))["type"] == "next"
+        assert (await receive(client))["type"] == "next"
 
 
-async def test_an_id_in_use_closes_the_socket(running: House) -> None:
-    async with await running.guest() as client:
+async def test_an_id_in_use_closes_the_connection(server: Server) -> None:
+    async with await server.connect() as client:
         for _ in range(2):
             await subscribe(client, "é" * 100, "subscription { wait }")
         code, reason = await closed(client)
-    assert code == 4409
+    assert code == CloseCode.SUBSCRIBER_ALREADY_EXISTS
     assert reason is not None
     assert reason.startswith("Subscriber for é")
-    assert len(reason.encode()) <= 123
+    assert len(reason.encode()) <= REASON_BYTES
 
 
-async def test_client_completes_and_uses_the_id_again(running: House) -> None:
-    async with await running.guest() as client:
+async def test_a_client_completes_an_operation_and_uses_its_id_again_at_once(server: Server) -> None:
+    async with await server.connect() as client:
         for turn in range(5):
-            await subscribe(client, "1", f'subscription {{ wait(name: "again{turn}", leaveAfter: 0.1) }}')
-            assert (await hear(client))["payload"]["data"] == {"wait": "waiting"}
-            await say(client, id="1", type="complete")
+            await subscribe(client, "1", f'subscription {{ wait(name: "again{turn}", cleanup: "reused") }}')
+            assert (await receive(client))["payload"]["data"] == {"wait": "waiting"}
+            await send(client, id="1", type="complete")
         await subscribe(client, "1", "{ hello }")
-        assert (await hear(client))["payload"]["data"] == {"hello": "hello world"}
-        assert await hear(client) == {"id": "1", "type": "complete"}
-        await until(lambda: not running.toy.open)
+        assert (await receive(client))["payload"]["data"] == {"hello": "hello world"}
+        assert await receive(client) == {"id": "1", "type": "complete"}
+        assert len(server.trace.open) == 5  # the operations before are still cleaning up
+        await server.let_go("reused")
+        await wait_until(lambda: not server.trace.open)
 
 
-async def test_completes_that_cross_do_no_harm(running: House) -> None:
-    async with await running.guest() as client:
+async def test_complete_messages_may_cross(server: Server) -> None:
+    async with await server.connect() as client:
         for turn in range(8):
             await subscribe(client, "1", f"subscription {{ count(to: {turn}) }}")
-            await say(client, id="1", type="complete")
-            await say(client, id="never", type="complete")
-            await say(client, type="ping", payload={"turn": turn})
-            while (answer := await hear(client))["type"] != "pong":
+            await send(client, id="1", type="complete")
+            await send(client, id="never", type="complete")
+            await send(client, type="ping", payload={"turn": turn})
+            while (answer := await receive(client))["type"] != "pong":
                 assert answer["id"] == "1"
             assert answer["payload"] == {"turn": turn}
 
 
-async def test_nothing_of_a_stopped_operation_is_heard(running: House) -> None:
-    async with await running.guest() as client:
-        await subscribe(client, "1", "subscription { stubborn }")  # its source swallows the cancellation
-        await hear(client)
-        await say(client, id="1", type="complete")
-        await say(client, type="ping")
-        while (await hear(client))["type"] != "pong":
-            pass
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
-                await client.recv()
+async def test_a_completed_operation_sends_nothing_more(server: Server) -> None:
+    async with await server.connect() as client:
+        await subscribe(client, "1", "subscription { ignoresCancellation }")
+        await receive(client)
+        await send(client, id="1", type="complete")
+        await receive_pong(client)
+        await wait_until(lambda: not server.trace.open)  # although its source went on
+        assert await receive_pong(client) == []
 
 
-async def test_operations_at_once_are_limited_one_by_one(running: House) -> None:
-    async with await running.guest() as client:
+async def test_a_connection_may_run_so_many_operations_at_once(server: Server) -> None:
+    async with await server.connect() as client:
         for number in range(LIMITS.operations):
             await subscribe(client, str(number), "subscription { wait }")
-            assert (await hear(client))["type"] == "next"
+            assert (await receive(client))["type"] == "next"
         await subscribe(client, "more", "{ hello }")
-        answer = await hear(client)
+        answer = await receive(client)
         assert (answer["id"], answer["type"]) == ("more", "error")
         assert answer["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
-        await say(client, id="0", type="complete")
+        await send(client, id="0", type="complete")
         await subscribe(client, "more", "{ hello }")
-        assert (await hear(client))["type"] == "next"
+        assert (await receive(client))["type"] == "next"
 
 
-async def test_messages_per_minute(running: House) -> None:
-    async with await running.guest() as client:
+async def test_a_client_may_send_so_many_messages_per_minute(server: Server) -> None:
+    async with await server.connect() as client:
         for _ in range(LIMITS.messages_per_minute):
-            await say(client, type="pong")
-        assert await closed(client) == (4429, "Too many messages")
+            await send(client, type="pong")
+        assert await closed(client) == (CloseCode.TOO_MANY_REQUESTS, "Too many messages")
 
 
 INVALID: dict[str, str | bytes] = {
@@ -244,7 +251,7 @@ INVALID: dict[str, str | bytes] = {
     "no type": "{}",
     "unknown type": '{"type":"start","id":"1","payload":{"query":"{ hello }"}}',
     "a server's type": '{"type":"next","id":"1","payload":{}}',
-    "type of another kind": '{"type":["ping"]}',
+    "type is an array": '{"type":["ping"]}',
     "no id": '{"type":"subscribe","payload":{"query":"{ hello }"}}',
     "numeric id": '{"type":"subscribe","id":1,"payload":{"query":"{ hello }"}}',
     "empty id": '{"type":"subscribe","id":"","payload":{"query":"{ hello }"}}',
@@ -253,63 +260,64 @@ INVALID: dict[str, str | bytes] = {
     "complete with numeric id": '{"type":"complete","id":7}',
     "no payload": '{"type":"subscribe","id":"1"}',
     "payload is null": '{"type":"subscribe","id":"1","payload":null}',
-    "payload is a text": '{"type":"subscribe","id":"1","payload":"{ hello }"}',
+    "payload is a string": '{"type":"subscribe","id":"1","payload":"{ hello }"}',
     "payload is an array": '{"type":"subscribe","id":"1","payload":[]}',
     "no query": '{"type":"subscribe","id":"1","payload":{}}',
     "query is a number": '{"type":"subscribe","id":"1","payload":{"query":1}}',
     "variables are an array": '{"type":"subscribe","id":"1","payload":{"query":"{ hello }","variables":[1]}}',
     "operationName is a number": '{"type":"subscribe","id":"1","payload":{"query":"{ hello }","operationName":1}}',
-    "extensions are a text": '{"type":"subscribe","id":"1","payload":{"query":"{ hello }","extensions":"x"}}',
+    "extensions are a string": '{"type":"subscribe","id":"1","payload":{"query":"{ hello }","extensions":"x"}}',
     "ping's payload is an array": '{"type":"ping","payload":[]}',
-    "init's payload is a text": '{"type":"connection_init","payload":"token"}',
+    "init's payload is a string": '{"type":"connection_init","payload":"token"}',
     "binary": b'{"type":"ping"}',
 }
 
 
 @pytest.mark.parametrize("frame", INVALID.values(), ids=INVALID.keys())
-@pytest.mark.parametrize("introduced", [False, True])
-async def test_invalid_messages(running: House, frame: str | bytes, introduced: bool) -> None:
-    async with await running.guest() if introduced else running.dial() as client:
+@pytest.mark.parametrize("acknowledged", [False, True])
+async def test_an_invalid_message_closes_the_connection(server: Server, frame: str | bytes, acknowledged: bool) -> None:
+    async with await server.connect() if acknowledged else server.dial() as client:
         await client.send(frame)
         code, reason = await closed(client)
-    assert code == 4400
+    assert code == CloseCode.BAD_REQUEST
     assert reason is not None
     assert reason.startswith("Invalid message: ")
 
 
-async def test_nesting_that_people_write_is_fine(running: House) -> None:
-    async with await running.guest() as client:
+async def test_payloads_may_be_nested_as_deeply_as_people_nest_them(server: Server) -> None:
+    async with await server.connect() as client:
         payload: dict[str, Any] = {"a": [{} for _ in range(100)]}
         for _ in range(60):
             payload = {"a": payload}
-        await say(client, type="ping", payload=payload)
-        assert await hear(client) == {"type": "pong", "payload": payload}
+        await send(client, type="ping", payload=payload)
+        assert await receive(client) == {"type": "pong", "payload": payload}
 
 
-async def test_large_frames(running: House) -> None:
-    async with await running.guest() as client:
-        await say(client, type="ping", payload={"a": "x" * 65_000})
-        assert len((await hear(client))["payload"]["a"]) == 65_000
-        await say(client, type="ping", payload={"a": "x" * 65_536})
-        assert (await closed(client))[0] == 1009
-    async with await running.guest() as client:  # the same in pieces
+async def test_messages_have_a_size_limit(server: Server) -> None:
+    async with await server.connect() as client:
+        await send(client, type="ping", payload={"a": "x" * 65_000})
+        assert len((await receive(client))["payload"]["a"]) == 65_000
+        await send(client, type="ping", payload={"a": "x" * 65_536})
+        assert (await closed(client))[0] == CloseCode.MESSAGE_TOO_BIG
+    async with await server.connect() as client:  # the same in fragments
         await client.send(["x" * 1000] * 66)
-        assert (await closed(client))[0] == 1009
+        assert (await closed(client))[0] == CloseCode.MESSAGE_TOO_BIG
 
 
-async def test_own_frame_limit_where_the_server_has_a_larger_one() -> None:
-    with house(SocketLimits(frame_bytes=1000)) as it:
-        async with await it.guest() as client:
-            await say(client, type="ping", payload={"a": "é" * 500})
-            assert (await closed(client))[0] == 1009
+async def test_the_endpoint_may_have_a_lower_limit_than_uvicorn() -> None:
+    with running_server(SocketLimits(frame_bytes=1000)) as server:
+        async with await server.connect() as client:
+            await send(client, type="ping", payload={"a": "é" * 500})
+            assert (await closed(client))[0] == CloseCode.MESSAGE_TOO_BIG
 
 
-@pytest.mark.parametrize("code", [4401, 4403])
-async def test_a_revoked_session_closes_at_once(running: House, code: int) -> None:
-    async with await running.guest() as client:
-        await subscribe(client, "1", 'subscription { wait(name: "revoked", leaveAfter: 2) }')
-        await hear(client)
-        await running.revoke(code)
+@pytest.mark.parametrize("code", [CloseCode.UNAUTHORIZED, CloseCode.FORBIDDEN])
+async def test_the_end_of_a_session_closes_the_connection_at_once(server: Server, code: CloseCode) -> None:
+    async with await server.connect() as client:
+        await subscribe(client, "1", f'subscription {{ wait(name: "cleans up", cleanup: "{code}") }}')
+        await receive(client)
+        await server.end_session(code)
         assert (await closed(client))[0] == code
-        assert "revoked" in running.toy.open  # it isn't waited for
-        await until(lambda: "revoked" not in running.toy.open, 20)
+        assert "cleans up" in server.trace.open  # the connection doesn't wait for it
+        await server.let_go(str(code))
+        await wait_until(lambda: not server.trace.open)

@@ -1,4 +1,4 @@
-"""Typing: the others hear of it, a few times a second at most, it ends by itself, and nothing of it is stored."""
+"""Typing: other people see it, a few times a second at most; it ends by itself, and nothing of it is stored."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -10,14 +10,16 @@ import pytest
 
 from models.errors import NotFound
 from models.event import Event, Stream
-from realtime import presence as room
+from realtime import presence as module
 from realtime.hub import Hub
-from realtime.presence import LASTS, Presence, Typing
+from realtime.presence import TYPING_LIFETIME, Presence, Typing, typing_key
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
-PAUL, ALICE, TICKET = 1, 2, 7
+PAUL, ALICE, JO, TICKET = 1, 2, 3, 7
+
+Changes = AsyncGenerator[Typing, None]
 
 
 @pytest.fixture
@@ -27,110 +29,118 @@ def hub() -> Hub:
 
 @pytest.fixture
 def presence(hub: Hub, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -> Presence:
-    monkeypatch.setattr(room, "COALESCED_SECONDS", 0.05)
+    monkeypatch.setattr(module, "COALESCE_SECONDS", 0.01)
     return Presence(hub, clock)
 
 
-async def anybody() -> None:
-    """Lets everybody look."""
+async def allowed() -> None:
+    """Everybody has access."""
 
 
 @pytest.fixture
-async def seen_by_alice(presence: Presence) -> AsyncIterator[AsyncGenerator[Typing, None]]:
-    async with aclosing(presence.follow(TICKET, ALICE, anybody)) as following:
-        yield following
+async def alice_sees(presence: Presence) -> AsyncIterator[Changes]:
+    async with aclosing(presence.watch(TICKET, ALICE, allowed)) as changes:
+        yield changes
 
 
-async def upcoming(following: AsyncGenerator[Typing, None]) -> Typing:
-    return await asyncio.wait_for(anext(following), 2)
+async def next_of(changes: Changes) -> Typing:
+    async with asyncio.timeout(30):
+        return await anext(changes)
 
 
-async def test_the_others_hear_who_types_and_who_stopped(
-    presence: Presence, seen_by_alice: AsyncGenerator[Typing, None], clock: "MovableClock"
+async def waiting(hub: Hub, changes: Changes) -> "asyncio.Task[Typing]":
+    """A task that waits for the next change, once it listens."""
+    task = asyncio.create_task(next_of(changes))
+    while not hub.keys(typing_key(TICKET)):
+        await asyncio.sleep(0)
+    return task
+
+
+async def test_others_see_who_is_typing_and_who_has_stopped(
+    presence: Presence, alice_sees: Changes, clock: "MovableClock"
 ) -> None:
-    presence.typing(TICKET, PAUL, True)
-    assert await upcoming(seen_by_alice) == Typing(TICKET, PAUL, True, clock.now() + LASTS)
-    presence.typing(TICKET, PAUL, False)
-    assert await upcoming(seen_by_alice) == Typing(TICKET, PAUL, False, clock.now())
+    presence.set_typing(TICKET, PAUL, True)
+    assert await next_of(alice_sees) == Typing(TICKET, PAUL, True, clock.now() + TYPING_LIFETIME)
+    presence.set_typing(TICKET, PAUL, False)
+    assert await next_of(alice_sees) == Typing(TICKET, PAUL, False, clock.now())
 
 
-async def test_nobody_hears_of_themselves_or_of_another_ticket(
-    presence: Presence, seen_by_alice: AsyncGenerator[Typing, None]
+async def test_nobody_sees_themselves_or_another_ticket(presence: Presence, alice_sees: Changes) -> None:
+    presence.set_typing(TICKET, ALICE, True)
+    presence.set_typing(TICKET + 1, PAUL, True)
+    presence.set_typing(TICKET, JO, True)
+    assert (await next_of(alice_sees)).user_id == JO
+    presence.set_typing(TICKET, ALICE, False)
+    presence.set_typing(TICKET + 1, PAUL, False)
+    presence.set_typing(TICKET, JO, False)
+    assert (await next_of(alice_sees)).user_id == JO
+
+
+async def test_a_hundred_keystrokes_are_delivered_as_one_change(
+    presence: Presence, alice_sees: Changes, clock: "MovableClock"
 ) -> None:
-    presence.typing(TICKET, ALICE, True)
-    presence.typing(TICKET + 1, PAUL, True)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(anext(seen_by_alice), 0.2)
-
-
-async def test_a_hundred_keystrokes_are_one_event(
-    presence: Presence, seen_by_alice: AsyncGenerator[Typing, None], clock: "MovableClock"
-) -> None:
-    presence.typing(TICKET, PAUL, True)
-    await upcoming(seen_by_alice)
+    presence.set_typing(TICKET, PAUL, True)
+    await next_of(alice_sees)
     for _ in range(100):
         clock.advance(timedelta(milliseconds=10))
-        presence.typing(TICKET, PAUL, True)
-    assert (await upcoming(seen_by_alice)).expires_at == clock.now() + LASTS
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(anext(seen_by_alice), 0.2)
+        presence.set_typing(TICKET, PAUL, True)
+    assert (await next_of(alice_sees)).expires_at == clock.now() + TYPING_LIFETIME
+    presence.set_typing(TICKET, JO, True)
+    assert (await next_of(alice_sees)).user_id == JO
 
 
-async def test_it_ends_by_itself(
-    presence: Presence, seen_by_alice: AsyncGenerator[Typing, None], clock: "MovableClock", hub: Hub
+async def test_typing_expires(presence: Presence, alice_sees: Changes, clock: "MovableClock", hub: Hub) -> None:
+    presence.set_typing(TICKET, PAUL, True)
+    await next_of(alice_sees)
+    clock.advance(TYPING_LIFETIME)
+    hub.announce([typing_key(TICKET)])
+    assert not (await next_of(alice_sees)).typing
+
+
+async def test_typing_expires_without_an_announcement(
+    presence: Presence, alice_sees: Changes, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    presence.typing(TICKET, PAUL, True)
-    await upcoming(seen_by_alice)
-    waiting = asyncio.create_task(upcoming(seen_by_alice))
-    await asyncio.sleep(0.1)
-    clock.advance(LASTS)
-    hub.announce([room.key(TICKET)])
-    assert not (await waiting).typing
+    lifetime = timedelta(milliseconds=100)
+    monkeypatch.setattr(module, "TYPING_LIFETIME", lifetime)
+    presence.set_typing(TICKET, PAUL, True)
+    assert (await next_of(alice_sees)).typing
+    clock.advance(lifetime)
+    assert not (await next_of(alice_sees)).typing
 
 
-async def test_its_end_needs_no_wake_up(presence: Presence, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "LASTS", timedelta(milliseconds=100))
-    async with aclosing(presence.follow(TICKET, ALICE, anybody)) as following:
-        presence.typing(TICKET, PAUL, True)
-        assert (await upcoming(following)).typing
-        clock.advance(timedelta(milliseconds=100))
-        assert not (await upcoming(following)).typing
+async def test_somebody_who_comes_later_sees_who_is_typing_now(
+    presence: Presence, alice_sees: Changes, clock: "MovableClock"
+) -> None:
+    presence.set_typing(TICKET, PAUL, True)
+    clock.advance(TYPING_LIFETIME)
+    presence.set_typing(TICKET, JO, True)
+    assert (await next_of(alice_sees)).user_id == JO
 
 
-async def test_who_comes_later_hears_of_the_present_only(presence: Presence, clock: "MovableClock") -> None:
-    presence.typing(TICKET, PAUL, True)
-    clock.advance(LASTS)
-    presence.typing(TICKET, PAUL + 10, True)
-    async with aclosing(presence.follow(TICKET, ALICE, anybody)) as following:
-        assert (await upcoming(following)).user_id == PAUL + 10
-
-
-async def test_what_expired_is_not_kept(presence: Presence, clock: "MovableClock") -> None:
+async def test_expired_states_are_not_kept(presence: Presence, clock: "MovableClock") -> None:
     for ticket in range(100):
-        presence.typing(ticket, PAUL, True)
-    clock.advance(2 * LASTS)
-    presence.typing(TICKET, PAUL, True)
+        presence.set_typing(ticket, PAUL, True)
+    clock.advance(2 * TYPING_LIFETIME)
+    presence.set_typing(TICKET, PAUL, True)
     assert list(presence._latest) == [TICKET]
 
 
-async def test_who_may_no_longer_look_hears_nothing(presence: Presence, hub: Hub) -> None:
-    granted = True
+async def test_somebody_who_loses_access_sees_nothing_more(presence: Presence, hub: Hub) -> None:
+    has_access = True
 
-    async def may_see() -> None:
-        if not granted:
+    async def require_access() -> None:
+        if not has_access:
             raise NotFound
 
-    following = presence.follow(TICKET, ALICE, may_see)
-    waiting = asyncio.create_task(upcoming(following))
-    await asyncio.sleep(0.05)
-    granted = False
-    presence.typing(TICKET, PAUL, True)
+    task = await waiting(hub, presence.watch(TICKET, ALICE, require_access))
+    has_access = False
+    presence.set_typing(TICKET, PAUL, True)
     with pytest.raises(NotFound):
-        await waiting
-    assert hub.listened("") == []
+        await task
+    assert hub.keys() == []
 
 
 @pytest.mark.usefixtures("db")
 async def test_nothing_is_stored(presence: Presence) -> None:
-    presence.typing(TICKET, PAUL, True)
+    presence.set_typing(TICKET, PAUL, True)
     assert [await Event.all().count(), await Stream.all().count()] == [0, 0]

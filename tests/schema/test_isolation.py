@@ -1,13 +1,14 @@
 """Nobody reads another company's words: every field of every type, asked by everybody who has no right to it."""
 
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_composite_type, is_required_argument
 
-from engine import Engine, Params
+from engine import Engine
 from models.accounts.account import Account, Membership, Role
 from models.accounts.invitation import Invitation
 from models.action import Action
@@ -17,11 +18,11 @@ from models.billing.purchase import Purchase
 from models.identity.user import User
 from models.support.ticket import Ticket
 from models.viewer import Viewer
-from resolvers.context import Context, Services
+from resolvers.context import Services
 from resolvers.ids import encode
 from schema.root import schema
-from tests.engine.subscriptions import subscribe
 from tests.schema.conftest import person, signed_in
+from tests.schema.subscription_fixtures import subscribe
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask, Company, House
@@ -160,8 +161,6 @@ async def test_nobody_changes_another_company(
 async def test_nobody_follows_another_companys_ticket(engine: Engine, services: Services, house: "House", name: str) -> None:
     query = f"subscription($id: ID!) {{ {name}(ticketId: $id) {{ __typename }} }}"
     for viewer in (house.paul.owner, house.paul.member):
-        operation = engine.prepare(Params(query=query, variables={"id": house.marie.id(Ticket)}))
-        following = subscribe(engine, operation, lambda viewer=viewer: Context(viewer, services))  # type: ignore[misc]
-        answer = await anext(following)
-        await following.aclose()
+        async with aclosing(subscribe(engine, viewer, services, query, id=house.marie.id(Ticket))) as results:
+            answer = await anext(results)
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis_graphql import nodes
 
-from engine import Engine, Params, RequestError
+from engine import Engine, Params
 from models.billing.invoice import Invoice
 from models.billing.purchase import Purchase
 from models.event import Event, account_stream
@@ -31,9 +31,9 @@ from resolvers.paging import cursor
 from schema.root import schema
 from tests.engine.differential.example_counts import examples
 from tests.engine.differential.generated_operations import GeneratedOperation, operations
-from tests.engine.subscriptions import subscribe
 from tests.schema.conftest import House, sent
 from tests.schema.outsiders import Outsider, belongings, leaked, marie_works, nobodys, outsiders, text
+from tests.schema.subscription_fixtures import subscribe
 from tests.schema.test_isolation import documents, selection
 
 if TYPE_CHECKING:
@@ -165,14 +165,12 @@ async def test_subscriptions_tell_outsiders_nothing(
     for each in crowd:
         for key in [*house.marie.ids, house.paul.id(Ticket)] if by_id else [""]:
             call = f'{name}(ticketId: "{key}")' if by_id else f"{name}(after: {await _head(house)})"
-            operation = engine.prepare(Params(f"subscription {{ {call} {{ {inner} }} }}"))
-            following = subscribe(engine, operation, lambda each=each: Context(each.viewer, quick))  # type: ignore[misc]
-            first = None
+            following = subscribe(engine, each.viewer, quick, f"subscription {{ {call} {{ {inner} }} }}")
             if by_id and key == house.paul.id(Ticket):
                 await following.aclose()  # their own: see test_shared_delivery.py
                 continue
             if by_id or each.viewer.account is None or name != "accountEvents":
-                first = await _refusal(following)
+                first: Any = await _refusal(following)
             else:
                 waiting = asyncio.ensure_future(anext(following))
                 heard = replace(action, bus=quick.hub)
@@ -192,10 +190,7 @@ async def _head(house: House) -> int:
 
 async def _refusal(following: Any) -> dict[str, Any]:
     """What an outsider is told who may not follow: nothing else comes."""
-    try:
-        first: dict[str, Any] = await anext(following)
-    except RequestError as refused:
-        return {"errors": refused.errors}
+    first: dict[str, Any] = await anext(following)
     assert first["errors"], first
     return first
 

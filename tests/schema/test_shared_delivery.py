@@ -1,14 +1,13 @@
-"""What many get together is what each would get alone: every field of every event, for everybody who may follow."""
+"""What clients get together is what each would get alone: every field of every event, for everybody with access."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from graphql import GraphQLObjectType
 
-from engine import Engine, Params
+from engine import Engine
 from models.accounts.account import Membership, Role
 from models.action import Action
 from models.event import head, ticket_stream
@@ -16,33 +15,18 @@ from models.identity.user import Staff
 from models.locale import Locale
 from models.support.ticket import Ticket, TicketStatus
 from models.viewer import Viewer
-from realtime.broadcast import Channels
-from resolvers.context import Context, Services
+from realtime.endpoint import SocketEndpoint
+from resolvers.context import Services
 from schema.root import schema
-from tests.engine.subscriptions import subscribe
-from tests.realtime.stream_fixtures import Peer as Socket
-from tests.realtime.stream_fixtures import Room, eventually
+from tests.realtime.stream_fixtures import MemorySocket, eventually, live
 from tests.schema.conftest import person, sent, signed_in
+from tests.schema.subscription_fixtures import ViewerClient, endpoint_of, subscribe
 from tests.schema.test_isolation import selection
 
 if TYPE_CHECKING:
     from tests.schema.conftest import House
 
 DEPTH = 2
-
-
-@dataclass(frozen=True)
-class Visitor:
-    """A viewer at the other end of a socket."""
-
-    viewer: Viewer
-    services: Services
-    cost_limit: int | None = 10**9
-    introspection: bool = True
-    trusted_only: bool = False
-
-    def context(self) -> Context:
-        return Context(self.viewer, self.services, "192.0.2.1")
 
 
 @pytest.fixture
@@ -81,34 +65,27 @@ class Counting(Engine):
         return await super().execute_event(operation, context, event)
 
 
-async def alone(engine: Engine, visitor: Visitor, query: str, sequence: int) -> Any:
-    """What this visitor gets of one event when nobody else is there."""
-    operation = engine.prepare(Params(query=query.replace("after: null", f"after: {sequence - 1}")), cost_limit=10**9)
-    async with aclosing(subscribe(engine, operation, visitor.context)) as results:
+async def alone(engine: Engine, client: ViewerClient, query: str, sequence: int) -> Any:
+    """What this client gets of one event when it is the only one."""
+    query = query.replace("after: null", f"after: {sequence - 1}")
+    async with aclosing(subscribe(engine, client.viewer, client.services, query)) as results:
         return sent(await anext(results))
 
 
 @pytest.fixture
 def counting(engine: Engine) -> Counting:
-    made = Counting(engine.schema)
-    made.__dict__.update(engine.__dict__)
-    return made
+    counting = Counting(engine.schema)
+    counting.__dict__.update(engine.__dict__)
+    return counting
 
 
-@pytest.fixture
-def room(counting: Counting, action: Action) -> Room:
-    room = Room(action)
-    room.engine, room.channels = counting, Channels(counting)
-    return room
-
-
-async def together(room: Room, visitors: list[Visitor], queries: list[str]) -> list[Socket]:
-    """A socket for each visitor, all of them following every query under its number, and ready."""
-    sockets = [Socket(room, visitor) for visitor in visitors]  # type: ignore[arg-type] # whoever has a context
+async def together(endpoint: SocketEndpoint, clients: list[ViewerClient], queries: list[str]) -> list[MemorySocket]:
+    """A websocket for each client, with live subscriptions to all these queries, whose ids are their numbers."""
+    sockets = [MemorySocket(endpoint, client) for client in clients]
     for socket in sockets:
-        for key, query in enumerate(queries):
-            await socket.ask(str(key), query)
-    await eventually(lambda: all(socket.ready(str(key)) for socket in sockets for key in range(len(queries))), 60)
+        for number, query in enumerate(queries):
+            socket.subscribe(str(number), query)
+    await eventually(lambda: len(live(endpoint)) == len(sockets) * len(queries))
     return sockets
 
 
@@ -124,27 +101,26 @@ async def work(services: Services, action: Action, house: "House") -> AsyncItera
 
 
 async def test_everybody_gets_together_what_they_get_alone(
-    room: Room, counting: Counting, services: Services, house: "House", crowd: list[Viewer], action: Action
+    counting: Counting, services: Services, house: "House", crowd: list[Viewer], action: Action
 ) -> None:
     queries = list(documents("ticketEvents", f'(ticketId: "{house.paul.id(Ticket)}", after: null)'))
-    visitors = [Visitor(viewer, services) for viewer in crowd]
-    sockets = await together(room, visitors, queries)
+    endpoint, clients = endpoint_of(counting), [ViewerClient(viewer, services) for viewer in crowd]
+    sockets = await together(endpoint, clients, queries)
     events: list[int] = []
     async for sequence in work(services, action, house):
         events.append(sequence)
-        await eventually(lambda: all(len(each.heard) == len(events) * len(queries) for each in sockets), 60)
-        for socket, visitor in zip(sockets, visitors, strict=True):
-            heard = {int(key): payload for key, _, payload in socket.heard[-len(queries) :]}
+        await eventually(lambda: all(len(socket.messages) == len(events) * len(queries) for socket in sockets))
+        for socket, client in zip(sockets, clients, strict=True):
+            shared = {int(number): payload for number, _, payload in socket.messages[-len(queries) :]}
             for number, query in enumerate(queries):
-                assert heard[number] == await alone(counting, visitor, query, sequence), (query, visitor.viewer)
-    assert all(socket.put_in_passing == 3 * len(queries) for socket in sockets)
-    await left(room, sockets)
+                assert shared[number] == await alone(counting, client, query, sequence), (query, client.viewer)
+    assert all(socket.written_directly == 3 * len(queries) for socket in sockets)
+    await disconnect(sockets)
 
 
-async def left(room: Room, sockets: list[Socket]) -> None:
+async def disconnect(sockets: list[MemorySocket]) -> None:
     for socket in sockets:
-        await socket.leave()
-    await room.channels.closed()
+        await socket.disconnect()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +136,6 @@ async def left(room: Room, sockets: list[Socket]) -> None:
     ],
 )
 async def test_an_event_is_executed_once_for_each_view(
-    room: Room,
     counting: Counting,
     services: Services,
     house: "House",
@@ -170,8 +145,8 @@ async def test_an_event_is_executed_once_for_each_view(
     views: int,
 ) -> None:
     query = f'subscription {{ ticketEvents(ticketId: "{house.paul.id(Ticket)}") {{ {fields} }} }}'
-    sockets = await together(room, [Visitor(viewer, services) for viewer in crowd], [query])
+    sockets = await together(endpoint_of(counting), [ViewerClient(viewer, services) for viewer in crowd], [query])
     events = [sequence async for sequence in work(services, action, house)]
-    await eventually(lambda: all(len(socket.heard) == len(events) for socket in sockets))
+    await eventually(lambda: all(len(socket.messages) == len(events) for socket in sockets))
     assert counting.executed <= views * len(events)
-    await left(room, sockets)
+    await disconnect(sockets)

@@ -14,9 +14,11 @@ from starlette.websockets import WebSocket
 
 from engine import Engine
 from engine.http import GraphQLEndpoint, HTTPRequest
-from realtime.endpoint import Socket, SocketLimits
-from realtime.hub import Sleeper
-from realtime.uvicorn_protocol import UVICORN
+from realtime.client import SocketLimits
+from realtime.close_codes import CloseCode
+from realtime.endpoint import SocketEndpoint
+from realtime.hub import Listener
+from realtime.uvicorn_protocol import UVICORN_OPTIONS
 from web import graphiql
 
 EMAIL, PASSWORD, TOKEN = "ada@example.fr", "correct horse battery", "t0k3n"
@@ -98,13 +100,13 @@ class Caller:
     def context(self) -> str:
         return self._authorization
 
-    def listen(self, sleeper: Sleeper) -> None:
+    def add_listener(self, listener: Listener) -> None:
         pass
 
-    def unlisten(self, sleeper: Sleeper) -> None:
+    def remove_listener(self, listener: Listener) -> None:
         pass
 
-    async def ended(self) -> int | None:
+    async def close_code(self) -> CloseCode | None:
         return None
 
 
@@ -121,7 +123,7 @@ def application() -> Starlette:
     return Starlette(
         routes=[
             Route("/graphql", GraphQLEndpoint(engine, context, page=graphiql.page)),
-            WebSocketRoute("/graphql", Socket(engine, connect, SocketLimits(), frozenset())),
+            WebSocketRoute("/graphql", SocketEndpoint(engine, connect, SocketLimits())),
             *graphiql.routes(),
         ]
     )
@@ -130,7 +132,9 @@ def application() -> Starlette:
 @contextmanager
 def house() -> Iterator[str]:
     """The running server's address, as in "http://127.0.0.1:1234"."""
-    config = uvicorn.Config(application(), port=0, **UVICORN, log_config=None, lifespan="off", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        application(), port=0, **UVICORN_OPTIONS, log_config=None, lifespan="off", timeout_graceful_shutdown=5
+    )
     server, ready = uvicorn.Server(config), threading.Event()
     thread = threading.Thread(target=asyncio.run, args=(_run(server, ready),))
     thread.start()

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from auth.tokens import Purpose
 from models.billing.invoice import Invoice
 from models.support.file import MAX_BYTES, File
-from tests.realtime.socket_fixtures import until
+from tests.realtime.socket_fixtures import wait_until
 from tests.web.web_fixtures import ENGLISH, PNG, Site, announced, app, bytewise, waiting_payment
 from tests.web.web_fixtures import site as opened
 
@@ -232,7 +232,7 @@ async def served(site: Site) -> AsyncIterator[int]:
     """The port of a real server."""
     server = uvicorn.Server(uvicorn.Config(app(site.services, site.file_service), port=0, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
+    await wait_until(lambda: server.started)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
     await serving
@@ -245,7 +245,7 @@ async def test_a_connection_that_breaks_leaves_nothing(site: Site) -> None:
         token = site.sign(Purpose.UPLOAD, file=file.pk)
         head = f"PUT /uploads/{token} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PNG)}\r\n\r\n"
         writer.write(head.encode() + PNG[:500])
-        await until(lambda: bool(site.bytes_kept()))
+        await wait_until(lambda: bool(site.bytes_kept()))
         writer.close()
-        await until(lambda: not site.bytes_kept())
+        await wait_until(lambda: not site.bytes_kept())
     await assert_nothing_came(site, file)

@@ -13,7 +13,7 @@ import pytest
 from accounts import members
 from auth import authentication, sessions
 from auth.caller import viewer_of
-from engine import Engine, Params
+from engine import Engine
 from models.accounts.account import Membership, Role
 from models.accounts.invitation import Invitation
 from models.action import Action, Transaction
@@ -25,10 +25,10 @@ from models.locale import Locale
 from models.operations.email import Email
 from models.support.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
-from resolvers.context import Context, Services
+from resolvers.context import Services
 from resolvers.ids import encode
-from tests.engine.subscriptions import subscribe
 from tests.schema.conftest import Company, House, signed_in
+from tests.schema.subscription_fixtures import subscribe
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask
@@ -227,8 +227,8 @@ async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
     assert user
     assert session
     await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=action.at)
-    operation = engine.prepare(Params(query="subscription { accountEvents(after: 0) { kind } }"))
-    async with aclosing(subscribe(engine, operation, lambda: Context(house.paul.member, services))) as following:
+    query = "subscription { accountEvents(after: 0) { kind } }"
+    async with aclosing(subscribe(engine, house.paul.member, services, query)) as following:
         while (await anext(following))["data"]["accountEvents"]["kind"] != "TICKET_OPENED":
             pass
         owner = Action(house.paul.owner.user, action.at, services.hub)
