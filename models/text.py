@@ -20,6 +20,11 @@ def line(text: str, field: str, length: int) -> str:
     return found
 
 
+def masked_line(text: str, field: str, length: int) -> str:
+    """One line of at most `length` characters, card numbers masked. Raises BLANK and TOO_LONG at `field`."""
+    return masked(line(text, field, length))
+
+
 def composed(text: str, field: str, length: int) -> str:
     """A line whose accents are one character with their letter, as keyboards write them (NFC). Raises BLANK and TOO_LONG."""
     return line(unicodedata.normalize("NFC", line(text, field, length)), field, length)

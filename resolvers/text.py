@@ -2,17 +2,10 @@
 
 from babel.core import get_global
 
-from models.card_numbers import masked
 from models.errors import ErrorCode, Refusal
-from models.text import line
 
 KEY_LENGTH = 64
 _NO_COUNTRY = "ZZ"  # Unicode's code for an unknown one
-
-
-def within(text: str, field: str, length: int) -> str:
-    """One line of at most so many characters, card numbers masked. Raises BLANK and TOO_LONG."""
-    return masked(line(text, field, length))
 
 
 def country(given: str) -> str:

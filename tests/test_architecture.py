@@ -6,8 +6,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    "web", "seed", "schema", "resolvers", "operations", "privacy", "billing", "accounts", "auth", "mail", "realtime", "storage",
-    "models", "engine",
+    "web", "seed", "schema", "resolvers", "operations", "privacy", "billing", "support", "accounts", "auth", "mail", "realtime",
+    "storage", "models", "engine",
 )  # fmt: skip
 DOMAINS = ("identity", "accounts", "content", "billing", "support", "privacy", "analytics", "operations")
 TOP = ("app", "cli", "server", "worker", "logs", "settings")
@@ -75,3 +75,11 @@ def test_folders_of_the_layers_with_domains_are_domains() -> None:
     for layer in ("models", "resolvers", "schema"):
         folders = {path.name for path in (ROOT / layer).iterdir() if path.is_dir()}
         assert folders <= {*DOMAINS, *technical}, layer
+
+
+def test_transactions_begin_below_resolvers_and_the_clock_is_handed_down() -> None:
+    """Stories own their transactions; access rules and the time of day don't live in schema/."""
+    for layer, forbidden in {"resolvers": {"transaction"}, "schema": {"transaction", "now"}}.items():
+        for path in sorted((ROOT / layer).rglob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            assert not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & forbidden, path

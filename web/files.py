@@ -12,14 +12,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from auth.tokens import Purpose
+from models.action import Action
 from models.billing.invoice import InvoiceDocument
 from models.errors import Refusal
 from models.locale import Locale
 from models.support.file import File, FileStatus
 from resolvers.context import Services
-from resolvers.support.files import Fault, UploadRefused, receive
 from storage.file_service import FileService
 from storage.store import StoreFull, StoreUnavailable
+from support.files import UploadFault, UploadRejected, receive
 from web.page import language, not_found
 
 _UPLOAD_SECONDS = 300
@@ -64,8 +65,9 @@ class _Desk:
             return refused
         try:
             async with asyncio.timeout(_UPLOAD_SECONDS):
-                new = await receive(self.services, self.file_service, file, request.stream())
-        except UploadRefused as error:
+                action = Action(None, self.services.clock.now(), self.services.hub)
+                new = await receive(action, self.file_service, file, request.stream())
+        except UploadRejected as error:
             return _refused(request, error.fault)
         except (TimeoutError, ClientDisconnect):
             return _answer(request, 408, "INCOMPLETE")
@@ -128,15 +130,15 @@ class _Desk:
 def _refused_by_headers(request: Request, file: File) -> Response | None:
     """What can be refused before a byte of the body is read."""
     if request.headers.get("content-encoding", "identity") != "identity":
-        return _refused(request, Fault.OTHER_CONTENT)
+        return _refused(request, UploadFault.OTHER_CONTENT)
     length = request.headers.get("content-length")
     if length is None or length.lstrip("0") == str(file.size):
         return None
     larger = not length.isdecimal() or len(length) > 18 or int(length) > file.size
-    return _refused(request, Fault.TOO_LARGE if larger else Fault.TOO_SMALL)
+    return _refused(request, UploadFault.TOO_LARGE if larger else UploadFault.TOO_SMALL)
 
 
-def _refused(request: Request, fault: Fault) -> Response:
+def _refused(request: Request, fault: UploadFault) -> Response:
     return _answer(request, _STATUS[fault], fault.value)
 
 
@@ -162,11 +164,11 @@ def disposition(name: str) -> str:
 
 
 _STATUS = {
-    Fault.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    Fault.TOO_SMALL: HTTPStatus.BAD_REQUEST,
-    Fault.OTHER_CONTENT: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    Fault.UPLOADED_BEFORE: HTTPStatus.CONFLICT,
-    Fault.INFECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UploadFault.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UploadFault.TOO_SMALL: HTTPStatus.BAD_REQUEST,
+    UploadFault.OTHER_CONTENT: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    UploadFault.UPLOADED_BEFORE: HTTPStatus.CONFLICT,
+    UploadFault.INFECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _WORDS = {
     "STORED": ("Le fichier est enregistré.", "The file is stored."),

@@ -67,6 +67,7 @@ class TicketStatus(StrEnum):
 
 
 _WORKED = {TicketStatus.PENDING, TicketStatus.ON_HOLD, TicketStatus.SOLVED, TicketStatus.CLOSED}
+REOPENED_BY_CUSTOMERS = (TicketStatus.PENDING, TicketStatus.SOLVED)  # by a reply
 LEGAL: dict[TicketStatus, set[TicketStatus]] = {
     TicketStatus.NEW: {TicketStatus.OPEN} | _WORKED,
     TicketStatus.OPEN: _WORKED,
@@ -124,10 +125,6 @@ class Ticket(Model):
     def number(self) -> str:
         """What people read and say, such as CAM-2026-000123."""
         return f"CAM-{self.created_at.astimezone(PARIS).year}-{self.pk:06d}"
-
-    def status_for(self, viewer: "Viewer") -> TicketStatus:
-        """The status as this viewer may know it."""
-        return shown(self.status, viewer)
 
     @classmethod
     async def open(cls, tx: Transaction, account: Account, requester: User, **facts: Any) -> "Ticket":
@@ -201,7 +198,7 @@ class Ticket(Model):
     async def _asked(self, tx: Transaction) -> None:
         waiting, self.reply_awaited_since = self.reply_awaited_since, self.reply_awaited_since or tx.action.at
         self.updated_at = tx.action.at
-        if self.status in (TicketStatus.PENDING, TicketStatus.SOLVED):
+        if self.status in REOPENED_BY_CUSTOMERS:
             await self._set_status(tx, TicketStatus.OPEN)
             return
         await self.save(using_db=tx.db, update_fields=["reply_awaited_since", "updated_at"])
@@ -310,6 +307,6 @@ class Message(Model):
         return await one(cls, tx.db, origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
 
 
-def shown(status: TicketStatus, viewer: "Viewer") -> TicketStatus:
+def visible_status(status: TicketStatus, viewer: "Viewer") -> TicketStatus:
     """A status as this viewer may know it: waiting for a third party is the vendor's affair, the customer sees OPEN."""
     return TicketStatus.OPEN if status is TicketStatus.ON_HOLD and not viewer.agent else status

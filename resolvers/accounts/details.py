@@ -6,9 +6,10 @@ from accounts import details
 from accounts.details import Address
 from accounts.legal_names import LEGAL_NAME_LENGTH
 from models.accounts.account import Account
+from models.text import masked_line
 from resolvers.accounts.inputs import AccountChangeAddressInput, AccountChangeIdentifiersInput, AccountChangeTradeNameInput
 from resolvers.context import Info
-from resolvers.text import country, within
+from resolvers.text import country
 
 
 async def change_trade_name(info: Info, input: AccountChangeTradeNameInput) -> Account:
@@ -16,7 +17,7 @@ async def change_trade_name(info: Info, input: AccountChangeTradeNameInput) -> A
     context = info.context
     if input.trade_name is strawberry.UNSET:
         return await Account.get(pk=context.account.pk)
-    name = within(input.trade_name, "tradeName", LEGAL_NAME_LENGTH) if input.trade_name is not None else None
+    name = masked_line(input.trade_name, "tradeName", LEGAL_NAME_LENGTH) if input.trade_name is not None else None
     return await details.change_trade_name(context.action(), context.session, context.account, name)
 
 
@@ -24,8 +25,8 @@ async def change_address(info: Info, input: AccountChangeAddressInput) -> Accoun
     """Set the address."""
     context = info.context
     address = Address(
-        street=within(input.street, "street", 200), postal_code=within(input.postal_code, "postalCode", 12),
-        city=within(input.city, "city", 100), country=country(input.country),
+        street=masked_line(input.street, "street", 200), postal_code=masked_line(input.postal_code, "postalCode", 12),
+        city=masked_line(input.city, "city", 100), country=country(input.country),
     )  # fmt: skip
     return await details.change_address(context.action(), context.session, context.account, address)
 

@@ -6,7 +6,7 @@ Of n answered tickets the median is the mean of the two in the middle, and p90 t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Annotated, Any, NamedTuple
 
@@ -25,6 +25,8 @@ from resolvers.rows import ByKey
 
 DAYS = 30
 MOST_DAYS = 1_100
+_REPORT_COST = 50
+_COST_PER_DAY_AND_DIMENSION = 5  # four dimensions over three years exceed every limit
 MOST_DIMENSIONS = 4
 ROWS = 100
 MOST_ROWS = 1_000
@@ -281,3 +283,17 @@ def _revenue_measures(row: Mapping[str, Any]) -> dict[str, Any]:
 def offers_of(context: Context, parents: Sequence[RevenueReportRow]) -> ByKey:
     """The offer of each row, None where offers are not told apart."""
     return ByKey(parents, "offer_id", QuerySet(Offer))
+
+
+def report_cost(arguments: Mapping[str, Any]) -> int:
+    """What a report costs besides its rows: it grows with the days of its range and with its dimensions."""
+    dimensions = arguments.get("groupBy", arguments.get("group_by")) or ()
+    days = _days(arguments.get("since"), arguments.get("until"))
+    return _REPORT_COST + _COST_PER_DAY_AND_DIMENSION * days * len(dimensions)
+
+
+def _days(since: date | None, until: date | None) -> int:
+    if since is None:
+        return DAYS
+    until = until or local_date(datetime.now(UTC))  # costs are estimated before there is a context with a clock
+    return min(max(DAYS, (until - since).days), MOST_DAYS)

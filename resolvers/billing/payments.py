@@ -10,11 +10,12 @@ from billing.checkout import UNKNOWN_METHOD, CheckoutServices
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase
 from models.errors import ErrorCode, Refusal
+from models.text import masked_line
 from resolvers.billing.inputs import PaymentRefreshInput, PurchasePayInput
 from resolvers.context import Context, Info
 from resolvers.ids import visible
 from resolvers.rows import ByParent
-from resolvers.text import client_key, within
+from resolvers.text import client_key
 
 
 def checkout_services(context: Context) -> CheckoutServices:
@@ -26,7 +27,7 @@ def checkout_services(context: Context) -> CheckoutServices:
 async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
     """Pay. A declined payment comes back with the refusal, so that another means can be tried."""
     purchase = await visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
-    method = within(input.payment_method, "paymentMethod", 64)
+    method = masked_line(input.payment_method, "paymentMethod", 64)
     key = client_key(input.idempotency_key, "idempotencyKey")
     return await _paid(await checkout.pay(info.context.action(), checkout_services(info.context), purchase, method, key))
 

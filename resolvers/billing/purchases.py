@@ -14,13 +14,14 @@ from models.billing.purchase import Purchase
 from models.clock import local_date
 from models.errors import ErrorCode, Refusal
 from models.identity.user import User
+from models.text import masked_line
 from models.viewer import Viewer
 from resolvers.billing.inputs import PurchaseConfirmBillingInput, PurchaseDraftInput
 from resolvers.context import Context, Info
 from resolvers.ids import visible
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
 from resolvers.rows import ByKey
-from resolvers.text import client_key, country, within
+from resolvers.text import client_key, country
 
 NEWEST = Order("created_at", descending=True)
 
@@ -54,11 +55,11 @@ async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Pur
     """Say whom and where to bill."""
     purchase = await visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
     billing: dict[str, str | None] = {
-        "street": within(input.street, "street", 200),
-        "postal_code": within(input.postal_code, "postalCode", 12),
-        "city": within(input.city, "city", 100),
+        "street": masked_line(input.street, "street", 200),
+        "postal_code": masked_line(input.postal_code, "postalCode", 12),
+        "city": masked_line(input.city, "city", 100),
         "country": country(input.country),
-        "order_number": within(input.order_number, "orderNumber", 50) if input.order_number else None,
+        "order_number": masked_line(input.order_number, "orderNumber", 50) if input.order_number else None,
     }
     return await purchase.confirm_billing(info.context.action(), billing)
 

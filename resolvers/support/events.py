@@ -1,14 +1,14 @@
 """Following what happens: the subscriptions of tickets, the inbox and companies."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
 from auth.caller import session_role, valid_session_roles
 from models.errors import NotFound
 from models.event import INBOX, account_stream, ticket_stream
-from models.support.ticket import Ticket
+from models.support.ticket import Ticket, TicketStatus, visible_status
 from realtime.presence import Typing
 from realtime.stream import EventStream
 from resolvers.context import Context, Info
@@ -64,3 +64,8 @@ async def _anyone(context: Context) -> None:
 async def _sees(context: Context, ticket_id: int) -> None:
     if not await Ticket.visible_to(context.viewer).filter(pk=ticket_id).exists():
         raise NotFound
+
+
+def status(root: Any, info: Info) -> TicketStatus | None:
+    """The ticket's status after the event as the viewer may know it; None when the event didn't change it."""
+    return visible_status(TicketStatus(root.status), info.context.viewer) if root.status else None

@@ -10,12 +10,9 @@ from engine import Deferred
 from models.accounts.account import Account
 from models.errors import ErrorCode, Refusal
 from models.event import INBOX, Event, account_stream, head, heads, ticket_stream
-from models.idempotency import earlier, made
 from models.identity.user import User
-from models.support import posting
 from models.support.file import File
-from models.support.ticket import SUBJECT_LENGTH, Channel, Message, Ticket, TicketStatus
-from models.text import worded
+from models.support.ticket import Channel, Message, Ticket, TicketStatus, visible_status
 from realtime.presence import Typing
 from resolvers.context import Context, Info
 from resolvers.ids import key_of, visible
@@ -30,6 +27,8 @@ from resolvers.support.inputs import (
     TicketTypingInput,
 )
 from resolvers.text import client_key
+from support import messages as support_messages
+from support.tickets import open_ticket
 
 LATEST = Order("updated_at", descending=True)
 SPOKEN = Order("sequence")
@@ -65,21 +64,11 @@ def _asked(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
 
 async def open_(info: Info, input: TicketOpenInput) -> Ticket:
     """Open a ticket with its first message. The same key returns the same ticket."""
-    context, action = info.context, info.context.action()
-    account, requester = context.viewer.account, context.viewer.user
-    assert account is not None and requester is not None, "the field's rule lets in customers only"  # noqa: S101, PT018
-    if input.channel not in (Channel.CHAT, Channel.WEB):
-        raise Refusal(ErrorCode.VALUE_INVALID, "input", "channel")
-    subject, body = worded(" ".join(input.subject.split()), "subject", SUBJECT_LENGTH), worded(input.body)
-    key, owner = client_key(input.idempotency_key, "idempotencyKey"), f"user:{requester.pk}"
-    asked = [account.pk, subject, body, input.channel.value, input.category.value]
-    async with action.transaction() as tx:
-        if known := await earlier(tx, owner, "ticketOpen", key, asked):
-            return await Ticket.get(pk=known, using_db=tx.db)
-        ticket = await Ticket.open(tx, account, requester, subject=subject, channel=input.channel, category=input.category)
-        await ticket.post(tx, requester, body, f"open:{key}"[:64])
-        await made(tx, owner, "ticketOpen", key, ticket.pk)
-    return ticket
+    context = info.context
+    return await open_ticket(
+        context.action(), context.account, context.user, channel=input.channel, category=input.category,
+        subject=input.subject, body=input.body, key=client_key(input.idempotency_key, "idempotencyKey"),
+    )  # fmt: skip
 
 
 async def claim(info: Info, input: TicketClaimInput) -> Ticket:
@@ -95,7 +84,11 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "fileIds")
     key, client_message_id = key_of(Ticket, input.ticket_id), client_key(input.client_message_id, "clientMessageId")
     context = info.context
-    message = await posting.reply(context.action(), context.viewer, key, input.body, client_message_id, files) if key else None
+    message = (
+        await support_messages.reply(context.action(), context.viewer, key, input.body, client_message_id, files)
+        if key
+        else None
+    )
     if message is None:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "ticketId")
     return {"message": message, "ticket_id": message.ticket_id}
@@ -118,6 +111,11 @@ async def typing(info: Info, input: TicketTypingInput) -> bool:
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     info.context.services.presence.set_typing(ticket.pk, info.context.user.pk, input.typing)
     return True
+
+
+def statuses(context: Context, parents: Sequence[Any]) -> list[TicketStatus]:
+    """The status of each ticket as the viewer may know it."""
+    return [visible_status(root.status, context.viewer) for root in parents]
 
 
 async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int]:

@@ -1,21 +1,15 @@
-"""The analysts' reports as they read: counts, sums and percentiles, no personal data. And what asking for one costs."""
+"""The analysts' reports: counts, sums and percentiles without personal data."""
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import date
 
 import strawberry
 
 from models.billing.offer import Interval, Segment
-from models.clock import local_date
 from models.support.ticket import Category, Channel, TicketStatus
 from resolvers.analytics import reports as report_resolvers
 from schema.billing.money import Money
 from schema.billing.offers import Offer
 from schema.fields import edge, field
-
-REPORT = 50
-DAY_AND_DIMENSION = 5  # so that four dimensions over three years are beyond any limit
 
 
 @strawberry.type(description="A group of tickets. A dimension that was not asked for is null.")
@@ -47,26 +41,3 @@ class RevenueReportRow:
     net: Money = field("Their sum, net of VAT.")
     vat: Money = field("The VAT on them.")
     gross: Money = field("Their sum, gross: net plus VAT.")
-
-
-def ticket_report_cost(arguments: Mapping[str, Any]) -> int:
-    """What a ticket report costs besides its rows: it grows with the days and with the dimensions."""
-    return _cost(arguments)
-
-
-def revenue_report_cost(arguments: Mapping[str, Any]) -> int:
-    """What a revenue report costs besides its rows: it grows with the days and with the dimensions."""
-    return _cost(arguments)
-
-
-def _cost(arguments: Mapping[str, Any]) -> int:
-    dimensions = arguments.get("groupBy", arguments.get("group_by")) or ()
-    days = _days(arguments.get("since"), arguments.get("until"))
-    return REPORT + DAY_AND_DIMENSION * days * len(dimensions)
-
-
-def _days(since: date | None, until: date | None) -> int:
-    if since is None:
-        return report_resolvers.DAYS
-    until = until or local_date(datetime.now(UTC))  # the house's clock is out of reach here, and an estimate will do
-    return min(max(report_resolvers.DAYS, (until - since).days), report_resolvers.MOST_DAYS)

@@ -4,7 +4,7 @@ import strawberry
 
 from auth.rules import analyst
 from resolvers.analytics import reports as report_resolvers
-from schema.analytics.reports import RevenueReportRow, TicketReportRow, revenue_report_cost, ticket_report_cost
+from schema.analytics.reports import RevenueReportRow, TicketReportRow
 from schema.fields import query
 
 
@@ -13,9 +13,12 @@ class AnalyticsQuery:
     ticket_report: list[TicketReportRow] = query(
         report_resolvers.ticket_report,
         allow=analyst,
-        cost=ticket_report_cost,
+        cost=report_resolvers.report_cost,
         description="Tickets counted and measured, by dimensions.",
     )
     revenue_report: list[RevenueReportRow] = query(
-        report_resolvers.revenue_report, allow=analyst, cost=revenue_report_cost, description="Invoiced revenue, by dimensions."
+        report_resolvers.revenue_report,
+        allow=analyst,
+        cost=report_resolvers.report_cost,
+        description="Invoiced revenue, by dimensions.",
     )

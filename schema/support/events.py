@@ -1,15 +1,14 @@
 """Events that subscriptions deliver."""
 
 from datetime import datetime
-from typing import Any
 
 import strawberry
 
 from models.event import EventKind
-from models.support.ticket import TicketStatus, shown
+from models.support.ticket import TicketStatus
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
-from resolvers.context import Info
+from resolvers.support import events as event_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.billing.invoices import Invoice
 from schema.billing.purchases import Purchase
@@ -19,16 +18,12 @@ from schema.scalars import BigInt
 from schema.support.tickets import Message, Ticket
 
 
-def _event_status(root: Any, info: Info) -> TicketStatus | None:
-    return shown(TicketStatus(root.status), info.context.viewer) if root.status else None
-
-
 @strawberry.type(description="One event of a ticket.")
 class TicketEvent:
     sequence: BigInt = field("Its number in the ticket, without gaps: resume with `after` it.")
     at: datetime = field("When it happened.")
     kind: EventKind = field("What happened.")
-    status: TicketStatus | None = field("The new state, where it changed.", _event_status)
+    status: TicketStatus | None = field("The new state, where it changed.", event_resolvers.status)
     actor: User | None = edge(ticket_resolvers.actors, description="Who did it; nobody when the clock did.")
     message: Message | None = edge(ticket_resolvers.messages_of, description="What was said, where something was.")
     ticket: Ticket | None = edge(ticket_resolvers.tickets_of, description="The ticket as it stands now.")
@@ -39,7 +34,7 @@ class InboxEvent:
     sequence: BigInt = field("Its number in the inbox, without gaps: resume with `after` it.")
     at: datetime = field("When it happened.")
     kind: EventKind = field("What happened.")
-    status: TicketStatus | None = field("The ticket's state then, where the event tells.", _event_status)
+    status: TicketStatus | None = field("The ticket's state then, where the event tells.", event_resolvers.status)
     actor: User | None = edge(ticket_resolvers.actors, description="Who did it; nobody when the clock did.")
     ticket: Ticket | None = edge(ticket_resolvers.tickets_of, description="The ticket as it stands now.")
 

@@ -1,15 +1,13 @@
 """Tickets and messages."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
 import models.support.ticket
-from models.support.ticket import Category, Channel, TicketKind, TicketStatus, shown
+from models.support.ticket import Category, Channel, TicketKind, TicketStatus
 from resolvers.accounts import accounts as account_resolvers
-from resolvers.context import Context
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
 from schema.fields import connection, edge, field, viewer_field
@@ -18,10 +16,6 @@ from schema.nodes import Connection, Node, backed_by
 from schema.scalars import BigInt
 from schema.support.files import File
 from schema.user_errors import UserError, errors
-
-
-def _statuses(context: Context, parents: Sequence[Any]) -> list[TicketStatus]:
-    return [shown(root.status, context.viewer) for root in parents]
 
 
 @strawberry.type(description="Something said in a ticket.")
@@ -44,7 +38,7 @@ class Ticket(Node):
     channel: Channel = field("How it reached the vendor.")
     category: Category = field("What it is about.")
     kind: TicketKind = field("What it asks for, where the vendor does more than answer.")
-    status: TicketStatus = viewer_field(_statuses, description="Where it stands.", needs=("status",))
+    status: TicketStatus = viewer_field(ticket_resolvers.statuses, description="Where it stands.", needs=("status",))
     created_at: datetime = field("When it was opened.")
     updated_at: datetime = field("When anything last happened to it.")
     reply_awaited_since: datetime | None = field("Since when the customer waits for an answer, null while nobody does.")

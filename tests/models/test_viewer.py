@@ -9,7 +9,7 @@ from models.accounts.account import Account, Role
 from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.locale import Locale
-from models.support.ticket import TicketStatus, shown
+from models.support.ticket import TicketStatus, visible_status
 from models.viewer import FACTS, Viewer, Watched
 
 USER = User(id=1, staff=Staff.AGENT, created_at=datetime.now(UTC))
@@ -47,9 +47,9 @@ def test_whatever_else_is_read_counts_as_everything(read: Any) -> None:
 
 def test_rules_note_what_they_read() -> None:
     facts: dict[str, Any] = {}
-    assert shown(TicketStatus.OPEN, Watched(PAUL, facts)) is TicketStatus.OPEN
+    assert visible_status(TicketStatus.OPEN, Watched(PAUL, facts)) is TicketStatus.OPEN
     assert facts == {}
-    assert shown(TicketStatus.ON_HOLD, Watched(PAUL, facts)) is TicketStatus.OPEN
+    assert visible_status(TicketStatus.ON_HOLD, Watched(PAUL, facts)) is TicketStatus.OPEN
     assert facts == {"agent": False}
 
 

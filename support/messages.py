@@ -23,7 +23,7 @@ from models.database.postgres import Client
 from models.database.reading import read
 from models.event import EventKind, ticket_stream
 from models.identity.user import User
-from models.support.ticket import Message, Ticket, TicketStatus
+from models.support.ticket import REOPENED_BY_CUSTOMERS, Message, Ticket, TicketStatus
 from models.text import worded
 from models.viewer import Viewer
 
@@ -94,4 +94,4 @@ def _post(settled: str, also: str, *but: TicketStatus) -> str:
 
 
 _ANSWERED = _post("first_response_at", ", reply_awaited_since = NULL", TicketStatus.CLOSED)
-_ASKED = _post("reply_awaited_since", "", TicketStatus.PENDING, TicketStatus.SOLVED, TicketStatus.CLOSED)
+_ASKED = _post("reply_awaited_since", "", *REOPENED_BY_CUSTOMERS, TicketStatus.CLOSED)

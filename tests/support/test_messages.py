@@ -14,9 +14,9 @@ from models.errors import Refusal
 from models.event import INBOX, Event, EventKind, head, ticket_stream
 from models.identity.session import Session
 from models.identity.user import Staff, User
-from models.support import posting
 from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
 from models.viewer import Viewer
+from support import messages
 
 if TYPE_CHECKING:
     from tests.conftest import RecordingBus
@@ -84,7 +84,7 @@ async def test_a_message_does_the_same_at_once_and_in_steps(
         }
         quick, slow = [await ticket_of(action, paul, **facts) for _ in range(2)]
         bus.announced.clear()
-        message = await posting.reply(author, viewer, quick.pk, "bonjour 4111 1111 1111 1111", "a")
+        message = await messages.reply(author, viewer, quick.pk, "bonjour 4111 1111 1111 1111", "a")
         announced = [key.partition(":")[0] for key in bus.announced]
         bus.announced.clear()
         await slow.reply(author, viewer.user, "bonjour 4111 1111 1111 1111", "a")
@@ -99,7 +99,7 @@ async def test_a_message_does_the_same_at_once_and_in_steps(
 
 async def test_messages_of_many_at_once_get_one_gap_free_sequence(action: Action, paul: Viewer, alice: Viewer) -> None:
     chat = await ticket_of(action, paul)
-    await asyncio.gather(*(posting.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}") for n in range(40)))
+    await asyncio.gather(*(messages.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}") for n in range(40)))
     events = await Event.since(ticket_stream(chat.pk), 0, 1000)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert await head(ticket_stream(chat.pk)) == len(events)
@@ -110,8 +110,8 @@ async def test_messages_of_many_at_once_get_one_gap_free_sequence(action: Action
 
 async def test_a_message_sent_again_and_at_once_is_stored_once(action: Action, paul: Viewer) -> None:
     chat = await ticket_of(action, paul, reply_awaited_since=action.at)
-    sent = await asyncio.gather(*(posting.reply(action, paul, chat.pk, f"bonjour {n}", "same") for n in range(5)))
-    again = await posting.reply(action, paul, chat.pk, "bonjour", "same")
+    sent = await asyncio.gather(*(messages.reply(action, paul, chat.pk, f"bonjour {n}", "same") for n in range(5)))
+    again = await messages.reply(action, paul, chat.pk, "bonjour", "same")
     assert len({message.pk for message in [*sent, again] if message}) == 1
     assert await Message.all().count() == 1
     assert await head(ticket_stream(chat.pk)) == 2  # opened, posted
@@ -122,8 +122,8 @@ async def test_who_does_not_see_the_ticket_says_nothing_in_it(action: Action, pa
     other = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
     strangers = [Viewer(paul.user, other), Viewer(paul.user), Viewer(alice.user), Viewer(alice.user, other)]
     for stranger in strangers:
-        assert await posting.reply(action, stranger, chat.pk, "bonjour", "a") is None
-    assert await posting.reply(action, paul, chat.pk + 1, "bonjour", "a") is None
+        assert await messages.reply(action, stranger, chat.pk, "bonjour", "a") is None
+    assert await messages.reply(action, paul, chat.pk + 1, "bonjour", "a") is None
     assert await Message.all().count() == 0
     assert await head(ticket_stream(chat.pk)) == 1
 
@@ -132,7 +132,7 @@ async def test_what_may_not_be_said(action: Action, paul: Viewer) -> None:
     chat = await ticket_of(action, paul, reply_awaited_since=action.at)
     for body, code in [(" \x00 ", "BLANK"), ("x" * 8_001, "TOO_LONG")]:
         with pytest.raises(Refusal, match=code):
-            await posting.reply(action, paul, chat.pk, body, "a")
+            await messages.reply(action, paul, chat.pk, body, "a")
 
 
 async def test_in_a_conversation_under_way_a_message_is_one_statement(
@@ -142,6 +142,6 @@ async def test_in_a_conversation_under_way_a_message_is_one_statement(
         pytest.skip("SQLite has no statement that writes to several tables")
     chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)
     with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
-        await posting.reply(action, paul, chat.pk, "bonjour", "a")
-        await posting.reply(action, alice, chat.pk, "bonjour", "a")
+        await messages.reply(action, paul, chat.pk, "bonjour", "a")
+        await messages.reply(action, alice, chat.pk, "bonjour", "a")
     assert sum(record.name == "tortoise.db_client" for record in caplog.records) == 2

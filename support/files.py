@@ -1,0 +1,126 @@
+"""Sending files: a file is announced with its name, type and size, then uploaded once through a signed link.
+
+The upload must be exactly what was announced; the content is checked against the type as it arrives.
+"""
+
+import re
+from collections.abc import AsyncIterable, AsyncIterator
+from enum import StrEnum
+
+from auth import throttle
+from auth.services import AuthServices
+from models.accounts.account import Account
+from models.action import Action
+from models.errors import ErrorCode, Refusal
+from models.identity.user import User
+from models.support.audit_actions import SupportAuditAction
+from models.support.file import MAX_BYTES, File, FileStatus
+from models.text import masked_line
+from storage.content import Inspection, Kind, kind
+from storage.file_service import FileService, examine
+from storage.store import random_key
+
+_NAME_LENGTH = 200
+_FOLDER_SEPARATORS = re.compile(r"[/\\]")
+
+
+class UploadFault(StrEnum):
+    """Why an upload was rejected."""
+
+    TOO_LARGE = "TOO_LARGE"
+    TOO_SMALL = "TOO_SMALL"
+    OTHER_CONTENT = "OTHER_CONTENT"
+    UPLOADED_BEFORE = "UPLOADED_BEFORE"
+    INFECTED = "INFECTED"
+
+
+class UploadRejected(Exception):
+    """The upload differs from what was announced, or another upload was stored before it."""
+
+    def __init__(self, fault: UploadFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+async def announce(
+    action: Action, auth: AuthServices, uploader: User, account: Account | None, *, name: str, content_type: str, size: int
+) -> File:  # fmt: skip
+    """Announce a file of `size` bytes. Its upload link is signed by the caller.
+
+    Raises FILE_UNSUPPORTED for the type and the size, BLANK and TOO_LONG for the name, and Throttled, so that one company or
+    member of staff can't fill the disk.
+    """
+    expected = kind(content_type)
+    if expected is None:
+        raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "contentType")
+    if not 1 <= size <= MAX_BYTES:
+        raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "size")
+    name = _file_name(name, expected)
+    owner = ("company", account.pk) if account else ("person", uploader.pk)
+    await auth.throttle.attempt(throttle.key(throttle.FILE, *owner))
+    async with action.transaction() as tx:
+        file = await File.create(
+            using_db=tx.db, key=random_key(), uploader=uploader, account=account, name=name,
+            content_type=_media_type(content_type), size=size, created_at=action.at,
+        )  # fmt: skip
+        tx.audit(SupportAuditAction.FILE_ANNOUNCE, file, size=file.size)
+    return file
+
+
+def _file_name(name: str, expected: Kind) -> str:
+    """The last part of a path, without leading dots, spoofed extensions and card numbers."""
+    base = masked_line(_FOLDER_SEPARATORS.split(name)[-1], "name", _NAME_LENGTH)
+    return expected.named(masked_line(base.lstrip(". "), "name", _NAME_LENGTH), _NAME_LENGTH)
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+async def receive(action: Action, file_service: FileService, file: File, chunks: AsyncIterable[bytes]) -> bool:
+    """Store the bytes of an announced file and scan them. True when they are new, False when the same were stored before.
+
+    Raises UploadRejected. Each attempt writes under a key of its own, and the row takes the first complete one: concurrent
+    uploads don't mix, and an interrupted one leaves nothing that a row refers to. While the scanner is unavailable, the file
+    stays in quarantine: `cleared_at` is None until the worker's next scan.
+    """
+    key = random_key()
+    stored = await file_service.store.put(key, _as_announced(file, chunks))
+    columns = {
+        "key": key, "sha256": stored.sha256, "uploaded_at": action.at,
+        "cleared_at": None if file_service.scanner else action.at,
+    }  # fmt: skip
+    new = await File.filter(pk=file.pk, uploaded_at=None).update(**columns) == 1
+    if not new:
+        await file_service.store.delete(key)
+    await file.refresh_from_db()
+    if file.sha256 != stored.sha256:
+        raise UploadRejected(UploadFault.UPLOADED_BEFORE)
+    if file.status is FileStatus.QUARANTINED and new:
+        await examine(action, file_service, file)
+        await file.refresh_from_db()
+    if file.status is FileStatus.INFECTED:
+        raise UploadRejected(UploadFault.INFECTED)
+    return new
+
+
+async def _as_announced(file: File, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """The chunks, as long as they match what was announced."""
+    inspection, size = Inspection(_kind_of(file)), 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > file.size:
+            raise UploadRejected(UploadFault.TOO_LARGE)
+        inspection.look(chunk)
+        yield chunk
+    if size < file.size:
+        raise UploadRejected(UploadFault.TOO_SMALL)
+    if not inspection.passed:
+        raise UploadRejected(UploadFault.OTHER_CONTENT)
+
+
+def _kind_of(file: File) -> Kind:
+    expected = kind(file.content_type)
+    if expected is None:  # the type was supported when the file was announced
+        raise UploadRejected(UploadFault.OTHER_CONTENT)
+    return expected

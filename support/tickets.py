@@ -1,0 +1,35 @@
+"""Opening tickets: the ticket, its first message and the idempotency key, in one transaction."""
+
+from models.accounts.account import Account
+from models.action import Action
+from models.errors import ErrorCode, Refusal
+from models.idempotency import earlier, made
+from models.identity.user import User
+from models.support.ticket import SUBJECT_LENGTH, Category, Channel, Ticket
+from models.text import worded
+
+_OPERATION = "ticketOpen"
+_CHANNELS_OF_CUSTOMERS = (Channel.CHAT, Channel.WEB)
+
+
+async def open_ticket(
+    action: Action, account: Account, requester: User, *, channel: Channel, category: Category, subject: str, body: str,
+    key: str,
+) -> Ticket:  # fmt: skip
+    """Open a ticket of a company with its first message. The same idempotency key returns the same ticket.
+
+    Raises VALUE_INVALID for a channel that customers can't choose, BLANK and TOO_LONG for the texts, and IDEMPOTENCY_MISMATCH
+    when the key was used with other arguments.
+    """
+    if channel not in _CHANNELS_OF_CUSTOMERS:
+        raise Refusal(ErrorCode.VALUE_INVALID, "input", "channel")
+    subject, body = worded(" ".join(subject.split()), "subject", SUBJECT_LENGTH), worded(body)
+    owner = f"user:{requester.pk}"
+    arguments = [account.pk, subject, body, channel.value, category.value]
+    async with action.transaction() as tx:
+        if first := await earlier(tx, owner, _OPERATION, key, arguments):
+            return await Ticket.get(pk=first, using_db=tx.db)
+        ticket = await Ticket.open(tx, account, requester, subject=subject, channel=channel, category=category)
+        await ticket.post(tx, requester, body, f"open:{key}"[:64])
+        await made(tx, owner, _OPERATION, key, ticket.pk)
+    return ticket
