@@ -88,7 +88,7 @@ def _add_location(logger: Any, method: str, event: EventDict) -> EventDict:
     exc_info = event.pop("exc_info", None)
     error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1] if exc_info is True else exc_info
     if isinstance(error, BaseException):
-        event["fault"] = type(error).__name__
+        event["error"] = type(error).__name__
         event["where"] = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-_DEPTH:]]
     return event
 

@@ -90,4 +90,4 @@ async def _attempt(job: Job) -> None:
         await job.work()
     except Exception as fault:
         # An error's own words may quote a person's data, so only its kind and its place are told.
-        log.error("job.failed", job=job.name, fault=type(fault).__name__, exc_info=fault)
+        log.error("job.failed", job=job.name, error=type(fault).__name__, exc_info=fault)

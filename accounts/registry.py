@@ -71,7 +71,7 @@ class PublicRegistry:
             (found,) = [each for each in results if each["siren"] == siren] or (None,)
             return _registered(found) if found else None
         except (Unavailable, ValueError, KeyError, TypeError, AttributeError) as fault:
-            log.warning("registry.away", fault=fault.fault if isinstance(fault, Unavailable) else type(fault).__name__)
+            log.warning("registry.unavailable", error=fault.fault if isinstance(fault, Unavailable) else type(fault).__name__)
             raise RegistryUnavailable from None
 
 

@@ -174,5 +174,5 @@ async def _settled(action: Action, services: CheckoutServices, payment: Payment)
     try:
         return (await refresh(action, services, payment)).status is not payment.status
     except Exception as fault:
-        log.warning("payment.left", payment=payment.pk, fault=type(fault).__name__)
+        log.warning("payment.unresolved", payment=payment.pk, error=type(fault).__name__)
         return False

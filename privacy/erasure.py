@@ -66,10 +66,10 @@ async def erase_due(action: Action, eraser: Eraser) -> int:
         try:
             finished += await erase(action, eraser, erasure.pk)
         except StoreUnavailable:
-            log.warning("store.away", erasure=erasure.pk)
+            log.warning("store.unavailable", erasure=erasure.pk)
             break
         except Exception as fault:  # one that fails each time never holds up the others
-            log.error("erasure.failed", erasure=erasure.pk, fault=type(fault).__name__, exc_info=fault)
+            log.error("erasure.failed", erasure=erasure.pk, error=type(fault).__name__, exc_info=fault)
     return finished
 
 
@@ -96,7 +96,7 @@ async def _begun(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | N
         if erasure.started_at:
             return erasure
         if await Payment.under_way(action.at).filter(account_id=account.pk).using_db(tx.db).exists():
-            log.warning("erasure.waits", erasure=erasure.pk)
+            log.warning("erasure.waiting", erasure=erasure.pk)
             return None
         await _promise(tx, eraser, erasure)
         await Account.filter(pk=account.pk).using_db(tx.db).update(status=AccountStatus.ERASED)

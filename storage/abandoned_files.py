@@ -35,10 +35,10 @@ async def delete_abandoned(action: Action, store: Store) -> int:
             try:
                 gone += await _deleted(action, store, file)
             except StoreUnavailable:
-                log.warning("store.away", file=file.pk)
+                log.warning("store.unavailable", file=file.pk)
                 return gone
             except Exception as fault:
-                log.error("file.not_deleted", file=file.pk, fault=type(fault).__name__, exc_info=fault)
+                log.error("file.not_deleted", file=file.pk, error=type(fault).__name__, exc_info=fault)
         last = files[-1].pk
     return gone
 

@@ -39,10 +39,10 @@ async def examine(action: Action, file_service: FileService, file: File) -> bool
     try:
         found = await file_service.scanner.scan(await file_service.store.open(file.key))
     except ScannerUnavailable as fault:
-        log.warning("scanner.away", file=file.pk, reason=fault.reason)
+        log.warning("scanner.unavailable", file=file.pk, reason=fault.reason)
         return False
     except StoreUnavailable:
-        log.warning("store.away", file=file.pk)
+        log.warning("store.unavailable", file=file.pk)
         return False
     except FileNotFoundError:  # deleted by somebody who looked at the same time, or lost
         if await File.filter(pk=file.pk, infected_at=None, abandoned_at=None).update(missing_at=action.at):

@@ -58,7 +58,7 @@ def test_an_exception_is_logged_with_its_type_and_location(logged: io.StringIO) 
         except ValueError:
             log.exception("it failed")
     for event in events(logged):
-        assert (event["event"], event["fault"]) == ("it failed", "ValueError")
+        assert (event["event"], event["error"]) == ("it failed", "ValueError")
         assert str(event["where"]).count("test_logs.py") == 2
 
 
@@ -68,7 +68,7 @@ async def test_the_failure_of_an_unawaited_task_is_logged_without_its_message(lo
     gc.collect()
     await asyncio.sleep(0)
     (event,) = events(logged)
-    assert (event["event"], event["fault"]) == ("Task exception was never retrieved", "ValueError")
+    assert (event["event"], event["error"]) == ("Task exception was never retrieved", "ValueError")
 
 
 def test_a_line_cannot_be_forged(logged: io.StringIO) -> None:
@@ -95,8 +95,8 @@ def test_what_python_itself_would_print_is_logged(logged: io.StringIO) -> None:
         warnings.showwarning = logs._log_warning  # catch_warnings has replaced it
         warnings.warn(MESSAGE, UserWarning, stacklevel=1)
     ignored, thread_failed, warned = events(logged)
-    assert (ignored["event"], ignored["fault"]) == ("process.ignored", "ValueError")
-    assert (thread_failed["event"], thread_failed["fault"]) == ("thread.failed", "ValueError")
+    assert (ignored["event"], ignored["error"]) == ("process.ignored", "ValueError")
+    assert (thread_failed["event"], thread_failed["error"]) == ("thread.failed", "ValueError")
     assert (warned["event"], warned["warning"]) == ("process.warned", "UserWarning")
 
 
@@ -106,7 +106,7 @@ def test_an_uncaught_exception_is_logged(logged: io.StringIO, capsys: pytest.Cap
     except ValueError as error:
         sys.excepthook(ValueError, error, error.__traceback__)
     (event,) = events(logged)
-    assert (event["event"], event["fault"]) == ("process.failed", "ValueError")
+    assert (event["event"], event["error"]) == ("process.failed", "ValueError")
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert "KeyboardInterrupt" in capsys.readouterr().err
     assert len(events(logged)) == 1

@@ -53,7 +53,7 @@ async def test_a_failing_job_is_logged_tried_again_and_harms_no_other(told: Call
     with pytest.raises(asyncio.CancelledError):
         await timetable
     failures = [line for line in told() if line["event"] == "job.failed"]
-    assert [(line["job"], line["fault"]) for line in failures] == [("failing", "ValueError")] * 2
+    assert [(line["job"], line["error"]) for line in failures] == [("failing", "ValueError")] * 2
 
 
 async def test_a_failure_is_logged_without_its_words_but_with_its_place(told: Callable[[], list[dict[str, Any]]]) -> None:

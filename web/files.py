@@ -75,8 +75,8 @@ class _Desk:
             log.error("store.full", file=file.pk)
             return _answer(request, HTTPStatus.INSUFFICIENT_STORAGE, "STORE_FULL")
         except StoreUnavailable:
-            log.error("store.away", file=file.pk)
-            return _answer(request, 503, "STORE_AWAY")
+            log.error("store.unavailable", file=file.pk)
+            return _answer(request, 503, "STORE_UNAVAILABLE")
         if file.status is FileStatus.QUARANTINED:
             return _answer(request, 202, "QUARANTINED")
         return _answer(request, 201 if new else 200, "STORED")
@@ -123,8 +123,8 @@ class _Desk:
             log.error("file.missing", file=file.pk)
             return not_found(request)
         except StoreUnavailable:
-            log.error("store.away", file=file.pk)
-            return _answer(request, 503, "STORE_AWAY")
+            log.error("store.unavailable", file=file.pk)
+            return _answer(request, 503, "STORE_UNAVAILABLE")
 
 
 def _refused_by_headers(request: Request, file: File) -> Response | None:
@@ -182,7 +182,7 @@ _WORDS = {
     ),
     "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
     "INCOMPLETE": ("L'envoi a été interrompu : recommencez.", "The upload broke off: try again."),
-    "STORE_AWAY": (
+    "STORE_UNAVAILABLE": (
         "Le stockage des fichiers ne répond pas : réessayez dans un moment.",
         "The store of files does not answer: try again in a while.",
     ),

@@ -41,7 +41,7 @@ class Breaches:
         try:
             return _counted(await self._service.get(digest[:5], turn=self._turns), digest[5:])
         except Unavailable as away:
-            log.warning("breaches.away", fault=away.fault)
+            log.warning("breaches.unavailable", error=away.fault)
             return False
 
 

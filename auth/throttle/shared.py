@@ -121,12 +121,12 @@ class SharedThrottle(Throttle):
             answer = await ask()
         except (RedisError, OSError, TimeoutError) as fault:
             if not self._away_until:
-                log.error("throttle.away", fault=type(fault).__name__)
+                log.error("throttle.unavailable", error=type(fault).__name__)
             self._away_until = monotonic() + PAUSE
             return None
         if self._away_until:
             self._away_until = 0.0
-            log.info("throttle.back")
+            log.info("throttle.restored")
         return answer
 
     def _name(self, key: Key) -> str:

@@ -53,7 +53,7 @@ async def test_p1_1_what_makes_no_sense_is_no_answer(reply: bytes) -> None:
     async with register(reply) as (url, _):
         with capture_logs() as logs, pytest.raises(RegistryUnavailable):
             await PublicRegistry(url).find(SIREN)
-    assert [log["event"] for log in logs] == ["registry.away"]
+    assert [log["event"] for log in logs] == ["registry.unavailable"]
 
 
 async def test_p1_1_one_that_is_slow_or_down_is_away() -> None:

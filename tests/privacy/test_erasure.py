@@ -431,7 +431,7 @@ async def test_p1_2_one_that_fails_holds_up_no_other(
     stubborn = Stubborn(tmp_path / "files")
     with capture_logs() as logged:
         assert await erase_due(later, eraser(services, stubborn)) == 1
-    assert [(each["event"], each.get("fault")) for each in logged] == [("erasure.failed", "RuntimeError")]
+    assert [(each["event"], each.get("error")) for each in logged] == [("erasure.failed", "RuntimeError")]
     assert await erase_due(later, eraser(services, stubborn)) == 1
 
 

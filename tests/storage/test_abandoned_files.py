@@ -225,7 +225,7 @@ async def test_more_than_a_batch_goes_and_one_that_fails_holds_up_no_other(
     clock.advance(KEPT)
     with capture_logs() as logged:
         assert await desk.turn() == 6
-    assert [(each["event"], each["fault"]) for each in logged] == [("file.not_deleted", "ValueError")]
+    assert [(each["event"], each["error"]) for each in logged] == [("file.not_deleted", "ValueError")]
     assert await desk.kept() == {"no key"}
 
 
@@ -239,7 +239,7 @@ async def test_while_the_store_is_away_nothing_is_lost(desk: Desk, clock: "Movab
     peer.kill()
     with capture_logs() as logged:
         assert await desk.turn(peer.store) == 0
-    assert [each["event"] for each in logged] == ["store.away"]
+    assert [each["event"] for each in logged] == ["store.unavailable"]
     assert len(await desk.kept()) == len(peer.names) == 2
     peer.start()
     assert await desk.turn(peer.store) == 2

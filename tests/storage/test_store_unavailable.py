@@ -34,7 +34,7 @@ async def test_p5_5_what_could_not_be_stored_is_sent_again(site: Site, tmp_path:
         there = Site(site.services, file_service, site.folder, client)
         peer.kill()
         refused = await there.put(file, PNG)
-        assert (refused.status_code, refused.json()["code"]) == (503, "STORE_AWAY")
+        assert (refused.status_code, refused.json()["code"]) == (503, "STORE_UNAVAILABLE")
         assert (await File.get(pk=file.pk)).uploaded_at is None
         peer.start()
         assert (await there.put(file, PNG)).status_code == 201
@@ -42,7 +42,7 @@ async def test_p5_5_what_could_not_be_stored_is_sent_again(site: Site, tmp_path:
         assert (await client.get(link)).content == PNG
         peer.kill()
         away = await client.get(link)
-        assert (away.status_code, away.json()["code"]) == (503, "STORE_AWAY")
+        assert (away.status_code, away.json()["code"]) == (503, "STORE_UNAVAILABLE")
         await file.refresh_from_db()
         peer.start()
         await file_service.store.delete(file.key)

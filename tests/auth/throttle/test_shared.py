@@ -118,7 +118,7 @@ async def test_while_redis_is_away_the_process_counts_by_itself(monkeypatch: pyt
             await throttle.take_back(key(PAIR, "b"))
             await throttle.clear(key(PAIR, "b"))
     assert waits == [0] * 6 + [1]
-    assert [each["event"] for each in told if each["event"].startswith("throttle")] == ["throttle.away"]
+    assert [each["event"] for each in told if each["event"].startswith("throttle")] == ["throttle.unavailable"]
     if trouble == "dead":
         house.start()
     elif trouble == "hanging":
@@ -127,7 +127,7 @@ async def test_while_redis_is_away_the_process_counts_by_itself(monkeypatch: pyt
         house.client().config_set("maxmemory", "0")
     with capture_logs() as told:
         async with asyncio.timeout(20):
-            while not any(each["event"] == "throttle.back" for each in told):
+            while not any(each["event"] == "throttle.restored" for each in told):
                 await wait_of(throttle, key(PAIR, "c"))
                 await asyncio.sleep(0.05)
     await throttle.close()
