@@ -12,8 +12,9 @@ from models.identity.access_links import EmailChange
 from models.identity.user import Staff, User
 from models.viewer import Viewer
 from resolvers.ids import encode
+from tests.schema.audited_fixtures import Stage
 from tests.schema.conftest import House, out_of_date, person, signed_in
-from tests.schema.operations.test_audit import EXAMPLES, Stage
+from tests.schema.operations.test_audit import EXAMPLES
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask

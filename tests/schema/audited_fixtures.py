@@ -1,0 +1,122 @@
+"""What each mutation needs to be executed once by the right viewer, for the tests of the audit log."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyotp
+from strawberry.types.field import StrawberryField
+
+from auth.factors import totp
+from engine import Engine, Params
+from models.action import Action
+from models.audit_action import AuditAction
+from models.billing.offer import Price
+from models.identity.authenticator import Authenticator
+from models.identity.session import Session
+from models.identity.user import Staff, User
+from models.viewer import Viewer
+from resolvers.context import Context, Services
+from resolvers.ids import encode
+from schema.fields import Unaudited
+from schema.root import schema
+from tests.schema.conftest import House, person, signed_in
+
+if TYPE_CHECKING:
+    pass
+
+
+PASSWORD = "corneille sabot pluvier 42"
+
+
+PEER = "198.51.100.7"
+
+
+MUTATIONS = schema._schema.mutation_type.fields  # type: ignore[union-attr] # there are some
+
+
+def declared(name: str) -> AuditAction | Unaudited:
+    field = MUTATIONS[name].extensions["strawberry-definition"]
+    assert isinstance(field, StrawberryField)
+    found: AuditAction | Unaudited = field.metadata["audit"]
+    return found
+
+
+@dataclass
+class Stage:
+    """Whatever a mutation needs to be carried out."""
+
+    house: House
+    services: Services
+    engine: Engine
+    price: Price
+    action: Action
+
+    @property
+    def owner(self) -> Viewer:
+        return self.house.paul.owner
+
+    async def do(self, viewer: Viewer, name: str, selected: str = "", /, **given: Any) -> dict[str, Any]:
+        """Carry a mutation out; its payload's userErrors may say whatever they want. What it returns besides is selected."""
+        kind = str(MUTATIONS[name].args["input"].type) if given else ""
+        head, call = (f"($i: {kind})", "(input: $i)") if given else ("", "")
+        query = f"mutation{head} {{ {name}{call} {{ {selected} userErrors {{ code }} }} }}"
+        answer = await self.engine.execute(
+            self.engine.prepare(Params(query, variables={"i": given})), Context(viewer, self.services, PEER)
+        )
+        assert "errors" not in answer, answer
+        return dict(answer["data"][name])
+
+
+async def known(stage: Stage, **facts: Any) -> User:
+    """Somebody with a password, in Paul's company."""
+    user = stage.house.paul.member.user
+    assert user is not None
+    facts["password_hash"] = await stage.services.auth.passwords.hash(PASSWORD)
+    await User.filter(pk=user.pk).update(**facts)
+    return await User.get(pk=user.pk)
+
+
+def member_id(stage: Stage) -> str:
+    return encode("User", stage.house.paul.member.user_id or 0)
+
+
+async def proved(stage: Stage) -> Viewer:
+    """Paul's owner, with fresh proof."""
+    assert stage.owner.session
+    await Session.filter(pk=stage.owner.session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
+    return stage.owner
+
+
+async def known_viewer(stage: Stage, **facts: Any) -> Viewer:
+    return replace(stage.house.paul.member, user=await known(stage, **facts))
+
+
+async def operating(stage: Stage) -> Viewer:
+    """An operator with fresh proof."""
+    operator = await person(stage.action, "Omar", Staff.OPERATOR)
+    viewer = await signed_in(stage.action, operator, factor=True)
+    assert viewer.session
+    await Session.filter(pk=viewer.session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
+    return viewer
+
+
+async def managing(stage: Stage) -> Viewer:
+    """Paul's owner with fresh proof."""
+    session = stage.owner.session
+    assert session
+    await Session.filter(pk=session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
+    return replace(stage.owner, session=await Session.get(pk=session.pk))
+
+
+async def answering(stage: Stage) -> Viewer:
+    """Alice with fresh proof."""
+    session = stage.house.alice.session
+    assert session
+    await Session.filter(pk=session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
+    return replace(stage.house.alice, session=await Session.get(pk=session.pk))
+
+
+async def enrolled(stage: Stage) -> Authenticator:
+    user = await known(stage, second_factor_at=stage.action.at)
+    return await totp.enrolled(user, stage.services.auth.secret_box.seal(pyotp.random_base32()), stage.action.at)

@@ -1,0 +1,29 @@
+"""An example of each audited mutation of operations, named after it."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from models.clock import SystemClock
+from models.identity.user import Staff
+from models.operations.email import Email
+from resolvers.ids import encode
+from tests.schema.audited_fixtures import Stage, operating
+from tests.schema.conftest import person, signed_in
+
+if TYPE_CHECKING:
+    pass
+
+
+async def email_retry(stage: Stage) -> None:
+    email = await Email.create(
+        template="verification.fr", recipient="x@mark.example", subject="-", text="MARKED", html="-", created_at=stage.action.at
+    )
+    viewer = await operating(stage)
+    for _ in range(2):
+        await stage.do(viewer, "emailRetry", emailId=encode("Email", email.pk))
+
+
+async def clock_advance(stage: Stage) -> None:
+    oscar = await signed_in(stage.action, await person(stage.action, "Oscar", Staff.OPERATOR), factor=True)
+    travelling = replace(stage, services=replace(stage.services, clock=SystemClock(), demonstration=True))
+    await travelling.do(oscar, "clockAdvance", seconds=60)

@@ -1,0 +1,27 @@
+"""An example of each audited mutation of support, named after it."""
+
+from typing import TYPE_CHECKING
+
+from models.support.ticket import Ticket
+from tests.schema.audited_fixtures import Stage
+
+if TYPE_CHECKING:
+    pass
+
+
+async def ticket_claim(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.do(stage.house.alice, "ticketClaim", ticketId=stage.house.paul.id(Ticket))
+
+
+async def ticket_move(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.do(stage.house.alice, "ticketMove", ticketId=stage.house.paul.id(Ticket), status="SOLVED")
+
+
+async def ticket_close(stage: Stage) -> None:
+    await stage.do(stage.owner, "ticketClose", ticketId=stage.house.paul.id(Ticket))
+
+
+async def file_announce(stage: Stage) -> None:
+    await stage.do(stage.owner, "fileAnnounce", name="MARKED FILE.pdf", contentType="application/pdf", size=9)
