@@ -21,10 +21,9 @@ from models.action import Action
 from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrated, pending_migrations
 from models.database.sql import rows
-from models.errors import Refusal
+from models.errors import Refusal, message_for
 from models.identity.user import Staff
 from models.locale import Locale
-from models.messages import worded
 from models.operations.clock_offset import offset
 from operations.audit_proof import AuditProof, End, audit_proof
 from operations.invoice_numbering import numbering_faults
@@ -85,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--check", action="store_true", help="write nothing; fail when schema.graphql is out of date")
     sub = command("check-documents", check_documents, "check that every document of a manifest can be trusted")
     sub.add_argument("file", type=Path, help="JSON file: {hash or id: document}, or an Apollo manifest")
+    sub = command("messages", messages, "update the translations from the texts in code and templates")
+    sub.add_argument("--check", action="store_true", help="write nothing; list what is missing, unused or wrong")
     command("check-invoices", check_invoices, "check that invoice numbers have no gaps and are in the order of their dates")
     sub = command("verify-audit", verify_audit, "check that the audit log is complete and unchanged, and print its end")
     sub.add_argument("--expect", type=End.of, metavar="NUMBER:HASH", help="an end printed earlier and stored elsewhere")
@@ -228,7 +229,7 @@ async def _add_staff(settings: Settings, args: argparse.Namespace) -> str:
         try:
             return await personnel.appoint(action, auth, email=args.email, name=args.name, role=args.role)
         except Refusal as refusal:
-            raise CommandError(worded(refusal, Locale.EN)) from None
+            raise CommandError(message_for(refusal, Locale.EN)) from None
 
 
 def code(args: argparse.Namespace) -> int:
@@ -249,6 +250,15 @@ def export_schema(args: argparse.Namespace) -> int:
     elif not SCHEMA.exists() or SCHEMA.read_text("utf-8") != exported:
         raise CommandError("schema.graphql is out of date: run python -m cli export-schema")
     return 0
+
+
+def messages(args: argparse.Namespace) -> int:
+    from models.translations import extraction  # only engineers need it
+
+    if not args.check:
+        extraction.update()
+    faults = list(extraction.faults())
+    return _report(faults, 1) if faults else 0
 
 
 def check_documents(args: argparse.Namespace) -> int:

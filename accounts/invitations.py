@@ -29,9 +29,11 @@ from models.idempotency import earlier, made
 from models.identity.user import User
 from models.locale import Locale
 from models.text import line
+from models.translations import _
 
 KEPT = timedelta(days=30)
 
+_NOT_PENDING = _("This invitation is no longer pending.")
 InvitationLetter = Callable[[Transaction, Invitation, str], Awaitable[None]]
 
 
@@ -101,7 +103,7 @@ async def send(
 async def _made_before(tx: Transaction, key: int) -> Invitation:
     invitation = await Invitation.get_or_none(pk=key, using_db=tx.db)
     if invitation is None:  # forgotten since
-        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
+        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "idempotencyKey", message=_NOT_PENDING)
     return invitation
 
 
@@ -141,7 +143,7 @@ async def resend(action: Action, auth: AuthServices, letter: InvitationLetter, i
         if await earlier(tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]):
             return invitation
         if not invitation.open:
-            raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId")
+            raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
         token = _token()
         await invitation.sent(tx, inviter.user_id, sessions.hashed(token))
         await letter(tx, invitation, token)
@@ -159,7 +161,7 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
         _inviting(await People.locked(tx, invitation.account_id), action, invitation.role)
         invitation = await tx.locked(Invitation, invitation.pk)
         if invitation.accepted_at:
-            raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId")
+            raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
         if invitation.open:
             await invitation.revoke(tx)
             tx.audit(AccountsAuditAction.INVITATION_REVOKE, invitation)

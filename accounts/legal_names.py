@@ -29,6 +29,7 @@ from models.identity.session import Session
 from models.identity.user import User
 from models.support.file import File, FileStatus, show
 from models.text import composed, worded
+from models.translations import _
 
 LEGAL_NAME_LENGTH = 200
 REASON_LENGTH = 1_000
@@ -84,7 +85,7 @@ async def request(
 async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> LegalNameChange:
     account = await Account.get(pk=account_id, using_db=tx.db)
     if account.legal_name == name:
-        raise Refusal(ErrorCode.VALUE_INVALID, "input", "legalName")
+        raise Refusal(ErrorCode.VALUE_INVALID, "input", "legalName", message=_("This is already the company’s legal name."))
     if await LegalNameChange.running_of(account_id).using_db(tx.db).exists():
         raise Refusal(ErrorCode.CHANGE_RUNNING, "input", "legalName")
     return await LegalNameChange.create(
@@ -236,6 +237,13 @@ _REACHED = {
 }
 
 
+_OVER = {
+    LegalNameStatus.ACCEPTED: _("This change was accepted and can no longer be modified."),
+    LegalNameStatus.REJECTED: _("This change was rejected and can no longer be modified. A new one can be requested."),
+    LegalNameStatus.CANCELED: _("This change was canceled and can no longer be modified. A new one can be requested."),
+}
+
+
 async def _evident(tx: Transaction, change: LegalNameChange) -> bool:
     shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db)
     return any(file.status is FileStatus.AVAILABLE for file in shown)
@@ -249,7 +257,7 @@ async def _running(
     if change is None:
         raise Refusal(ErrorCode.NOT_FOUND, "input", "changeId")
     if not change.running and change.status is not reached:
-        raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "changeId", status=change.status.value, legal="-")
+        raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "changeId", message=_OVER[change.status])
     return change
 
 

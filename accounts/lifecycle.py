@@ -25,26 +25,21 @@ from models.errors import ErrorCode, Forbidden, Refusal
 from models.idempotency import earlier, made
 from models.identity.session import Session
 from models.identity.user import User
-from models.locale import Locale
 from models.privacy.erasure import Erasure
 from models.support.ticket import Category, Channel, Ticket, TicketKind, TicketStatus
 from models.text import worded
+from models.translations import _
+from models.translations import text as translated
 
 Notice = Callable[[Transaction, User, Account], Awaitable[object]]
 Answer = Callable[[Transaction, User, Account, str], Awaitable[object]]
 REASON_LENGTH = 1_000
 
 SUBJECTS = {
-    TicketKind.ACCOUNT_DEACTIVATION: {
-        Locale.FR: "Désactivation du compte de l'entreprise", Locale.EN: "Deactivation of the company's account",
-    },
-    TicketKind.ACCOUNT_REACTIVATION: {
-        Locale.FR: "Réactivation du compte de l'entreprise", Locale.EN: "Reactivation of the company's account",
-    },
-    TicketKind.ACCOUNT_DELETION: {
-        Locale.FR: "Suppression du compte de l'entreprise", Locale.EN: "Deletion of the company's account",
-    },
-}  # fmt: skip
+    TicketKind.ACCOUNT_DEACTIVATION: _("Deactivation of the company’s account"),
+    TicketKind.ACCOUNT_REACTIVATION: _("Reactivation of the company’s account"),
+    TicketKind.ACCOUNT_DELETION: _("Deletion of the company’s account"),
+}
 
 
 async def request(
@@ -82,7 +77,7 @@ async def _asked(
     await auth.throttle.attempt(throttle.key(throttle.LIFECYCLE, account.pk, kind.value))
     ticket = await (await _open(tx, account, kind)).order_by("-id").first()
     if ticket is None:
-        subject = SUBJECTS[kind][user.locale]
+        subject = translated(SUBJECTS[kind], user.locale)
         ticket = await Ticket.open(
             tx, account, user, subject=subject, channel=Channel.WEB, category=Category.ACCOUNT, kind=kind
         )
@@ -108,9 +103,17 @@ _POSSIBLE = {
 }
 
 
+_POSSIBLE_NOW = {
+    AccountStatus.ACTIVE: _("This company’s account is active. It can only be deactivated or deleted."),
+    AccountStatus.DEACTIVATED: _("This company’s account is deactivated. It can only be reactivated or deleted."),
+    AccountStatus.CLOSING: _("This company’s account is scheduled for deletion. It can only be reactivated."),
+    AccountStatus.ERASED: _("This company’s account has been deleted, which can’t be undone."),
+}
+
+
 def _require(account: Account, *legal: AccountStatus) -> None:
     if account.status not in legal:
-        raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "accountId", status=account.status.value, legal=", ".join(legal))
+        raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "accountId", message=_POSSIBLE_NOW[account.status])
 
 
 async def deactivate(action: Action, session: Session, notice: Notice, account_id: int | None) -> Account:

@@ -19,6 +19,7 @@ from models.identity.access_links import void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import User
+from models.translations import _
 
 Notice = Callable[[Transaction, User], Awaitable[object]]
 
@@ -65,7 +66,7 @@ def _reserved() -> Refusal:
 
 async def _reset(tx: Transaction, user: User, notice: Notice) -> None:
     if not user.second_factor:
-        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "userId")
+        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "userId", message=_("This person has no second factor to reset."))
     await enrolment.turned_off(tx, user)
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user)

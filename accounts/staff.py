@@ -30,6 +30,7 @@ from models.identity.user import Staff, User, sought
 from models.locale import Locale
 from models.support.ticket import Ticket, TicketStatus
 from models.text import line
+from models.translations import _
 
 LIFETIME = timedelta(hours=72)  # of the email: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
 
@@ -93,7 +94,8 @@ async def _appointed(tx: Transaction, user: User, *, emailed: bool, name: str, s
 async def _still_hired(tx: Transaction, key: int) -> User:
     user = await User.get(pk=key, using_db=tx.db)
     if user.staff is None:
-        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
+        message = _("This person no longer works for CAMCHA.")
+        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "idempotencyKey", message=message)
     return user
 
 

@@ -69,7 +69,7 @@ async def _note_failure(action: Action, user: User | None, refusal: Refusal) -> 
     """
     async with action.transaction() as tx:
         for account_id in await concerned(tx, user):
-            tx.audit(IdentityAuditAction.SESSION_SIGN_IN_FAILED, user, account_id, reason=refusal.code)
+            tx.audit(IdentityAuditAction.SESSION_SIGN_IN_FAILED, user, account_id, reason=refusal.code.value)
 
 
 async def _proved(

@@ -26,6 +26,7 @@ from models.identity.access_links import EmailChange, void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import User, sought
+from models.translations import _
 
 LIFETIME = timedelta(hours=24)
 SETTLED = timedelta(days=7)
@@ -60,7 +61,7 @@ async def request(action: Action, auth: AuthServices, letters: WishLetters, sess
     async with auth.even(), action.transaction() as tx:
         user = await sessions.holder(tx, session)
         if email == user.email:
-            raise Refusal(ErrorCode.VALUE_INVALID, "input", "email")
+            raise Refusal(ErrorCode.VALUE_INVALID, "input", "email", message=_("This is already your email address."))
         wish = await _wished(tx, user, session, email)
         tx.audit(IdentityAuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=wish.old_token is not None)
         await letters(tx, wish)

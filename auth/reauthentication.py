@@ -51,7 +51,7 @@ async def _require_second_factor(action: Action, auth: AuthServices, user: User,
     try:
         await require_second_factor(action, auth, user, code, passkey)
     except Refusal as refusal:
-        await note_failure(action, user, ErrorCode(refusal.code))
+        await note_failure(action, user, refusal.code)
         raise
 
 

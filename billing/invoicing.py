@@ -3,8 +3,6 @@
 import hashlib
 from datetime import timedelta
 
-from babel.dates import format_date
-
 from billing.documents.facts import Address, InvoiceFacts, Line, Party, PaymentMeans
 from billing.documents.page import rendered
 from billing.seller import Seller
@@ -19,6 +17,7 @@ from models.billing.periods import Period, period
 from models.billing.purchase import Purchase
 from models.event import EventKind, account_stream
 from models.locale import Locale
+from models.translations import day
 
 _CARD = 48  # UNTDID 4461
 
@@ -53,7 +52,7 @@ def _facts(
         period_end=when.end - timedelta(days=1),
         order_number=purchase.order_number or "",
         payment=PaymentMeans(code=_CARD, card_last4=payment.last_four or ""),
-        payment_terms=terms.paid(locale, format_date(tx.action.day, "long", locale=locale.value)),
+        payment_terms=terms.paid(locale, day(tx.action.day, locale)),
         paid_cents=totals(lines).gross_cents,
     )
 

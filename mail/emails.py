@@ -5,15 +5,11 @@ So an email exists exactly when the news it carries was committed; `mail/deliver
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import date
-from pathlib import Path
 from typing import Any
 
-from babel.dates import format_date
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
 from mail.message import PRIVACY_POLICY
-from models.accounts.account import Account, Role
+from mail.rendering import rendered
+from models.accounts.account import Account
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
 from models.action import Transaction
@@ -23,23 +19,11 @@ from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import FAREWELL, Email
 from models.privacy.erasure import Erasure
+from models.translations import day, text
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _LINKS = re.compile(r"(?<=\S)[.:/@。．｡]+(?=\w\w)")  # not of initials: S.A.R.L., L. Martin
 _MENTION = 60
-ROLES = {
-    Locale.FR: {
-        Role.OWNER: "propriétaire", Role.ADMIN: "administrateur", Role.BILLING: "facturation", Role.MEMBER: "membre",
-    },
-    Locale.EN: {Role.OWNER: "owner", Role.ADMIN: "administrator", Role.BILLING: "billing", Role.MEMBER: "member"},
-}  # fmt: skip
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 async def verification(tx: Transaction, user: User, link: str, token: str) -> Email:
@@ -68,7 +52,7 @@ async def invitation(tx: Transaction, invited: Invitation, inviter: User, accoun
     until = day(local_date(invited.expires_at), invited.locale)
     return await _put(
         tx, invited.email, invited.locale, "", "invitation", account_id=account.pk, link=link, token=token, until=until,
-        inviter=_unlinked(inviter.name), company=_unlinked(account.legal_name), role=ROLES[invited.locale][invited.role],
+        inviter=_unlinked(inviter.name), company=_unlinked(account.legal_name), role=text(invited.role.label, invited.locale),
     )  # fmt: skip
 
 
@@ -203,12 +187,9 @@ async def _put(
     tx: Transaction, recipient: str, locale: Locale, name: str, kind: str, enclosed: Invoice | None = None,
     user: User | None = None, account_id: int | None = None, **facts: Any,
 ) -> Email:  # fmt: skip
-    template = f"{kind}.{locale.value}"
-    facts |= {"name": name, "locale": locale.value, "privacy_policy": PRIVACY_POLICY}
-    subject, _, text = _TEMPLATES.get_template(f"{template}.txt").render(facts).partition("\n")
-    html = _TEMPLATES.get_template(f"{template}.html").render(facts, subject=subject)
+    subject, text, html = rendered(kind, locale, name=name, privacy_policy=PRIVACY_POLICY, **facts)
     return await Email.create(
-        using_db=tx.db, template=template, recipient=recipient, subject=subject, text=f"{text.strip()}\n", html=html,
+        using_db=tx.db, template=f"{kind}.{locale.value}", recipient=recipient, subject=subject, text=text, html=html,
         invoice_id=enclosed.pk if enclosed else None, user=user, account_id=account_id,
         created_at=tx.action.at, next_attempt_at=tx.action.at,
     )  # fmt: skip
@@ -229,11 +210,3 @@ def _unlinked(words: str) -> str:
     Anybody may sign a company up and invite strangers: our emails must not carry advertisements to them.
     """
     return _LINKS.sub(" ", _one_line(words))[:_MENTION]
-
-
-def day(on: date, locale: Locale) -> str:
-    """A day in words: `1er novembre 2026` in fr, `1 November 2026` in en."""
-    if locale is Locale.EN:
-        return format_date(on, "d MMMM y", locale="en_GB")
-    text = format_date(on, "d MMMM y", locale="fr_FR")
-    return f"1er{text[1:]}" if on.day == 1 else text

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Protocol
 
 from models.errors import AfterAhead, BadInput, Unauthenticated
 from models.event import head
+from models.translations import _
 from realtime.hub import Hub
 
 PAGE_SIZE = 100  # events read by one query
@@ -60,9 +61,9 @@ class EventStream:
         if self.after is None:
             return last
         if self.after < 0:
-            raise BadInput("after", f"0..{last}")
+            raise BadInput("after", _("“%(argument)s” can’t be negative."))
         if self.after > last:
-            raise AfterAhead("after", f"0..{last}")
+            raise AfterAhead
         return self.after
 
     def __aiter__(self) -> NoReturn:

@@ -1,9 +1,10 @@
 """Enums that every domain uses."""
 
+import re
+
 from models.errors import ErrorCode
 from models.event import EventKind
 from models.locale import Locale
-from models.messages import WORDS
 from resolvers.described import described
 
 described(
@@ -34,5 +35,5 @@ described(
 described(
     ErrorCode,
     "Why something was refused. Messages may be reworded, codes never change.",
-    {code.value: WORDS[code.value][1] for code in ErrorCode},
+    {code.value: re.sub(r"%\((\w+)\)s", r"`\1`", code.message.english) for code in ErrorCode},
 )

@@ -7,6 +7,7 @@ from typing import TypeVar
 from tortoise.models import Model
 
 from models.errors import BadInput, ErrorCode, Refusal
+from models.translations import _
 from models.viewer import Viewer
 
 Row = TypeVar("Row", bound=Model)
@@ -48,5 +49,5 @@ def key_argument(model: type[Model], global_id: str, argument: str) -> int:
     """The key behind a query's argument. Raises BadInput when it is no id of this model."""
     key = key_of(model, global_id)
     if key is None:
-        raise BadInput(argument, f"id {model.__name__}")
+        raise BadInput(argument, _("“%(argument)s” must be the ID of an object of type %(type)s."), type=model.__name__)
     return key

@@ -21,6 +21,7 @@ from models.errors import BadInput
 from models.identity.user import User
 from models.support.file import File
 from models.support.ticket import Message, Ticket
+from models.translations import _
 from models.viewer import Viewer
 from resolvers.context import Info
 from resolvers.ids import decode
@@ -88,5 +89,5 @@ def nodes(
 ) -> Several:
     """One answer for each id, in their order."""
     if len(ids) > MOST:
-        raise BadInput("ids", f"0..{MOST}")
+        raise BadInput("ids", _("“%(argument)s” can hold at most %(maximum)s IDs."), maximum=MOST)
     return Several(info.context.viewer, [decode(each) for each in ids])

@@ -17,6 +17,7 @@ from engine import Deferred, Selection
 from models.database.reading import every, read
 from models.errors import BadInput
 from models.identity.user import Staff
+from models.translations import _
 from models.viewer import Viewer
 from resolvers.rows import ID, columns, grouped
 
@@ -70,9 +71,10 @@ class Window:
         """Raise BadInput for a window that is too large, negative or asked for from both ends."""
         most = MOST_FOR_ANALYSTS if viewer.staff is Staff.ANALYST else MOST
         if self.first is not None and self.last is not None:
-            raise BadInput("last", "first | last")
+            raise BadInput("last", _("Use either “first” or “last”, not both."))
         if not 0 <= self.size <= most:
-            raise BadInput("last" if self.backwards else "first", f"0..{most}")
+            message = _("“%(argument)s” must be between 0 and %(maximum)s.")
+            raise BadInput("last" if self.backwards else "first", message, maximum=most)
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,8 @@ def pages_of(
     if window.after is None and window.before is None:
         return PageOfEach(parents, found, owner, order, window)
     if len({parent.pk for parent in parents}) > 1:
-        raise BadInput("after" if window.after is not None else "before", "1 parent")
+        message = _("“%(argument)s” can only be used in the list of a single object.")
+        raise BadInput("after" if window.after is not None else "before", message)
     return PageOfEach(parents, _between(found, order, window), owner, order, window)
 
 
@@ -214,7 +217,7 @@ def _place(found: QuerySet[Any], order: Order, argument: str, text: str) -> tupl
             raise ValueError(text)
         return _typed(found.model._meta.fields_map[column].field_type, value), key
     except (ValueError, TypeError, OverflowError):
-        raise BadInput(argument, "cursor") from None
+        raise BadInput(argument, _("“%(argument)s” isn’t a cursor of this list.")) from None
 
 
 def _typed(kind: Any, value: Any) -> Any:

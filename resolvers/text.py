@@ -3,6 +3,7 @@
 from babel.core import get_global
 
 from models.errors import ErrorCode, Refusal
+from models.translations import _
 
 KEY_LENGTH = 64
 _NO_COUNTRY = "ZZ"  # Unicode's code for an unknown one
@@ -12,7 +13,7 @@ def country(given: str) -> str:
     """A country's two letters (ISO 3166-1 alpha-2). Raises VALUE_INVALID."""
     code = given.strip().upper()
     if code == _NO_COUNTRY or code not in get_global("territory_currencies"):
-        raise Refusal(ErrorCode.VALUE_INVALID, "input", "country")
+        raise Refusal(ErrorCode.VALUE_INVALID, "input", "country", message=_("Use a two-letter country code, such as FR."))
     return code
 
 

@@ -5,8 +5,7 @@ from typing import Any
 from graphql import GraphQLError
 
 from engine import mask_error
-from models.errors import DomainError, Throttled
-from models.messages import worded
+from models.errors import DomainError, Throttled, message_for
 from resolvers.context import Context
 
 
@@ -25,4 +24,4 @@ def coded(error: DomainError, context: Context) -> dict[str, Any]:
     extensions: dict[str, Any] = {"code": error.code}
     if isinstance(error, Throttled):
         extensions["retryAfter"] = error.retry_after
-    return {"message": worded(error, context.viewer.locale), "extensions": extensions}
+    return {"message": message_for(error, context.viewer.locale), "extensions": extensions}

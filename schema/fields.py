@@ -17,9 +17,8 @@ from strawberry.types.field import StrawberryField
 
 from auth.rules import Rule
 from engine import Batch
-from models import messages
 from models.audit_action import AuditAction
-from models.errors import ErrorCode, Forbidden, Refusal
+from models.errors import Forbidden, Refusal, message_for
 from models.locale import Locale
 from resolvers.arguments import Language
 from resolvers.context import Context, Info
@@ -200,6 +199,4 @@ def _payload(fields: Sequence[str], result: Any, locale: Locale, refused: bool =
 
 
 def _user_error(refusal: Refusal, locale: Locale) -> SimpleNamespace:
-    return SimpleNamespace(
-        code=ErrorCode(refusal.code), message=messages.worded(refusal, locale), field=list(refusal.field) or None
-    )
+    return SimpleNamespace(code=refusal.code, message=message_for(refusal, locale), field=list(refusal.field) or None)

@@ -7,6 +7,7 @@ from models.idempotency import earlier, made
 from models.identity.user import User
 from models.support.ticket import SUBJECT_LENGTH, Category, Channel, Ticket
 from models.text import worded
+from models.translations import _
 
 _OPERATION = "ticketOpen"
 _CHANNELS_OF_CUSTOMERS = (Channel.CHAT, Channel.WEB)
@@ -22,7 +23,7 @@ async def open_ticket(
     when the key was used with other arguments.
     """
     if channel not in _CHANNELS_OF_CUSTOMERS:
-        raise Refusal(ErrorCode.VALUE_INVALID, "input", "channel")
+        raise Refusal(ErrorCode.VALUE_INVALID, "input", "channel", message=_("Open a ticket by chat or from the website."))
     subject, body = worded(" ".join(subject.split()), "subject", SUBJECT_LENGTH), worded(body)
     owner = f"user:{requester.pk}"
     arguments = [account.pk, subject, body, channel.value, category.value]

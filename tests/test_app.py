@@ -69,15 +69,15 @@ async def test_a_token_that_does_not_work_is_told_so(http: httpx.AsyncClient) ->
     answer = await http.post("/graphql", json={"query": "{ viewer { user { name } } }"}, headers={"Authorization": "Bearer x"})
     assert answer.status_code == 401
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-    assert answer.json()["errors"][0]["message"] == "Connectez-vous."
+    assert answer.json()["errors"][0]["message"] == "Connectez-vous pour continuer."
 
 
 @pytest.mark.parametrize(("header", "locale", "said"), [
-    (None, "EN", ("This e-mail address is not valid.", "Too many attempts.")),
-    ("fr", "EN", ("This e-mail address is not valid.", "Too many attempts.")),
-    ("en", "FR", ("Cette adresse e-mail n'est pas valable.", "Trop de tentatives.")),
-    ("en", None, ("This e-mail address is not valid.", "Too many attempts.")),
-    (None, None, ("Cette adresse e-mail n'est pas valable.", "Trop de tentatives.")),
+    (None, "EN", ("This email address isn’t valid.", "Too many attempts.")),
+    ("fr", "EN", ("This email address isn’t valid.", "Too many attempts.")),
+    ("en", "FR", ("Cette adresse e-mail n’est pas valide.", "Trop de tentatives.")),
+    ("en", None, ("This email address isn’t valid.", "Too many attempts.")),
+    (None, None, ("Cette adresse e-mail n’est pas valide.", "Trop de tentatives.")),
 ])  # fmt: skip
 async def test_who_signs_up_in_a_language_is_answered_in_it(
     http: httpx.AsyncClient, header: str | None, locale: str | None, said: tuple[str, str]

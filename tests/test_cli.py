@@ -175,7 +175,7 @@ async def test_p4_3_no_password_is_printed_but_where_to_choose_one(db: str, tmp_
     assert link, done.stdout
     assert not re.search("password:|secret|code", done.stdout, re.I)
     again = command(tmp_path, *asked, **ours)
-    assert (again.returncode, again.stderr) == (1, "error: Somebody signs in with this address already.\n")
+    assert (again.returncode, again.stderr) == (1, "error: This email address is already in use.\n")
     clock = SystemClock()
     auth, action = AuthServices.of(KEY, clock), Action(None, clock.now(), Hub())
     try:
@@ -200,7 +200,7 @@ async def unnoticed(tx: Transaction, user: User) -> None:
 def test_staff_with_an_impossible_address_or_role_are_refused(tmp_path: Path) -> None:
     ours = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": KEY}
     command(tmp_path, "migrate", **ours)
-    assert "not valid" in command(tmp_path, "staff", "nobody", "--name", "N", "--role", "AGENT", **ours).stderr
+    assert "isn’t valid" in command(tmp_path, "staff", "nobody", "--name", "N", "--role", "AGENT", **ours).stderr
     assert command(tmp_path, "staff", "n@camcha.example", "--name", "N", "--role", "OWNER", **ours).returncode == 2
 
 

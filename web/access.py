@@ -12,10 +12,9 @@ from auth.passwords import change
 from auth.throttle import unlocking
 from mail import emails
 from models.action import Action
-from models.errors import DomainError, ErrorCode, Refusal, Throttled
+from models.errors import DomainError, ErrorCode, Refusal, Throttled, message_for
 from models.identity.user import User
-from models.locale import Locale
-from models.messages import worded
+from models.translations import _
 from resolvers.context import Services
 from resolvers.identity.passwords import password_notice
 from web.page import Field, Page, act_of, form, language, not_found, shown, too_large
@@ -71,7 +70,7 @@ class _Reset:
             if fault.code == ErrorCode.TOKEN_INVALID:
                 raise
             return _form(request, user, fault)
-        return shown(request, _SET[language(request)])
+        return shown(request, _SET)
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class _Move:
             wish = await email_change.wish_of(act_of(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
-        return shown(request, replace(_MOVE[language(request)], figure=wish.email))
+        return shown(request, replace(_MOVE, figure=wish.email))
 
     async def confirm(self, request: Request) -> Response:
         """Note the confirmation."""
@@ -96,7 +95,7 @@ class _Move:
             done = await email_change.confirm(act_of(request, self.services), emails.email_changed, _token(request))
         except Refusal:
             return not_found(request)
-        return shown(request, (_MOVED if done else _NOTED)[language(request)])
+        return shown(request, _MOVED if done else _NOTED)
 
 
 @dataclass(frozen=True)
@@ -120,12 +119,12 @@ class _Unlock:
             answer.raw_headers += cookies.headers()
         return answer
 
-    async def _if_good(self, request: Request, page: dict[Locale, Page]) -> Response:
+    async def _if_good(self, request: Request, page: Page) -> Response:
         try:
             await unlocking.require_good(act_of(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
-        return shown(request, page[language(request)])
+        return shown(request, page)
 
 
 def _token(request: Request) -> str:
@@ -133,75 +132,37 @@ def _token(request: Request) -> str:
 
 
 def _form(request: Request, user: User, fault: DomainError | None = None) -> Response:
-    locale = language(request)
-    fields = _FIELDS[locale] if user.second_factor else _FIELDS[locale][:1]
-    page = replace(_RESET[locale], fields=fields, notice=worded(fault, locale) if fault else "")
+    fields = _FIELDS if user.second_factor else _FIELDS[:1]
+    page = replace(_RESET, fields=fields, notice=message_for(fault, language(request)) if fault else "")
     return shown(request, page, 200 if fault is None else 429 if isinstance(fault, Throttled) else 422)
 
 
-_RESET = {
-    Locale.FR: Page(
-        "Choisissez un nouveau mot de passe",
-        "12 à 128 caractères, difficiles à deviner. Vos appareils seront tous déconnectés.",
-        buttons=(("set", "Enregistrer"),),
-    ),
-    Locale.EN: Page(
-        "Choose a new password",
-        "12 to 128 characters that are hard to guess. All your devices will be signed out.",
-        buttons=(("set", "Save"),),
-    ),
-}
-_FIELDS = {
-    Locale.FR: (
-        Field("password", "Nouveau mot de passe", "password", "new-password"),
-        Field("code", "Code de votre application, ou code de secours", "text", "one-time-code"),
-    ),
-    Locale.EN: (
-        Field("password", "New password", "password", "new-password"),
-        Field("code", "Code of your app, or a recovery code", "text", "one-time-code"),
-    ),
-}
-_UNLOCK = {
-    Locale.FR: Page(
-        "Connectez-vous sans attendre",
-        "Faites-le dans le navigateur où vous vous connectez. Votre mot de passe vous sera demandé comme toujours.",
-        buttons=(("allow", "Continuer"),),
-    ),
-    Locale.EN: Page(
-        "Sign in without waiting",
-        "Do so in the browser in which you sign in. You will be asked for your password as always.",
-        buttons=(("allow", "Go on"),),
-    ),
-}
-_UNLOCKED = {
-    Locale.FR: Page(
-        "Vous pouvez vous connecter", "Pendant 30 minutes, les essais des autres ne vous feront plus attendre ici."
-    ),
-    Locale.EN: Page("You can sign in", "For 30 minutes, what others try won’t make you wait here any longer."),
-}
-_SET = {
-    Locale.FR: Page("Mot de passe enregistré", "Merci ! Vous pouvez fermer cette page et vous connecter."),
-    Locale.EN: Page("Password saved", "Thank you! You can close this page and sign in."),
-}
-_MOVE = {
-    Locale.FR: Page(
-        "Confirmez la nouvelle adresse e-mail",
-        "Si vous n’avez rien demandé, fermez simplement cette page : sans confirmation, rien ne change.",
-        buttons=(("move", "Confirmer cette adresse"),),
-    ),
-    Locale.EN: Page(
-        "Confirm the new e-mail address",
-        "If you did not ask for anything, simply close this page: unless confirmed, nothing changes.",
-        buttons=(("move", "Confirm this address"),),
-    ),
-}
-_MOVED = {
-    Locale.FR: Page("Adresse modifiée", "Merci ! Connectez-vous désormais avec la nouvelle adresse."),
-    Locale.EN: Page("Address changed", "Thank you! From now on, sign in with the new address."),
-}
-_NOTED = {
-    Locale.FR: Page(
-        "Confirmation enregistrée", "Merci ! Il reste à confirmer depuis l’autre adresse, où un message vous attend."
-    ),
-    Locale.EN: Page("Confirmation noted", "Thank you! Now confirm from the other address, where a message is waiting for you."),
-}
+_RESET = Page(
+    _("Choose a new password"),
+    _("Use 12 to 128 characters that are hard to guess. All your devices will be signed out."),
+    buttons=(("set", _("Save")),),
+)
+_FIELDS = (
+    Field("password", _("New password"), "password", "new-password"),
+    Field("code", _("Code from your authenticator app, or a recovery code"), "text", "one-time-code"),
+)
+_UNLOCK = Page(
+    _("Sign in without waiting"),
+    _("Do this in the browser you sign in with. You will be asked for your password as usual."),
+    buttons=(("allow", _("Continue")),),
+)
+_UNLOCKED = Page(
+    _("You can sign in now"),
+    _("For the next 30 minutes, other people’s failed attempts won’t make you wait in this browser."),
+)
+_SET = Page(_("Your password has been saved"), _("You can close this page and sign in."))
+_MOVE = Page(
+    _("Confirm the new email address"),
+    _("If you didn’t request this, close this page. Without your confirmation, nothing changes."),
+    buttons=(("move", _("Confirm this address")),),
+)
+_MOVED = Page(_("Your email address was changed"), _("From now on, sign in with the new address."))
+_NOTED = Page(
+    _("Your confirmation has been recorded"),
+    _("One step remains: confirm from the other address, where a message is waiting for you."),
+)

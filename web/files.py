@@ -15,8 +15,8 @@ from auth.tokens import Purpose
 from models.action import Action
 from models.billing.invoice import InvoiceDocument
 from models.errors import Refusal
-from models.locale import Locale
 from models.support.file import File, FileStatus
+from models.translations import _, text
 from resolvers.context import Services
 from storage.file_service import FileService
 from storage.store import StoreFull, StoreUnavailable
@@ -143,9 +143,7 @@ def _refused(request: Request, fault: UploadFault) -> Response:
 
 
 def _answer(request: Request, status: int, code: str) -> Response:
-    french, english = _WORDS[code]
-    message = english if language(request) is Locale.EN else french
-    return JSONResponse({"code": code, "message": message}, status, headers=_HEADERS)
+    return JSONResponse({"code": code, "message": text(_MESSAGES[code], language(request))}, status, headers=_HEADERS)
 
 
 def _headers(name: str, content_type: str, size: int, sha256: str) -> dict[str, str]:
@@ -170,28 +168,16 @@ _STATUS = {
     UploadFault.UPLOADED_BEFORE: HTTPStatus.CONFLICT,
     UploadFault.INFECTED: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
-_WORDS = {
-    "STORED": ("Le fichier est enregistré.", "The file is stored."),
-    "QUARANTINED": (
-        "Le fichier est enregistré. Il sera disponible après l'analyse antivirus.",
-        "The file is stored. It will be available once it was scanned for viruses.",
-    ),
-    "INFECTED": (
-        "Un virus a été trouvé dans ce fichier : il a été supprimé.",
-        "A virus was found in this file: it was deleted.",
-    ),
-    "TOKEN_INVALID": ("Ce lien n'est plus valable.", "This link is no longer valid."),
-    "INCOMPLETE": ("L'envoi a été interrompu : recommencez.", "The upload broke off: try again."),
-    "STORE_UNAVAILABLE": (
-        "Le stockage des fichiers ne répond pas : réessayez dans un moment.",
-        "The store of files does not answer: try again in a while.",
-    ),
-    "STORE_FULL": (
-        "Nous n'avons plus de place pour ce fichier, il n'a pas été enregistré : réessayez plus tard.",
-        "We have no room left for this file, it was not stored: try again later.",
-    ),
-    "TOO_LARGE": ("Le fichier est plus grand qu'annoncé.", "The file is larger than announced."),
-    "TOO_SMALL": ("Le fichier est plus petit qu'annoncé.", "The file is smaller than announced."),
-    "OTHER_CONTENT": ("Le contenu n'est pas du type annoncé.", "The content is not of the announced type."),
-    "UPLOADED_BEFORE": ("Un autre fichier a déjà été envoyé par ce lien.", "Another file was uploaded by this link before."),
+_MESSAGES = {
+    "STORED": _("The file has been saved."),
+    "QUARANTINED": _("The file has been saved. It will be available once it has been scanned for viruses."),
+    "INFECTED": _("A virus was found in this file, which has been deleted."),
+    "TOKEN_INVALID": _("This link is no longer valid."),
+    "INCOMPLETE": _("The upload was interrupted. Try again."),
+    "STORE_UNAVAILABLE": _("The file storage isn’t responding. Try again in a moment."),
+    "STORE_FULL": _("The file couldn’t be saved because our storage is full. Try again later."),
+    "TOO_LARGE": _("The file is larger than announced."),
+    "TOO_SMALL": _("The file is smaller than announced."),
+    "OTHER_CONTENT": _("The file isn’t of the announced type."),
+    "UPLOADED_BEFORE": _("A different file has already been uploaded with this link."),
 }

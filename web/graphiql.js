@@ -2,24 +2,7 @@
 
 const ENDPOINT = location.pathname
 
-const WELCOME = `# Bienvenue dans le graphe de CAMCHA.
-#
-# Ctrl + Entrée : exécuter
-# Ctrl + Espace : proposer des champs
-# À gauche : documentation, historique,
-# explorateur (cochez, il écrit).
-#
-# Offres et articles sont publics. Pour
-# le reste, connectez-vous en haut.
-
-query PremieresOffres {
-  offers(first: 3) {
-    nodes {
-      name
-    }
-  }
-}
-`
+const WELCOME = document.getElementById("welcome").content.textContent
 
 const SIGN_IN = `mutation SignIn($input: SessionSignInInput!) {
   sessionSignIn(input: $input) { session { accessToken } userErrors { message } }
@@ -114,9 +97,9 @@ async function signIn(form, use) {
     if (faults.length) return faults.map((each) => each.message).join(" ")
     use(data.sessionSignIn.session.accessToken)
     form.elements.password.value = form.elements.code.value = ""
-    return `Connecté : ${email}`
-  } catch (error) {
-    return `Le serveur ne répond pas (${error.message}).`
+    return `${form.dataset.signedIn} ${email}`
+  } catch {
+    return form.dataset.unreachable
   }
 }
 

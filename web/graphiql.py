@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from web.page import TEMPLATES, language
+
 HERE = Path(__file__).parent
 MODULES = HERE.parent / "node_modules"
 ASSETS = {
@@ -52,8 +54,10 @@ HEADERS = {
 def page(request: Request) -> Response:
     """GraphiQL's page; 503 and what to do about it when npm's packages are not installed."""
     installed = all(path.exists() for path in ASSETS.values())
-    text = (HERE / ("graphiql.html" if installed else "missing.html")).read_text()
-    return Response(text, 200 if installed else 503, HEADERS | {"Vary": "Accept"}, "text/html; charset=utf-8")
+    template = TEMPLATES.get_template("graphiql.html" if installed else "graphiql_missing.html")
+    locale = language(request).value
+    headers = HEADERS | {"Content-Language": locale, "Vary": "Accept, Accept-Language"}
+    return Response(template.render(locale=locale), 200 if installed else 503, headers, "text/html; charset=utf-8")
 
 
 def routes() -> list[Route]:

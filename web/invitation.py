@@ -8,11 +8,9 @@ from starlette.responses import Response
 from accounts import invitations, registration
 from accounts.invitations import Newcomer, Offer
 from auth import authentication
-from mail.emails import ROLES
 from models.content.policy import Policy, PolicyKind
-from models.errors import DomainError, ErrorCode
-from models.locale import Locale
-from models.messages import worded
+from models.errors import DomainError, ErrorCode, message_for
+from models.translations import _
 from resolvers.context import Services
 from web.page import Field, Page, Texts, act_of, form, language, not_found, policy_path, shown, too_large
 
@@ -50,19 +48,19 @@ class Invited:
             await self._join(request, offer, given)
         except DomainError as error:
             page = await self._form(request, offer, given.get("name", ""))
-            return shown(request, replace(page, notice=worded(error, locale)), _STATUS.get(error.code, 422))
+            return shown(request, replace(page, notice=message_for(error, locale)), _STATUS.get(error.code, 422))
         company = offer.invitation.account.legal_name
-        return shown(request, replace(_JOINED[locale], figure=company))
+        return shown(request, replace(_JOINED, figure=company))
 
     async def _form(self, request: Request, offer: Offer, name: str = "") -> Page:
-        page = _form(offer, language(request), name)
+        page = _form(offer, name)
         return page if offer.known else replace(page, texts=await self._texts(request))
 
     async def _texts(self, request: Request) -> Texts | None:
         """The policies in force, which somebody new accepts by the button."""
         current = await Policy.in_force(act_of(request, self.services).day)
-        words, titles = _ACCEPTING[language(request)]
-        links = tuple((titles[kind], policy_path(request, kind, policy.version)) for kind, policy in current.items())
+        words = _("By accepting the invitation, you also accept these documents:")
+        links = tuple((_TITLES[kind], policy_path(request, kind, policy.version)) for kind, policy in current.items())
         return Texts(words, links, " ".join(str(policy.pk) for policy in current.values())) if current else None
 
     async def _join(self, request: Request, offer: Offer, given: dict[str, str]) -> None:
@@ -90,59 +88,32 @@ def _accepted(given: dict[str, str]) -> list[int | None]:
     return [int(key) if key.isascii() and key.isdigit() and len(key) < 20 else None for key in given.get("texts", "").split()]
 
 
-def _form(offer: Offer, locale: Locale, name: str = "") -> Page:
-    title, text, known, new, button = _WORDS[locale]
-    invitation = offer.invitation
-    role = ROLES[locale][invitation.role]
+def _form(offer: Offer, name: str = "") -> Page:
+    if offer.known:
+        text = _("You will join this company as: %(role)s. To accept, enter your CAMCHA password.")
+    else:
+        text = _("You will join this company as: %(role)s. To accept, enter your name and choose a password.")
     return Page(
-        title, f"{text.format(role=role)} {known if offer.known else new}", invitation.account.legal_name,
-        (("accept", button),), fields=_fields(offer, locale, name),
-    )  # fmt: skip
+        _("You are invited to CAMCHA"),
+        text,
+        offer.invitation.account.legal_name,
+        (("accept", _("Accept the invitation")),),
+        fields=_fields(offer, name),
+        values={"role": offer.invitation.role.label},
+    )
 
 
-def _fields(offer: Offer, locale: Locale, name: str) -> tuple[Field, ...]:
-    naming, password, code = _LABELS[locale]
+def _fields(offer: Offer, name: str) -> tuple[Field, ...]:
     if not offer.known:
         return (
-            Field("name", naming, fill="name", value=name[: registration.NAME_LENGTH]),
-            Field("password", password, "password", "new-password"),
+            Field("name", _("Your name"), fill="name", value=name[: registration.NAME_LENGTH]),
+            Field("password", _("Password (at least 12 characters)"), "password", "new-password"),
         )
-    known = Field("password", password, "password", "current-password")
-    return (known, Field("code", code, fill="one-time-code")) if offer.known.second_factor else (known,)
+    known = Field("password", _("Password"), "password", "current-password")
+    code = Field("code", _("Code from your authenticator app, or a recovery code"), fill="one-time-code")
+    return (known, code) if offer.known.second_factor else (known,)
 
 
-_ACCEPTING = {
-    Locale.FR: (
-        "En acceptant l’invitation, vous acceptez aussi ces textes, que vous avez pu lire\u00a0:",
-        {PolicyKind.PRIVACY: "politique de confidentialité", PolicyKind.TERMS: "conditions générales"},
-    ),
-    Locale.EN: (
-        "By accepting the invitation you also accept these texts, which you could read:",
-        {PolicyKind.PRIVACY: "privacy policy", PolicyKind.TERMS: "terms and conditions"},
-    ),
-}
+_TITLES = {PolicyKind.PRIVACY: _("Privacy policy"), PolicyKind.TERMS: _("Terms and conditions")}
 _STATUS = {"RATE_LIMITED": 429, "FORBIDDEN": 403, ErrorCode.TOKEN_INVALID.value: 404}
-_WORDS = {
-    Locale.FR: (
-        "Vous êtes invité sur CAMCHA",
-        "Rejoignez cette entreprise. Votre rôle y sera : {role}.",
-        "Pour accepter, saisissez votre mot de passe CAMCHA.",
-        "Pour accepter, dites votre nom et choisissez un mot de passe d’au moins 12 caractères.",
-        "Accepter l’invitation",
-    ),
-    Locale.EN: (
-        "You are invited to CAMCHA",
-        "Join this company. Your role there will be: {role}.",
-        "To accept, enter your CAMCHA password.",
-        "To accept, give your name and choose a password of at least 12 characters.",
-        "Accept the invitation",
-    ),
-}
-_LABELS = {
-    Locale.FR: ("Votre nom", "Mot de passe", "Code de votre application, ou code de secours"),
-    Locale.EN: ("Your name", "Password", "Code of your app, or a recovery code"),
-}
-_JOINED = {
-    Locale.FR: Page("Bienvenue !", "Vous faites maintenant partie de l’entreprise. Fermez cette page et connectez-vous."),
-    Locale.EN: Page("Welcome!", "You are a member of the company now. Close this page and sign in."),
-}
+_JOINED = Page(_("Welcome!"), _("You are now a member of the company. Close this page and sign in."))

@@ -2,27 +2,40 @@
 
 import hashlib
 from base64 import b64encode
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from models import translations
 from models.action import Action, Origin, network_address
 from models.content.policy import PolicyKind
 from models.identity.user import User
 from models.locale import Locale, preferred
+from models.translations import Message, _, text
 from resolvers.content.policies import page_url
 from resolvers.context import Services
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "page.css").read_text(encoding="utf-8")
-_TEMPLATES = Environment(
+TEMPLATES = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
+translations.install(TEMPLATES)
+
+
+@pass_context
+def _text(context: Context, message: Message, values: Mapping[str, object] | None = None) -> str:
+    return text(message, Locale(context["locale"]), **(values or {}))
+
+
+TEMPLATES.filters["text"] = _text
 _STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 HEADERS = {
     "Cache-Control": "private, no-store",
@@ -40,7 +53,7 @@ class Field:
     """What a page asks for: a line of the form. `fill` tells a browser what it may fill in (HTML's autocomplete)."""
 
     name: str
-    label: str
+    label: Message
     kind: str = "text"
     fill: str = "off"
     value: str = ""
@@ -51,8 +64,8 @@ class Field:
 class Texts:
     """Policies that pressing a page's button accepts: the words that say so, each one's title and address, and their ids."""
 
-    words: str
-    links: tuple[tuple[str, str], ...]
+    words: Message
+    links: tuple[tuple[Message, str], ...]
     ids: str
 
 
@@ -61,20 +74,22 @@ class Page:
     """What a page says. `figure` stands out, `notice` says what went wrong; `fields` and `buttons` (their values and labels)
     make a form that posts to the same address, with the `texts` its reader accepts by it."""
 
-    title: str
-    text: str
+    title: Message
+    text: Message
     figure: str = ""
-    buttons: tuple[tuple[str, str], ...] = ()
-    sender: str = "CAMCHA"
+    buttons: tuple[tuple[str, Message], ...] = ()
+    sender: Message | None = None
     notice: str = ""
     fields: tuple[Field, ...] = ()
     texts: Texts | None = None
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 def shown(request: Request, page: Page, status: int = 200) -> Response:
     """The page as a response in the reader's language."""
     locale = language(request)
-    html = rendered(request, "page.html", locale, title=page.title, sender=page.sender, page=page)
+    title, sender = text(page.title, locale), text(page.sender, locale) if page.sender else "CAMCHA"
+    html = rendered(request, "page.html", locale, title=title, sender=sender, page=page)
     return HTMLResponse(html, status, headers=HEADERS | {"Content-Language": locale.value})
 
 
@@ -82,7 +97,7 @@ def rendered(request: Request, template: str, locale: Locale, *, title: str, sen
     """A template inside our frame, whose footer leads to the policies, in the page's language where it was asked for."""
     asked = locale.value if "locale" in request.query_params else ""
     style = Markup(_STYLE)  # noqa: S704 - our own file
-    return _TEMPLATES.get_template(template).render(
+    return TEMPLATES.get_template(template).render(
         facts, title=title, sender=sender, locale=locale.value, style=style,
         privacy=policy_path(request, PolicyKind.PRIVACY, locale=asked),
         terms=policy_path(request, PolicyKind.TERMS, locale=asked),
@@ -113,7 +128,7 @@ def act_of(request: Request, services: Services, user: User | None = None) -> Ac
 
 def too_large(request: Request) -> Response:
     """The answer to a form that is too large."""
-    return shown(request, UNCLEAR[language(request)], 413)
+    return shown(request, UNCLEAR, 413)
 
 
 def language(request: Request) -> Locale:
@@ -123,14 +138,8 @@ def language(request: Request) -> Locale:
 
 def not_found(request: Request) -> Response:
     """The page of a link that leads nowhere: forged, too old, and gone look the same."""
-    return shown(request, _NOT_FOUND[language(request)], 404)
+    return shown(request, _NOT_FOUND, 404)
 
 
-UNCLEAR = {
-    Locale.FR: Page("Réponse illisible", "Revenez en arrière et utilisez l’un des boutons."),
-    Locale.EN: Page("Unreadable answer", "Go back and use one of the buttons."),
-}
-_NOT_FOUND = {
-    Locale.FR: Page("Ce lien n’est plus valable", "Il a peut-être expiré, ou il est incomplet. Demandez-en un nouveau."),
-    Locale.EN: Page("This link is no longer valid", "It may have expired, or a part of it is missing. Ask for a new one."),
-}
+UNCLEAR = Page(_("We couldn’t read your answer"), _("Go back and use one of the buttons."))
+_NOT_FOUND = Page(_("This link is no longer valid"), _("It may have expired, or part of it may be missing. Request a new one."))

@@ -19,7 +19,7 @@ from billing.gateways.sandbox import Sandbox
 from models.billing.money import Money
 from models.billing.payment import Payment, PaymentStatus, SandboxCharge
 from models.errors import Refusal
-from models.locale import Locale
+from models.translations import _
 from resolvers.context import Services
 from web.invitation import Invited
 from web.page import UNCLEAR, Page, act_of, form, language, not_found, shown, too_large
@@ -57,7 +57,7 @@ class _Verification:
             self.services.auth.signer.read(Purpose.VERIFY_EMAIL, _token(request), self.services.clock.now())
         except Refusal:
             return not_found(request)
-        return shown(request, _VERIFY[language(request)])
+        return shown(request, _VERIFY)
 
     async def confirm(self, request: Request) -> Response:
         """Note that the email was read."""
@@ -67,7 +67,7 @@ class _Verification:
             await registration.verify_email(act_of(request, self.services), self.services.auth, _token(request))
         except Refusal:
             return not_found(request)
-        return shown(request, _VERIFIED[language(request)])
+        return shown(request, _VERIFIED)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class _Bank:
             return too_large(request)
         approved = _OUTCOMES.get(answer.get("outcome", ""))
         if approved is None:
-            return shown(request, UNCLEAR[language(request)], 400)
+            return shown(request, UNCLEAR, 400)
         if await _charge(request) is None:
             return not_found(request)
         charge = await self.sandbox.decide(request.path_params["reference"], approved)
@@ -114,57 +114,30 @@ async def _charge(request: Request) -> SandboxCharge | None:
 
 
 def _told(request: Request, charge: SandboxCharge) -> Response:
-    locale = language(request)
-    title, text = _BANK[charge.status, locale]
+    title, text = _BANK[charge.status]
     waiting = charge.status is PaymentStatus.REQUIRES_ACTION
-    amount = Money(charge.amount_cents).formatted(locale.value)
-    return shown(request, Page(title, text, amount, _BUTTONS[locale] if waiting else (), _SENDER[locale]))
+    amount = Money(charge.amount_cents).formatted(language(request).value)
+    return shown(request, Page(title, text, amount, _BUTTONS if waiting else (), _("Sandbox bank")))
 
 
-_VERIFY = {
-    Locale.FR: Page(
-        "Confirmez votre adresse e-mail",
-        "Un clic, et vous pourrez vous connecter. Si vous n’avez pas créé de compte, fermez simplement cette page.",
-        buttons=(("verify", "Confirmer mon adresse"),),
-    ),
-    Locale.EN: Page(
-        "Confirm your e-mail address",
-        "One click, and you can sign in. If you did not create an account, simply close this page.",
-        buttons=(("verify", "Confirm my address"),),
-    ),
-}
-_VERIFIED = {
-    Locale.FR: Page("Adresse confirmée", "Merci ! Vous pouvez fermer cette page et vous connecter."),
-    Locale.EN: Page("Address confirmed", "Thank you! You can close this page and sign in."),
-}
-_SENDER = {Locale.FR: "Banque d’essai", Locale.EN: "Sandbox bank"}
-_BUTTONS = {
-    Locale.FR: (("approve", "Approuver"), ("refuse", "Refuser")),
-    Locale.EN: (("approve", "Approve"), ("refuse", "Refuse")),
-}
+_VERIFY = Page(
+    _("Confirm your email address"),
+    _("One click, and you can sign in. If you didn’t create an account, close this page."),
+    buttons=(("verify", _("Confirm my address")),),
+)
+_VERIFIED = Page(_("Your email address is confirmed"), _("You can close this page and sign in."))
+_BUTTONS = (("approve", _("Approve")), ("refuse", _("Decline")))
 _BANK = {
-    (PaymentStatus.REQUIRES_ACTION, Locale.FR): (
-        "Confirmez-vous ce paiement à CAMCHA ?",
-        "Ceci est une banque d’essai : aucun argent ne circule.",
+    PaymentStatus.REQUIRES_ACTION: (
+        _("Do you confirm this payment to CAMCHA?"),
+        _("This is a sandbox bank. No money changes hands."),
     ),
-    (PaymentStatus.REQUIRES_ACTION, Locale.EN): (
-        "Do you confirm this payment to CAMCHA?",
-        "This is a sandbox bank: no money moves.",
+    PaymentStatus.SUCCEEDED: (
+        _("Payment approved"),
+        _("Your purchase is active, and you will receive the invoice by email. You can close this page."),
     ),
-    (PaymentStatus.SUCCEEDED, Locale.FR): (
-        "Paiement approuvé",
-        "Votre achat est actif et sa facture arrive par e-mail. Vous pouvez fermer cette page.",
-    ),
-    (PaymentStatus.SUCCEEDED, Locale.EN): (
-        "Payment approved",
-        "Your purchase is active, and its invoice is on its way by e-mail. You can close this page.",
-    ),
-    (PaymentStatus.DECLINED, Locale.FR): (
-        "Paiement refusé",
-        "Rien n’a été débité. Vous pouvez fermer cette page et essayer un autre moyen de paiement.",
-    ),
-    (PaymentStatus.DECLINED, Locale.EN): (
-        "Payment refused",
-        "Nothing was charged. You can close this page and try another means of payment.",
+    PaymentStatus.DECLINED: (
+        _("Payment declined"),
+        _("You haven’t been charged. You can close this page and try another payment method."),
     ),
 }

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from mail.emails import day
 from models.clock import local_date
 from models.content.policy import Policy, PolicyKind
 from models.locale import Locale
+from models.translations import _, _p, text
 from resolvers.context import Services
 from web.markdown import html
 from web.page import HEADERS, language, not_found, policy_path, rendered
@@ -62,21 +62,20 @@ def _page(request: Request, policy: Policy, begun: list[Policy], today: date) ->
     locale = _locale(request)
     other = Locale.EN if locale is Locale.FR else Locale.FR
     facts: dict[str, Any] = {
-        "text": html(policy.text(locale)),
+        "policy": html(policy.text(locale)),
         "said": _standing(policy, begun, today, locale),
         "sha256": policy.sha256,
-        "other": {"address": _address(request, policy, other), "label": _LABELS[other], "locale": other.value},
-        "earlier": _EARLIER[locale],
+        "other": {"address": _address(request, policy, other), "label": text(_LANGUAGE, other), "locale": other.value},
         "versions": [
             {"address": _address(request, each, locale), "label": _label(each, locale)}
             for each in begun
             if each.pk != policy.pk
         ],
     }
-    text = rendered(request, "policy.html", locale, title=policy.title(locale), **facts)
-    headers = _HEADERS | {"Content-Language": locale.value, "ETag": f'"{sha256(text.encode()).hexdigest()}"'}
+    page = rendered(request, "policy.html", locale, title=policy.title(locale), **facts)
+    headers = _HEADERS | {"Content-Language": locale.value, "ETag": f'"{sha256(page.encode()).hexdigest()}"'}
     known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
-    return Response(None, 304, headers) if headers["ETag"] in known else HTMLResponse(text, headers=headers)
+    return Response(None, 304, headers) if headers["ETag"] in known else HTMLResponse(page, headers=headers)
 
 
 def _locale(request: Request) -> Locale:
@@ -89,28 +88,16 @@ def _address(request: Request, policy: Policy, locale: Locale) -> str:
 
 
 def _label(policy: Policy, locale: Locale) -> str:
-    return _VERSION[locale].format(version=policy.version, day=day(policy.effective_on, locale))
+    return text(_("Version %(version)s of %(day)s"), locale, version=policy.version, day=policy.effective_on)
 
 
 def _standing(policy: Policy, begun: list[Policy], today: date, locale: Locale) -> str:
+    message = _("Version %(version)s, in force from %(day)s and since replaced.")
     if policy.effective_on > today:
-        return _LATER[locale].format(version=policy.version, day=day(policy.effective_on, locale))
-    words = _IN_FORCE if policy.pk == begun[0].pk else _REPLACED
-    return words[locale].format(version=policy.version, day=day(policy.effective_on, locale))
+        message = _("Version %(version)s, which takes effect on %(day)s.")
+    elif policy.pk == begun[0].pk:
+        message = _("Version %(version)s, in force since %(day)s.")
+    return text(message, locale, version=policy.version, day=policy.effective_on)
 
 
-_LABELS = {Locale.FR: "Lire en français", Locale.EN: "Read in English"}
-_EARLIER = {Locale.FR: "Autres versions", Locale.EN: "Other versions"}
-_VERSION = {Locale.FR: "Version {version}, du {day}", Locale.EN: "Version {version}, of {day}"}
-_IN_FORCE = {
-    Locale.FR: "Version {version}, en vigueur depuis le {day}.",
-    Locale.EN: "Version {version}, in force since {day}.",
-}
-_REPLACED = {
-    Locale.FR: "Version {version}, entrée en vigueur le {day}. Elle a été remplacée depuis.",
-    Locale.EN: "Version {version}, in force from {day}. It has been replaced since.",
-}
-_LATER = {
-    Locale.FR: "Version {version}, qui entrera en vigueur le {day}.",
-    Locale.EN: "Version {version}, which will be in force from {day}.",
-}
+_LANGUAGE = _p("link to this page in the language of this text", "Read in English")

@@ -26,6 +26,7 @@ from models.identity.authenticator import MOST, Authenticator, AuthenticatorKind
 from models.identity.session import Session
 from models.identity.user import RecoveryCode, User
 from models.text import line
+from models.translations import _
 
 NAME_LENGTH = 60
 
@@ -89,7 +90,8 @@ def _waiting(user: User) -> QuerySet[Authenticator]:
 async def require_room(tx: Transaction, user: User) -> None:
     """Raises TOO_MANY for somebody who has as many authenticators as there may be."""
     if await Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db).count() >= MOST:
-        raise Refusal(ErrorCode.TOO_MANY, limit=MOST)
+        message = _("You can have at most %(limit)s authenticators. Remove one first.")
+        raise Refusal(ErrorCode.TOO_MANY, message=message, limit=MOST)
 
 
 async def confirm_totp(action: Action, auth: AuthServices, session: Session, notice: Notice, code: str) -> Enrolled:
@@ -225,7 +227,7 @@ async def renew_recovery_codes(action: Action, session: Session, notice: Notice)
     async with action.transaction() as tx:
         user = await sessions.holder(tx, session)
         if not user.second_factor:
-            raise Refusal(ErrorCode.NOT_ACTIVE)
+            raise Refusal(ErrorCode.NOT_ACTIVE, message=_("Two-factor authentication isn’t turned on."))
         await notice(tx, user, Change.CODES)
         tx.audit(IdentityAuditAction.RECOVERY_CODES_RENEW, user)
         return await totp.new_recovery_codes(user, tx.db)

@@ -4,7 +4,7 @@ from auth import throttle
 from auth.factors import passkeys, totp
 from auth.services import AuthServices
 from models.action import Action
-from models.errors import ErrorCode, Refusal
+from models.errors import Code, ErrorCode, Refusal
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import User
 
@@ -19,7 +19,7 @@ async def require_password(action: Action, auth: AuthServices, user: User, passw
     await auth.throttle.clear(counted)
 
 
-async def note_failure(action: Action, user: User, reason: ErrorCode) -> None:
+async def note_failure(action: Action, user: User, reason: Code) -> None:
     """Tell the auditor that somebody signed in could not prove again who they are."""
     async with action.transaction() as tx:
         tx.audit(IdentityAuditAction.SESSION_STEP_UP_FAILED, user, reason=reason.value)

@@ -14,6 +14,7 @@ from zxcvbn.matching import L33T_TABLE
 from auth.passwords import hashing_pool
 from auth.passwords.breaches import Breaches
 from models.errors import ErrorCode, Refusal, Throttled
+from models.translations import Message, _
 
 T = TypeVar("T")
 
@@ -61,8 +62,8 @@ class Passwords:
         return PARAMETERS.check_needs_rehash(stored)
 
     async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
-        """Raise PASSWORD_WEAK, whose fact `reason` is SHORT, LONG, GUESSABLE or BREACHED, for what is short, long, easily
-        guessed or leaked.
+        """Raise PASSWORD_WEAK, with a message that says why, for a password that is too short, too long, easy to guess or
+        known from a data breach.
 
         Takes up to a quarter of a second and asks another server: call it outside of transactions and rate-limit it
         (`AuthServices.require_strong`). `own_words` are the person's own (name, address, company): attackers try passwords
@@ -70,13 +71,13 @@ class Passwords:
         """
         length = len(unicodedata.normalize("NFKC", password[:READ]))
         if length < SHORTEST:
-            raise _weak(field, "SHORT")
+            raise _weak(field, _("This password is too short. Use at least %(shortest)s characters."))
         if length > LONGEST:
-            raise _weak(field, "LONG")
+            raise _weak(field, _("This password is too long. Use at most %(longest)s characters."))
         if await self._run(lambda: self._guessable(_normal(password), own_words)):
-            raise _weak(field, "GUESSABLE")
+            raise _weak(field, _("This password is too easy to guess. Choose another one."))
         if self._breaches and await self._breaches.holds(_normal(password).encode("utf-8", "surrogatepass")):
-            raise _weak(field, "BREACHED")
+            raise _weak(field, _("This password has appeared in a known data breach. Choose another one."))
 
     def _guessable(self, text: str, own_words: tuple[str, ...]) -> bool:
         words = ["camcha", *_parts(" ".join(own_words))]
@@ -124,5 +125,5 @@ def _without(words: list[str], text: str) -> str:
     return left
 
 
-def _weak(field: str, reason: str) -> Refusal:
-    return Refusal(ErrorCode.PASSWORD_WEAK, "input", field, reason=reason, shortest=SHORTEST, longest=LONGEST)
+def _weak(field: str, message: Message) -> Refusal:
+    return Refusal(ErrorCode.PASSWORD_WEAK, "input", field, message=message, shortest=SHORTEST, longest=LONGEST)

@@ -17,20 +17,51 @@ from typing import Any, cast
 import facturx
 import orjson
 import typst
-from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
 from lxml import etree
 from pypdf import PdfWriter
 from pypdf.generic import StreamObject
 
 from billing.documents.cii import cii
-from billing.documents.facts import ON_DEBITS, Address, InvoiceFacts, Line, Party, PaymentMeans
+from billing.documents.facts import ON_DEBITS, Address, DocumentType, InvoiceFacts, Line, Original, Party
 from models.billing.money import Money, VatBand
 from models.locale import Locale
+from models.translations import _, day, text
 
 TEMPLATE = Path(__file__).parent / "templates" / "invoice.typ"
 FONTS = typst.Fonts(include_system_fonts=False)
 XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n{}\n<?xpacket end="w"?>"""
+
+TITLES = {
+    DocumentType.INVOICE: _("Invoice"),
+    DocumentType.CREDIT_NOTE: _("Credit note"),
+    DocumentType.CORRECTIVE_INVOICE: _("Corrective invoice"),
+}
+LABELS = {
+    "siren": _("SIREN:"),
+    "siret": _("SIRET:"),
+    "vat_number": _("VAT number:"),
+    "seller": _("Seller"),
+    "buyer": _("Buyer"),
+    "electronic": _("Electronic address:"),
+    "billing": _("Billing address:"),
+    "description": _("Description"),
+    "quantity": _("Quantity"),
+    "price": _("Unit price excl. VAT"),
+    "vat": _("VAT"),
+    "amount": _("Amount excl. VAT"),
+    "by_rate": _("VAT by rate"),
+    "rate": _("Rate"),
+    "base": _("Net amount"),
+    "net": _("Total excl. VAT"),
+    "total_vat": _("Total VAT"),
+    "gross": _("Total incl. VAT"),
+    "paid": _("Already paid"),
+    "iban": _("IBAN:"),
+    "bic": _("BIC:"),
+    "reference": _("Reference to quote:"),
+    "category": _("Category of operation:"),
+}
 
 MISSING = "□"
 # What the fonts inside typst draw (Libertinus Serif, then DejaVu Sans Mono): Latin, Greek, Cyrillic, punctuation,
@@ -69,24 +100,38 @@ def _page(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
     """What the template prints, every amount and date already worded for the reader."""
     return {
         "locale": locale.value,
-        "kind": facts.type.value,
+        "labels": {name: text(label, locale) for name, label in LABELS.items()},
+        "title": text(TITLES[facts.type], locale),
         "number": facts.number,
-        "issued": _day(facts.issued_on, locale),
-        "due": _day(facts.due_on, locale),
-        "period": _period(facts.period_start, facts.period_end, locale),
-        "order": facts.order_number,
-        "originals": [[original.number, _day(original.issued_on, locale)] for original in facts.originals],
+        "period": [text(_("Period"), locale), _period(facts.period_start, facts.period_end, locale)],
+        "dates": _dates(facts, locale),
+        "originals": [_original(original, locale) for original in facts.originals],
         "seller": _party(facts.seller),
         "buyer": _party(facts.buyer),
         "lines": [_line(line, facts, locale) for line in facts.lines],
         "bands": [_band(band, facts, locale) for band in facts.totals.bands],
         "totals": _totals(facts, locale),
-        "paid": facts.process == "S2",
-        "payment": _payment(facts.payment),
+        "payment": _payment(facts, locale),
+        "seller_vat": text(_("VAT %(number)s"), locale, number=facts.seller.vat_number) if facts.seller.vat_number else "",
         "category": facts.category,
-        "mentions": [text for text in (facts.mention, ON_DEBITS * facts.vat_on_debits) if text],
-        "terms": [text for text in (facts.payment_terms, *(note.text for note in facts.notes)) if text],
+        "mentions": [*filter(None, (facts.mention, ON_DEBITS * facts.vat_on_debits))],
+        "terms": [*filter(None, (facts.payment_terms, *(note.text for note in facts.notes)))],
     }
+
+
+def _dates(facts: InvoiceFacts, locale: Locale) -> list[list[str]]:
+    due = _("Paid on") if facts.process == "S2" else _("Due date")
+    rows = [
+        [text(_("Issue date"), locale), day(facts.issued_on, locale)],
+        [text(due, locale), day(facts.due_on, locale)],
+        [text(_("Order number"), locale), facts.order_number],
+    ]
+    return [row for row in rows if row[1]]
+
+
+def _original(original: Original, locale: Locale) -> str:
+    message = _("Cancels or corrects invoice %(number)s of %(day)s.")
+    return text(message, locale, number=original.number, day=original.issued_on)
 
 
 def _party(party: Party) -> dict[str, Any]:
@@ -98,7 +143,7 @@ def _party(party: Party) -> dict[str, Any]:
         "siren": _grouped(party.siren, 3, 3, 3),
         "siret": _grouped(party.siret, 3, 3, 3, 5),
         "vat": party.vat_number,
-        "contact": [text for text in (party.email, party.phone) if text],
+        "contact": [*filter(None, (party.email, party.phone))],
         "electronic": party.electronic_address,
     }
 
@@ -124,11 +169,17 @@ def _line(line: Line, facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
         "period": _period(line.period_start, line.period_end, locale),
         "quantity": format_decimal(line.quantity, locale=locale),
         "price": _money(line.unit_price_cents, facts, locale),
-        "discount": _money(-line.discount_cents, facts, locale) if line.discount_cents else "",
-        "reason": line.discount_reason,
+        "discount": _discount(line, facts, locale),
         "rate": _percent(line.vat_basis_points, locale),
         "net": _money(line.net_cents, facts, locale),
     }
+
+
+def _discount(line: Line, facts: InvoiceFacts, locale: Locale) -> str:
+    if not line.discount_cents:
+        return ""
+    reason = line.discount_reason or _("Discount")
+    return text(_("%(reason)s: %(amount)s"), locale, reason=reason, amount=_money(-line.discount_cents, facts, locale))
 
 
 def _band(band: VatBand, facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
@@ -140,7 +191,9 @@ def _band(band: VatBand, facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
 
 
 def _totals(facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
+    payable = _("Amount credited") if facts.type is DocumentType.CREDIT_NOTE else _("Amount due")
     return {
+        "payable_label": text(payable, locale),
         "net": _money(facts.totals.net_cents, facts, locale),
         "vat": _money(facts.totals.vat_cents, facts, locale),
         "gross": _money(facts.totals.gross_cents, facts, locale),
@@ -149,24 +202,24 @@ def _totals(facts: InvoiceFacts, locale: Locale) -> dict[str, str]:
     }
 
 
-def _payment(payment: PaymentMeans | None) -> dict[str, Any] | None:
+def _payment(facts: InvoiceFacts, locale: Locale) -> dict[str, Any] | None:
+    payment = facts.payment
     if payment is None:
         return None
+    heading = _("Paid by") if facts.process == "S2" else _("Payment")
     return {
-        "code": payment.code,
+        "heading": text(heading, locale),
         "iban": _grouped(payment.iban, *[4] * 8),
         "bic": payment.bic,
         "reference": payment.reference,
-        "card": payment.card_last4,
+        "card": text(_("Card •••• %(last_four)s"), locale, last_four=payment.card_last4) if payment.card_last4 else "",
     }
 
 
-def _day(day: date, locale: Locale) -> str:
-    return format_date(day, "long", locale=locale)
-
-
-def _period(start: date | None, end: date | None, locale: Locale) -> list[str]:
-    return [_day(day, locale) for day in (start, end) if day]
+def _period(start: date | None, end: date | None, locale: Locale) -> str:
+    if start and end:
+        return text(_("%(start)s to %(end)s"), locale, start=start, end=end)
+    return "".join(day(on, locale) for on in (start, end) if on)
 
 
 def _money(cents: int, facts: InvoiceFacts, locale: Locale) -> str:
@@ -187,9 +240,9 @@ def _drawable(value: Any) -> Any:
     return [_drawable(item) for item in value] if isinstance(value, list) else value
 
 
-def drawable(text: str) -> str:
+def drawable(value: str) -> str:
     """The text as the page can show it: composed, without bidirectional tricks, a run of emoji or ideograms as one □."""
-    composed = unicodedata.normalize("NFC", re.sub(r"[\t\r\x85\v\f]", " ", text))
+    composed = unicodedata.normalize("NFC", re.sub(r"[\t\r\x85\v\f]", " ", value))
     return _NOT_DRAWN.sub(_stand_in, composed)
 
 

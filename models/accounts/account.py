@@ -16,6 +16,7 @@ from models.accounts.legal_name import RegistryVerdict
 from models.database.searchable import Searched
 from models.errors import ErrorCode, Refusal
 from models.text import folded
+from models.translations import Message, _p
 
 if TYPE_CHECKING:
     from models.action import Transaction
@@ -36,9 +37,22 @@ class Role(StrEnum):
         """Whether they invite, change and remove the company's people."""
         return self in (Role.OWNER, Role.ADMIN)
 
+    @property
+    def label(self) -> Message:
+        """What people call the role."""
+        return _ROLES[self]
+
     def may_deal(self, other: "Role") -> bool:
         """Whether they may give the other role and take it away: administrators all but the owner's."""
         return self is Role.OWNER or (self is Role.ADMIN and other is not Role.OWNER)
+
+
+_ROLES = {
+    Role.OWNER: _p("role", "owner"),
+    Role.ADMIN: _p("role", "administrator"),
+    Role.BILLING: _p("role", "billing manager"),
+    Role.MEMBER: _p("role", "member"),
+}
 
 
 class AccountStatus(StrEnum):

@@ -15,6 +15,7 @@ from models.billing.offer import Price
 from models.billing.periods import Period, period, period_at
 from models.errors import ErrorCode, Refusal
 from models.event import EventKind, account_stream
+from models.translations import _
 
 if TYPE_CHECKING:
     from models.billing.payment import Payment
@@ -29,6 +30,14 @@ class PurchaseStatus(StrEnum):
     BILLING_CONFIRMED = "BILLING_CONFIRMED"
     PAYMENT_PENDING = "PAYMENT_PENDING"
     ACTIVE = "ACTIVE"
+
+
+_POSSIBLE_NOW = {
+    PurchaseStatus.DRAFT: _("Confirm the billing details before you pay."),
+    PurchaseStatus.BILLING_CONFIRMED: _("The billing details are confirmed. The purchase can now be paid."),
+    PurchaseStatus.PAYMENT_PENDING: _("A payment for this purchase is in progress. Wait for its result."),
+    PurchaseStatus.ACTIVE: _("This purchase has already been paid."),
+}
 
 
 class Purchase(Model):
@@ -81,9 +90,9 @@ class Purchase(Model):
         return purchase
 
     def require(self, *legal: PurchaseStatus) -> None:
-        """Raise TRANSITION_ILLEGAL, naming the states from which this is possible, unless in one of them."""
+        """Raise TRANSITION_ILLEGAL, with what can be done instead, unless in one of these states."""
         if self.status not in legal:
-            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", status=self.status, legal=", ".join(legal))
+            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", message=_POSSIBLE_NOW[self.status])
 
     async def move(self, tx: Transaction, status: PurchaseStatus) -> None:
         """Save the row in its new state and tell the account."""

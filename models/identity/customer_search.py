@@ -14,6 +14,7 @@ from models.accounts.account import Membership
 from models.errors import BadInput
 from models.identity.user import User
 from models.text import folded
+from models.translations import _
 
 MOST_WORDS = 5
 SHORTEST, LONGEST = 2, 100
@@ -23,9 +24,10 @@ def customers(search: str) -> QuerySet[User]:
     """The customers that a search finds. Raises BadInput for one that is too short, too long, or of too many words."""
     words = folded(search).split()
     if len(search) > LONGEST or max(map(len, words), default=0) < SHORTEST:
-        raise BadInput("search", f"{SHORTEST}..{LONGEST}")
+        message = _("“%(argument)s” must have %(minimum)s to %(maximum)s characters.")
+        raise BadInput("search", message, minimum=SHORTEST, maximum=LONGEST)
     if len(words) > MOST_WORDS:
-        raise BadInput("search", f"0..{MOST_WORDS} words")
+        raise BadInput("search", _("“%(argument)s” can have at most %(maximum)s words."), maximum=MOST_WORDS)
     found: QuerySet[User] = User.filter(staff=None)
     for word in words:
         theirs = Membership.filter(account__searched__contains=word).values("user_id")

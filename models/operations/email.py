@@ -13,6 +13,7 @@ from models.action import Action
 from models.errors import ErrorCode, Refusal
 from models.identity.user import Staff
 from models.operations.audit_actions import OperationsAuditAction
+from models.translations import _
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -102,7 +103,8 @@ class Email(Model):
             if email is None:
                 raise Refusal(ErrorCode.NOT_FOUND, "input", "emailId")
             if email.state is EmailState.SENT:
-                raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "emailId", status=email.state, legal="-")
+                message = _("This email has already been sent and can’t be sent again.")
+                raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "emailId", message=message)
             if email.state is EmailState.GIVEN_UP:
                 if not email.text:
                     raise Refusal(ErrorCode.EMAIL_CONTENT_DELETED, "input", "emailId")

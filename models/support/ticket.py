@@ -17,6 +17,7 @@ from models.event import INBOX, EventKind, account_stream, ticket_stream
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
 from models.text import worded
+from models.translations import _, _p
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -75,6 +76,16 @@ LEGAL: dict[TicketStatus, set[TicketStatus]] = {
     TicketStatus.ON_HOLD: {TicketStatus.OPEN} | _WORKED - {TicketStatus.ON_HOLD},
     TicketStatus.SOLVED: {TicketStatus.OPEN, TicketStatus.CLOSED},
     TicketStatus.CLOSED: set(),
+}
+
+
+_LABELS = {
+    TicketStatus.NEW: _p("ticket status", "new"),
+    TicketStatus.OPEN: _p("ticket status", "open"),
+    TicketStatus.PENDING: _p("ticket status", "pending a reply from the customer"),
+    TicketStatus.ON_HOLD: _p("ticket status", "on hold for a third party"),
+    TicketStatus.SOLVED: _p("ticket status", "solved"),
+    TicketStatus.CLOSED: _p("ticket status", "closed"),
 }
 
 
@@ -166,7 +177,8 @@ class Ticket(Model):
             return await found.locked(tx)
         account = await Account.get(pk=self.account_id, using_db=tx.db)
         if account.status is AccountStatus.ERASED:  # there is nobody any more to write to
-            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", status=self.status, legal="-")
+            message = _("This company’s account has been deleted, so nobody can reply to this ticket.")
+            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message)
         requester = author if author.staff is None else await User.get(pk=self.requester_id, using_db=tx.db)
         return await Ticket.open(
             tx, account, requester, subject=self.subject, channel=self.channel, category=self.category, follows=self
@@ -255,8 +267,17 @@ class Ticket(Model):
 
     def _require(self, status: TicketStatus) -> None:
         if status is not self.status and status not in LEGAL[self.status]:
-            legal = ", ".join(sorted(LEGAL[self.status])) or "-"
-            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", status=self.status, legal=legal)
+            raise self._illegal()
+
+    def _illegal(self) -> Refusal:
+        """The refusal of a move, naming the legal ones. Staff alone get it, for a customer can close any ticket."""
+        legal = [_LABELS[status] for status in TicketStatus if status in LEGAL[self.status]]
+        message = _("This ticket is %(status)s. It can only become %(legal)s.")
+        if not legal:
+            message = _("This ticket is closed and can’t be changed. A reply opens a follow-up ticket.")
+        return Refusal(
+            ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message, status=_LABELS[self.status], legal=legal
+        )
 
     async def _set_status(self, tx: Transaction, status: TicketStatus) -> None:
         self.status = status

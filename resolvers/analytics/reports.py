@@ -19,6 +19,7 @@ from models.clock import local_date
 from models.database.sql import dialect, rows
 from models.errors import BadInput
 from models.support.ticket import Category, Channel, TicketStatus
+from models.translations import _
 from resolvers.context import Context, Info
 from resolvers.described import described
 from resolvers.rows import ByKey
@@ -160,19 +161,20 @@ def _span(context: Context, since: date | None, until: date | None) -> tuple[dat
     until = until or local_date(context.services.clock.now()) + timedelta(days=1)
     since = since or date.fromordinal(max(1, until.toordinal() - DAYS))
     if not 0 < (until - since).days <= MOST_DAYS:
-        raise BadInput("since", f"until - {MOST_DAYS} .. until - 1")
+        message = _("“%(argument)s” must be 1 to %(maximum)s days before “until”.")
+        raise BadInput("since", message, maximum=MOST_DAYS)
     return since, until
 
 
 def _distinct(group_by: Sequence[Any]) -> list[Any]:
     if not 1 <= len(group_by) <= MOST_DIMENSIONS:
-        raise BadInput("groupBy", f"1..{MOST_DIMENSIONS}")
+        raise BadInput("groupBy", _("“%(argument)s” must name 1 to %(maximum)s dimensions."), maximum=MOST_DIMENSIONS)
     return list(dict.fromkeys(group_by))
 
 
 def _limit(first: int) -> int:
     if not 1 <= first <= MOST_ROWS:
-        raise BadInput("first", f"1..{MOST_ROWS}")
+        raise BadInput("first", _("“%(argument)s” must be between 1 and %(maximum)s."), maximum=MOST_ROWS)
     return first
 
 

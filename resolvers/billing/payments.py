@@ -11,6 +11,7 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase
 from models.errors import ErrorCode, Refusal
 from models.text import masked_line
+from models.translations import _
 from resolvers.billing.inputs import PaymentRefreshInput, PurchasePayInput
 from resolvers.context import Context, Info
 from resolvers.ids import visible
@@ -38,10 +39,17 @@ async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, A
     return await _paid(await checkout.refresh(info.context.action(), checkout_services(info.context), payment))
 
 
+_DECLINED = {
+    "insufficient_funds": _("The bank declined the payment because of insufficient funds. Try another payment method."),
+    "authentication_failed": _("The payment wasn’t confirmed with the bank. Try again, or use another payment method."),
+    UNKNOWN_METHOD: _("This payment method isn’t valid."),
+}
+
+
 async def _paid(payment: Payment) -> dict[str, Any]:
     unknown = payment.decline_code == UNKNOWN_METHOD
     code = ErrorCode.VALUE_INVALID if unknown else ErrorCode.PAYMENT_DECLINED
-    declined = Refusal(code, "input", "paymentMethod", reason=payment.decline_code)
+    declined = Refusal(code, "input", "paymentMethod", message=_DECLINED.get(payment.decline_code or ""))
     return {
         "payment": payment,
         "purchase": await Purchase.get(pk=payment.purchase_id),

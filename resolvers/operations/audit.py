@@ -12,6 +12,7 @@ from tortoise.queryset import QuerySet
 from models.audit import AuditEntry
 from models.errors import BadInput
 from models.identity.user import Staff, User
+from models.translations import _
 from models.viewer import Viewer
 from operations.audit_proof import AuditProof, audit_proof
 from resolvers.context import Context, Info
@@ -58,14 +59,14 @@ def _about(found: QuerySet[AuditEntry], object_id: str) -> QuerySet[AuditEntry]:
     match decode(object_id):
         case (kind, key):
             return found.filter(object_type=kind, object_id=key)
-    raise BadInput("objectId", "id")
+    raise BadInput("objectId", _("“%(argument)s” must be the ID of an object."))
 
 
 def _moment(at: datetime, argument: str) -> datetime:
     try:
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:  # at the ends of time
-        raise BadInput(argument, "DateTime") from None
+        raise BadInput(argument, _("“%(argument)s” is too far from today.")) from None
 
 
 def _operator(viewer: Viewer) -> bool:

@@ -94,7 +94,7 @@ async def desk(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -
 
 async def test_p1_2_the_owner_asks_an_agent_deactivates_and_nobody_acts_for_the_company(desk: Desk) -> None:
     ticket = await desk.asks(TicketKind.ACCOUNT_DEACTIVATION)
-    assert (ticket.kind, ticket.subject) == (TicketKind.ACCOUNT_DEACTIVATION, "Désactivation du compte de l'entreprise")
+    assert (ticket.kind, ticket.subject) == (TicketKind.ACCOUNT_DEACTIVATION, "Désactivation du compte de l’entreprise")
     assert (await Message.get(ticket_id=ticket.pk)).body == "Je pars."
     roles = [Role.OWNER, Role.OWNER, Role.ADMIN, Role.MEMBER]
     held = [(tokens.session.pk, role) for tokens, role in zip(desk.bakery.tokens.values(), roles, strict=True)]

@@ -50,7 +50,7 @@ class Meter:
         try:
             await doing
         except Refusal as refused:
-            return refused.code, refused.field, refused.facts, self.count - before
+            return refused.code, refused.field, refused.values, self.count - before
         return ("accepted", self.count - before)
 
 

@@ -102,7 +102,13 @@ async def test_any_other_id_leads_nowhere(ask: "Ask", house: "House", key: str) 
     assert "errors" not in answer
 
 
-@pytest.mark.parametrize(("locale", "message"), [(Locale.FR, "Introuvable."), (Locale.EN, "Not found.")])
+@pytest.mark.parametrize(
+    ("locale", "message"),
+    [
+        (Locale.FR, "Cet élément n’existe pas, ou vous n’y avez pas accès."),
+        (Locale.EN, "This doesn’t exist, or you don’t have access to it."),
+    ],
+)
 async def test_a_refusal_speaks_the_viewers_language(ask: "Ask", house: "House", locale: Locale, message: str) -> None:
     query = "mutation($id: ID!) { ticketClose(input: {ticketId: $id}) { userErrors { code message field } } }"
     answer = await ask(replace(house.paul.owner, locale=locale), query, id=house.marie.id(Ticket))

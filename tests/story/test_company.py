@@ -169,7 +169,7 @@ async def nothing_is_left(server: Server, agent: Client, account: str) -> None:
     assert {each["subject"] for each in seen["tickets"]["nodes"]} == {"[effacé]"}
     emails = [str(email["Subject"]) for email in server.emails(PAUL)]
     async with asyncio.timeout(30):
-        while "Le compte de votre entreprise est supprimé" not in emails:
+        while "Le compte de votre entreprise a été supprimé" not in emails:
             await asyncio.sleep(0.2)
             emails = [str(email["Subject"]) for email in server.emails(PAUL)]
     given = {"email": PAUL, "password": PASSWORD}

@@ -56,7 +56,7 @@ async def paul_invites_noe(paul: Client) -> None:
     await token_of(paul.server, NOE, 2)
     refused = await accepting(Client(paul.server), first, name="Noé Blin", password=PASSWORD)
     assert (refused["userErrors"][0]["code"], refused["userErrors"][0]["message"]) == (
-        "TOKEN_INVALID", "Ce lien n'est plus valable.",
+        "TOKEN_INVALID", "Ce lien ou ce code n’est plus valable.",
     )  # fmt: skip
     assert [each["email"] for each in await invited(paul)] == [NOE]
 

@@ -127,7 +127,7 @@ async def test_without_room_nothing_is_stored_and_the_file_can_be_sent_again(sit
     with room_for(MAX_BYTES - 100_000), capture_logs() as logged:
         response = await site.put(file, large, **ENGLISH)
     assert (response.status_code, response.json()["code"]) == (507, "STORE_FULL")
-    assert "no room" in response.json()["message"]
+    assert "storage is full" in response.json()["message"]
     assert [(each["event"], each["file"]) for each in logged] == [("store.full", file.pk)]
     await assert_nothing_came(site, file)
     assert (await site.put(file, large)).status_code == 201
@@ -138,7 +138,10 @@ async def test_a_repeat_changes_nothing_and_another_file_is_refused(site: Site) 
     file = await announced(site.action())
     assert [(await site.put(file, PNG)).status_code for _ in range(3)] == [201, 200, 200]
     response = await site.put(file, OTHER_PNG, **ENGLISH)
-    assert (response.status_code, response.json()["message"]) == (409, "Another file was uploaded by this link before.")
+    assert (response.status_code, response.json()["message"]) == (
+        409,
+        "A different file has already been uploaded with this link.",
+    )
     await file.refresh_from_db()
     assert site.bytes_kept() == {file.key: PNG}
     assert file.sha256 == sha256(PNG).hexdigest()

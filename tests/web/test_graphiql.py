@@ -12,6 +12,7 @@ import pytest
 
 from tests.web.graphiql_fixtures import EMAIL, PASSWORD, TOKEN, application, house
 from web import graphiql
+from web.page import TEMPLATES
 
 HERE = Path(__file__).parent
 
@@ -49,7 +50,7 @@ async def test_the_first_query_explains_itself_and_runs(visit: dict[str, Any]) -
 
 async def test_signing_in_fills_the_header(visit: dict[str, Any]) -> None:
     assert visit["refused"] == "Identifiants inconnus."
-    assert visit["accepted"] == f"Connecté : {EMAIL}"
+    assert visit["accepted"] == f"Connecté\u00a0: {EMAIL}"
     assert json.loads(visit["headers"]) == {"Authorization": f"Bearer {TOKEN}"}
     assert json.loads(visit["caller"])["data"] == {"caller": f"Bearer {TOKEN}"}
 
@@ -84,7 +85,7 @@ class _Loads(html.parser.HTMLParser):
 async def test_p4_4_the_page_leads_to_the_privacy_policy(client: httpx.AsyncClient) -> None:
     page = await client.get("/graphql", headers={"Accept": "text/html"})
     assert _Loads(page.text).links == ["policies/privacy"]
-    assert _Loads((graphiql.HERE / "missing.html").read_text()).links == ["policies/privacy"]
+    assert _Loads(TEMPLATES.get_template("graphiql_missing.html").render(locale="fr")).links == ["policies/privacy"]
 
 
 async def test_every_asset_is_there_typed_and_revalidated(client: httpx.AsyncClient) -> None:

@@ -71,7 +71,7 @@ async def test_looking_changes_nothing(site: Site, link: str) -> None:
 async def test_p1_4_somebody_new_joins_by_the_page(site: Site, link: str) -> None:
     weak = await site.client.post(link, data={**NEW, "password": "noe"}, headers=FRENCH)
     assert weak.status_code == 422
-    assert "trop faible" in weak.text
+    assert "trop court" in weak.text
     assert 'value="Noé &lt;Blin&gt;"' in weak.text
     assert_closed(weak)
     response = await site.client.post(link, data=NEW, headers=ENGLISH)

@@ -73,7 +73,7 @@ async def test_the_button_verifies_and_may_be_pressed_twice(site: Site, link: st
     for _ in range(2):
         response = await site.client.post(link, data={"outcome": "verify"}, headers=FRENCH)
         assert response.status_code == 200
-        assert "Adresse confirmée" in response.text
+        assert "Votre adresse e-mail est confirmée" in response.text
         assert_closed(response)
         assert await verified()
 

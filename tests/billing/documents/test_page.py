@@ -69,7 +69,7 @@ MENTIONS = [
     "40 €",
     "Pénalités de retard : trois fois le taux d'intérêt légal.",
     "Pas d'escompte pour paiement anticipé.",
-    "Nature de l'opération : Prestation de services",
+    "Nature de l’opération : Prestation de services",
 ]
 
 
@@ -80,7 +80,7 @@ def test_the_page_shows_every_mention() -> None:
 
 def test_an_english_reader_gets_an_english_page() -> None:
     text = _text(invoice(), "en")
-    for words in ("Invoice", "Total gross €94.80", "Amount due €94.80", "November 23, 2026", "VAT number: FR83404833048"):
+    for words in ("Invoice", "Total incl. VAT €94.80", "Amount due €94.80", "23 November 2026", "VAT number: FR83404833048"):
         assert words in text
     assert str(_opened(invoice(), "en").root_object["/Lang"]) == "en"
 
@@ -136,7 +136,7 @@ def test_a_credit_note_cites_the_original() -> None:
     original = Original(number="FA-2026-000001", issued_on=date(2026, 11, 1))
     text = _text(invoice(type=DocumentType.CREDIT_NOTE, number="AV-2026-000001", originals=(original,)))
     assert "Avoir AV-2026-000001" in text
-    assert "facture FA-2026-000001 du 1 novembre 2026" in text
+    assert "facture FA-2026-000001 du 1er novembre 2026" in text
     assert "Net à votre crédit 94,80 €" in text
 
 

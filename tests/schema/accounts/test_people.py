@@ -109,8 +109,8 @@ async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask
     french, english = await emails.order_by("id")
     assert (french.template, english.template) == ("ownership_changed.fr", "ownership_changed.en")
     assert (french.recipient, english.recipient) == (house.paul.owner.user.email, member.email)  # type: ignore[union-attr] # it has
-    assert "Désormais propriétaire\u00a0: PAULMARK MEMBER\n\nN’est plus propriétaire\u00a0: PAULMARK OWNER\n" in french.text
-    assert "An owner from now on: PAULMARK MEMBER\n\nNo longer an owner: PAULMARK OWNER\n" in english.text
+    assert "Nouveau propriétaire\u00a0: PAULMARK MEMBER\n\nN’est plus propriétaire\u00a0: PAULMARK OWNER\n" in french.text
+    assert "New owner: PAULMARK MEMBER\n\nNo longer an owner: PAULMARK OWNER\n" in english.text
     assert "PAULMARK legal" in french.text
 
 

@@ -114,7 +114,7 @@ async def test_p4_4_the_settings_say_what_is_in_force_and_ask_for_what_is_new(
     refused = (await ask(replace(paul, locale=Locale.EN), ACCEPT, id=new))["data"]["policyAccept"]
     assert refused == {"acceptance": None, "userErrors": [{
         "code": "POLICY_NOT_IN_FORCE", "field": ["input", "policyId"],
-        "message": "This is not the version in force: read the current one, then accept it.",
+        "message": "This isn’t the version in force. Read the current version, then accept it.",
     }]}  # fmt: skip
     clock.advance(timedelta(days=8))
     (standing,) = (await ask(paul, SETTINGS))["data"]["viewer"]["policies"]

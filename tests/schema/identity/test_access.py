@@ -106,7 +106,7 @@ async def test_strangers_change_nothing(ask: Ask, db: str, call: str) -> None:
 
 
 @pytest.mark.parametrize(("call", "field"), DELICATE)
-@pytest.mark.parametrize(("locale", "words"), [(Locale.FR, "Confirmez d'abord"), (Locale.EN, "Prove who you are")])
+@pytest.mark.parametrize(("locale", "words"), [(Locale.FR, "Confirmez d’abord"), (Locale.EN, "Confirm your identity")])
 async def test_p4_3_delicate_operations_want_fresh_proof(
     ask: Ask, paul: Viewer, call: str, field: str, locale: Locale, words: str
 ) -> None:

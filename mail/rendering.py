@@ -1,0 +1,59 @@
+"""Renders emails in the reader's language, as plain text and as HTML, from one template each.
+
+`templates/<domain>/<name>.jinja` holds what an email says. It extends `layout.jinja` and uses the macros of `blocks.jinja`.
+Both exist twice: in `templates/text/` and in `templates/html/`, where values are escaped.
+"""
+
+import re
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from models import translations
+from models.locale import Locale
+
+TEMPLATES = Path(__file__).parent / "templates"
+_FORMS = {"html", "text"}
+PATHS = {path.stem: f"{path.parent.name}/{path.name}" for path in TEMPLATES.glob("*/*.jinja") if path.parent.name not in _FORMS}
+_COLUMNS = 72
+
+
+class Rendered(NamedTuple):
+    """An email's subject line and its two bodies."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def rendered(template_name: str, locale: Locale, /, **values: object) -> Rendered:
+    """Render the template of this name. Among its values are `name`, whom to greet, and `privacy_policy`, where it is."""
+    values |= {"locale": locale.value}
+    template = _TEXT.get_template(PATHS[template_name])
+    subject = "".join(template.blocks["subject"](template.new_context(values))).strip()
+    text = re.sub(r"\n{3,}", "\n\n", template.render(values).strip())
+    html = _HTML.get_template(PATHS[template_name]).render(values, subject=subject)
+    return Rendered(subject, f"{text}\n", html)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text.strip(), _COLUMNS, break_long_words=False, break_on_hyphens=False)
+
+
+def _environment(form: str, autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([TEMPLATES / form, TEMPLATES]),
+        autoescape=autoescape,  # noqa: S701 - off for plain text only
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["wrapped"] = _wrapped
+    translations.install(environment)
+    return environment
+
+
+_TEXT = _environment("text", autoescape=False)
+_HTML = _environment("html", autoescape=True)

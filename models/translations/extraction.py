@@ -1,0 +1,161 @@
+"""Keeps the catalogues in step with the texts in code and templates: `python -m cli messages`, and a test.
+
+A text belongs to the domain that its file's path names (`billing/checkout.py`, `mail/templates/billing/invoice_issued.jinja`),
+and is common when no domain is named there, or when files of several domains use it.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po, write_po
+from jinja2.ext import babel_extract
+
+from models.locale import Locale
+from models.translations import FOLDER
+
+ROOT = FOLDER.parents[1]
+LANGUAGES = tuple(locale for locale in Locale if locale is not Locale.EN)
+COMMON = "common"
+DOMAINS = ("identity", "accounts", "content", "billing", "support", "privacy", "analytics", "operations")
+_LAYER_OF_A_DOMAIN = {"auth": "identity"}
+_WITHOUT_TEXTS = {"bench", "bin", "docs", "migrations", "node_modules", "seed", "tests", "var"}
+_PLURAL, _CONTEXT = (1, 2), ((1, "c"), 2)
+_KEYWORDS = {"_": None, "_n": _PLURAL, "_p": _CONTEXT, "gettext": None, "ngettext": _PLURAL, "pgettext": _CONTEXT}
+_METHODS: dict[str, Any] = {".py": "python", ".html": babel_extract, ".jinja": babel_extract}
+_OPTIONS = {"trimmed": "true", "silent": "false"}
+_PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|%")
+_HEADER = """\
+msgid ""
+msgstr ""
+"Language: {language}\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+"Plural-Forms: {plural}\\n"
+"""
+
+
+class Key(NamedTuple):
+    """What identifies a text: English, its plural and its context, empty when it has none."""
+
+    english: str
+    plural: str
+    context: str
+
+
+def update(folder: Path = FOLDER) -> None:
+    """Rewrite the catalogues: new texts come in untranslated, unused ones go, one that moved takes its translation along."""
+    sources = extracted()
+    for language in LANGUAGES:
+        (folder / language.value).mkdir(parents=True, exist_ok=True)
+        known = {key: message.string for _, key, message in stored(language, folder)}
+        for domain in (COMMON, *DOMAINS):
+            _write(folder / language.value / f"{domain}.po", language, sources.get(domain, {}), known)
+
+
+def faults(folder: Path = FOLDER) -> Iterator[str]:
+    """What is wrong with the catalogues, one sentence each: missing, unused, fuzzy, misplaced, or with other placeholders."""
+    sources = {key: domain for domain, keys in extracted().items() for key in keys}
+    for language in LANGUAGES:
+        found = {}
+        for domain, key, message in stored(language, folder):
+            place = f"{language.value}/{domain}.po: {key.english!r}"
+            found[key] = domain
+            forms = [message.string] if isinstance(message.string, str) else list(message.string)
+            if key not in sources:
+                yield f"{place} is not used"
+            elif sources[key] != domain:
+                yield f"{place} belongs to {sources[key]}"
+            if message.fuzzy:
+                yield f"{place} is fuzzy"
+            if not all(forms):
+                yield f"{place} is not translated"
+            elif not _same_placeholders(key, forms):
+                yield f"{place} has other placeholders"
+        for key in sources.keys() - found.keys():
+            yield f"{language.value}/{sources[key]}.po: {key.english!r} is missing"
+
+
+@cache
+def extracted() -> dict[str, dict[Key, list[str]]]:
+    """The files that use each text, by domain."""
+    places: defaultdict[Key, list[str]] = defaultdict(list)
+    for path in files():
+        for key in _keys(path):
+            places[key].append(path.relative_to(ROOT).as_posix())
+    sources: defaultdict[str, dict[Key, list[str]]] = defaultdict(dict)
+    for key, users in places.items():
+        domains = {domain_of(file) for file in users}
+        sources[domains.pop() if len(domains) == 1 else COMMON][key] = sorted(set(users))
+    return dict(sources)
+
+
+def stored(language: Locale, folder: Path = FOLDER) -> Iterator[tuple[str, Key, Any]]:
+    """Each entry of a language's catalogues: its domain, its key, and Babel's message. An obsolete one counts as unused."""
+    for path in sorted((folder / language.value).glob("*.po")):
+        with path.open("rb") as file:
+            catalogue = read_po(file, language.value)
+        for message in [*catalogue, *catalogue.obsolete.values()]:
+            if message.id:
+                yield path.stem, _key(message.id, message.context), message
+
+
+def domain_of(file: str) -> str:
+    """The domain that a path from the root names, else `common`."""
+    for part in Path(file).with_suffix("").parts:
+        if part in DOMAINS or part in _LAYER_OF_A_DOMAIN:
+            return _LAYER_OF_A_DOMAIN.get(part, part)
+    return COMMON
+
+
+def files() -> Iterator[Path]:
+    """Our own code and templates."""
+    for path in sorted(ROOT.iterdir()):
+        if path.is_dir() and path.name not in _WITHOUT_TEXTS and not path.name.startswith("."):
+            yield from (file for file in sorted(path.rglob("*")) if file.suffix in _METHODS)
+        elif path.suffix == ".py":
+            yield path
+
+
+def _keys(path: Path) -> Iterator[Key]:
+    content = path.read_bytes()
+    if b"_(" in content or b"_n(" in content or b"_p(" in content or path.suffix != ".py":
+        for _, english, _, context in extract(_METHODS[path.suffix], BytesIO(content), _KEYWORDS, options=_OPTIONS):
+            yield _key(english, context)
+
+
+def _key(english: Any, context: str | None) -> Key:
+    singular, plural = english if isinstance(english, list | tuple) else (english, "")
+    return Key(singular, plural, context or "")
+
+
+def _same_placeholders(key: Key, forms: list[str]) -> bool:
+    """Whether each form has its source's placeholders. A singular form may say the number in a word."""
+    *_, plural = forms
+    allowed = [_placeholders(key.english), _placeholders(key.plural or key.english)]
+    return _placeholders(plural) == allowed[1] and all(_placeholders(each) in allowed for each in forms)
+
+
+def _placeholders(template: str) -> list[str]:
+    return sorted(_PLACEHOLDER.findall(template))
+
+
+def _write(path: Path, language: Locale, keys: dict[Key, list[str]], known: dict[Key, Any]) -> None:
+    catalogue = Catalog(language.value)
+    for key, files in sorted(keys.items(), key=lambda item: item[1]):
+        catalogue.add(
+            (key.english, key.plural) if key.plural else key.english,
+            known.get(key, ""),
+            locations=[(file, 0) for file in files],
+            context=key.context or None,
+        )
+    body = BytesIO()
+    write_po(body, catalogue, width=120, omit_header=True, include_lineno=False)
+    header = _HEADER.format(language=language.value, plural=catalogue.plural_forms)
+    path.write_text(f"{header}\n{body.getvalue().decode().strip()}\n", encoding="utf-8")

@@ -1,0 +1,199 @@
+"""Texts for people: complete in French, typeset as French is, and safe whatever the values are."""
+
+import ast
+import re
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages.pofile import read_po
+from jinja2 import Environment
+
+from models.errors import Code, ErrorCode, NotFound, Refusal, Throttled, message_for
+from models.locale import Locale
+from models.translations import FOLDER, Message, _, _n, _p, day, duration, extraction, install, text
+
+FR, EN = Locale.FR, Locale.EN
+ENGLISH = set("the of your you and is are not this that with for to from has have can must been by at an".split())  # noqa: SIM905
+
+
+def test_every_text_is_translated() -> None:
+    """Complete, none unused, none fuzzy, each in its domain, with the placeholders of its source."""
+    assert list(extraction.faults()) == []
+
+
+def test_french_is_typeset_as_french() -> None:
+    wrong = {french: faults for french in map(_without_placeholders, _french()) if (faults := _french_faults(french))}
+    assert wrong == {}
+
+
+def _french() -> list[str]:
+    strings = [message.string for _, _, message in extraction.stored(FR)]
+    return [each for string in strings for each in ([string] if isinstance(string, str) else string)]
+
+
+def _french_faults(french: str) -> list[str]:
+    words = set(re.findall(r"[a-z]+", re.sub("«.*?»", "", french.lower())))
+    checks = {
+        "straight apostrophe or quotes": re.search("['\"]", french),
+        "no no-break space before : or »": re.search(r"[^\u00a0][:»](?!//|\d)", french),
+        "no narrow no-break space before ; ? or !": re.search(r"[^\u202f][;?!]", french),
+        "no no-break space after «": re.search("«[^\u00a0]", french),
+        "several spaces, or some at the ends": re.search(r"\s{2}|^\s|\s$", french),
+        "name of an enum value": re.search(r"\b[A-Z]+_[A-Z_]+\b", french),
+        "English words": words & ENGLISH,
+        "three dots for an ellipsis": "..." in french,
+    }
+    return [name for name, fault in checks.items() if fault]
+
+
+@pytest.mark.parametrize(
+    "french",
+    ["l'eau", "Quoi ?", "Quoi?", "« oui\u00a0»", "«\u00a0oui »", "un  mot", "ON_HOLD", "Voir the page", "Non...", "oui "],
+)
+def test_mechanical_faults_of_french_are_found(french: str) -> None:
+    assert len(_french_faults(french)) == 1
+
+
+def test_english_is_typeset_as_english() -> None:
+    texts = [text for _, key, _ in extraction.stored(FR) for text in (key.english, key.plural)]
+    assert [text for text in texts if re.search(r"['\"\u00a0]|\s{2}|^\s|\s$", text)] == []
+
+
+def _without_placeholders(template: str) -> str:
+    return re.sub(r"%\(\w+\)s", "x", template)
+
+
+def test_values_are_written_as_the_language_writes_them() -> None:
+    message = _("From %(since)s, %(count)s times")
+    values: dict[str, Any] = {"since": date(2026, 11, 1), "count": 12_500}
+    assert text(message, EN, **values) == "From 1 November 2026, 12,500 times"
+    assert text(message, FR, **values) == "From 1er novembre 2026, 12\u202f500 times"
+
+
+def test_values_that_are_texts_are_translated_and_lists_joined() -> None:
+    solved, closed = _p("ticket status", "solved"), _p("ticket status", "closed")
+    message = _("This ticket is %(status)s. It can only become %(legal)s.")
+    assert text(message, EN, status=solved, legal=[closed]) == "This ticket is solved. It can only become closed."
+    both = text(message, FR, status=solved, legal=[solved, closed])
+    assert both == "Cette demande est résolue. Elle peut seulement devenir résolue ou close."
+
+
+def test_a_text_with_a_plural_follows_its_count() -> None:
+    message = _n("%(count)s file", "%(count)s files")
+    assert [text(message, EN, count=count) for count in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+
+
+@pytest.mark.parametrize("hostile", ["%(code)s", "%s", "{0.__class__}", "%%", "<b>"])
+def test_a_value_can_do_nothing_but_appear(hostile: str) -> None:
+    assert text(_("Hello %(name)s"), FR, name=hostile) == f"Hello {hostile}"
+
+
+def test_an_unknown_text_is_its_own_translation() -> None:
+    assert text(Message("Nobody translates this: 5 %%"), FR) == "Nobody translates this: 5 %"
+
+
+@pytest.mark.parametrize(
+    ("span", "french", "english"),
+    [
+        (0, "1\u00a0seconde", "1 second"),
+        (90, "90\u00a0secondes", "90 seconds"),
+        (120, "2 minutes", "2 minutes"),
+        (121, "3 minutes", "3 minutes"),
+        (7_201, "3\u00a0heures", "3 hours"),
+        (172_800, "2\u00a0jours", "2 days"),
+    ],
+)
+def test_durations_are_rounded_up(span: int, french: str, english: str) -> None:
+    assert (duration(timedelta(seconds=span), FR), duration(timedelta(seconds=span), EN)) == (french, english)
+
+
+def test_days_in_words() -> None:
+    assert [day(date(2026, 11, n), FR) for n in (1, 2, 11)] == ["1er novembre 2026", "2 novembre 2026", "11 novembre 2026"]
+    assert day(date(2026, 11, 1), EN) == "1 November 2026"
+
+
+def test_templates_use_the_same_catalogues_and_escape_values() -> None:
+    environment = Environment(autoescape=True)
+    install(environment)
+    template = environment.from_string(
+        "{% trans %}This SIREN isn’t valid.{% endtrans %} {% trans %}Hi {{ name }}{% endtrans %}"
+    )
+    assert template.render(locale="fr", name="<b>") == "Ce numéro SIREN n’est pas valide. Hi &lt;b&gt;"
+    assert template.render(locale="en", name="x") == "This SIREN isn’t valid. Hi x"
+
+
+def test_errors_speak_the_readers_language() -> None:
+    refusal = Refusal(ErrorCode.TOO_LONG, "input", "name", length=200)
+    assert (message_for(refusal, EN), message_for(refusal, FR)) == (
+        "Use at most 200 characters.",
+        "Ne dépassez pas 200 caractères.",
+    )
+    assert message_for(Throttled(45), FR) == "Trop de tentatives. Réessayez dans 45\u00a0secondes."
+    assert message_for(NotFound(), EN) == message_for(Refusal(ErrorCode.NOT_FOUND, "input", "ticketId"), EN)
+
+
+def test_every_refusal_fills_its_placeholders() -> None:
+    """Each call of Refusal with a code whose message has placeholders gives their values, or a message of its own."""
+    codes = [code for enum in Code.__subclasses__() for code in enum]
+    needed = {code.name: set(re.findall(r"%\((\w+)\)s", code.message.english)) for code in codes}
+    calls = 0
+    for path in [path for path in extraction.files() if path.suffix == ".py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refusal":
+                code = node.args[0]
+                given = {keyword.arg for keyword in node.keywords}
+                if isinstance(code, ast.Attribute) and "message" not in given:
+                    calls += 1
+                    assert needed[code.attr] <= given, (path, node.lineno)
+    assert calls > 50
+
+
+def test_updating_keeps_translations_adds_new_texts_and_drops_unused_ones(tmp_path: Path) -> None:
+    extraction.update(tmp_path)
+    assert all(fault.endswith("is not translated") for fault in extraction.faults(tmp_path))
+    catalogue = tmp_path / "fr" / "support.po"
+    translated = catalogue.read_text(encoding="utf-8").replace('closed"\nmsgstr ""', 'closed"\nmsgstr "close"')
+    catalogue.write_text(f'{translated}\nmsgid "Nobody says this."\nmsgstr "Personne."\n', encoding="utf-8")
+    assert "fr/support.po: 'Nobody says this.' is not used" in set(extraction.faults(tmp_path))
+    extraction.update(tmp_path)
+    with catalogue.open("rb") as file:
+        strings = {message.id: message.string for message in read_po(file)}
+    assert strings["closed"] == "close"
+    assert "Nobody says this." not in strings
+
+
+def test_faults_name_what_is_wrong(tmp_path: Path) -> None:
+    extraction.update(tmp_path)
+    catalogue = tmp_path / "fr" / "common.po"
+    wrong = catalogue.read_text(encoding="utf-8")
+    wrong = wrong.replace(
+        'at most %(length)s characters."\nmsgstr ""', 'at most %(length)s characters."\nmsgstr "%(longueur)s"'
+    )
+    wrong = wrong.replace('msgid "This value isn’t valid."\nmsgstr ""', '#, fuzzy\nmsgid "This value isn’t valid."\nmsgstr "x"')
+    catalogue.write_text(wrong, encoding="utf-8")
+    (tmp_path / "fr" / "content.po").write_text('msgid "This field can’t be blank."\nmsgstr "x"\n', encoding="utf-8")
+    found = set(extraction.faults(tmp_path))
+    assert "fr/common.po: 'Use at most %(length)s characters.' has other placeholders" in found
+    assert "fr/common.po: 'This value isn’t valid.' is fuzzy" in found
+    assert "fr/content.po: 'This field can’t be blank.' belongs to common" in found
+
+
+@pytest.mark.parametrize(
+    ("file", "domain"),
+    [
+        ("billing/checkout.py", "billing"),
+        ("models/support/tickets.py", "support"),
+        ("schema/accounts.py", "accounts"),
+        ("mail/templates/billing/invoice_issued.jinja", "billing"),
+        ("auth/passwords.py", "identity"),
+        ("web/page.py", "common"),
+    ],
+)
+def test_a_file_belongs_to_the_domain_that_its_path_names(file: str, domain: str) -> None:
+    assert extraction.domain_of(file) == domain
+
+
+def test_no_compiled_catalogue_is_kept() -> None:
+    assert list(FOLDER.rglob("*.mo")) == []
