@@ -16,8 +16,8 @@ again with `after` set to the sequence of the last event received; nothing is mi
 | 4406 | the client offered no subprotocol `graphql-transport-ws` | no: the client has a bug |
 | 4408 | `connection_init` came too late, or a ping was not answered | yes |
 | 4409 | `subscribe` repeated the id of an operation that was still running | no: the client has a bug |
-| 4429 | `connection_init` came twice, or there were too many messages | not by itself: the client has a bug |
-| 4500 | the server failed while it identified the client or checked its session | not by itself: the user decides |
+| 4429 | `connection_init` came twice, or there were too many messages | no: the client has a bug |
+| 4500 | the server failed while it identified the client or checked its session | later, not by itself |
 
 npm's graphql-ws reconnects by itself after exactly the codes marked "yes". A handshake can also be refused over HTTP: with 403
 for a browser's unknown origin, with 503 and `Retry-After` when there are too many connections or the server is stopping.
