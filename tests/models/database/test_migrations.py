@@ -1,17 +1,23 @@
 """Migrations lead up to the models, down to nothing, and up again."""
 
+import asyncio
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from tortoise import Tortoise
 from tortoise.connection import get_connection
+from tortoise.migrations.api import migrate
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.operations import AlterModelOptions
 
 from models.action import Action
-from models.database.connection import config, connect, disconnect, migrated, pending_migrations
+from models.database.connection import config, connect, disconnect, migrated, pending_migrations, sqlite_path
 from models.database.sql import rows
 from models.event import EventKind, Stream, ticket_stream
 
@@ -78,36 +84,54 @@ def test_migrations_stand_in_one_line() -> None:
 
 
 async def test_down_to_nothing_and_up_again(database_url: str) -> None:
-    """Step by step: each step down leaves the same columns and indexes as the way up."""
+    """Each step down leaves the same columns and indexes as the way up."""
     assert {"account", "ticket", "invoice", "stream"} <= await tables(database_url)
-    names = [f"models.{path.stem}" for path in sorted((ROOT / "migrations").glob("0*.py"))]
-    below: dict[str, set[str]] = {names[-1]: await shape(database_url)}
-    for name in names[-2::-1]:
-        await migrated(database_url, name, "backward")
-        below[name] = await shape(database_url)
-    await migrated(database_url, "models.__first__", "backward")
-    assert await tables(database_url) == set()
-    for name in names:
-        await migrated(database_url, name, "forward")
-        assert await shape(database_url) == below[name], name
+    complete, down, up = schema(database_url), await steps(database_url, "backward"), await steps(database_url, "forward")
+    names = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
+    assert ([*down], [*up]) == (names[::-1], names)
+    assert down[names[0]] == set()
+    for before, name in pairwise(names):
+        assert down[name] == up[before], name
+    assert up[names[-1]] == complete
 
 
-async def shape(url: str) -> set[str]:
-    """Every column, and every index by what it covers."""
-    await connect(url)
-    if get_connection("default").capabilities.dialect == "sqlite":
-        found = await rows(
-            "SELECT m.name || '.' || c.name AS told FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
-        )
-        found += await rows(
-            "SELECT tbl_name || substr(sql, instr(sql, '(')) AS told FROM sqlite_master WHERE type = 'index' AND sql NOT NULL"
-        )
-    else:
-        found = await rows(
-            "SELECT table_name || '.' || column_name AS told FROM information_schema.columns WHERE table_schema = 'public'"
-        )
-        found += await rows(
-            "SELECT regexp_replace(indexdef, '^.* ON ', '') AS told FROM pg_indexes WHERE schemaname = 'public'"
-        )
+async def steps(url: str, direction: str) -> dict[str, set[str]]:
+    """The schema after each migration, all in one run: each run begins by building the models of every migration."""
+    seen: dict[str, set[str]] = {}
+
+    def look(event: str, _: str, name: str) -> None:
+        if event in ("apply_done", "rollback_done"):
+            seen[name] = schema(url)
+
+    target = "models.__first__" if direction == "backward" else None
+    await migrate(config=config(url), target=target, direction=direction, progress=look)
     await disconnect()
-    return {row["told"] for row in found}
+    return seen
+
+
+def schema(url: str) -> set[str]:
+    """Every column, and every index by what it covers."""
+    if path := sqlite_path(url):
+        with closing(sqlite3.connect(path)) as connection:
+            return {text for (text,) in connection.execute(SQLITE_SCHEMA) if "migration" not in text}
+    with ThreadPoolExecutor(1) as thread:  # this one's loop is about to apply the next migration
+        return thread.submit(asyncio.run, _postgres_schema(url)).result()
+
+
+SQLITE_SCHEMA = """
+    SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'
+    AND m.name NOT LIKE 'sqlite_%'
+    UNION ALL
+    SELECT tbl_name || substr(sql, instr(sql, '(')) FROM sqlite_master WHERE type = 'index' AND sql NOT NULL"""
+POSTGRES_SCHEMA = """
+    SELECT table_name || '.' || column_name FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL
+    SELECT regexp_replace(indexdef, '^.* ON ', '') FROM pg_indexes WHERE schemaname = 'public'"""
+
+
+async def _postgres_schema(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        return {text for (text,) in await connection.fetch(POSTGRES_SCHEMA) if "migration" not in text}
+    finally:
+        await connection.close()
