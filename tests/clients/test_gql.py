@@ -1,8 +1,6 @@
 """Python's gql talks to our server: by HTTP and by websocket, and again after the server was killed."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,21 +11,12 @@ from gql.transport.exceptions import TransportConnectionFailed, TransportQueryEr
 from gql.transport.websockets import WebsocketsTransport
 
 from tests.clients.people import chat, customer
-from tests.story.server_fixtures import Client, Server, served
+from tests.story.server_fixtures import Client, Server
 
 NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
 REPLY = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }"
 EVENTS = """subscription($id: ID!, $after: Int) { ticketEvents(ticketId: $id, after: $after) {
     sequence message { clientMessageId } } }"""
-
-
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
-    with served(database_url, tmp_path) as running:
-        yield running
 
 
 async def test_by_http(server: Server) -> None:
@@ -44,7 +33,7 @@ async def test_by_http(server: Server) -> None:
 
 
 async def test_by_websocket(server: Server) -> None:
-    paul = await customer(server, "paul@boulangerie.example")
+    paul = await customer(server, "paula@boulangerie.example")
     ticket = await chat(paul)
     client: Any = Gql(transport=websocket(paul))  # its connect_async is not typed
     session = await client.connect_async(reconnecting=True)

@@ -3,23 +3,19 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
 from tests.clients.people import chat, customer
-from tests.story.server_fixtures import ROOT, Client, Server, served
+from tests.story.server_fixtures import ROOT, Client, Server
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_subscription_goes_on_after_a_kill(database_url: str, tmp_path: Path) -> None:
-    with served(database_url, tmp_path) as server:
-        paul = await customer(server, "paul@boulangerie.example")
-        ticket = await chat(paul)
-        async with asyncio.timeout(40), aclosing(what_node_sees(server, paul, ticket)) as told:
-            seen = [each async for each in told]
+async def test_a_subscription_goes_on_after_a_kill(server: Server) -> None:
+    paul = await customer(server, "npm@boulangerie.example")
+    ticket = await chat(paul)
+    async with asyncio.timeout(120), aclosing(what_node_sees(server, paul, ticket)) as told:
+        seen = [each async for each in told]
     (found,) = [each["query"]["data"] for each in seen if "query" in each]
     assert found == {"node": {"__typename": "Ticket", "id": ticket}}
     (refused,) = [each["refused"] for each in seen if "refused" in each]

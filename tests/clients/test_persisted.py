@@ -13,7 +13,8 @@ import orjson
 import pytest
 
 from tests.clients.people import customer
-from tests.story.server_fixtures import ROOT, Client, Server, colleague
+from tests.conftest import database_copy
+from tests.story.server_fixtures import ROOT, Client, Server, colleague, running
 
 CATALOGUE = "query Catalogue($first: Int!) { offers(first: $first) { nodes { slug } } }"
 AD_HOC = "{ viewer { user { name } } }"
@@ -53,14 +54,12 @@ class Trusting(Server):
         return done.returncode, done.stderr
 
 
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Trusting]:
-    server = Trusting(database_url, tmp_path)
-    server.manifest.write_bytes(orjson.dumps(TRUSTED))
-    server.command("seed")
-    server.start()
-    yield server
-    server.stop()
+@pytest.fixture(scope="module")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trusting]:
+    folder = tmp_path_factory.mktemp("trusting")
+    (folder / "documents.json").write_bytes(orjson.dumps(TRUSTED))
+    with database_copy(request, "sqlite", folder, catalogue=True) as url, running(Trusting(url, folder)) as server:
+        yield server
 
 
 async def post(person: Client, **body: Any) -> dict[str, Any]:
@@ -80,7 +79,6 @@ def codes(answer: dict[str, Any]) -> list[str]:
     return [error["extensions"]["code"] for error in answer.get("errors", ())]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_customers_are_held_to_the_manifest_and_staff_are_not(server: Trusting) -> None:
     nobody, somebody = Client(server), await customer(server, "paul@boulangerie.example")
     agent = await (await colleague(server, "agent@camcha.example", "AGENT")).at(server)
@@ -96,7 +94,6 @@ async def test_customers_are_held_to_the_manifest_and_staff_are_not(server: Trus
             assert codes(await ask(person, query="{ broken")) == ["DOCUMENT_NOT_TRUSTED"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_trusted_documents_are_there_after_a_restart(server: Trusting) -> None:
     server.stop()
     server.start()
@@ -104,9 +101,10 @@ async def test_trusted_documents_are_there_after_a_restart(server: Trusting) -> 
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_manifest_that_cannot_be_trusted_stops_the_start(server: Trusting) -> None:
+def test_a_manifest_that_cannot_be_trusted_stops_the_start(database_url: str, tmp_path: Path) -> None:
+    server = Trusting(database_url, tmp_path)
+    server.manifest.write_bytes(orjson.dumps(TRUSTED))
     assert server.command("check-documents", str(server.manifest)) == "The documents can be trusted.\n"
-    server.stop()
     server.manifest.write_bytes(orjson.dumps(TRUSTED | {"wrong": "{ nothing }", "broken": "{ offers"}))
     status, said = server.refusal("serve", "--port", "0")
     assert (status, said.count("error: CAMCHA_DOCUMENTS: ")) == (2, 2)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
@@ -24,8 +23,18 @@ import pyotp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from accounts.staff import appoint
+from auth.services import AuthServices
+from models.action import Action
+from models.clock import SystemClock
+from models.database.connection import connect as connect_database
+from models.database.connection import disconnect
+from models.identity.user import Staff as StaffRole
+from realtime.hub import Hub
+
 ROOT = Path(__file__).parents[2]
 CHOSEN = "mouette-phare-ardoise-77"
+S = TypeVar("S", bound="Server")
 SECRET_KEY = "a-key-for-tests-only-0123456789-abcdefghij"
 
 
@@ -255,24 +264,40 @@ class Colleague:
 
 
 async def colleague(server: Server, email: str, role: str, password: str = CHOSEN) -> Colleague:
-    """One of the vendor's people, by the operator's command; they choose a password and set up a second factor."""
-    link = re.search(r"\S+/reset\?token=\S+", server.command("staff", email, "--name", role.title(), "--role", role))
-    assert link
+    """One of the vendor's people, appointed by the operator; they choose a password and set up a second factor."""
+    token = await _appointed(server.database_url, email, role)
     async with httpx.AsyncClient() as browser:
-        assert (await browser.post(link[0], data={"password": password})).status_code == 200
+        page = await browser.post(f"{server.url}/reset?token={token}", data={"password": password})
+        assert page.status_code == 200
     client = await Client(server).sign_in(email, password)
     secret = (await client.do("totpSetUp", "TotpSetUpInput", {"password": password}, "secret"))["secret"]
     confirmed = await client.do("totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes")
     return Colleague(email, password, secret, confirmed["recoveryCodes"])
 
 
+async def _appointed(database_url: str, email: str, role: str) -> str:
+    """What the command `staff` does, whose process takes two seconds: see tests/test_cli.py. Returns the link's token."""
+    clock = SystemClock()
+    auth = AuthServices.of(SECRET_KEY, clock)
+    await connect_database(database_url)
+    try:
+        action = Action(None, clock.now(), Hub())
+        return await appoint(action, auth, email=email, name=role.title(), role=StaffRole(role))
+    finally:
+        await disconnect()
+        auth.passwords.close()
+
+
 @contextlib.contextmanager
-def served(database_url: str, folder: Path, kind: type[Server] = Server) -> Iterator[Server]:
-    """A server with the catalogue, stopped at the end."""
-    server = kind(database_url, folder)
-    server.command("seed")
+def running(server: S) -> Iterator[S]:
+    """The server, started, and stopped at the end. Its database must be migrated."""
     server.start()
     try:
         yield server
     finally:
         server.stop()
+
+
+def served(catalogue_url: str, folder: Path) -> contextlib.AbstractContextManager[Server]:
+    """A running server on a database with the catalogue."""
+    return running(Server(catalogue_url, folder))

@@ -7,9 +7,8 @@ two seconds of whatever ends their session, and no secret is in the log. Promise
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,18 +20,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.clients.people import PASSWORD, customer
-from tests.story.server_fixtures import Client, Server, served
+from tests.story.server_fixtures import Client, Server
 
 PAUL, NEW_ADDRESS = "paul@boulangerie.example", "paul@meunier.example"
 NEW = "mouette phare ardoise 77"
 LISTED = "{ viewer { user { email } sessions { id device current } } }"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-
-
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
-    with served(database_url, tmp_path) as running:
-        yield running
 
 
 async def test_the_story(server: Server) -> None:

@@ -46,10 +46,9 @@ class Names:
 
 
 @asynccontextmanager
-async def town(database_url: str, folder: Path, names: Names) -> AsyncIterator[Town]:
+async def town(catalogue_url: str, folder: Path, names: Names) -> AsyncIterator[Town]:
     async with register(lambda: names.reply) as (url, _):
-        server = Town(database_url, folder, registry=url)
-        await asyncio.to_thread(server.command, "seed")
+        server = Town(catalogue_url, folder, registry=url)
         await asyncio.to_thread(server.start)
         try:
             yield server
@@ -57,9 +56,9 @@ async def town(database_url: str, folder: Path, names: Names) -> AsyncIterator[T
             server.stop()
 
 
-async def test_p1_1_and_p1_2_a_company_from_another_name_to_its_end(database_url: str, tmp_path: Path) -> None:
+async def test_p1_1_and_p1_2_a_company_from_another_name_to_its_end(catalogue_url: str, tmp_path: Path) -> None:
     names = Names()
-    async with town(database_url, tmp_path, names) as server:
+    async with town(catalogue_url, tmp_path, names) as server:
         paul, amadou = await customer(server, PAUL), await colleague(server, AMADOU, "AGENT")
         agent = await amadou.at(server)
         await paul_shows_evidence(paul, agent)

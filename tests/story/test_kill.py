@@ -5,21 +5,18 @@ request with the same clientMessageId; whose socket dies reconnects with `after:
 """
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
-import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from tests.clients.people import chat, customer
-from tests.story.server_fixtures import Client, Server, colleague, served
+from tests.story.server_fixtures import Client, Server, colleague
 
 COMPANIES, CHATS_EACH = 5, 10
 MESSAGES_EACH = 21  # of both people in 50 chats: 2,100
@@ -29,12 +26,6 @@ EVENTS = """subscription($id: ID!, $after: Int) { ticketEvents(ticketId: $id, af
 REPLY = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }"
 STORED = """query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence
     messages(first: 100) { totalCount nodes { sequence clientMessageId } } } } }"""
-
-
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
-    with served(database_url, tmp_path) as running:
-        yield running
 
 
 @dataclass

@@ -32,7 +32,7 @@ from models.identity.user import Staff, User
 from realtime.hub import Hub
 from resolvers.ids import encode
 from tests.story.generated import CARD, EMAIL, MARK, SORTS, TEXT, Operation, operations
-from tests.story.server_fixtures import Client, Server
+from tests.story.server_fixtures import Client, Server, running
 
 PASSWORD = f"{MARK} corneille sabot pluvier 42"
 ADDRESS = "203.0.113.77"
@@ -88,15 +88,11 @@ def _json(value: Any) -> bytes:
 
 
 @pytest.fixture
-async def talk(database_url: str, tmp_path: Path) -> AsyncIterator[Talk]:
-    server = Server(database_url, tmp_path, program=(str(Path(__file__).with_name("talkative.py")),))
-    server.command("seed")
-    server.start()
-    try:
+async def talk(catalogue_url: str, tmp_path: Path) -> AsyncIterator[Talk]:
+    server = Server(catalogue_url, tmp_path, program=(str(Path(__file__).with_name("talkative.py")),))
+    with running(server):
         async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
             yield Talk(server, http)
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clients.people import PASSWORD, customer
-from tests.story.server_fixtures import Server, served
+from tests.story.server_fixtures import Server, running
 
 PAUL = "paul@boulangerie.example"
 HERE = Path(__file__).parent
@@ -21,9 +21,9 @@ class LocalServer(Server):
         return f"http://localhost:{self.port}"
 
 
-async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_factor(database_url: str, tmp_path: Path) -> None:
+async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_factor(catalogue_url: str, tmp_path: Path) -> None:
     """No answer works twice, nor without the device knowing its person; another page's host gets none."""
-    with served(database_url, tmp_path, LocalServer) as server:
+    with running(LocalServer(catalogue_url, tmp_path)) as server:
         await customer(server, PAUL)
         command = ["node", str(HERE / "passkeys.mjs"), server.url, f"http://127.0.0.1:{server.port}", PAUL, PASSWORD]
         pipe = asyncio.subprocess.PIPE

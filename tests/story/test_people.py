@@ -6,7 +6,6 @@ and is removed. Whoever loses a right loses it on open sockets too.
 
 import asyncio
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,6 @@ PAUL, MARIE, NOE = "paul@boulangerie.example", "marie@quais.example", "noe@boula
 PASSWORD = "corneille-sabot-pluvier-42"
 NEWS = "subscription($after: Int) { accountEvents(after: $after) { kind sequence ticket { subject } } }"
 INVITED = "invitation { id email role acceptedAt revokedAt inviter { name } }"
-
-
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
-    with served(database_url, tmp_path) as running:
-        yield running
 
 
 async def test_p1_4_several_people_in_one_company(server: Server) -> None:
@@ -228,12 +221,12 @@ async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
     assert await members(noe) == {"Noé Blin": "OWNER"}
 
 
-@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite serves one process
-async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)  # SQLite serves one process
+async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, catalogue_url: str, tmp_path: Path) -> None:
     """Noé's sockets hang on one server, Paul works on the other: a new role, then the end, within seconds."""
     (tmp_path / "other").mkdir()
     paul = await customer(server, PAUL)
-    with served(database_url, tmp_path / "other") as other:
+    with served(catalogue_url, tmp_path / "other") as other:
         await paul.do(
             "invitationSend", "InvitationSendInput", {"email": NOE, "role": "MEMBER", "idempotencyKey": "noe"}, INVITED
         )

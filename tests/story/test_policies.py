@@ -5,33 +5,24 @@ settings once new terms are in force.
 """
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from models.clock import SystemClock, local_date
 from models.content.policy import PolicyKind
 from models.database.connection import connect, disconnect
 from seed.policies import PolicyContent, install
 from tests.clients.people import PASSWORD, customer
-from tests.story.server_fixtures import Client, Server, served
+from tests.story.server_fixtures import Client, Server
 
 PAUL, MARIE = "paul@boulangerie.example", "marie@quais.example"
 SETTINGS = """{ viewer {
     policies { policy { id kind version title url } acceptanceNeeded acceptance { acceptedAt locale channel } }
     policyAcceptances { policy { version } } } }"""
 NOTED = "acceptance { acceptedAt locale channel policy { version } }"
-
-
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
-    with served(database_url, tmp_path) as running:
-        yield running
 
 
 async def test_p4_4_policies_are_read_everywhere_and_accepted_once(server: Server) -> None:

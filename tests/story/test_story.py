@@ -6,17 +6,14 @@ figures. Promises P1.4, P2.1, P2.2, P2.4, P3.4, P3.6, P4.3, P5.1, P5.2, P5.5, P5
 
 import asyncio
 import re
-from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pyotp
 import pypdf
-import pytest
 
-from tests.story.server_fixtures import Client, Colleague, Server, colleague, served
+from tests.story.server_fixtures import Client, Colleague, Server, colleague
 
 PAUL = "paul@boulangerie.example"
 PASSWORD = "fournil-tournesol-rivage-72"
@@ -24,12 +21,6 @@ TICKET_EVENTS = """subscription($id: ID!, $after: Int) { ticketEvents(ticketId: 
     sequence kind status actor { name } message { body fromStaff clientMessageId } } }"""
 INBOX = "subscription($after: Int) { inboxEvents(after: $after) { sequence kind ticket { id subject channel status } } }"
 TYPING = "subscription($id: ID!) { ticketTyping(ticketId: $id) { typing user { name } } }"
-
-
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
-    with served(database_url, tmp_path) as running:
-        yield running
 
 
 async def test_the_story(server: Server) -> None:

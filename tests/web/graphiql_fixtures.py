@@ -1,13 +1,10 @@
 """GraphiQL's page over a toy graph, in a real server. The one place that says what the browser visits."""
 
 import asyncio
-import threading
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import strawberry
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -18,7 +15,6 @@ from realtime.client import SocketLimits
 from realtime.close_codes import CloseCode
 from realtime.endpoint import SocketEndpoint
 from realtime.hub import Listener
-from realtime.uvicorn_protocol import UVICORN_OPTIONS
 from web import graphiql
 
 EMAIL, PASSWORD, TOKEN = "ada@example.fr", "correct horse battery", "t0k3n"
@@ -127,29 +123,3 @@ def application() -> Starlette:
             *graphiql.routes(),
         ]
     )
-
-
-@contextmanager
-def house() -> Iterator[str]:
-    """The running server's address, as in "http://127.0.0.1:1234"."""
-    config = uvicorn.Config(
-        application(), port=0, **UVICORN_OPTIONS, log_config=None, lifespan="off", timeout_graceful_shutdown=5
-    )
-    server, ready = uvicorn.Server(config), threading.Event()
-    thread = threading.Thread(target=asyncio.run, args=(_run(server, ready),))
-    thread.start()
-    try:
-        assert ready.wait(10)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
-
-
-async def _run(server: uvicorn.Server, ready: threading.Event) -> None:
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    ready.set()
-    await serving

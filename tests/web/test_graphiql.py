@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.web.graphiql_fixtures import EMAIL, PASSWORD, TOKEN, application, house
+from tests.uvicorn_thread import serving
+from tests.web.graphiql_fixtures import EMAIL, PASSWORD, TOKEN, application
 from web import graphiql
 from web.page import TEMPLATES
 
@@ -21,7 +22,7 @@ HERE = Path(__file__).parent
 async def visit() -> dict[str, Any]:
     """What a person saw: see graphiql.mjs. CAMCHA_SCREENSHOT names a file for a picture of the end."""
     screenshot = [os.environ["CAMCHA_SCREENSHOT"]] if "CAMCHA_SCREENSHOT" in os.environ else []
-    with house() as address:
+    with serving(application()) as address:
         command = ["node", str(HERE / "graphiql.mjs"), f"{address}/graphql", EMAIL, PASSWORD, *screenshot]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)

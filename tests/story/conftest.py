@@ -1,0 +1,15 @@
+"""A server for each story."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.story.server_fixtures import Server, served
+
+
+@pytest.fixture
+def server(catalogue_url: str, tmp_path: Path) -> Iterator[Server]:
+    """On each kind of database."""
+    with served(catalogue_url, tmp_path) as running:
+        yield running
