@@ -42,12 +42,12 @@ class AuthServices:
     @classmethod
     def of(
         cls, secret_key: str, clock: Clock, party: RelyingParty | None = None, redis_url: str | None = None,
-        breaches_url: str | None = None,
+        breaches_url: str | None = None, passwords: Passwords | None = None,
     ) -> "AuthServices":  # fmt: skip
         """A guard whose keys all derive from one secret key. Attempts are counted in Redis where there is one, and new
         passwords looked up among the leaked ones where a range service is named."""
         throttle = SharedThrottle(clock, redis_url, secret_key) if redis_url else Throttle(clock)
-        passwords = Passwords(breaches=Breaches(breaches_url) if breaches_url else None)
+        passwords = passwords or Passwords(breaches=Breaches(breaches_url) if breaches_url else None)
         return cls(passwords, SecretBox(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
 
     async def require_strong(self, password: str, *own_words: str, whom: object, field: str = "password") -> None:

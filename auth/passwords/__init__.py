@@ -40,16 +40,18 @@ class Passwords:
         waiting: int = 128,
         breaches: Breaches | None = None,
         asked: Callable[..., Any] = hashing_pool.asked,
+        parameters: PasswordHasher = PARAMETERS,
     ) -> None:
         self._breaches, self._asked = breaches, asked
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")  # each waits for a process that works
         self._room = workers + waiting
         self._inside = 0
-        self._nobodys = PARAMETERS.hash(secrets.token_hex())
+        self._parameters = parameters
+        self._nobodys = parameters.hash(secrets.token_hex())
 
     async def hash(self, password: str) -> str:
         """The Argon2id hash to store, with its parameters and salt."""
-        costs = PARAMETERS.time_cost, PARAMETERS.memory_cost, PARAMETERS.parallelism
+        costs = self._parameters.time_cost, self._parameters.memory_cost, self._parameters.parallelism
         return str(await self._run(lambda: self._asked("made", _normal(password), *costs)))
 
     async def matches(self, stored: str | None, password: str) -> bool:
@@ -59,7 +61,7 @@ class Passwords:
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
-        return PARAMETERS.check_needs_rehash(stored)
+        return self._parameters.check_needs_rehash(stored)
 
     async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
         """Raise PASSWORD_WEAK, with a message that says why, for a password that is too short, too long, easy to guess or

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyotp
@@ -14,6 +13,7 @@ from auth.sessions import Tokens, sign_in
 from models.accounts.account import Account, Membership, Role
 from models.action import Action, Transaction
 from models.identity.user import Staff, User
+from tests.quick_auth import quick_auth
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -29,7 +29,7 @@ def now(clock: "MovableClock", bus: "RecordingBus") -> Callable[[], Action]:
 
 @pytest.fixture
 async def auth(clock: "MovableClock") -> AsyncIterator[AuthServices]:
-    auth = replace(AuthServices.of("a secret key of a test, long enough", clock), even_seconds=0)
+    auth = quick_auth(clock)
     yield auth
     auth.passwords.close()
 

@@ -11,7 +11,6 @@ import pytest
 
 import billing
 from auth import sessions
-from auth.services import AuthServices
 from billing import checkout
 from billing.checkout import CheckoutServices
 from billing.gateways.sandbox import Sandbox
@@ -39,6 +38,7 @@ from resolvers.ids import encode
 from schema.errors import present
 from schema.fields import batch_of, cost_of
 from schema.root import schema
+from tests.quick_auth import quick_auth
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -47,15 +47,20 @@ URL = "https://camcha.example"
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def engine() -> Engine:
+    """One for all tests, which keeps the documents that they repeat."""
+    return new_engine()
+
+
+def new_engine() -> Engine:
     return Engine(schema._schema, format_error=present, cost_of=cost_of, batch_of=batch_of)
 
 
 @pytest.fixture
 def services(clock: "MovableClock") -> "AsyncIterator[Services] | Any":
     hub = Hub()
-    auth = AuthServices.of("a secret key of a test, long enough", clock)
+    auth = quick_auth(clock)
     terms = seller(Path(billing.__file__).with_name("seller.toml"))
     yield Services(clock, hub, Presence(hub, clock), auth, Sandbox(URL), terms, URL)
     auth.passwords.close()

@@ -98,6 +98,7 @@ async def belongings(house: House) -> dict[str, list[dict[str, Any]]]:
     people = {row.pk for row in house.marie.rows if isinstance(row, User)}
     owned[User] = people
     models = list(Tortoise.apps["models"].values())
+    searched: dict[tuple[type[Any], str], int] = {}  # for how many parents
     while True:
         before = sum(map(len, owned.values()))
         for model in models:
@@ -105,7 +106,8 @@ async def belongings(house: House) -> dict[str, list[dict[str, Any]]]:
                 field = model._meta.fields_map[name]
                 assert isinstance(field, ForeignKeyFieldInstance)
                 parents = owned.get(field.related_model, set())
-                if parents and model not in (Account, User):
+                if len(parents) > searched.get((model, name), 0) and model not in (Account, User):
+                    searched[model, name] = len(parents)
                     keys = await model.filter(**{f"{name}_id__in": list(parents)}).values_list(model._meta.pk_attr, flat=True)
                     owned.setdefault(model, set()).update(keys)
         if sum(map(len, owned.values())) == before:

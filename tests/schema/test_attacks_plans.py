@@ -8,8 +8,15 @@ from engine import Engine, Params
 from engine.execution.plan_cache import PlanCache
 from models.viewer import Viewer
 from resolvers.context import Context, Services
+from tests.schema.conftest import new_engine
 
 OTHER = "query Other($x: Boolean!) { ...F } fragment F on Query { viewer @include(if: $x) { locale } }"
+
+
+@pytest.fixture
+def engine() -> Engine:
+    """With no documents and plans of other tests."""
+    return new_engine()
 
 
 def _asked(engine: Engine, query: str, x: Any) -> Any:

@@ -54,21 +54,21 @@ def selection(kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str
     return " ".join(services)
 
 
-def documents(ids: list[str]) -> Iterator[str]:
-    """Every root, and every type by its id."""
-    listed = orjson.dumps(ids).decode()
+def documents(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every root, and every type by its id: documents with their variables."""
     assert GRAPH.query_type is not None
     for name, root in GRAPH.query_type.fields.items():
         below = get_named_type(root.type)
         if isinstance(below, GraphQLObjectType):
             arguments = f"({ARGUMENTS[name]})" if any(map(is_required_argument, root.args.values())) else ""
-            yield f"{{ {name}{arguments} {{ {selection(below, DEPTH)} }} }}"
+            yield f"{{ {name}{arguments} {{ {selection(below, DEPTH)} }} }}", {}
     node = GRAPH.type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
     for kind in GRAPH.get_possible_types(node):
         inner = f"... on {kind.name} {{ {selection(kind, DEPTH - 1)} }}"
-        yield f"{{ nodes(ids: {listed}) {{ {inner} }} }}"
-        yield from (f"{{ node(id: {orjson.dumps(key).decode()}) {{ {inner} }} }}" for key in ids)
+        yield f"query($ids: [ID!]!) {{ nodes(ids: $ids) {{ {inner} }} }}", {"ids": ids}
+        one = f"query($id: ID!) {{ node(id: $id) {{ {inner} }} }}"
+        yield from ((one, {"id": key}) for key in ids)
 
 
 def secrets(company: "Company") -> list[str]:
@@ -80,7 +80,7 @@ def secrets(company: "Company") -> list[str]:
 
 async def everything(ask: "Ask", viewer: Viewer, ids: list[str]) -> str:
     """All that a viewer gets out of the whole graph."""
-    return "\n".join([orjson.dumps(await ask(viewer, each)).decode() for each in documents(ids)])
+    return "\n".join([orjson.dumps(await ask(viewer, query, **variables)).decode() for query, variables in documents(ids)])
 
 
 async def test_nobody_reads_another_company(ask: "Ask", house: "House") -> None:

@@ -79,6 +79,16 @@ async def crowd(house: House, action: "Action") -> list[Outsider]:
     return await outsiders(house, action)
 
 
+@pytest.fixture
+async def before(house: House, crowd: list[Outsider]) -> tuple[dict[str, Any], int]:
+    """What Marie has, and the number of emails to her people, before the first operation: no operation may change it."""
+    return await belongings(house), await emails_to_marie()
+
+
+async def emails_to_marie() -> int:
+    return await Email.filter(recipient__contains="mariemark").count()
+
+
 class Asking:
     """Executes a case for an outsider; what they read of it."""
 
@@ -117,24 +127,24 @@ async def test_every_type_by_every_id_tells_outsiders_nothing(
 ) -> None:
     """The walk of test_isolation.py, for all of them: chance alone seldom asks for the right type by the right id."""
     ask = Asking(engine, quick)
-    for document in documents(house.marie.ids):
+    for document, variables in documents(house.marie.ids):
+        asked = document + orjson.dumps(variables).decode()
         for each in crowd:
-            read = await ask(GeneratedOperation(document, {}), each)
-            assert leaked(house, each, document, read) == [], (each.name, document)
+            read = await ask(GeneratedOperation(document, variables), each)
+            assert leaked(house, each, asked, read) == [], (each.name, asked)
 
 
 @examples(0.04, 1)
 @given(data=st.data())
 async def test_mutations_change_nothing_of_hers(
-    data: st.DataObject, generated: Any, engine: Engine, quick: Services, house: House, crowd: list[Outsider]
-) -> None:
+    data: st.DataObject, generated: Any, engine: Engine, quick: Services, house: House, crowd: list[Outsider],
+    before: tuple[dict[str, Any], int],
+) -> None:  # fmt: skip
     case: GeneratedOperation = data.draw(generated(fields=sorted(MUTATIONS.keys() - BY_ADDRESS)))
     who = data.draw(st.sampled_from([each for each in crowd if not each.allowed]))
-    before, emails = await belongings(house), await Email.filter(recipient__contains="mariemark").count()
     answer = await Asking(engine, quick)(case, who)
     assert leaked(house, who, case.document + orjson.dumps(case.variables).decode(), answer) == [], (who.name, case)
-    assert await belongings(house) == before, (who.name, case)
-    assert await Email.filter(recipient__contains="mariemark").count() == emails
+    assert (await belongings(house), await emails_to_marie()) == before, (who.name, case)
 
 
 async def test_the_one_who_may_does_read_and_change(
@@ -205,7 +215,7 @@ async def _paul_works(house: House, action: "Action") -> None:
 def test_every_field_is_asked_for() -> None:
     """By the walk of test_isolation.py, which needs no chance: a field that takes a required argument must be added there."""
     asked: set[str] = set()
-    for document in documents(["an id"]):
+    for document, _ in documents(["an id"]):
         info = TypeInfo(GRAPH)
         visit(parse(document), TypeInfoVisitor(info, _Noting(info, asked)))
     assert {each for each in _readable() if each not in asked} == ASKED_ELSEWHERE

@@ -27,6 +27,7 @@ from operations.invoice_numbering import numbering_faults
 from seed import demonstration
 from seed.people import CUSTOMER, NEIGHBOUR, people
 from seed.policies import read_policies
+from tests.quick_auth import quick_auth
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -36,7 +37,7 @@ SELLER = Path(__file__).parents[2] / "billing" / "seller.toml"
 
 @pytest.fixture
 async def auth(clock: "MovableClock") -> AsyncIterator[AuthServices]:
-    auth = AuthServices.of("a secret key of a test, long enough", clock)
+    auth = quick_auth(clock)
     yield auth
     auth.passwords.close()
 

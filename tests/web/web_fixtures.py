@@ -9,7 +9,6 @@ import httpx
 from starlette.applications import Starlette
 
 import billing.seller
-from auth.services import AuthServices
 from auth.tokens import Purpose
 from billing import checkout
 from billing.checkout import CheckoutServices
@@ -30,6 +29,7 @@ from storage.content import kind
 from storage.file_service import FileService
 from storage.scanner import Scanner
 from storage.store import FolderStore, random_key
+from tests.quick_auth import quick_auth
 from web import access, files, pages, policies
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def app(services: Services, file_service: FileService) -> Starlette:
 @asynccontextmanager
 async def site(clock: "MovableClock", folder: Path, scanner: Scanner | None = None) -> AsyncIterator[Site]:
     """The routes with a store in this folder."""
-    hub, auth = Hub(), AuthServices.of("a secret key of a test, long enough", clock)
+    hub, auth = Hub(), quick_auth(clock)
     seller = billing.seller.seller(Path(billing.seller.__file__).parent / "seller.toml")
     services = Services(clock, hub, Presence(hub, clock), auth, Sandbox(BASE_URL), seller, BASE_URL)
     file_service = FileService(FolderStore(folder), scanner)
