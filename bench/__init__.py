@@ -1,1 +1,1 @@
-"""Benchmarks anyone can run: `bin/bench`. README.md says what is compared, and how it is kept fair."""
+"""Benchmarks that anyone can run with `bin/bench`. README.md describes what they compare."""

@@ -82,15 +82,15 @@ def _unchanged(document: DocumentNode) -> DocumentNode:
 
 def rewrite(schema: GraphQLSchema, engine: Engine, document: DocumentNode, seed: int) -> GeneratedOperation:
     """The document as rewritten with this seed."""
-    plain = print_ast(document)
+    original = print_ast(document)
     for number in range(ATTEMPTS):
-        operation = Rewriter(schema, Random(f"{seed} {number} {plain}")).operation(document)
+        operation = Rewriter(schema, Random(f"{seed} {number} {original}")).operation(document)
         try:
             engine.prepare(Params(operation.document, variables=operation.variables))
         except (RequestError, GraphQLError):
             continue
         return operation
-    return GeneratedOperation(plain, {})
+    return GeneratedOperation(original, {})
 
 
 class Rewriter:
@@ -102,7 +102,7 @@ class Rewriter:
         self.definitions: list[str] = []
         self.variables: dict[str, Any] = {}
         self.fragments: list[str] = []
-        self.pool: dict[str, list[str]] = {}
+        self.fragments_by_type: dict[str, list[str]] = {}
         self.count = 0
 
     def operation(self, document: DocumentNode) -> GeneratedOperation:
@@ -120,9 +120,11 @@ class Rewriter:
         return GeneratedOperation("\n".join(definitions), self.variables)
 
     def likely(self, probability: float) -> bool:
+        """True with this probability, in proportion to how much is rewritten at all."""
         return self.random.random() < probability * self.rate
 
     def new_name(self, letter: str) -> str:
+        """A name that is not used in the document."""
         self.count += 1
         return f"{letter}{self.count}"
 
@@ -139,12 +141,12 @@ class Rewriter:
         for _ in range(2):
             if self.likely(0.4):
                 texts = self.with_fragment(texts, parent)
-        if self.pool.get(parent.name) and self.likely(0.2):
-            texts.append(f"...{self.random.choice(self.pool[parent.name])}")
+        if self.fragments_by_type.get(parent.name) and self.likely(0.2):
+            texts.append(f"...{self.random.choice(self.fragments_by_type[parent.name])}")
         return "{ " + self.random.choice((" ", "\n")).join(texts) + " }"
 
     def random_field(self, parent: Any, depth: int) -> list[str]:
-        """A randomly chosen field, with fields below it."""
+        """A randomly selected field, with fields below it."""
         fields = [
             (name, get_named_type(field.type))
             for name, field in getattr(parent, "fields", {}).items()
@@ -181,8 +183,8 @@ class Rewriter:
         nodes, below = node.selection_set.selections, get_named_type(definition.type)
         texts = [f"{start}{self.directives()} {self.selection_set(nodes, below)}"]
         while self.likely(0.25):
-            some = self.random.sample(nodes, self.random.randint(1, len(nodes)))
-            texts.append(f"{start}{self.directives()} {self.selection_set(some, below)}")
+            subset = self.random.sample(nodes, self.random.randint(1, len(nodes)))
+            texts.append(f"{start}{self.directives()} {self.selection_set(subset, below)}")
         return texts
 
     def alias(self, parent: Any) -> str:
@@ -205,25 +207,25 @@ class Rewriter:
         """Move some adjacent selections into a fragment."""
         start = self.random.randrange(len(texts))
         end = self.random.randint(start + 1, len(texts))
-        chosen = " ".join(texts[start:end])
+        selected = " ".join(texts[start:end])
         condition = self.condition_type(texts[start:end], parent)
         if self.random.random() < 0.5:
-            bare = condition == parent.name and self.random.random() < 0.5
-            fragment = f"...{'' if bare else f' on {condition}'}{self.directives()} {{ {chosen} }}"
+            untyped = condition == parent.name and self.random.random() < 0.5
+            fragment = f"...{'' if untyped else f' on {condition}'}{self.directives()} {{ {selected} }}"
         else:
             name = self.new_name("F")
-            self.fragments.append(f"fragment {name} on {condition} {{ {chosen} }}")
-            self.pool.setdefault(condition, []).append(name)
+            self.fragments.append(f"fragment {name} on {condition} {{ {selected} }}")
+            self.fragments_by_type.setdefault(condition, []).append(name)
             fragment = f"...{name}{self.directives()}"
-        again = [fragment] if self.likely(0.2) else []
-        return [*texts[:start], fragment, *again, *texts[end:]]
+        repeated = [fragment] if self.likely(0.2) else []
+        return [*texts[:start], fragment, *repeated, *texts[end:]]
 
-    def condition_type(self, chosen: list[str], parent: Any) -> str:
+    def condition_type(self, selected: list[str], parent: Any) -> str:
         """A type that the fragment's type condition may name."""
         if not isinstance(parent, GraphQLInterfaceType | GraphQLObjectType):
             return str(parent.name)
-        names = {name for text in chosen for name in re.findall(r"^(?:\w+: )?(\w+)", text)}
-        if any(text.startswith("...") for text in chosen):
+        names = {name for text in selected for name in re.findall(r"^(?:\w+: )?(\w+)", text)}
+        if any(text.startswith("...") for text in selected):
             return str(parent.name)
         wider = [type_.name for type_ in parent.interfaces if names <= {*type_.fields, "__typename"}]
         narrower = (
@@ -233,9 +235,9 @@ class Rewriter:
 
     # Arguments
 
-    def arguments(self, nodes_: Sequence[ArgumentNode] | None, definition: Any) -> str:
+    def arguments(self, argument_nodes: Sequence[ArgumentNode] | None, definition: Any) -> str:
         texts = []
-        for node in nodes_ or ():
+        for node in argument_nodes or ():
             argument = definition.args[node.name.value]
             optional = not isinstance(argument.type, GraphQLNonNull) or _defaults(argument)
             if optional and self.likely(0.3):

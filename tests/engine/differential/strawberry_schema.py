@@ -52,11 +52,11 @@ class Options:
     grades: list[Grade] | None = None
     sugar: Sugar | None = strawberry.UNSET
     inner: "Options | None" = strawberry.UNSET
-    much_more: int = strawberry.field(default=3, name="more")
+    renamed: int = strawberry.field(default=3, name="otherName")
     maybe: strawberry.Maybe[int | None]
 
     def __post_init__(self) -> None:
-        if self.much_more == 13:
+        if self.renamed == 13:
             raise ValueError("13 is not allowed")
 
 
@@ -80,18 +80,19 @@ class Row:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "missing":
             raise AttributeError(f"no {name}")
-        return value(self.context, (*self.path, f".{name}"), self.valid(name))
+        return choose_value(self.context, (*self.path, f".{name}"), self.valid(name))
 
     def valid(self, name: str) -> Callable[[], Any]:
+        """A function that creates a valid value of this attribute."""
         return {
             "weight": lambda: 1.5, "number": lambda: 7, "sweet_name": lambda: "sweet", "taste": lambda: Taste.SOUR,
-            "tastes": lambda: [Taste.SWEET, None, Taste.BITTER], "sugar": lambda: 4, "must": lambda: "must",
+            "tastes": lambda: [Taste.SWEET, None, Taste.BITTER], "sugar": lambda: 4, "required": lambda: "required",
             "leaf": lambda: Row((*self.path, "leaf"), "Leaf", self.context),
             "leaves": lambda: [Row((*self.path, "leaves", n), "Leaf", self.context) for n in range(2)],
         }[name]  # fmt: skip
 
 
-def value(context: SeededContext, path: tuple[Any, ...], valid: Callable[[], Any]) -> Any:
+def choose_value(context: SeededContext, path: tuple[Any, ...], valid: Callable[[], Any]) -> Any:
     """A valid or an invalid value, now, later, or deferred."""
     context.calls[path] += 1
     random = context.random(path)
@@ -100,13 +101,17 @@ def value(context: SeededContext, path: tuple[Any, ...], valid: Callable[[], Any
         if isinstance(invalid, Exception) and random.random() < 0.5:
             raise invalid
         return invalid
-    return (lambda made: made, lambda made: made, lambda made: delayed(made, 1), lambda made: DeferredValue(made, 1))[
-        random.randrange(4)
-    ](valid())
+    match random.randrange(4):
+        case 0:
+            return delayed(valid(), 1)
+        case 1:
+            return DeferredValue(valid(), 1)
+    return valid()
 
 
 def resolve(info: Info, valid: Callable[[], Any]) -> Any:
-    return value(info.context, tuple(info.path.as_list()), valid)
+    """The value of a resolver with this info."""
+    return choose_value(info.context, tuple(info.path.as_list()), valid)
 
 
 def info_text(info: Info, *arguments: Any) -> str:
@@ -118,7 +123,8 @@ def info_text(info: Info, *arguments: Any) -> str:
     ])  # fmt: skip
 
 
-def is_kind(kind: str) -> Any:
+def accept_rows(kind: str) -> Any:
+    """An `is_type_of` that accepts instances of the type, and rows of this kind."""
     return classmethod(lambda cls, row, _info: isinstance(row, cls) or getattr(row, "kind", None) == kind)
 
 
@@ -169,7 +175,7 @@ class AsyncExtension(FieldExtension):
 @strawberry.interface
 class Plant:
     number: int
-    must: str
+    required: str
 
     @strawberry.field
     def about(self, info: Info) -> str:
@@ -178,7 +184,7 @@ class Plant:
 
 @strawberry.type
 class Leaf(Plant):
-    is_type_of = is_kind("Leaf")
+    is_type_of = accept_rows("Leaf")
     taste: Taste | None
 
     @strawberry.field
@@ -198,15 +204,15 @@ class Stone:
         return self.weight * 2
 
 
-def how_large(root: Any, size: int = 1) -> str:
+def describe_size(root: Any, size: int = 1) -> str:
     return f"{type(root).__name__} {size}"
 
 
-def how_sweet(taste: Taste = Taste.SWEET) -> str:
+def describe_taste(taste: Taste = Taste.SWEET) -> str:
     return repr(taste)
 
 
-def of_parent(berry: strawberry.Parent[Any], info: Info, options: Options | None = None) -> str:
+def describe_parent(berry: strawberry.Parent[Any], info: Info, options: Options | None = None) -> str:
     return info_text(info, type(berry).__name__, options)
 
 
@@ -222,6 +228,7 @@ def describe_parents(context: SeededContext, parents: list[Any], options: Option
 
 
 def batch_field(batch: Batch) -> Any:
+    """A field with a batch, whose resolver gathers the parents for graphql-core."""
     if batch is batch_of_leaves:
 
         def resolve(root: Any, info: Info, times: int = 1) -> Any:
@@ -240,7 +247,7 @@ def _path(source: Any) -> tuple[Any, ...]:
 
 @strawberry.type
 class Berry(Plant):
-    is_type_of = is_kind("Berry")
+    is_type_of = accept_rows("Berry")
     weight: float
     missing: int | None
     sweet_name: str = strawberry.field(name="sweetName")
@@ -249,21 +256,21 @@ class Berry(Plant):
     sugar: Sugar | None
     leaf: Leaf | None
     leaves: list[Leaf]
-    sized: str = strawberry.field(resolver=how_large)
-    static: str = strawberry.field(resolver=how_sweet)
-    by_parent: str = strawberry.field(resolver=of_parent)
+    sized: str = strawberry.field(resolver=describe_size)
+    static: str = strawberry.field(resolver=describe_taste)
+    by_parent: str = strawberry.field(resolver=describe_parent)
     edge: Leaf | None = batch_field(batch_of_leaves)
     counted: str | None = batch_field(describe_parents)
-    guarded: str | None = strawberry.field(resolver=how_large, permission_classes=[RandomPermission])
-    guarded_long: str = strawberry.field(resolver=of_parent, permission_classes=[RandomPermission, AsyncPermission])
-    silent: list[str] = strawberry.field(
+    with_permission: str | None = strawberry.field(resolver=describe_size, permission_classes=[RandomPermission])
+    with_permissions: str = strawberry.field(resolver=describe_parent, permission_classes=[RandomPermission, AsyncPermission])
+    silently_denied: list[str] = strawberry.field(
         resolver=lambda: ["a"],
         graphql_type=list[str],
         extensions=[PermissionExtension([RandomPermission()], fail_silently=True)],
     )
-    loud: str | None = strawberry.field(resolver=how_sweet, extensions=[UpperCase()])
-    louder: str = strawberry.field(resolver=of_parent, extensions=[UpperCase(), AsyncExtension()])
-    plain_guarded: int | None = strawberry.field(default=1, permission_classes=[RandomPermission])
+    upper_case: str | None = strawberry.field(resolver=describe_taste, extensions=[UpperCase()])
+    upper_case_async: str = strawberry.field(resolver=describe_parent, extensions=[UpperCase(), AsyncExtension()])
+    attribute_with_permission: int | None = strawberry.field(default=1, permission_classes=[RandomPermission])
 
     @strawberry.field
     async def others(
@@ -289,7 +296,9 @@ async def list_berries_async(info: Info, first: int = 2) -> list[Berry]:
 @strawberry.type
 class Query:
     berries: list[Berry] = strawberry.field(resolver=list_berries)
-    guarded_berries: list[Berry] | None = strawberry.field(resolver=list_berries_async, permission_classes=[AsyncPermission])
+    berries_with_permission: list[Berry] | None = strawberry.field(
+        resolver=list_berries_async, permission_classes=[AsyncPermission]
+    )
 
     @strawberry.field
     def berry(self, info: Info) -> Berry | None:
