@@ -53,7 +53,7 @@ async def test_a_purchase_refuses_what_is_wrong_and_loses_nothing(ask: Ask, hous
     assert (await drafted(ask, owner, price, "one"))["purchase"]["id"] == purchase
     early = await paid(ask, owner, purchase, "pm_sandbox_success", "early")
     assert early["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
-    assert "BILLING_CONFIRMED" in early["userErrors"][0]["message"]
+    assert early["userErrors"][0]["message"] == "Confirmez vos informations de facturation avant de payer."
     for wrong, code in ({"country": "ZZ"}, "VALUE_INVALID"), ({"city": "  "}, "BLANK"), ({"street": "x" * 201}, "TOO_LONG"):
         assert (await billed(ask, owner, purchase, **wrong))["userErrors"][0]["code"] == code
     confirmed = await billed(ask, owner, purchase, orderNumber="4242 4242 4242 4242")

@@ -83,7 +83,8 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
     await fresh(paul)
     change = await wished(paul, "Fournil Meunier SARL")
     assert (change["status"], change["verdict"]) == ("EVIDENCE_NEEDED", "AWAY")
-    assert str((await paul.server.email(PAUL, 2))["Subject"]) == "Un justificatif pour votre changement de raison sociale"
+    needed = "Un justificatif est nécessaire pour votre changement de raison sociale"
+    assert str((await paul.server.email(PAUL, 2))["Subject"]) == needed
     about = {"name": "kbis.pdf", "contentType": "application/pdf", "size": len(PDF)}
     announced = await paul.do("fileAnnounce", "FileAnnounceInput", about, "file { id } uploadUrl")
     async with httpx.AsyncClient() as http:
@@ -98,7 +99,8 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
     told = await agent.do("legalNameChangeDecide", "LegalNameChangeDecideInput", decided, "change { account { legalName } }")
     assert told["change"]["account"]["legalName"] == "Fournil Meunier SARL"
     assert (await paul.data(STANDING))["viewer"]["account"]["legalName"] == "Fournil Meunier SARL"
-    assert str((await paul.server.email(PAUL, 3))["Subject"]) == "Votre nouvelle raison sociale est enregistrée"
+    registered = "La nouvelle raison sociale de votre entreprise est enregistrée"
+    assert str((await paul.server.email(PAUL, 3))["Subject"]) == registered
 
 
 async def paul_is_registered(paul: Client, names: Names) -> None:

@@ -82,8 +82,9 @@ async def test_p1_1_a_company_changes_its_name_and_only_later_invoices_say_it(
     assert [each.facts["buyer"]["name"] for each in invoices] == ["PAULMARK legal", "Boulangerie Paul SAS"]
     emails = await Email.filter(template="legal_name.fr").order_by("id")
     assert [email.subject for email in emails] == [
-        "Un justificatif pour votre changement de raison sociale", "Votre nouvelle raison sociale est enregistrée",
-    ]  # fmt: skip
+        "Un justificatif est nécessaire pour votre changement de raison sociale",
+        "La nouvelle raison sociale de votre entreprise est enregistrée",
+    ]
 
 
 async def bought_again(action: Action, services: Services, price: Price, house: House) -> None:
