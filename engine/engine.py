@@ -45,8 +45,8 @@ class Engine:
 
     `format_error` formats an execution error for the response, given the error and the context; the default masks what is
     not a GraphQLError. `cost_of` returns a field's own cost, `batch_of` its batch function (execution/deferred.py). `rules`
-    are validation rules in addition to those of the specification. `trusted_documents` are texts by id, which are kept for
-    ever; raises `ManifestError` when some are invalid.
+    are validation rules in addition to those of the specification. `trusted_documents` are texts by id, which are never
+    evicted; raises `ManifestError` when some are invalid.
     """
 
     def __init__(

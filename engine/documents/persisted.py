@@ -1,4 +1,4 @@
-"""Persisted documents: ids of documents, the id in a request, and manifests of trusted documents. See docs/decisions/0007."""
+"""Persisted documents: ids of documents, the id in a request, and manifests of trusted documents."""
 
 from __future__ import annotations
 

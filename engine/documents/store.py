@@ -47,7 +47,7 @@ class DocumentStore:
     Documents requested once and documents requested repeatedly are kept apart, each in a least-recently-used cache. So a
     flood of new documents can't evict those in daily use. Invalid documents are not kept.
 
-    `trusted_documents` (texts by id) are read immediately and kept for ever. Raises `ManifestError` when some are invalid.
+    `trusted_documents` (texts by id) are read immediately and never evicted. Raises `ManifestError` when some are invalid.
     """
 
     def __init__(
