@@ -3,6 +3,7 @@
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from resolvers.scalars import SCALARS
 from schema.accounts.accounts import Account
 from schema.accounts.invitations import Invitation
 from schema.accounts.root import AccountsMutation, AccountsQuery
@@ -19,7 +20,6 @@ from schema.identity.root import IdentityMutation, IdentityQuery
 from schema.identity.users import User
 from schema.operations.root import OperationsMutation, OperationsQuery
 from schema.privacy.root import PrivacyQuery
-from schema.scalars import BIG_INT, BigInt
 from schema.support.files import File
 from schema.support.root import SupportMutation, SupportQuery, SupportSubscription
 from schema.support.tickets import Message, Ticket
@@ -56,5 +56,5 @@ schema = strawberry.Schema(
         Account, Article, File, Invitation, Invoice, Message, Offer, Payment, Price, Purchase, Ticket,
         User,
     ],
-    config=StrawberryConfig(scalar_map={BigInt: BIG_INT}),
+    config=StrawberryConfig(scalar_map=SCALARS),
 )  # fmt: skip

@@ -32,7 +32,7 @@ interface GraphQLResponse {
 }
 
 const TOKENS = "session { accessToken refreshToken accessExpiresAt } userErrors { code message field }"
-const EVENTS = `subscription ($ticketId: ID!, $after: Int!) {
+const EVENTS = `subscription ($ticketId: ID!, $after: BigInt!) {
   ticketEvents(ticketId: $ticketId, after: $after) { sequence kind message { body clientMessageId files { name } } }
 }`
 

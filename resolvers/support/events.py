@@ -13,13 +13,15 @@ from realtime.presence import Typing
 from realtime.stream import EventStream
 from resolvers.context import Context, Info
 from resolvers.ids import key_argument
+from resolvers.scalars import BigInt
 
 TicketId = Annotated[strawberry.ID, strawberry.argument(description="The ticket to follow.")]
 Cursor = Annotated[
-    int | None,
+    BigInt | None,
     strawberry.argument(
-        description="The sequence of the last event seen; 0 for all of them, null for what comes next."
-        " One beyond the latest is refused with AFTER_AHEAD: start from 0 then."
+        description="The `sequence` of the last event you received: delivery resumes with the one after it. 0 delivers"
+        " every event from the first. Null delivers new events only. A value above the latest `sequence` fails with"
+        " AFTER_AHEAD: resume from 0."
     ),
 ]
 

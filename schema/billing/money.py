@@ -6,8 +6,8 @@ import strawberry
 
 from resolvers.arguments import Language
 from resolvers.context import Info
+from resolvers.scalars import BigInt
 from schema.fields import field
-from schema.scalars import BigInt
 
 
 def _formatted(root: Any, info: Info, locale: Language = None) -> str:

@@ -9,6 +9,7 @@ from resolvers.accounts import members as member_resolvers
 from resolvers.content import policies as policy_resolvers
 from resolvers.identity import authenticators as authenticator_resolvers
 from resolvers.identity import sessions as session_resolvers
+from resolvers.scalars import BigInt
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
 from schema.accounts.members import ViewerCompany
@@ -17,7 +18,6 @@ from schema.fields import edge, field
 from schema.identity.authenticators import Authenticator
 from schema.identity.sessions import Session
 from schema.identity.users import User
-from schema.scalars import BigInt
 
 
 @strawberry.type(description="Whoever is signed in.")

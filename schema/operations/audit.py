@@ -10,11 +10,11 @@ from models.identity.user import Staff
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.operations import audit as audit_resolvers
 from resolvers.operations.enums import AUDIT_ACTION_BY_VALUE, AnyAuditAction
+from resolvers.scalars import BigInt
 from schema.accounts.accounts import Account
 from schema.fields import edge, field, viewer_field
 from schema.identity.users import User
 from schema.nodes import backed_by
-from schema.scalars import BigInt
 
 
 @strawberry.type(description="A harmless fact of an audited act.")

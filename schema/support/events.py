@@ -8,13 +8,13 @@ from models.event import EventKind
 from models.support.ticket import TicketStatus
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
+from resolvers.scalars import BigInt
 from resolvers.support import events as event_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.billing.invoices import Invoice
 from schema.billing.purchases import Purchase
 from schema.fields import edge, field
 from schema.identity.users import User
-from schema.scalars import BigInt
 from schema.support.tickets import Message, Ticket
 
 

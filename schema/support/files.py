@@ -6,10 +6,10 @@ import strawberry
 
 import models.support.file
 from models.support.file import FileStatus
+from resolvers.scalars import BigInt
 from resolvers.support import files as file_resolvers
 from schema.fields import field
 from schema.nodes import Node, backed_by
-from schema.scalars import BigInt
 from schema.user_errors import UserError, errors
 
 

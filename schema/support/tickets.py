@@ -8,12 +8,12 @@ import strawberry
 import models.support.ticket
 from models.support.ticket import Category, Channel, TicketKind, TicketStatus
 from resolvers.accounts import accounts as account_resolvers
+from resolvers.scalars import BigInt
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
 from schema.fields import connection, edge, field, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
-from schema.scalars import BigInt
 from schema.support.files import File
 from schema.user_errors import UserError, errors
 

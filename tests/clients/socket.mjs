@@ -25,7 +25,7 @@ const say = (key) => once(reply, { input: { ticketId: id, body: key, clientMessa
 
 // graphql-ws sends the payload anew after each reconnection: moving `after` makes it resume.
 const variables = { id, after: 0 }
-const events = `subscription($id: ID!, $after: Int) { ticketEvents(ticketId: $id, after: $after) {
+const events = `subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
   sequence message { clientMessageId } } }`
 
 async function follow() {

@@ -15,7 +15,7 @@ from tests.story.server_fixtures import Client, Server
 
 NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
 REPLY = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }"
-EVENTS = """subscription($id: ID!, $after: Int) { ticketEvents(ticketId: $id, after: $after) {
+EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
     sequence message { clientMessageId } } }"""
 
 

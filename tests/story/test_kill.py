@@ -20,7 +20,7 @@ from tests.clients.people import chat, customer
 from tests.story.server_fixtures import Client, Server, colleague
 
 MESSAGES_EACH = 21  # of each person in each chat
-EVENTS = """subscription($id: ID!, $after: Int) { ticketEvents(ticketId: $id, after: $after) {
+EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
     sequence message { clientMessageId } } }"""
 REPLY = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }"
 STORED = """query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence

@@ -18,7 +18,7 @@ from tests.story.server_fixtures import Client, Server, served
 
 PAUL, MARIE, NOE = "paul@boulangerie.example", "marie@quais.example", "noe@boulangerie.example"
 PASSWORD = "corneille-sabot-pluvier-42"
-NEWS = "subscription($after: Int) { accountEvents(after: $after) { kind sequence ticket { subject } } }"
+NEWS = "subscription($after: BigInt) { accountEvents(after: $after) { kind sequence ticket { subject } } }"
 INVITED = "invitation { id email role acceptedAt revokedAt inviter { name } }"
 
 

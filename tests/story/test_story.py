@@ -17,9 +17,9 @@ from tests.story.server_fixtures import Client, Colleague, Server, colleague
 
 PAUL = "paul@boulangerie.example"
 PASSWORD = "fournil-tournesol-rivage-72"
-TICKET_EVENTS = """subscription($id: ID!, $after: Int) { ticketEvents(ticketId: $id, after: $after) {
+TICKET_EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
     sequence kind status actor { name } message { body fromStaff clientMessageId } } }"""
-INBOX = "subscription($after: Int) { inboxEvents(after: $after) { sequence kind ticket { id subject channel status } } }"
+INBOX = "subscription($after: BigInt) { inboxEvents(after: $after) { sequence kind ticket { id subject channel status } } }"
 TYPING = "subscription($id: ID!) { ticketTyping(ticketId: $id) { typing user { name } } }"
 
 
