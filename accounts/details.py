@@ -14,9 +14,10 @@ from accounts.members import acting
 from auth import sessions
 from models.accounts.account import Account, Membership, People
 from models.accounts.audit_actions import AccountsAuditAction
+from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
 from models.audit_action import AuditAction
-from models.errors import ErrorCode, Forbidden, Refusal
+from models.errors import Forbidden, Refusal
 from models.identity.session import Session
 from models.identity.user import User
 
@@ -78,7 +79,7 @@ def _nic(siret: str | None, siren: str) -> str | None:
     try:
         digits = str(stdnum.fr.siret.validate(siret))
     except ValidationError:
-        raise Refusal(ErrorCode.SIRET_INVALID, "input", "siret") from None
+        raise Refusal(AccountsErrorCode.SIRET_INVALID, "input", "siret") from None
     return _of(digits[:9], siren, digits[9:], "siret")
 
 
@@ -89,13 +90,13 @@ def _vat_key(vat_number: str | None, siren: str) -> str | None:
     try:
         number = str(stdnum.fr.tva.validate(vat_number))
     except ValidationError:
-        raise Refusal(ErrorCode.VAT_NUMBER_INVALID, "input", "vatNumber") from None
+        raise Refusal(AccountsErrorCode.VAT_NUMBER_INVALID, "input", "vatNumber") from None
     return _of(number[2:], siren, number[:2], "vatNumber")
 
 
 def _of(found: str, siren: str, told: str, field: str) -> str:
     if found != siren:
-        raise Refusal(ErrorCode.SIREN_OTHER, "input", field)
+        raise Refusal(AccountsErrorCode.SIREN_OTHER, "input", field)
     return told
 
 

@@ -21,10 +21,11 @@ from auth.services import AuthServices
 from auth.tokens import invalid
 from models.accounts.account import Membership, People, Role
 from models.accounts.audit_actions import AccountsAuditAction
+from models.accounts.errors import AccountsErrorCode
 from models.accounts.invitation import LIFETIME, Invitation
 from models.action import Action, Transaction
 from models.content.policy import AcceptanceChannel, Policy
-from models.errors import ErrorCode, Forbidden, Refusal
+from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.idempotency import earlier, made
 from models.identity.user import User
 from models.locale import Locale
@@ -103,7 +104,7 @@ async def send(
 async def _made_before(tx: Transaction, key: int) -> Invitation:
     invitation = await Invitation.get_or_none(pk=key, using_db=tx.db)
     if invitation is None:  # forgotten since
-        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "idempotencyKey", message=_NOT_PENDING)
+        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey", message=_NOT_PENDING)
     return invitation
 
 
@@ -116,15 +117,15 @@ def _inviting(people: People, action: Action, role: Role) -> Membership:
     if not place.role.manages:
         raise Forbidden
     if role is Role.OWNER:
-        raise Refusal(ErrorCode.ROLE_RESERVED, "input", "role")
+        raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role")
     return place
 
 
 async def _require_news(tx: Transaction, account_id: int, email: str) -> None:
     if await Membership.filter(account_id=account_id, user__email=email).using_db(tx.db).exists():
-        raise Refusal(ErrorCode.ALREADY_MEMBER, "input", "email")
+        raise Refusal(AccountsErrorCode.ALREADY_MEMBER, "input", "email")
     if await Invitation.waiting(Invitation.filter(account_id=account_id, email=email)).using_db(tx.db).exists():
-        raise Refusal(ErrorCode.ALREADY_INVITED, "input", "email")
+        raise Refusal(AccountsErrorCode.ALREADY_INVITED, "input", "email")
 
 
 def _token() -> str:
@@ -143,7 +144,7 @@ async def resend(action: Action, auth: AuthServices, letter: InvitationLetter, i
         if await earlier(tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]):
             return invitation
         if not invitation.open:
-            raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
+            raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
         token = _token()
         await invitation.sent(tx, inviter.user_id, sessions.hashed(token))
         await letter(tx, invitation, token)
@@ -161,7 +162,7 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
         _inviting(await People.locked(tx, invitation.account_id), action, invitation.role)
         invitation = await tx.locked(Invitation, invitation.pk)
         if invitation.accepted_at:
-            raise Refusal(ErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
+            raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
         if invitation.open:
             await invitation.revoke(tx)
             tx.audit(AccountsAuditAction.INVITATION_REVOKE, invitation)
@@ -212,7 +213,7 @@ async def _joined(action: Action, invitation: Invitation, user: User) -> Members
     if user.staff:
         raise Forbidden
     if user.email != invitation.email:
-        raise Refusal(ErrorCode.INVITATION_ELSEWHERE, "input", "token")
+        raise Refusal(AccountsErrorCode.INVITATION_ELSEWHERE, "input", "token")
     async with action.transaction() as tx:
         people = await People.locked(tx, invitation.account_id)
         invitation = await _as_sent(tx, invitation)
@@ -244,7 +245,7 @@ async def _join(tx: Transaction, people: People, invitation: Invitation, user: U
 
 async def _welcomed(action: Action, auth: AuthServices, invitation: Invitation, newcomer: Newcomer, peer: str) -> Membership:
     if await User.filter(email=invitation.email).exclude(email_verified_at=None).exists():
-        raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
+        raise Refusal(AccountsErrorCode.SIGN_IN_REQUIRED, "input", "token")
     name = line(newcomer.name, "name", NAME_LENGTH)
     current = await policies.in_force(action, newcomer.accepted, "acceptedPolicyIds") if newcomer.accepted else []
     joining = _Joining(name, current, newcomer.read_in or invitation.locale)
@@ -282,7 +283,7 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
         return taken
     known = await User.get_or_none(email=invitation.email, using_db=tx.db)
     if known and known.email_verified_at:
-        raise Refusal(ErrorCode.SIGN_IN_REQUIRED, "input", "token")
+        raise Refusal(AccountsErrorCode.SIGN_IN_REQUIRED, "input", "token")
     if known and known.staff:  # hired, and not yet at work
         raise Forbidden
     return await User.create(using_db=tx.db, email=invitation.email, created_at=tx.action.at, **facts)

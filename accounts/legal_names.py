@@ -20,9 +20,10 @@ from auth.reauthentication import require_fresh
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role, siren
 from models.accounts.audit_actions import AccountsAuditAction
+from models.accounts.errors import AccountsErrorCode
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, prints_plainly, same_name
 from models.action import Action, Transaction
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, EventKind, account_stream
 from models.idempotency import earlier, made
 from models.identity.session import Session
@@ -68,7 +69,7 @@ async def request(
     await require_fresh(action, session)
     name = composed(legal_name, "legalName", LEGAL_NAME_LENGTH)
     if siren_given is not None and siren(siren_given) != account.siren:
-        raise Refusal(ErrorCode.SIREN_OTHER, "input", "siren")
+        raise Refusal(AccountsErrorCode.SIREN_OTHER, "input", "siren")
     await auth.throttle.attempt(throttle.key(throttle.LEGAL_NAME, account.pk))
     async with action.transaction() as tx:
         user = await managing(tx, session, account.pk)
@@ -85,9 +86,11 @@ async def request(
 async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> LegalNameChange:
     account = await Account.get(pk=account_id, using_db=tx.db)
     if account.legal_name == name:
-        raise Refusal(ErrorCode.VALUE_INVALID, "input", "legalName", message=_("This is already the company’s legal name."))
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID, "input", "legalName", message=_("This is already the company’s legal name.")
+        )
     if await LegalNameChange.running_of(account_id).using_db(tx.db).exists():
-        raise Refusal(ErrorCode.CHANGE_RUNNING, "input", "legalName")
+        raise Refusal(AccountsErrorCode.CHANGE_RUNNING, "input", "legalName")
     return await LegalNameChange.create(
         using_db=tx.db, account_id=account_id, requester=user, previous_name=account.legal_name, legal_name=name,
         status=LegalNameStatus.CHECKING, created_at=tx.action.at, updated_at=tx.action.at, next_check_at=tx.action.at + TURN,
@@ -180,7 +183,7 @@ async def add_evidence(
         user = await managing(tx, session, account.pk)
         change = await _running(tx, account.pk, change_id)
         if not file_ids:
-            raise Refusal(ErrorCode.BLANK, "input", "fileIds")
+            raise Refusal(CommonErrorCode.BLANK, "input", "fileIds")
         await show(tx, change, user, file_ids)
         tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(file_ids)))
         if change.status is LegalNameStatus.EVIDENCE_NEEDED:
@@ -210,7 +213,7 @@ async def decide(
     words = worded(reason or "", "reason", REASON_LENGTH) if reason or decision is not Decision.ACCEPT else None
     found = await LegalNameChange.get_or_none(pk=change_id or 0)
     if found is None:
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "changeId")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId")
     async with action.transaction() as tx:
         account = await tx.locked(Account, found.account_id)
         agent = await sessions.holder(tx, session)
@@ -218,7 +221,7 @@ async def decide(
         if change.status is _REACHED[decision]:
             return change
         if decision is Decision.ACCEPT and not await _evident(tx, change):
-            raise Refusal(ErrorCode.EVIDENCE_MISSING, "input", "changeId")
+            raise Refusal(AccountsErrorCode.EVIDENCE_MISSING, "input", "changeId")
         change.decider_id, change.reason = agent.pk, words
         await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
         tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_DECIDE, change, decision=decision.value)
@@ -255,9 +258,9 @@ async def _running(
     """The company's wish of this key, locked, running or already where it shall go. Raises NOT_FOUND, TRANSITION_ILLEGAL."""
     change = await LegalNameChange.filter(pk=change_id or 0, account_id=account_id).using_db(tx.db).select_for_update().first()
     if change is None:
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "changeId")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId")
     if not change.running and change.status is not reached:
-        raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "changeId", message=_OVER[change.status])
+        raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "changeId", message=_OVER[change.status])
     return change
 
 

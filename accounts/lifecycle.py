@@ -18,10 +18,11 @@ from auth.reauthentication import require_fresh
 from auth.services import AuthServices
 from models.accounts.account import Account, AccountStatus, Membership, People, Role
 from models.accounts.audit_actions import AccountsAuditAction
+from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
 from models.billing.periods import months_after
 from models.clock import PARIS, local_date
-from models.errors import ErrorCode, Forbidden, Refusal
+from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.idempotency import earlier, made
 from models.identity.session import Session
 from models.identity.user import User
@@ -58,7 +59,7 @@ async def request(
         people = await People.locked(tx, account_id or 0)
         place = people.of(session.user_id)
         if people.account is None or place is None:
-            raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
         if place.role is not Role.OWNER:
             raise Forbidden
         _require(people.account, *_POSSIBLE[kind])
@@ -113,7 +114,7 @@ _POSSIBLE_NOW = {
 
 def _require(account: Account, *legal: AccountStatus) -> None:
     if account.status not in legal:
-        raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "accountId", message=_POSSIBLE_NOW[account.status])
+        raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "accountId", message=_POSSIBLE_NOW[account.status])
 
 
 async def deactivate(action: Action, session: Session, notice: Notice, account_id: int | None) -> Account:
@@ -202,7 +203,7 @@ async def decline_reactivation(
         account, _, agent = await _dealt_with(tx, session, account_id)
         ticket = await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION)).order_by("-id").first()
         if ticket is None:
-            raise Refusal(ErrorCode.REQUEST_MISSING, "input", "accountId")
+            raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "accountId")
         await (await ticket.locked(tx)).post(tx, agent, words, f"declined:{action.at.isoformat()}")
         await ticket.settle(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
@@ -217,7 +218,7 @@ async def _dealt_with(tx: Transaction, session: Session, account_id: int | None)
     if not agent.staff:
         raise Forbidden
     if people.account is None:
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
     return people.account, people, agent
 
 
@@ -225,7 +226,7 @@ async def _request_of(tx: Transaction, account: Account, people: People, ticket_
     ticket = await (await _open(tx, account, TicketKind.ACCOUNT_DELETION)).filter(pk=ticket_id or 0).first()
     place = people.of(ticket.requester_id) if ticket else None
     if ticket is None or place is None or place.role is not Role.OWNER:
-        raise Refusal(ErrorCode.REQUEST_MISSING, "input", "ticketId")
+        raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "ticketId")
     return ticket
 
 

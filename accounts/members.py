@@ -17,11 +17,13 @@ from auth import sessions
 from auth.reauthentication import is_fresh
 from models.accounts.account import Membership, People, Role
 from models.accounts.audit_actions import AccountsAuditAction
+from models.accounts.errors import AccountsErrorCode
 from models.accounts.invitation import Invitation
 from models.action import Action, Transaction
 from models.audit import Detail
 from models.audit_action import AuditAction
-from models.errors import ErrorCode, Forbidden, Refusal
+from models.errors import CommonErrorCode, Forbidden, Refusal
+from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import User
 
@@ -51,7 +53,7 @@ async def change_role(
         people = await People.locked(tx, account_id)
         place = _dealt_with(people, action, user_id)
         if not acting(people, action).role.may_deal(role):
-            raise Refusal(ErrorCode.ROLE_RESERVED, "input", "role")
+            raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role")
         if place.role is not role:
             _keep_an_owner(people, place)
             if Role.OWNER in (place.role, role):
@@ -105,7 +107,7 @@ async def transfer(action: Action, session: Session, notice: Notice, account_id:
         if mine.role is not Role.OWNER:
             raise Forbidden
         if theirs is None:
-            raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
         if theirs != mine:
             await _handed(tx, session, fresh, notice, people, gained=theirs, lost=mine)
             await _tell(tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, theirs, before=theirs.role.value)
@@ -127,9 +129,9 @@ def _dealt_with(people: People, action: Action, user_id: int | None) -> Membersh
     if not mine.role.manages:
         raise Forbidden
     if theirs is None:
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
     if not mine.role.may_deal(theirs.role):
-        raise Refusal(ErrorCode.ROLE_RESERVED, "input", "userId")
+        raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "userId")
     return theirs
 
 
@@ -139,7 +141,7 @@ async def _handed(
 ) -> None:  # fmt: skip
     """Let a change of who owns the company through, and tell everybody who owns it before or after."""
     if not fresh:
-        raise Refusal(ErrorCode.STEP_UP_REQUIRED)
+        raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
     await sessions.holder(tx, session)
     if gained is not None and gained.role is Role.OWNER:
         gained = None  # they own it already
@@ -151,7 +153,7 @@ async def _handed(
 
 def _keep_an_owner(people: People, place: Membership) -> None:
     if people.last_owner(place):
-        raise Refusal(ErrorCode.LAST_OWNER, "input")
+        raise Refusal(AccountsErrorCode.LAST_OWNER, "input")
 
 
 async def _give(tx: Transaction, place: Membership, role: Role) -> None:

@@ -7,8 +7,9 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from auth import sessions
 from models.action import Action, Transaction
 from models.content.audit_actions import ContentAuditAction
+from models.content.errors import ContentErrorCode
 from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance
-from models.errors import ErrorCode, Refusal
+from models.errors import Refusal
 from models.identity.session import Session
 from models.identity.user import User
 from models.locale import Locale
@@ -34,7 +35,7 @@ async def in_force(
     """The versions of these keys, each once. Raises POLICY_NOT_IN_FORCE at `field` unless each is in force today (in Paris)."""
     current = {policy.pk: policy for policy in (await Policy.in_force(action.day, db)).values()}
     if any(key not in current for key in keys):
-        raise Refusal(ErrorCode.POLICY_NOT_IN_FORCE, "input", field)
+        raise Refusal(ContentErrorCode.POLICY_NOT_IN_FORCE, "input", field)
     return [policy for key, policy in current.items() if key in keys]
 
 

@@ -14,9 +14,10 @@ from auth.memberships import companies_of, concerned
 from auth.reauthentication import require_fresh
 from models.accounts.account import Membership, People, Role
 from models.action import Action, Transaction
-from models.errors import ErrorCode, Forbidden, Refusal
+from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.identity.access_links import void_links
 from models.identity.audit_actions import IdentityAuditAction
+from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import User
 from models.translations import _
@@ -38,7 +39,7 @@ async def of_colleague(action: Action, session: Session, notice: Notice, account
         place = people.of(user_id)
         user = await sessions.holder_and(tx, session, place.user_id if place else None)
         if place is None or user is None:
-            raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
         if place.role is Role.OWNER or user.staff or await companies_of(tx, user) != [account_id]:
             raise _reserved()
         await _reset(tx, user, notice)
@@ -54,19 +55,19 @@ async def of_anybody(action: Action, session: Session, notice: Notice, user_id: 
     async with action.transaction() as tx:
         user = await sessions.holder_and(tx, session, user_id)
         if user is None:
-            raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
         if user.pk == session.user_id:
             raise _reserved()
         await _reset(tx, user, notice)
 
 
 def _reserved() -> Refusal:
-    return Refusal(ErrorCode.SECOND_FACTOR_RESERVED, "input", "userId")
+    return Refusal(IdentityErrorCode.SECOND_FACTOR_RESERVED, "input", "userId")
 
 
 async def _reset(tx: Transaction, user: User, notice: Notice) -> None:
     if not user.second_factor:
-        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "userId", message=_("This person has no second factor to reset."))
+        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "userId", message=_("This person has no second factor to reset."))
     await enrolment.turned_off(tx, user)
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user)

@@ -20,11 +20,13 @@ from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from models.accounts.account import Membership
 from models.accounts.audit_actions import AccountsAuditAction
+from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
-from models.errors import ErrorCode, Refusal, Unauthenticated
+from models.errors import CommonErrorCode, Refusal, Unauthenticated
 from models.idempotency import earlier, made
 from models.identity.access_links import PasswordReset, void_links
 from models.identity.audit_actions import IdentityAuditAction
+from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import Staff, User, sought
 from models.locale import Locale
@@ -61,7 +63,7 @@ async def hire(
             await letter(tx, user, token)
             await made(tx, owner, "staffHire", key, user.pk)
     except IntegrityError:  # somebody took the address between our look and our write
-        raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email") from None
+        raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email") from None
     return user
 
 
@@ -77,7 +79,7 @@ async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, 
         async with action.transaction() as tx:
             return await _appointed(tx, await _admitted(tx, email, nobodys), emailed=False, name=name, staff=role)
     except IntegrityError:
-        raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email") from None
+        raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email") from None
 
 
 async def _appointed(tx: Transaction, user: User, *, emailed: bool, name: str, staff: Staff, **facts: Locale) -> str:
@@ -95,7 +97,7 @@ async def _still_hired(tx: Transaction, key: int) -> User:
     user = await User.get(pk=key, using_db=tx.db)
     if user.staff is None:
         message = _("This person no longer works for CAMCHA.")
-        raise Refusal(ErrorCode.NOT_ACTIVE, "input", "idempotencyKey", message=message)
+        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey", message=message)
     return user
 
 
@@ -105,7 +107,7 @@ async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
     if known is None:
         return await User.create(using_db=tx.db, email=email, name=email, password_hash=password_hash, created_at=tx.action.at)
     if known.staff or await Membership.filter(user_id=known.pk).using_db(tx.db).exists():
-        raise Refusal(ErrorCode.EMAIL_TAKEN, "input", "email")
+        raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email")
     await _barred(tx, known, password_hash)
     await sessions.end_all(tx, known)  # one of before would have the role at once
     return known
@@ -174,7 +176,7 @@ async def end_sessions(
     async with action.transaction() as tx:
         user = await sessions.holder_and(tx, session, user_id)
         if user is None:
-            raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
         ended = await sessions.end_all(tx, user)
         tx.audit(IdentityAuditAction.SESSION_END_ALL, user, sessions_ended=ended)
         if ended:
@@ -192,8 +194,8 @@ async def _member(tx: Transaction, session: Session, user_id: int | None, *, sta
         raise Unauthenticated
     user = await User.filter(pk=user_id or 0, staff__isnull=False).using_db(tx.db).select_for_update(no_key=True).first()
     if user is None:
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "userId")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
     others = [each for each in operators if each.second_factor and each.pk != user.pk]
     if user.staff is Staff.OPERATOR and not stays_operator and not others:
-        raise Refusal(ErrorCode.LAST_OPERATOR, "input", "userId")
+        raise Refusal(AccountsErrorCode.LAST_OPERATOR, "input", "userId")
     return user

@@ -10,11 +10,13 @@ from auth.memberships import concerned
 from auth.services import AuthServices
 from auth.sessions import hashed, person
 from models.accounts.account import Account, AccountStatus, Membership
+from models.accounts.errors import AccountsErrorCode
 from models.action import Action
 from models.database.writing import one
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import SignInUnlock
 from models.identity.audit_actions import IdentityAuditAction
+from models.identity.errors import IdentityErrorCode
 from models.identity.user import User, address
 
 
@@ -82,7 +84,7 @@ async def _proved(
 ) -> User:
     user = await _by_password(action, auth, user, () if unlocked else keys, proof.password)
     if user.email_verified_at is None:
-        raise Refusal(ErrorCode.EMAIL_UNVERIFIED, "input", "email")
+        raise Refusal(IdentityErrorCode.EMAIL_UNVERIFIED, "input", "email")
     if user.second_factor:
         await require_second_factor(action, auth, user, proof.code, proof.passkey, counted=unlocked is not None)
     return user
@@ -99,7 +101,7 @@ async def authenticate_by_passkey(action: Action, auth: AuthServices, *, passkey
     try:
         user = await passkeys.owner(action, auth.party, passkey)
         if user.email_verified_at is None:
-            raise Refusal(ErrorCode.EMAIL_UNVERIFIED)
+            raise Refusal(IdentityErrorCode.EMAIL_UNVERIFIED)
     except Refusal as refusal:
         await _note_failure(action, user, refusal)
         raise
@@ -112,7 +114,7 @@ async def _by_password(
 ) -> User:
     right = await auth.passwords.matches(user.password_hash if user else None, password)
     if user is None or not right:
-        raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
+        raise Refusal(IdentityErrorCode.CREDENTIALS_INVALID, "input", "password")
     await auth.throttle.clear(*keys[:1])  # the pair
     await auth.throttle.take_back(*keys[1:])
     await _rehash(action, auth, user, password)
@@ -144,7 +146,7 @@ async def company_of(user: User, chosen: int | None = None) -> Account | None:
         return next((membership.account for membership in await theirs.limit(1)), None)
     membership = await theirs.filter(account_id=chosen).first()
     if membership is None:
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
     if membership.account.status is not AccountStatus.ACTIVE:
-        raise Refusal(ErrorCode.ACCOUNT_INACTIVE, "input", "accountId")
+        raise Refusal(AccountsErrorCode.ACCOUNT_INACTIVE, "input", "accountId")
     return membership.account

@@ -2,7 +2,8 @@
 
 from email_validator import EmailNotValidError, validate_email
 
-from models.errors import ErrorCode, Refusal
+from models.errors import Refusal
+from models.identity.errors import IdentityErrorCode
 from models.identity.user import address
 
 EMAIL_LENGTH = 254
@@ -11,8 +12,8 @@ EMAIL_LENGTH = 254
 def deliverable(email: str) -> str:
     """An address as it is stored, if mail could reach it. Raises EMAIL_INVALID."""
     if len(email) > 2 * EMAIL_LENGTH:  # judging a million characters would hold everybody up
-        raise Refusal(ErrorCode.EMAIL_INVALID, "input", "email")
+        raise Refusal(IdentityErrorCode.EMAIL_INVALID, "input", "email")
     try:
         return address(validate_email(email.strip(), check_deliverability=False).normalized)
     except EmailNotValidError:
-        raise Refusal(ErrorCode.EMAIL_INVALID, "input", "email") from None
+        raise Refusal(IdentityErrorCode.EMAIL_INVALID, "input", "email") from None

@@ -21,7 +21,7 @@ from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
 from models.action import Action, Transaction
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import EmailChange, void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
@@ -61,7 +61,7 @@ async def request(action: Action, auth: AuthServices, letters: WishLetters, sess
     async with auth.even(), action.transaction() as tx:
         user = await sessions.holder(tx, session)
         if email == user.email:
-            raise Refusal(ErrorCode.VALUE_INVALID, "input", "email", message=_("This is already your email address."))
+            raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "email", message=_("This is already your email address."))
         wish = await _wished(tx, user, session, email)
         tx.audit(IdentityAuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=wish.old_token is not None)
         await letters(tx, wish)

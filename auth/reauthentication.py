@@ -10,8 +10,9 @@ from auth import sessions
 from auth.factors.proof import note_failure, require_password, require_second_factor
 from auth.services import AuthServices
 from models.action import Action
-from models.errors import ErrorCode, Refusal
+from models.errors import Refusal
 from models.identity.audit_actions import IdentityAuditAction
+from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import User
 
@@ -58,7 +59,7 @@ async def _require_second_factor(action: Action, auth: AuthServices, user: User,
 async def require_fresh(action: Action, session: Session) -> None:
     """What a delicate operation begins with. Raises STEP_UP_REQUIRED unless the session is fresh."""
     if not await is_fresh(action, session):
-        raise Refusal(ErrorCode.STEP_UP_REQUIRED)
+        raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
 
 
 async def is_fresh(action: Action, session: Session) -> bool:

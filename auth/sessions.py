@@ -22,11 +22,13 @@ from tortoise.queryset import QuerySet
 
 from auth.tokens import invalid
 from models.accounts.account import Account, AccountStatus, Membership, People
+from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
 from models.audit_action import AuditAction
 from models.database.writing import one, one_locked
-from models.errors import ErrorCode, Refusal, Unauthenticated
+from models.errors import CommonErrorCode, Refusal, Unauthenticated
 from models.identity.audit_actions import IdentityAuditAction
+from models.identity.errors import IdentityErrorCode
 from models.identity.session import RefreshToken, Session
 from models.identity.user import User
 
@@ -104,9 +106,9 @@ async def _still_member(tx: Transaction, user: User, account_id: int) -> None:
 
 def _require_usable(account: Account | None, member: bool) -> None:
     if account is None or not member:
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "accountId")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
     if account.status is not AccountStatus.ACTIVE:
-        raise Refusal(ErrorCode.ACCOUNT_INACTIVE, "input", "accountId")
+        raise Refusal(AccountsErrorCode.ACCOUNT_INACTIVE, "input", "accountId")
 
 
 async def _begun(tx: Transaction, user: User, created_at: datetime, **facts: Any) -> Tokens:
@@ -150,7 +152,7 @@ async def require_unchanged(tx: Transaction, user: User) -> None:
     """Lock a person's row. Raises CREDENTIALS_INVALID if what they proved against it has changed since it was read."""
     now = await tx.locked(User, user.pk)
     if proof_of(now) != proof_of(user):
-        raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", "password")
+        raise Refusal(IdentityErrorCode.CREDENTIALS_INVALID, "input", "password")
 
 
 def proof_of(user: User) -> tuple[object, ...]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from models.errors import ErrorCode, Refusal
+from models.errors import Refusal
+from models.identity.errors import IdentityErrorCode
 
 
 class Purpose(StrEnum):
@@ -51,7 +52,7 @@ class Signer:
 
 def invalid(field: str = "token") -> Refusal:
     """The refusal of a token, whatever is wrong with it."""
-    return Refusal(ErrorCode.TOKEN_INVALID, "input", field)
+    return Refusal(IdentityErrorCode.TOKEN_INVALID, "input", field)
 
 
 def _serializer(secret_key: str, purpose: Purpose) -> URLSafeSerializer:

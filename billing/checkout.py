@@ -18,11 +18,12 @@ from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
+from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
-from models.errors import ErrorCode, Refusal
+from models.errors import Refusal
 from models.event import EventKind, account_stream
 from models.idempotency import earlier, made
 from models.identity.user import User
@@ -95,7 +96,7 @@ async def refresh(action: Action, services: CheckoutServices, payment: Payment) 
     try:
         outcome = await _asked(services.gateway, payment)
     except GatewayDown:
-        raise Refusal(ErrorCode.PAYMENT_UNAVAILABLE, "input") from None
+        raise Refusal(BillingErrorCode.PAYMENT_UNAVAILABLE, "input") from None
     return await _apply(action, services, payment, outcome)
 
 

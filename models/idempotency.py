@@ -9,7 +9,7 @@ from tortoise.models import Model
 
 from models.action import Transaction
 from models.database.sql import rows
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 
 
 class IdempotencyKey(Model):
@@ -43,7 +43,7 @@ async def earlier(tx: Transaction, owner: str, operation: str, key: str, argumen
         return None
     first = await IdempotencyKey.get(owner=owner, operation=operation, key=key, using_db=tx.db)
     if first.fingerprint != fingerprint:
-        raise Refusal(ErrorCode.IDEMPOTENCY_MISMATCH, "input", "idempotencyKey")
+        raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "idempotencyKey")
     return first.created_id
 
 

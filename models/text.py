@@ -3,7 +3,7 @@
 import unicodedata
 
 from models.card_numbers import masked
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 
 BODY_LENGTH = 8_000
 
@@ -11,12 +11,12 @@ BODY_LENGTH = 8_000
 def line(text: str, field: str, length: int) -> str:
     """One line without control characters, which would forge headers of emails. Raises BLANK and TOO_LONG at `field`."""
     if len(text) > 10 * length + 100:  # not even worth tidying: a million characters would hold everybody up
-        raise Refusal(ErrorCode.TOO_LONG, "input", field, length=length)
+        raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
     found = "".join(c for c in " ".join(text.split()) if c.isprintable())
     if not found:
-        raise Refusal(ErrorCode.BLANK, "input", field)
+        raise Refusal(CommonErrorCode.BLANK, "input", field)
     if len(found) > length:
-        raise Refusal(ErrorCode.TOO_LONG, "input", field, length=length)
+        raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
     return found
 
 
@@ -34,9 +34,9 @@ def worded(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
     """What may be stored of a text: trimmed, card numbers masked. Raises BLANK and TOO_LONG."""
     text = body.replace("\x00", "").strip()
     if not text:
-        raise Refusal(ErrorCode.BLANK, "input", field)
+        raise Refusal(CommonErrorCode.BLANK, "input", field)
     if len(text) > length:
-        raise Refusal(ErrorCode.TOO_LONG, "input", field, length=length)
+        raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
     return masked(text)
 
 

@@ -1,10 +1,18 @@
 """Enums that every domain uses."""
 
 import re
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from models.errors import ErrorCode
+from models.accounts.errors import AccountsErrorCode
+from models.billing.errors import BillingErrorCode
+from models.content.errors import ContentErrorCode
+from models.errors import CommonErrorCode, ErrorCode
 from models.event import EventKind
+from models.identity.errors import IdentityErrorCode
 from models.locale import Locale
+from models.operations.errors import OperationsErrorCode
+from models.support.errors import SupportErrorCode
 from resolvers.described import described
 
 described(
@@ -32,8 +40,18 @@ described(
 )
 
 
+ERROR_CODES: tuple[type[ErrorCode], ...] = (
+    CommonErrorCode, IdentityErrorCode, AccountsErrorCode, ContentErrorCode, BillingErrorCode, SupportErrorCode,
+    OperationsErrorCode,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    AnyErrorCode = ErrorCode
+else:  # the codes of all domains as one enum of the graph
+    AnyErrorCode = StrEnum("ErrorCode", [(each.name, each.value) for codes in ERROR_CODES for each in codes])
+
 described(
-    ErrorCode,
+    AnyErrorCode,
     "Why something was refused. Messages may be reworded, codes never change.",
-    {code.value: re.sub(r"%\((\w+)\)s", r"`\1`", code.message.english) for code in ErrorCode},
+    {each.name: re.sub(r"%\((\w+)\)s", r"`\1`", each.message.english) for codes in ERROR_CODES for each in codes},
 )

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from tortoise.models import Model
 
-from models.errors import BadInput, ErrorCode, Refusal
+from models.errors import BadInput, CommonErrorCode, Refusal
 from models.translations import _
 from models.viewer import Viewer
 
@@ -41,7 +41,7 @@ async def visible(model: type[Row], global_id: str, viewer: Viewer, *field: str)
     """The row that an input's id names. Raises NOT_FOUND at `field`, missing and forbidden alike."""
     found = await model.visible_to(viewer).get_or_none(pk=key_of(model, global_id))  # type: ignore[attr-defined] # each of our models has it
     if found is None:
-        raise Refusal(ErrorCode.NOT_FOUND, "input", *field)
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", *field)
     return found  # type: ignore[no-any-return]
 
 

@@ -2,7 +2,7 @@
 
 from babel.core import get_global
 
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.translations import _
 
 KEY_LENGTH = 64
@@ -13,7 +13,9 @@ def country(given: str) -> str:
     """A country's two letters (ISO 3166-1 alpha-2). Raises VALUE_INVALID."""
     code = given.strip().upper()
     if code == _NO_COUNTRY or code not in get_global("territory_currencies"):
-        raise Refusal(ErrorCode.VALUE_INVALID, "input", "country", message=_("Use a two-letter country code, such as FR."))
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID, "input", "country", message=_("Use a two-letter country code, such as FR.")
+        )
     return code
 
 
@@ -23,9 +25,9 @@ def client_key(key: str, field: str) -> str:
     Raises BLANK, TOO_LONG, and VALUE_INVALID for characters that can't be printed.
     """
     if not key:
-        raise Refusal(ErrorCode.BLANK, "input", field)
+        raise Refusal(CommonErrorCode.BLANK, "input", field)
     if len(key) > KEY_LENGTH:
-        raise Refusal(ErrorCode.TOO_LONG, "input", field, length=KEY_LENGTH)
+        raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=KEY_LENGTH)
     if not key.isprintable():
-        raise Refusal(ErrorCode.VALUE_INVALID, "input", field)
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)
     return key

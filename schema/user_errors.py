@@ -4,13 +4,13 @@ from typing import Any
 
 import strawberry
 
-from models.errors import ErrorCode
+from resolvers.enums import AnyErrorCode
 from schema.fields import field
 
 
 @strawberry.type(description="Something the user can mend.")
 class UserError:
-    code: ErrorCode = field("What to switch on; never changes.")
+    code: AnyErrorCode = field("What to switch on; never changes.")
     message: str = field("What went wrong, in the viewer's language.")
     field: list[str] | None = field("The path to the input at fault, null when it is none in particular.")
 

@@ -11,9 +11,10 @@ from auth import throttle
 from auth.services import AuthServices
 from models.accounts.account import Account
 from models.action import Action
-from models.errors import ErrorCode, Refusal
+from models.errors import Refusal
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
+from models.support.errors import SupportErrorCode
 from models.support.file import MAX_BYTES, File, FileStatus
 from models.text import masked_line
 from storage.content import Inspection, Kind, kind
@@ -52,9 +53,9 @@ async def announce(
     """
     expected = kind(content_type)
     if expected is None:
-        raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "contentType")
+        raise Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "contentType")
     if not 1 <= size <= MAX_BYTES:
-        raise Refusal(ErrorCode.FILE_UNSUPPORTED, "input", "size")
+        raise Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "size")
     name = _file_name(name, expected)
     owner = ("company", account.pk) if account else ("person", uploader.pk)
     await auth.throttle.attempt(throttle.key(throttle.FILE, *owner))

@@ -2,7 +2,7 @@
 
 from models.accounts.account import Account
 from models.action import Action
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier, made
 from models.identity.user import User
 from models.support.ticket import SUBJECT_LENGTH, Category, Channel, Ticket
@@ -23,7 +23,9 @@ async def open_ticket(
     when the key was used with other arguments.
     """
     if channel not in _CHANNELS_OF_CUSTOMERS:
-        raise Refusal(ErrorCode.VALUE_INVALID, "input", "channel", message=_("Open a ticket by chat or from the website."))
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID, "input", "channel", message=_("Open a ticket by chat or from the website.")
+        )
     subject, body = worded(" ".join(subject.split()), "subject", SUBJECT_LENGTH), worded(body)
     owner = f"user:{requester.pk}"
     arguments = [account.pk, subject, body, channel.value, category.value]

@@ -12,7 +12,8 @@ from auth.passwords import change
 from auth.throttle import unlocking
 from mail import emails
 from models.action import Action
-from models.errors import DomainError, ErrorCode, Refusal, Throttled, message_for
+from models.errors import DomainError, Refusal, Throttled, message_for
+from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 from models.translations import _
 from resolvers.context import Services
@@ -67,7 +68,7 @@ class _Reset:
         try:
             await change.reset(action, auth, notice, token=_token(request), password=password, code=code)
         except (Refusal, Throttled) as fault:
-            if fault.code == ErrorCode.TOKEN_INVALID:
+            if fault.code == IdentityErrorCode.TOKEN_INVALID:
                 raise
             return _form(request, user, fault)
         return shown(request, _SET)

@@ -9,7 +9,8 @@ from accounts import invitations, registration
 from accounts.invitations import Newcomer, Offer
 from auth import authentication
 from models.content.policy import Policy, PolicyKind
-from models.errors import DomainError, ErrorCode, message_for
+from models.errors import DomainError, message_for
+from models.identity.errors import IdentityErrorCode
 from models.translations import _
 from resolvers.context import Services
 from web.page import Field, Page, Texts, act_of, form, language, not_found, policy_path, shown, too_large
@@ -115,5 +116,5 @@ def _fields(offer: Offer, name: str) -> tuple[Field, ...]:
 
 
 _TITLES = {PolicyKind.PRIVACY: _("Privacy policy"), PolicyKind.TERMS: _("Terms and conditions")}
-_STATUS = {"RATE_LIMITED": 429, "FORBIDDEN": 403, ErrorCode.TOKEN_INVALID.value: 404}
+_STATUS = {"RATE_LIMITED": 429, "FORBIDDEN": 403, IdentityErrorCode.TOKEN_INVALID.value: 404}
 _JOINED = Page(_("Welcome!"), _("You are now a member of the company. Close this page and sign in."))

@@ -19,10 +19,11 @@ from auth.reauthentication import is_fresh, require_fresh
 from auth.services import AuthServices
 from models.action import Action, Transaction
 from models.audit_action import AuditAction
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.authenticator import MOST, Authenticator, AuthenticatorKind, WebauthnChallenge
+from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import RecoveryCode, User
 from models.text import line
@@ -91,7 +92,7 @@ async def require_room(tx: Transaction, user: User) -> None:
     """Raises TOO_MANY for somebody who has as many authenticators as there may be."""
     if await Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db).count() >= MOST:
         message = _("You can have at most %(limit)s authenticators. Remove one first.")
-        raise Refusal(ErrorCode.TOO_MANY, message=message, limit=MOST)
+        raise Refusal(CommonErrorCode.TOO_MANY, message=message, limit=MOST)
 
 
 async def confirm_totp(action: Action, auth: AuthServices, session: Session, notice: Notice, code: str) -> Enrolled:
@@ -105,7 +106,7 @@ async def confirm_totp(action: Action, auth: AuthServices, session: Session, not
     async with action.transaction() as tx:
         user = await sessions.holder(tx, session)
         if user.second_factor and not fresh:
-            raise Refusal(ErrorCode.STEP_UP_REQUIRED)
+            raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
         app = await _confirmed(tx, auth, user, code)
         enrolled = await joined(tx, session, user, app, notice, IdentityAuditAction.TOTP_CONFIRM)
     await auth.throttle.clear(counted)
@@ -116,7 +117,7 @@ async def _confirmed(tx: Transaction, auth: AuthServices, user: User, code: str)
     app = await _waiting(user).using_db(tx.db).first()
     step = totp.matching_step(auth.secret_box.open(str(app.secret)), code, tx.action.at, after=0) if app else None
     if app is None or step is None:
-        raise Refusal(ErrorCode.SECOND_FACTOR_INVALID, "input", "code")
+        raise Refusal(IdentityErrorCode.SECOND_FACTOR_INVALID, "input", "code")
     await require_room(tx, user)
     await Authenticator.filter(pk=app.pk).using_db(tx.db).update(confirmed_at=tx.action.at, last_step=step)
     return await Authenticator.get(pk=app.pk, using_db=tx.db)
@@ -192,9 +193,9 @@ async def remove(action: Action, session: Session, notice: Notice, authenticator
         counting = Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db)
         others = await counting.exclude(pk=authenticator.pk).count()
         if user.staff and not others:
-            raise Refusal(ErrorCode.LAST_AUTHENTICATOR, "input", "authenticatorId")
+            raise Refusal(IdentityErrorCode.LAST_AUTHENTICATOR, "input", "authenticatorId")
         if not await counting.filter(pk=authenticator.pk).delete():
-            raise Refusal(ErrorCode.NOT_FOUND, "input", "authenticatorId")
+            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "authenticatorId")
         await _gone(tx, user, bool(others))
         ended = await sessions.end_all(tx, user, but=session.pk)
         tx.audit(IdentityAuditAction.AUTHENTICATOR_REMOVE, authenticator, sessions_ended=ended, last=not others)
@@ -227,7 +228,7 @@ async def renew_recovery_codes(action: Action, session: Session, notice: Notice)
     async with action.transaction() as tx:
         user = await sessions.holder(tx, session)
         if not user.second_factor:
-            raise Refusal(ErrorCode.NOT_ACTIVE, message=_("Two-factor authentication isn’t turned on."))
+            raise Refusal(CommonErrorCode.NOT_ACTIVE, message=_("Two-factor authentication isn’t turned on."))
         await notice(tx, user, Change.CODES)
         tx.audit(IdentityAuditAction.RECOVERY_CODES_RENEW, user)
         return await totp.new_recovery_codes(user, tx.db)

@@ -37,8 +37,9 @@ from webauthn.helpers.structs import (
 )
 
 from models.action import Action
-from models.errors import ErrorCode, Refusal
+from models.errors import Refusal
 from models.identity.authenticator import Authenticator, AuthenticatorKind, WebauthnChallenge
+from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 
 LIFETIME = timedelta(minutes=5)
@@ -159,7 +160,7 @@ def handle(user: User) -> bytes:
 
 def invalid() -> Refusal:
     """The refusal of a passkey's answer, whatever is wrong with it."""
-    return Refusal(ErrorCode.PASSKEY_INVALID, "input", "passkey")
+    return Refusal(IdentityErrorCode.PASSKEY_INVALID, "input", "passkey")
 
 
 async def _waits(action: Action, challenge: bytes, user: User | None) -> None:

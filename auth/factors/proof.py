@@ -4,8 +4,9 @@ from auth import throttle
 from auth.factors import passkeys, totp
 from auth.services import AuthServices
 from models.action import Action
-from models.errors import Code, ErrorCode, Refusal
+from models.errors import ErrorCode, Refusal
 from models.identity.audit_actions import IdentityAuditAction
+from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 
 
@@ -14,12 +15,12 @@ async def require_password(action: Action, auth: AuthServices, user: User, passw
     counted = throttle.key(throttle.STEP_UP, user.pk, action.origin.session_id)
     await auth.throttle.attempt(counted)
     if not await auth.passwords.matches(user.password_hash, password):
-        await note_failure(action, user, ErrorCode.CREDENTIALS_INVALID)
-        raise Refusal(ErrorCode.CREDENTIALS_INVALID, "input", field)
+        await note_failure(action, user, IdentityErrorCode.CREDENTIALS_INVALID)
+        raise Refusal(IdentityErrorCode.CREDENTIALS_INVALID, "input", field)
     await auth.throttle.clear(counted)
 
 
-async def note_failure(action: Action, user: User, reason: Code) -> None:
+async def note_failure(action: Action, user: User, reason: ErrorCode) -> None:
     """Tell the auditor that somebody signed in could not prove again who they are."""
     async with action.transaction() as tx:
         tx.audit(IdentityAuditAction.SESSION_STEP_UP_FAILED, user, reason=reason.value)
@@ -36,13 +37,13 @@ async def require_second_factor(
     they are signed in, unless the attempt was `counted` before.
     """
     if not code and not passkey:
-        raise Refusal(ErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
+        raise Refusal(IdentityErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
     keys = () if counted else (throttle.key(throttle.SECOND_FACTOR, user.pk, action.origin.session_id),)
     await auth.throttle.attempt(*keys)
     if passkey:
         await require_passkey(action, auth, user, passkey)
     elif not await totp.accept(user, code or "", action.at, auth.secret_box):
-        raise Refusal(ErrorCode.SECOND_FACTOR_INVALID, "input", "code")
+        raise Refusal(IdentityErrorCode.SECOND_FACTOR_INVALID, "input", "code")
     await auth.throttle.clear(*keys)
 
 

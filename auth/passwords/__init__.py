@@ -13,7 +13,8 @@ from zxcvbn.matching import L33T_TABLE
 
 from auth.passwords import hashing_pool
 from auth.passwords.breaches import Breaches
-from models.errors import ErrorCode, Refusal, Throttled
+from models.errors import Refusal, Throttled
+from models.identity.errors import IdentityErrorCode
 from models.translations import Message, _
 
 T = TypeVar("T")
@@ -128,4 +129,4 @@ def _without(words: list[str], text: str) -> str:
 
 
 def _weak(field: str, message: Message) -> Refusal:
-    return Refusal(ErrorCode.PASSWORD_WEAK, "input", field, message=message, shortest=SHORTEST, longest=LONGEST)
+    return Refusal(IdentityErrorCode.PASSWORD_WEAK, "input", field, message=message, shortest=SHORTEST, longest=LONGEST)

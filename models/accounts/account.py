@@ -12,9 +12,10 @@ from tortoise import fields
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from models.accounts.errors import AccountsErrorCode
 from models.accounts.legal_name import RegistryVerdict
 from models.database.searchable import Searched
-from models.errors import ErrorCode, Refusal
+from models.errors import Refusal
 from models.text import folded
 from models.translations import Message, _p
 
@@ -180,7 +181,7 @@ _SIREN_LENGTH = 100  # characters: nine digits, and whatever stands between them
 
 def siren(text: str) -> str:
     """The nine digits of a SIREN, its Luhn checksum verified (spaces allowed). Raises SIREN_INVALID."""
-    wrong = Refusal(ErrorCode.SIREN_INVALID, "input", "siren")
+    wrong = Refusal(AccountsErrorCode.SIREN_INVALID, "input", "siren")
     if len(text) > _SIREN_LENGTH:
         raise wrong
     try:

@@ -13,7 +13,7 @@ from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.offer import Price
 from models.billing.periods import Period, period, period_at
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, account_stream
 from models.translations import _
 
@@ -92,7 +92,7 @@ class Purchase(Model):
     def require(self, *legal: PurchaseStatus) -> None:
         """Raise TRANSITION_ILLEGAL, with what can be done instead, unless in one of these states."""
         if self.status not in legal:
-            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", message=_POSSIBLE_NOW[self.status])
+            raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", message=_POSSIBLE_NOW[self.status])
 
     async def move(self, tx: Transaction, status: PurchaseStatus) -> None:
         """Save the row in its new state and tell the account."""

@@ -10,9 +10,10 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.action import Action
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.identity.user import Staff
 from models.operations.audit_actions import OperationsAuditAction
+from models.operations.errors import OperationsErrorCode
 from models.translations import _
 
 if TYPE_CHECKING:
@@ -101,13 +102,13 @@ class Email(Model):
         async with action.transaction() as tx:
             email = await cls.filter(pk=key or 0).using_db(tx.db).select_for_update().first()
             if email is None:
-                raise Refusal(ErrorCode.NOT_FOUND, "input", "emailId")
+                raise Refusal(CommonErrorCode.NOT_FOUND, "input", "emailId")
             if email.state is EmailState.SENT:
                 message = _("This email has already been sent and can’t be sent again.")
-                raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "emailId", message=message)
+                raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "emailId", message=message)
             if email.state is EmailState.GIVEN_UP:
                 if not email.text:
-                    raise Refusal(ErrorCode.EMAIL_CONTENT_DELETED, "input", "emailId")
+                    raise Refusal(OperationsErrorCode.EMAIL_CONTENT_DELETED, "input", "emailId")
                 tx.audit(OperationsAuditAction.EMAIL_RETRY, email, None, attempts=email.attempts)
                 email.attempts, email.next_attempt_at = 0, action.at
                 await email.save(using_db=tx.db, update_fields=["attempts", "next_attempt_at"])

@@ -10,7 +10,8 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.action import Transaction
-from models.errors import ErrorCode, Refusal
+from models.errors import Refusal
+from models.support.errors import SupportErrorCode
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
@@ -126,4 +127,4 @@ async def _put(tx: Transaction, author: "User", account_id: int, file_ids: tuple
 
 
 def _refused() -> Refusal:
-    return Refusal(ErrorCode.FILE_REFUSED, "input", "fileIds", limit=MAX_PER_MESSAGE)
+    return Refusal(SupportErrorCode.FILE_REFUSED, "input", "fileIds", limit=MAX_PER_MESSAGE)

@@ -12,10 +12,11 @@ from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.clock import PARIS
 from models.database.writing import insert, one
-from models.errors import ErrorCode, Forbidden, Refusal
+from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.event import INBOX, EventKind, account_stream, ticket_stream
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
+from models.support.errors import SupportErrorCode
 from models.text import worded
 from models.translations import _, _p
 
@@ -178,7 +179,7 @@ class Ticket(Model):
         account = await Account.get(pk=self.account_id, using_db=tx.db)
         if account.status is AccountStatus.ERASED:  # there is nobody any more to write to
             message = _("This company’s account has been deleted, so nobody can reply to this ticket.")
-            raise Refusal(ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message)
+            raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message)
         requester = author if author.staff is None else await User.get(pk=self.requester_id, using_db=tx.db)
         return await Ticket.open(
             tx, account, requester, subject=self.subject, channel=self.channel, category=self.category, follows=self
@@ -231,7 +232,7 @@ class Ticket(Model):
             if ticket.assignee_id == agent.pk:
                 return ticket
             if ticket.assignee_id is not None:
-                raise Refusal(ErrorCode.ALREADY_CLAIMED, "input", "ticketId")
+                raise Refusal(SupportErrorCode.ALREADY_CLAIMED, "input", "ticketId")
             ticket._require(TicketStatus.OPEN)
             ticket.assignee_id = agent.pk
             ticket.updated_at = action.at
@@ -276,7 +277,7 @@ class Ticket(Model):
         if not legal:
             message = _("This ticket is closed and can’t be changed. A reply opens a follow-up ticket.")
         return Refusal(
-            ErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message, status=_LABELS[self.status], legal=legal
+            CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message, status=_LABELS[self.status], legal=legal
         )
 
     async def _set_status(self, tx: Transaction, status: TicketStatus) -> None:

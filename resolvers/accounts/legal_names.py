@@ -12,7 +12,7 @@ from engine import Deferred
 from mail import emails
 from models.accounts.account import Account
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.identity.user import User
 from models.support.file import File
 from resolvers.accounts.inputs import (
@@ -51,7 +51,7 @@ async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) ->
 def _files(ids: Sequence[strawberry.ID]) -> tuple[int, ...]:
     found = tuple(key for key in (key_of(File, each) for each in ids) if key is not None)
     if len(found) != len(ids):
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "fileIds")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "fileIds")
     return found
 
 

@@ -8,7 +8,8 @@ from auth import sessions
 from mail import emails
 from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.action import Transaction
-from models.errors import ErrorCode, Refusal
+from models.errors import Refusal
+from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 from models.viewer import Viewer
 from resolvers.accounts.inputs import (
@@ -76,7 +77,7 @@ async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessio
     context = info.context
     action, cookies = context.action(), context.cookies
     if context.by_cookie and cookies is None:  # over a websocket, whose answers can't replace them
-        raise Refusal(ErrorCode.COOKIES_UNAVAILABLE)
+        raise Refusal(IdentityErrorCode.COOKIES_UNAVAILABLE)
     tokens = await sessions.switch(context.session, key_of(Account, input.account_id), action)
     return cookies.keep(tokens, action.at) if cookies and context.by_cookie else tokens
 

@@ -7,9 +7,10 @@ from tortoise.queryset import QuerySet
 
 from billing import checkout
 from billing.checkout import UNKNOWN_METHOD, CheckoutServices
+from models.billing.errors import BillingErrorCode
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.text import masked_line
 from models.translations import _
 from resolvers.billing.inputs import PaymentRefreshInput, PurchasePayInput
@@ -48,7 +49,7 @@ _DECLINED = {
 
 async def _paid(payment: Payment) -> dict[str, Any]:
     unknown = payment.decline_code == UNKNOWN_METHOD
-    code = ErrorCode.VALUE_INVALID if unknown else ErrorCode.PAYMENT_DECLINED
+    code = CommonErrorCode.VALUE_INVALID if unknown else BillingErrorCode.PAYMENT_DECLINED
     declined = Refusal(code, "input", "paymentMethod", message=_DECLINED.get(payment.decline_code or ""))
     return {
         "payment": payment,

@@ -12,7 +12,7 @@ from models.billing.offer import Price
 from models.billing.periods import Period
 from models.billing.purchase import Purchase
 from models.clock import local_date
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.identity.user import User
 from models.text import masked_line
 from models.viewer import Viewer
@@ -41,7 +41,7 @@ async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     price = await visible(Price, input.price_id, info.context.viewer, "priceId")
     action = info.context.action()
     if not await Price.current(action.at).filter(pk=price.pk).exists():
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "priceId")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "priceId")
     return await checkout.draft(action, account, buyer, price, client_key(input.idempotency_key, "idempotencyKey"))
 
 

@@ -10,7 +10,8 @@ from auth.devices import device_of
 from auth.tokens import invalid
 from models.accounts.account import Account
 from models.action import Action
-from models.errors import ErrorCode, OriginRefused, Refusal, Unauthenticated
+from models.errors import OriginRefused, Refusal, Unauthenticated
+from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import User
 from models.viewer import Viewer
@@ -56,7 +57,7 @@ def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
     if deliver is TokenDelivery.BODY:
         return None
     if context.cookies is None:
-        raise Refusal(ErrorCode.COOKIES_UNAVAILABLE, "input", "deliver")
+        raise Refusal(IdentityErrorCode.COOKIES_UNAVAILABLE, "input", "deliver")
     if not context.cookies.trusted:
         raise OriginRefused
     return context.cookies

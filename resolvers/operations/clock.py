@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from models.clock import SystemClock
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.operations.clock_offset import move
 from models.translations import _
 from resolvers.context import Info
@@ -16,9 +16,9 @@ async def advance(info: Info, input: ClockAdvanceInput) -> datetime:
     """Move the demonstration's clock forward. Raises NOT_ACTIVE on any other server, VALUE_INVALID."""
     clock = info.context.services.clock
     if not info.context.services.demonstration or not isinstance(clock, SystemClock):
-        raise Refusal(ErrorCode.NOT_ACTIVE, "input", message=_("Only a demonstration’s clock can be moved."))
+        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", message=_("Only a demonstration’s clock can be moved."))
     if not 0 < input.seconds <= _LONGEST:
         message = _("The clock can only be moved forward, by at most %(days)s days at a time.")
-        raise Refusal(ErrorCode.VALUE_INVALID, "input", "seconds", message=message, days=_LONGEST // 86_400)
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "seconds", message=message, days=_LONGEST // 86_400)
     clock.offset = await move(info.context.action(), input.seconds)
     return clock.now()

@@ -8,7 +8,7 @@ from tortoise.queryset import QuerySet
 
 from engine import Deferred
 from models.accounts.account import Account
-from models.errors import ErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, Event, account_stream, head, heads, ticket_stream
 from models.identity.user import User
 from models.support.file import File
@@ -81,7 +81,7 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
     """Say something in a ticket. Which ticket it became part of is told by its key: few clients ask for more."""
     files = tuple(key for key in (key_of(File, each) for each in input.file_ids) if key is not None)
     if len(files) != len(input.file_ids):
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "fileIds")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "fileIds")
     key, client_message_id = key_of(Ticket, input.ticket_id), client_key(input.client_message_id, "clientMessageId")
     context = info.context
     message = (
@@ -90,7 +90,7 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
         else None
     )
     if message is None:
-        raise Refusal(ErrorCode.NOT_FOUND, "input", "ticketId")
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "ticketId")
     return {"message": message, "ticket_id": message.ticket_id}
 
 

@@ -10,9 +10,10 @@ import pytest
 from babel.messages.pofile import read_po
 from jinja2 import Environment
 
-from models.errors import Code, ErrorCode, NotFound, Refusal, Throttled, message_for
+from models.errors import CommonErrorCode, NotFound, Refusal, Throttled, message_for
 from models.locale import Locale
 from models.translations import FOLDER, Message, _, _n, _p, day, duration, extraction, install, text
+from resolvers.enums import ERROR_CODES
 
 FR, EN = Locale.FR, Locale.EN
 ENGLISH = set("the of your you and is are not this that with for to from has have can must been by at an".split())  # noqa: SIM905
@@ -125,18 +126,18 @@ def test_templates_use_the_same_catalogues_and_escape_values() -> None:
 
 
 def test_errors_speak_the_readers_language() -> None:
-    refusal = Refusal(ErrorCode.TOO_LONG, "input", "name", length=200)
+    refusal = Refusal(CommonErrorCode.TOO_LONG, "input", "name", length=200)
     assert (message_for(refusal, EN), message_for(refusal, FR)) == (
         "Use at most 200 characters.",
         "Ne dépassez pas 200 caractères.",
     )
     assert message_for(Throttled(45), FR) == "Trop de tentatives. Réessayez dans 45\u00a0secondes."
-    assert message_for(NotFound(), EN) == message_for(Refusal(ErrorCode.NOT_FOUND, "input", "ticketId"), EN)
+    assert message_for(NotFound(), EN) == message_for(Refusal(CommonErrorCode.NOT_FOUND, "input", "ticketId"), EN)
 
 
 def test_every_refusal_fills_its_placeholders() -> None:
     """Each call of Refusal with a code whose message has placeholders gives their values, or a message of its own."""
-    codes = [code for enum in Code.__subclasses__() for code in enum]
+    codes = [code for enum in ERROR_CODES for code in enum]
     needed = {code.name: set(re.findall(r"%\((\w+)\)s", code.message.english)) for code in codes}
     calls = 0
     for path in [path for path in extraction.files() if path.suffix == ".py"]:

@@ -1,0 +1,13 @@
+"""What can go wrong in the content domain."""
+
+from models.errors import ErrorCode
+from models.translations import _
+
+
+class ContentErrorCode(ErrorCode):
+    """Error codes of the content domain."""
+
+    POLICY_NOT_IN_FORCE = (
+        "POLICY_NOT_IN_FORCE",
+        _("This isn’t the version in force. Read the current version, then accept it."),
+    )

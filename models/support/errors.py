@@ -1,0 +1,18 @@
+"""What can go wrong in the support domain."""
+
+from models.errors import ErrorCode
+from models.translations import _
+
+
+class SupportErrorCode(ErrorCode):
+    """Error codes of the support domain."""
+
+    ALREADY_CLAIMED = "ALREADY_CLAIMED", _("Another agent has already taken this ticket.")
+    FILE_REFUSED = (
+        "FILE_REFUSED",
+        _("These files can’t be attached. You can attach up to %(limit)s files that you uploaded and that aren’t in use yet."),
+    )
+    FILE_UNSUPPORTED = (
+        "FILE_UNSUPPORTED",
+        _("This file can’t be uploaded. We accept images, PDFs, text files, and office documents of up to 10 MB."),
+    )
