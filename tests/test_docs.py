@@ -1,9 +1,10 @@
-"""Links between the documentation's pages lead to files and headings that exist."""
+"""The documentation's links, source files and GraphQL documents exist and are valid."""
 
 import re
 from pathlib import Path
 
 import pytest
+from graphql import build_schema, parse, validate
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "engine").glob("*.md")]
@@ -31,3 +32,14 @@ def test_named_source_files_exist(page: Path) -> None:
     paths = re.findall(r"(?<![\w/.-])((?:[\w-]+/)+[\w-]+\.(?:py|toml|ts|txt))\b", text)
     missing = [path for path in paths if not any((folder / path).exists() for folder in (ROOT, page.parent))]
     assert missing == []
+
+
+def test_graphql_documents_are_valid() -> None:
+    schema = build_schema((ROOT / "schema.graphql").read_text(encoding="utf-8"))
+    documents = [
+        document
+        for page in (ROOT / "README.md", ROOT / "docs" / "clients.md")
+        for document in re.findall(r"```graphql\n(.+?)```", page.read_text(encoding="utf-8"), re.S)
+    ]
+    assert len(documents) == 4
+    assert [(document, validate(schema, parse(document))) for document in documents if validate(schema, parse(document))] == []
