@@ -155,7 +155,7 @@ class House:
         """The ASGI application."""
         origins = Middleware(
             CORSMiddleware, allow_origins=sorted(self.settings.allowed_origins), allow_methods=["GET", "POST", "PUT"],
-            allow_headers=["authorization", "content-type", "accept-language"], allow_credentials=True, max_age=600,
+            allow_headers=["authorization", "content-type", "accept-language"], expose_headers=["www-authenticate"], allow_credentials=True, max_age=600,
         )  # fmt: skip
         front = Front(routes=self.routes(), lifespan=self.lifespan, middleware=[origins])
         front.graph, front.socket = self.graph, self.socket
@@ -171,7 +171,7 @@ class House:
             lambda context: cost_limit(context.viewer),
             lambda context: self.introspection(context.viewer),
             lambda context: self.trusted_only(context.viewer),
-            lambda context: context.cookies.headers(),
+            response_headers,
         )
 
     def routes(self) -> list[Any]:
@@ -190,29 +190,24 @@ class House:
         ]
 
     async def context(self, request: HTTPRequest) -> Context:
-        """Who calls over HTTP. Raises HTTPError: 401 for a bearer token that does not work, 403 for cookies from elsewhere."""
+        """Who calls over HTTP: nobody when the token or the cookies don't work, so that public fields and the next sign-in do.
+
+        Raises HTTPError (403) for cookies with a request from another site's page.
+        """
         language, token = request.header(b"accept-language"), bearer(request.header(b"authorization"))
         cookies = self._cookies(request.header, request.header(b"cookie") if token is None else None)
+        if cookies.any and not cookies.trusted:
+            raise HTTPError(403, coded(OriginRefused(), Context(nobody(language), self.services)))
+        rejected = False
         try:
-            viewer = await self._by_cookie(cookies, language) if cookies.any else await self._viewer(token, language)
-        except (Unauthenticated, OriginRefused) as error:
-            status, headers = (403, {}) if isinstance(error, OriginRefused) else (401, {"WWW-Authenticate": "Bearer"})
-            raise HTTPError(status, coded(error, Context(nobody(language), self.services)), headers) from None
-        by_cookie = cookies.any and viewer.user is not None
-        user_agent = request.header(b"user-agent") or ""
-        return Context(viewer, self.services, address(request.scope), user_agent, cookies=cookies, by_cookie=by_cookie)
-
-    async def _by_cookie(self, cookies: Cookies, language: str | None) -> Viewer:
-        """Whom the cookies name. A browser can't leave out those that work no more, so with such one it is nobody.
-
-        Raises OriginRefused.
-        """
-        if not cookies.trusted:
-            raise OriginRefused
-        try:
-            return await self._viewer(cookies.access, language)
+            viewer = await self._viewer((cookies.access or "") if cookies.any else token, language)
         except Unauthenticated:
-            return nobody(language)
+            viewer, rejected = nobody(language), True
+            await self.scheduler.wait()
+        return Context(
+            viewer, self.services, address(request.scope), request.header(b"user-agent") or "", cookies=cookies,
+            by_cookie=cookies.any and not rejected, rejected=rejected,
+        )  # fmt: skip
 
     def _cookies(self, header: Callable[[bytes], str | None], given: str | None) -> Cookies:
         return Cookies(given, secure=self._secure, trusted=lambda: from_ours(header, self._pages, secure=self._secure))
@@ -301,6 +296,12 @@ def answer(facts: dict[str, Any], status: int) -> Response:
 def cost_limit(viewer: Viewer) -> int:
     """What one operation of this viewer may cost."""
     return COST_LIMIT_OF_ANALYSTS if viewer.staff is Staff.ANALYST else COST_LIMIT
+
+
+def response_headers(context: Context) -> list[tuple[bytes, bytes]]:
+    """The cookies that a mutation sets; to credentials that don't work, the challenge of RFC 6750 (section 3.1)."""
+    cookies = context.cookies.headers() if context.cookies else []
+    return [*cookies, (b"www-authenticate", b'Bearer error="invalid_token"')] if context.rejected else cookies
 
 
 def bearer(header: str | None) -> str | None:

@@ -83,6 +83,7 @@ class Context:
     user_agent: str = ""
     cookies: Cookies | None = None  # of a call by HTTP: over a websocket no answer sets any
     by_cookie: bool = False  # whether the viewer is known by one
+    rejected: bool = False  # whether the call's token or cookies don't work: the viewer is nobody
     loaders: Loaders = field(default_factory=Loaders)
 
     @property

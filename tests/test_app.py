@@ -65,11 +65,29 @@ async def test_strangers_see_no_schema_outside_the_demonstration(http: httpx.Asy
     assert "offers" not in misspelt.json()["errors"][0]["message"]
 
 
-async def test_a_token_that_does_not_work_is_told_so(http: httpx.AsyncClient) -> None:
-    answer = await http.post("/graphql", json={"query": "{ viewer { user { name } } }"}, headers={"Authorization": "Bearer x"})
-    assert answer.status_code == 401
-    assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-    assert answer.json()["errors"][0]["message"] == "Connectez-vous pour continuer."
+@pytest.mark.parametrize("token", ["Bearer x", "Bearer ", "Bearer undefined", "Basic eDp5"])
+async def test_a_token_that_does_not_work_only_refuses_what_needs_somebody(http: httpx.AsyncClient, token: str) -> None:
+    """Apollo's auth link sends it with everything: public fields and the next sign-in work all the same."""
+    document = "{ viewer { locale } offers { nodes { slug } } contact { email } }"
+    answer = await http.post("/graphql", json={"query": document}, headers={"Authorization": token})
+    assert answer.status_code == 200
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    (error,) = answer.json()["errors"]
+    assert (error["path"], error["extensions"]["code"]) == (["viewer"], "UNAUTHENTICATED")
+    assert error["message"] == "Connectez-vous pour continuer."
+    assert answer.json()["data"]["viewer"] is None
+    assert answer.json()["data"]["offers"] == {"nodes": []}
+    sign_in = 'mutation { sessionSignIn(input: {email: "a@b.example", password: "x"}) { userErrors { code } } }'
+    answer = await http.post("/graphql", json={"query": sign_in}, headers={"Authorization": token})
+    assert answer.json()["data"]["sessionSignIn"]["userErrors"] == [{"code": "CREDENTIALS_INVALID"}]
+
+
+async def test_nobody_gets_no_challenge(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/graphql", json={"query": "{ viewer { locale } tickets { nodes { id } } }"})
+    assert [(error["path"], error["extensions"]["code"]) for error in answer.json()["errors"]] == [
+        (["tickets"], "UNAUTHENTICATED")
+    ]
+    assert "www-authenticate" not in answer.headers
 
 
 @pytest.mark.parametrize(("header", "locale", "said"), [
@@ -128,6 +146,8 @@ async def test_other_origins_are_allowed_by_setting_only(database_url: str, tmp_
     async with _client(create_app(read(environ))) as client:
         ours = await client.options("/uploads/x", headers={"Origin": "https://app.camcha.example", **asked})
         others = await client.options("/uploads/x", headers={"Origin": "https://evil.example", **asked})
+        page = await client.get("/healthz", headers={"Origin": "https://app.camcha.example"})
+    assert page.headers["access-control-expose-headers"] == "www-authenticate"  # a page learns that its token is dead
     assert ours.headers["access-control-allow-origin"] == "https://app.camcha.example"
     assert ours.headers["access-control-allow-credentials"] == "true"
     assert "access-control-allow-origin" not in others.headers

@@ -26,7 +26,9 @@ from resolvers.ids import encode, key_of, visible
 
 
 def viewer(info: Info) -> Viewer | None:
-    """Whoever is signed in."""
+    """Whoever is signed in, None for nobody. Raises Unauthenticated for a token or cookies that don't work."""
+    if info.context.rejected:
+        raise Unauthenticated
     return info.context.viewer if info.context.viewer.user else None
 
 

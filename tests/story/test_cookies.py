@@ -243,14 +243,19 @@ async def test_switching_puts_the_next_tokens_into_cookies(browser: Browser) -> 
     assert (await browser.data(WHO))["viewer"]["account"]["id"] == account
 
 
-async def test_cookies_that_work_no_more_hinder_nobody(browser: Browser) -> None:
+async def test_expired_cookies_only_refuse_what_needs_somebody(browser: Browser) -> None:
     """A browser sends them whatever page asks: public queries and the next sign-in work, a renewal clears them."""
     await browser.sign_in()
     stale = browser.cookies
     await browser.data("mutation { sessionSignOut { signedOut } }")
     for name, value in stale.items():
         browser.http.cookies.set(name, value, domain="127.0.0.1", path="/")
-    assert (await browser.data("{ viewer { locale } offers { nodes { slug } } }"))["offers"]["nodes"] != []
+    answer = await browser.post("{ viewer { locale } offers { nodes { slug } } }")
+    assert answer.json()["data"]["offers"]["nodes"] != []
+    assert [(error["path"], error["extensions"]["code"]) for error in answer.json()["errors"]] == [
+        (["viewer"], "UNAUTHENTICATED")
+    ]
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     renewed = await browser.post(REFRESH)
     assert renewed.json()["data"]["sessionRefresh"]["userErrors"][0]["code"] == "TOKEN_INVALID"
     assert browser.cookies == {}
@@ -280,7 +285,8 @@ async def test_a_bearer_token_counts_before_cookies(browser: Browser) -> None:
     told = await browser.http.post("/graphql", json={"query": WHO}, headers=headers)
     assert told.json()["data"]["viewer"]["user"]["email"] == "marie@fleurs.example"
     wrong = await browser.http.post("/graphql", json={"query": WHO}, headers={"Authorization": "Bearer x"})
-    assert wrong.status_code == 401
+    assert wrong.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"  # and not the cookies' person
+    assert wrong.json()["data"]["viewer"] is None
 
 
 @pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
