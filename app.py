@@ -155,7 +155,8 @@ class House:
         """The ASGI application."""
         origins = Middleware(
             CORSMiddleware, allow_origins=sorted(self.settings.allowed_origins), allow_methods=["GET", "POST", "PUT"],
-            allow_headers=["authorization", "content-type", "accept-language"], expose_headers=["www-authenticate"], allow_credentials=True, max_age=600,
+            allow_headers=["authorization", "content-type", "accept-language"], expose_headers=["www-authenticate"],
+            allow_credentials=True, max_age=600,
         )  # fmt: skip
         front = Front(routes=self.routes(), lifespan=self.lifespan, middleware=[origins])
         front.graph, front.socket = self.graph, self.socket
