@@ -174,7 +174,7 @@ def pages_of(
     if window.after is None and window.before is None:
         return PageOfEach(parents, found, owner, order, window)
     if len({parent.pk for parent in parents}) > 1:
-        message = _("“%(argument)s” can only be used in the list of a single object.")
+        message = _("“%(argument)s” can only be used when the list belongs to a single object.")
         raise BadInput("after" if window.after is not None else "before", message)
     return PageOfEach(parents, _between(found, order, window), owner, order, window)
 

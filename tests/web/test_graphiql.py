@@ -51,7 +51,7 @@ async def test_the_first_query_explains_itself_and_runs(visit: dict[str, Any]) -
 
 async def test_signing_in_fills_the_header(visit: dict[str, Any]) -> None:
     assert visit["refused"] == "Identifiants inconnus."
-    assert visit["accepted"] == f"Connecté\u00a0: {EMAIL}"
+    assert visit["accepted"] == f"Connexion réussie\u00a0: {EMAIL}"
     assert json.loads(visit["headers"]) == {"Authorization": f"Bearer {TOKEN}"}
     assert json.loads(visit["caller"])["data"] == {"caller": f"Bearer {TOKEN}"}
 

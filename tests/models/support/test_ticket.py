@@ -6,10 +6,11 @@ import pytest
 
 from models.accounts.account import Account
 from models.action import Action
-from models.errors import Refusal
+from models.errors import Refusal, message_for
 from models.event import Event, EventKind, head, ticket_stream
 from models.identity.user import Staff, User
-from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
+from models.locale import Locale
+from models.support.ticket import LEGAL, Category, Channel, Message, Ticket, TicketStatus
 
 
 @pytest.fixture
@@ -68,10 +69,21 @@ async def test_a_reply_after_closing_starts_one_linked_follow_up(chat: Ticket, a
 
 
 async def test_an_illegal_move_names_the_legal_ones(chat: Ticket, action: Action) -> None:
+    await chat.move(action, TicketStatus.SOLVED)
+    with pytest.raises(Refusal, match="TRANSITION_ILLEGAL") as solved:
+        await chat.move(action, TicketStatus.PENDING)
+    french, english = (message_for(solved.value, locale) for locale in (Locale.FR, Locale.EN))
+    assert french == "Cette demande est résolue. Elle peut seulement devenir ouverte ou close."
+    assert english == "This ticket is solved. It can only become open or closed."
     await chat.move(action, TicketStatus.CLOSED)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(Refusal, match="TRANSITION_ILLEGAL") as closed:
         await chat.move(action, TicketStatus.OPEN)
-    assert refused.value.code == "TRANSITION_ILLEGAL"
+    assert "ne peut plus être modifiée" in message_for(closed.value, Locale.FR)
+
+
+def test_a_customer_is_never_refused_with_the_statuses_of_the_vendor() -> None:
+    """Closing is their only move, and legal in every status: no message tells them of ON_HOLD."""
+    assert all(TicketStatus.CLOSED in LEGAL[status] for status in TicketStatus if status is not TicketStatus.CLOSED)
 
 
 async def test_a_customers_reply_reopens_what_was_solved(chat: Ticket, action: Action, paul: User) -> None:
