@@ -155,7 +155,7 @@ async def _let_go(tx: Transaction, user: User) -> None:
     """The open tickets of somebody whose row is locked are free again: no other can become theirs meanwhile."""
     theirs = Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db)
     for ticket in await theirs.order_by("id"):
-        await ticket.release(tx)
+        await (await ticket.locked(tx)).unassign(tx)
 
 
 async def _barred(tx: Transaction, user: User, password_hash: str) -> None:

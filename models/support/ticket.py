@@ -249,12 +249,11 @@ class Ticket(Model):
         if TicketStatus.SOLVED in LEGAL[ticket.status]:
             await ticket._set_status(tx, TicketStatus.SOLVED)
 
-    async def release(self, tx: Transaction) -> None:
-        """Give up whoever looks after the ticket: any agent may take it on."""
-        ticket = await self.locked(tx)
-        ticket.assignee_id, ticket.updated_at = None, tx.action.at
-        await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
-        await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
+    async def unassign(self, tx: Transaction) -> None:
+        """Leave the ticket, locked by the caller's transaction, without an assignee."""
+        self.assignee_id, self.updated_at = None, tx.action.at
+        await self.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
+        await self._tell(tx, EventKind.TICKET_ASSIGNED)
 
     async def move(self, action: Action, status: TicketStatus) -> "Ticket":
         """Change the status. Raises TRANSITION_ILLEGAL, naming the legal ones; a repeat changes nothing."""
