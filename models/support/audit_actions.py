@@ -12,4 +12,5 @@ class SupportAuditAction(AuditAction):
         "The virus scanner found malware in an uploaded file, whose content was deleted (`uploader`).",
     )
     TICKET_CLAIM = "ticket.claim", "An agent claimed a ticket."
+    TICKET_RELEASE = "ticket.release", "An agent returned a ticket to the inbox."
     TICKET_MOVE = "ticket.move", "The status of a ticket was changed."

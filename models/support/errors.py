@@ -8,6 +8,7 @@ class SupportErrorCode(ErrorCode):
     """Error codes of the support domain."""
 
     ALREADY_CLAIMED = "ALREADY_CLAIMED", _("Another agent has already taken this ticket.")
+    NOT_ASSIGNED = "NOT_ASSIGNED", _("You can only release a ticket that is assigned to you.")
     FILE_REFUSED = (
         "FILE_REFUSED",
         _("These files can’t be attached. You can attach up to %(limit)s files that you uploaded and that aren’t in use yet."),

@@ -249,6 +249,17 @@ class Ticket(Model):
         if TicketStatus.SOLVED in LEGAL[ticket.status]:
             await ticket._set_status(tx, TicketStatus.SOLVED)
 
+    async def release(self, action: Action, agent: User) -> "Ticket":
+        """Return the ticket to the inbox, where any agent can claim it. A repeat changes nothing. Raises NOT_ASSIGNED."""
+        async with action.transaction() as tx:
+            ticket = await self.locked(tx)
+            if ticket.assignee_id not in (None, agent.pk):
+                raise Refusal(SupportErrorCode.NOT_ASSIGNED, "input", "ticketId")
+            if ticket.assignee_id is not None:
+                await ticket.unassign(tx)
+                tx.audit(SupportAuditAction.TICKET_RELEASE, ticket)
+        return ticket
+
     async def unassign(self, tx: Transaction) -> None:
         """Leave the ticket, locked by the caller's transaction, without an assignee."""
         self.assignee_id, self.updated_at = None, tx.action.at

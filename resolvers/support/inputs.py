@@ -23,6 +23,11 @@ class TicketClaimInput:
     ticket_id: strawberry.ID = strawberry.field(description="A ticket nobody else has taken.")
 
 
+@strawberry.input(description="A ticket to return to the inbox.")
+class TicketReleaseInput:
+    ticket_id: strawberry.ID = strawberry.field(description="A ticket that is assigned to the viewer.")
+
+
 @strawberry.input(description="A message in a ticket.")
 class TicketReplyInput:
     ticket_id: strawberry.ID = strawberry.field(description="The ticket; a reply to a closed one starts a linked follow-up.")

@@ -23,6 +23,7 @@ from resolvers.support.inputs import (
     TicketCloseInput,
     TicketMoveInput,
     TicketOpenInput,
+    TicketReleaseInput,
     TicketReplyInput,
     TicketTypingInput,
 )
@@ -75,6 +76,12 @@ async def claim(info: Info, input: TicketClaimInput) -> Ticket:
     """Take a ticket on."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     return await ticket.claim(info.context.action(), info.context.user)
+
+
+async def release(info: Info, input: TicketReleaseInput) -> Ticket:
+    """Return a ticket to the inbox."""
+    ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    return await ticket.release(info.context.action(), info.context.user)
 
 
 async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:

@@ -38,6 +38,13 @@ class SupportMutation:
     ticket_claim: TicketPayload = mutation(
         ticket_resolvers.claim, "ticket", allow=agent, audit=SupportAuditAction.TICKET_CLAIM, description="Take a ticket on."
     )
+    ticket_release: TicketPayload = mutation(
+        ticket_resolvers.release,
+        "ticket",
+        allow=agent,
+        audit=SupportAuditAction.TICKET_RELEASE,
+        description="Return a ticket that is assigned to you to the inbox, where any agent can claim it.",
+    )
     ticket_reply: TicketReplyPayload = mutation(
         ticket_resolvers.reply,
         "message",

@@ -1,17 +1,18 @@
 """An example of each audited mutation of support, named after it."""
 
-from typing import TYPE_CHECKING
-
 from models.support.ticket import Ticket
 from tests.schema.audited_fixtures import Stage
-
-if TYPE_CHECKING:
-    pass
 
 
 async def ticket_claim(stage: Stage) -> None:
     for _ in range(2):
         await stage.do(stage.house.alice, "ticketClaim", ticketId=stage.house.paul.id(Ticket))
+
+
+async def ticket_release(stage: Stage) -> None:
+    await stage.do(stage.house.alice, "ticketClaim", ticketId=stage.house.paul.id(Ticket))
+    for _ in range(2):
+        await stage.do(stage.house.alice, "ticketRelease", ticketId=stage.house.paul.id(Ticket))
 
 
 async def ticket_move(stage: Stage) -> None:
