@@ -113,9 +113,7 @@ async def _prepare_demonstration(settings: Settings) -> SystemClock:
 
     await migrated(settings.database_url)
     async with _connected(settings) as clock, _auth_services(settings, clock) as auth:
-        checkout_services = CheckoutServices(
-            Sandbox(settings.base_url), seller(settings.seller), auth.signer, settings.base_url
-        )
+        checkout_services = CheckoutServices(Sandbox(settings.base_url), seller(settings.seller), auth.signer)
         with _reported_content_errors():
             await demonstration.load(clock.now(), Hub(), auth, checkout_services, settings.policies)
     return clock

@@ -19,12 +19,9 @@ from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import Transport
 from models.action import Action
-from models.content.policy import PolicyKind
 from operations.audit_proof import expire
 from privacy import erasure
 from realtime.hub import SWEEP_SECONDS
-from resolvers.accounts.legal_names import registrar
-from resolvers.content.policies import page_url
 from resolvers.context import Services
 from resolvers.privacy.erasures import eraser
 from settings import Settings
@@ -45,17 +42,15 @@ class Job:
 
 def jobs(services: Services, settings: Settings, transport: Transport, file_service: FileService) -> list[Job]:
     """What one process has to do."""
-    clock, checkout_services = (
-        services.clock,
-        CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url),
-    )
-    head = Sender(settings.mail_sender, page_url(services.base_url, PolicyKind.PRIVACY))
+    clock = services.clock
+    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
+    sender = Sender(settings.mail_sender, services.base_url)
     return [
-        Job("emails", 1, lambda: deliver_due(transport, clock.now(), head=head)),
+        Job("emails", 1, lambda: deliver_due(transport, clock.now(), sender=sender)),
         Job("payments", 15, lambda: reconcile(Action(None, clock.now(), services.hub), checkout_services)),
         Job("quarantine", 15, lambda: examine_waiting(Action(None, clock.now(), services.hub), file_service)),
         Job("abandoned files", 3_600, lambda: delete_abandoned(Action(None, clock.now(), services.hub), file_service.store)),
-        Job("registry", 30, lambda: legal_names.check_waiting(Action(None, clock.now(), services.hub), registrar(services))),
+        Job("registry", 30, lambda: legal_names.check_waiting(Action(None, clock.now(), services.hub), services.registry)),
         Job(
             "new companies", 30, lambda: legal_names.check_accounts(Action(None, clock.now(), services.hub), services.registry)
         ),

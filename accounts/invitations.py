@@ -4,7 +4,7 @@ An answer never tells whether the invited address has a user already: sending lo
 only. Whoever holds the token reads mail at the address, so they may learn it, and a new person need not verify it again.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,7 +19,8 @@ from auth import sessions, throttle
 from auth.email_address import deliverable
 from auth.services import AuthServices
 from auth.tokens import invalid
-from models.accounts.account import Membership, People, Role
+from mail import emails
+from models.accounts.account import Account, Membership, People, Role
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.accounts.invitation import LIFETIME, Invitation
@@ -35,7 +36,6 @@ from models.translations import _
 KEPT = timedelta(days=30)
 
 _NOT_PENDING = _("This invitation is no longer pending.")
-InvitationLetter = Callable[[Transaction, Invitation, str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,6 @@ class _Joining:
 async def send(
     action: Action,
     auth: AuthServices,
-    letter: InvitationLetter,
     account_id: int,
     *,
     email: str,
@@ -77,7 +76,7 @@ async def send(
     locale: Locale,
     key: str,
 ) -> Invitation:
-    """Invite an address; `email` is written in the same transaction, with the token. The same key returns the first.
+    """Invite an address by email. A repeat with the same key returns the first invitation.
 
     Raises EMAIL_INVALID, ROLE_RESERVED, ALREADY_MEMBER, ALREADY_INVITED, IDEMPOTENCY_MISMATCH; Throttled; Forbidden to those
     who don't look after the company's people.
@@ -95,7 +94,7 @@ async def send(
             using_db=tx.db, account_id=account_id, email=email, role=role, locale=locale, inviter_id=inviter.user_id,
             token_hash=sessions.hashed(token), created_at=action.at, sent_at=action.at, expires_at=action.at + LIFETIME,
         )  # fmt: skip
-        await letter(tx, invitation, token)
+        await _email(tx, invitation, token)
         await made(tx, f"user:{inviter.user_id}", "invitationSend", key, invitation.pk)
         tx.audit(AccountsAuditAction.INVITATION_SEND, invitation, role=role.value)
     return invitation
@@ -128,11 +127,17 @@ async def _require_news(tx: Transaction, account_id: int, email: str) -> None:
         raise Refusal(AccountsErrorCode.ALREADY_INVITED, "input", "email")
 
 
+async def _email(tx: Transaction, invitation: Invitation, token: str) -> None:
+    inviter = await User.get(pk=invitation.inviter_id, using_db=tx.db)
+    account = await Account.get(pk=invitation.account_id, using_db=tx.db)
+    await emails.invitation(tx, invitation, inviter, account, token)
+
+
 def _token() -> str:
     return sessions.random_token("cam_in_")
 
 
-async def resend(action: Action, auth: AuthServices, letter: InvitationLetter, invitation: Invitation, key: str) -> Invitation:
+async def resend(action: Action, auth: AuthServices, invitation: Invitation, key: str) -> Invitation:
     """Send the email again, with a new token in place of the old one and seven more days. The same key sends no other.
 
     Raises NOT_ACTIVE for one that was taken or taken back, IDEMPOTENCY_MISMATCH; Throttled; Forbidden.
@@ -147,7 +152,7 @@ async def resend(action: Action, auth: AuthServices, letter: InvitationLetter, i
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
         token = _token()
         await invitation.sent(tx, inviter.user_id, sessions.hashed(token))
-        await letter(tx, invitation, token)
+        await _email(tx, invitation, token)
         await made(tx, f"user:{inviter.user_id}", "invitationResend", key, invitation.pk)
         tx.audit(AccountsAuditAction.INVITATION_RESEND, invitation)
     return invitation

@@ -8,8 +8,6 @@ as nobody has decided. The wish is stored before the register is asked, so a pro
 Invoices freeze their buyer when they are issued: a new name is on those issued from then on.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
@@ -18,6 +16,7 @@ from accounts.registry import Registered, Registry, RegistryUnavailable
 from auth import sessions, throttle
 from auth.reauthentication import require_fresh
 from auth.services import AuthServices
+from mail import emails
 from models.accounts.account import Account, Membership, Role, siren
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
@@ -38,16 +37,6 @@ TURN = timedelta(minutes=1)  # how long one question to the register may take be
 LONGEST_WAIT = timedelta(hours=1)
 MOST_CHECKS = 50  # some two days
 
-Notice = Callable[[Transaction, User, LegalNameChange], Awaitable[object]]
-
-
-@dataclass(frozen=True)
-class Registrar:
-    """Whom to ask for a company's registered name, and how its people are told what came of it."""
-
-    registry: Registry
-    notice: Notice
-
 
 class Decision(StrEnum):
     """What an agent says of a change of legal name."""
@@ -58,7 +47,7 @@ class Decision(StrEnum):
 
 
 async def request(
-    action: Action, auth: AuthServices, registrar: Registrar, session: Session, account: Account, *,
+    action: Action, auth: AuthServices, registry: Registry, session: Session, account: Account, *,
     legal_name: str, siren_given: str | None, file_ids: tuple[int, ...], key: str,
 ) -> LegalNameChange:  # fmt: skip
     """Ask for another legal name, if one likes with evidence at once. Returns the wish as the register left it.
@@ -80,7 +69,7 @@ async def request(
         await show(tx, change, user, file_ids)
         await made(tx, owner, "accountRequestLegalName", key, change.pk)
         tx.audit(AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME, change, evidence=len(set(file_ids)))
-    return await check(action, registrar, change)
+    return await check(action, registry, change)
 
 
 async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> LegalNameChange:
@@ -97,10 +86,10 @@ async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> Le
     )  # fmt: skip
 
 
-async def check(action: Action, registrar: Registrar, change: LegalNameChange) -> LegalNameChange:
+async def check(action: Action, registry: Registry, change: LegalNameChange) -> LegalNameChange:
     """Ask the register, and do what follows. Whoever asked at the same time finds it done."""
     account = await Account.get(pk=change.account_id)
-    verdict, registered = await _verdict(registrar.registry, account.siren, change.legal_name)
+    verdict, registered = await _verdict(registry, account.siren, change.legal_name)
     async with action.transaction() as tx:
         account = await tx.locked(Account, change.account_id)
         now = await LegalNameChange.select_for_update().using_db(tx.db).get_or_none(pk=change.pk)
@@ -114,7 +103,7 @@ async def check(action: Action, registrar: Registrar, change: LegalNameChange) -
         again = verdict is RegistryVerdict.AWAY and now.checks < MOST_CHECKS
         now.next_check_at = action.at + wait if again else None
         await now.save(using_db=tx.db, update_fields=["verdict", "checks", "updated_at", "registered_name", "next_check_at"])
-        await _judged(tx, registrar, account, now)
+        await _judged(tx, account, now)
     return now
 
 
@@ -133,24 +122,24 @@ async def _verdict(registry: Registry, siren: str, name: str) -> tuple[RegistryV
     return RegistryVerdict.MATCH if match else RegistryVerdict.OTHER_NAME, registered
 
 
-async def _judged(tx: Transaction, registrar: Registrar, account: Account, change: LegalNameChange) -> None:
+async def _judged(tx: Transaction, account: Account, change: LegalNameChange) -> None:
     if change.verdict is RegistryVerdict.MATCH:
         change.decider_id = change.reason = None  # whoever asked for better evidence did not decide
         await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
-        await _accept(tx, registrar.notice, account, change)
+        await _accept(tx, account, change)
     elif change.status is LegalNameStatus.CHECKING:
         shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db).exists()
         await _move(tx, change, LegalNameStatus.IN_REVIEW if shown else LegalNameStatus.EVIDENCE_NEEDED)
         if not shown:
-            await _tell(tx, registrar.notice, change)
+            await _tell(tx, change)
 
 
-async def check_waiting(action: Action, registrar: Registrar) -> int:
+async def check_waiting(action: Action, registry: Registry) -> int:
     """Ask the register for those whose turn has come: it was away, or whoever asked died meanwhile. Returns how many."""
     due = await LegalNameChange.filter(next_check_at__lte=action.at).order_by("next_check_at").limit(20)
     for change in due:
         if change.running:
-            await check(action, registrar, change)
+            await check(action, registry, change)
         else:
             await LegalNameChange.filter(pk=change.pk).update(next_check_at=None)
     return len(due)
@@ -203,7 +192,7 @@ async def cancel(action: Action, session: Session, account: Account, change_id: 
 
 
 async def decide(
-    action: Action, notice: Notice, session: Session, change_id: int | None, decision: Decision, reason: str | None
+    action: Action, session: Session, change_id: int | None, decision: Decision, reason: str | None
 ) -> LegalNameChange:
     """Accept a wish by what was shown, reject it, or ask for better evidence, by an agent. The same again changes nothing.
 
@@ -226,10 +215,10 @@ async def decide(
         await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
         tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_DECIDE, change, decision=decision.value)
         if decision is Decision.ACCEPT:
-            await _accept(tx, notice, account, change)
+            await _accept(tx, account, change)
         else:
             await _move(tx, change, _REACHED[decision])
-            await _tell(tx, notice, change)
+            await _tell(tx, change)
     return change
 
 
@@ -264,7 +253,7 @@ async def _running(
     return change
 
 
-async def _accept(tx: Transaction, notice: Notice, account: Account, change: LegalNameChange) -> None:
+async def _accept(tx: Transaction, account: Account, change: LegalNameChange) -> None:
     account.legal_name = change.legal_name
     asked = change.verdict in (RegistryVerdict.AWAY, RegistryVerdict.UNKNOWN, None)  # of this name nothing is known yet
     account.registry_verdict = None if asked else change.verdict
@@ -274,7 +263,7 @@ async def _accept(tx: Transaction, notice: Notice, account: Account, change: Leg
     by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
     tx.audit(AccountsAuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)
     await touch(tx, account.pk)
-    await _tell(tx, notice, change)
+    await _tell(tx, change)
 
 
 async def _move(tx: Transaction, change: LegalNameChange, status: LegalNameStatus) -> None:
@@ -287,10 +276,10 @@ async def _move(tx: Transaction, change: LegalNameChange, status: LegalNameStatu
         await tx.append(INBOX, EventKind.LEGAL_NAME_REVIEW_AWAITED)
 
 
-async def _tell(tx: Transaction, notice: Notice, change: LegalNameChange) -> None:
+async def _tell(tx: Transaction, change: LegalNameChange) -> None:
     """Write to whoever asked, if they still look after the company, and to its owners."""
     places = await Membership.filter(account_id=change.account_id).using_db(tx.db).select_related("user").order_by("id")
     for place in places:
         asked = place.user_id == change.requester_id and place.role.manages
         if asked or place.role is Role.OWNER:
-            await notice(tx, place.user, change)
+            await emails.legal_name(tx, place.user, change)

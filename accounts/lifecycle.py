@@ -7,7 +7,6 @@ timetable (privacy/erasure.py).
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime, time, timedelta
 
 from tortoise.queryset import QuerySet
@@ -16,6 +15,7 @@ from accounts.details import touch
 from auth import sessions, throttle
 from auth.reauthentication import require_fresh
 from auth.services import AuthServices
+from mail import emails
 from models.accounts.account import Account, AccountStatus, Membership, People, Role
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
@@ -32,8 +32,6 @@ from models.text import worded
 from models.translations import _
 from models.translations import text as translated
 
-Notice = Callable[[Transaction, User, Account], Awaitable[object]]
-Answer = Callable[[Transaction, User, Account, str], Awaitable[object]]
 REASON_LENGTH = 1_000
 
 SUBJECTS = {
@@ -117,7 +115,7 @@ def _require(account: Account, *legal: AccountStatus) -> None:
         raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "accountId", message=_POSSIBLE_NOW[account.status])
 
 
-async def deactivate(action: Action, session: Session, notice: Notice, account_id: int | None) -> Account:
+async def deactivate(action: Action, session: Session, account_id: int | None) -> Account:
     """Let an account rest: nobody acts for it until it is reactivated. A repeat changes nothing.
 
     Raises NOT_FOUND, TRANSITION_ILLEGAL; Unauthenticated.
@@ -129,11 +127,11 @@ async def deactivate(action: Action, session: Session, notice: Notice, account_i
             ended = await _rested(tx, account, people, AccountStatus.DEACTIVATED)
             await _settle(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
             tx.audit(AccountsAuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=ended)
-            await _tell(tx, notice, account)
+            await _tell(tx, account)
     return account
 
 
-async def reactivate(action: Action, session: Session, notice: Notice, account_id: int | None) -> Account:
+async def reactivate(action: Action, session: Session, account_id: int | None) -> Account:
     """Have an account back, from its rest or before it is deleted. A repeat changes nothing.
 
     Raises NOT_FOUND, TRANSITION_ILLEGAL once it is being erased; Unauthenticated.
@@ -147,12 +145,12 @@ async def reactivate(action: Action, session: Session, notice: Notice, account_i
             await _set(tx, account, AccountStatus.ACTIVE)
             await _settle(tx, account, TicketKind.ACCOUNT_REACTIVATION)
             tx.audit(AccountsAuditAction.ACCOUNT_REACTIVATE, account, before=before)
-            await _tell(tx, notice, account)
+            await _tell(tx, account)
     return account
 
 
 async def schedule_deletion(
-    action: Action, session: Session, notice: Notice, account_id: int | None, ticket_id: int | None, grace: timedelta
+    action: Action, session: Session, account_id: int | None, ticket_id: int | None, grace: timedelta
 ) -> Account:
     """Have an account deleted once the grace is over, as its owner asked in this ticket. Until then it rests.
 
@@ -175,7 +173,7 @@ async def schedule_deletion(
         await ticket.settle(tx)
         ended = await _rested(tx, account, people, AccountStatus.CLOSING)
         tx.audit(AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION, account, sessions_ended=ended, ticket=ticket.pk)
-        await _tell(tx, notice, account)
+        await _tell(tx, account)
     return account
 
 
@@ -191,9 +189,7 @@ async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
         await ticket.settle(tx)
 
 
-async def decline_reactivation(
-    action: Action, session: Session, notice: Answer, account_id: int | None, reason: str
-) -> Account:
+async def decline_reactivation(action: Action, session: Session, account_id: int | None, reason: str) -> Account:
     """Answer a request to have an account back otherwise than by doing it: by email, since its owner sees no tickets.
 
     They may ask again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING; Unauthenticated.
@@ -207,7 +203,7 @@ async def decline_reactivation(
         await (await ticket.locked(tx)).post(tx, agent, words, f"declined:{action.at.isoformat()}")
         await ticket.settle(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
-        await notice(tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words)
+        await emails.reactivation_declined(tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words)
     return account
 
 
@@ -243,8 +239,8 @@ async def _set(tx: Transaction, account: Account, status: AccountStatus) -> None
     await touch(tx, account.pk)
 
 
-async def _tell(tx: Transaction, notice: Notice, account: Account) -> None:
+async def _tell(tx: Transaction, account: Account) -> None:
     """Write to the owners."""
     owners = Membership.filter(account_id=account.pk, role=Role.OWNER).using_db(tx.db).select_related("user").order_by("id")
     for place in await owners:
-        await notice(tx, place.user, account)
+        await emails.account_status(tx, place.user, account)

@@ -10,12 +10,10 @@ Who owns the company is changed only with fresh proof (auth/reauthentication.py)
 stolen session could give the company away before anybody knows.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
 from auth import sessions
 from auth.reauthentication import is_fresh
-from models.accounts.account import Membership, People, Role
+from mail import emails
+from models.accounts.account import Account, Membership, People, Role
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.accounts.invitation import Invitation
@@ -28,22 +26,8 @@ from models.identity.session import Session
 from models.identity.user import User
 
 
-@dataclass(frozen=True)
-class Handover:
-    """What an email is to say: who owns the company from now on, who no longer does, and to whom."""
-
-    reader: User
-    gained: User | None
-    lost: User | None
-
-
-Notice = Callable[[Transaction, Handover], Awaitable[object]]
-
-
-async def change_role(
-    action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None, role: Role
-) -> Membership:
-    """Give somebody of the company another role. A repeat changes nothing. Owners are told of one more or less (`notice`).
+async def change_role(action: Action, session: Session, account_id: int, user_id: int | None, role: Role) -> Membership:
+    """Give somebody of the company another role. A repeat changes nothing. Owners are notified when one is added or removed.
 
     Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when it makes or unmakes an owner; Forbidden to those who
     don't look after the company's people.
@@ -58,13 +42,13 @@ async def change_role(
             _keep_an_owner(people, place)
             if Role.OWNER in (place.role, role):
                 lost = place if place.role is Role.OWNER else None
-                await _handed(tx, session, fresh, notice, people, gained=None if lost else place, lost=lost)
+                await _handed(tx, session, fresh, people, gained=None if lost else place, lost=lost)
             await _tell(tx, AccountsAuditAction.MEMBER_CHANGE_ROLE, place, before=place.role.value, role=role.value)
             await _give(tx, place, role)
     return place
 
 
-async def remove(action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None) -> None:
+async def remove(action: Action, session: Session, account_id: int, user_id: int | None) -> None:
     """Take somebody out of the company. Their sessions for it end, and their sockets with them.
 
     Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner; Forbidden to those who don't look after the
@@ -76,11 +60,11 @@ async def remove(action: Action, session: Session, notice: Notice, account_id: i
         place = _dealt_with(people, action, user_id)
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
-            await _handed(tx, session, fresh, notice, people, lost=place)
+            await _handed(tx, session, fresh, people, lost=place)
         await _taken_out(tx, place, AccountsAuditAction.MEMBER_REMOVE)
 
 
-async def leave(action: Action, session: Session, notice: Notice, account_id: int) -> None:
+async def leave(action: Action, session: Session, account_id: int) -> None:
     """Leave the company, whatever one's role.
 
     Raises LAST_OWNER, STEP_UP_REQUIRED for an owner; Forbidden to those who don't belong to it (any more).
@@ -91,11 +75,11 @@ async def leave(action: Action, session: Session, notice: Notice, account_id: in
         place = acting(people, action)
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
-            await _handed(tx, session, fresh, notice, people, lost=place)
+            await _handed(tx, session, fresh, people, lost=place)
         await _taken_out(tx, place, AccountsAuditAction.ACCOUNT_LEAVE)
 
 
-async def transfer(action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None) -> Membership:
+async def transfer(action: Action, session: Session, account_id: int, user_id: int | None) -> Membership:
     """Make somebody of the company its owner in one's own place, and be an administrator from then on.
 
     Raises NOT_FOUND, STEP_UP_REQUIRED; Forbidden to those who don't own the company.
@@ -109,7 +93,7 @@ async def transfer(action: Action, session: Session, notice: Notice, account_id:
         if theirs is None:
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
         if theirs != mine:
-            await _handed(tx, session, fresh, notice, people, gained=theirs, lost=mine)
+            await _handed(tx, session, fresh, people, gained=theirs, lost=mine)
             await _tell(tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, theirs, before=theirs.role.value)
             await _give(tx, theirs, Role.OWNER)
             await _give(tx, mine, Role.ADMIN)
@@ -136,7 +120,7 @@ def _dealt_with(people: People, action: Action, user_id: int | None) -> Membersh
 
 
 async def _handed(
-    tx: Transaction, session: Session, fresh: bool, notice: Notice, people: People,
+    tx: Transaction, session: Session, fresh: bool, people: People,
     gained: Membership | None = None, lost: Membership | None = None,
 ) -> None:  # fmt: skip
     """Let a change of who owns the company through, and tell everybody who owns it before or after."""
@@ -145,10 +129,15 @@ async def _handed(
     await sessions.holder(tx, session)
     if gained is not None and gained.role is Role.OWNER:
         gained = None  # they own it already
-    keys = people.owners | {place.user_id for place in (gained, lost) if place}
+    places = [place for place in (gained, lost) if place]
+    keys = people.owners | {place.user_id for place in places}
     known = {user.pk: user for user in await User.filter(pk__in=keys).using_db(tx.db).order_by("id")}
-    for reader in known.values():
-        await notice(tx, Handover(reader, known[gained.user_id] if gained else None, known[lost.user_id] if lost else None))
+    account = await Account.get(pk=places[0].account_id, using_db=tx.db)
+    for owner in known.values():
+        await emails.ownership_changed(
+            tx, owner, account, gained=known[gained.user_id] if gained else None,
+            lost=known[lost.user_id] if lost else None,
+        )  # fmt: skip
 
 
 def _keep_an_owner(people: People, place: Membership) -> None:

@@ -1,6 +1,6 @@
 """Sign-up: a company, its first owner and the confirmation of their e-mail address."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from auth.memberships import concerned
 from auth.services import AuthServices
 from auth.sessions import hashed, person
 from auth.tokens import Purpose, invalid
+from mail import emails
 from models.accounts.account import Account, Membership, Role, siren
 from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Transaction
@@ -31,14 +32,12 @@ LEGAL_NAME_LENGTH = 200
 
 @dataclass(frozen=True)
 class SignUp:
-    """What a sign-up made, or (`existing`) who already has the address: the email tells, the answer never does."""
+    """The user and account that a sign-up created, or (`existing`) the user who already has the address. Only an email tells
+    which, never the response."""
 
     user: User | None = None
     account: Account | None = None
     existing: User | None = None
-
-
-SignUpLetter = Callable[[Transaction, SignUp], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,11 @@ class _Form:
 
 
 async def sign_up(
-    action: Action, auth: AuthServices, letter: SignUpLetter, *,
+    action: Action, auth: AuthServices, *,
     email: str, password: str, name: str, legal_name: str, siren: str, locale: Locale, peer: str,
     accepted: Collection[int | None] = (),
 ) -> SignUp:  # fmt: skip
-    """Sign a company up with its first person, its owner; `email` is written in the same transaction.
+    """Sign a company up with its first person, its owner, and email them a link that confirms the address.
 
     `accepted` are the keys of the policies that the person has accepted. A known address is answered like a new one after
     the same work, and keeps its password once somebody has confirmed it; before, the latest sign-up counts. Raises
@@ -69,9 +68,9 @@ async def sign_up(
     await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.EMAIL, form.email))
     password_hash = await auth.passwords.hash(password)
     try:
-        return await _signed_up(action, letter, form, password_hash)
+        return await _signed_up(action, auth, form, password_hash)
     except IntegrityError:  # somebody took the address between our look and our write: now it is found
-        return await _signed_up(action, letter, form, password_hash)
+        return await _signed_up(action, auth, form, password_hash)
 
 
 def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Locale, accepted: Collection[Policy]) -> _Form:
@@ -82,14 +81,23 @@ def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Lo
     )  # fmt: skip
 
 
-async def _signed_up(action: Action, letter: SignUpLetter, form: _Form, password_hash: str) -> SignUp:
+async def _signed_up(action: Action, auth: AuthServices, form: _Form, password_hash: str) -> SignUp:
     async with action.transaction() as tx:
         replaced = await _replaced(tx, form, password_hash)
         existing = replaced or await User.get_or_none(email=form.email, using_db=tx.db)
         made = SignUp(existing=existing) if existing else await _owner(tx, form, password_hash)
-        await letter(tx, made)
+        await _email(tx, auth, made)
         _note_sign_up(tx, made)
     return made
+
+
+async def _email(tx: Transaction, auth: AuthServices, made: SignUp) -> None:
+    user = made.user or made.existing
+    assert user is not None, "a sign-up creates a user or finds one"  # noqa: S101
+    if user.email_verified_at:
+        await emails.already_registered(tx, user)
+    else:
+        await emails.verification(tx, user, verification_token(auth, user, tx.action.at))
 
 
 async def _replaced(tx: Transaction, form: _Form, password_hash: str) -> User | None:

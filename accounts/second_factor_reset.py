@@ -5,13 +5,12 @@ whoever does has just proved who they are. The password stays: to get in, a thie
 for them, a liar in the company the password as well. See docs/decisions/0012-authenticators.md.
 """
 
-from collections.abc import Awaitable, Callable
-
 from accounts.members import acting
 from auth import sessions
 from auth.factors import enrolment
 from auth.memberships import companies_of, concerned
 from auth.reauthentication import require_fresh
+from mail import emails
 from models.accounts.account import Membership, People, Role
 from models.action import Action, Transaction
 from models.errors import CommonErrorCode, Forbidden, Refusal
@@ -22,11 +21,9 @@ from models.identity.session import Session
 from models.identity.user import User
 from models.translations import _
 
-Notice = Callable[[Transaction, User], Awaitable[object]]
 
-
-async def of_colleague(action: Action, session: Session, notice: Notice, account_id: int, user_id: int | None) -> Membership:
-    """Turn the second factor of somebody of the company off, as one of its owners; they are told (`notice`).
+async def of_colleague(action: Action, session: Session, account_id: int, user_id: int | None) -> Membership:
+    """Turn the second factor of somebody of the company off, as one of its owners; they are notified by email.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for owners, the vendor's people, and whoever belongs
     to another company too, which an owner of this one must not open; Forbidden to those who don't own the company.
@@ -42,12 +39,12 @@ async def of_colleague(action: Action, session: Session, notice: Notice, account
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
         if place.role is Role.OWNER or user.staff or await companies_of(tx, user) != [account_id]:
             raise _reserved()
-        await _reset(tx, user, notice)
+        await _reset(tx, user, by_support=False)
     return place
 
 
-async def of_anybody(action: Action, session: Session, notice: Notice, user_id: int | None) -> None:
-    """Turn somebody's second factor off, as an operator; they are told (`notice`).
+async def of_anybody(action: Action, session: Session, user_id: int | None) -> None:
+    """Turn somebody's second factor off, as an operator; they are notified by email.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for one's own.
     """
@@ -58,14 +55,14 @@ async def of_anybody(action: Action, session: Session, notice: Notice, user_id: 
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
         if user.pk == session.user_id:
             raise _reserved()
-        await _reset(tx, user, notice)
+        await _reset(tx, user, by_support=True)
 
 
 def _reserved() -> Refusal:
     return Refusal(IdentityErrorCode.SECOND_FACTOR_RESERVED, "input", "userId")
 
 
-async def _reset(tx: Transaction, user: User, notice: Notice) -> None:
+async def _reset(tx: Transaction, user: User, *, by_support: bool) -> None:
     if not user.second_factor:
         raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "userId", message=_("This person has no second factor to reset."))
     await enrolment.turned_off(tx, user)
@@ -74,4 +71,4 @@ async def _reset(tx: Transaction, user: User, notice: Notice) -> None:
     tx.touched[sessions.person(user.pk)] = None
     for account_id in await concerned(tx, user):
         tx.audit(IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=ended)
-    await notice(tx, user)
+    await emails.second_factor_reset(tx, user, by_support=by_support)

@@ -5,7 +5,6 @@ factor of their own they have no role (models/viewer.py). Every act here wants f
 """
 
 import secrets
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from tortoise.exceptions import IntegrityError
@@ -18,6 +17,7 @@ from auth.factors.enrolment import turned_off
 from auth.reauthentication import require_fresh
 from auth.services import AuthServices
 from auth.sessions import hashed, random_token
+from mail import emails
 from models.accounts.account import Membership
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
@@ -36,11 +36,9 @@ from models.translations import _
 
 LIFETIME = timedelta(hours=72)  # of the email: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
 
-WelcomeLetter = Callable[[Transaction, User, str], Awaitable[object]]
-
 
 async def hire(
-    action: Action, auth: AuthServices, session: Session, letter: WelcomeLetter, *, email: str, name: str, role: Staff,
+    action: Action, auth: AuthServices, session: Session, *, email: str, name: str, role: Staff,
     locale: Locale, key: str,
 ) -> User:  # fmt: skip
     """A new member of staff, or one who comes back. The email's token sets their password, within three days and once.
@@ -60,7 +58,7 @@ async def hire(
                 return await _still_hired(tx, known)
             user = await _admitted(tx, email, nobodys)
             token = await _appointed(tx, user, emailed=True, name=name, staff=role, locale=locale)
-            await letter(tx, user, token)
+            await emails.staff_welcome(tx, user, token)
             await made(tx, owner, "staffHire", key, user.pk)
     except IntegrityError:  # somebody took the address between our look and our write
         raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email") from None
@@ -165,10 +163,8 @@ async def _barred(tx: Transaction, user: User, password_hash: str) -> None:
     await void_links(user, tx.db)
 
 
-async def end_sessions(
-    action: Action, session: Session, notice: Callable[[Transaction, User], Awaitable[object]], user_id: int
-) -> int:
-    """End every session of somebody, whoever it is, and tell them (`notice`). Returns how many (OWASP ASVS 5, 7.4.5).
+async def end_sessions(action: Action, session: Session, user_id: int) -> int:
+    """End every session of somebody, whoever it is, and notify them by email. Returns how many (OWASP ASVS 5, 7.4.5).
 
     Raises STEP_UP_REQUIRED, NOT_FOUND.
     """
@@ -180,7 +176,7 @@ async def end_sessions(
         ended = await sessions.end_all(tx, user)
         tx.audit(IdentityAuditAction.SESSION_END_ALL, user, sessions_ended=ended)
         if ended:
-            await notice(tx, user)
+            await emails.sessions_ended(tx, user)
     return ended
 
 

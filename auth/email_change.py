@@ -6,7 +6,6 @@ who has turned it on within a week: whoever has the password could do that, too,
 An address that somebody has already is answered the same, its owner told by email: nobody learns here who is a customer.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -20,6 +19,7 @@ from auth.reauthentication import require_fresh
 from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
+from mail import emails
 from models.action import Action, Transaction
 from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import EmailChange, void_links
@@ -34,9 +34,9 @@ SETTLED = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Wish:
-    """What emails are to say: who wants which address, who has it already, and what each side confirms with.
+    """A requested change: the user, the new address, who has it already, and the tokens that confirm it.
 
-    `old_token` is None when the old address is only told.
+    `old_token` is None when the old address is only notified.
     """
 
     user: User
@@ -46,12 +46,8 @@ class Wish:
     old_token: str | None = field(repr=False)
 
 
-WishLetters = Callable[[Transaction, Wish], Awaitable[object]]
-Notice = Callable[[Transaction, User, str], Awaitable[object]]
-
-
-async def request(action: Action, auth: AuthServices, letters: WishLetters, session: Session, *, email: str) -> None:
-    """Ask for another address; an earlier wish of the person is replaced. `emails` are written in the same transaction.
+async def request(action: Action, auth: AuthServices, session: Session, *, email: str) -> None:
+    """Request a change to another address, in place of the person's earlier request. Both addresses get an email.
 
     Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the address they have; Throttled.
     """
@@ -64,7 +60,15 @@ async def request(action: Action, auth: AuthServices, letters: WishLetters, sess
             raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "email", message=_("This is already your email address."))
         wish = await _wished(tx, user, session, email)
         tx.audit(IdentityAuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=wish.old_token is not None)
-        await letters(tx, wish)
+        await _email(tx, wish)
+
+
+async def _email(tx: Transaction, wish: Wish) -> None:
+    if wish.taken_by:
+        await emails.email_change_taken(tx, wish.taken_by)
+    else:
+        await emails.email_change(tx, wish.user, wish.email, wish.new_token)
+    await emails.email_change_asked(tx, wish.user, wish.email, wish.old_token)
 
 
 async def _wished(tx: Transaction, user: User, session: Session, email: str) -> Wish:
@@ -81,18 +85,18 @@ def _settled(user: User, tx: Transaction) -> bool:
     return user.second_factor_at is not None and user.second_factor_at <= tx.action.at - SETTLED
 
 
-async def confirm(action: Action, notice: Notice, token: str) -> bool:
+async def confirm(action: Action, token: str) -> bool:
     """Confirm a wish from the new address or the old one, each by its token, once. Returns whether that fulfilled it.
 
-    Then the person signs in with the new address, and their sessions end but the one that asked; the old address is told
-    (`notice`). Raises TOKEN_INVALID, also when somebody else has taken the address meanwhile.
+    Then the person signs in with the new address, and their sessions end but the one that asked; the old address is
+    notified. Raises TOKEN_INVALID, also when somebody else has taken the address meanwhile.
     """
     wish = await wish_of(action, token)
     try:
         async with action.transaction() as tx:
             user = await tx.locked(User, wish.user_id)
             wish = await _confirmed(tx, hashed(token))
-            ended = await _moved(tx, user, wish, notice) if wish.agreed else 0
+            ended = await _moved(tx, user, wish) if wish.agreed else 0
             for account_id in await concerned(tx, user):
                 facts = {"moved": wish.agreed, "sessions_ended": ended}
                 tx.audit(IdentityAuditAction.EMAIL_CONFIRM_CHANGE, user, account_id, by=user, **facts)
@@ -119,7 +123,7 @@ async def _confirmed(tx: Transaction, token_hash: str) -> EmailChange:
     raise invalid()
 
 
-async def _moved(tx: Transaction, user: User, wish: EmailChange, notice: Notice) -> int:
+async def _moved(tx: Transaction, user: User, wish: EmailChange) -> int:
     await (
         User.filter(pk=user.pk)
         .using_db(tx.db)
@@ -128,5 +132,5 @@ async def _moved(tx: Transaction, user: User, wish: EmailChange, notice: Notice)
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user, but=wish.session_id)
     tx.touched[sessions.person(user.pk)] = None
-    await notice(tx, user, wish.email)
+    await emails.email_changed(tx, user, wish.email)
     return ended

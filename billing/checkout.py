@@ -41,7 +41,6 @@ class CheckoutServices:
     gateway: Gateway
     seller: Seller
     signer: Signer
-    base_url: str
 
 
 async def draft(action: Action, account: Account, buyer: User, price: Price, key: str) -> Purchase:
@@ -149,17 +148,17 @@ async def _activate(tx: Transaction, services: CheckoutServices, purchase: Purch
     buyer = await _buyer(tx, purchase)
     invoice = await issue(tx, services.seller, purchase, payment, buyer.locale if buyer else Locale.FR, 0)
     if buyer:
-        link = download_link(services.signer, services.base_url, invoice, tx.action.at, Purpose.EMAIL_DOWNLOAD)
-        await emails.invoice_issued(tx, buyer, invoice, link)
+        token = services.signer.sign(Purpose.EMAIL_DOWNLOAD, tx.action.at, invoice=invoice.pk)
+        await emails.invoice_issued(tx, buyer, invoice, token)
 
 
 async def _buyer(tx: Transaction, purchase: Purchase) -> User | None:
     return await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
 
 
-def download_link(signer: Signer, base_url: str, invoice: Invoice, at: datetime, purpose: Purpose = Purpose.DOWNLOAD) -> str:
-    """A link to the invoice's PDF, good for as long as its purpose: five minutes, or a month in an email."""
-    return f"{base_url}/downloads/{signer.sign(purpose, at, invoice=invoice.pk)}"
+def download_link(signer: Signer, base_url: str, invoice: Invoice, at: datetime) -> str:
+    """A link to the invoice's PDF that is valid for five minutes."""
+    return f"{base_url}/downloads/{signer.sign(Purpose.DOWNLOAD, at, invoice=invoice.pk)}"
 
 
 async def reconcile(action: Action, services: CheckoutServices) -> int:

@@ -1,13 +1,14 @@
-"""What we write to people: one function per email. Each puts one row in the outbox, in the caller's transaction.
+"""The emails that we send: one function each, which stores a row of the outbox in the caller's transaction.
 
-So an email exists exactly when the news it carries was committed; `mail/delivery.py` sends it afterwards.
+So an email exists exactly when the transaction that it reports was committed. `mail/delivery.py` sends it afterwards, and fills
+in the base URL of the site (`mail/message.py`). A function has the name of its template.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import Any
 
-from mail.message import PRIVACY_POLICY
+from mail.message import BASE_URL, PRIVACY_POLICY
 from mail.rendering import rendered
 from models.accounts.account import Account
 from models.accounts.invitation import Invitation
@@ -17,196 +18,197 @@ from models.billing.invoice import Invoice
 from models.clock import local_date
 from models.identity.user import User
 from models.locale import Locale
-from models.operations.email import FAREWELL, Email
+from models.operations.email import ACCOUNT_ERASED, Email
 from models.privacy.erasure import Erasure
 from models.translations import day, text
 
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_LINKS = re.compile(r"(?<=\S)[.:/@。．｡]+(?=\w\w)")  # not of initials: S.A.R.L., L. Martin
-_MENTION = 60
+SIGN_IN_URL = f"{BASE_URL}/"
+_LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_LINK_CHARACTERS = re.compile(r"(?<=\S)[.:/@。．｡]+(?=\w\w)")  # not those of initials: S.A.R.L., L. Martin
+_NAME_LENGTH = 60
 
 
-async def verification(tx: Transaction, user: User, link: str, token: str) -> Email:
-    """Asks the person to prove that the address is theirs: by the link, or by giving the token to the API."""
-    return await _write(tx, user, "verification", link=link, token=token)
+class SecondFactorChange(StrEnum):
+    """What happened to a second factor."""
+
+    ON = "ON"
+    ADDED = "ADDED"
+    REMOVED = "REMOVED"
+    OFF = "OFF"
+    CODES = "CODES"
 
 
-async def already_registered(tx: Transaction, user: User, sign_in_hint: str) -> Email:
-    """Tells the owner of an address that somebody signed up with it. The hint, words or a URL, says where to sign in."""
-    return await _write(tx, user, "already_registered", sign_in_hint=sign_in_hint)
+async def verification(tx: Transaction, user: User, token: str) -> Email:
+    """Asks the person to confirm their address, by the link or by giving the token to the API."""
+    return await _write(tx, user, "verification", link=_page("verify", token), token=token)
 
 
-async def invoice_issued(tx: Transaction, user: User, invoice: Invoice, link: str) -> Email:
-    """Brings an invoice: its totals, its PDF (attached when the email is sent) and a signed download link."""
+async def already_registered(tx: Transaction, user: User) -> Email:
+    """Tells the owner of an address that somebody signed up with it, and where to sign in."""
+    return await _write(tx, user, "already_registered")
+
+
+async def invoice_issued(tx: Transaction, user: User, invoice: Invoice, download_token: str) -> Email:
+    """Delivers an invoice: its totals, its PDF (attached when the email is sent) and a signed download link."""
     issued_on = day(invoice.issued_on, user.locale)
+    link = f"{BASE_URL}/downloads/{download_token}"
     return await _write(tx, user, "invoice_issued", invoice, link=link, invoice=invoice, issued_on=issued_on)
 
 
-async def payment_confirmation_needed(tx: Transaction, user: User, link: str) -> Email:
-    """Asks the person to confirm a payment on their bank's page, where the link leads."""
-    return await _write(tx, user, "payment_confirmation_needed", link=link)
+async def payment_confirmation_needed(tx: Transaction, user: User, confirmation_url: str) -> Email:
+    """Asks the person to confirm a payment on their bank's page."""
+    return await _write(tx, user, "payment_confirmation_needed", link=confirmation_url)
 
 
-async def invitation(tx: Transaction, invited: Invitation, inviter: User, account: Account, link: str, token: str) -> Email:
-    """Invites an address into a company: by the link, or by giving the token to the API. It greets nobody by name."""
+async def invitation(tx: Transaction, invited: Invitation, inviter: User, account: Account, token: str) -> Email:
+    """Invites an address to join a company, by the link or by giving the token to the API. Greets nobody by name."""
     until = day(local_date(invited.expires_at), invited.locale)
-    return await _put(
-        tx, invited.email, invited.locale, "", "invitation", account_id=account.pk, link=link, token=token, until=until,
-        inviter=_unlinked(inviter.name), company=_unlinked(account.legal_name), role=text(invited.role.label, invited.locale),
+    return await _store(
+        tx, invited.email, invited.locale, "", "invitation", account_id=account.pk, link=_page("invitation", token),
+        token=token, until=until, inviter=_without_links(inviter.name), company=_without_links(account.legal_name),
+        role=text(invited.role.label, invited.locale),
     )  # fmt: skip
 
 
-async def password_reset(tx: Transaction, user: User, link: str, token: str) -> Email:
-    """Lets the person choose a new password: by the link, or by giving the token to the API."""
-    return await _write(tx, user, "password_reset", link=link, token=token)
+async def password_reset(tx: Transaction, user: User, token: str) -> Email:
+    """Lets the person choose a new password, by the link or by giving the token to the API."""
+    return await _write(tx, user, "password_reset", link=_page("reset", token), token=token)
 
 
-async def sign_in_unlock(tx: Transaction, user: User, link: str, token: str) -> Email:
-    """Lets the person sign in without waiting for others' guesses: by the link, or by giving the token to the API."""
-    return await _write(tx, user, "sign_in_unlock", link=link, token=token)
+async def sign_in_unlock(tx: Transaction, user: User, token: str) -> Email:
+    """Lets the person sign in although others' failed attempts slow sign-ins down, by the link or the token."""
+    return await _write(tx, user, "sign_in_unlock", link=_page("unlock", token), token=token)
 
 
-async def staff_welcome(tx: Transaction, user: User, link: str, token: str) -> Email:
-    """Welcomes somebody who is to work for the vendor, and leads them to the page where they choose a password."""
-    return await _put(tx, user.email, user.locale, "", "staff_welcome", user=user, link=link, token=token)
+async def staff_welcome(tx: Transaction, user: User, token: str) -> Email:
+    """Welcomes a new member of staff, and links to the page where they choose a password."""
+    return await _store(
+        tx, user.email, user.locale, "", "staff_welcome", user=user, link=_page("reset", token), token=token
+    )  # fmt: skip
 
 
-async def sessions_ended(tx: Transaction, user: User, sign_in_hint: str) -> Email:
-    """Tells the person that support has signed their devices out."""
-    return await _write(tx, user, "sessions_ended", sign_in_hint=sign_in_hint)
+async def sessions_ended(tx: Transaction, user: User) -> Email:
+    """Tells the person that support has signed out all their devices."""
+    return await _write(tx, user, "sessions_ended")
 
 
-async def ownership_changed(
-    tx: Transaction, user: User, company: str, sign_in_hint: str, *, gained: str | None, lost: str | None
-) -> Email:
-    """Tells an owner of a company who owns it from now on, or no longer does, and what to do if they didn't know."""
-    named: dict[str, Any] = {"gained": _unlinked(gained) if gained else None, "lost": _unlinked(lost) if lost else None}
+async def ownership_changed(tx: Transaction, user: User, account: Account, *, gained: User | None, lost: User | None) -> Email:
+    """Tells an owner of a company who became its owner and who is no longer one, and what to do when that is a surprise."""
     return await _write(
-        tx,
-        user,
-        "ownership_changed",
-        account_id=tx.action.origin.account_id,
-        company=_unlinked(company),
-        sign_in_hint=sign_in_hint,
-        **named,
-    )
+        tx, user, "ownership_changed", account_id=account.pk, company=_without_links(account.legal_name),
+        gained=_without_links(gained.name) if gained else None, lost=_without_links(lost.name) if lost else None,
+    )  # fmt: skip
 
 
-async def password_changed(tx: Transaction, user: User, sign_in_hint: str) -> Email:
+async def password_changed(tx: Transaction, user: User) -> Email:
     """Tells the person that their password was changed, and what to do if it wasn't them."""
-    return await _write(tx, user, "password_changed", sign_in_hint=sign_in_hint)
+    return await _write(tx, user, "password_changed")
 
 
-async def second_factor_changed(tx: Transaction, user: User, change: str, sign_in_hint: str) -> Email:
-    """Tells the person what happened to their second factor, and what to do if it wasn't them.
-
-    `change` is ON, ADDED, REMOVED, OFF or CODES.
-    """
-    return await _write(tx, user, "second_factor_changed", change=change, sign_in_hint=sign_in_hint)
+async def second_factor_changed(tx: Transaction, user: User, change: SecondFactorChange) -> Email:
+    """Tells the person what happened to their second factor, and what to do if it wasn't them."""
+    return await _write(tx, user, "second_factor_changed", change=change.value)
 
 
-async def second_factor_reset(tx: Transaction, user: User, by_support: bool, sign_in_hint: str) -> Email:
-    """Tells the person that our support, or an owner of their company, has turned their second factor off."""
-    return await _write(tx, user, "second_factor_reset", by_support=by_support, sign_in_hint=sign_in_hint)
+async def second_factor_reset(tx: Transaction, user: User, *, by_support: bool) -> Email:
+    """Tells the person that our support, or an owner of their company, has turned off their second factor."""
+    return await _write(tx, user, "second_factor_reset", by_support=by_support)
 
 
-async def email_change(tx: Transaction, user: User, email: str, link: str, token: str) -> Email:
-    """Asks at a new address whether it is the person's: by the link, or by giving the token to the API."""
-    return await _put(tx, email, user.locale, "", "email_change", user=user, link=link, token=token)
+async def email_change(tx: Transaction, user: User, new_address: str, token: str) -> Email:
+    """Asks the reader of a new address to confirm it, by the link or by giving the token to the API."""
+    return await _store(
+        tx, new_address, user.locale, "", "email_change", user=user, link=_page("email", token), token=token
+    )  # fmt: skip
 
 
-async def email_change_taken(tx: Transaction, user: User, sign_in_hint: str) -> Email:
-    """Tells the owner of an address that somebody wanted it for another account. It doesn't say who."""
-    return await _write(tx, user, "email_change_taken", sign_in_hint=sign_in_hint)
+async def email_change_taken(tx: Transaction, user: User) -> Email:
+    """Tells the owner of an address that somebody wanted it for another account. Doesn't say who."""
+    return await _write(tx, user, "email_change_taken")
 
 
-async def email_change_asked(tx: Transaction, user: User, email: str, link: str, token: str | None) -> Email:
-    """Tells the present address that another is to replace it; with a token, that it must confirm."""
-    return await _write(tx, user, "email_change_asked", email=email, link=link, token=token)
+async def email_change_asked(tx: Transaction, user: User, new_address: str, token: str | None) -> Email:
+    """Tells the current address that a new one is to replace it. With a token, asks for a confirmation."""
+    link = _page("email", token) if token else SIGN_IN_URL
+    return await _write(tx, user, "email_change_asked", email=new_address, link=link, token=token)
 
 
-async def email_changed(tx: Transaction, user: User, email: str) -> Email:
-    """Tells the address that the person had until now which one has replaced it."""
-    return await _write(tx, user, "email_changed", email=email)
+async def email_changed(tx: Transaction, user: User, new_address: str) -> Email:
+    """Tells the previous address which one has replaced it. `user` still has the previous address."""
+    return await _write(tx, user, "email_changed", email=new_address)
 
 
-def legal_name_notice(sign_in_hint: str) -> Callable[[Transaction, User, LegalNameChange], Awaitable[Email]]:
-    """Tells a person what became of their company's wish for another legal name: evidence is needed, it is accepted or not."""
-
-    async def notice(tx: Transaction, user: User, change: LegalNameChange) -> Email:
-        return await _write(
-            tx, user, "legal_name", account_id=change.account_id, status=change.status.value, reason=change.reason,
-            sign_in_hint=sign_in_hint,
-            previous_name=_one_line(change.previous_name), legal_name=_one_line(change.legal_name),
-        )  # fmt: skip
-
-    return notice
+async def legal_name(tx: Transaction, user: User, change: LegalNameChange) -> Email:
+    """Tells a person the outcome of their company's change of legal name: evidence is needed, accepted or rejected."""
+    return await _write(
+        tx, user, "legal_name", account_id=change.account_id, status=change.status.value, reason=change.reason,
+        previous_name=_one_line(change.previous_name), legal_name=_one_line(change.legal_name),
+    )  # fmt: skip
 
 
-def _one_line(words: str) -> str:
-    return _BREAKS.sub(" ", words).strip()
+async def account_status(tx: Transaction, user: User, account: Account) -> Email:
+    """Tells an owner that the company's account is deactivated, active again, or will be deleted on a day."""
+    on = day(local_date(account.erases_at), user.locale) if account.erases_at else ""
+    return await _write(
+        tx, user, "account_status", account_id=account.pk, company=_one_line(account.legal_name),
+        status=account.status.value, on=on,
+    )  # fmt: skip
 
 
-def account_notice(sign_in_hint: str) -> Callable[[Transaction, User, Account], Awaitable[Email]]:
-    """Tells an owner that the company's account rests, is back, or is to be deleted on a day."""
-
-    async def notice(tx: Transaction, user: User, account: Account) -> Email:
-        on = day(local_date(account.erases_at), user.locale) if account.erases_at else ""
-        return await _write(
-            tx, user, "account_status", account_id=account.pk, company=_one_line(account.legal_name),
-            status=account.status.value, on=on, sign_in_hint=sign_in_hint,
-        )  # fmt: skip
-
-    return notice
-
-
-def reactivation_declined(sign_in_hint: str) -> Callable[[Transaction, User, Account, str], Awaitable[Email]]:
-    """Tells an owner why the company's account is not back, or what is to be known first."""
-
-    async def notice(tx: Transaction, user: User, account: Account, reason: str) -> Email:
-        return await _write(
-            tx, user, "reactivation_declined", account_id=account.pk, company=_one_line(account.legal_name), reason=reason,
-            sign_in_hint=sign_in_hint,
-        )  # fmt: skip
-
-    return notice
+async def reactivation_declined(tx: Transaction, user: User, account: Account, reason: str) -> Email:
+    """Tells an owner why the company's account isn't reactivated, or what support needs to know first."""
+    company = _one_line(account.legal_name)
+    return await _write(tx, user, "reactivation_declined", account_id=account.pk, company=company, reason=reason)
 
 
 async def account_erased(tx: Transaction, user: User, erasure: Erasure) -> Email:
-    """Tells an owner that the company is erased, and what is kept, why and until when (RGPD, art. 12). It is forgotten once
-    sent: nothing else is left of its reader."""
+    """Tells an owner that the company is erased, and what is kept, why and until when (GDPR, art. 12).
+
+    It refers to no person, and its content is deleted once it was sent, because nothing else about its recipient is kept.
+    """
     until = day(erasure.kept_until, user.locale) if erasure.kept_until else ""
-    return await _put(tx, user.email, user.locale, _greeted(user), FAREWELL, invoices=erasure.invoices_kept, until=until)
+    return await _store(
+        tx, user.email, user.locale, _greeting_name(user), ACCOUNT_ERASED, invoices=erasure.invoices_kept, until=until
+    )  # fmt: skip
 
 
-async def _write(tx: Transaction, user: User, kind: str, enclosed: Invoice | None = None, **facts: Any) -> Email:
-    return await _put(tx, user.email, user.locale, _greeted(user), kind, enclosed, user=user, **facts)
+def _page(path: str, token: str) -> str:
+    return f"{BASE_URL}/{path}?token={token}"
 
 
-async def _put(
-    tx: Transaction, recipient: str, locale: Locale, name: str, kind: str, enclosed: Invoice | None = None,
-    user: User | None = None, account_id: int | None = None, **facts: Any,
+async def _write(tx: Transaction, user: User, name: str, invoice_attached: Invoice | None = None, **params: Any) -> Email:
+    return await _store(tx, user.email, user.locale, _greeting_name(user), name, invoice_attached, user=user, **params)
+
+
+async def _store(
+    tx: Transaction, recipient: str, locale: Locale, greeting_name: str, name: str, invoice_attached: Invoice | None = None,
+    user: User | None = None, account_id: int | None = None, **params: Any,
 ) -> Email:  # fmt: skip
-    subject, text, html = rendered(kind, locale, name=name, privacy_policy=PRIVACY_POLICY, **facts)
+    params |= {"name": greeting_name, "privacy_policy": PRIVACY_POLICY, "sign_in_url": SIGN_IN_URL}
+    subject, text, html = rendered(name, locale, **params)
     return await Email.create(
-        using_db=tx.db, template=f"{kind}.{locale.value}", recipient=recipient, subject=subject, text=text, html=html,
-        invoice_id=enclosed.pk if enclosed else None, user=user, account_id=account_id,
+        using_db=tx.db, template=f"{name}.{locale.value}", recipient=recipient, subject=subject, text=text, html=html,
+        invoice_id=invoice_attached.pk if invoice_attached else None, user=user, account_id=account_id,
         created_at=tx.action.at, next_attempt_at=tx.action.at,
     )  # fmt: skip
 
 
-def _greeted(user: User) -> str:
+def _one_line(text: str) -> str:
+    return _LINE_BREAKS.sub(" ", text).strip()
+
+
+def _greeting_name(user: User) -> str:
     """The person's name on one line; empty until their address is verified.
 
-    Anybody can sign up with a stranger's address and an advertisement for a name: our emails must not deliver it. For the
-    same reason an email to (`to`) another address than the person's greets nobody.
+    Anybody can sign up with a stranger's address and put an advertisement into the name: our emails must not deliver it. For
+    the same reason, an email to another address than the person's own greets nobody by name.
     """
     return _one_line(user.name) if user.email_verified_at else ""
 
 
-def _unlinked(words: str) -> str:
-    """What a customer calls themselves, on one short line in which no mail program finds a link.
+def _without_links(name: str) -> str:
+    """A customer's name on one short line in which no mail program finds a link.
 
-    Anybody may sign a company up and invite strangers: our emails must not carry advertisements to them.
+    Anybody can sign a company up and invite strangers: our emails must not carry advertisements to them.
     """
-    return _LINKS.sub(" ", _one_line(words))[:_MENTION]
+    return _LINK_CHARACTERS.sub(" ", _one_line(name))[:_NAME_LENGTH]

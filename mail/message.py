@@ -1,4 +1,8 @@
-"""An email as a message (RFC 5322, MIME)."""
+"""Turns a stored email into a message (RFC 5322, MIME), with the addresses of our pages filled in.
+
+A stored email says `camcha:/reset?token=...` where its reader gets a link to our site. The base URL is filled in when the
+message is made: what writes emails doesn't need to know it, and an email that waits while the site moves links to the new site.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC
@@ -11,51 +15,60 @@ from html import escape
 from models.billing.invoice import InvoiceDocument
 from models.operations.email import Email
 
-PRIVACY_POLICY = "camcha:privacy-policy"  # stands in emails for the page's address, which is known where they are sent
+BASE_URL = "camcha:"  # stands for the base URL in stored emails, always with a path after it
+PRIVACY_POLICY = f"{BASE_URL}/policies/privacy"
+_EARLIER_PRIVACY_POLICY = "camcha:privacy-policy"  # in emails that an earlier version stored
 
 
 @dataclass(frozen=True)
 class Sender:
-    """What is the same in all emails: a mailbox such as `CAMCHA <bonjour@camcha.example>`, and the privacy policy's page."""
+    """What all messages share: the mailbox they come from, such as `CAMCHA <bonjour@camcha.example>`, and the base URL of the
+    site, without a slash at its end."""
 
-    sender: str
-    privacy_policy: str
+    mailbox: str
+    base_url: str
 
 
-def message(email: Email, head: Sender, document: InvoiceDocument | None = None) -> EmailMessage:
-    """The email as text and HTML, with the invoice's PDF (its `invoice` fetched) attached under the invoice's number.
+def message(email: Email, sender: Sender, document: InvoiceDocument | None = None) -> EmailMessage:
+    """The message for an email, as text and HTML. The PDF of an invoice is attached under the invoice's number; the document's
+    `invoice` must be fetched.
 
-    Raises ValueError for an address that is not one.
+    Raises ValueError when the recipient is not a single plain address.
     """
-    made = EmailMessage(policy=SMTP if email.recipient.isascii() else SMTPUTF8)
-    made["From"] = head.sender
-    _address(made, email.recipient)
-    made["Subject"] = email.subject
-    made["Date"] = format_datetime(email.created_at)
-    made["Message-ID"] = message_id(email, head.sender)
-    made["Auto-Submitted"] = "auto-generated"  # RFC 3834: absence notes need not answer
-    html = email.html.replace(PRIVACY_POLICY, escape(head.privacy_policy))
-    made.set_content(email.text.replace(PRIVACY_POLICY, head.privacy_policy), cte="quoted-printable")
-    made.add_alternative(html, subtype="html", cte="quoted-printable")
+    result = EmailMessage(policy=SMTP if email.recipient.isascii() else SMTPUTF8)
+    result["From"] = sender.mailbox
+    _set_recipient(result, email.recipient)
+    result["Subject"] = email.subject
+    result["Date"] = format_datetime(email.created_at)
+    result["Message-ID"] = message_id(email, sender.mailbox)
+    result["Auto-Submitted"] = "auto-generated"  # RFC 3834: asks mailboxes not to send absence notes
+    result.set_content(_linked(email.text, sender.base_url), cte="quoted-printable")
+    html = _linked(email.html, escape(sender.base_url))
+    result.add_alternative(html, subtype="html", cte="quoted-printable")
     if document:
-        _attach(made, document)
-    made["Content-Language"] = email.template.rpartition(".")[2]  # last: adding a part moves Content- headers into it
-    return made
+        _attach(result, document)
+    language = email.template.rpartition(".")[2]
+    result["Content-Language"] = language  # last, because adding a part moves Content- headers into that part
+    return result
 
 
-def _address(made: EmailMessage, recipient: str) -> None:
-    made["To"] = recipient
-    if [address.addr_spec for address in made["To"].addresses] != [recipient]:
-        raise ValueError("the recipient is not one plain address")
+def _set_recipient(result: EmailMessage, recipient: str) -> None:
+    result["To"] = recipient
+    if [address.addr_spec for address in result["To"].addresses] != [recipient]:
+        raise ValueError("the recipient is not a single plain address")
 
 
-def message_id(email: Email, sender: str) -> str:
-    """`<email-12.5f0c...@domain>`, the same at every attempt, so that mailboxes can recognise one delivered twice."""
-    written = email.created_at.astimezone(UTC).isoformat()
-    token = sha256(f"{email.pk} {written} {email.text}".encode()).hexdigest()[:16]
-    return f"<email-{email.pk}.{token}@{parseaddr(sender)[1].rpartition('@')[2]}>"
+def message_id(email: Email, mailbox: str) -> str:
+    """`<email-12.5f0c...@domain>`: the same at every attempt, so that mailboxes recognize a message delivered twice."""
+    created = email.created_at.astimezone(UTC).isoformat()
+    digest = sha256(f"{email.pk} {created} {email.text}".encode()).hexdigest()[:16]
+    return f"<email-{email.pk}.{digest}@{parseaddr(mailbox)[1].rpartition('@')[2]}>"
 
 
-def _attach(made: EmailMessage, document: InvoiceDocument) -> None:
+def _linked(content: str, base_url: str) -> str:
+    return content.replace(_EARLIER_PRIVACY_POLICY, PRIVACY_POLICY).replace(f"{BASE_URL}/", f"{base_url}/")
+
+
+def _attach(result: EmailMessage, document: InvoiceDocument) -> None:
     name = f"{document.invoice.number}.pdf"
-    made.add_attachment(document.pdf, maintype="application", subtype="pdf", filename=name)
+    result.add_attachment(document.pdf, maintype="application", subtype="pdf", filename=name)

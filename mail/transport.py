@@ -1,4 +1,4 @@
-"""Where messages go: into a folder, or to an SMTP server, by the URL of the setting."""
+"""Transports for messages: a folder or an SMTP server, chosen by the URL in the settings."""
 
 import asyncio
 import os
@@ -19,30 +19,32 @@ _COMMAND_SECONDS = 15
 _MESSAGE_ID = re.compile(r"<(\w[\w.-]*)@[^@>]+>")
 
 
-class Refused(Exception):
-    """The message was not taken. `final` says that trying again can't help, `away` that no server answered, so that
-    the next message would fare no better; `reason` holds no personal data.
+class DeliveryError(Exception):
+    """The message was not accepted.
+
+    `permanent` means that a retry can't succeed, `unreachable` that no server answered, so the next message would fail as
+    well. `reason` contains no personal data.
     """
 
-    def __init__(self, reason: str, *, final: bool, away: bool = False) -> None:
+    def __init__(self, reason: str, *, permanent: bool, unreachable: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.final = final
-        self.away = away
+        self.permanent = permanent
+        self.unreachable = unreachable
 
 
 class Transport(Protocol):
-    """Takes messages. Returns a link to where the message went; raises Refused when it was not taken."""
+    """Sends messages. Returns a URL of where the message went; raises DeliveryError when it was not accepted."""
 
     async def send(self, message: EmailMessage) -> str: ...
 
 
 def transport(url: str) -> Transport:
-    """The transport of a URL. Raises ValueError, without repeating the URL's password, when it makes no sense.
+    """The transport for a URL. Raises ValueError for an invalid one, with a message that never contains the password.
 
-    `file:///folder` or `file:folder` (relative to where the process was started) writes `.eml` files.
-    `smtp://user:password@host:587` insists on STARTTLS, unless `?starttls=optional` or `?starttls=never`;
-    `smtps://host:465` speaks TLS from the first byte; `?ca_file=path` names the authority of a private certificate.
+    `file:///folder` or `file:folder` (relative to the working directory at the start) writes `.eml` files.
+    `smtp://user:password@host:587` requires STARTTLS unless `?starttls=optional` or `?starttls=never` is given.
+    `smtps://host:465` uses TLS from the first byte. `?ca_file=path` names the certificate authority of a private certificate.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":
@@ -52,15 +54,15 @@ def transport(url: str) -> Transport:
     raise ValueError(f"a mail URL begins with file:, smtp:// or smtps://, not with {parts.scheme or 'nothing'!r}")
 
 
-def _folder(parts: SplitResult) -> "Folder":
+def _folder(parts: SplitResult) -> "FolderTransport":
     if parts.netloc:
         raise ValueError(f"a mail folder is file:///absolute or file:relative: {parts.netloc!r} reads as a host")
     if not parts.path or parts.query or parts.fragment:
-        raise ValueError("a mail folder is file:///absolute or file:relative, with nothing behind it")
-    return Folder(Path(unquote(parts.path)).absolute())
+        raise ValueError("a mail folder is file:///absolute or file:relative, without a query or fragment")
+    return FolderTransport(Path(unquote(parts.path)).absolute())
 
 
-def _server(parts: SplitResult) -> "Server":
+def _server(parts: SplitResult) -> "SmtpTransport":
     try:
         port = parts.port
     except ValueError:
@@ -68,11 +70,11 @@ def _server(parts: SplitResult) -> "Server":
     if not parts.hostname or parts.path.strip("/") or parts.fragment:
         raise ValueError(f"a mail server is {parts.scheme}://user:password@host:port")
     if (parts.username is None) != (parts.password is None):
-        raise ValueError("a mail URL names both user and password, or neither")
+        raise ValueError("a mail URL contains both user and password, or neither")
     tls = parts.scheme == "smtps"
     starttls, context = _encryption(parts.query, tls)
     user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
-    return Server(parts.hostname, port or (465 if tls else 587), user, password, tls, starttls, context)
+    return SmtpTransport(parts.hostname, port or (465 if tls else 587), user, password, tls, starttls, context)
 
 
 def _encryption(query: str, tls: bool) -> tuple[bool | None, ssl.SSLContext]:
@@ -82,27 +84,27 @@ def _encryption(query: str, tls: bool) -> tuple[bool | None, ssl.SSLContext]:
     if options:
         raise ValueError(f"a mail URL has no option {', '.join(sorted(options))}: only starttls and ca_file")
     if starttls not in STARTTLS or (tls and starttls != "never"):
-        raise ValueError(f"starttls is one of {', '.join(STARTTLS)}, and smtps needs none")
+        raise ValueError(f"starttls is one of {', '.join(STARTTLS)}, and smtps takes none")
     try:
         return STARTTLS[starttls], ssl.create_default_context(cafile=ca_file)
     except OSError:
-        raise ValueError("ca_file names no readable file of certificates") from None
+        raise ValueError("ca_file is not a readable file of certificates") from None
 
 
 @dataclass(frozen=True)
-class Folder:
-    """Writes each message as a file named after its Message-ID: a message sent twice is one file."""
+class FolderTransport:
+    """Writes each message as a file named after its Message-ID, so a message sent twice is one file."""
 
     path: Path
 
     async def send(self, message: EmailMessage) -> str:
-        named = _MESSAGE_ID.fullmatch(str(message["Message-ID"]))
-        if named is None:
-            raise Refused("no usable Message-ID", final=True)
+        match = _MESSAGE_ID.fullmatch(str(message["Message-ID"]))
+        if match is None:
+            raise DeliveryError("no usable Message-ID", permanent=True)
         try:
-            return await asyncio.to_thread(self._write, f"{named[1]}.eml", message.as_bytes())
-        except OSError as fault:
-            raise Refused(type(fault).__name__, final=False) from fault
+            return await asyncio.to_thread(self._write, f"{match[1]}.eml", message.as_bytes())
+        except OSError as error:
+            raise DeliveryError(type(error).__name__, permanent=False) from error
 
     def _write(self, name: str, content: bytes) -> str:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -118,8 +120,8 @@ class Folder:
 
 
 @dataclass(frozen=True)
-class Server:
-    """Hands each message to an SMTP server, over a connection of its own."""
+class SmtpTransport:
+    """Sends each message to an SMTP server, over a new connection."""
 
     host: str
     port: int
@@ -137,29 +139,31 @@ class Server:
         try:
             await client.connect()
             await client.send_message(message)
-            await _farewell(client)
-        except (aiosmtplib.SMTPException, OSError) as fault:
-            raise _refusal(fault) from fault
+            await _quit(client)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise _delivery_error(error) from error
         finally:
-            client.close()  # not `async with`: it says goodbye to a server that hangs, and waits for the answer
+            client.close()  # not `async with`, which sends QUIT to a server that hangs and waits for the answer
         return f"{'smtps' if self.tls else 'smtp'}://{self.host}:{self.port}"
 
 
-async def _farewell(client: aiosmtplib.SMTP) -> None:
-    """The message is taken: whatever the server answers to QUIT, it must not be sent again."""
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    """End the connection. Errors are ignored: the server has accepted the message, so it must not be sent again."""
     with suppress(aiosmtplib.SMTPException, OSError):
         await client.quit(timeout=1)
 
 
-def _refusal(fault: Exception) -> Refused:
-    """Only the recipient or the content can be refused for good; a refused login or sender is ours to mend.
+def _delivery_error(error: Exception) -> DeliveryError:
+    """Only a refused recipient or content is permanent: a refused login or sender is a fault of our settings, and is retried.
 
-    The server's own words may quote the address, so only its code is kept.
+    The text of the server's answer may contain the recipient's address, so only its code is kept.
     """
-    if isinstance(fault, aiosmtplib.SMTPRecipientsRefused):
-        fault = fault.recipients[0]
-    code = fault.code if isinstance(fault, aiosmtplib.SMTPResponseException) else None
-    about_email = isinstance(fault, (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError))
-    reason = f"{type(fault).__name__} {code}" if code else type(fault).__name__
-    away = isinstance(fault, OSError)
-    return Refused(reason, final=about_email and code is not None and code >= 500, away=away)
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        error = error.recipients[0]
+    code = error.code if isinstance(error, aiosmtplib.SMTPResponseException) else None
+    about_email = isinstance(error, (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError))
+    return DeliveryError(
+        f"{type(error).__name__} {code}" if code else type(error).__name__,
+        permanent=about_email and code is not None and code >= 500,
+        unreachable=isinstance(error, OSError),
+    )

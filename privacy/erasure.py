@@ -18,6 +18,7 @@ from tortoise.expressions import Q
 
 from auth import sessions
 from auth.factors.enrolment import turned_off
+from mail import emails
 from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
@@ -30,7 +31,7 @@ from models.idempotency import IdempotencyKey
 from models.identity.access_links import void_links
 from models.identity.session import Session
 from models.identity.user import User
-from models.operations.email import FAREWELL, Email
+from models.operations.email import ACCOUNT_ERASED, Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import ERASED, Erasure, Retention
 from models.support.file import File
@@ -40,18 +41,15 @@ from storage.store import Store, StoreUnavailable
 BATCH = 200
 NOBODYS = "!"  # what no password hashes to
 
-Farewell = Callable[[Transaction, User, Erasure], Awaitable[object]]
-
 log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True)
 class Eraser:
-    """What erasing needs: where files lie, what the law keeps for how long, and the last email."""
+    """What erasing needs: the store of files, and how long the law requires what to be kept."""
 
     store: Store
     retention: Retention
-    farewell: Farewell
 
 
 async def erase_due(action: Action, eraser: Eraser) -> int:
@@ -102,7 +100,7 @@ async def _begun(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | N
         await Account.filter(pk=account.pk).using_db(tx.db).update(status=AccountStatus.ERASED)
         owners = Membership.filter(account_id=account.pk, role=Role.OWNER).using_db(tx.db).select_related("user")
         for place in await owners.order_by("id"):
-            await eraser.farewell(tx, place.user, erasure)
+            await emails.account_erased(tx, place.user, erasure)
     return erasure
 
 
@@ -223,7 +221,7 @@ async def _nobody(tx: Transaction, user: User) -> None:
     await void_links(user, tx.db)
     await IdempotencyKey.filter(owner=f"user:{user.pk}").using_db(tx.db).delete()
     written = Q(user_id=user.pk) | Q(recipient=user.email)  # another company invites an address
-    await Email.filter(written).exclude(template__startswith=f"{FAREWELL}.").using_db(tx.db).delete()
+    await Email.filter(written).exclude(template__startswith=f"{ACCOUNT_ERASED}.").using_db(tx.db).delete()
     await Invitation.filter(email=user.email).using_db(tx.db).delete()
 
 

@@ -22,14 +22,14 @@ from auth.caller import viewer_of
 from auth.passwords import change
 from auth.services import AuthServices
 from auth.sessions import sign_in
-from models.action import Action, Transaction
+from models.action import Action
 from models.billing.invoice import Counter
 from models.billing.offer import Offer
 from models.clock import SystemClock
 from models.content.policy import Policy, PolicyKind
 from models.database.sql import rows
 from models.errors import Refusal
-from models.identity.user import Staff, User
+from models.identity.user import Staff
 from models.locale import Locale
 from realtime.hub import Hub
 from seed.people import AGENT, people
@@ -181,20 +181,16 @@ async def test_p4_3_no_password_is_printed_but_where_to_choose_one(db: str, tmp_
     try:
         too_late = replace(action, at=action.at + timedelta(hours=72))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await change.reset(too_late, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
-        await change.reset(action, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
+            await change.reset(too_late, auth, token=link[1], password=CHOSEN, code=None)
+        await change.reset(action, auth, token=link[1], password=CHOSEN, code=None)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await change.reset(action, auth, unnoticed, token=link[1], password=CHOSEN, code=None)
+            await change.reset(action, auth, token=link[1], password=CHOSEN, code=None)
         user = await authenticate(action, auth, email="omar@camcha.example", password=CHOSEN, code=None, peer="::1")
         assert (user.staff, user.name, user.second_factor) == (Staff.OPERATOR, "Omar Diop", False)
         tokens = await sign_in(user, None, False, action)
         assert (await viewer_of(tokens.access, action.at)).staff is None
     finally:
         auth.passwords.close()
-
-
-async def unnoticed(tx: Transaction, user: User) -> None:
-    """Stands where an email would be written."""
 
 
 def test_staff_with_an_impossible_address_or_role_are_refused(tmp_path: Path) -> None:

@@ -10,14 +10,12 @@ from auth import email_change
 from auth.cookies import Cookies
 from auth.passwords import change
 from auth.throttle import unlocking
-from mail import emails
 from models.action import Action
 from models.errors import DomainError, Refusal, Throttled, message_for
 from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 from models.translations import _
 from resolvers.context import Services
-from resolvers.identity.passwords import password_notice
 from web.page import Field, Page, act_of, form, language, not_found, shown, too_large
 
 _FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
@@ -64,9 +62,9 @@ class _Reset:
 
     async def _attempted(self, request: Request, action: Action, user: User, given: dict[str, str]) -> Response:
         password, code = given.get("password", ""), given.get("code")
-        auth, notice = self.services.auth, password_notice(self.services)
+        auth = self.services.auth
         try:
-            await change.reset(action, auth, notice, token=_token(request), password=password, code=code)
+            await change.reset(action, auth, token=_token(request), password=password, code=code)
         except (Refusal, Throttled) as fault:
             if fault.code == IdentityErrorCode.TOKEN_INVALID:
                 raise
@@ -93,7 +91,7 @@ class _Move:
         if await form(request) is None:
             return too_large(request)
         try:
-            done = await email_change.confirm(act_of(request, self.services), emails.email_changed, _token(request))
+            done = await email_change.confirm(act_of(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
         return shown(request, _MOVED if done else _NOTED)

@@ -99,7 +99,7 @@ class _Bank:
         services = self.services
         payment = await Payment.get_or_none(provider_reference=charge.reference)
         if payment:
-            checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url)
+            checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
             await checkout.refresh(act_of(request, services), checkout_services, payment)
         return _told(request, charge)
 

@@ -5,9 +5,7 @@ proof (auth/factors/passkeys.py). The first of them turns the second factor on a
 it off. Once it is on, every change of it wants fresh proof (`auth/reauthentication.py`). An email tells of each change.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from tortoise.exceptions import IntegrityError
 from tortoise.queryset import QuerySet
@@ -17,6 +15,8 @@ from auth.factors import passkeys, totp
 from auth.factors.proof import require_password
 from auth.reauthentication import is_fresh, require_fresh
 from auth.services import AuthServices
+from mail import emails
+from mail.emails import SecondFactorChange
 from models.action import Action, Transaction
 from models.audit_action import AuditAction
 from models.errors import CommonErrorCode, Refusal
@@ -30,19 +30,6 @@ from models.text import line
 from models.translations import _
 
 NAME_LENGTH = 60
-
-
-class Change(StrEnum):
-    """What happened to a second factor, as the email about it (`Notice`) says."""
-
-    ON = "ON"
-    ADDED = "ADDED"
-    REMOVED = "REMOVED"
-    OFF = "OFF"
-    CODES = "CODES"
-
-
-Notice = Callable[[Transaction, User, Change], Awaitable[object]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +82,7 @@ async def require_room(tx: Transaction, user: User) -> None:
         raise Refusal(CommonErrorCode.TOO_MANY, message=message, limit=MOST)
 
 
-async def confirm_totp(action: Action, auth: AuthServices, session: Session, notice: Notice, code: str) -> Enrolled:
+async def confirm_totp(action: Action, auth: AuthServices, session: Session, code: str) -> Enrolled:
     """Put the app that was set up last in force, by its first code.
 
     Raises SECOND_FACTOR_INVALID, TOO_MANY, STEP_UP_REQUIRED when the second factor is on already; Throttled.
@@ -108,7 +95,7 @@ async def confirm_totp(action: Action, auth: AuthServices, session: Session, not
         if user.second_factor and not fresh:
             raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
         app = await _confirmed(tx, auth, user, code)
-        enrolled = await joined(tx, session, user, app, notice, IdentityAuditAction.TOTP_CONFIRM)
+        enrolled = await joined(tx, session, user, app, IdentityAuditAction.TOTP_CONFIRM)
     await auth.throttle.clear(counted)
     return enrolled
 
@@ -124,7 +111,7 @@ async def _confirmed(tx: Transaction, auth: AuthServices, user: User, code: str)
 
 
 async def joined(
-    tx: Transaction, session: Session, user: User, authenticator: Authenticator, notice: Notice, audit_action: AuditAction
+    tx: Transaction, session: Session, user: User, authenticator: Authenticator, audit_action: AuditAction
 ) -> Enrolled:
     """What follows once an authenticator counts: this session counts as made with it, the person's others end."""
     codes = None if user.second_factor else await totp.new_recovery_codes(user, tx.db)
@@ -134,7 +121,7 @@ async def joined(
     ended = await sessions.end_all(tx, user, but=session.pk)
     tx.audit(audit_action, user, sessions_ended=ended, first=codes is not None)
     tx.touched[sessions.person(user.pk)] = None
-    await notice(tx, user, Change.ON if codes else Change.ADDED)
+    await emails.second_factor_changed(tx, user, SecondFactorChange.ON if codes else SecondFactorChange.ADDED)
     return Enrolled(authenticator, codes)
 
 
@@ -148,7 +135,7 @@ async def begin_passkey(action: Action, auth: AuthServices, session: Session) ->
 
 
 async def confirm_passkey(
-    action: Action, auth: AuthServices, session: Session, notice: Notice, *, credential: str, name: str | None
+    action: Action, auth: AuthServices, session: Session, *, credential: str, name: str | None
 ) -> Enrolled:
     """Note the passkey that the person's device has made by such options; it counts at once.
 
@@ -166,7 +153,7 @@ async def confirm_passkey(
                 confirmed_at=action.at,
                 **vars(made),
             )  # fmt: skip
-            return await joined(tx, session, user, passkey, notice, IdentityAuditAction.PASSKEY_REGISTER)
+            return await joined(tx, session, user, passkey, IdentityAuditAction.PASSKEY_REGISTER)
     except IntegrityError:  # the identifier is somebody's already
         raise passkeys.invalid() from None
 
@@ -180,7 +167,7 @@ async def rename(action: Action, authenticator: Authenticator, name: str) -> Aut
         return await Authenticator.get(pk=authenticator.pk, using_db=tx.db)
 
 
-async def remove(action: Action, session: Session, notice: Notice, authenticator: Authenticator) -> bool:
+async def remove(action: Action, session: Session, authenticator: Authenticator) -> bool:
     """Take one of the person's authenticators away; the last one turns the second factor off, and sign-in asks for the
     password alone. The person's other sessions end, and what their emails' links could change is void.
 
@@ -200,7 +187,7 @@ async def remove(action: Action, session: Session, notice: Notice, authenticator
         ended = await sessions.end_all(tx, user, but=session.pk)
         tx.audit(IdentityAuditAction.AUTHENTICATOR_REMOVE, authenticator, sessions_ended=ended, last=not others)
         tx.touched[sessions.person(user.pk)] = None
-        await notice(tx, user, Change.REMOVED if others else Change.OFF)
+        await emails.second_factor_changed(tx, user, SecondFactorChange.REMOVED if others else SecondFactorChange.OFF)
     return bool(others)
 
 
@@ -222,13 +209,13 @@ async def turned_off(tx: Transaction, user: User) -> None:
     await RecoveryCode.filter(user_id=user.pk).using_db(tx.db).delete()
 
 
-async def renew_recovery_codes(action: Action, session: Session, notice: Notice) -> list[str]:
+async def renew_recovery_codes(action: Action, session: Session) -> list[str]:
     """Ten new recovery codes, shown this once, in place of all older ones. Raises STEP_UP_REQUIRED, NOT_ACTIVE."""
     await require_fresh(action, session)
     async with action.transaction() as tx:
         user = await sessions.holder(tx, session)
         if not user.second_factor:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, message=_("Two-factor authentication isn’t turned on."))
-        await notice(tx, user, Change.CODES)
+        await emails.second_factor_changed(tx, user, SecondFactorChange.CODES)
         tx.audit(IdentityAuditAction.RECOVERY_CODES_RENEW, user)
         return await totp.new_recovery_codes(user, tx.db)

@@ -1,11 +1,10 @@
 """A new password: by an email when the old one is forgotten, or with the old one.
 
-Either way it is judged as at sign-up, sessions end, and what earlier emails' links could change is void. An email (`notice`)
+Either way it is judged as at sign-up, sessions end, and what earlier emails' links could change is void. An email
 tells the person, for whom it is the first sign that somebody else did it (OWASP ASVS 5, 6.3.7). A reset stands in for the
 password only: the second factor is asked for as ever, and stays on (6.4.3).
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from auth import sessions, throttle
@@ -15,6 +14,7 @@ from auth.factors.proof import require_password, require_second_factor
 from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
+from mail import emails
 from models.action import Action, Transaction
 from models.identity.access_links import PasswordReset, void_links
 from models.identity.audit_actions import IdentityAuditAction
@@ -23,11 +23,8 @@ from models.identity.user import User
 
 RESET_LIFETIME = timedelta(minutes=30)
 
-ResetLetter = Callable[[Transaction, User, str], Awaitable[object]]
-Notice = Callable[[Transaction, User], Awaitable[object]]
 
-
-async def request_reset(action: Action, auth: AuthServices, letter: ResetLetter, *, email: str, peer: str) -> None:
+async def request_reset(action: Action, auth: AuthServices, *, email: str, peer: str) -> None:
     """Write the person of an address an email with a token, good for 30 minutes and one use. `peer` is who asks.
 
     Nobody's address is answered the same, after the same time. Asking again leaves earlier emails good: else whoever knows
@@ -39,7 +36,7 @@ async def request_reset(action: Action, auth: AuthServices, letter: ResetLetter,
     async with auth.even(), action.transaction() as tx:
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:
-            await letter(tx, user, await _granted(tx, user))
+            await emails.password_reset(tx, user, await _granted(tx, user))
         # In nobody's part of the log: whoever tries addresses must not read there which are known.
         tx.audit(IdentityAuditAction.PASSWORD_REQUEST_RESET, user, None)
 
@@ -59,7 +56,7 @@ async def reader_of(action: Action, token: str) -> User:
     return reset.user
 
 
-async def reset(action: Action, auth: AuthServices, notice: Notice, *, token: str, password: str, code: str | None) -> None:
+async def reset(action: Action, auth: AuthServices, *, token: str, password: str, code: str | None) -> None:
     """Set a new password by an email's token, which works once. Every session of the person ends.
 
     The address counts as verified: the email was read there. Raises TOKEN_INVALID, PASSWORD_WEAK, with a second factor
@@ -77,10 +74,10 @@ async def reset(action: Action, auth: AuthServices, notice: Notice, *, token: st
         await _set(tx, user, password_hash, user.email_verified_at or action.at)
         ended = await sessions.end_all(tx, user)
         tx.audit(IdentityAuditAction.PASSWORD_RESET, user, None, by=user, sessions_ended=ended)
-        await notice(tx, user)
+        await emails.password_changed(tx, user)
 
 
-async def change(action: Action, auth: AuthServices, notice: Notice, session: Session, *, current: str, password: str) -> None:
+async def change(action: Action, auth: AuthServices, session: Session, *, current: str, password: str) -> None:
     """Set a new password in place of the current one. The person's other sessions end.
 
     Raises CREDENTIALS_INVALID, PASSWORD_WEAK; Throttled.
@@ -95,7 +92,7 @@ async def change(action: Action, auth: AuthServices, notice: Notice, session: Se
         await _set(tx, user, password_hash, user.email_verified_at)
         ended = await sessions.end_all(tx, user, but=session.pk)
         tx.audit(IdentityAuditAction.PASSWORD_CHANGE, user, sessions_ended=ended)
-        await notice(tx, user)
+        await emails.password_changed(tx, user)
 
 
 async def _require_strong(auth: AuthServices, user: User, password: str, field: str) -> None:

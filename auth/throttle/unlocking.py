@@ -6,7 +6,6 @@ free, then waits grow for whoever reads that person's mail, through however many
 worth nothing to whoever can't read the mail; to whoever can, and knows the password, it gives no more guesses at the code.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from auth import throttle
@@ -14,6 +13,7 @@ from auth.email_address import deliverable
 from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
+from mail import emails
 from models.action import Action, Transaction
 from models.identity.access_links import SignInUnlock
 from models.identity.audit_actions import IdentityAuditAction
@@ -21,10 +21,8 @@ from models.identity.user import User
 
 LIFETIME = timedelta(minutes=30)
 
-UnlockLetter = Callable[[Transaction, User, str], Awaitable[object]]
 
-
-async def request(action: Action, auth: AuthServices, letter: UnlockLetter, *, email: str, peer: str) -> None:
+async def request(action: Action, auth: AuthServices, *, email: str, peer: str) -> None:
     """Write the person of an address an email with a token, good for 30 minutes and one sign-in. `peer` is who asks.
 
     Nobody's address is answered the same, after the same time. Raises EMAIL_INVALID; Throttled.
@@ -35,7 +33,7 @@ async def request(action: Action, auth: AuthServices, letter: UnlockLetter, *, e
     async with auth.even(), action.transaction() as tx:
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:
-            await letter(tx, user, await _granted(tx, user))
+            await emails.sign_in_unlock(tx, user, await _granted(tx, user))
         # In nobody's part of the log: whoever tries addresses must not read there which are known.
         tx.audit(IdentityAuditAction.SESSION_REQUEST_UNLOCK, user, None)
 

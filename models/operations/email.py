@@ -1,4 +1,4 @@
-"""Emails waiting to be sent: written in the transaction whose news they carry, delivered after it."""
+"""The outbox: emails are written in the transaction whose news they carry, and delivered after it."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,7 +19,7 @@ from models.translations import _
 if TYPE_CHECKING:
     from models.viewer import Viewer
 
-FAREWELL = "account_erased"
+ACCOUNT_ERASED = "account_erased"
 _CONFIDENTIAL = {
     "password_reset",
     "email_change",
@@ -27,30 +27,29 @@ _CONFIDENTIAL = {
     "invitation",
     "sign_in_unlock",
     "staff_welcome",
-    FAREWELL,
+    ACCOUNT_ERASED,
 }
 
-
-_WORDS = ("text", "html", "recipient")
+_CONTENT = ("text", "html", "recipient")
 
 
 class EmailState(StrEnum):
-    """How far an email has come."""
+    """The state of an email's delivery."""
 
     WAITING = "WAITING"
     SENT = "SENT"
     GIVEN_UP = "GIVEN_UP"
 
     @property
-    def emails(self) -> Q:
-        """Those in this state."""
+    def condition(self) -> Q:
+        """Matches the emails in this state."""
         return Q(sent_at__isnull=self is not EmailState.SENT, next_attempt_at__isnull=self is not EmailState.WAITING)
 
 
 class Email(Model):
-    """One email of the outbox. attempts counts deliveries tried, next_attempt_at is None once sent or given up.
+    """One email of the outbox. attempts counts the delivery attempts, next_attempt_at is None once it was sent or given up.
 
-    user is whom it is written to, account the company whose business it tells of: so that it goes when they do.
+    user is the recipient, account the company that the email is about. Both are deleted together with their emails.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -73,31 +72,31 @@ class Email(Model):
 
     class Meta:
         table = "email"
-        indexes = (("sent_at", "id"),)  # of the few that were never sent, an operator's list
+        indexes = (("sent_at", "id"),)  # for the operators' list of emails that were never sent
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Email"]:
-        """The operator sees every email's way, and nobody its words: those are its reader's."""
+        """Operators see the delivery of every email. Nobody sees its content, which is for its recipient."""
         return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(id=None)
 
     @property
     def state(self) -> EmailState:
-        """How far it has come."""
+        """The state of its delivery."""
         if self.sent_at:
             return EmailState.SENT
         return EmailState.WAITING if self.next_attempt_at else EmailState.GIVEN_UP
 
     @property
     def masked_recipient(self) -> str:
-        """Enough of the address to recognise it by, such as m***@example.fr."""
+        """The address with all but its first character and its host masked, such as m***@example.fr."""
         name, _, host = self.recipient.rpartition("@")
         return f"{name[:1]}***@{host}"
 
     @classmethod
     async def retry(cls, action: Action, key: int | None) -> "Email":
-        """Have an email that was given up tried anew, as often as a new one. A repeat changes nothing.
+        """Retry an email that was given up, with as many attempts as a new one. A repeat changes nothing.
 
-        Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was sent, EMAIL_CONTENT_DELETED for one that carried a token.
+        Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was sent, EMAIL_CONTENT_DELETED for one that contained a token.
         """
         async with action.transaction() as tx:
             email = await cls.filter(pk=key or 0).using_db(tx.db).select_for_update().first()
@@ -114,24 +113,25 @@ class Email(Model):
                 await email.save(using_db=tx.db, update_fields=["attempts", "next_attempt_at"])
         return email
 
-    async def sent(self, at: datetime) -> None:
-        """Note the delivery, and forget the words of an email whose token was for its reader alone."""
+    async def mark_sent(self, at: datetime) -> None:
+        """Record the delivery, and delete the content of an email that contained a token."""
         self.sent_at, self.next_attempt_at, self.attempts = at, None, self.attempts + 1
-        self._forget()
-        await self.save(update_fields=["sent_at", "next_attempt_at", "attempts", *_WORDS])
+        self._delete_confidential_content()
+        await self.save(update_fields=["sent_at", "next_attempt_at", "attempts", *_CONTENT])
 
-    async def failed(self, at: datetime, final: bool) -> None:
-        """Note a failed attempt: again in 1, 2, 4, ... minutes, at most 4 hours apart, for some two days; never when final."""
+    async def mark_failed(self, at: datetime, permanent: bool) -> None:
+        """Record a failed attempt. The next one is due after 1, 2, 4, ... minutes, at most 4 hours, for about two days; after a
+        permanent failure there is none."""
         self.attempts += 1
         wait = timedelta(minutes=min(2 ** (self.attempts - 1), 240))
-        self.next_attempt_at = None if final or self.attempts >= 20 else at + wait
+        self.next_attempt_at = None if permanent or self.attempts >= 20 else at + wait
         if self.next_attempt_at is None:
-            self._forget()
-        await self.save(update_fields=["attempts", "next_attempt_at", *_WORDS])
+            self._delete_confidential_content()
+        await self.save(update_fields=["attempts", "next_attempt_at", *_CONTENT])
 
-    def _forget(self) -> None:
-        kind = self.template.partition(".")[0]
-        if kind in _CONFIDENTIAL:
+    def _delete_confidential_content(self) -> None:
+        name = self.template.partition(".")[0]
+        if name in _CONFIDENTIAL:
             self.text = self.html = ""
-        if kind == FAREWELL:  # whoever it was written to is to be forgotten
+        if name == ACCOUNT_ERASED:  # its recipient must be erased as well
             self.recipient = ""

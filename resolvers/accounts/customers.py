@@ -7,7 +7,6 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 from accounts import second_factor_reset, staff
-from mail import emails
 from models.accounts.account import Membership
 from models.identity.customer_search import customers as search_customers
 from models.identity.user import User
@@ -45,18 +44,10 @@ def places(context: Context, parents: Sequence[User]) -> ByParent:
 
 async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
     """End every session of somebody."""
-    context, base_url = info.context, info.context.services.base_url
-    return await staff.end_sessions(
-        context.action(), context.session, lambda tx, user: emails.sessions_ended(tx, user, base_url),
-        key_of(User, input.user_id) or 0,
-    )  # fmt: skip
+    return await staff.end_sessions(info.context.action(), info.context.session, key_of(User, input.user_id) or 0)
 
 
 async def reset_second_factor(info: Info, input: UserResetSecondFactorInput) -> bool:
     """Turn somebody's second factor off."""
-    context, base_url = info.context, info.context.services.base_url
-    await second_factor_reset.of_anybody(
-        context.action(), context.session, lambda tx, user: emails.second_factor_reset(tx, user, True, base_url),
-        key_of(User, input.user_id),
-    )  # fmt: skip
+    await second_factor_reset.of_anybody(info.context.action(), info.context.session, key_of(User, input.user_id))
     return True

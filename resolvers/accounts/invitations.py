@@ -6,10 +6,8 @@ from tortoise.queryset import QuerySet
 
 from accounts import invitations
 from accounts.invitations import Newcomer
-from mail import emails
 from models.accounts.account import Account
 from models.accounts.invitation import Invitation
-from models.action import Transaction
 from models.identity.user import User
 from resolvers.accounts.inputs import (
     InvitationAcceptInput,
@@ -29,7 +27,7 @@ async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
     """Invite an address."""
     context = info.context
     return await invitations.send(
-        context.action(), context.services.auth, _letter(context), context.account.pk, email=input.email, role=input.role,
+        context.action(), context.services.auth, context.account.pk, email=input.email, role=input.role,
         locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
     )  # fmt: skip
 
@@ -39,16 +37,7 @@ async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitat
     context = info.context
     invitation = await visible(Invitation, input.invitation_id, context.viewer, "invitationId")
     key = client_key(input.idempotency_key, "idempotencyKey")
-    return await invitations.resend(context.action(), context.services.auth, _letter(context), invitation, key)
-
-
-def _letter(context: Context) -> invitations.InvitationLetter:
-    account, inviter, base_url = context.account, context.user, context.services.base_url
-
-    async def letter(tx: Transaction, invitation: Invitation, token: str) -> None:
-        await emails.invitation(tx, invitation, inviter, account, f"{base_url}/invitation?token={token}", token)
-
-    return letter
+    return await invitations.resend(context.action(), context.services.auth, invitation, key)
 
 
 async def revoke_invitation(info: Info, input: InvitationRevokeInput) -> Invitation:

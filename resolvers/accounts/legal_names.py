@@ -7,9 +7,7 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 from accounts import legal_names
-from accounts.legal_names import Registrar
 from engine import Deferred
-from mail import emails
 from models.accounts.account import Account
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus
 from models.errors import CommonErrorCode, Refusal
@@ -21,7 +19,7 @@ from resolvers.accounts.inputs import (
     LegalNameChangeCancelInput,
     LegalNameChangeDecideInput,
 )
-from resolvers.context import Context, Info, Services
+from resolvers.context import Context, Info
 from resolvers.ids import key_of
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
 from resolvers.rows import ByKey, ByParent
@@ -33,16 +31,11 @@ LATEST = Order("updated_at", descending=True)
 OLDEST = Order("updated_at")
 
 
-def registrar(services: Services) -> Registrar:
-    """Whom to ask for registered names, and the emails that tell what came of it."""
-    return Registrar(services.registry, emails.legal_name_notice(services.base_url))
-
-
 async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) -> LegalNameChange:
     """Ask for another legal name."""
     context = info.context
     return await legal_names.request(
-        context.action(), context.services.auth, registrar(context.services), context.session, context.account,
+        context.action(), context.services.auth, context.services.registry, context.session, context.account,
         legal_name=input.legal_name, siren_given=input.siren, file_ids=_files(input.file_ids),
         key=client_key(input.idempotency_key, "idempotencyKey"),
     )  # fmt: skip
@@ -73,8 +66,7 @@ async def cancel_legal_name(info: Info, input: LegalNameChangeCancelInput) -> Le
 async def decide_legal_name(info: Info, input: LegalNameChangeDecideInput) -> LegalNameChange:
     """Decide as an agent."""
     context, key = info.context, key_of(LegalNameChange, input.change_id)
-    notice = registrar(context.services).notice
-    return await legal_names.decide(context.action(), notice, context.session, key, input.decision, input.reason)
+    return await legal_names.decide(context.action(), context.session, key, input.decision, input.reason)
 
 
 def legal_name_changes(

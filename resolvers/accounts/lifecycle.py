@@ -1,7 +1,6 @@
 """Deactivation, reactivation and deletion of a company's account."""
 
 from accounts import lifecycle
-from mail import emails
 from models.accounts.account import Account
 from models.support.ticket import Ticket, TicketKind
 from resolvers.accounts.inputs import (
@@ -13,7 +12,7 @@ from resolvers.accounts.inputs import (
     AccountRequestReactivationInput,
     AccountScheduleDeletionInput,
 )
-from resolvers.context import Context, Info
+from resolvers.context import Info
 from resolvers.ids import key_of
 from resolvers.text import client_key
 
@@ -45,28 +44,23 @@ async def _request(
     return await lifecycle.request(context.action(), auth, context.session, account_id, kind, input.message, key)
 
 
-def _notice(context: Context) -> lifecycle.Notice:
-    return emails.account_notice(context.services.base_url)
-
-
 async def deactivate(info: Info, input: AccountDeactivateInput) -> Account:
     """Let a company rest."""
     context = info.context
-    return await lifecycle.deactivate(context.action(), context.session, _notice(context), key_of(Account, input.account_id))
+    return await lifecycle.deactivate(context.action(), context.session, key_of(Account, input.account_id))
 
 
 async def reactivate(info: Info, input: AccountReactivateInput) -> Account:
     """Have a company back."""
     context = info.context
-    return await lifecycle.reactivate(context.action(), context.session, _notice(context), key_of(Account, input.account_id))
+    return await lifecycle.reactivate(context.action(), context.session, key_of(Account, input.account_id))
 
 
 async def decline_reactivation(info: Info, input: AccountDeclineReactivationInput) -> Account:
     """Answer by email."""
     context = info.context
-    notice = emails.reactivation_declined(context.services.base_url)
     return await lifecycle.decline_reactivation(
-        context.action(), context.session, notice, key_of(Account, input.account_id), input.reason
+        context.action(), context.session, key_of(Account, input.account_id), input.reason
     )
 
 
@@ -75,6 +69,6 @@ async def schedule_deletion(info: Info, input: AccountScheduleDeletionInput) -> 
     context, action = info.context, info.context.action()
     grace = context.services.seller.retention_on(action.day).grace
     return await lifecycle.schedule_deletion(
-        action, context.session, _notice(context), key_of(Account, input.account_id), key_of(Ticket, input.ticket_id),
+        action, context.session, key_of(Account, input.account_id), key_of(Ticket, input.ticket_id),
         grace,
     )  # fmt: skip

@@ -5,9 +5,7 @@ from datetime import datetime
 
 from accounts import members, second_factor_reset
 from auth import sessions
-from mail import emails
 from models.accounts.account import Account, AccountStatus, Membership, Role
-from models.action import Transaction
 from models.errors import Refusal
 from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
@@ -18,7 +16,7 @@ from resolvers.accounts.inputs import (
     MemberRemoveInput,
     MemberResetSecondFactorInput,
 )
-from resolvers.context import Context, Info
+from resolvers.context import Info
 from resolvers.identity.inputs import SessionSwitchAccountInput
 from resolvers.ids import encode, key_of
 
@@ -27,48 +25,35 @@ async def change_role(info: Info, input: MemberChangeRoleInput) -> Membership:
     """Give a member another role."""
     context = info.context
     return await members.change_role(
-        context.action(), context.session, _notice(context), context.account.pk, key_of(User, input.user_id), input.role
+        context.action(), context.session, context.account.pk, key_of(User, input.user_id), input.role
     )
-
-
-def _notice(context: Context) -> members.Notice:
-    """The email that tells owners who owns the company."""
-    company, base_url = context.account.legal_name, context.services.base_url
-
-    async def letter(tx: Transaction, told: members.Handover) -> None:
-        gained, lost = (user.name if user else None for user in (told.gained, told.lost))
-        await emails.ownership_changed(tx, told.reader, company, base_url, gained=gained, lost=lost)
-
-    return letter
 
 
 async def remove(info: Info, input: MemberRemoveInput) -> bool:
     """Take a member out of the company."""
     context = info.context
-    await members.remove(context.action(), context.session, _notice(context), context.account.pk, key_of(User, input.user_id))
+    await members.remove(context.action(), context.session, context.account.pk, key_of(User, input.user_id))
     return True
 
 
 async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -> Membership:
     """Turn a colleague's second factor off."""
-    context, base_url = info.context, info.context.services.base_url
-    return await second_factor_reset.of_colleague(
-        context.action(), context.session, lambda tx, user: emails.second_factor_reset(tx, user, False, base_url),
-        context.account.pk, key_of(User, input.user_id),
-    )  # fmt: skip
+    context = info.context
+    key = key_of(User, input.user_id)
+    return await second_factor_reset.of_colleague(context.action(), context.session, context.account.pk, key)
 
 
 async def leave(info: Info) -> bool:
     """Leave the company."""
     context = info.context
-    await members.leave(context.action(), context.session, _notice(context), context.account.pk)
+    await members.leave(context.action(), context.session, context.account.pk)
     return True
 
 
 async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -> Account:
     """Make somebody else the owner."""
     context, account = info.context, info.context.account
-    await members.transfer(context.action(), context.session, _notice(context), account.pk, key_of(User, input.user_id))
+    await members.transfer(context.action(), context.session, account.pk, key_of(User, input.user_id))
     return account
 
 

@@ -3,8 +3,6 @@
 from tortoise.queryset import QuerySet
 
 from accounts import staff
-from mail import emails
-from models.action import Transaction
 from models.identity.user import User
 from resolvers.accounts.inputs import StaffChangeRoleInput, StaffDismissInput, StaffHireInput
 from resolvers.context import Info
@@ -23,13 +21,9 @@ def members(info: Info, first: First = None, after: After = None, last: Last = N
 
 async def hire(info: Info, input: StaffHireInput) -> User:
     """Have an email sent to a new member of staff."""
-    context, base_url = info.context, info.context.services.base_url
-
-    async def letter(tx: Transaction, user: User, token: str) -> None:
-        await emails.staff_welcome(tx, user, f"{base_url}/reset?token={token}", token)
-
+    context = info.context
     return await staff.hire(
-        context.action(), context.services.auth, context.session, letter, email=input.email, name=input.name, role=input.role,
+        context.action(), context.services.auth, context.session, email=input.email, name=input.name, role=input.role,
         locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
     )  # fmt: skip
 

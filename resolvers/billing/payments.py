@@ -23,7 +23,7 @@ from resolvers.text import client_key
 def checkout_services(context: Context) -> CheckoutServices:
     """What paying needs, from the parts of the house."""
     services = context.services
-    return CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url)
+    return CheckoutServices(services.gateway, services.seller, services.auth.signer)
 
 
 async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:

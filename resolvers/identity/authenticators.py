@@ -5,10 +5,9 @@ from typing import Any
 
 from auth import authentication, throttle
 from auth.factors import enrolment, passkeys, totp
-from mail import emails
 from models.accounts.account import Account
 from models.identity.authenticator import Authenticator
-from resolvers.context import Context, Info, Services
+from resolvers.context import Context, Info
 from resolvers.identity.inputs import (
     AuthenticatorRemoveInput,
     AuthenticatorRenameInput,
@@ -32,8 +31,7 @@ async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
 async def confirm_totp(info: Info, input: TotpConfirmInput) -> dict[str, Any]:
     """Put an authenticator app in force."""
     context = info.context
-    notice = _notice(context.services)
-    return vars(await enrolment.confirm_totp(context.action(), context.services.auth, context.session, notice, input.code))
+    return vars(await enrolment.confirm_totp(context.action(), context.services.auth, context.session, input.code))
 
 
 async def begin_passkey(info: Info) -> str:
@@ -48,7 +46,6 @@ async def register_passkey(info: Info, input: PasskeyRegisterInput) -> dict[str,
         context.action(),
         context.services.auth,
         context.session,
-        _notice(context.services),
         credential=input.passkey,
         name=input.name,
     )
@@ -81,17 +78,13 @@ async def remove(info: Info, input: AuthenticatorRemoveInput) -> bool:
     """Take an authenticator away: whether the second factor is still on."""
     context = info.context
     authenticator = await visible(Authenticator, input.authenticator_id, context.viewer, "authenticatorId")
-    return await enrolment.remove(context.action(), context.session, _notice(context.services), authenticator)
+    return await enrolment.remove(context.action(), context.session, authenticator)
 
 
 async def renew_recovery_codes(info: Info) -> list[str]:
     """New recovery codes in place of the old ones."""
     context = info.context
-    return await enrolment.renew_recovery_codes(context.action(), context.session, _notice(context.services))
-
-
-def _notice(services: Services) -> enrolment.Notice:
-    return lambda tx, user, change: emails.second_factor_changed(tx, user, change.value, services.base_url)
+    return await enrolment.renew_recovery_codes(context.action(), context.session)
 
 
 async def authenticators_of(context: Context, parents: Sequence[Any]) -> list[list[Authenticator]]:

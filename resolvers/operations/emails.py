@@ -23,7 +23,7 @@ def emails(
     viewer = info.context.viewer
     found = Email.visible_to(viewer)
     if state is not None:
-        found = found.filter(Q(*(each.emails for each in state), join_type=Q.OR)) if state else found.filter(id=None)
+        found = found.filter(Q(*(each.condition for each in state), join_type=Q.OR)) if state else found.filter(id=None)
     return page(found, LATEST, Window(first, after, last, before), viewer)
 
 

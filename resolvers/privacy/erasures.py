@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from tortoise.queryset import QuerySet
 
-from mail import emails
 from models.clock import local_date
 from models.identity.user import User
 from models.privacy.erasure import Erasure
@@ -20,7 +19,7 @@ LATEST = Order("id", descending=True)
 
 def eraser(services: Services, store: Store) -> Eraser:
     """What erasing needs, by what the law wants today."""
-    return Eraser(store, services.seller.retention_on(local_date(services.clock.now())), emails.account_erased)
+    return Eraser(store, services.seller.retention_on(local_date(services.clock.now())))
 
 
 def erasures(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:

@@ -10,12 +10,10 @@ from auth import sessions
 from auth.caller import still_valid
 from auth.sessions import Tokens
 from models.accounts.account import Account, Membership, Role
-from models.accounts.invitation import Invitation
-from models.action import Action, Transaction
+from models.action import Action
 from models.errors import DomainError
 from models.identity.session import Session
 from models.identity.user import User
-from models.operations.email import Email
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -30,7 +28,6 @@ class Company:
     bus: "RecordingBus"
     people: dict[str, User] = field(default_factory=dict)
     tokens: dict[str, Tokens] = field(default_factory=dict)
-    told: list[tuple[str, str | None, str | None]] = field(default_factory=list)  # of owners: reader, who gained, who lost
 
     async def join(self, name: str, role: Role) -> User:
         """Somebody new in this role, signed in with fresh proof."""
@@ -46,14 +43,9 @@ class Company:
         """Something that this person does now."""
         return Action(self.people[name] if name else None, self.clock.now(), self.bus)
 
-    async def notice(self, tx: Transaction, told: members.Handover) -> None:
-        """Stands where an email would be written."""
-        gained, lost = (user.name if user else None for user in (told.gained, told.lost))
-        self.told.append((told.reader.name, gained, lost))
-
-    def does(self, name: str) -> tuple[Action, Session, members.Notice, int]:
+    def does(self, name: str) -> tuple[Action, Session, int]:
         """What a change of the company's people begins with, when this person makes it."""
-        return self.action(name), self.tokens[name].session, self.notice, self.account.pk
+        return self.action(name), self.tokens[name].session, self.account.pk
 
     async def changes(self, name: str, whom: str, role: Role) -> str:
         """This person gives that one a role: how it ended."""
@@ -101,19 +93,3 @@ async def outcome(doing: Awaitable[object]) -> str:
     except DomainError as error:
         return error.code
     return "done"
-
-
-class Post:
-    """Stands where the mail room's emails go: writes in the same transaction, and remembers each token by its address."""
-
-    def __init__(self) -> None:
-        self.tokens: dict[str, str] = {}
-        self.count = 0
-
-    async def __call__(self, tx: Transaction, invitation: Invitation, token: str) -> None:
-        await Email.create(
-            using_db=tx.db, template="invitation", recipient=invitation.email, subject="-", text="-", html="-",
-            created_at=tx.action.at,
-        )  # fmt: skip
-        self.tokens[invitation.email] = token
-        self.count += 1

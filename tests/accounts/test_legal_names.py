@@ -9,14 +9,14 @@ import pytest
 
 from accounts import details, legal_names, registration
 from accounts.details import Address
-from accounts.legal_names import Decision, Registrar
+from accounts.legal_names import Decision
 from accounts.registry import NoRegistry, PublicRegistry, Registered
 from auth import sessions
 from auth.services import AuthServices
 from auth.sessions import Tokens
 from models.accounts.account import Account, Role
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
-from models.action import Action, Transaction
+from models.action import Action
 from models.errors import Throttled
 from models.event import INBOX, Event, EventKind, account_stream
 from models.identity.session import Session
@@ -25,6 +25,7 @@ from models.locale import Locale
 from models.support.file import File
 from tests.accounts.company_fixtures import Company, founded, outcome, person
 from tests.accounts.registry_server import answer, register, result
+from tests.outbox import emails_to, written
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 NEW = "Les Fournils d'Aubry"
+CAMILLE = "Camille@fournil.example"
+ACCEPTED = "Votre nouvelle raison sociale est enregistrée"
+REJECTED = "Votre changement de raison sociale est refusé"
+EVIDENCE_NEEDED = "Un justificatif pour votre changement de raison sociale"
 
 
 class Desk:
@@ -41,14 +46,6 @@ class Desk:
         self.bakery, self.auth, self.agent, self.agents = bakery, auth, agent, agents
         self.registry: Any = PublicRegistry(url, seconds=2)
         self.reply = answer({"results": []})
-        self.told: list[tuple[str, str, str | None]] = []
-
-    async def notice(self, tx: Transaction, user: User, change: LegalNameChange) -> None:
-        self.told.append((user.name, change.status.value, change.reason))
-
-    @property
-    def registrar(self) -> Registrar:
-        return Registrar(self.registry, self.notice)
 
     def registers(self, *names: str, **facts: Any) -> None:
         self.reply = answer({"results": [result(nom_raison_sociale=name, nom_complet=name, **facts) for name in names]})
@@ -65,7 +62,7 @@ class Desk:
         facts: dict[str, Any] = {"siren_given": None, "file_ids": (), "key": legal_name} | given
         session = await self.fresh(name)
         return await legal_names.request(
-            self.bakery.action(name), self.auth, self.registrar, session, self.bakery.account, legal_name=legal_name, **facts
+            self.bakery.action(name), self.auth, self.registry, session, self.bakery.account, legal_name=legal_name, **facts
         )
 
     async def shows(self, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
@@ -84,14 +81,14 @@ class Desk:
 
     async def decides(self, change: LegalNameChange, decision: Decision, reason: str | None = None) -> LegalNameChange:
         action = Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
-        return await legal_names.decide(action, self.notice, self.agents.session, change.pk, decision, reason)
+        return await legal_names.decide(action, self.agents.session, change.pk, decision, reason)
 
     async def legal_name(self) -> str:
         return (await Account.get(pk=self.bakery.account.pk)).legal_name
 
     async def turn(self) -> int:
         """The timetable's next look at the register."""
-        return await legal_names.check_waiting(self.bakery.action(), self.registrar)
+        return await legal_names.check_waiting(self.bakery.action(), self.registry)
 
 
 @pytest.fixture
@@ -111,7 +108,7 @@ async def test_p1_1_the_registered_name_is_taken_at_once(desk: Desk) -> None:
     assert (change.status, change.verdict) == (LegalNameStatus.ACCEPTED, RegistryVerdict.MATCH)
     assert (change.previous_name, change.registered_name) == ("Le Fournil d'Aubry", "LES FOURNILS D AUBRY")
     assert await desk.legal_name() == NEW
-    assert desk.told == [("Camille", "ACCEPTED", None), ("Adam", "ACCEPTED", None)]
+    assert await written("legal_name") == [(CAMILLE, ACCEPTED), ("Adam@fournil.example", ACCEPTED)]
     events = await Event.filter(stream=account_stream(desk.bakery.account.pk), kind=EventKind.LEGAL_NAME_CHANGED)
     assert [event.status for event in events] == ["ACCEPTED"]
     assert sessions.person(desk.bakery.people["Max"].pk) in desk.bakery.bus.announced
@@ -142,7 +139,7 @@ async def test_p1_1_anything_but_a_match_asks_for_evidence_and_an_agent_decides(
     change = await desk.decides(change, Decision.ACCEPT)
     assert (change.status, change.decider_id) == (LegalNameStatus.ACCEPTED, desk.agent.pk)
     assert await desk.legal_name() == NEW
-    assert desk.told == [("Camille", "EVIDENCE_NEEDED", None), ("Camille", "ACCEPTED", None)]
+    assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
 
 
 @pytest.mark.parametrize("legal_name", ["Les 𝐅ournils d'Aubry", "Les F\u0337ournils d'Aubry", "Les Fournils d'Aubry 🎁"])
@@ -174,7 +171,7 @@ async def test_p1_1_a_wish_that_was_erased_while_the_register_was_asked_changes_
     change = await desk.asks()
     desk.registers("LES FOURNILS D AUBRY")
     await LegalNameChange.filter(pk=change.pk).delete()
-    await legal_names.check(desk.bakery.action(), desk.registrar, change)
+    await legal_names.check(desk.bakery.action(), desk.registry, change)
     assert await desk.legal_name() == "Le Fournil d'Aubry"
 
 
@@ -193,7 +190,7 @@ async def test_p1_1_without_a_register_evidence_is_asked_for(desk: Desk) -> None
     desk.registry = NoRegistry()
     change = await desk.asks(file_ids=(await desk.kbis(),))
     assert (change.status, change.verdict) == (LegalNameStatus.IN_REVIEW, RegistryVerdict.UNKNOWN)
-    assert desk.told == []  # what would be asked for was shown already
+    assert await written("legal_name") == []  # the evidence is there already
     desk.bakery.clock.advance(timedelta(days=1))
     assert await desk.turn() == 0
 
@@ -211,7 +208,7 @@ async def test_p1_1_a_register_that_is_away_never_means_yes_and_is_asked_again(d
     desk.bakery.clock.advance(timedelta(hours=1))
     await desk.turn()
     assert await desk.legal_name() == NEW
-    assert [status for _, status, _ in desk.told] == ["EVIDENCE_NEEDED", "ACCEPTED"]
+    assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
 
 
 async def test_p1_1_one_that_stays_away_is_given_up_after_days(desk: Desk) -> None:
@@ -251,7 +248,7 @@ async def test_p1_1_two_processes_that_ask_at_once_tell_once(desk: Desk) -> None
     desk.registers("LES FOURNILS D AUBRY")
     desk.bakery.clock.advance(timedelta(hours=1))
     await asyncio.gather(desk.turn(), desk.turn(), desk.turn())
-    assert [status for _, status, _ in desk.told] == ["EVIDENCE_NEEDED", "ACCEPTED"]
+    assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
 
 
 async def test_p1_1_an_agents_no_outlives_the_registers_late_answer(desk: Desk) -> None:
@@ -262,7 +259,8 @@ async def test_p1_1_an_agents_no_outlives_the_registers_late_answer(desk: Desk) 
     desk.bakery.clock.advance(timedelta(hours=1))
     assert await desk.turn() == 0
     assert await desk.legal_name() == "Le Fournil d'Aubry"
-    assert desk.told[-1] == ("Camille", "REJECTED", "Ce Kbis est celui d'une autre société.")
+    email = (await emails_to(CAMILLE))[-1]
+    assert (email.subject, "Ce Kbis est celui d'une autre société." in email.text) == (REJECTED, True)
 
 
 async def test_p1_1_an_agent_may_ask_for_better_evidence(desk: Desk) -> None:
@@ -278,9 +276,9 @@ async def test_p1_1_an_agent_may_ask_for_better_evidence(desk: Desk) -> None:
 async def test_p1_1_a_repeat_changes_nothing_and_another_decision_is_too_late(desk: Desk) -> None:
     change = await desk.shows(await desk.asks())
     await desk.decides(change, Decision.ACCEPT)
-    told = len(desk.told)
+    sent = await written("legal_name")
     assert (await desk.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
-    assert len(desk.told) == told
+    assert await written("legal_name") == sent
     assert await outcome(desk.decides(change, Decision.REJECT, "Non.")) == "TRANSITION_ILLEGAL"
     assert await outcome(desk.shows(change)) == "TRANSITION_ILLEGAL"
     assert await outcome(_cancels(desk, change)) == "TRANSITION_ILLEGAL"
@@ -351,7 +349,7 @@ async def test_p1_1_only_who_looks_after_the_company_asks_and_with_fresh_proof(d
     session = desk.bakery.tokens["Camille"].session
     await Session.filter(pk=session.pk).update(fresh_until=None)
     stale = legal_names.request(
-        desk.bakery.action("Camille"), desk.auth, desk.registrar, session, desk.bakery.account, legal_name="Autre",
+        desk.bakery.action("Camille"), desk.auth, desk.registry, session, desk.bakery.account, legal_name="Autre",
         siren_given=None, file_ids=(), key="k",
     )  # fmt: skip
     assert await outcome(stale) == "STEP_UP_REQUIRED"
@@ -370,7 +368,7 @@ async def test_p1_1_another_companys_wish_is_nowhere(desk: Desk) -> None:
     assert await outcome(legal_names.cancel(action, session, other.account, change.pk)) == "NOT_FOUND"
     assert await outcome(legal_names.cancel(action, session, other.account, None)) == "NOT_FOUND"
     assert await outcome(legal_names.cancel(action, session, desk.bakery.account, change.pk)) == "FORBIDDEN"
-    assert await outcome(legal_names.decide(action, desk.notice, session, None, Decision.ACCEPT, None)) == "NOT_FOUND"
+    assert await outcome(legal_names.decide(action, session, None, Decision.ACCEPT, None)) == "NOT_FOUND"
 
 
 async def test_p1_1_wishes_are_counted(desk: Desk) -> None:
@@ -383,9 +381,9 @@ async def test_p1_1_wishes_are_counted(desk: Desk) -> None:
 async def test_p1_1_who_was_removed_is_not_written_to(desk: Desk) -> None:
     change = await desk.shows(await desk.asks("Adam"))
     assert await desk.bakery.removes("Camille", "Adam") == "done"
-    desk.told.clear()
     await desk.decides(change, Decision.ACCEPT)
-    assert [name for name, _, _ in desk.told] == ["Camille"]
+    assert (CAMILLE, ACCEPTED) in await written("legal_name")
+    assert ("Adam@fournil.example", ACCEPTED) not in await written("legal_name")
 
 
 async def test_p1_1_the_trade_name_is_free(desk: Desk) -> None:
@@ -442,7 +440,7 @@ async def known(desk: Desk) -> tuple[str | None, bool]:
 async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Desk, auth: AuthServices) -> None:
     """P1.4: a good checksum is not existence; a register that is away, or none, is never taken for a yes."""
     made = await registration.sign_up(
-        desk.bakery.action(), auth, _unwritten, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
+        desk.bakery.action(), auth, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
         legal_name="Le Fournil d'Aubry", siren="732829320", locale=Locale.FR, peer="192.0.2.1",
     )  # fmt: skip
     assert made.account
@@ -460,10 +458,6 @@ async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Des
     assert await known(desk) == ("MATCH", False)
 
 
-async def _unwritten(tx: Transaction, made: object) -> None:
-    """Stands where an email would be written."""
-
-
 async def test_p1_4_whoever_signs_up_again_as_another_company_is_looked_up_again(desk: Desk, auth: AuthServices) -> None:
     """Else the register's yes to one company would stand beside the name of another."""
     desk.registers("LE FOURNIL D AUBRY", siren="732829320")
@@ -471,12 +465,12 @@ async def test_p1_4_whoever_signs_up_again_as_another_company_is_looked_up_again
         "email": "zoe@quais.example", "password": "mouette phare ardoise 77", "name": "Zoé", "locale": Locale.FR,
         "siren": "732829320", "peer": "192.0.2.1",
     }  # fmt: skip
-    made = await registration.sign_up(desk.bakery.action(), auth, _unwritten, legal_name="Le Fournil d'Aubry", **form)
+    made = await registration.sign_up(desk.bakery.action(), auth, legal_name="Le Fournil d'Aubry", **form)
     assert made.account
     desk.bakery.account = made.account
     await legal_names.check_accounts(desk.bakery.action(), desk.registry)
     assert await known(desk) == ("MATCH", False)
-    await registration.sign_up(desk.bakery.action(), auth, _unwritten, legal_name="Banque des Quais", **form)
+    await registration.sign_up(desk.bakery.action(), auth, legal_name="Banque des Quais", **form)
     assert await known(desk) == (None, True)
     await legal_names.check_accounts(desk.bakery.action(), desk.registry)
     assert await known(desk) == ("OTHER_NAME", False)

@@ -17,7 +17,7 @@ from auth.services import AuthServices
 from auth.sessions import Tokens
 from auth.throttle import LIFECYCLE
 from models.accounts.account import Account, AccountStatus, Membership, Role
-from models.action import Action, Transaction
+from models.action import Action
 from models.audit import AuditEntry
 from models.errors import Refusal, Throttled, Unauthenticated
 from models.event import Event
@@ -28,7 +28,8 @@ from models.operations.email import Email
 from models.privacy.erasure import Erasure
 from models.support.ticket import Message, Ticket, TicketKind, TicketStatus
 from realtime.hub import Hub
-from tests.accounts.company_fixtures import Company, Post, founded, outcome, person
+from tests.accounts.company_fixtures import Company, founded, outcome, person
+from tests.outbox import token_to, written
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 GRACE = timedelta(days=14)
+OWNERS = ["Camille@fournil.example", "Odile@fournil.example"]
+DEACTIVATED = "Le compte de votre entreprise est désactivé"
+CLOSING = "Le compte de votre entreprise sera supprimé"
+ACTIVE = "Le compte de votre entreprise est de nouveau actif"
 
 
 class Desk:
@@ -43,10 +48,6 @@ class Desk:
 
     def __init__(self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens) -> None:
         self.bakery, self.auth, self.agent, self.agents = bakery, auth, agent, agents
-        self.told: list[tuple[str, str]] = []
-
-    async def notice(self, tx: Transaction, user: User, account: Account) -> None:
-        self.told.append((user.name, account.status.value))
 
     def action(self) -> Action:
         return Action(self.agent, self.bakery.clock.now(), self.bakery.bus)
@@ -68,17 +69,17 @@ class Desk:
         )
 
     async def deactivates(self) -> Account:
-        return await lifecycle.deactivate(self.action(), self.agents.session, self.notice, self.bakery.account.pk)
+        return await lifecycle.deactivate(self.action(), self.agents.session, self.bakery.account.pk)
 
     async def reactivates(self) -> Account:
-        return await lifecycle.reactivate(self.action(), self.agents.session, self.notice, self.bakery.account.pk)
+        return await lifecycle.reactivate(self.action(), self.agents.session, self.bakery.account.pk)
 
     async def schedules(self, ticket: Ticket | None, session: Session | None = None) -> Account:
         until = self.bakery.clock.now() + timedelta(minutes=5)
         await Session.filter(pk=self.agents.session.pk).update(fresh_until=until)
         session = session or await Session.get(pk=self.agents.session.pk)
         return await lifecycle.schedule_deletion(
-            self.action(), session, self.notice, self.bakery.account.pk, ticket.pk if ticket else None, GRACE
+            self.action(), session, self.bakery.account.pk, ticket.pk if ticket else None, GRACE
         )
 
     async def status(self) -> AccountStatus:
@@ -102,7 +103,7 @@ async def test_p1_2_the_owner_asks_an_agent_deactivates_and_nobody_acts_for_the_
     await desk.deactivates()
     assert await valid_session_roles(held, desk.bakery.clock.now()) == set()
     assert {sessions.stream(session) for session, _ in held} <= set(desk.bakery.bus.announced)
-    assert desk.told == [("Camille", "DEACTIVATED"), ("Odile", "DEACTIVATED")]
+    assert await written("account_status") == [(owner, DEACTIVATED) for owner in OWNERS]
     camille = desk.bakery.people["Camille"]
     assert await company_of(camille) is None
     assert await outcome(company_of(camille, desk.bakery.account.pk)) == "ACCOUNT_INACTIVE"
@@ -120,7 +121,7 @@ async def test_p1_2_its_owner_signs_in_for_none_and_asks_to_have_it_back(desk: D
     ) == ("ACCOUNT_INACTIVE")
     await desk.reactivates()
     assert await desk.status() is AccountStatus.ACTIVE
-    assert desk.told[-2:] == [("Camille", "ACTIVE"), ("Odile", "ACTIVE")]
+    assert (await written("account_status"))[-2:] == [(owner, ACTIVE) for owner in OWNERS]
     found = await company_of(camille)
     assert found is not None
     assert found.pk == desk.bakery.account.pk
@@ -141,7 +142,7 @@ async def test_p1_2_a_deletion_wants_the_owners_ticket_and_can_be_called_off_dur
     account = await desk.reactivates()
     assert (account.status, account.erases_at) == (AccountStatus.ACTIVE, None)
     assert (await Erasure.get()).canceled_at == desk.bakery.clock.now()
-    assert [status for _, status in desk.told] == ["CLOSING", "CLOSING", "ACTIVE", "ACTIVE"]
+    assert [subject for _, subject in await written("account_status")] == [CLOSING, CLOSING, ACTIVE, ACTIVE]
 
 
 async def test_p1_2_no_agent_deletes_a_company_that_did_not_ask(desk: Desk, clock: "MovableClock", bus: "RecordingBus") -> None:
@@ -197,7 +198,7 @@ async def test_p1_2_only_owners_ask_and_with_fresh_proof(desk: Desk) -> None:
     assert await outcome(desk.asks(TicketKind.ACCOUNT_REACTIVATION)) == "TRANSITION_ILLEGAL"
     await Session.filter(pk=desk.agents.session.pk).update(fresh_until=None)
     stale = await Session.get(pk=desk.agents.session.pk)
-    assert await outcome(lifecycle.schedule_deletion(desk.action(), stale, desk.notice, 1, 1, GRACE)) == "STEP_UP_REQUIRED"
+    assert await outcome(lifecycle.schedule_deletion(desk.action(), stale, 1, 1, GRACE)) == "STEP_UP_REQUIRED"
     stranger = await person(desk.bakery.action(), "Zoe")
     tokens = await sessions.sign_in(stranger, None, False, desk.bakery.action())
     action = Action(stranger, desk.bakery.clock.now(), desk.bakery.bus)
@@ -225,21 +226,20 @@ async def test_p1_2_one_request_of_a_kind_at_a_time(desk: Desk) -> None:
 async def test_p1_2_of_two_agents_at_once_both_are_told_the_same(desk: Desk) -> None:
     done = await asyncio.gather(*(outcome(desk.deactivates()) for _ in range(3)))
     assert done == ["done"] * 3
-    assert desk.told == [("Camille", "DEACTIVATED"), ("Odile", "DEACTIVATED")]
+    assert await written("account_status") == [(owner, DEACTIVATED) for owner in OWNERS]
 
 
 async def test_p1_2_what_was_under_way_is_refused_while_the_account_rests(
     desk: Desk, auth: AuthServices, clock: "MovableClock"
 ) -> None:
-    post = Post()
     action = desk.bakery.action("Camille")
     await invitations.send(
-        action, auth, post, desk.bakery.account.pk, email="noe@example.fr", role=Role.MEMBER,
+        action, auth, desk.bakery.account.pk, email="noe@example.fr", role=Role.MEMBER,
         locale=desk.bakery.people["Camille"].locale, key="k",
     )  # fmt: skip
     session = desk.bakery.tokens["Camille"].session
     await desk.deactivates()
-    token = post.tokens["noe@example.fr"]
+    token = await token_to("noe@example.fr", "invitation")
     joining = invitations.accept(desk.bakery.action(), auth, token, Newcomer("Noé", "mouette phare ardoise 77"), "192.0.2.1")
     assert await outcome(joining) == "TOKEN_INVALID"
     assert await outcome(details.change_trade_name(action, session, desk.bakery.account, "X")) == "FORBIDDEN"
@@ -256,7 +256,7 @@ async def test_p1_2_a_token_kept_in_memory_stops_at_once(desk: Desk, clock: "Mov
     access = desk.bakery.tokens["Max"].access
     assert (await callers.viewer_of(access)).account is not None
     action = Action(desk.agent, clock.now(), hub)
-    await lifecycle.deactivate(action, desk.agents.session, desk.notice, desk.bakery.account.pk)
+    await lifecycle.deactivate(action, desk.agents.session, desk.bakery.account.pk)
     with pytest.raises(Unauthenticated):
         await callers.viewer_of(access)
 
@@ -280,7 +280,7 @@ async def test_p1_2_an_agent_who_was_dismissed_does_nothing(desk: Desk) -> None:
     await User.filter(pk=desk.agent.pk).update(staff=None)
     assert await outcome(desk.deactivates()) == "FORBIDDEN"
     await User.filter(pk=desk.agent.pk).update(staff=Staff.AGENT)
-    missing = lifecycle.deactivate(desk.action(), desk.agents.session, desk.notice, None)
+    missing = lifecycle.deactivate(desk.action(), desk.agents.session, None)
     assert await outcome(missing) == "NOT_FOUND"
     assert await authentication.company_of(desk.agent) is None
 
@@ -334,20 +334,17 @@ async def test_p1_2_the_owner_of_a_company_at_rest_may_ask_for_its_end(desk: Des
 
 async def test_p1_2_a_reactivation_that_is_not_granted_is_answered_by_email(desk: Desk) -> None:
     """Its owner sees no tickets, and may ask again."""
-    told: list[tuple[str, str]] = []
-
-    async def answer(tx: Transaction, user: User, account: Account, reason: str) -> None:
-        told.append((user.name, reason))
 
     async def declines(reason: str) -> Account:
-        return await lifecycle.decline_reactivation(desk.action(), desk.agents.session, answer, desk.bakery.account.pk, reason)
+        return await lifecycle.decline_reactivation(desk.action(), desk.agents.session, desk.bakery.account.pk, reason)
 
     await desk.deactivates()
     assert await outcome(declines("Non.")) == "REQUEST_MISSING"
     ticket = await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION)
     assert await outcome(declines(" ")) == "BLANK"
     assert (await declines("Quel est votre SIREN ?")).status is AccountStatus.DEACTIVATED
-    assert told == [("Camille", "Quel est votre SIREN ?")]
+    (email,) = await Email.filter(template="reactivation_declined.fr")
+    assert (email.recipient, "Quel est votre SIREN ?" in email.text) == (OWNERS[0], True)
     assert (await Ticket.get(pk=ticket.pk)).status is TicketStatus.SOLVED
     assert [message.body for message in await Message.filter(ticket_id=ticket.pk).order_by("id")][
         -1

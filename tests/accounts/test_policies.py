@@ -15,14 +15,15 @@ from accounts.registration import SignUp, sign_up
 from auth import sessions
 from auth.services import AuthServices
 from models.accounts.account import Role
-from models.action import Action, Transaction
+from models.action import Action
 from models.audit import AuditEntry
 from models.content.audit_actions import ContentAuditAction
 from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind
 from models.errors import Refusal, Unauthenticated
 from models.identity.user import User
 from models.locale import Locale
-from tests.accounts.company_fixtures import Post, founded, person
+from tests.accounts.company_fixtures import founded, person
+from tests.outbox import token_to
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -57,12 +58,8 @@ async def coming(current: Policy) -> Policy:
     return await policy("1.2", date(2026, 11, 24))
 
 
-async def unwritten(tx: Transaction, made: SignUp) -> None:
-    """No email."""
-
-
 async def signed_up(action: Action, auth: AuthServices, *accepted: int | None, **changed: Any) -> SignUp:
-    return await sign_up(action, auth, unwritten, **FORM | changed, accepted=accepted)
+    return await sign_up(action, auth, **FORM | changed, accepted=accepted)
 
 
 async def entries() -> list[AuditEntry]:
@@ -123,10 +120,10 @@ async def test_p4_4_a_later_sign_up_replaces_what_an_unconfirmed_one_accepted(
 
 async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus") -> str:
     """The token of an email to FORM's address."""
-    company, post = await founded(clock, bus, ada=Role.OWNER), Post()
+    company = await founded(clock, bus, ada=Role.OWNER)
     given: dict[str, Any] = {"email": FORM["email"], "role": Role.MEMBER, "locale": Locale.FR, "key": "k"}
-    await invite(company.action("ada"), auth, post, company.account.pk, **given)
-    return post.tokens[FORM["email"]]
+    await invite(company.action("ada"), auth, company.account.pk, **given)
+    return await token_to(FORM["email"], "invitation")
 
 
 async def test_p4_4_who_takes_a_sign_up_over_has_accepted_only_what_they_accept(

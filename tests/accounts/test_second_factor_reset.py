@@ -15,7 +15,7 @@ from auth.factors import enrolment
 from auth.passwords import change
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role
-from models.action import Action, Transaction
+from models.action import Action
 from models.audit import AuditEntry
 from models.errors import Forbidden, Refusal, Unauthenticated
 from models.identity.access_links import PasswordReset
@@ -24,7 +24,8 @@ from models.identity.authenticator import Authenticator, AuthenticatorKind, Weba
 from models.identity.session import Session
 from models.identity.user import RecoveryCode, Staff, User
 from tests.accounts.company_fixtures import Company, founded, outcome
-from tests.auth.conftest import PASSWORD, code_of, unnoticed
+from tests.auth.conftest import PASSWORD, code_of
+from tests.outbox import templates_to, written
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -33,21 +34,6 @@ if TYPE_CHECKING:
     Enrolled = Callable[[User], Awaitable[tuple[str, list[str], sessions.Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
-
-
-class Post:
-    """Stands where an email would be written: whom it tells."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    async def __call__(self, tx: Transaction, user: User) -> None:
-        self.told.append(user.name)
-
-
-@pytest.fixture
-def post() -> Post:
-    return Post()
 
 
 @pytest.fixture
@@ -61,14 +47,14 @@ async def company(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices
     return made
 
 
-def by(company: Company, name: str, post: Post, whom: str) -> Awaitable[Membership]:
+def by(company: Company, name: str, whom: str) -> Awaitable[Membership]:
     """This person resets that one's."""
     session, key = company.tokens[name].session, company.people[whom].pk
-    return second_factor_reset.of_colleague(company.action(name), session, post, company.account.pk, key)
+    return second_factor_reset.of_colleague(company.action(name), session, company.account.pk, key)
 
 
 async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an_owner_vouches(
-    company: Company, auth: AuthServices, now: "Now", post: Post
+    company: Company, auth: AuthServices, now: "Now"
 ) -> None:
     """Nothing is left of what was lost, nor of what was signed in with it; the password stays, and a new factor is set up."""
     lost = company.people["max"]
@@ -78,8 +64,9 @@ async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an
     running = await sessions.sign_in(await User.get(pk=lost.pk), company.account, True, now())
     with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
         await authenticate(now(), auth, email=lost.email, password=PASSWORD, code=None, peer="::1")
-    place = await by(company, "odile", post, "max")
-    assert (place.user_id, post.told) == (lost.pk, ["max"])
+    place = await by(company, "odile", "max")
+    assert place.user_id == lost.pk
+    assert "second_factor_reset" in await templates_to(lost.email)
     for model in (Authenticator, RecoveryCode, PasswordReset):
         assert not await model.filter(user_id=lost.pk).exists()
     assert not await WebauthnChallenge.exists()
@@ -89,38 +76,36 @@ async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an
     user = await authenticate(now(), auth, email=lost.email, password=PASSWORD, code=None, peer="::1")
     tokens = await sessions.sign_in(user, company.account, False, now())
     secret = await enrolment.begin_totp(now(), auth, tokens.session, PASSWORD)
-    await enrolment.confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
+    await enrolment.confirm_totp(now(), auth, tokens.session, code_of(secret, now()))
     assert await Authenticator.filter(user_id=lost.pk).count() == 1
 
 
-async def test_whose_an_owner_may_not_reset(
-    company: Company, now: "Now", post: Post, clock: "MovableClock", bus: "RecordingBus"
-) -> None:
+async def test_whose_an_owner_may_not_reset(company: Company, now: "Now", clock: "MovableClock", bus: "RecordingBus") -> None:
     """Another owner's, their own, of somebody who belongs to another company, of the vendor's people, of strangers."""
     others = await founded(clock, bus, "732829320", nora=Role.OWNER)
     for whom in ("olivier", "odile"):
-        assert await outcome(by(company, "odile", post, whom)) == "SECOND_FACTOR_RESERVED"
+        assert await outcome(by(company, "odile", whom)) == "SECOND_FACTOR_RESERVED"
     company.people["nora"] = others.people["nora"]
-    assert await outcome(by(company, "odile", post, "nora")) == "NOT_FOUND"
-    assert await outcome(by(company, "odile", post, "ada")) == "NOT_ACTIVE"
+    assert await outcome(by(company, "odile", "nora")) == "NOT_FOUND"
+    assert await outcome(by(company, "odile", "ada")) == "NOT_ACTIVE"
     await User.filter(pk=company.people["max"].pk).update(staff=Staff.AGENT)
-    assert await outcome(by(company, "odile", post, "max")) == "SECOND_FACTOR_RESERVED"
+    assert await outcome(by(company, "odile", "max")) == "SECOND_FACTOR_RESERVED"
     await User.filter(pk=company.people["max"].pk).update(staff=None)
     await Membership.create(user=company.people["max"], account=others.account, role=Role.MEMBER, created_at=now().at)
-    assert await outcome(by(company, "odile", post, "max")) == "SECOND_FACTOR_RESERVED"
-    assert post.told == []
+    assert await outcome(by(company, "odile", "max")) == "SECOND_FACTOR_RESERVED"
+    assert await written("second_factor_reset") == []
     assert await Authenticator.filter(user_id=company.people["max"].pk).exists()
 
 
-async def test_only_an_owner_with_fresh_proof_vouches(company: Company, now: "Now", post: Post) -> None:
+async def test_only_an_owner_with_fresh_proof_vouches(company: Company, now: "Now") -> None:
     await Session.all().update(ended_at=None)
     for name in ("ada", "max"):
         with pytest.raises(Forbidden):
-            await by(company, name, post, "max")
+            await by(company, name, "max")
     await Session.filter(pk=company.tokens["odile"].session.pk).update(fresh_until=now().at)
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-        await by(company, "odile", post, "max")
-    assert post.told == []
+        await by(company, "odile", "max")
+    assert await written("second_factor_reset") == []
 
 
 async def operator(now: "Now", name: str) -> tuple[User, sessions.Tokens]:
@@ -135,23 +120,24 @@ async def operator(now: "Now", name: str) -> tuple[User, sessions.Tokens]:
 
 
 async def test_an_operator_resets_anybodys_but_their_own(
-    company: Company, agent: User, enrolled: "Enrolled", now: "Now", post: Post
+    company: Company, agent: User, enrolled: "Enrolled", now: "Now"
 ) -> None:
     """An owner's and a colleague's: who works for the vendor has no role until they have set up a new one."""
     omar, tokens = await operator(now, "omar")
     for user in (company.people["olivier"], await _enrolled(agent, enrolled)):
-        await second_factor_reset.of_anybody(now(), tokens.session, post, user.pk)
+        await second_factor_reset.of_anybody(now(), tokens.session, user.pk)
         assert not (await User.get(pk=user.pk)).second_factor
-    assert post.told == ["olivier", "Amadou Diop"]
+    recipients = [recipient for recipient, _ in await written("second_factor_reset")]
+    assert recipients == ["olivier@fournil.example", "amadou@camcha.example"]
     again = await sessions.sign_in(await User.get(pk=agent.pk), None, False, now())
     assert (await viewer_of(again.access, now().at)).staff is None
     cases: list[tuple[int | None, str]] = [(omar.pk, "RESERVED"), (999_999, "NOT_FOUND"), (None, "NOT_FOUND")]
     for key, code in [*cases, (agent.pk, "NOT_ACTIVE")]:
         with pytest.raises(Refusal, match=code):
-            await second_factor_reset.of_anybody(now(), tokens.session, post, key)
+            await second_factor_reset.of_anybody(now(), tokens.session, key)
     await Session.filter(pk=tokens.session.pk).update(fresh_until=None)
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-        await second_factor_reset.of_anybody(now(), tokens.session, post, company.people["max"].pk)
+        await second_factor_reset.of_anybody(now(), tokens.session, company.people["max"].pk)
 
 
 async def _enrolled(user: User, enrolled: "Enrolled") -> User:
@@ -160,14 +146,14 @@ async def _enrolled(user: User, enrolled: "Enrolled") -> User:
 
 
 async def test_each_of_the_persons_companies_reads_of_it(
-    company: Company, now: "Now", post: Post, clock: "MovableClock", bus: "RecordingBus", agent: User, enrolled: "Enrolled"
+    company: Company, now: "Now", clock: "MovableClock", bus: "RecordingBus", agent: User, enrolled: "Enrolled"
 ) -> None:
     """And of somebody without a company the operator alone."""
     others = await founded(clock, bus, "732829320", nora=Role.OWNER)
     await Membership.create(user=company.people["max"], account=others.account, role=Role.MEMBER, created_at=now().at)
     omar, tokens = await operator(now, "omar")
     for user in (company.people["max"], await _enrolled(agent, enrolled)):
-        await second_factor_reset.of_anybody(Action(omar, now().at, bus), tokens.session, post, user.pk)
+        await second_factor_reset.of_anybody(Action(omar, now().at, bus), tokens.session, user.pk)
     told = await AuditEntry.filter(action=IdentityAuditAction.SECOND_FACTOR_RESET.value).order_by("id")
     assert [(each.account_id, each.object_id, each.staff) for each in told] == [
         (company.account.pk, company.people["max"].pk, "OPERATOR"), (others.account.pk, company.people["max"].pk, "OPERATOR"),
@@ -176,14 +162,14 @@ async def test_each_of_the_persons_companies_reads_of_it(
 
 
 @pytest.mark.parametrize("how", ["reset", "end"])
-async def test_two_operators_who_act_on_each_other_at_once_never_wait_in_a_circle(now: "Now", post: Post, how: str) -> None:
+async def test_two_operators_who_act_on_each_other_at_once_never_wait_in_a_circle(now: "Now", how: str) -> None:
     """The slower one is signed out already."""
     (omar, his), (olga, hers) = await operator(now, "omar"), await operator(now, "olga")
 
     def acts(tokens: sessions.Tokens, on: User) -> Awaitable[Any]:
         if how == "reset":
-            return second_factor_reset.of_anybody(now(), tokens.session, post, on.pk)
-        return staff.end_sessions(now(), tokens.session, post, on.pk)
+            return second_factor_reset.of_anybody(now(), tokens.session, on.pk)
+        return staff.end_sessions(now(), tokens.session, on.pk)
 
     for _ in range(5):
         both = await asyncio.gather(acts(his, olga), acts(hers, omar), return_exceptions=True)
@@ -198,5 +184,5 @@ async def test_a_new_password_by_email_does_not_turn_it_off(company: Company, au
     lost = company.people["max"]
     await PasswordReset.create(user=lost, token_hash=sessions.hashed("t"), expires_at=now().at + timedelta(days=1))
     with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
-        await change.reset(now(), auth, Post(), token="t", password="mouette phare ardoise 77", code=None)
+        await change.reset(now(), auth, token="t", password="mouette phare ardoise 77", code=None)
     assert await Account.filter(memberships__user_id=lost.pk).count() == 1

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pyotp
 import pytest
 
-from auth.factors.enrolment import Change, begin_totp, confirm_totp
+from auth.factors.enrolment import begin_totp, confirm_totp
 from auth.services import AuthServices
 from auth.sessions import Tokens, sign_in
 from models.accounts.account import Account, Membership, Role
-from models.action import Action, Transaction
+from models.action import Action
 from models.identity.user import Staff, User
 from tests.quick_auth import quick_auth
 
@@ -69,15 +69,11 @@ def enrolled(
     async def enrol(user: User) -> tuple[str, list[str], Tokens]:
         tokens = await sign_in(user, None, False, now())
         secret = await begin_totp(now(), auth, tokens.session, password)
-        made = await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
+        made = await confirm_totp(now(), auth, tokens.session, code_of(secret, now()))
         await user.refresh_from_db()
         return secret, made.recovery_codes or [], tokens
 
     return enrol
-
-
-async def unnoticed(tx: Transaction, user: User, change: Change) -> None:
-    """Stands where an email would be written."""
 
 
 def code_of(secret: str, action: Action, steps: int = 0) -> str:

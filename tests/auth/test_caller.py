@@ -22,7 +22,6 @@ from models.identity.session import Session
 from models.identity.user import User
 from models.locale import Locale
 from realtime.hub import Hub
-from tests.auth.conftest import unnoticed
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -142,7 +141,7 @@ async def test_a_second_factor_counts_at_once(house: House, agent: User, auth: A
     assert not viewer.agent
     secret = await enrolment.begin_totp(house.action(), auth, tokens.session, password)
     code = pyotp.TOTP(secret).at(house.clock.now())
-    await enrolment.confirm_totp(house.action(), auth, tokens.session, unnoticed, code)
+    await enrolment.confirm_totp(house.action(), auth, tokens.session, code)
     confirmed = await house.viewer_of(tokens.access)
     assert confirmed.agent
     assert confirmed.user

@@ -10,20 +10,21 @@ import pytest
 from auth import email_change
 from auth.authentication import authenticate
 from auth.caller import still_valid
-from auth.email_change import Wish
 from auth.factors import enrolment
 from auth.passwords import change
 from auth.reauthentication import step_up
 from auth.services import AuthServices
 from auth.sessions import Tokens, hashed, sign_in, sign_out
-from models.action import Action, Transaction
+from models.action import Action
 from models.audit import AuditEntry
 from models.errors import Refusal, Throttled
 from models.identity.access_links import EmailChange
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.authenticator import Authenticator
 from models.identity.user import User
-from tests.auth.conftest import PASSWORD, code_of, unnoticed
+from models.operations.email import Email
+from tests.auth.conftest import PASSWORD, code_of
+from tests.outbox import templates_to, token_to, tokens_to
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -36,33 +37,6 @@ pytestmark = pytest.mark.usefixtures("db")
 NEW = "camille@aubry.example"
 
 
-class Post:
-    """Stands where the mail room is: remembers what it was asked to write."""
-
-    def __init__(self) -> None:
-        self.wishes: list[Wish] = []
-        self.told: list[tuple[str, str]] = []
-
-    async def write(self, tx: Transaction, wish: Wish) -> None:
-        self.wishes.append(wish)
-
-    async def moved(self, tx: Transaction, user: User, email: str) -> None:
-        self.told.append((user.email, email))
-
-    @property
-    def new_token(self) -> str:
-        return self.wishes[-1].new_token
-
-    @property
-    def old_token(self) -> str:
-        return self.wishes[-1].old_token or ""
-
-
-@pytest.fixture
-def post() -> Post:
-    return Post()
-
-
 @pytest.fixture
 async def here(owner: User, auth: AuthServices, now: "Now") -> Tokens:
     """Camille's session, fresh."""
@@ -72,17 +46,17 @@ async def here(owner: User, auth: AuthServices, now: "Now") -> Tokens:
 
 
 @pytest.fixture
-def ask(auth: AuthServices, now: "Now", post: Post) -> Callable[..., Awaitable[None]]:
+def ask(auth: AuthServices, now: "Now") -> Callable[..., Awaitable[None]]:
     async def ask(tokens: Tokens, email: str = NEW) -> None:
-        await email_change.request(now(), auth, post.write, tokens.session, email=email)
+        await email_change.request(now(), auth, tokens.session, email=email)
 
     return ask
 
 
 @pytest.fixture
-def confirm(now: "Now", post: Post) -> Callable[[str], Awaitable[bool]]:
+def confirm(now: "Now") -> Callable[[str], Awaitable[bool]]:
     async def confirm(token: str) -> bool:
-        return await email_change.confirm(now(), post.moved, token)
+        return await email_change.confirm(now(), token)
 
     return confirm
 
@@ -98,26 +72,22 @@ async def address_of(user: User) -> str:
 class TestWithoutASecondFactor:
     @pytest.mark.parametrize("first", ["new", "old"])
     async def test_p1_3_both_addresses_confirm_and_nothing_changes_until_then(
-        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post,
+        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm,
         bus: "RecordingBus", first: str,
     ) -> None:  # fmt: skip
         """The story, whichever email is read first."""
         there = await sign_in(owner, None, False, now())
         await ask(here, f" {NEW.title()} ")
-        (wish,) = post.wishes
-        assert (wish.email, wish.taken_by, wish.user) == (NEW, None, owner)
+        tokens = [await token_to(NEW, "email"), await token_to(owner.email, "email")]
         stored = str(await EmailChange.all().values())
-        assert post.new_token not in stored
-        assert post.old_token not in stored
-        assert hashed(post.new_token) in stored
+        assert all(hashed(token) in stored and token not in stored for token in tokens)
         bus.announced.clear()
-        tokens = [post.new_token, post.old_token]
         tokens = tokens if first == "new" else tokens[::-1]
         assert await confirm(tokens[0]) is False
         assert (await address_of(owner), bus.announced) == (owner.email, [])
         assert await confirm(tokens[1]) is True
         assert await address_of(owner) == NEW
-        assert post.told == [(owner.email, NEW)]
+        assert await templates_to(owner.email) == ["email_change_asked", "email_changed"]
         assert await still_valid([here.session.pk, there.session.pk], now().at) == {here.session.pk}
         assert bus.announced == [f"session:{there.session.pk}", f"user:{owner.pk}"]
         entered = await authenticate(now(), auth, email=NEW, password=PASSWORD, code=None, peer="192.0.2.7")
@@ -125,55 +95,55 @@ class TestWithoutASecondFactor:
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await authenticate(now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
 
-    async def test_the_auditor_reads_whose_email_it_was(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
-    ) -> None:
+    async def test_the_auditor_reads_whose_email_it_was(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
         """The link may be opened in a browser where nobody is signed in: the token proves whose email it is."""
         await ask(here)
-        for token in (post.new_token, post.old_token):
+        for token in (await token_to(NEW, "email"), await token_to(owner.email, "email")):
             await confirm(token)
         told = await AuditEntry.filter(action=IdentityAuditAction.EMAIL_CONFIRM_CHANGE.value).order_by("id")
         assert [(each.actor_id, each.object_id) for each in told] == [(owner.pk, owner.pk)] * 2
 
     async def test_each_side_confirms_once_and_not_for_the_other(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
     ) -> None:
         await ask(here)
-        assert await confirm(post.new_token) is False
+        assert await confirm(await token_to(NEW, "email")) is False
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await confirm(post.new_token)
+            await confirm(await token_to(NEW, "email"))
         assert await address_of(owner) == owner.email
 
-    async def test_both_sides_at_once(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post) -> None:
+    async def test_both_sides_at_once(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
         await ask(here)
-        answers = await asyncio.gather(confirm(post.new_token), confirm(post.old_token))
+        tokens = await token_to(NEW, "email"), await token_to(owner.email, "email")
+        answers = await asyncio.gather(*map(confirm, tokens))
         assert sorted(answers) == [False, True]
         assert await address_of(owner) == NEW
 
     async def test_one_email_confirmed_many_times_at_once_counts_once(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
     ) -> None:
         await ask(here)
-        answers = await asyncio.gather(*(confirm(post.new_token) for _ in range(4)), return_exceptions=True)
+        token = await token_to(NEW, "email")
+        answers = await asyncio.gather(*(confirm(token) for _ in range(4)), return_exceptions=True)
         assert sorted(str(answer) for answer in answers) == ["False", *["TOKEN_INVALID"] * 3]
 
 
 class TestWithASecondFactor:
     async def test_p1_3_the_new_address_confirms_and_the_old_one_is_told(
-        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
         _, codes, tokens = await enrolled(owner)
         clock.advance(timedelta(days=7))
         await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
-        assert post.wishes[0].old_token is None
-        assert await confirm(post.new_token) is True
+        assert await tokens_to(owner.email, "email") == []
+        assert await confirm(await token_to(NEW, "email")) is True
         assert await address_of(owner) == NEW
-        assert post.told == [(owner.email, NEW)]
+        assert (await templates_to(owner.email))[-2:] == ["email_change_asked", "email_changed"]
 
     async def test_turning_it_off_calls_the_wish_off(
-        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
         """Else the old address, which needed not confirm, would never be asked."""
@@ -181,12 +151,12 @@ class TestWithASecondFactor:
         clock.advance(timedelta(days=7))
         await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
-        await enrolment.remove(now(), tokens.session, unnoticed, await Authenticator.get())
+        await enrolment.remove(now(), tokens.session, await Authenticator.get())
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await confirm(post.new_token)
+            await confirm(await token_to(NEW, "email"))
 
     async def test_one_turned_on_within_a_week_spares_the_old_address_nothing(
-        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
         """Whoever stole the password could turn it on, to be asked for their own code."""
@@ -194,18 +164,16 @@ class TestWithASecondFactor:
         clock.advance(timedelta(days=7, seconds=-1))
         await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
         await ask(tokens)
-        assert await confirm(post.new_token) is False
+        assert await confirm(await token_to(NEW, "email")) is False
         assert await address_of(owner) == owner.email
 
 
 class TestFreshProof:
-    async def test_p1_3_password_and_second_factor_are_asked_for_again(
-        self, owner: User, now: "Now", ask: Ask, post: Post
-    ) -> None:
+    async def test_p1_3_password_and_second_factor_are_asked_for_again(self, owner: User, now: "Now", ask: Ask) -> None:
         tokens = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(tokens)
-        assert post.wishes == []
+        assert not await Email.exists()
 
     async def test_proof_is_stale_after_five_minutes(self, here: Tokens, ask: Ask, clock: "MovableClock") -> None:
         clock.advance(timedelta(minutes=5))
@@ -224,107 +192,92 @@ class TestFreshProof:
 
 class TestEdges:
     async def test_p1_3_an_address_that_is_taken_is_answered_the_same(
-        self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm
     ) -> None:
         """The email to that address tells its owner; the asker sees no difference, and the old address is asked as ever."""
         await ask(here, agent.email)
-        (wish,) = post.wishes
-        assert wish.taken_by == agent
-        assert await confirm(post.old_token) is False
+        assert await templates_to(agent.email) == ["email_change_taken"]
+        assert await confirm(await token_to(owner.email, "email")) is False
         assert await address_of(owner) == owner.email
 
     async def test_an_address_taken_meanwhile_stays_with_who_took_it(
-        self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post, now: "Now"
+        self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm, now: "Now"
     ) -> None:
         await ask(here)
-        await confirm(post.old_token)
+        await confirm(await token_to(owner.email, "email"))
         await User.filter(pk=agent.pk).update(email=NEW)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await confirm(post.new_token)
+            await confirm(await token_to(NEW, "email"))
         assert (await address_of(owner), await address_of(agent)) == (owner.email, NEW)
-        assert post.told == []
+        assert await templates_to(owner.email) == ["email_change_asked"]
         assert await still_valid([here.session.pk], now().at) == {here.session.pk}
 
     async def test_a_wish_expires_after_a_day(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post, clock: "MovableClock"
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, clock: "MovableClock"
     ) -> None:
         await ask(here)
-        assert await confirm(post.new_token) is False
+        assert await confirm(await token_to(NEW, "email")) is False
         clock.advance(timedelta(hours=24))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await confirm(post.old_token)
+            await confirm(await token_to(owner.email, "email"))
         assert await address_of(owner) == owner.email
 
-    async def test_a_new_wish_replaces_the_old_one(
-        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, post: Post
-    ) -> None:
+    async def test_a_new_wish_replaces_the_old_one(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
         await ask(here, "first@aubry.example")
-        first = post.wishes[0]
+        first = await token_to("first@aubry.example", "email"), await token_to(owner.email, "email")
         await ask(here)
-        for token in (first.new_token, first.old_token or ""):
+        for token in first:
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await confirm(token)
-        await confirm(post.new_token)
-        await confirm(post.old_token)
+        await confirm(await token_to(NEW, "email"))
+        await confirm(await token_to(owner.email, "email"))
         assert await address_of(owner) == NEW
 
     async def test_a_wish_moves_nobody_else(
-        self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
         theirs = await sign_in(agent, None, False, now())
         await step_up(now(), auth, theirs.session, password=PASSWORD, code=None)
         await ask(here)
-        mine = post.wishes[-1]
         await ask(theirs, "amadou@aubry.example")
-        await confirm(mine.new_token)
-        await confirm(post.old_token)  # the other person's old address
+        await confirm(await token_to(NEW, "email"))
+        await confirm(await token_to(agent.email, "email"))
         assert (await address_of(owner), await address_of(agent)) == (owner.email, agent.email)
 
     async def test_two_people_may_want_one_address_and_one_gets_it(
-        self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
         theirs = await sign_in(agent, None, False, now())
         await step_up(now(), auth, theirs.session, password=PASSWORD, code=None)
         await ask(here)
         await ask(theirs)
-        for wish in post.wishes:
-            await confirm(wish.old_token or "")
-        answers = await asyncio.gather(*(confirm(wish.new_token) for wish in post.wishes), return_exceptions=True)
+        for user in (owner, agent):
+            await confirm(await token_to(user.email, "email"))
+        answers = await asyncio.gather(*map(confirm, await tokens_to(NEW, "email")), return_exceptions=True)
         assert sorted(str(answer) for answer in answers) == ["TOKEN_INVALID", "True"]
         assert sorted([await address_of(owner), await address_of(agent)]).count(NEW) == 1
 
     async def test_a_reset_by_the_old_address_calls_it_off(
-        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
         """What the email to the old address advises whoever did not ask."""
-        sent: list[str] = []
-
-        async def letter(tx: Transaction, user: User, token: str) -> None:
-            sent.append(token)
-
-        async def notice(tx: Transaction, user: User) -> None: ...
-
         await ask(here)
-        await change.request_reset(now(), auth, letter, email=owner.email, peer="192.0.2.7")
-        await change.reset(now(), auth, notice, token=sent[0], password="mouette phare ardoise 77", code=None)
-        for token in (post.new_token, post.old_token):
+        await change.request_reset(now(), auth, email=owner.email, peer="192.0.2.7")
+        token = await token_to(owner.email, "reset")
+        await change.reset(now(), auth, token=token, password="mouette phare ardoise 77", code=None)
+        for token in (await token_to(NEW, "email"), await token_to(owner.email, "email")):
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await confirm(token)
 
     async def test_reset_emails_to_the_old_address_are_void_once_it_moved(
-        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm, post: Post
+        self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
-        sent: list[str] = []
-
-        async def letter(tx: Transaction, user: User, token: str) -> None:
-            sent.append(token)
-
         await ask(here)
-        await change.request_reset(now(), auth, letter, email=owner.email, peer="192.0.2.7")
-        await confirm(post.old_token)
-        await confirm(post.new_token)
+        await change.request_reset(now(), auth, email=owner.email, peer="192.0.2.7")
+        await confirm(await token_to(owner.email, "email"))
+        await confirm(await token_to(NEW, "email"))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await change.reader_of(now(), sent[0])
+            await change.reader_of(now(), await token_to(owner.email, "reset"))
 
     @pytest.mark.parametrize(("email", "code"), [("camille@", "EMAIL_INVALID"), ("Camille@Fournil.example", "VALUE_INVALID")])
     async def test_an_address_that_makes_no_sense_is_named(self, here: Tokens, ask: Ask, email: str, code: str) -> None:
@@ -346,7 +299,7 @@ class TestEdges:
             await ask(here, "stranger9@aubry.example")
 
     async def test_staff_move_as_well(
-        self, agent: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm, post: Post,
+        self, agent: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
         secret, *_ = await enrolled(agent)
@@ -354,4 +307,4 @@ class TestEdges:
         tokens = await sign_in(agent, None, True, now())
         await step_up(now(), auth, tokens.session, password=PASSWORD, code=code_of(secret, now()))
         await ask(tokens)
-        assert await confirm(post.new_token) is True
+        assert await confirm(await token_to(NEW, "email")) is True

@@ -1,9 +1,12 @@
-"""The people emails are written to, and an invoice to enclose."""
+"""Recipients, an invoice, and messages as a mail program reads them."""
 
 from datetime import UTC, date, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 
 import pytest
 
+from mail.message import Sender, message
 from models.accounts.account import Account
 from models.action import Action
 from models.billing.invoice import Invoice, InvoiceDocument
@@ -12,19 +15,47 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase
 from models.identity.user import User
 from models.locale import Locale
+from models.operations.email import Email
 
+SITE = "https://camcha.example"
+SENDER = Sender("CAMCHA <bonjour@camcha.example>", SITE)
 PDF = b"%PDF-1.7\r\n\x00\xff.\n.\r\nFrom here\n%%EOF"
+
+
+def parsed(message: EmailMessage) -> EmailMessage:
+    """The message as a mail program reads it from its bytes."""
+    read = message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert isinstance(read, EmailMessage)
+    assert not [defect for part in read.walk() for defect in part.defects]
+    return read
+
+
+def body(message: EmailMessage, kind: str) -> str:
+    """The `plain` or `html` part."""
+    part = message.get_body((kind,))
+    assert part is not None
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+def text_of(email: Email) -> str:
+    """The text of an email as its recipient reads it."""
+    return body(parsed(message(email, SENDER)), "plain")
+
+
+def html_of(email: Email) -> str:
+    """The HTML of an email as its recipient's mail program gets it."""
+    return body(parsed(message(email, SENDER)), "html")
 
 
 @pytest.fixture
 async def zoe(db: str, action: Action) -> User:
-    """Reads French, her address verified."""
+    """A French-speaking user with a verified address."""
     return await _person(action, "zoe@example.fr", "Zoé Lefèvre", Locale.FR)
 
 
 @pytest.fixture
 async def john(db: str, action: Action) -> User:
-    """Reads English, his address verified."""
+    """An English-speaking user with a verified address."""
     return await _person(action, "john@example.com", "John Smith", Locale.EN)
 
 

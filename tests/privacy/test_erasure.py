@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Ask
 
 MARK = "paulmark"
-HEAD = Sender("CAMCHA <x@camcha.example>", "https://camcha.example")
+SENDER = Sender("CAMCHA <x@camcha.example>", "https://camcha.example")
 KEPT = {"invoice", "invoice_document"}  # the buyer, as issued
 
 
@@ -104,9 +104,9 @@ async def lived_in(house: House, action: Action, store: FolderStore) -> None:
     for whose in (f"user:{owner.pk}", f"account:{paul.account.pk}"):
         await IdempotencyKey.create(owner=whose, operation="x", key=f"{MARK} {whose}", fingerprint="-", created_on="2026-11-23")
     async with action.transaction() as tx:
-        await emails.password_changed(tx, owner, "https://camcha.example")
-        await emails.email_change(tx, owner, f"{MARK}-new@camcha.example", "https://camcha.example", "T")
-        await emails.invitation(tx, paul.row(Invitation), owner, paul.account, "https://camcha.example", "T")
+        await emails.password_changed(tx, owner)
+        await emails.email_change(tx, owner, f"{MARK}-new@camcha.example", "T")
+        await emails.invitation(tx, paul.row(Invitation), owner, paul.account, "T")
         ticket = await Ticket.filter(account_id=paul.account.pk).first()
         assert ticket
         alice = house.alice.user
@@ -130,7 +130,7 @@ async def asked_and_scheduled(house: House, action: Action, services: Services) 
         TicketKind.ACCOUNT_DELETION, f"{MARK} leaves", "k",
     )  # fmt: skip
     await lifecycle.schedule_deletion(
-        Action(alice.user, action.at, action.bus), await Session.get(pk=alice.session.pk), emails.account_notice("https://x.example"),
+        Action(alice.user, action.at, action.bus), await Session.get(pk=alice.session.pk),
         house.paul.account.pk, ticket.pk, timedelta(days=14),
     )  # fmt: skip
     return await Erasure.get()
@@ -166,7 +166,7 @@ async def test_p1_2_after_it_nothing_is_left_but_what_the_law_keeps(
     assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT} - {"invoice_document"} <= before
     assert await erase_due(later, eraser(services, store)) == 1
     outbox = tmp_path / "mail"
-    await deliver_due(transport(f"file:{outbox}"), later.at, 100, head=HEAD)
+    await deliver_due(transport(f"file:{outbox}"), later.at, 100, sender=SENDER)
     assert await marked() <= KEPT
     assert files(store, tmp_path) == []
     assert await Invoice.get(pk=invoice.pk) == invoice
@@ -188,7 +188,7 @@ async def test_p1_2_the_last_email_says_what_is_kept_why_and_until_when(
     assert email.recipient == owner.email
     for words in ("sa facture jusqu’au 31 décembre 2036", "L123-22", "CNIL"):
         assert words in email.text.replace("\n", " ")
-    await email.sent(later.at)
+    await email.mark_sent(later.at)
     email = await Email.get(pk=email.pk)
     assert (email.recipient, email.text, email.html, email.user_id) == ("", "", "", None)
 
@@ -328,7 +328,7 @@ async def test_p1_2_what_was_called_off_is_never_erased_and_what_was_begun_is_ne
     alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
     assert alice.session
     action = Action(alice.user, later.at, later.bus)
-    calling_off = lifecycle.reactivate(action, alice.session, emails.account_notice("-"), house.paul.account.pk)
+    calling_off = lifecycle.reactivate(action, alice.session, house.paul.account.pk)
     ended = await asyncio.gather(calling_off, erase_due(later, eraser(services, store)), return_exceptions=True)
     erased = await Erasure.get()
     assert (erased.finished_at is None) == (erased.canceled_at is not None) == (not isinstance(ended[0], Exception))
@@ -367,7 +367,7 @@ async def test_p1_2_nothing_is_left_of_who_was_invited_elsewhere_as_well(
     await Invitation.filter(pk=theirs.pk).update(email=member.email)
     theirs = await Invitation.get(pk=theirs.pk)
     async with action.transaction() as tx:
-        await emails.invitation(tx, theirs, marie.owner.user, marie.account, "https://camcha.example", "T")
+        await emails.invitation(tx, theirs, marie.owner.user, marie.account, "T")
     assert await erase_due(later, eraser(services, store)) == 1
     assert not any(member.email.lower() in row for found in (await dumped()).values() for row in found)
 
@@ -467,7 +467,7 @@ async def test_p1_2_a_company_without_invoices_keeps_none(
         scheduled_at=action.at,
         due_at=action.at,
     )  # fmt: skip
-    assert await erasure.erase(action, Eraser(store, services.seller.retention_on(action.day), emails.account_erased), due.pk)
+    assert await erasure.erase(action, Eraser(store, services.seller.retention_on(action.day)), due.pk)
     assert not await erasure.erase(action, eraser(services, store), due.pk)
     assert "we keep none" in (await Email.get(template="account_erased.en")).text
     assert (await Erasure.get()).kept_until is None

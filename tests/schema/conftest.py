@@ -192,7 +192,7 @@ async def bought(action: Action, services: Services, price: Price, by: Company) 
         "country": "FR", "order_number": f"{by.mark} bills order",
     }  # fmt: skip
     purchase = await purchase.confirm_billing(action, billing_details)
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url)
+    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     payment = await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "k")
     invoice = await Invoice.get(purchase_id=purchase.pk)
     return [await Purchase.get(pk=purchase.pk), await Payment.get(pk=payment.pk), invoice]

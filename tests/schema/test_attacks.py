@@ -53,7 +53,7 @@ async def test_one_payment_that_cannot_be_settled_holds_up_no_other(
     account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at)
     attempts = [await _left_open(action, account, price, method) for method in ("bogus", "pm_sandbox_success")]
     later = Action(None, action.at + timedelta(minutes=2), action.bus)
-    checkout_services = CheckoutServices(Sandbox("http://127.0.0.1"), services.seller, services.auth.signer, "http://127.0.0.1")
+    checkout_services = CheckoutServices(Sandbox("http://127.0.0.1"), services.seller, services.auth.signer)
     assert await reconcile(later, checkout_services) == 2
     settled = [await Payment.get(pk=attempt.pk) for attempt in attempts]
     assert [payment.status for payment in settled] == [PaymentStatus.DECLINED, PaymentStatus.SUCCEEDED]

@@ -44,7 +44,7 @@ async def auth(clock: "MovableClock") -> AsyncIterator[AuthServices]:
 
 @pytest.fixture
 def checkout_services(auth: AuthServices) -> CheckoutServices:
-    return CheckoutServices(Sandbox("http://shop.example"), seller(SELLER), auth.signer, "http://shop.example")
+    return CheckoutServices(Sandbox("http://shop.example"), seller(SELLER), auth.signer)
 
 
 @pytest.fixture

@@ -15,14 +15,13 @@ from accounts import legal_names
 from accounts.legal_names import Decision
 from auth import sessions
 from auth.tokens import LIFETIME, Purpose
-from mail.transport import Folder
+from mail.transport import FolderTransport
 from models.accounts.account import Role
 from models.errors import Refusal
 from models.identity.user import Staff
 from models.support.file import PLACES, File, attach
 from models.support.ticket import Channel, Message
 from models.viewer import Viewer
-from resolvers.accounts.legal_names import registrar
 from settings import read
 from storage.abandoned_files import KEPT
 from storage.file_service import examine_waiting
@@ -84,8 +83,7 @@ async def as_evidence_of_what_was_rejected(desk: Desk) -> None:
     change = await desk.asks(await desk.uploaded())
     action = desk.site.action()
     agents = await sessions.sign_in(desk.agent, None, True, action)
-    notice = registrar(desk.site.services).notice
-    await legal_names.decide(action, notice, agents.session, change.pk, Decision.REJECT, "Illisible.")
+    await legal_names.decide(action, agents.session, change.pk, Decision.REJECT, "Illisible.")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +248,7 @@ async def test_while_the_store_is_away_nothing_is_lost(desk: Desk, clock: "Movab
 async def test_it_is_on_the_timetable(desk: Desk, clock: "MovableClock", tmp_path: Path) -> None:
     await desk.uploaded()
     clock.advance(KEPT)
-    timetable = jobs(desk.site.services, read({}), Folder(tmp_path / "mail"), desk.site.file_service)
+    timetable = jobs(desk.site.services, read({}), FolderTransport(tmp_path / "mail"), desk.site.file_service)
     [job] = [each for each in timetable if each.name == "abandoned files"]
     assert await job.work() == 1
     assert desk.site.bytes_kept() == {}

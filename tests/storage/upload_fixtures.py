@@ -10,7 +10,6 @@ from models.action import Action
 from models.identity.user import User
 from models.support.file import File
 from models.support.ticket import Category, Channel, Message, Ticket
-from resolvers.accounts.legal_names import registrar
 from storage.abandoned_files import delete_abandoned
 from storage.store import FolderStore, random_key
 from tests.accounts.company_fixtures import Company
@@ -59,7 +58,7 @@ class Desk:
 
     async def asks(self, *files: File) -> LegalNameChange:
         return await legal_names.request(
-            self.bakery.action("Camille"), self.site.services.auth, registrar(self.site.services),
+            self.bakery.action("Camille"), self.site.services.auth, self.site.services.registry,
             self.bakery.tokens["Camille"].session, self.bakery.account, legal_name="Les Fournils d'Aubry", siren_given=None,
             file_ids=tuple(file.pk for file in files), key=random_key(),
         )  # fmt: skip

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auth import email_change, sessions
-from auth.email_change import Wish
 from auth.factors.enrolment import begin_totp, confirm_totp
 from auth.passwords import change
 from auth.reauthentication import step_up
-from models.action import Transaction
 from models.identity.user import User
 from models.operations.email import Email
-from tests.auth.conftest import code_of, unnoticed
+from tests.auth.conftest import code_of
+from tests.outbox import token_to
 from tests.web.test_pages import assert_closed
 from tests.web.web_fixtures import ENGLISH, FRENCH, Site, camille
 from tests.web.web_fixtures import site as opened
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from tests.conftest import MovableClock
 
 OLD, NEW = "corneille sabot pluvier 42", "mouette phare ardoise 77"
+NEW_ADDRESS = "camille@aubry.example"
 
 
 @pytest.fixture
@@ -46,27 +46,18 @@ async def owner(site: Site) -> User:
 @pytest.fixture
 async def reset(site: Site, owner: User) -> str:
     """The address in Camille's email."""
-    tokens: list[str] = []
-
-    async def letter(tx: Transaction, user: User, token: str) -> None:
-        tokens.append(token)
-
-    await change.request_reset(site.action(), site.services.auth, letter, email=owner.email, peer="192.0.2.7")
-    return f"/reset?token={tokens[0]}"
+    await change.request_reset(site.action(), site.services.auth, email=owner.email, peer="192.0.2.7")
+    return f"/reset?token={await token_to(owner.email, 'reset')}"
 
 
 @pytest.fixture
 async def moves(site: Site, owner: User) -> tuple[str, str]:
     """The addresses in the emails to Camille's new address and to her old one."""
-    wishes: list[Wish] = []
-
-    async def letters(tx: Transaction, wish: Wish) -> None:
-        wishes.append(wish)
-
     session = (await sessions.sign_in(owner, None, False, site.action())).session
     await step_up(site.action(), site.services.auth, session, password=OLD, code=None)
-    await email_change.request(site.action(), site.services.auth, letters, session, email="camille@aubry.example")
-    return f"/email?token={wishes[0].new_token}", f"/email?token={wishes[0].old_token}"
+    await email_change.request(site.action(), site.services.auth, session, email=NEW_ADDRESS)
+    new, old = await token_to(NEW_ADDRESS, "email"), await token_to(owner.email, "email")
+    return f"/email?token={new}", f"/email?token={old}"
 
 
 async def right(site: Site, owner: User, password: str) -> bool:
@@ -111,7 +102,7 @@ async def test_p4_3_the_second_factor_is_asked_for_on_the_page(
 ) -> None:
     session = (await sessions.sign_in(owner, None, False, site.action())).session
     secret = await begin_totp(site.action(), site.services.auth, session, OLD)
-    await confirm_totp(site.action(), site.services.auth, session, unnoticed, code_of(secret, site.action()))
+    await confirm_totp(site.action(), site.services.auth, session, code_of(secret, site.action()))
     clock.advance(timedelta(minutes=1))
     assert 'autocomplete="one-time-code"' in (await site.client.get(reset)).text
     for code, status in ("", 422), ("000000", 422), (code_of(secret, site.action()), 200):
@@ -123,7 +114,7 @@ async def test_p4_3_the_second_factor_is_asked_for_on_the_page(
 async def test_guesses_of_codes_have_to_wait(site: Site, owner: User, reset: str) -> None:
     session = (await sessions.sign_in(owner, None, False, site.action())).session
     secret = await begin_totp(site.action(), site.services.auth, session, OLD)
-    await confirm_totp(site.action(), site.services.auth, session, unnoticed, code_of(secret, site.action()))
+    await confirm_totp(site.action(), site.services.auth, session, code_of(secret, site.action()))
     answers = [await site.client.post(reset, data={"password": NEW, "code": "0"}, headers=FRENCH) for _ in range(8)]
     assert [answer.status_code for answer in answers] == [422] * 6 + [429] * 2
     assert "Trop de tentatives" in answers[-1].text

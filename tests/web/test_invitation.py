@@ -14,10 +14,10 @@ from auth import sessions
 from auth.factors import enrolment
 from models.accounts.account import Membership, Role
 from models.accounts.invitation import Invitation
-from models.action import Action, Transaction
+from models.action import Action
 from models.identity.user import User
 from models.locale import Locale
-from tests.accounts.company_fixtures import Post
+from tests.outbox import token_to
 from tests.web.test_pages import assert_closed
 from tests.web.web_fixtures import ENGLISH, FRENCH, Site, camille
 from tests.web.web_fixtures import site as opened
@@ -38,11 +38,11 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 @pytest.fixture
 async def link(site: Site) -> str:
     """The address in the email to Noé, whom Camille invites."""
-    viewer, post = await camille(site.action()), Post()
+    viewer = await camille(site.action())
     assert viewer.account
     action = Action(viewer.user, site.action().at, site.services.hub)
-    await send(action, site.services.auth, post, viewer.account.pk, email=GUEST, role=Role.BILLING, locale=Locale.FR, key="k")
-    return f"/invitation?token={post.tokens[GUEST]}"
+    await send(action, site.services.auth, viewer.account.pk, email=GUEST, role=Role.BILLING, locale=Locale.FR, key="k")
+    return f"/invitation?token={await token_to(GUEST, 'invitation')}"
 
 
 async def known(site: Site) -> User:
@@ -95,16 +95,12 @@ async def test_p1_4_somebody_known_proves_who_they_are(site: Site, link: str) ->
     assert await joined()
 
 
-async def unnoticed(tx: Transaction, user: User, change: enrolment.Change) -> None:
-    """Stands where an email would be written."""
-
-
 async def test_a_second_factor_is_asked_for(site: Site, link: str) -> None:
     user = await known(site)
     auth, tokens = site.services.auth, await sessions.sign_in(user, None, False, site.action())
     secret = await enrolment.begin_totp(site.action(), auth, tokens.session, PASSWORD)
     code = pyotp.TOTP(secret).at(site.action().at)
-    await enrolment.confirm_totp(site.action(), auth, tokens.session, unnoticed, code)
+    await enrolment.confirm_totp(site.action(), auth, tokens.session, code)
     page = await site.client.get(link)
     assert re.findall(r'<input name="(\w+)"', page.text) == ["password", "code"]
     assert (await site.client.post(link, data={"password": PASSWORD})).status_code == 422

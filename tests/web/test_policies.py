@@ -17,7 +17,7 @@ from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, P
 from models.identity.user import User
 from models.locale import Locale
 from seed.policies import PolicyContent, install, read_policies
-from tests.accounts.company_fixtures import Post
+from tests.outbox import token_to
 from tests.web.web_fixtures import ENGLISH, FRENCH, Site, camille
 from tests.web.web_fixtures import site as opened
 
@@ -135,12 +135,12 @@ async def test_p4_4_hostile_text_stays_words(site: Site, clock: "MovableClock") 
 
 async def invited(site: Site) -> str:
     """The address in an email to Noé, who is new."""
-    viewer, post = await camille(site.action()), Post()
+    viewer = await camille(site.action())
     assert viewer.account
     action = Action(viewer.user, site.action().at, site.services.hub)
     given = {"email": "noe@fournil.example", "role": Role.BILLING, "locale": Locale.FR, "key": "k"}
-    await send(action, site.services.auth, post, viewer.account.pk, **given)  # type: ignore[arg-type] # each of its own kind
-    return f"/invitation?token={post.tokens['noe@fournil.example']}"
+    await send(action, site.services.auth, viewer.account.pk, **given)  # type: ignore[arg-type] # each of its own kind
+    return f"/invitation?token={await token_to('noe@fournil.example', 'invitation')}"
 
 
 async def test_p4_4_who_takes_an_invitation_by_its_page_accepts_what_it_names(site: Site, clock: "MovableClock") -> None:

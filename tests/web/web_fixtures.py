@@ -59,7 +59,7 @@ class Site:
         return self.services.auth.signer.sign(purpose, self.services.clock.now(), **facts)
 
     def checkout_services(self) -> CheckoutServices:
-        return CheckoutServices(self.services.gateway, self.services.seller, self.services.auth.signer, self.services.base_url)
+        return CheckoutServices(self.services.gateway, self.services.seller, self.services.auth.signer)
 
     def bytes_kept(self) -> dict[str, bytes]:
         """What lies in the store, half files included."""

@@ -25,7 +25,7 @@ from models.errors import Refusal, Throttled
 from models.identity.authenticator import Authenticator, WebauthnChallenge
 from models.identity.session import Session
 from models.identity.user import User
-from tests.auth.conftest import PASSWORD, unnoticed
+from tests.auth.conftest import PASSWORD
 from tests.auth.factors.passkey_device import Device
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Hand:
     async def register(self, tokens: Tokens, device: Device, name: str | None = None) -> Enrolled:
         options = await begin_passkey(self.now(), self.auth, tokens.session)
         made = device.made(options)
-        return await confirm_passkey(self.now(), self.auth, tokens.session, unnoticed, credential=made, name=name)
+        return await confirm_passkey(self.now(), self.auth, tokens.session, credential=made, name=name)
 
     async def answer(self, device: Device) -> str:
         return device.got(await passkeys.challenge(self.now(), self.auth.party))
@@ -176,7 +176,7 @@ async def test_a_challenge_to_sign_in_registers_nothing_and_the_other_way_round(
     device, tokens, theirs = Device(), await hand.fresh(owner), await hand.fresh(agent)
 
     async def confirm(made: str) -> Enrolled:
-        return await confirm_passkey(now(), auth, tokens.session, unnoticed, credential=made, name=None)
+        return await confirm_passkey(now(), auth, tokens.session, credential=made, name=None)
 
     options = json.loads(await begin_passkey(now(), auth, tokens.session))
     asked = json.loads(await passkeys.challenge(now(), auth.party))
@@ -196,7 +196,7 @@ async def test_making_one_wants_fresh_proof_and_a_person(auth: AuthServices, han
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
         await begin_passkey(now(), auth, tokens.session)
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-        await confirm_passkey(now(), auth, tokens.session, unnoticed, credential="{}", name=None)
+        await confirm_passkey(now(), auth, tokens.session, credential="{}", name=None)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await hand.register(await hand.fresh(owner), Device(verifies=False))
     assert not await Authenticator.exists()
@@ -215,7 +215,7 @@ async def test_one_that_was_taken_away_signs_nobody_in(hand: Hand, now: "Now", o
     device = Device()
     made = await hand.register(await hand.fresh(owner), device)
     answer = await hand.answer(device)
-    await remove(now(), (await hand.fresh(owner, True)).session, unnoticed, made.authenticator)
+    await remove(now(), (await hand.fresh(owner, True)).session, made.authenticator)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await hand.enter(answer)
 

@@ -13,16 +13,17 @@ from cryptography.fernet import InvalidToken
 from auth.authentication import authenticate
 from auth.caller import viewer_of
 from auth.factors import totp
-from auth.factors.enrolment import Change, begin_totp, confirm_totp, remove, rename, renew_recovery_codes
+from auth.factors.enrolment import begin_totp, confirm_totp, remove, rename, renew_recovery_codes
 from auth.reauthentication import step_up
 from auth.secret_box import SecretBox
 from auth.services import AuthServices
 from auth.sessions import Tokens, sign_in, sign_out
-from models.action import Action, Transaction
+from models.action import Action
 from models.errors import Refusal, Throttled, Unauthenticated
 from models.identity.authenticator import Authenticator
 from models.identity.user import RecoveryCode, User
-from tests.auth.conftest import code_of, unnoticed
+from tests.auth.conftest import code_of
+from tests.outbox import emails_to
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -54,16 +55,16 @@ class TestSetUp:
         assert await enter(owner, None) == owner
         wrong = code_of(secret, now(), 5)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), auth, tokens.session, unnoticed, wrong)
+            await confirm_totp(now(), auth, tokens.session, wrong)
         assert await enter(owner, None) == owner
-        await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
+        await confirm_totp(now(), auth, tokens.session, code_of(secret, now()))
         with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
             await enter(owner, None)
 
     async def test_a_code_without_a_seed_confirms_nothing(self, auth: AuthServices, now: "Now", owner: User) -> None:
         tokens = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), auth, tokens.session, unnoticed, "000000")
+            await confirm_totp(now(), auth, tokens.session, "000000")
 
     async def test_asks_for_the_password_again(self, auth: AuthServices, now: "Now", owner: User) -> None:
         session = (await sign_in(owner, None, False, now())).session
@@ -92,7 +93,7 @@ class TestSetUp:
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await begin_totp(now(), auth, tokens.session, password)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now(), 1))
+            await confirm_totp(now(), auth, tokens.session, code_of(secret, now(), 1))
         assert await Authenticator.filter(user_id=owner.pk).count() == 1
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
@@ -101,7 +102,7 @@ class TestSetUp:
     ) -> None:
         tokens = await sign_in(owner, None, False, now())
         code = code_of(await begin_totp(now(), auth, tokens.session, password), now())
-        both = [confirm_totp(now(), auth, tokens.session, unnoticed, code) for _ in range(2)]
+        both = [confirm_totp(now(), auth, tokens.session, code) for _ in range(2)]
         answers = await asyncio.gather(*both, return_exceptions=True)
         assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["STEP_UP_REQUIRED"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
@@ -236,14 +237,10 @@ def prove(auth: AuthServices, now: "Now", password: str) -> Callable[[Tokens, st
 Prove = Callable[[Tokens, str], Awaitable[object]]
 
 
-class Notices:
-    """Stands where the mail room is."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[User, str]] = []
-
-    async def __call__(self, tx: Transaction, user: User, change: Change) -> None:
-        self.told.append((user, change.value))
+async def latest(user: User) -> str:
+    """The text of the latest email about the second factor."""
+    emails = await emails_to(user.email)
+    return [email.text for email in emails if email.template == "second_factor_changed.fr"][-1]
 
 
 class TestSeveral:
@@ -259,9 +256,9 @@ class TestSeveral:
         clock.advance(timedelta(minutes=1))
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code_of(new, now()))
-        notices = Notices()
-        added = await confirm_totp(now(), auth, tokens.session, notices, code_of(new, now()))
-        assert (notices.told, added.recovery_codes, added.authenticator.name) == ([(owner, "ADDED")], None, "New phone")
+        added = await confirm_totp(now(), auth, tokens.session, code_of(new, now()))
+        assert (added.recovery_codes, added.authenticator.name) == (None, "New phone")
+        assert "ajouté" in await latest(owner)
         with pytest.raises(Unauthenticated):
             await viewer_of(other.access, now().at)
         clock.advance(timedelta(minutes=1))
@@ -272,8 +269,8 @@ class TestSeveral:
         assert await enter(owner, codes[1]) == owner  # recovery codes stay as they are
         first = await Authenticator.filter(user_id=owner.pk).order_by("id").first()
         assert first
-        assert await remove(now(), tokens.session, notices, first) is True
-        assert notices.told[-1] == (owner, "REMOVED")
+        assert await remove(now(), tokens.session, first) is True
+        assert "retiré" in await latest(owner)
         clock.advance(timedelta(minutes=1))
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code_of(old, now()))
@@ -286,7 +283,7 @@ class TestSeveral:
         seen = await begin_totp(now(), auth, tokens.session, password)
         await begin_totp(now(), auth, tokens.session, password)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
-            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(seen, now()))
+            await confirm_totp(now(), auth, tokens.session, code_of(seen, now()))
         assert await Authenticator.all().count() == 1
 
     async def test_there_is_an_end_to_it(
@@ -312,7 +309,7 @@ class TestSeveral:
         )
         proved = await enter(owner, codes[1])
         clock.advance(timedelta(milliseconds=1))
-        await remove(now(), tokens.session, unnoticed, second)
+        await remove(now(), tokens.session, second)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await sign_in(proved, None, True, now())
 
@@ -340,7 +337,7 @@ class TestSeveral:
         seen = await begin_totp(now(), auth, tokens.session, password)
         clock.advance(timedelta(minutes=6))
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(seen, now()))
+            await confirm_totp(now(), auth, tokens.session, code_of(seen, now()))
 
     async def test_an_ended_session_puts_nothing_in_force(
         self, auth: AuthServices, now: "Now", owner: User, password: str
@@ -349,7 +346,7 @@ class TestSeveral:
         secret = await begin_totp(now(), auth, tokens.session, password)
         await sign_out(tokens.session, now())
         with pytest.raises(Unauthenticated):
-            await confirm_totp(now(), auth, tokens.session, unnoticed, code_of(secret, now()))
+            await confirm_totp(now(), auth, tokens.session, code_of(secret, now()))
         assert not (await User.get(pk=owner.pk)).second_factor
 
 
@@ -358,27 +355,26 @@ class TestRemoving:
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, bus: "RecordingBus"
     ) -> None:
         """Their other devices are signed out, an email tells them, and the recovery codes are gone."""
-        notices = Notices()
         _, codes, tokens = await enrolled(owner)
         other, mine = await sign_in(owner, None, True, now()), await Authenticator.get()
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await remove(now(), tokens.session, notices, mine)
+            await remove(now(), tokens.session, mine)
         await prove(tokens, codes[0])
         bus.announced.clear()
-        assert await remove(now(), tokens.session, notices, mine) is False
+        assert await remove(now(), tokens.session, mine) is False
         assert bus.announced == [f"session:{other.session.pk}", f"user:{owner.pk}"]
         assert await enter(owner, None) == owner
         assert (await User.get(pk=owner.pk)).second_factor is False
         assert (await RecoveryCode.exists(), await Authenticator.exists()) == (False, False)
-        assert notices.told == [(owner, "OFF")]
+        assert "désactivée" in await latest(owner)
         with pytest.raises(Refusal, match="NOT_FOUND"):
-            await remove(now(), tokens.session, notices, mine)
+            await remove(now(), tokens.session, mine)
 
     async def test_p4_3_staff_keep_theirs(self, now: "Now", agent: User, enrolled: "Enrolled", prove: Prove) -> None:
         _, codes, tokens = await enrolled(agent)
         await prove(tokens, codes[0])
         with pytest.raises(Refusal, match="LAST_AUTHENTICATOR"):
-            await remove(now(), tokens.session, Notices(), await Authenticator.get())
+            await remove(now(), tokens.session, await Authenticator.get())
         assert (await viewer_of(tokens.access, now().at)).agent
 
 
@@ -386,25 +382,23 @@ class TestRenewing:
     async def test_p4_3_new_recovery_codes_replace_the_old_ones(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
     ) -> None:
-        notices = Notices()
         _, old, tokens = await enrolled(owner)
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await renew_recovery_codes(now(), tokens.session, notices)
+            await renew_recovery_codes(now(), tokens.session)
         await prove(tokens, old[0])
-        new = await renew_recovery_codes(now(), tokens.session, notices)
+        new = await renew_recovery_codes(now(), tokens.session)
         assert len(set(new) - set(old)) == 10
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, old[1])
         assert await enter(owner, new[0]) == owner
-        assert notices.told == [(owner, "CODES")]
+        assert "codes de secours" in await latest(owner)
 
     async def test_of_two_renewals_at_once_the_last_one_counts(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
     ) -> None:
-        notices = Notices()
         _, old, tokens = await enrolled(owner)
         await prove(tokens, old[0])
-        both = await asyncio.gather(*(renew_recovery_codes(now(), tokens.session, notices) for _ in range(2)))
+        both = await asyncio.gather(*(renew_recovery_codes(now(), tokens.session) for _ in range(2)))
         answers = [await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both]
         assert sorted(str(answer) for (answer,) in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_INVALID"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
@@ -415,7 +409,7 @@ class TestRenewing:
         tokens = await sign_in(owner, None, False, now())
         await step_up(now(), auth, tokens.session, password=password, code=None)
         with pytest.raises(Refusal, match="NOT_ACTIVE"):
-            await renew_recovery_codes(now(), tokens.session, unnoticed)
+            await renew_recovery_codes(now(), tokens.session)
 
 
 async def test_whoever_proved_the_password_alone_does_not_get_in_once_a_second_factor_is_on(

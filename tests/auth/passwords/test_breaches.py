@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from accounts.registration import SignUp, sign_up
+from accounts.registration import sign_up
 from auth.passwords import Passwords
 from auth.passwords.breaches import Breaches
 from auth.services import AuthServices
 from auth.throttle import NEW_PASSWORD
-from models.action import Action, Transaction
+from models.action import Action
 from models.errors import Refusal, Throttled, message_for
 from models.locale import Locale
 
@@ -126,13 +126,10 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(auth: AuthServices
     """Some tries are free for each network, then they wait; and who tries weak or leaked passwords loses none of their
     sign-ups."""
 
-    async def unwritten(tx: Transaction, made: SignUp) -> None:
-        """Stands where an email would be written."""
-
     async def outcome(network: str, password: str = LEAKED) -> str:
         try:
             await sign_up(
-                now(), replace(auth, passwords=made), unwritten, email="camille@fournil.example", password=password,
+                now(), replace(auth, passwords=made), email="camille@fournil.example", password=password,
                 name="Camille", legal_name="Fournil", siren="404833048", locale=Locale.FR, peer=network,
             )  # fmt: skip
         except (Refusal, Throttled) as error:

@@ -95,7 +95,7 @@ async def bought_again(action: Action, services: Services, price: Price, house: 
         "street": "1 rue X", "postal_code": "75001", "city": "Paris", "country": "FR", "order_number": None
     }  # fmt: skip
     purchase = await purchase.confirm_billing(action, billing)
-    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer, services.base_url)
+    checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "again")
 
 

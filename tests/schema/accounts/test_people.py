@@ -16,7 +16,7 @@ from auth.caller import viewer_of
 from engine import Engine
 from models.accounts.account import Membership, Role
 from models.accounts.invitation import Invitation
-from models.action import Action, Transaction
+from models.action import Action
 from models.errors import DomainError
 from models.event import EventKind, account_stream
 from models.identity.session import Session
@@ -161,16 +161,12 @@ class _Deaf:
         """Nobody listens."""
 
 
-async def _does(action: Action, company: Company, random: Random) -> tuple[Action, Session, members.Notice, int]:
+async def _does(action: Action, company: Company, random: Random) -> tuple[Action, Session, int]:
     """What a change of the people begins with, by somebody with fresh proof."""
     mine, key = await _somebody(company, random)
     session = (await sessions.sign_in(await User.get(pk=key), company.account, False, action)).session
     await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
-    return replace(mine, at=action.at), session, untold, company.account.pk
-
-
-async def untold(tx: Transaction, told: members.Handover) -> None:
-    """Stands where an email would be written."""
+    return replace(mine, at=action.at), session, company.account.pk
 
 
 async def _change(action: Action, company: Company, random: Random) -> None:
@@ -233,7 +229,7 @@ async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
             pass
         owner = Action(house.paul.owner.user, action.at, services.hub)
         assert house.paul.owner.session
-        mine = (owner, house.paul.owner.session, untold, house.paul.account.pk)
+        mine = (owner, house.paul.owner.session, house.paul.account.pk)
         deeds: dict[str, Callable[[], Awaitable[object]]] = {
             "promoted": lambda: members.change_role(*mine, user.pk, Role.BILLING),
             "removed": lambda: members.remove(*mine, user.pk),

@@ -39,9 +39,9 @@ async def one_of_each(action: Action) -> dict[str, Email]:
     """One that waits, one that was sent, two that were given up: one of which carried a token."""
     found = {name: await written(action) for name in ("waits", "sent", "given up")}
     found["forgotten"] = await written(action, "password_reset.fr", "@odd")
-    await found["sent"].sent(action.at)
+    await found["sent"].mark_sent(action.at)
     for name in ("given up", "forgotten"):
-        await found[name].failed(action.at, final=True)
+        await found[name].mark_failed(action.at, permanent=True)
     return found
 
 

@@ -1,4 +1,4 @@
-"""A real SMTP server for tests, which accepts, refuses or hangs as it is told."""
+"""A real SMTP server for tests, which accepts messages, rejects them or hangs."""
 
 import asyncio
 import ssl
@@ -18,44 +18,46 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-class PostOffice:
-    """Keeps what it accepted. `recipients`, `sender` and `content` hold the server's refusals; `hangs` makes it never answer
-    DATA, and `reached` tells when it came to that.
+class SmtpServer:
+    """Keeps the messages it accepted, by recipient, in `received`.
+
+    `rejected_recipients` (by address), `sender_rejection` and `content_rejection` hold the server's answers. With `hangs` it
+    never answers DATA; `data_received` is set when DATA arrives.
     """
 
     def __init__(self) -> None:
         self.port = 0
-        self.taken: list[tuple[str, EmailMessage]] = []
-        self.recipients: dict[str, str] = {}
-        self.content: str | None = None
-        self.sender: str | None = None
+        self.received: list[tuple[str, EmailMessage]] = []
+        self.rejected_recipients: dict[str, str] = {}
+        self.content_rejection: str | None = None
+        self.sender_rejection: str | None = None
         self.hangs = False
-        self.reached = asyncio.Event()
+        self.data_received = asyncio.Event()
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
         envelope.mail_from = address
-        return self.sender or "250 OK"
+        return self.sender_rejection or "250 OK"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
-        if refusal := self.recipients.get(address):
-            return refusal
+        if rejection := self.rejected_recipients.get(address):
+            return rejection
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        self.reached.set()
+        self.data_received.set()
         if self.hangs:
             await asyncio.sleep(60)
-        if self.content:
-            return self.content
-        made = message_from_bytes(envelope.content, policy=policy.SMTP)
-        assert isinstance(made, EmailMessage)
-        self.taken += [(address, made) for address in envelope.rcpt_tos]
+        if self.content_rejection:
+            return self.content_rejection
+        message = message_from_bytes(envelope.content, policy=policy.SMTP)
+        assert isinstance(message, EmailMessage)
+        self.received += [(address, message) for address in envelope.rcpt_tos]
         return "250 OK"
 
     @asynccontextmanager
-    async def open(self, port: int = 0, ssl: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator["PostOffice"]:
-        """Listen on the port, or on a free one, with TLS from the first byte given `ssl`. The options are aiosmtpd's."""
+    async def open(self, port: int = 0, ssl: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator["SmtpServer"]:
+        """Listen on the port, or on a free one. With `ssl`, use TLS from the first byte. The options are aiosmtpd's."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: SMTP(self, **options), "127.0.0.1", port, ssl=ssl)
         self.port = server.sockets[0].getsockname()[1]
@@ -64,20 +66,20 @@ class PostOffice:
 
     @property
     def addresses(self) -> list[str]:
-        """Who got mail, in order."""
-        return [address for address, _ in self.taken]
+        """The recipients, in the order in which messages arrived."""
+        return [address for address, _ in self.received]
 
 
 def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, credentials: Any) -> AuthResult:
-    """Lets `mailer` in with the password `p@ss:word`."""
-    known = (getattr(credentials, "login", b""), getattr(credentials, "password", b"")) == (b"mailer", b"p@ss:word")
-    return AuthResult(success=known, handled=False)
+    """Accept the user `mailer` with the password `p@ss:word`."""
+    valid = (getattr(credentials, "login", b""), getattr(credentials, "password", b"")) == (b"mailer", b"p@ss:word")
+    return AuthResult(success=valid, handled=False)
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A fresh self-signed certificate of 127.0.0.1, and the server's side of it."""
+    """A new self-signed certificate for 127.0.0.1: the path of its PEM file, and the TLS context of the server."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "post office")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "smtp server")])
     now = datetime.now(UTC)
     signed = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))

@@ -1,0 +1,38 @@
+"""A worker that is killed after the server accepted a message and before the row says so, or at any time by its test.
+
+`killed_worker.py <database URL> <mail URL> <time> <itself|test>`: the last argument says who kills it.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import datetime
+from email.message import EmailMessage
+
+from mail.delivery import deliver_due
+from mail.message import Sender
+from mail.transport import Transport, transport
+from models.database.connection import connect
+
+
+class KillingTransport:
+    """Sends one message, then kills the process."""
+
+    def __init__(self, wrapped: Transport) -> None:
+        self._wrapped = wrapped
+
+    async def send(self, message: EmailMessage) -> str:
+        await self._wrapped.send(message)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return "never reached"
+
+
+async def main(database_url: str, mail_url: str, at: str, killer: str) -> None:
+    await connect(database_url)
+    real = transport(mail_url)
+    sender = Sender("CAMCHA <bonjour@camcha.example>", "https://camcha.example")
+    await deliver_due(KillingTransport(real) if killer == "itself" else real, datetime.fromisoformat(at), sender=sender)
+
+
+asyncio.run(main(*sys.argv[1:]))
