@@ -1,4 +1,4 @@
-"""The outbox as an operator sees it: which emails arrived, and which were given up."""
+"""The outbox: which emails were delivered and which were given up, for operators."""
 
 from typing import Annotated
 
@@ -11,27 +11,27 @@ from resolvers.ids import encode, key_of
 from resolvers.operations.inputs import EmailRetryInput
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 
-LATEST = Order("id", descending=True)
+MOST_RECENT = Order("id", descending=True)
 
 
 def emails(
     info: Info,
-    state: Annotated[list[EmailState] | None, strawberry.argument(description="Only in one of these states.")] = None,
+    state: Annotated[list[EmailState] | None, strawberry.argument(description="Only emails in one of these states.")] = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> OnePage:  # fmt: skip
-    """The emails that the viewer may see, the latest first."""
+    """The emails that the viewer may see, most recent first."""
     viewer = info.context.viewer
-    found = Email.visible_to(viewer)
+    rows = Email.visible_to(viewer)
     if state is not None:
-        found = found.filter(Q(*(each.condition for each in state), join_type=Q.OR)) if state else found.filter(id=None)
-    return page(found, LATEST, Window(first, after, last, before), viewer)
+        rows = rows.filter(Q(*(each.condition for each in state), join_type=Q.OR)) if state else rows.filter(id=None)
+    return page(rows, MOST_RECENT, Window(first, after, last, before), viewer)
 
 
 async def retry(info: Info, input: EmailRetryInput) -> Email:
-    """Have an email tried anew."""
+    """Retry the delivery of an email."""
     return await Email.retry(info.context.action(), key_of(Email, input.email_id))
 
 
 def email_id(root: Email) -> str:
-    """What names an email to an operator."""
+    """The global id of an email."""
     return encode("Email", root.pk)

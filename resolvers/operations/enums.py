@@ -16,11 +16,11 @@ from resolvers.described import described
 
 described(
     EmailState,
-    "How far an email has come.",
+    "The state of an email's delivery.",
     {
-        "WAITING": "It will be tried at `nextAttemptAt`.",
-        "SENT": "A mail server has taken it.",
-        "GIVEN_UP": "It was refused for good, or failed too often; nobody tries it again unless asked to.",
+        "WAITING": "The next delivery attempt is due at `nextAttemptAt`.",
+        "SENT": "A mail server accepted it.",
+        "GIVEN_UP": "It was permanently rejected, or failed too often. It is retried only by `emailRetry`.",
     },
 )
 

@@ -8,6 +8,6 @@ class ClockAdvanceInput:
     seconds: int = strawberry.field(description="Forward by this much, at most 366 days; it never goes back.")
 
 
-@strawberry.input(description="An email that was given up.")
+@strawberry.input(description="Which email to retry.")
 class EmailRetryInput:
-    email_id: strawberry.ID = strawberry.field(description="One of `emails { nodes { emailId } }`.")
+    email_id: strawberry.ID = strawberry.field(description="An `emailId` from `emails`, of an email that was given up.")

@@ -1,4 +1,4 @@
-"""The outbox of e-mails as an operator sees it."""
+"""The outbox: emails and their delivery, for operators."""
 
 from datetime import datetime
 
@@ -12,23 +12,23 @@ from schema.nodes import backed_by
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="An email's way, without its words: those are its reader's alone.")
+@strawberry.type(description="The delivery of an email. Its content is visible to its recipient only.")
 @backed_by(models.operations.email.Email)
 class Email:
-    email_id: strawberry.ID = field("What `emailRetry` takes.", email_resolvers.email_id, needs=("id",))
-    template: str = field("Which email it is and in which language, such as `invitation.fr`.")
+    email_id: strawberry.ID = field("The id that `emailRetry` takes.", email_resolvers.email_id, needs=("id",))
+    template: str = field("The kind of email and its language, such as `invitation.fr`.")
     recipient: str = field(
-        "To whom, masked: the first letter and the host, such as `m***@example.fr`.",
+        "The recipient's address, masked except for its first character and its host, such as `m***@example.fr`.",
         lambda root: root.masked_recipient, needs=("recipient",),
     )  # fmt: skip
-    state: EmailState = field("How far it has come.", lambda root: root.state, needs=("sent_at", "next_attempt_at"))
-    attempts: int = field("How many times it was tried, since it was written or retried.")
-    created_at: datetime = field("When it was written.")
-    sent_at: datetime | None = field("When a mail server took it; null until then.")
-    next_attempt_at: datetime | None = field("When it is tried next; null once it is sent or given up.")
+    state: EmailState = field("The state of its delivery.", lambda root: root.state, needs=("sent_at", "next_attempt_at"))
+    attempts: int = field("The number of delivery attempts since it was created or last retried.")
+    created_at: datetime = field("When it was created.")
+    sent_at: datetime | None = field("When a mail server accepted it; null until then.")
+    next_attempt_at: datetime | None = field("When the next delivery attempt is due; null once it was sent or given up.")
 
 
-@strawberry.type(description="An email after the change.")
+@strawberry.type(description="The result of `emailRetry`.")
 class EmailPayload:
-    email: Email | None = field("The email as it stands: it is tried at once.")
+    email: Email | None = field("The email, which is waiting for an immediate delivery attempt.")
     user_errors: list[UserError] = errors()

@@ -25,7 +25,7 @@ class OperationsQuery:
     emails: Connection[Email] = query(
         email_resolvers.emails,
         allow=operator,
-        description="What was written to people, and whether it arrived: the latest first.",
+        description="The emails that were sent or wait to be sent, most recent first.",
     )
     audit_entries: Connection[AuditEntry] = query(
         audit_resolvers.entries, allow=owner | operator,
@@ -44,7 +44,7 @@ class OperationsMutation:
     email_retry: EmailPayload = mutation(
         email_resolvers.retry, "email", allow=operator,
         audit=OperationsAuditAction.EMAIL_RETRY,
-        description="Have an email tried anew that was given up, unless it carried a token, which is forgotten.",
+        description="Retry an email that was given up, unless it contained a token: its content is deleted.",
     )  # fmt: skip
     clock_advance: ClockAdvancePayload = mutation(
         clock_resolvers.advance,

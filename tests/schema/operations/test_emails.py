@@ -1,4 +1,4 @@
-"""The outbox through the graph: an operator sees what did not arrive, and has it tried again."""
+"""The outbox in the GraphQL API: an operator sees the emails that were given up, and retries them."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Ask
 
 FIELDS = "emailId template recipient state attempts createdAt sentAt nextAttemptAt"
-LISTED = f"query($s: [EmailState!]) {{ emails(state: $s) {{ totalCount nodes {{ {FIELDS} }} }} }}"
+LIST = f"query($s: [EmailState!]) {{ emails(state: $s) {{ totalCount nodes {{ {FIELDS} }} }} }}"
 RETRY = "mutation($i: EmailRetryInput!) { emailRetry(input: $i) { email { state attempts } userErrors { code field } } }"
 
 
@@ -28,7 +28,7 @@ async def omar(db: str, action: Action) -> Viewer:
     return await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
 
 
-async def written(action: Action, template: str = "invoice_issued.fr", recipient: str = "marie@example.fr") -> Email:
+async def stored(action: Action, template: str = "invoice_issued.fr", recipient: str = "marie@example.fr") -> Email:
     return await Email.create(
         template=template, recipient=recipient, subject="Sujet", text="Mots", html="<p>Mots", created_at=action.at,
         next_attempt_at=action.at,
@@ -36,78 +36,80 @@ async def written(action: Action, template: str = "invoice_issued.fr", recipient
 
 
 async def one_of_each(action: Action) -> dict[str, Email]:
-    """One that waits, one that was sent, two that were given up: one of which carried a token."""
-    found = {name: await written(action) for name in ("waits", "sent", "given up")}
-    found["forgotten"] = await written(action, "password_reset.fr", "@odd")
-    await found["sent"].mark_sent(action.at)
-    for name in ("given up", "forgotten"):
-        await found[name].mark_failed(action.at, permanent=True)
-    return found
+    """A waiting email, one that was sent and two that were given up, one of which contained a token."""
+    emails = {name: await stored(action) for name in ("waiting", "sent", "given up")}
+    emails["deleted"] = await stored(action, "password_reset.fr", "@odd")
+    await emails["sent"].mark_sent(action.at)
+    for name in ("given up", "deleted"):
+        await emails[name].mark_failed(action.at, permanent=True)
+    return emails
 
 
 async def listed(ask: "Ask", viewer: Viewer, *states: str) -> list[dict[str, Any]]:
-    found = (await ask(viewer, LISTED, s=list(states) if states else None))["data"]["emails"]
-    assert found["totalCount"] == len(found["nodes"])
-    return list(found["nodes"])
+    connection = (await ask(viewer, LIST, s=list(states) if states else None))["data"]["emails"]
+    assert connection["totalCount"] == len(connection["nodes"])
+    return list(connection["nodes"])
 
 
 def key(email: Email) -> str:
     return encode("Email", email.pk)
 
 
-async def test_p4_3_an_operator_sees_what_was_given_up(ask: "Ask", omar: Viewer, action: Action) -> None:
-    found = await one_of_each(action)
+async def test_p4_3_an_operator_lists_emails_by_state(ask: "Ask", omar: Viewer, action: Action) -> None:
+    emails = await one_of_each(action)
     at = "2026-11-23T09:00:00+00:00"
-    lost, given_up = await listed(ask, omar, "GIVEN_UP")
+    deleted, given_up = await listed(ask, omar, "GIVEN_UP")
     assert given_up == {
-        "emailId": key(found["given up"]), "template": "invoice_issued.fr", "recipient": "m***@example.fr",
+        "emailId": key(emails["given up"]), "template": "invoice_issued.fr", "recipient": "m***@example.fr",
         "state": "GIVEN_UP", "attempts": 1, "createdAt": at, "sentAt": None, "nextAttemptAt": None,
     }  # fmt: skip
-    assert (lost["recipient"], lost["template"]) == ("***@odd", "password_reset.fr")
-    sent, waits = await listed(ask, omar, "SENT", "WAITING")
-    assert (sent["state"], sent["sentAt"], waits["state"], waits["nextAttemptAt"]) == ("SENT", at, "WAITING", at)
-    assert [each["emailId"] for each in await listed(ask, omar)] == [key(each) for each in reversed(found.values())]
-    assert (await ask(omar, LISTED, s=[]))["data"]["emails"] == {"totalCount": 0, "nodes": []}
+    assert (deleted["recipient"], deleted["template"]) == ("***@odd", "password_reset.fr")
+    sent, waiting = await listed(ask, omar, "SENT", "WAITING")
+    assert (sent["state"], sent["sentAt"], waiting["state"], waiting["nextAttemptAt"]) == ("SENT", at, "WAITING", at)
+    assert [each["emailId"] for each in await listed(ask, omar)] == [key(each) for each in reversed(emails.values())]
+    assert (await ask(omar, LIST, s=[]))["data"]["emails"] == {"totalCount": 0, "nodes": []}
 
 
-async def test_p4_3_one_that_was_given_up_is_tried_as_often_as_a_new_one(ask: "Ask", omar: Viewer, action: Action) -> None:
-    """Once however often it is asked for, and the auditor is told."""
+async def test_p4_3_a_retried_email_gets_as_many_attempts_as_a_new_one(ask: "Ask", omar: Viewer, action: Action) -> None:
+    """A repeat changes nothing, and one entry is in the audit log."""
     email = (await one_of_each(action))["given up"]
     await Email.filter(pk=email.pk).update(attempts=20)
     for _ in range(2):
-        done = (await ask(omar, RETRY, i={"emailId": key(email)}))["data"]["emailRetry"]
-        assert done == {"email": {"state": "WAITING", "attempts": 0}, "userErrors": []}
-    again = await Email.get(pk=email.pk)
-    assert again.next_attempt_at
-    assert again.next_attempt_at - action.at < timedelta(minutes=1)
-    told = await AuditEntry.filter(action=OperationsAuditAction.EMAIL_RETRY.value)
-    assert [(each.object_id, each.account_id, each.details) for each in told] == [(email.pk, None, '{"attempts":20}')]
+        payload = (await ask(omar, RETRY, i={"emailId": key(email)}))["data"]["emailRetry"]
+        assert payload == {"email": {"state": "WAITING", "attempts": 0}, "userErrors": []}
+    retried = await Email.get(pk=email.pk)
+    assert retried.next_attempt_at
+    assert retried.next_attempt_at - action.at < timedelta(minutes=1)
+    entries = await AuditEntry.filter(action=OperationsAuditAction.EMAIL_RETRY.value)
+    assert [(each.object_id, each.account_id, each.details) for each in entries] == [(email.pk, None, '{"attempts":20}')]
 
 
-@pytest.mark.parametrize(("name", "code"), [("sent", "TRANSITION_ILLEGAL"), ("forgotten", "EMAIL_CONTENT_DELETED")])
-async def test_what_can_not_be_tried_again(ask: "Ask", omar: Viewer, action: Action, name: str, code: str) -> None:
+@pytest.mark.parametrize(("name", "code"), [("sent", "TRANSITION_ILLEGAL"), ("deleted", "EMAIL_CONTENT_DELETED")])
+async def test_emails_that_cannot_be_retried(ask: "Ask", omar: Viewer, action: Action, name: str, code: str) -> None:
     email = (await one_of_each(action))[name]
-    done = (await ask(omar, RETRY, i={"emailId": key(email)}))["data"]["emailRetry"]
-    assert done == {"email": None, "userErrors": [{"code": code, "field": ["input", "emailId"]}]}
+    payload = (await ask(omar, RETRY, i={"emailId": key(email)}))["data"]["emailRetry"]
+    assert payload == {"email": None, "userErrors": [{"code": code, "field": ["input", "emailId"]}]}
     unknown = (await ask(omar, RETRY, i={"emailId": encode("User", email.pk)}))["data"]["emailRetry"]
     assert [each["code"] for each in unknown["userErrors"]] == ["NOT_FOUND"]
     assert not await AuditEntry.filter(action=OperationsAuditAction.EMAIL_RETRY.value).exists()
 
 
-async def test_nobody_else_sees_or_retries_any(ask: "Ask", house: House, action: Action) -> None:
+async def test_only_operators_list_and_retry_emails(ask: "Ask", house: House, action: Action) -> None:
     email = (await one_of_each(action))["given up"]
     for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
-        for document, given in ((LISTED, {}), (RETRY, {"i": {"emailId": key(email)}})):
-            answer = await ask(viewer, document, **given)
+        for document, variables in ((LIST, {}), (RETRY, {"i": {"emailId": key(email)}})):
+            answer = await ask(viewer, document, **variables)
             assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
         assert not await Email.visible_to(viewer).exists()
     assert (await Email.get(pk=email.pk)).state is EmailState.GIVEN_UP
 
 
-async def test_its_words_are_not_even_read(ask: "Ask", omar: Viewer, action: Action, caplog: pytest.LogCaptureFixture) -> None:
-    await written(action)
+async def test_the_content_of_an_email_is_never_read(
+    ask: "Ask", omar: Viewer, action: Action, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stored(action)
     caplog.set_level("DEBUG", logger="tortoise.db_client")
     await listed(ask, omar)
-    read = [each.getMessage() for each in caplog.records if 'FROM "email"' in each.getMessage()]
-    assert read
-    assert not any('"text"' in each or '"html"' in each or "Sujet" in each for each in read)
+    statements = [each.getMessage() for each in caplog.records if 'FROM "email"' in each.getMessage()]
+    assert statements
+    assert not any('"text"' in each or '"html"' in each or "Sujet" in each for each in statements)
