@@ -34,9 +34,9 @@ pytestmark = pytest.mark.usefixtures("db")
 
 NEW = "Les Fournils d'Aubry"
 CAMILLE = "Camille@fournil.example"
-ACCEPTED = "Votre nouvelle raison sociale est enregistrée"
-REJECTED = "Votre changement de raison sociale est refusé"
-EVIDENCE_NEEDED = "Un justificatif pour votre changement de raison sociale"
+ACCEPTED = "La nouvelle raison sociale de votre entreprise est enregistrée"
+REJECTED = "Votre changement de raison sociale a été refusé"
+EVIDENCE_NEEDED = "Un justificatif est nécessaire pour votre changement de raison sociale"
 
 
 class Desk:

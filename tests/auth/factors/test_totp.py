@@ -270,7 +270,7 @@ class TestSeveral:
         first = await Authenticator.filter(user_id=owner.pk).order_by("id").first()
         assert first
         assert await remove(now(), tokens.session, first) is True
-        assert "retiré" in await latest(owner)
+        assert "supprimé" in await latest(owner)
         clock.advance(timedelta(minutes=1))
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code_of(old, now()))
