@@ -25,6 +25,7 @@ from models.action import Action
 from models.clock import SystemClock
 from models.database.connection import connect, disconnect, migrated
 from seed.catalogue import load as load_catalogue
+from tests import forked
 
 # How long an example takes is up to the machine. Examples are the same in each run, except in long ones: see docs/testing.md.
 hypothesis.settings.register_profile("camcha", deadline=None, derandomize="CAMCHA_CASES" not in os.environ)
@@ -48,6 +49,10 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 4)
+
+
+def pytest_sessionfinish() -> None:
+    forked.end()
 
 
 class MovableClock:

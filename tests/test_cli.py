@@ -2,12 +2,12 @@
 
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -34,11 +34,11 @@ from models.locale import Locale
 from realtime.hub import Hub
 from seed.people import AGENT, people
 from seed.policies import FOLDER, install, read_policies
+from tests.forked import run
 
 ROOT = Path(__file__).parents[1]
 CHOSEN = "mouette phare ardoise 77"
 KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
-Start = Callable[..., subprocess.Popen[str]]
 
 
 def environment(**camcha: str) -> dict[str, str]:
@@ -48,86 +48,93 @@ def environment(**camcha: str) -> dict[str, str]:
 
 def command(folder: Path, *arguments: str, **camcha: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder of its own, where the demonstration keeps its var/."""
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments], cwd=folder, env=environment(**camcha), capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
+    return run(arguments, cwd=folder, env=environment(**camcha))
+
+
+class Demonstration:
+    """`python -m cli serve` without settings, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.out, self.err = folder, folder / "out", folder / "err"
+
+    def start(self) -> None:
+        """Start and wait until it says that it listens."""
+        with self.out.open("w") as out, self.err.open("w") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "cli", "serve", "--port", "0"],
+                cwd=self.folder,
+                env=environment(),
+                stdout=out,
+                stderr=err,
+            )
+        while "A code works once" not in self.out.read_text():
+            assert self.process.poll() is None, self.err.read_text()
+            time.sleep(0.02)
+
+    @property
+    def url(self) -> str:
+        lines = [orjson.loads(line) for line in self.err.read_text().splitlines()]
+        return str(next(line["url"] for line in lines if line["event"] == "server.listening"))
+
+    def command(self, *arguments: str, **camcha: str) -> subprocess.CompletedProcess[str]:
+        return command(self.folder, *arguments, **camcha)
+
+    def end(self, sign: signal.Signals) -> None:
+        self.process.send_signal(sign)
+        self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def only_demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    """One for all tests of this module: it takes seconds to fill."""
+    demonstration = Demonstration(tmp_path_factory.mktemp("demonstration"))
+    demonstration.start()
+    yield demonstration
+    demonstration.end(signal.SIGKILL)
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts servers, and kills those that still run at the end."""
-    started: list[subprocess.Popen[str]] = []
-
-    def starting(*arguments: str, **camcha: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "serve", *arguments], cwd=tmp_path, env=environment(**camcha),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        started.append(process)
-        return process
-
-    yield starting
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+def demonstration(only_demonstration: Demonstration) -> Demonstration:
+    """It runs."""
+    if only_demonstration.process.poll() is not None:
+        only_demonstration.start()
+    return only_demonstration
 
 
-def listening(process: subprocess.Popen[str]) -> str:
-    """Wait for the server to say that it listens; its address."""
-    assert process.stderr is not None
-    said = []
-    while select.select([process.stderr], [], [], 30)[0] and (line := process.stderr.readline()):
-        said.append(line)
-        if "server.listening" in line:
-            return str(orjson.loads(line)["url"])
-    raise AssertionError(said)
-
-
-def table(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    said = ""
-    while "A code works once" not in said:
-        said += process.stdout.readline()
-    return said
-
-
-def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(start: Start, tmp_path: Path) -> None:
-    first = start("--port", "0")
-    url = listening(first)
+def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(demonstration: Demonstration) -> None:
+    url, told = demonstration.url, demonstration.out.read_text()
     assert httpx.get(f"{url}/readyz").status_code == 200  # it listens before it says so
-    told = table(first)
     assert f"{url}/graphql" in told
     assert all(person.email in told and person.password in told for person in people())
     assert re.search(rf"{AGENT.email} +{AGENT.password} +\d{{6}}$", told, re.M)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    url = listening(start("--port", "0"))
-    answer = httpx.post(f"{url}/graphql", json={"query": "{ offers { nodes { slug } } }"})
+    demonstration.end(signal.SIGKILL)
+    demonstration.start()
+    answer = httpx.post(f"{demonstration.url}/graphql", json={"query": "{ offers { nodes { slug } } }"})
     assert len(answer.json()["data"]["offers"]["nodes"]) == 6
-    assert command(tmp_path, "check-invoices").stdout == "The numbering has no errors.\n"
-    assert command(tmp_path, "verify-audit").returncode == 0
+    assert demonstration.command("check-invoices").stdout == "The numbering has no errors.\n"
+    assert demonstration.command("verify-audit").returncode == 0
 
 
-def test_a_stopped_server_ends_in_order(start: Start) -> None:
-    process = start("--port", "0")
-    listening(process)
-    process.terminate()
-    process.wait(10)
-    assert process.stderr is not None
-    assert "Traceback" not in process.stderr.read()
-
-
-def test_a_second_process_on_the_same_sqlite_file_is_refused(start: Start) -> None:
-    listening(start("--port", "0"))
-    second = start("--port", "0")
-    _, said = second.communicate(timeout=30)
+def test_a_second_process_on_the_same_sqlite_file_is_refused(demonstration: Demonstration) -> None:
+    second = demonstration.command("serve", "--port", "0")
     assert second.returncode == 1
-    assert said == (
+    assert second.stderr == (
         "error: another process is using var/camcha.sqlite3."
         " SQLite supports one server process: stop the other one or use PostgreSQL.\n"
     )
+
+
+def test_codes_are_told_of_the_demonstrations_staff_only(demonstration: Demonstration) -> None:
+    done = demonstration.command("code", AGENT.email)
+    assert re.fullmatch(r"\d{6}\n", done.stdout)
+    assert demonstration.command("code", "customer@camcha.example").returncode == 1
+    ours = {"DATABASE_URL": f"sqlite://{demonstration.folder}/var/camcha.sqlite3", "SECRET_KEY": KEY}
+    assert demonstration.command("code", AGENT.email, **ours).returncode == 1
+
+
+def test_a_stopped_server_ends_in_order(demonstration: Demonstration) -> None:
+    demonstration.end(signal.SIGTERM)
+    assert "Traceback" not in demonstration.err.read_text()
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
@@ -198,15 +205,6 @@ def test_staff_with_an_impossible_address_or_role_are_refused(tmp_path: Path) ->
     command(tmp_path, "migrate", **ours)
     assert "isn’t valid" in command(tmp_path, "staff", "nobody", "--name", "N", "--role", "AGENT", **ours).stderr
     assert command(tmp_path, "staff", "n@camcha.example", "--name", "N", "--role", "OWNER", **ours).returncode == 2
-
-
-def test_codes_are_told_of_the_demonstrations_staff_only(start: Start, tmp_path: Path) -> None:
-    listening(start("--port", "0"))
-    done = command(tmp_path, "code", AGENT.email)
-    assert re.fullmatch(r"\d{6}\n", done.stdout)
-    assert command(tmp_path, "code", "customer@camcha.example").returncode == 1
-    ours = {"DATABASE_URL": f"sqlite://{tmp_path}/var/camcha.sqlite3", "SECRET_KEY": KEY}
-    assert command(tmp_path, "code", AGENT.email, **ours).returncode == 1
 
 
 async def test_the_catalogue_can_be_seeded_twice_and_invoices_are_checked(db: str, tmp_path: Path) -> None:

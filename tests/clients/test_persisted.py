@@ -1,7 +1,5 @@
 """A server that takes trusted documents only from all but staff: over HTTP and websocket, and after a restart."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +12,7 @@ import pytest
 
 from tests.clients.people import customer
 from tests.conftest import database_copy
+from tests.forked import run
 from tests.story.server_fixtures import ROOT, Client, Server, colleague, running
 
 CATALOGUE = "query Catalogue($first: Int!) { offers(first: $first) { nodes { slug } } }"
@@ -49,8 +48,7 @@ class Trusting(Server):
 
     def refusal(self, *arguments: str) -> tuple[int, str]:
         """Run a command that must fail; its status and what it says."""
-        command = [sys.executable, "-m", "cli", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        done = run(arguments, cwd=ROOT, env=self.environment)
         return done.returncode, done.stderr
 
 

@@ -89,7 +89,7 @@ def _json(value: Any) -> bytes:
 
 @pytest.fixture
 async def talk(catalogue_url: str, tmp_path: Path) -> AsyncIterator[Talk]:
-    server = Server(catalogue_url, tmp_path, program=(str(Path(__file__).with_name("talkative.py")),))
+    server = Server(catalogue_url, tmp_path, program=Path(__file__).with_name("talkative.py"))
     with running(server):
         async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
             yield Talk(server, http)

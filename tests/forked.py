@@ -1,0 +1,128 @@
+"""Processes of the program, forked from one that has imported it already: each starts two seconds sooner than `python -m cli`.
+
+Tests of what only a process can show use them like subprocess.Popen. tests/test_cli.py starts `python -m cli` itself as well.
+"""
+
+import atexit
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+class Forked:
+    """A running command of the program. What it writes is appended to the files."""
+
+    def __init__(self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: Path, err: Path) -> None:
+        request = {"arguments": [*arguments], "cwd": str(cwd), "env": {**env}, "out": str(out), "err": str(err)}
+        self.pid: int = _PARENT.ask(request)
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = _PARENT.ask({"ended": self.pid})
+        return self.returncode
+
+    def wait(self, timeout: float = 300) -> int:
+        deadline = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            time.sleep(0.01)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def run(arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, like subprocess.run."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        code = Forked(arguments, cwd=cwd, env=env, out=out, err=err).wait()
+        return subprocess.CompletedProcess([*arguments], code, out.read_text(), err.read_text())
+
+
+class _Parent:
+    """The process that forks them, started with the first one."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, request: Mapping[str, Any]) -> Any:
+        with self._lock:
+            if self._process is None:
+                command = [sys.executable, str(Path(__file__))]
+                self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            assert self._process.stdin
+            assert self._process.stdout
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+
+    def end(self) -> None:
+        if self._process:
+            self._process.communicate()
+
+
+_PARENT = _Parent()
+end = _PARENT.end
+
+
+def serve() -> None:
+    """Fork a process for each request, or say whether one has ended."""
+    sys.path[0] = str(ROOT)
+    import app  # noqa: F401 - for the processes
+    import cli
+
+    gc.freeze()  # else the first collection of each process copies all of it
+    while line := sys.stdin.readline():
+        request = json.loads(line)
+        if "ended" in request:
+            pid, status = os.waitpid(request["ended"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        elif (answer := os.fork()) == 0:
+            _become(request)
+            _end(cli.main(request["arguments"]))
+        sys.stdout.write(f"{json.dumps(answer)}\n")
+        sys.stdout.flush()
+
+
+def _become(request: Mapping[str, Any]) -> None:
+    for path, number in (("/dev/null", 0), (request["out"], 1), (request["err"], 2)):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+
+
+def _end(code: int) -> None:
+    """As the interpreter ends, but without taking apart what was imported, which takes as long as a command."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    serve()
