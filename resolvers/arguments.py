@@ -6,10 +6,12 @@ import strawberry
 
 from models.locale import Locale
 
-Language = Annotated[Locale | None, strawberry.argument(description="The language of the text; the viewer's own unless told.")]
+Language = Annotated[
+    Locale | None, strawberry.argument(description="The language of the text. Defaults to the viewer's language.")
+]
 
 
-Slug = Annotated[str, strawberry.argument(description="The name in addresses, in lower case with hyphens.")]
+Slug = Annotated[str, strawberry.argument(description="The identifier used in URLs: lowercase, with hyphens.")]
 
 
 def is_slug(text: str, length: int) -> bool:

@@ -17,8 +17,8 @@ from resolvers.described import described
 
 described(
     Locale,
-    "A language that customers read.",
-    {"FR": "French, which everything customers read exists in first.", "EN": "English, second everywhere."},
+    "A language that texts for customers are available in.",
+    {"FR": "French, the primary language.", "EN": "English."},
 )
 
 
@@ -26,16 +26,16 @@ described(
     EventKind,
     "What happened.",
     {
-        "TICKET_OPENED": "Somebody asked for help.",
-        "MESSAGE_POSTED": "Somebody said something; `message` holds it.",
-        "TICKET_ASSIGNED": "An agent took the ticket on, or it is free again: `ticket { assignee }` says.",
-        "STATUS_CHANGED": "The ticket moved to `status`.",
-        "REPLY_AWAITED": "A customer wrote and waits for an answer.",
-        "PURCHASE_CHANGED": "A purchase moved to another state.",
-        "PAYMENT_CHANGED": "An attempt to pay moved to another state.",
-        "INVOICE_ISSUED": "An invoice was issued; `invoice` holds it.",
-        "LEGAL_NAME_CHANGED": "A change of the company's legal name moved on: `Account.legalNameChanges` tells.",
-        "LEGAL_NAME_REVIEW_AWAITED": "A change of legal name waits for an agent's decision, in `legalNameChanges`.",
+        "TICKET_OPENED": "A ticket was opened.",
+        "MESSAGE_POSTED": "A message was posted; see `message`.",
+        "TICKET_ASSIGNED": "A ticket was claimed or released; see `ticket { assignee }`.",
+        "STATUS_CHANGED": "The status of a ticket changed; see `status`.",
+        "REPLY_AWAITED": "A customer is waiting for a reply.",
+        "PURCHASE_CHANGED": "The status of a purchase changed.",
+        "PAYMENT_CHANGED": "The status of a payment changed.",
+        "INVOICE_ISSUED": "An invoice was issued; see `invoice`.",
+        "LEGAL_NAME_CHANGED": "The status of a change of legal name changed; see `Account.legalNameChanges`.",
+        "LEGAL_NAME_REVIEW_AWAITED": "A change of legal name needs an agent's decision; see `legalNameChanges`.",
     },
 )
 

@@ -78,14 +78,14 @@ class Single(Several):
         return (await super().fetch(selection))[0]
 
 
-def node(info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]) -> Single:
+def node(info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global ID.")]) -> Single:
     """The row, null when it does not exist or is not the viewer's to see."""
     return Single(info.context.viewer, [decode(id)])
 
 
 def nodes(
     info: Info,
-    ids: Annotated[list[strawberry.ID], strawberry.argument(description="Global ids, at most 100.")],
+    ids: Annotated[list[strawberry.ID], strawberry.argument(description="Global IDs (at most 100).")],
 ) -> Several:
     """One answer for each id, in their order."""
     if len(ids) > MOST:

@@ -26,14 +26,21 @@ MOST = 100
 MOST_FOR_ANALYSTS = 1_000
 
 First = Annotated[
-    int | None, strawberry.argument(description="How many rows from the start, 20 unless told, at most 100 (analysts: 1,000).")
+    int | None,
+    strawberry.argument(
+        description="The number of items to return from the start of the list: 20 by default, at most 100 (1,000 for analysts)."
+    ),
 ]
 After = Annotated[
-    str | None, strawberry.argument(description="Rows behind this cursor only, an `endCursor` of an earlier page.")
+    str | None,
+    strawberry.argument(description="Returns the items after this cursor, which is the `endCursor` of an earlier page."),
 ]
-Last = Annotated[int | None, strawberry.argument(description="How many rows from the end, instead of `first`.")]
+Last = Annotated[
+    int | None, strawberry.argument(description="The number of items to return from the end of the list, instead of `first`.")
+]
 Before = Annotated[
-    str | None, strawberry.argument(description="Rows before this cursor only, a `startCursor` of a later page.")
+    str | None,
+    strawberry.argument(description="Returns the items before this cursor, which is the `startCursor` of a later page."),
 ]
 
 

@@ -61,7 +61,7 @@ def mutation(
 
     field = strawberry.mutation(resolver=carried_out, description=description, metadata={"cost": cost, "audit": audit})
     for argument in field.base_resolver.arguments:
-        argument.description = "Everything it needs."
+        argument.description = "The input of the mutation."
     return field
 
 

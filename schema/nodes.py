@@ -21,10 +21,10 @@ async def _total(root: Any) -> int:
     return int(await root.count())
 
 
-@strawberry.interface(description="Whatever has a global id.")
+@strawberry.interface(description="An object with a global ID.")
 class Node:
     id: ID = field(
-        "Opaque and global: `node(id:)` finds the object again. People read numbers and names, never ids.",
+        "The opaque, global ID of the object, accepted by `node(id:)`. Show people the number or name instead.",
         _global_id,
         needs=("id",),
     )
@@ -45,23 +45,25 @@ def backed_by(model: type[Any]) -> Callable[[type[T]], type[T]]:
     return mark
 
 
-@strawberry.type(description="Where a page lies in its list.")
+@strawberry.type(description="Information about the position of a page in its list.")
 class PageInfo:
-    has_next_page: bool = field("Whether there are rows behind this page.")
-    has_previous_page: bool = field("Whether there are rows before this page.")
-    start_cursor: str | None = field("The first row's cursor, null on an empty page.")
-    end_cursor: str | None = field("The last row's cursor: give it as `after` for the next page.")
+    has_next_page: bool = field("Whether there are items after this page.")
+    has_previous_page: bool = field("Whether there are items before this page.")
+    start_cursor: str | None = field("The cursor of the first item. Null when the page is empty.")
+    end_cursor: str | None = field(
+        "The cursor of the last item. Pass it as `after` to get the next page. Null when the page is empty."
+    )
 
 
-@strawberry.type(description="A row with its place in the list.")
+@strawberry.type(description="An item with its cursor.")
 class Edge(Generic[T]):
-    node: T = field("The row.")
-    cursor: str = field("Its place, valid while rows come and go.")
+    node: T = field("The item.")
+    cursor: str = field("The position of the item, which stays valid while items are added and removed.")
 
 
-@strawberry.type(description="One page of a list (Relay's connection).")
+@strawberry.type(description="A page of a list, as specified by Relay.")
 class Connection(Generic[T]):
-    nodes: list[T] = field("The page's rows.")
-    edges: list[Edge[T]] = field("The page's rows with their cursors.")
-    page_info: PageInfo = field("Where the page lies in the list.")
-    total_count: int = field("How many rows the whole list has; counted only when asked for.", _total)
+    nodes: list[T] = field("The items of the page.")
+    edges: list[Edge[T]] = field("The items of the page with their cursors.")
+    page_info: PageInfo = field("Information about the position of the page in the list.")
+    total_count: int = field("The number of items in the whole list. Counted only when requested.", _total)

@@ -25,7 +25,7 @@ from schema.support.root import SupportMutation, SupportQuery, SupportSubscripti
 from schema.support.tickets import Message, Ticket
 
 
-@strawberry.type(description="What can be read.")
+@strawberry.type(description="Queries.")
 class Query(
     IdentityQuery,
     AccountsQuery,
@@ -40,12 +40,12 @@ class Query(
     pass
 
 
-@strawberry.type(description="What can be done. What a user can mend comes back as `userErrors`.")
+@strawberry.type(description="Mutations. Errors that the user can correct are returned in `userErrors`.")
 class Mutation(IdentityMutation, AccountsMutation, ContentMutation, BillingMutation, SupportMutation, OperationsMutation):
     pass
 
 
-@strawberry.type(description="What can be followed. `after` resumes: nothing is missed, nothing comes twice.")
+@strawberry.type(description="Live events. Pass `after` to resume without missing or repeating an event.")
 class Subscription(SupportSubscription):
     pass
 

@@ -8,13 +8,13 @@ from resolvers.enums import AnyErrorCode
 from schema.fields import field
 
 
-@strawberry.type(description="Something the user can mend.")
+@strawberry.type(description="An error that the user can correct.")
 class UserError:
-    code: AnyErrorCode = field("What to switch on; never changes.")
-    message: str = field("What went wrong, in the viewer's language.")
-    field: list[str] | None = field("The path to the input at fault, null when it is none in particular.")
+    code: AnyErrorCode = field("The code of the error, which never changes.")
+    message: str = field("A message in the viewer's language.")
+    field: list[str] | None = field("The path of the input field at fault. Null when no single field is at fault.")
 
 
 def errors() -> Any:
     """The field every payload ends with."""
-    return field("The first thing the user can mend; empty when it worked.")
+    return field("What the user can correct. Empty when the mutation succeeded.")

@@ -27,8 +27,8 @@ def customers(
     search: Annotated[
         str,
         strawberry.argument(
-            description="Up to five words that must all occur, whatever their case and accents: parts of a name, an address, a"
-            " company's name or its SIREN."
+            description="Up to five words, all of which must match part of the user's name, email address, company name or "
+                        "SIREN. Case and accents are ignored."
         ),
     ],
     first: First = None, after: After = None, last: Last = None, before: Before = None,

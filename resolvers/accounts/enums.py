@@ -8,74 +8,74 @@ from resolvers.described import described
 
 described(
     LegalNameStatus,
-    "Where a change of legal name stands.",
+    "The status of a change of legal name.",
     {
-        "CHECKING": "The register of companies is being asked.",
-        "EVIDENCE_NEEDED": "The company is to show evidence, such as an extract of the register (Kbis).",
-        "IN_REVIEW": "An agent is to look at the evidence.",
-        "ACCEPTED": "It is the company's legal name since.",
-        "REJECTED": "An agent refused it; `reason` says why.",
-        "CANCELED": "The company took it back.",
+        "CHECKING": "The company register is being queried.",
+        "EVIDENCE_NEEDED": "The company has to provide evidence, such as an extract from the company register (Kbis).",
+        "IN_REVIEW": "An agent has to review the evidence.",
+        "ACCEPTED": "The change was accepted, and the new legal name is in effect.",
+        "REJECTED": "An agent rejected the change; see `reason`.",
+        "CANCELED": "The company canceled the change.",
     },
 )
 
 
 described(
     RegistryVerdict,
-    "What came of comparing a name with the register of companies.",
+    "The result of comparing a legal name with the company register.",
     {
-        "MATCH": "It is the registered name; case, accents and punctuation don't count.",
-        "OTHER_NAME": "Another name is registered.",
+        "MATCH": "The name is the registered one. Case, accents and punctuation are ignored.",
+        "OTHER_NAME": "A different name is registered.",
         "CEASED": "The company is registered as closed.",
-        "NOT_FOUND": "No company is registered under the SIREN, or not for everybody to see.",
-        "UNKNOWN": "There is no register to ask.",
-        "AWAY": "The register did not answer; it is asked again.",
+        "NOT_FOUND": "No company is registered under the SIREN, or its entry isn't public.",
+        "UNKNOWN": "No register is configured.",
+        "AWAY": "The register didn't answer. The lookup will be repeated.",
     },
 )
 
 
 described(
     Decision,
-    "What an agent says of a change of legal name.",
+    "An agent's decision on a change of legal name.",
     {
-        "ACCEPT": "The evidence shows it.",
-        "REJECT": "It shows that it isn't.",
-        "ASK": "Better evidence is needed.",
+        "ACCEPT": "The evidence proves the name.",
+        "REJECT": "The evidence doesn't prove the name.",
+        "ASK": "Other evidence is needed.",
     },
 )
 
 
 described(
     Role,
-    "What a member may do in a company account.",
+    "The role of a member in a company.",
     {
-        "OWNER": "Everything; each company has at least one.",
-        "ADMIN": "Everything but giving the company away and dealing with its owners.",
-        "BILLING": "Buying, paying and reading the bills, and asking for help.",
-        "MEMBER": "Using what was bought and asking for help.",
+        "OWNER": "Can do everything. Every company has at least one owner.",
+        "ADMIN": "Can do everything except transfer the ownership and manage owners.",
+        "BILLING": "Can buy, pay, read invoices and contact support.",
+        "MEMBER": "Can use what was bought and contact support.",
     },
 )
 
 
 described(
     AccountStatus,
-    "Whether a company's account can be used.",
+    "The status of a company's account.",
     {
-        "ACTIVE": "Its people act for it.",
-        "DEACTIVATED": "It rests: nobody acts for it until support reactivates it. Nothing is erased.",
-        "CLOSING": "It rests, and is deleted at `erasesAt` unless it is called off.",
-        "ERASED": "It is deleted: of it only what the law keeps is left.",
+        "ACTIVE": "Members can use the account.",
+        "DEACTIVATED": "Nobody can use the account until support reactivates it. Nothing is erased.",
+        "CLOSING": "Nobody can use the account, and it will be erased at `erasesAt` unless the deletion is canceled.",
+        "ERASED": "The account is erased, except for what must be kept by law.",
     },
 )
 
 
 described(
     Staff,
-    "The vendor's own roles; in force only with a second factor.",
+    "A role on the vendor's staff. Takes effect only with a second factor.",
     {
         "AGENT": "Answers customers.",
-        "SUPERVISOR": "Answers customers and takes escalations.",
-        "ANALYST": "Asks for figures, and sees no personal data.",
+        "SUPERVISOR": "Answers customers and handles escalations.",
+        "ANALYST": "Queries reports without personal data.",
         "OPERATOR": "Runs the service.",
     },
 )

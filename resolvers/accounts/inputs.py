@@ -7,225 +7,259 @@ from models.accounts.account import Role
 from models.identity.user import Staff
 from models.locale import Locale
 
-_ACCEPTED = "Of the policies in force, those that somebody new has accepted; `Viewer.policies` asks for the others later."
+_ACCEPTED = "The IDs of the policies in force that the new user has accepted. `Viewer.policies` lists the remaining ones."
 
 
-_KEY = "Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first request made."
+_KEY = (
+    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
+    "first result."
+)
 
 
-@strawberry.input(description="A company and its first person, who becomes its owner.")
+@strawberry.input(description="The company to sign up and its first user, who becomes its owner.")
 class AccountSignUpInput:
-    email: str = strawberry.field(description="Where the person reads mail; a verification email goes there.")
-    password: str = strawberry.field(description="12 to 128 characters that are hard to guess; no other rules.")
-    name: str = strawberry.field(description="The person's name, as colleagues and agents see it.")
-    legal_name: str = strawberry.field(description="The company's name as registered; printed on invoices.")
+    email: str = strawberry.field(description="The user's email address. A verification email is sent to it.")
+    password: str = strawberry.field(
+        description="A password of 12 to 128 characters that is hard to guess. There are no other rules."
+    )
+    name: str = strawberry.field(description="The user's name as colleagues and agents see it.")
+    legal_name: str = strawberry.field(description="The registered name of the company, printed on invoices.")
     siren: str = strawberry.field(
-        description="The company's SIREN: nine digits, checked by their checksum. Two accounts of one company are not merged."
+        description="The SIREN of the company: nine digits whose check digit is verified. Two accounts with the same SIREN "
+        "are not merged."
     )
     locale: Locale | None = strawberry.field(
-        default=None, description="The language of emails; the request's language unless told."
+        default=None, description="The language of emails. Defaults to the language of the request."
     )
     accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(default=None, description=_ACCEPTED)
 
 
-@strawberry.input(description="Whom to invite into the company, and as what.")
+@strawberry.input(description="The person to invite and their role.")
 class InvitationSendInput:
-    email: str = strawberry.field(description="Where they read mail. The answer never tells whether CAMCHA knows the address.")
-    role: Role = strawberry.field(description="What they may do once they join; any role but OWNER, which is transferred.")
+    email: str = strawberry.field(
+        description="The email address of the person. The response never reveals whether the address is known."
+    )
+    role: Role = strawberry.field(description="The role of the person. Any role except OWNER, which has to be transferred.")
     locale: Locale | None = strawberry.field(
-        default=None, description="The language of the email; the request's language unless told."
+        default=None, description="The language of the email. Defaults to the language of the request."
     )
     idempotency_key: str = strawberry.field(description=_KEY)
 
 
-@strawberry.input(description="An open invitation, whose email may have expired.")
+@strawberry.input(description="The invitation to send again.")
 class InvitationResendInput:
-    invitation_id: strawberry.ID = strawberry.field(description="One of `Account.invitations`.")
+    invitation_id: strawberry.ID = strawberry.field(description="The ID of a pending invitation (`Account.invitations`).")
     idempotency_key: str = strawberry.field(
-        description="Chosen by the client, at most 64 characters: a repeat sends no other email."
+        description="A key chosen by the client (at most 64 characters). Repeating the request with the same key sends no "
+        "second email."
     )
 
 
-@strawberry.input(description="An invitation that nobody took yet.")
+@strawberry.input(description="The invitation to revoke.")
 class InvitationRevokeInput:
-    invitation_id: strawberry.ID = strawberry.field(description="One of `Account.invitations`.")
+    invitation_id: strawberry.ID = strawberry.field(description="The ID of a pending invitation (`Account.invitations`).")
 
 
-@strawberry.input(description="The token of an invitation's email, and who somebody new is.")
+@strawberry.input(description="The token from an invitation email, and the details of a new user.")
 class InvitationAcceptInput:
-    token: str = strawberry.field(description="What the latest email's link carries; good for seven days, and once.")
+    token: str = strawberry.field(description="The token from the most recent email's link. Valid for seven days and one use.")
     name: str | None = strawberry.field(
-        default=None, description="Of somebody who isn't signed in: their name, as colleagues and agents see it."
+        default=None,
+        description="The name of a new user, as colleagues and agents will see it. Required unless the viewer is signed in.",
     )
     password: str | None = strawberry.field(
-        default=None, description="Of somebody who isn't signed in: 12 to 128 characters that are hard to guess."
+        default=None,
+        description="The password of a new user: 12 to 128 characters that are hard to guess. Required unless "
+        "the viewer is signed in.",
     )
     accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(default=None, description=_ACCEPTED)
 
 
-@strawberry.input(description="A member of the company and their new role.")
+@strawberry.input(description="The member and their new role.")
 class MemberChangeRoleInput:
-    user_id: strawberry.ID = strawberry.field(description="One of the company's people, of `Account.members`.")
-    role: Role = strawberry.field(description="What they may do from now on; only owners make owners.")
+    user_id: strawberry.ID = strawberry.field(description="The ID of one of the company's members (`Account.members`).")
+    role: Role = strawberry.field(description="The new role. Only owners can make another member an owner.")
 
 
-@strawberry.input(description="A member to take out of the company.")
+@strawberry.input(description="The member to remove from the company.")
 class MemberRemoveInput:
-    user_id: strawberry.ID = strawberry.field(description="One of the company's people, of `Account.members`.")
+    user_id: strawberry.ID = strawberry.field(description="The ID of one of the company's members (`Account.members`).")
 
 
-@strawberry.input(description="Who owns the company from now on.")
+@strawberry.input(description="The new owner of the company.")
 class AccountTransferOwnershipInput:
-    user_id: strawberry.ID = strawberry.field(description="One of the company's people, of `Account.members`.")
+    user_id: strawberry.ID = strawberry.field(description="The ID of one of the company's members (`Account.members`).")
 
 
-_KEY = "Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first request made."
+_KEY = (
+    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
+    "first result."
+)
 
 
-_FILES = "Files uploaded before by whoever asks, such as an extract of the register (Kbis), at most 10 in all, each used once."
+_FILES = (
+    "The IDs of uploaded files that prove the name, such as an extract from the company register (Kbis). At most 10 in total; "
+    "each file can be used once."
+)
 
 
-@strawberry.input(description="The legal name a company wants.")
+@strawberry.input(description="The legal name to change to.")
 class AccountRequestLegalNameInput:
-    legal_name: str = strawberry.field(description="As the legal documents have it, at most 200 characters.")
+    legal_name: str = strawberry.field(
+        description="The legal name as it appears in the company's legal documents (at most 200 characters)."
+    )
     siren: str | None = strawberry.field(
         default=None,
-        description="The SIREN on those documents; another one than the account's is another legal entity, refused.",
+        description="The SIREN on those documents. A different SIREN is a different legal entity, which is refused.",
     )
     file_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description=_FILES)
     idempotency_key: str = strawberry.field(description=_KEY)
 
 
-@strawberry.input(description="Evidence for a change of legal name.")
+@strawberry.input(description="Evidence to add to a change of legal name.")
 class LegalNameChangeAddEvidenceInput:
-    change_id: strawberry.ID = strawberry.field(description="One of `Account.legalNameChanges` that is running.")
+    change_id: strawberry.ID = strawberry.field(description="The ID of a change in progress (`Account.legalNameChanges`).")
     file_ids: list[strawberry.ID] = strawberry.field(description=_FILES)
 
 
-@strawberry.input(description="A change of legal name that is not wanted any more.")
+@strawberry.input(description="The change of legal name to cancel.")
 class LegalNameChangeCancelInput:
-    change_id: strawberry.ID = strawberry.field(description="One of `Account.legalNameChanges` that is running.")
+    change_id: strawberry.ID = strawberry.field(description="The ID of a change in progress (`Account.legalNameChanges`).")
 
 
-@strawberry.input(description="What an agent found of a change of legal name.")
+@strawberry.input(description="An agent's decision on a change of legal name.")
 class LegalNameChangeDecideInput:
-    change_id: strawberry.ID = strawberry.field(description="One of `legalNameChanges` that is running.")
-    decision: Decision = strawberry.field(description="What becomes of it.")
+    change_id: strawberry.ID = strawberry.field(description="The ID of a change in progress (`legalNameChanges`).")
+    decision: Decision = strawberry.field(description="The decision.")
     reason: str | None = strawberry.field(
-        default=None, description="What the customer is told, at most 1,000 characters; required unless it is accepted."
+        default=None,
+        description="The explanation for the customer (at most 1,000 characters). Required unless the change is accepted.",
     )
 
 
-@strawberry.input(description="What the company wants of support for its whole account.")
+@strawberry.input(description="A request to support about the whole account.")
 class AccountRequestInput:
-    message: str = strawberry.field(description="Why, for the agent: at most 8,000 characters; card numbers are masked.")
-    idempotency_key: str = strawberry.field(description=_KEY)
-
-
-@strawberry.input(description="What the company wants: its end.")
-class AccountRequestDeletionInput:
-    message: str = strawberry.field(description="Why, for the agent: at most 8,000 characters; card numbers are masked.")
-    account_id: strawberry.ID | None = strawberry.field(
-        default=None, description="One of `Viewer.companies`, such as one that rests; the one acted for unless told."
+    message: str = strawberry.field(
+        description="The reason, for the agent (at most 8,000 characters). Card numbers are masked."
     )
     idempotency_key: str = strawberry.field(description=_KEY)
 
 
-@strawberry.input(description="A company that stays as it is, and why.")
-class AccountDeclineReactivationInput:
-    account_id: strawberry.ID = strawberry.field(description="A company whose owner asked to have it back.")
-    reason: str = strawberry.field(description="What the email to its owner says, at most 1,000 characters.")
-
-
-@strawberry.input(description="A company to be had back.")
-class AccountRequestReactivationInput:
-    account_id: strawberry.ID = strawberry.field(description="One of `Viewer.companies` that is not ACTIVE.")
-    message: str = strawberry.field(description="Why, for the agent: at most 8,000 characters; card numbers are masked.")
+@strawberry.input(description="The company to delete.")
+class AccountRequestDeletionInput:
+    message: str = strawberry.field(
+        description="The reason, for the agent (at most 8,000 characters). Card numbers are masked."
+    )
+    account_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The ID of one of `Viewer.companies`, for example a deactivated one. Defaults to the current company.",
+    )
     idempotency_key: str = strawberry.field(description=_KEY)
 
 
-@strawberry.input(description="A company that an agent deals with.")
+@strawberry.input(description="The company not to reactivate, and the reason.")
+class AccountDeclineReactivationInput:
+    account_id: strawberry.ID = strawberry.field(description="The ID of a company whose owner requested reactivation.")
+    reason: str = strawberry.field(description="The reason, quoted in the email to the owner (at most 1,000 characters).")
+
+
+@strawberry.input(description="The company to reactivate.")
+class AccountRequestReactivationInput:
+    account_id: strawberry.ID = strawberry.field(description="The ID of one of `Viewer.companies` whose status is not ACTIVE.")
+    message: str = strawberry.field(
+        description="The reason, for the agent (at most 8,000 characters). Card numbers are masked."
+    )
+    idempotency_key: str = strawberry.field(description=_KEY)
+
+
+@strawberry.input(description="The company to deactivate.")
 class AccountDeactivateInput:
-    account_id: strawberry.ID = strawberry.field(description="A company that is ACTIVE.")
+    account_id: strawberry.ID = strawberry.field(description="The ID of a company whose status is ACTIVE.")
 
 
-@strawberry.input(description="A company that an agent brings back.")
+@strawberry.input(description="The company to reactivate.")
 class AccountReactivateInput:
-    account_id: strawberry.ID = strawberry.field(description="A company that is DEACTIVATED or CLOSING.")
+    account_id: strawberry.ID = strawberry.field(description="The ID of a company whose status is DEACTIVATED or CLOSING.")
 
 
-@strawberry.input(description="A company to delete, and its owner's request.")
+@strawberry.input(description="The company to delete, and the owner's request.")
 class AccountScheduleDeletionInput:
-    account_id: strawberry.ID = strawberry.field(description="A company that is ACTIVE or DEACTIVATED.")
-    ticket_id: strawberry.ID = strawberry.field(description="An owner's ticket of the kind ACCOUNT_DELETION, not closed.")
+    account_id: strawberry.ID = strawberry.field(description="The ID of a company whose status is ACTIVE or DEACTIVATED.")
+    ticket_id: strawberry.ID = strawberry.field(description="The ID of an owner's open ticket of kind ACCOUNT_DELETION.")
 
 
-@strawberry.input(description="How the company calls itself.")
+@strawberry.input(description="The new trade name of the company.")
 class AccountChangeTradeNameInput:
     trade_name: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Any name, at most 200 characters; null for none but the legal one, as it was unless told.",
+        description="The trade name (at most 200 characters). Omit it to keep the current one; null removes it.",
     )
 
 
-@strawberry.input(description="Where the company is.")
+@strawberry.input(description="The new address of the company.")
 class AccountChangeAddressInput:
-    street: str = strawberry.field(description="Number and street, at most 200 characters.")
-    postal_code: str = strawberry.field(description="Postal code, at most 12 characters.")
-    city: str = strawberry.field(description="Town, at most 100 characters.")
-    country: str = strawberry.field(default="FR", description="Country, two letters (ISO 3166-1 alpha-2).")
+    street: str = strawberry.field(description="House number and street (at most 200 characters).")
+    postal_code: str = strawberry.field(description="Postal code (at most 12 characters).")
+    city: str = strawberry.field(description="City (at most 100 characters).")
+    country: str = strawberry.field(default="FR", description="Country code (ISO 3166-1 alpha-2), such as FR.")
 
 
-@strawberry.input(description="The numbers that go with the company's SIREN.")
+@strawberry.input(description="The identifiers of the company other than its SIREN.")
 class AccountChangeIdentifiersInput:
     siret: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The SIRET of the main establishment: 14 digits that begin with the SIREN, checked by their checksum; null "
-        "for unknown, as it was unless told.",
+        description="The SIRET of the main establishment: 14 digits that start with the SIREN. The check digit is verified. "
+        "Omit it to keep the current value; null removes it.",
     )
     vat_number: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The French VAT number, checked by its key; null for the one made from the SIREN, as it was unless told.",
+        description="The French VAT number. The key is verified. Omit it to keep the current value; null restores the number "
+        "derived from the SIREN.",
     )
 
 
-_KEY = "Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first request made."
+_KEY = (
+    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
+    "first result."
+)
 
 
-@strawberry.input(description="A colleague who lost their second factor.")
+@strawberry.input(description="The member whose second factor to reset.")
 class MemberResetSecondFactorInput:
     user_id: strawberry.ID = strawberry.field(
-        description="One of the company's people, of `Account.members`, but no owner, nor anybody of another company as well."
+        description="The ID of a member (`Account.members`) who isn't an owner and doesn't belong to another company."
     )
 
 
-@strawberry.input(description="Somebody who lost their second factor.")
+@strawberry.input(description="The user whose second factor to reset.")
 class UserResetSecondFactorInput:
-    user_id: strawberry.ID = strawberry.field(description="A customer or one of the vendor's people, but not oneself.")
+    user_id: strawberry.ID = strawberry.field(description="The ID of a customer or of another member of the vendor's staff.")
 
 
-@strawberry.input(description="Somebody who is to work for the vendor.")
+@strawberry.input(description="The person to hire.")
 class StaffHireInput:
-    email: str = strawberry.field(description="Where they read mail; nobody else may sign in with it.")
-    name: str = strawberry.field(description="How colleagues and customers will know them, at most 100 characters.")
-    role: Staff = strawberry.field(description="What they may do, once they have a second factor.")
+    email: str = strawberry.field(description="The email address of the person. It must not belong to an existing user.")
+    name: str = strawberry.field(
+        description="The person's name as colleagues and customers will see it (at most 100 characters)."
+    )
+    role: Staff = strawberry.field(description="The role of the person, which takes effect once they have a second factor.")
     locale: Locale | None = strawberry.field(
-        default=None, description="The language of the email; the request's language unless told."
+        default=None, description="The language of the email. Defaults to the language of the request."
     )
     idempotency_key: str = strawberry.field(description=_KEY)
 
 
-@strawberry.input(description="One of the vendor's people and their new role.")
+@strawberry.input(description="The staff member and their new role.")
 class StaffChangeRoleInput:
-    user_id: strawberry.ID = strawberry.field(description="One of `staff { nodes { userId } }`.")
-    role: Staff = strawberry.field(description="What they may do from now on.")
+    user_id: strawberry.ID = strawberry.field(description="The ID of a staff member (`staff { nodes { userId } }`).")
+    role: Staff = strawberry.field(description="The new role.")
 
 
-@strawberry.input(description="One of the vendor's people who leaves.")
+@strawberry.input(description="The staff member to dismiss.")
 class StaffDismissInput:
-    user_id: strawberry.ID = strawberry.field(description="One of `staff { nodes { userId } }`.")
+    user_id: strawberry.ID = strawberry.field(description="The ID of a staff member (`staff { nodes { userId } }`).")
 
 
-@strawberry.input(description="Somebody whose sessions are to end.")
+@strawberry.input(description="The user whose sessions to end.")
 class UserEndSessionsInput:
-    user_id: strawberry.ID = strawberry.field(description="A customer or one of the vendor's people.")
+    user_id: strawberry.ID = strawberry.field(description="The ID of a customer or of a member of the vendor's staff.")

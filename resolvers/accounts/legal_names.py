@@ -35,10 +35,16 @@ async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) ->
     """Ask for another legal name."""
     context = info.context
     return await legal_names.request(
-        context.action(), context.services.auth, context.services.registry, context.session, context.account,
-        legal_name=input.legal_name, siren_given=input.siren, file_ids=_files(input.file_ids),
+        context.action(),
+        context.services.auth,
+        context.services.registry,
+        context.session,
+        context.account,
+        legal_name=input.legal_name,
+        siren_given=input.siren,
+        file_ids=_files(input.file_ids),
         key=client_key(input.idempotency_key, "idempotencyKey"),
-    )  # fmt: skip
+    )
 
 
 def _files(ids: Sequence[strawberry.ID]) -> tuple[int, ...]:
@@ -71,9 +77,14 @@ async def decide_legal_name(info: Info, input: LegalNameChangeDecideInput) -> Le
 
 def legal_name_changes(
     info: Info,
-    status: Annotated[list[LegalNameStatus] | None, strawberry.argument(description="Only in one of these states.")] = None,
-    first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> OnePage:  # fmt: skip
+    status: Annotated[
+        list[LegalNameStatus] | None, strawberry.argument(description="Only items with one of these statuses.")
+    ] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
     """Changes of legal name of every company, the one that waits longest first: for agents."""
     viewer = info.context.viewer
     found = LegalNameChange.visible_to(viewer)

@@ -55,37 +55,44 @@ class RevenueDimension(StrEnum):
 
 described(
     TicketDimension,
-    "By what tickets are grouped.",
+    "A dimension by which tickets can be grouped.",
     {
-        "CHANNEL": "How the ticket reached the vendor.",
-        "CATEGORY": "What the ticket is about.",
-        "STATUS": "Where the ticket stands now.",
-        "DAY": "The day it was opened, in Europe/Paris.",
-        "MONTH": "The month it was opened, as its first day.",
+        "CHANNEL": "The channel that the ticket was opened through.",
+        "CATEGORY": "The category of the ticket.",
+        "STATUS": "The current status of the ticket.",
+        "DAY": "The day on which the ticket was opened, in Europe/Paris.",
+        "MONTH": "The month in which the ticket was opened, as its first day.",
     },
 )
 described(
     RevenueDimension,
-    "By what invoices are grouped.",
+    "A dimension by which invoices can be grouped.",
     {
-        "OFFER": "What was sold.",
-        "SEGMENT": "The size of business the offer is made for.",
-        "INTERVAL": "How often the purchase renews.",
-        "DAY": "The day of issue, in Europe/Paris.",
+        "OFFER": "The offer that was sold.",
+        "SEGMENT": "The size of business that the offer is made for.",
+        "INTERVAL": "The renewal interval of the purchase.",
+        "DAY": "The date of issue, in Europe/Paris.",
         "MONTH": "The month of issue, as its first day.",
     },
 )
 
 Since = Annotated[
-    date | None, strawberry.argument(description="From this day on; 30 days before `until` unless told, at most 1,100.")
+    date | None,
+    strawberry.argument(
+        description="The first day of the range, at most 1,100 days before `until`. Defaults to 30 days before `until`."
+    ),
 ]
-Until = Annotated[date | None, strawberry.argument(description="Before this day, itself left out; tomorrow unless told.")]
-Rows = Annotated[int, strawberry.argument(description="How many rows at most, 1 to 1,000; the first ones in their order.")]
+Until = Annotated[
+    date | None, strawberry.argument(description="The day after the last day of the range. Defaults to tomorrow.")
+]
+Rows = Annotated[int, strawberry.argument(description="The maximum number of rows, 1 to 1,000.")]
 TicketDimensions = Annotated[
-    list[TicketDimension], strawberry.argument(description="1 to 4 dimensions: a row for each of their combinations.")
+    list[TicketDimension],
+    strawberry.argument(description="One to four dimensions. There is a row for each of their combinations."),
 ]
 RevenueDimensions = Annotated[
-    list[RevenueDimension], strawberry.argument(description="1 to 4 dimensions: a row for each of their combinations.")
+    list[RevenueDimension],
+    strawberry.argument(description="One to four dimensions. There is a row for each of their combinations."),
 ]
 
 
@@ -134,8 +141,10 @@ async def ticket_report(
     group_by: TicketDimensions,
     since: Since = None,
     until: Until = None,
-    channel: Annotated[list[Channel] | None, strawberry.argument(description="Only of these channels.")] = None,
-    category: Annotated[list[Category] | None, strawberry.argument(description="Only about these.")] = None,
+    channel: Annotated[
+        list[Channel] | None, strawberry.argument(description="Only tickets opened through these channels.")
+    ] = None,
+    category: Annotated[list[Category] | None, strawberry.argument(description="Only tickets of these categories.")] = None,
     first: Rows = ROWS,
 ) -> list[TicketReportRow]:
     """Tickets opened in a range of days, ordered by the dimensions as they were given. Raises BadInput."""

@@ -7,37 +7,40 @@ from resolvers.described import described
 
 described(
     Segment,
-    "The size of business an offer is made for.",
-    {"TPE": "Very small businesses, fewer than 10 people.", "PME": "Small and medium-sized businesses, 10 to 249 people."},
+    "The size of business that an offer is made for.",
+    {
+        "TPE": "Very small businesses (TPE) with fewer than 10 employees.",
+        "PME": "Small and medium-sized businesses (PME) with 10 to 249 employees.",
+    },
 )
 
 
 described(
     Interval,
-    "How often a purchase renews.",
-    {"MONTH": "Every month on the anniversary.", "YEAR": "Every year on the anniversary."},
+    "The interval at which a purchase renews.",
+    {"MONTH": "Renews every month on the anniversary.", "YEAR": "Renews every year on the anniversary."},
 )
 
 
 described(
     PurchaseStatus,
-    "Where a purchase stands.",
+    "The status of a purchase.",
     {
-        "DRAFT": "Chosen; billing details are next.",
-        "BILLING_CONFIRMED": "Whom and where to bill is known; payment is next.",
-        "PAYMENT_PENDING": "A payment is under way.",
-        "ACTIVE": "Paid; the offer can be used and renews on its anniversary.",
+        "DRAFT": "An offer was chosen. The billing details are the next step.",
+        "BILLING_CONFIRMED": "The billing details are confirmed. The payment is the next step.",
+        "PAYMENT_PENDING": "A payment is in progress.",
+        "ACTIVE": "The purchase is paid. The offer can be used and renews on its anniversary.",
     },
 )
 
 
 described(
     PaymentStatus,
-    "Where an attempt to pay stands.",
+    "The status of a payment.",
     {
-        "PROCESSING": "The provider has not answered yet.",
-        "REQUIRES_ACTION": "The bank wants the customer's confirmation, at `confirmationUrl`.",
+        "PROCESSING": "The payment provider hasn't answered yet.",
+        "REQUIRES_ACTION": "The customer has to confirm the payment with their bank, at `confirmationUrl`.",
         "SUCCEEDED": "The money was collected.",
-        "DECLINED": "The bank or the customer said no; another means can be tried.",
+        "DECLINED": "The bank or the customer declined the payment. Another payment method can be used.",
     },
 )

@@ -2,37 +2,40 @@
 
 import strawberry
 
-_KEY = "Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first request made."
+_KEY = (
+    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
+    "first result."
+)
 
 
-@strawberry.input(description="What to buy.")
+@strawberry.input(description="The price to buy.")
 class PurchaseDraftInput:
-    price_id: strawberry.ID = strawberry.field(description="A price on sale, from `Offer.prices`.")
+    price_id: strawberry.ID = strawberry.field(description="The ID of a price on sale (`Offer.prices`).")
     idempotency_key: str = strawberry.field(description=_KEY)
 
 
-@strawberry.input(description="Whom and where to bill.")
+@strawberry.input(description="The billing details of a purchase.")
 class PurchaseConfirmBillingInput:
-    purchase_id: strawberry.ID = strawberry.field(description="A purchase that is not paid yet.")
-    street: str = strawberry.field(description="Number and street.")
-    postal_code: str = strawberry.field(description="Postal code, at most 12 characters.")
-    city: str = strawberry.field(description="Town, at most 100 characters.")
-    country: str = strawberry.field(default="FR", description="Country, two letters (ISO 3166-1 alpha-2).")
+    purchase_id: strawberry.ID = strawberry.field(description="The ID of a purchase that isn't paid yet.")
+    street: str = strawberry.field(description="House number and street.")
+    postal_code: str = strawberry.field(description="Postal code (at most 12 characters).")
+    city: str = strawberry.field(description="City (at most 100 characters).")
+    country: str = strawberry.field(default="FR", description="Country code (ISO 3166-1 alpha-2), such as FR.")
     order_number: str | None = strawberry.field(
-        default=None, description="The buyer's own order number, repeated on the invoice."
+        default=None, description="The buyer's order number, which is printed on the invoice."
     )
 
 
-@strawberry.input(description="How to pay.")
+@strawberry.input(description="The purchase to pay for and how to pay.")
 class PurchasePayInput:
-    purchase_id: strawberry.ID = strawberry.field(description="A purchase whose billing details are confirmed.")
+    purchase_id: strawberry.ID = strawberry.field(description="The ID of a purchase whose billing details are confirmed.")
     payment_method: str = strawberry.field(
-        description="The payment provider's token of a means of payment, never a card number. In the sandbox: "
+        description="The payment provider's token for a payment method, never a card number. In the sandbox: "
         "`pm_sandbox_success`, `pm_sandbox_declined` or `pm_sandbox_confirmation`."
     )
     idempotency_key: str = strawberry.field(description=_KEY)
 
 
-@strawberry.input(description="A payment to look at again.")
+@strawberry.input(description="The payment to query.")
 class PaymentRefreshInput:
-    payment_id: strawberry.ID = strawberry.field(description="A payment that waits for the bank.")
+    payment_id: strawberry.ID = strawberry.field(description="The ID of a payment that is still in progress.")

@@ -14,10 +14,10 @@ from resolvers.rows import One
 def articles(
     info: Info,
     search: Annotated[
-        str | None, strawberry.argument(description="Words that must all occur, whatever their case and accents.")
+        str | None, strawberry.argument(description="Words that must all occur. Case and accents are ignored.")
     ] = None,
-    kind: Annotated[ArticleKind | None, strawberry.argument(description="Only this sort of help.")] = None,
-    category: Annotated[ArticleCategory | None, strawberry.argument(description="Only about this part of the service.")] = None,
+    kind: Annotated[ArticleKind | None, strawberry.argument(description="Only articles of this kind.")] = None,
+    category: Annotated[ArticleCategory | None, strawberry.argument(description="Only articles of this category.")] = None,
     locale: Language = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> OnePage:  # fmt: skip

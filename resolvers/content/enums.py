@@ -6,21 +6,21 @@ from resolvers.described import described
 
 described(
     ArticleKind,
-    "What sort of help an article is.",
+    "The kind of an article.",
     {
         "GUIDE": "A guide to a whole task.",
         "FAQ": "A short answer to one question.",
         "VIDEO": "A video tutorial with its transcript.",
-        "WEBINAR": "A live session with a date.",
+        "WEBINAR": "A live session on a given date.",
     },
 )
 
 
 described(
     ArticleCategory,
-    "The part of the service an article is about.",
+    "The part of the service that an article covers.",
     {
-        "ACCOUNT": "The company's account and its people.",
+        "ACCOUNT": "The company's account and its members.",
         "OFFERS": "Offers and buying.",
         "BILLING": "Invoices and payments.",
         "SECURITY": "Security and privacy.",
@@ -31,17 +31,17 @@ described(
 
 described(
     PolicyKind,
-    "A text of the vendor's that has versions.",
+    "The kind of a policy.",
     {"PRIVACY": "The privacy policy.", "TERMS": "The terms and conditions."},
 )
 
 
 described(
     AcceptanceChannel,
-    "Where somebody accepted a policy.",
+    "Where a user accepted a policy.",
     {
-        "SIGN_UP": "When they signed their company up.",
-        "INVITATION": "When they took an invitation, being new.",
-        "SETTINGS": "Signed in, by `policyAccept`.",
+        "SIGN_UP": "While signing a company up.",
+        "INVITATION": "While accepting an invitation as a new user.",
+        "SETTINGS": "While signed in, with `policyAccept`.",
     },
 )

@@ -24,13 +24,14 @@ from resolvers.rows import ByKey, columns
 
 LATEST = Order("effective_on", descending=True)
 OnDay = Annotated[
-    date | None, strawberry.argument(description="As it was on this day of Europe/Paris, or will be; today unless told.")
+    date | None,
+    strawberry.argument(description="The date in Europe/Paris to look at, in the past or future. Defaults to today."),
 ]
 
 
 def policies(
     info: Info,
-    kind: Annotated[PolicyKind | None, strawberry.argument(description="Only the versions of this text.")] = None,
+    kind: Annotated[PolicyKind | None, strawberry.argument(description="Only versions of this kind of policy.")] = None,
     at: OnDay = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> OnePage:  # fmt: skip
@@ -40,7 +41,7 @@ def policies(
 
 
 def policy(
-    info: Info, kind: Annotated[PolicyKind, strawberry.argument(description="Which text.")], at: OnDay = None
+    info: Info, kind: Annotated[PolicyKind, strawberry.argument(description="The kind of policy.")], at: OnDay = None
 ) -> "Latest":
     """The version in force on a day, None where there is none yet."""
     return Latest(_begun(info.context, at).filter(kind=kind))

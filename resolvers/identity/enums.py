@@ -6,19 +6,20 @@ from resolvers.described import described
 
 described(
     TokenDelivery,
-    "Where the tokens of a session go.",
+    "Where the tokens of a session are delivered.",
     {
-        "BODY": "Into the answer, to be sent as `Authorization: Bearer ...`: for mobile and other clients that keep secrets.",
-        "COOKIE": "Into cookies that no script can read, and never into an answer: for pages in a browser.",
+        "BODY": "In the response, to be sent as `Authorization: Bearer ...`. For mobile apps and other clients that can keep "
+        "a secret.",
+        "COOKIE": "In cookies that scripts can't read, and never in a response. For pages in a browser.",
     },
 )
 
 
 described(
     AuthenticatorKind,
-    "How an authenticator proves who somebody is.",
+    "The kind of an authenticator.",
     {
-        "TOTP": "By the six digits that an app shows (RFC 6238).",
-        "PASSKEY": "By a key on a device that asks for a finger, a face or a PIN (WebAuthn).",
+        "TOTP": "An app that shows six-digit codes (RFC 6238).",
+        "PASSKEY": "A passkey: a key on a device, unlocked by fingerprint, face or PIN (WebAuthn).",
     },
 )

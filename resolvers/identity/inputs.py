@@ -4,135 +4,152 @@ import strawberry
 
 from auth.cookies import TokenDelivery
 
-_COMPANY = "The company to act for, of `Viewer.companies`; the one joined first unless told."
+_COMPANY = "The ID of one of `Viewer.companies`. Defaults to the company that the user joined first."
 
 
-_DELIVER = "Where the tokens go: in this answer, or in cookies, for pages in a browser."
+_DELIVER = "Where to deliver the tokens: in the response, or in cookies for pages in a browser."
 
 
-_ANSWER = "A passkey's answer to `passkeyChallenge`: the `toJSON()` of what the browser got, as text."
+_ANSWER = "A passkey's response to `passkeyChallenge`: the output of the credential's `toJSON()`, as a string."
 
 
-_NAME = "By which the person knows it, at most 60 characters."
+_NAME = "The name of the authenticator (at most 60 characters)."
 
 
-@strawberry.input(description="The token of a verification email.")
+@strawberry.input(description="The token from a verification email.")
 class EmailVerifyInput:
-    token: str = strawberry.field(description="What the email's link carries; good for 24 hours.")
+    token: str = strawberry.field(description="The token from the email's link. Valid for 24 hours.")
 
 
-@strawberry.input(description="How a person proves who they are.")
+@strawberry.input(description="The credentials of a user.")
 class SessionSignInInput:
-    email: str = strawberry.field(description="The verified address.")
-    password: str = strawberry.field(description="The person's password.")
+    email: str = strawberry.field(description="The verified email address.")
+    password: str = strawberry.field(description="The user's password.")
     code: str | None = strawberry.field(
-        default=None, description="The authenticator's six digits, or a recovery code, once the second factor is on."
+        default=None,
+        description="A code from the authenticator app, or a recovery code. Required once the second factor is on.",
     )
     passkey: str | None = strawberry.field(
-        default=None, description="In place of the code: a passkey's answer to `passkeyChallenge`, its `toJSON()` as text."
+        default=None,
+        description="A passkey's response to `passkeyChallenge` instead of the code: the output of its "
+        "`toJSON()`, as a string.",
     )
     unlock_token: str | None = strawberry.field(
-        default=None, description="Of the email that `sessionRequestUnlock` sends: guesses of others then make nobody wait."
+        default=None,
+        description="The token from the email sent by `sessionRequestUnlock`. With it, sign-in isn't delayed by "
+        "failed attempts of others.",
     )
     account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
     deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)
 
 
-@strawberry.input(description="A passkey's answer: it stands for password and second factor.")
+@strawberry.input(description="A passkey's response, which replaces the password and the second factor.")
 class SessionSignInWithPasskeyInput:
     passkey: str = strawberry.field(description=_ANSWER)
     account_id: strawberry.ID | None = strawberry.field(default=None, description=_COMPANY)
     deliver: TokenDelivery = strawberry.field(default=TokenDelivery.BODY, description=_DELIVER)
 
 
-@strawberry.input(description="A company to act for from now on.")
+@strawberry.input(description="The company to switch to.")
 class SessionSwitchAccountInput:
-    account_id: strawberry.ID = strawberry.field(description="One of `Viewer.companies`.")
+    account_id: strawberry.ID = strawberry.field(description="The ID of one of `Viewer.companies`.")
 
 
 @strawberry.input(description="The refresh token of a session.")
 class SessionRefreshInput:
     refresh_token: str | None = strawberry.field(
         default=None,
-        description="The latest one; each works once, a second use ends the session. Where the tokens are in cookies, none: "
-        "the next ones go there as well, and of several tabs of a browser that ask at once all may go on.",
+        description="The most recent refresh token. Each token works once; using it again ends the session. Omit it when the "
+        "tokens are in cookies: the new tokens are set as cookies, and several browser tabs can refresh at the "
+        "same time.",
     )
 
 
-@strawberry.input(description="Fresh proof of who is signed in.")
+@strawberry.input(description="The credentials that confirm the identity of the signed-in user.")
 class SessionStepUpInput:
-    password: str | None = strawberry.field(default=None, description="The person's password; a passkey stands for it.")
+    password: str | None = strawberry.field(default=None, description="The user's password. Not needed with a passkey.")
     code: str | None = strawberry.field(
-        default=None, description="The authenticator's six digits, or a recovery code, once the second factor is on."
+        default=None,
+        description="A code from the authenticator app, or a recovery code. Required once the second factor is on.",
     )
     passkey: str | None = strawberry.field(default=None, description=_ANSWER)
 
 
-@strawberry.input(description="A passkey that the person's device has made.")
+@strawberry.input(description="The passkey created by the user's device.")
 class PasskeyRegisterInput:
     passkey: str = strawberry.field(
-        description="Its answer to the options of `passkeyBegin`: the `toJSON()` of what the browser made, as text."
+        description="The response to the options of `passkeyBegin`: the output of the credential's `toJSON()`, as a string."
     )
     name: str | None = strawberry.field(default=None, description=_NAME)
 
 
-@strawberry.input(description="An authenticator and its new name.")
+@strawberry.input(description="The authenticator to rename.")
 class AuthenticatorRenameInput:
-    authenticator_id: strawberry.ID = strawberry.field(description="One of `viewer { authenticators { id } }`.")
-    name: str = strawberry.field(description="By which the person knows it, at most 60 characters.")
+    authenticator_id: strawberry.ID = strawberry.field(
+        description="The ID of one of the viewer's authenticators (`viewer { authenticators { id } }`)."
+    )
+    name: str = strawberry.field(description="The name of the authenticator (at most 60 characters).")
 
 
-@strawberry.input(description="An authenticator to take away.")
+@strawberry.input(description="The authenticator to remove.")
 class AuthenticatorRemoveInput:
-    authenticator_id: strawberry.ID = strawberry.field(description="One of `viewer { authenticators { id } }`.")
-
-
-@strawberry.input(description="A sign-in to end.")
-class SessionEndInput:
-    session_id: strawberry.ID = strawberry.field(description="One of `viewer { sessions { id } }`.")
-
-
-@strawberry.input(description="Who has to wait for what others tried.")
-class SessionRequestUnlockInput:
-    email: str = strawberry.field(description="The person's address; an email goes there if it is known.")
-
-
-@strawberry.input(description="Whose password was forgotten.")
-class PasswordRequestResetInput:
-    email: str = strawberry.field(description="The person's address; an email goes there if it is known.")
-
-
-@strawberry.input(description="A new password in place of a forgotten one.")
-class PasswordResetInput:
-    token: str = strawberry.field(description="What the email's link carries; good for 30 minutes and one use.")
-    password: str = strawberry.field(description="12 to 128 characters that are hard to guess; no other rules.")
-    code: str | None = strawberry.field(
-        default=None, description="The authenticator's six digits, or a recovery code, if the second factor is on."
+    authenticator_id: strawberry.ID = strawberry.field(
+        description="The ID of one of the viewer's authenticators (`viewer { authenticators { id } }`)."
     )
 
 
-@strawberry.input(description="A new password in place of the current one.")
+@strawberry.input(description="The session to end.")
+class SessionEndInput:
+    session_id: strawberry.ID = strawberry.field(
+        description="The ID of one of the viewer's sessions (`viewer { sessions { id } }`)."
+    )
+
+
+@strawberry.input(description="The email address whose sign-in is delayed by failed attempts.")
+class SessionRequestUnlockInput:
+    email: str = strawberry.field(description="The user's email address. An email is sent to it if the address is known.")
+
+
+@strawberry.input(description="The email address of the user who forgot their password.")
+class PasswordRequestResetInput:
+    email: str = strawberry.field(description="The user's email address. An email is sent to it if the address is known.")
+
+
+@strawberry.input(description="The token from the email and the new password.")
+class PasswordResetInput:
+    token: str = strawberry.field(description="The token from the email's link. Valid for 30 minutes and one use.")
+    password: str = strawberry.field(
+        description="A password of 12 to 128 characters that is hard to guess. There are no other rules."
+    )
+    code: str | None = strawberry.field(
+        default=None, description="A code from the authenticator app or a recovery code. Required if the second factor is on."
+    )
+
+
+@strawberry.input(description="The current and the new password.")
 class PasswordChangeInput:
-    current_password: str = strawberry.field(description="The one in force.")
-    new_password: str = strawberry.field(description="12 to 128 characters that are hard to guess; no other rules.")
+    current_password: str = strawberry.field(description="The current password.")
+    new_password: str = strawberry.field(
+        description="A password of 12 to 128 characters that is hard to guess. There are no other rules."
+    )
 
 
-@strawberry.input(description="The address to move to.")
+@strawberry.input(description="The new email address.")
 class EmailRequestChangeInput:
-    email: str = strawberry.field(description="Where the person reads mail from now on; an email goes there.")
+    email: str = strawberry.field(description="The new address, to which a confirmation email is sent.")
 
 
-@strawberry.input(description="The token of an email about a change of address.")
+@strawberry.input(description="The token from an email about a change of address.")
 class EmailConfirmChangeInput:
-    token: str = strawberry.field(description="What the email's link carries; good for 24 hours and one use.")
+    token: str = strawberry.field(description="The token from the email's link. Valid for 24 hours and one use.")
 
 
-@strawberry.input(description="A new authenticator; the password is asked for again.")
+@strawberry.input(description="The authenticator app to set up. Requires the password.")
 class TotpSetUpInput:
-    password: str = strawberry.field(description="The person's password.")
+    password: str = strawberry.field(description="The user's password.")
     name: str | None = strawberry.field(default=None, description=_NAME)
 
 
-@strawberry.input(description="Proof that the authenticator works.")
+@strawberry.input(description="The code that confirms an authenticator app.")
 class TotpConfirmInput:
-    code: str = strawberry.field(description="The six digits that the authenticator shows now.")
+    code: str = strawberry.field(description="The six-digit code that the app currently shows.")

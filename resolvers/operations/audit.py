@@ -26,13 +26,20 @@ LATEST = Order("id", descending=True)
 
 def entries(
     info: Info,
-    action: Annotated[list[AnyAuditAction] | None, strawberry.argument(description="Only these acts.")] = None,
-    actor_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only what this person did.")] = None,
-    object_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only what was done to this object.")] = None,
-    since: Annotated[datetime | None, strawberry.argument(description="From this time on.")] = None,
-    until: Annotated[datetime | None, strawberry.argument(description="Before this time.")] = None,
-    first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> OnePage:  # fmt: skip
+    action: Annotated[
+        list[AnyAuditAction] | None, strawberry.argument(description="Only entries with one of these actions.")
+    ] = None,
+    actor_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only actions performed by this user.")] = None,
+    object_id: Annotated[
+        strawberry.ID | None, strawberry.argument(description="Only actions performed on this object.")
+    ] = None,
+    since: Annotated[datetime | None, strawberry.argument(description="Only entries from this time on.")] = None,
+    until: Annotated[datetime | None, strawberry.argument(description="Only entries before this time.")] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
     """The entries the viewer may see, the latest first."""
     viewer = info.context.viewer
     found = AuditEntry.visible_to(viewer)

@@ -3,9 +3,11 @@
 import strawberry
 
 
-@strawberry.input(description="How far to move the demonstration's clock.")
+@strawberry.input(description="How far to move the clock of the demonstration.")
 class ClockAdvanceInput:
-    seconds: int = strawberry.field(description="Forward by this much, at most 366 days; it never goes back.")
+    seconds: int = strawberry.field(
+        description="The number of seconds to move the clock forward, at most 366 days. The clock never goes back."
+    )
 
 
 @strawberry.input(description="Which email to retry.")

@@ -6,35 +6,35 @@ from resolvers.described import described
 
 described(
     FileStatus,
-    "How far a file has come.",
+    "The status of a file.",
     {
-        "ANNOUNCED": "Its bytes have not arrived.",
-        "QUARANTINED": "It has arrived, and waits until it is looked into.",
-        "AVAILABLE": "It can be downloaded.",
-        "INFECTED": "Something bad was found in it, and its bytes were deleted.",
+        "ANNOUNCED": "The file isn't uploaded yet.",
+        "QUARANTINED": "The file is waiting for the virus scan.",
+        "AVAILABLE": "The file can be downloaded.",
+        "INFECTED": "The virus scan found malware, and the file's content was deleted.",
     },
 )
 
 
 described(
     TicketKind,
-    "What a ticket asks for, where the vendor does more than answer.",
+    "The kind of a ticket, for requests that need more than an answer.",
     {
-        "GENERAL": "An answer.",
-        "ACCOUNT_DEACTIVATION": "That the company's account rests (`accountRequestDeactivation`).",
-        "ACCOUNT_REACTIVATION": "That it is in use again (`accountRequestReactivation`).",
-        "ACCOUNT_DELETION": "That it is deleted (`accountRequestDeletion`).",
+        "GENERAL": "A request that needs an answer.",
+        "ACCOUNT_DEACTIVATION": "A request to deactivate the company's account (`accountRequestDeactivation`).",
+        "ACCOUNT_REACTIVATION": "A request to reactivate the company's account (`accountRequestReactivation`).",
+        "ACCOUNT_DELETION": "A request to delete the company's account (`accountRequestDeletion`).",
     },
 )
 
 
 described(
     Channel,
-    "How a ticket reached the vendor.",
+    "The channel that a ticket was opened through.",
     {
         "CHAT": "A live chat, answered at once.",
-        "EMAIL": "A mail, answered within 24 to 48 hours.",
-        "PHONE": "A call, noted by the agent.",
+        "EMAIL": "An email, answered within 24 to 48 hours.",
+        "PHONE": "A phone call, recorded by the agent.",
         "WEB": "A request sent from the account.",
     },
 )
@@ -42,29 +42,29 @@ described(
 
 described(
     Category,
-    "What a ticket is about.",
+    "The category of a ticket.",
     {
         "USAGE": "How to use a service.",
-        "BUG": "Something that does not work as described.",
-        "CONFIGURATION": "Setting a service up.",
-        "PERFORMANCE": "Something slow.",
-        "OFFERS": "What offers contain and cost.",
+        "BUG": "Something that doesn't work as described.",
+        "CONFIGURATION": "How to set up a service.",
+        "PERFORMANCE": "Something that is slow.",
+        "OFFERS": "The content and prices of offers.",
         "BILLING": "Invoices and payments.",
-        "ACCOUNT": "The company's account and its people.",
-        "SECURITY": "Security and privacy, suspected breaches among them.",
+        "ACCOUNT": "The company's account and its members.",
+        "SECURITY": "Security and privacy, including suspected breaches.",
     },
 )
 
 
 described(
     TicketStatus,
-    "Where a ticket stands.",
+    "The status of a ticket.",
     {
-        "NEW": "Nobody has taken it yet.",
-        "OPEN": "An agent works on it.",
-        "PENDING": "The vendor waits for the customer.",
-        "ON_HOLD": "The vendor waits for a third party; customers see OPEN.",
-        "SOLVED": "Answered; a reply opens it again.",
-        "CLOSED": "Over; a reply starts a linked follow-up.",
+        "NEW": "No agent has claimed the ticket.",
+        "OPEN": "An agent is working on the ticket.",
+        "PENDING": "The vendor is waiting for the customer.",
+        "ON_HOLD": "The vendor is waiting for a third party. Customers see OPEN.",
+        "SOLVED": "The request was answered. A reply reopens the ticket.",
+        "CLOSED": "The ticket is closed. A reply opens a linked follow-up ticket.",
     },
 )

@@ -15,7 +15,7 @@ from resolvers.context import Context, Info
 from resolvers.ids import key_argument
 from resolvers.scalars import BigInt
 
-TicketId = Annotated[strawberry.ID, strawberry.argument(description="The ticket to follow.")]
+TicketId = Annotated[strawberry.ID, strawberry.argument(description="The ID of the ticket to follow.")]
 Cursor = Annotated[
     BigInt | None,
     strawberry.argument(

@@ -4,61 +4,70 @@ import strawberry
 
 from models.support.ticket import Category, Channel, TicketStatus
 
-_KEY = "Chosen by the client, at most 64 characters: a repeat with the same arguments returns what the first request made."
+_KEY = (
+    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
+    "first result."
+)
 
 
 @strawberry.input(description="A request for help and its first message.")
 class TicketOpenInput:
-    subject: str = strawberry.field(description="In a few words, at most 200 characters.")
-    body: str = strawberry.field(description="The first message, at most 8,000 characters; card numbers are masked.")
+    subject: str = strawberry.field(description="A short summary (at most 200 characters).")
+    body: str = strawberry.field(description="The first message (at most 8,000 characters). Card numbers are masked.")
     channel: Channel = strawberry.field(
-        default=Channel.WEB, description="CHAT for a live chat, WEB for a request answered later; no other by this way."
+        default=Channel.WEB,
+        description="CHAT for a live chat, WEB for a request that is answered later. Other channels are refused.",
     )
-    category: Category = strawberry.field(default=Category.USAGE, description="What it is about.")
+    category: Category = strawberry.field(default=Category.USAGE, description="The category of the request.")
     idempotency_key: str = strawberry.field(description=_KEY)
 
 
-@strawberry.input(description="A ticket to take on.")
+@strawberry.input(description="The ticket to claim.")
 class TicketClaimInput:
-    ticket_id: strawberry.ID = strawberry.field(description="A ticket nobody else has taken.")
+    ticket_id: strawberry.ID = strawberry.field(description="The ID of a ticket without an assignee.")
 
 
-@strawberry.input(description="A ticket to return to the inbox.")
+@strawberry.input(description="The ticket to return to the inbox.")
 class TicketReleaseInput:
-    ticket_id: strawberry.ID = strawberry.field(description="A ticket that is assigned to the viewer.")
+    ticket_id: strawberry.ID = strawberry.field(description="The ID of a ticket that is assigned to the viewer.")
 
 
-@strawberry.input(description="A message in a ticket.")
+@strawberry.input(description="A message to post in a ticket.")
 class TicketReplyInput:
-    ticket_id: strawberry.ID = strawberry.field(description="The ticket; a reply to a closed one starts a linked follow-up.")
-    body: str = strawberry.field(description="At most 8,000 characters; card numbers are masked.")
+    ticket_id: strawberry.ID = strawberry.field(
+        description="The ID of the ticket. A reply to a closed ticket opens a linked follow-up ticket."
+    )
+    body: str = strawberry.field(description="The message (at most 8,000 characters). Card numbers are masked.")
     client_message_id: str = strawberry.field(
-        description="Chosen by the client, at most 64 characters, unique in the ticket: a repeat returns the first message."
+        description="An ID chosen by the client (at most 64 characters), unique in the ticket. Repeating it with the same "
+        "content returns the first message."
     )
     file_ids: list[strawberry.ID] = strawberry.field(
-        default_factory=list, description="Files uploaded before, at most 10, each attached once."
+        default_factory=list, description="The IDs of uploaded files to attach (at most 10). Each file can be attached once."
     )
 
 
-@strawberry.input(description="A ticket and the state it moves to.")
+@strawberry.input(description="The ticket and its new status.")
 class TicketMoveInput:
-    ticket_id: strawberry.ID = strawberry.field(description="The ticket's global id.")
-    status: TicketStatus = strawberry.field(description="A state that is legal from the present one.")
+    ticket_id: strawberry.ID = strawberry.field(description="The ID of the ticket.")
+    status: TicketStatus = strawberry.field(description="The new status. It must be reachable from the current one.")
 
 
-@strawberry.input(description="A ticket to close.")
+@strawberry.input(description="The ticket to close.")
 class TicketCloseInput:
-    ticket_id: strawberry.ID = strawberry.field(description="The ticket; it stays readable, a later reply starts a follow-up.")
+    ticket_id: strawberry.ID = strawberry.field(
+        description="The ID of the ticket. It stays readable, and a later reply opens a follow-up ticket."
+    )
 
 
-@strawberry.input(description="Whether the person is typing. Told to the others, never stored.")
+@strawberry.input(description="Whether the viewer is typing. Sent to the other participants and never stored.")
 class TicketTypingInput:
-    ticket_id: strawberry.ID = strawberry.field(description="The ticket's global id.")
-    typing: bool = strawberry.field(default=True, description="True while typing; forgotten by itself after some seconds.")
+    ticket_id: strawberry.ID = strawberry.field(description="The ID of the ticket.")
+    typing: bool = strawberry.field(default=True, description="True while the viewer is typing. Expires after a few seconds.")
 
 
-@strawberry.input(description="A file that the client is about to upload.")
+@strawberry.input(description="The file to upload.")
 class FileAnnounceInput:
-    name: str = strawberry.field(description="The file's name with its extension, at most 200 characters.")
-    content_type: str = strawberry.field(description="Its media type, such as image/png.")
-    size: int = strawberry.field(description="Its size in bytes, at most 10 MiB.")
+    name: str = strawberry.field(description="The name of the file with its extension (at most 200 characters).")
+    content_type: str = strawberry.field(description="The media type of the file, such as image/png.")
+    size: int = strawberry.field(description="The size of the file in bytes (at most 10 MiB).")

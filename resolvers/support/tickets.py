@@ -37,13 +37,21 @@ SPOKEN = Order("sequence")
 
 def tickets(
     info: Info,
-    status: Annotated[list[TicketStatus] | None, strawberry.argument(description="Only in one of these states.")] = None,
-    channel: Annotated[Channel | None, strawberry.argument(description="Only of this channel.")] = None,
-    assigned: Annotated[
-        bool | None, strawberry.argument(description="Agents: true for the viewer's own, false for those nobody has taken.")
+    status: Annotated[
+        list[TicketStatus] | None, strawberry.argument(description="Only items with one of these statuses.")
     ] = None,
-    first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> OnePage:  # fmt: skip
+    channel: Annotated[Channel | None, strawberry.argument(description="Only tickets opened through this channel.")] = None,
+    assigned: Annotated[
+        bool | None,
+        strawberry.argument(
+            description="For agents: true returns the tickets assigned to the viewer, false those without an assignee."
+        ),
+    ] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
     """The tickets the viewer may see, the latest change first: an agent's inbox, a customer's Messages."""
     viewer = info.context.viewer
     found = Ticket.visible_to(viewer)
@@ -67,9 +75,15 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
     """Open a ticket with its first message. The same key returns the same ticket."""
     context = info.context
     return await open_ticket(
-        context.action(), context.account, context.user, channel=input.channel, category=input.category,
-        subject=input.subject, body=input.body, key=client_key(input.idempotency_key, "idempotencyKey"),
-    )  # fmt: skip
+        context.action(),
+        context.account,
+        context.user,
+        channel=input.channel,
+        category=input.category,
+        subject=input.subject,
+        body=input.body,
+        key=client_key(input.idempotency_key, "idempotencyKey"),
+    )
 
 
 async def claim(info: Info, input: TicketClaimInput) -> Ticket:

@@ -28,72 +28,78 @@ if TYPE_CHECKING:
     from schema.support.tickets import Ticket
 
 
-@strawberry.type(description="Where a company is.")
+@strawberry.type(description="A postal address.")
 class PostalAddress:
-    street: str = field("Number and street.")
+    street: str = field("House number and street.")
     postal_code: str = field("Postal code.")
-    city: str = field("Its town.")
-    country: str = field("Country, two letters (ISO 3166-1 alpha-2).")
+    city: str = field("City.")
+    country: str = field("Country code (ISO 3166-1 alpha-2), such as FR.")
 
 
 @strawberry.type(description="A company.")
 @backed_by(models.accounts.account.Account)
 class Account(Node):
-    legal_name: str = field("As registered, and as invoices say it.")
-    trade_name: str | None = field("How it calls itself, if otherwise.")
-    siren: str = field("Its SIREN, nine digits.")
-    siret: str | None = field("The SIRET of its main establishment, 14 digits; null until told.", needs=("siren", "nic"))
-    vat_number: str = field("Its French VAT number, made from the SIREN unless told.", needs=("siren", "vat_key"))
+    legal_name: str = field("The legal name as registered and as printed on invoices.")
+    trade_name: str | None = field("The name under which the company trades, if it differs from the legal name.")
+    siren: str = field("The SIREN of the company (nine digits).")
+    siret: str | None = field("The SIRET of the main establishment (14 digits). Null until it is set.", needs=("siren", "nic"))
+    vat_number: str = field(
+        "The French VAT number. Derived from the SIREN unless another one is set.", needs=("siren", "vat_key")
+    )
     address: PostalAddress | None = field(
-        "Where it is; null until told. Bills go where each purchase says.",
+        "The address of the company. Null until it is set. Each purchase has its own billing address.",
         detail_resolvers.address_of,
         needs=("street", "postal_code", "city", "country"),
     )
-    created_at: datetime = field("When it signed up.")
-    status: AccountStatus = field("Whether it can be used.")
+    created_at: datetime = field("When the company signed up.")
+    status: AccountStatus = field("The status of the company's account.")
     registry_verdict: RegistryVerdict | None = field(
-        "What the register of companies says of its SIREN and legal name; null while it has not answered."
+        "The result of looking up the SIREN and legal name in the company register. Null until the register has answered."
     )
-    erases_at: datetime | None = field("When it is to be deleted, null unless CLOSING.")
-    members: list[Membership] = edge(account_resolvers.members, description="Its people, in the order in which they joined.")
+    erases_at: datetime | None = field("When the account will be erased. Null unless the status is CLOSING.")
+    members: list[Membership] = edge(
+        account_resolvers.members, description="The members of the company, in the order in which they joined."
+    )
     legal_name_changes: Connection[Annotated["LegalNameChange", strawberry.lazy("schema.accounts.legal_names")]] = connection(
         legal_name_resolvers.account_legal_name_changes,
-        description="Its changes of legal name, the latest first; for agents and who looks after it.",
+        description="The changes of the legal name, most recent first. Visible to agents, owners and administrators.",
     )
     invitations: list[Invitation] = edge(
         invitation_resolvers.open_invitations,
-        description="Its open invitations, expired ones included; none for who doesn't look after its people.",
+        description="The pending invitations, including expired ones. Empty for viewers who can't manage members.",
     )
     purchases: Connection[Annotated["Purchase", strawberry.lazy("schema.billing.purchases")]] = connection(
-        purchase_resolvers.account_purchases, description="What it bought, the latest first; for buyers and agents."
+        purchase_resolvers.account_purchases,
+        description="The purchases of the company, most recent first. Visible to agents and to members who can buy.",
     )
     invoices: Connection[Annotated["Invoice", strawberry.lazy("schema.billing.invoices")]] = connection(
-        invoice_resolvers.account_invoices, description="Its invoices, the latest first; for buyers and agents."
+        invoice_resolvers.account_invoices,
+        description="The invoices of the company, most recent first. Visible to agents and to members who can buy.",
     )
     tickets: Connection[Annotated["Ticket", strawberry.lazy("schema.support.tickets")]] = connection(
-        ticket_resolvers.account_tickets, description="Its requests for help, the latest change first."
+        ticket_resolvers.account_tickets, description="The tickets of the company, most recently updated first."
     )
 
 
-@strawberry.type(description="The answer is the same whether or not the address was known.")
+@strawberry.type(description="The result of a request that doesn't reveal whether the email address is known.")
 class AccountSignUpPayload:
-    accepted: bool | None = field("True when an email is on its way.")
+    accepted: bool | None = field("True when the request was accepted. An email is on its way if the address can receive one.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="A company with its new owner.")
+@strawberry.type(description="The result of a transfer of ownership.")
 class AccountTransferOwnershipPayload:
-    account: Account | None = field("The company as it stands.")
+    account: Account | None = field("The company after the change.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="A company after the change.")
+@strawberry.type(description="The result of a change to a company.")
 class AccountPayload:
-    account: Account | None = field("The company as it stands.")
+    account: Account | None = field("The company after the change.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="Whether support was asked.")
+@strawberry.type(description="The result of requesting reactivation.")
 class AccountRequestReactivationPayload:
-    accepted: bool | None = field("True when it was: the answer comes by email.")
+    accepted: bool | None = field("True when the request was sent to support, who answer by email.")
     user_errors: list[UserError] = errors()

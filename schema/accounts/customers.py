@@ -15,35 +15,39 @@ from schema.nodes import backed_by
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="Where a customer belongs.")
+@strawberry.type(description="A customer's membership in a company.")
 class CustomerPlace:
     account: Account = edge(account_resolvers.accounts_of, needs=("account_id",), description="The company.")
-    role: Role = field("What they may do there.")
-    created_at: datetime = field("Since when they belong to it.")
+    role: Role = field("The role of the customer in the company.")
+    created_at: datetime = field("When the user joined the company.")
 
 
-@strawberry.type(description="A customer as the vendor's people find them.")
+@strawberry.type(description="A customer as seen by the vendor's staff.")
 @backed_by(models.identity.user.User)
 class Customer:
     user_id: strawberry.ID = field(
-        "Their global id, such as `userEndSessions` and `userResetSecondFactor` take.", staff_resolvers.user_id, needs=("id",)
+        "The global ID of the user, accepted by `userEndSessions` and `userResetSecondFactor`.",
+        staff_resolvers.user_id,
+        needs=("id",),
     )
-    name: str = field("How colleagues and agents know them.")
-    email: str = field("Where they read mail, and what they sign in with.")
-    second_factor: bool = field("Whether sign-in asks for a second factor.", needs=("second_factor_at",))
-    created_at: datetime = field("When they came to be.")
+    name: str = field("The user's name as colleagues and agents see it.")
+    email: str = field("The email address that the user signs in with.")
+    second_factor: bool = field("Whether sign-in requires a second factor.", needs=("second_factor_at",))
+    created_at: datetime = field("When the user was created.")
     companies: list[CustomerPlace] = edge(
-        customer_resolvers.places, description="Their companies, the one they joined first at first."
+        customer_resolvers.places, description="The companies of the user, in the order in which they joined."
     )
 
 
-@strawberry.type(description="Whether somebody's second factor is off.")
+@strawberry.type(description="The result of resetting a second factor.")
 class UserResetSecondFactorPayload:
-    reset: bool | None = field("True when it is: they sign in with their password alone, and should set a new one up.")
+    reset: bool | None = field(
+        "True when the second factor is off. The user signs in with their password alone and should set up a new second factor."
+    )
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The sessions that ended.")
+@strawberry.type(description="The result of ending several sessions.")
 class UserEndSessionsPayload:
-    ended: int | None = field("How many did.")
+    ended: int | None = field("The number of sessions that were ended.")
     user_errors: list[UserError] = errors()

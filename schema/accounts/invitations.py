@@ -15,27 +15,31 @@ from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="An invitation into a company, sent to an address by email.")
+@strawberry.type(description="An invitation to join a company, sent by email.")
 @backed_by(models.accounts.invitation.Invitation)
 class Invitation(Node):
-    email: str = field("The invited address.")
-    role: Role = field("What the person may do once they join.")
+    email: str = field("The invited email address.")
+    role: Role = field("The role that the person will have.")
     locale: Locale = field("The language of the email.")
-    inviter: User | None = edge(invitation_resolvers.inviters, needs=("inviter_id",), description="Who sent the latest email.")
-    created_at: datetime = field("When the address was invited.")
-    sent_at: datetime = field("When the latest email was written.")
-    expires_at: datetime = field("Until when the latest email's token works.")
-    accepted_at: datetime | None = field("When somebody joined by it, null while nobody has.")
-    revoked_at: datetime | None = field("When it was taken back, null unless it was.")
+    inviter: User | None = edge(
+        invitation_resolvers.inviters, needs=("inviter_id",), description="The user who sent the most recent email."
+    )
+    created_at: datetime = field("When the invitation was created.")
+    sent_at: datetime = field("When the most recent email was sent.")
+    expires_at: datetime = field("When the token of the most recent email expires.")
+    accepted_at: datetime | None = field("When the invitation was accepted. Null until then.")
+    revoked_at: datetime | None = field("When the invitation was revoked. Null unless it was.")
 
 
-@strawberry.type(description="An invitation after the change.")
+@strawberry.type(description="The result of a change to an invitation.")
 class InvitationPayload:
-    invitation: Invitation | None = field("The invitation as it stands.")
+    invitation: Invitation | None = field("The invitation after the change.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The company that was joined.")
+@strawberry.type(description="The result of accepting an invitation.")
 class InvitationAcceptPayload:
-    company: ViewerCompany | None = field("Where one belongs now; act for it by `sessionSwitchAccount`, or by signing in.")
+    company: ViewerCompany | None = field(
+        "The company that the user joined. To act for it, use `sessionSwitchAccount` or sign in."
+    )
     user_errors: list[UserError] = errors()

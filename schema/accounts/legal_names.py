@@ -16,27 +16,33 @@ from schema.support.files import File
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="A wish for another legal name, and what came of it.")
+@strawberry.type(description="A requested change of a company's legal name.")
 @backed_by(models.accounts.legal_name.LegalNameChange)
 class LegalNameChange(Node):
     account: Account = edge(account_resolvers.accounts_of, needs=("account_id",), description="The company.")
-    previous_name: str = field("The legal name when it was asked for.")
-    legal_name: str = field("The legal name that is wanted.")
-    status: LegalNameStatus = field("Where it stands.")
-    verdict: RegistryVerdict | None = field("What the register of companies said, null until it was asked.")
-    registered_name: str | None = field("The name found there, null for none.")
-    requester: User | None = edge(legal_name_resolvers.requesters, needs=("requester_id",), description="Who asked for it.")
-    decider: User | None = edge(
-        legal_name_resolvers.deciders, needs=("decider_id",), description="The agent who looked at it last, null for none."
+    previous_name: str = field("The legal name at the time of the request.")
+    legal_name: str = field("The requested legal name.")
+    status: LegalNameStatus = field("The current status.")
+    verdict: RegistryVerdict | None = field(
+        "The result of the lookup in the company register. Null until the register has answered."
     )
-    reason: str | None = field("What the agent wrote about it.")
-    evidence: list[File] = edge(legal_name_resolvers.evidence, description="The files shown for it, the first one first.")
-    created_at: datetime = field("When it was asked for.")
-    updated_at: datetime = field("When it moved last.")
-    decided_at: datetime | None = field("When it was accepted, rejected or taken back.")
+    registered_name: str | None = field("The legal name found in the register. Null when there is none.")
+    requester: User | None = edge(
+        legal_name_resolvers.requesters, needs=("requester_id",), description="The user who requested the change."
+    )
+    decider: User | None = edge(
+        legal_name_resolvers.deciders,
+        needs=("decider_id",),
+        description="The agent who last reviewed the change. Null when no agent has.",
+    )
+    reason: str | None = field("The agent's explanation.")
+    evidence: list[File] = edge(legal_name_resolvers.evidence, description="The files that prove the name, oldest first.")
+    created_at: datetime = field("When the change was requested.")
+    updated_at: datetime = field("When the change was last updated.")
+    decided_at: datetime | None = field("When the change was accepted, rejected or canceled. Null until then.")
 
 
-@strawberry.type(description="A change of legal name after what was done.")
+@strawberry.type(description="The result of a mutation of a change of legal name.")
 class LegalNameChangePayload:
-    change: LegalNameChange | None = field("The change as it stands.")
+    change: LegalNameChange | None = field("The change of legal name after the mutation.")
     user_errors: list[UserError] = errors()

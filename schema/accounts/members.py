@@ -11,38 +11,42 @@ from schema.identity.users import User
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="A person's place in a company account.")
+@strawberry.type(description="A user's membership in a company.")
 class Membership:
-    user: User = edge(user_resolvers.users_of, needs=("user_id",), description="The person.")
-    role: Role = field("What they may do.")
-    created_at: datetime = field("Since when.")
+    user: User = edge(user_resolvers.users_of, needs=("user_id",), description="The user.")
+    role: Role = field("The role of the user in the company.")
+    created_at: datetime = field("When the user joined the company.")
 
 
-@strawberry.type(description="A company that the viewer may act for: enough to choose it by.")
+@strawberry.type(description="A company that the viewer can act for.")
 class ViewerCompany:
-    account_id: strawberry.ID = field("Its global id, for `sessionSwitchAccount`; `node` finds it once it is the current one.")
-    legal_name: str = field("As registered, and as invoices say it.")
-    trade_name: str | None = field("How it calls itself, if otherwise.")
-    role: Role = field("What the viewer may do there.")
-    joined_at: datetime = field("Since when they belong to it.")
-    current: bool = field("Whether this session acts for it.")
-    status: AccountStatus = field("Whether it can be used; if not, `accountRequestReactivation` asks for it.")
-    erases_at: datetime | None = field("When it is to be deleted, null unless CLOSING.")
+    account_id: strawberry.ID = field(
+        "The global ID of the company, accepted by `sessionSwitchAccount`. `node` finds it while it is the current company."
+    )
+    legal_name: str = field("The legal name as registered and as printed on invoices.")
+    trade_name: str | None = field("The name under which the company trades, if it differs from the legal name.")
+    role: Role = field("The viewer's role in the company.")
+    joined_at: datetime = field("When the user joined the company.")
+    current: bool = field("Whether the session is acting for this company.")
+    status: AccountStatus = field(
+        "The status of the company's account. If it isn't ACTIVE, `accountRequestReactivation` requests its reactivation."
+    )
+    erases_at: datetime | None = field("When the account will be erased. Null unless the status is CLOSING.")
 
 
-@strawberry.type(description="A member after the change.")
+@strawberry.type(description="The result of a change to a member.")
 class MemberPayload:
-    member: Membership | None = field("The person's place as it stands.")
+    member: Membership | None = field("The membership after the change.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="Whether the member is gone.")
+@strawberry.type(description="The result of removing a member.")
 class MemberRemovePayload:
-    removed: bool | None = field("True when they are.")
+    removed: bool | None = field("True when the member was removed.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="Whether one has left.")
+@strawberry.type(description="The result of leaving a company.")
 class AccountLeavePayload:
-    left: bool | None = field("True when one has; the session in use ended with it.")
+    left: bool | None = field("True when the viewer has left the company. The current session has ended.")
     user_errors: list[UserError] = errors()

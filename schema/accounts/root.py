@@ -34,15 +34,16 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 @strawberry.type
 class AccountsQuery:
     staff: Connection[StaffMember] = query(
-        staff_resolvers.members, allow=operator, description="The vendor's people, the one hired first at first."
+        staff_resolvers.members, allow=operator, description="The vendor's staff, in the order in which they were hired."
     )
     users: Connection[Customer] = query(
         customer_resolvers.customers, allow=agent | operator, cost=200,
-        description="Customers found by parts of what is known of them, who came last at first.",
+        description="The customers that match a search, most recently created first.",
     )  # fmt: skip
     legal_name_changes: Connection[LegalNameChange] = query(
         legal_name_resolvers.legal_name_changes, allow=agent,
-        description="Changes of legal name of every company, the one that waits longest first: IN_REVIEW is the agents' list.",
+        description="The changes of legal name of all companies, longest waiting first. Filter by IN_REVIEW to get the "
+                    "changes that need a decision.",
     )  # fmt: skip
 
 
@@ -53,162 +54,171 @@ class AccountsMutation:
         "accepted",
         allow=anyone,
         audit=AccountsAuditAction.ACCOUNT_SIGN_UP,
-        description="Sign a company up; a verification email follows.",
+        description="Signs up a company and sends a verification email to its first user.",
     )
     invitation_send: InvitationPayload = mutation(
         invitation_resolvers.send_invitation,
         "invitation",
         allow=manager,
         audit=AccountsAuditAction.INVITATION_SEND,
-        description="Invite an address into the company, by email.",
+        description="Invites a person to the company by email.",
     )
     invitation_resend: InvitationPayload = mutation(
         invitation_resolvers.resend_invitation, "invitation", allow=manager,
         audit=AccountsAuditAction.INVITATION_RESEND,
-        description="Send an invitation's email again; the earlier one's token stops working.",
+        description="Sends an invitation email again. The token of the previous email no longer works.",
     )  # fmt: skip
     invitation_revoke: InvitationPayload = mutation(
         invitation_resolvers.revoke_invitation,
         "invitation",
         allow=manager,
         audit=AccountsAuditAction.INVITATION_REVOKE,
-        description="Take an invitation back. A repeat changes nothing.",
+        description="Revokes an invitation. Repeating the request changes nothing.",
     )
     invitation_accept: InvitationAcceptPayload = mutation(
         invitation_resolvers.accept_invitation, "company", allow=anyone,
         audit=AccountsAuditAction.INVITATION_ACCEPT,
-        description="Join a company by the email's token: signed in as the invited address, or as somebody new, with a name "
-        "and a password. The address counts as verified, for the email reached it.",
+        description="Joins a company with the token from an invitation email: as the signed-in user with the invited address, "
+                    "or as a new user with a name and a password. The address counts as verified, because the email reached "
+                    "it.",
     )  # fmt: skip
     member_change_role: MemberPayload = mutation(
         member_resolvers.change_role, "member", allow=manager,
         audit=AccountsAuditAction.MEMBER_CHANGE_ROLE,
-        description="Give a member another role; administrators neither make nor change owners, one owner always stays."
-        " Making or unmaking an owner wants `sessionStepUp`, and every owner is told by email.",
+        description="Changes a member's role. Administrators can't make, change or remove owners, and the last owner stays. "
+                    "Changing who is an owner requires a recent `sessionStepUp`, and all owners are notified by email.",
     )  # fmt: skip
     member_remove: MemberRemovePayload = mutation(
         member_resolvers.remove, "removed", allow=manager,
         audit=AccountsAuditAction.MEMBER_REMOVE,
-        description="Take a member out of the company; their sessions for it end, sockets included. An owner's going wants"
-        " `sessionStepUp`.",
+        description="Removes a member from the company. Their sessions for the company end, and its WebSocket connections "
+                    "close. Removing an owner requires a recent `sessionStepUp`.",
     )  # fmt: skip
     account_leave: AccountLeavePayload = mutation(
         member_resolvers.leave,
         "left",
         allow=customer,
         audit=AccountsAuditAction.ACCOUNT_LEAVE,
-        description="Leave the company, unless one is its last owner. Owners want `sessionStepUp`.",
+        description="Leaves the company. The last owner can't leave. Owners need a recent `sessionStepUp`.",
     )
     account_transfer_ownership: AccountTransferOwnershipPayload = mutation(
         member_resolvers.transfer_ownership, "account", allow=owner,
         audit=AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP,
-        description="Make a member the owner in one's own place, and be an administrator from then on; every owner is told by"
-        " email. Wants `sessionStepUp`.",
+        description="Makes a member the owner in the viewer's place. The viewer becomes an administrator, and all owners are "
+                    "notified by email. Requires a recent `sessionStepUp`.",
     )  # fmt: skip
     account_change_trade_name: AccountPayload = mutation(
         detail_resolvers.change_trade_name, "account", allow=manager,
         audit=AccountsAuditAction.ACCOUNT_CHANGE_TRADE_NAME,
-        description="Set how the company calls itself. Its legal name has a way of its own, `accountRequestLegalName`.",
+        description="Sets the trade name of the company. To change the legal name, use `accountRequestLegalName`.",
     )  # fmt: skip
     account_change_address: AccountPayload = mutation(
         detail_resolvers.change_address, "account", allow=manager,
         audit=AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS,
-        description="Set where the company is; new purchases propose it for their bills, issued ones stay as they are.",
+        description="Sets the address of the company. New purchases use it as the default billing address; issued invoices "
+                    "never change.",
     )  # fmt: skip
     account_change_identifiers: AccountPayload = mutation(
         detail_resolvers.change_identifiers, "account", allow=manager,
         audit=AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS,
-        description="Set the company's SIRET and VAT number. Its SIREN never changes: another one is another account.",
+        description="Sets the company's SIRET and VAT number. The SIREN can't change: another SIREN is another account.",
     )  # fmt: skip
     account_request_legal_name: LegalNameChangePayload = mutation(
         legal_name_resolvers.request_legal_name, "change", allow=manager,
         audit=AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME,
-        description="Ask for another legal name: in force at once if it is the registered one, else an agent decides by the"
-        " evidence shown. It is on invoices issued from then on. Wants `sessionStepUp`.",
+        description="Requests a change of the company's legal name. It takes effect at once if the name is registered for the "
+                    "SIREN; otherwise an agent decides based on the evidence. Invoices issued afterwards use the new name. "
+                    "Requires a recent `sessionStepUp`.",
     )  # fmt: skip
     legal_name_change_add_evidence: LegalNameChangePayload = mutation(
         legal_name_resolvers.add_evidence, "change", allow=manager,
         audit=AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE,
-        description="Show files for a change of legal name, which an agent then looks at.",
+        description="Adds evidence to a change of legal name for an agent to review.",
     )  # fmt: skip
     legal_name_change_cancel: LegalNameChangePayload = mutation(
         legal_name_resolvers.cancel_legal_name, "change", allow=manager,
         audit=AccountsAuditAction.LEGAL_NAME_CHANGE_CANCEL,
-        description="Take a change of legal name back. A repeat changes nothing.",
+        description="Cancels a change of legal name. Repeating the request changes nothing.",
     )  # fmt: skip
     legal_name_change_decide: LegalNameChangePayload = mutation(
         legal_name_resolvers.decide_legal_name, "change", allow=agent,
         audit=AccountsAuditAction.LEGAL_NAME_CHANGE_DECIDE,
-        description="Accept a change of legal name by its evidence, reject it, or ask for better; an email tells the company.",
+        description="Accepts or rejects a change of legal name, or asks for other evidence. The company is notified by email.",
     )  # fmt: skip
     account_request_deactivation: TicketPayload = mutation(
         lifecycle_resolvers.request_deactivation, "ticket", allow=owner,
         audit=_OWN_RECORD,
-        description="Ask support to let the company's account rest: a ticket of that kind. Wants `sessionStepUp`.",
+        description="Asks support to deactivate the company's account by opening a ticket of that kind. Requires a recent "
+                    "`sessionStepUp`.",
     )  # fmt: skip
     account_request_deletion: TicketPayload = mutation(
         lifecycle_resolvers.request_deletion, "ticket", allow=signed_in,
         audit=_OWN_RECORD,
-        description="Ask support to delete the company's account: a ticket of that kind. Wants `sessionStepUp`.",
+        description="Asks support to delete the company's account by opening a ticket of that kind. Requires a recent "
+                    "`sessionStepUp`.",
     )  # fmt: skip
     account_request_reactivation: AccountRequestReactivationPayload = mutation(
         lifecycle_resolvers.request_reactivation, "accepted", allow=signed_in,
         audit=_OWN_RECORD,
-        description="Ask support to have a company back that rests or is to be deleted, as its owner, signed in for none or"
-        " another one.",
+        description="Asks support to reactivate a company that is deactivated or scheduled for deletion. For its owners, who "
+                    "can be signed in without a company or for another one.",
     )  # fmt: skip
     account_deactivate: AccountPayload = mutation(
         lifecycle_resolvers.deactivate, "account", allow=agent,
         audit=AccountsAuditAction.ACCOUNT_DEACTIVATE,
-        description="Let a company's account rest: its people are signed out, sockets included, and nothing is erased.",
+        description="Deactivates a company's account: its members are signed out, WebSocket connections are closed, and "
+                    "nothing is erased.",
     )  # fmt: skip
     account_reactivate: AccountPayload = mutation(
         lifecycle_resolvers.reactivate, "account", allow=agent,
         audit=AccountsAuditAction.ACCOUNT_REACTIVATE,
-        description="Bring a company's account back, from its rest or before it is deleted.",
+        description="Reactivates a company's account that is deactivated or scheduled for deletion.",
     )  # fmt: skip
     account_decline_reactivation: AccountPayload = mutation(
         lifecycle_resolvers.decline_reactivation, "account", allow=agent,
         audit=AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION,
-        description="Answer by email who asked to have a company back, and sees no tickets: why not, or what to tell first.",
+        description="Answers an owner's request for reactivation by email, without reactivating the account: the owner can't "
+                    "see tickets.",
     )  # fmt: skip
     account_schedule_deletion: AccountPayload = mutation(
         lifecycle_resolvers.schedule_deletion, "account", allow=agent,
         audit=AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION,
-        description="Delete a company's account once the grace is over, as its owner asked in a ticket; until then it rests."
-        " Its invoices are kept as long as the law wants. Wants `sessionStepUp`.",
+        description="Schedules the deletion of a company's account that its owner requested in a ticket. Until the grace "
+                    "period ends, the account is deactivated; then it is erased. Invoices are kept as long as the law "
+                    "requires. Requires a recent `sessionStepUp`.",
     )  # fmt: skip
     staff_hire: StaffPayload = mutation(
         staff_resolvers.hire, "member", allow=operator,
         audit=AccountsAuditAction.STAFF_HIRE,
-        description="Have somebody work for the vendor: an email leads them to the page where they choose a password; their"
-        " role begins with their second factor. Wants `sessionStepUp`.",
+        description="Hires a staff member. An email lets them choose a password, and their role takes effect once they have a "
+                    "second factor. Requires a recent `sessionStepUp`.",
     )  # fmt: skip
     staff_change_role: StaffPayload = mutation(
         staff_resolvers.change_role, "member", allow=operator,
         audit=AccountsAuditAction.STAFF_CHANGE_ROLE,
-        description="Give one of the vendor's people another role; their sessions end. Wants `sessionStepUp`.",
+        description="Changes the role of a staff member and ends their sessions. Requires a recent `sessionStepUp`.",
     )  # fmt: skip
     staff_dismiss: StaffDismissPayload = mutation(
         staff_resolvers.dismiss, "dismissed", allow=operator,
         audit=AccountsAuditAction.STAFF_DISMISS,
-        description="End somebody's work for the vendor; one operator always stays. Wants `sessionStepUp`.",
+        description="Dismisses a staff member. The last operator can't be dismissed. Requires a recent `sessionStepUp`.",
     )  # fmt: skip
     user_end_sessions: UserEndSessionsPayload = mutation(
         customer_resolvers.end_sessions, "ended", allow=operator,
         audit=IdentityAuditAction.SESSION_END_ALL,
-        description="End every session of somebody, sockets included; an email tells them. Wants `sessionStepUp`.",
+        description="Ends all sessions of a user, closes their WebSocket connections and notifies them by email. Requires a "
+                    "recent `sessionStepUp`.",
     )  # fmt: skip
     member_reset_second_factor: MemberPayload = mutation(
         member_resolvers.reset_second_factor, "member", allow=owner,
         audit=IdentityAuditAction.SECOND_FACTOR_RESET,
-        description="Turn the second factor of a colleague off who lost it with their recovery codes; their sessions end, their"
-        " password stays, an email tells them. Of an owner or of somebody of several companies only our support does."
-        " Wants `sessionStepUp`.",
+        description="Turns off the second factor of a member who lost it together with their recovery codes. Their sessions "
+                    "end, their password stays, and they are notified by email. For owners, and for members of several "
+                    "companies, only support can do this. Requires a recent `sessionStepUp`.",
     )  # fmt: skip
     user_reset_second_factor: UserResetSecondFactorPayload = mutation(
         customer_resolvers.reset_second_factor, "reset", allow=operator,
         audit=IdentityAuditAction.SECOND_FACTOR_RESET,
-        description="Turn the second factor of somebody else off who lost it with their recovery codes; their sessions end,"
-        " their password stays, an email tells them. Wants `sessionStepUp`.",
+        description="Turns off the second factor of another user who lost it together with their recovery codes. Their "
+                    "sessions end, their password stays, and they are notified by email. Requires a recent `sessionStepUp`.",
     )  # fmt: skip

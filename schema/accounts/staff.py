@@ -10,25 +10,25 @@ from schema.fields import field
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="One of the vendor's people, as an operator sees them.")
+@strawberry.type(description="A member of the vendor's staff, as seen by operators.")
 class StaffMember:
     user_id: strawberry.ID = field(
-        "What `staffChangeRole`, `staffDismiss` and `userEndSessions` take.", staff_resolvers.user_id
+        "The ID of the user, accepted by `staffChangeRole`, `staffDismiss` and `userEndSessions`.", staff_resolvers.user_id
     )
-    name: str = field("How colleagues and customers know them.")
-    email: str = field("Where they read mail, and what they sign in with.")
-    role: Staff = field("What they do for the vendor.", lambda root: root.staff)
-    second_factor: bool = field("Whether they have set up a second factor: without one they have no role yet.")
-    created_at: datetime = field("When their row was made.")
+    name: str = field("The name as colleagues and customers see it.")
+    email: str = field("The email address that the user signs in with.")
+    role: Staff = field("The role of the staff member.", lambda root: root.staff)
+    second_factor: bool = field("Whether the staff member has set up a second factor. Without one, the role has no effect.")
+    created_at: datetime = field("When the user was created.")
 
 
-@strawberry.type(description="One of the vendor's people after the change.")
+@strawberry.type(description="The result of a change to a staff member.")
 class StaffPayload:
-    member: StaffMember | None = field("The person as they stand.")
+    member: StaffMember | None = field("The staff member after the change.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="Whether somebody's work for the vendor has ended.")
+@strawberry.type(description="The result of dismissing a staff member.")
 class StaffDismissPayload:
-    dismissed: bool | None = field("True when it has: nothing they signed in with works any more.")
+    dismissed: bool | None = field("True when the person is no longer on the staff. All of their sessions have ended.")
     user_errors: list[UserError] = errors()

@@ -12,32 +12,32 @@ from schema.billing.offers import Offer
 from schema.fields import edge, field
 
 
-@strawberry.type(description="A group of tickets. A dimension that was not asked for is null.")
+@strawberry.type(description="A group of tickets. Dimensions that weren't requested are null.")
 class TicketReportRow:
-    channel: Channel | None = field("How these tickets reached the vendor.")
-    category: Category | None = field("What they are about.")
-    status: TicketStatus | None = field("Where they stand now.")
-    day: date | None = field("The day they were opened, in Europe/Paris.")
-    month: date | None = field("The month they were opened, as its first day.")
-    count: int = field("How many tickets there are.")
-    answered: int = field("How many of them the vendor has answered at least once.")
-    solved: int = field("How many of them are SOLVED or CLOSED now.")
+    channel: Channel | None = field("The channel that the tickets were opened through.")
+    category: Category | None = field("The category of the tickets.")
+    status: TicketStatus | None = field("The current status of the tickets.")
+    day: date | None = field("The day on which the tickets were opened, in Europe/Paris.")
+    month: date | None = field("The month in which the tickets were opened, as its first day.")
+    count: int = field("The number of tickets.")
+    answered: int = field("The number of tickets with at least one reply by the staff.")
+    solved: int = field("The number of tickets whose current status is SOLVED or CLOSED.")
     median_first_response_seconds: float | None = field(
-        "Half of the answered ones waited no longer for an answer: the mean of the two in the middle if their number is even."
+        "The median time to the first response, in seconds, over the answered tickets."
     )
     p90_first_response_seconds: float | None = field(
-        "Nine of ten answered ones waited no longer for the first answer (nearest rank)."
+        "The 90th percentile (nearest rank) of the time to the first response, in seconds, over the answered tickets."
     )
 
 
-@strawberry.type(description="A group of invoices. A dimension that was not asked for is null.")
+@strawberry.type(description="A group of invoices. Dimensions that weren't requested are null.")
 class RevenueReportRow:
-    offer: Offer | None = edge(report_resolvers.offers_of, description="What was sold.")
-    segment: Segment | None = field("The size of business the offer is made for.")
-    interval: Interval | None = field("How often the purchases renew.")
-    day: date | None = field("The day of issue, in Europe/Paris.")
+    offer: Offer | None = edge(report_resolvers.offers_of, description="The offer that was sold.")
+    segment: Segment | None = field("The size of business that the offer is made for.")
+    interval: Interval | None = field("The renewal interval of the purchases.")
+    day: date | None = field("The date of issue, in Europe/Paris.")
     month: date | None = field("The month of issue, as its first day.")
-    invoices: int = field("How many were issued.")
-    net: Money = field("Their sum, net of VAT.")
-    vat: Money = field("The VAT on them.")
-    gross: Money = field("Their sum, gross: net plus VAT.")
+    invoices: int = field("The number of issued invoices.")
+    net: Money = field("The sum of the invoices, excluding VAT.")
+    vat: Money = field("The sum of the VAT.")
+    gross: Money = field("The sum of the invoices, including VAT.")

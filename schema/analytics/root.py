@@ -14,11 +14,11 @@ class AnalyticsQuery:
         report_resolvers.ticket_report,
         allow=analyst,
         cost=report_resolvers.report_cost,
-        description="Tickets counted and measured, by dimensions.",
+        description="The number and response times of tickets, grouped by dimensions.",
     )
     revenue_report: list[RevenueReportRow] = query(
         report_resolvers.revenue_report,
         allow=analyst,
         cost=report_resolvers.report_cost,
-        description="Invoiced revenue, by dimensions.",
+        description="The invoiced revenue, grouped by dimensions.",
     )

@@ -16,28 +16,30 @@ if TYPE_CHECKING:
     from schema.billing.purchases import Purchase
 
 
-@strawberry.type(description="One line of an invoice.")
+@strawberry.type(description="A line of an invoice.")
 class InvoiceLine:
-    position: int = field("Its place, from 1.")
+    position: int = field("The position of the line, starting at 1.")
     label: str = field("What is billed.")
-    quantity: int = field("How many.")
-    unit_net: Money = field("Net price of one.", needs=("unit_net_cents",))
-    net: Money = field("Net price of the line.", needs=("net_cents",))
-    vat_rate: int = field("The VAT rate in hundredths of a percent: 2000 is 20 %.")
+    quantity: int = field("The quantity.")
+    unit_net: Money = field("The price per unit, excluding VAT.", needs=("unit_net_cents",))
+    net: Money = field("The amount of the line, excluding VAT.", needs=("net_cents",))
+    vat_rate: int = field("The VAT rate in hundredths of a percent: 2000 is 20%.")
 
 
-@strawberry.type(description="An issued invoice: numbered without gaps, never changed.")
+@strawberry.type(description="An issued invoice. Numbers have no gaps, and invoices never change.")
 @backed_by(models.billing.invoice.Invoice)
 class Invoice(Node):
-    number: str = field("Its number, such as FA-2026-000042.")
-    issued_on: date = field("The day of issue in Paris.")
-    due_on: date = field("The day by which it is to be paid; the day of payment where it is paid already.")
-    net: Money = field("Net total.", needs=("net_cents",))
-    vat: Money = field("VAT total: summed per rate, rounded once.", needs=("vat_cents",))
-    gross: Money = field("Gross total.", needs=("gross_cents",))
-    sha256: str = field("SHA-256 of the PDF, in hexadecimal: proof that it never changed.")
-    download_url: str = field("A link to the PDF, good for five minutes.", invoice_resolvers.download_url, needs=("id",))
-    lines: list[InvoiceLine] = edge(invoice_resolvers.lines, description="Its lines, in order.")
+    number: str = field("The invoice number, such as FA-2026-000042.")
+    issued_on: date = field("The date of issue, in Europe/Paris.")
+    due_on: date = field("The due date. For an invoice that is already paid, the date of payment.")
+    net: Money = field("The total excluding VAT.", needs=("net_cents",))
+    vat: Money = field("The total VAT, summed per rate and rounded once.", needs=("vat_cents",))
+    gross: Money = field("The total including VAT.", needs=("gross_cents",))
+    sha256: str = field("The SHA-256 hash of the PDF, in hexadecimal, which proves that the PDF never changed.")
+    download_url: str = field(
+        "A link to download the PDF, valid for five minutes.", invoice_resolvers.download_url, needs=("id",)
+    )
+    lines: list[InvoiceLine] = edge(invoice_resolvers.lines, description="The lines of the invoice, in order.")
     purchase: Annotated["Purchase", strawberry.lazy("schema.billing.purchases")] = edge(
-        purchase_resolvers.purchase_of, needs=("purchase_id",), description="What it bills."
+        purchase_resolvers.purchase_of, needs=("purchase_id",), description="The purchase that the invoice bills."
     )

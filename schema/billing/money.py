@@ -14,8 +14,8 @@ def _formatted(root: Any, info: Info, locale: Language = None) -> str:
     return str(root.formatted((locale or info.context.viewer.locale).value))
 
 
-@strawberry.type(description="An amount of money, never a float.")
+@strawberry.type(description="An amount of money.")
 class Money:
-    cents: BigInt = field("In the currency's minor unit: 2900 is 29.00.", name="amountCents")
-    currency: str = field("ISO 4217; EUR everywhere today.")
-    formatted: str = field("As a reader of the language writes it, such as 29,00 €.", _formatted)
+    cents: BigInt = field("The amount in the currency's minor unit: 2900 is 29.00.", name="amountCents")
+    currency: str = field("The currency code (ISO 4217). Currently always EUR.")
+    formatted: str = field("The amount formatted for readers of the language, such as 29,00 €.", _formatted)

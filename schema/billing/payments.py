@@ -11,14 +11,16 @@ from schema.fields import field
 from schema.nodes import Node, backed_by
 
 
-@strawberry.type(description="An attempt to pay a purchase.")
+@strawberry.type(description="A payment of a purchase.")
 @backed_by(models.billing.payment.Payment)
 class Payment(Node):
-    status: PaymentStatus = field("Where it stands.")
-    amount: Money = field("Gross, as charged.", needs=("amount_cents",))
-    brand: str | None = field("The card's brand.")
-    last_four: str | None = field("The card's last four digits; no more of it is ever known here.")
-    confirmation_url: str | None = field("The bank's page, while it wants the customer's confirmation.")
-    decline_code: str | None = field("Why it was declined, in the provider's word.")
-    created_at: datetime = field("When it began.")
-    settled_at: datetime | None = field("When it succeeded or was declined.")
+    status: PaymentStatus = field("The current status.")
+    amount: Money = field("The amount charged, including VAT.", needs=("amount_cents",))
+    brand: str | None = field("The brand of the card.")
+    last_four: str | None = field("The last four digits of the card. The full number is never known to the API.")
+    confirmation_url: str | None = field(
+        "The URL where the customer confirms the payment with their bank. Null unless the status is REQUIRES_ACTION."
+    )
+    decline_code: str | None = field("The payment provider's reason for the decline. Null unless the payment was declined.")
+    created_at: datetime = field("When the payment was started.")
+    settled_at: datetime | None = field("When the payment succeeded or was declined. Null until then.")

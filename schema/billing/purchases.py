@@ -17,47 +17,49 @@ from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="Days for which a purchase is billed: from `start` up to, not including, `end`.")
+@strawberry.type(description="A billing period: the days from `start` up to but excluding `end`.")
 class Period:
-    index: int = field("0 for the first.")
-    start: date = field("The first day, when it is billed.")
+    index: int = field("The index of the period, starting at 0.")
+    start: date = field("The first day of the period, on which it is billed.")
     end: date = field("The first day of the next period.")
 
 
-@strawberry.type(description="A bought offer, which renews on its anniversary.")
+@strawberry.type(description="An offer that was bought and renews on its anniversary.")
 @backed_by(models.billing.purchase.Purchase)
 class Purchase(Node):
-    status: PurchaseStatus = field("Where it stands.")
+    status: PurchaseStatus = field("The current status.")
     price: Price = edge(
         purchase_resolvers.price_of,
         needs=("price_id",),
-        description="The price version it was made with; later prices don't touch it.",
+        description="The version of the price that was bought. Later price changes don't affect it.",
     )
-    street: str | None = field("Billing address: number and street.")
-    postal_code: str | None = field("Billing address: postal code.")
-    city: str | None = field("Billing address: town.")
-    country: str | None = field("Billing address: country, two letters.")
-    order_number: str | None = field("The buyer's own order number.")
-    anchor: date | None = field("The anniversary from which all periods are counted, null before activation.")
-    created_at: datetime = field("When it was drafted.")
-    activated_at: datetime | None = field("When it was paid and became active.")
+    street: str | None = field("The house number and street of the billing address.")
+    postal_code: str | None = field("The postal code of the billing address.")
+    city: str | None = field("The city of the billing address.")
+    country: str | None = field("The country code of the billing address (ISO 3166-1 alpha-2).")
+    order_number: str | None = field("The buyer's order number.")
+    anchor: date | None = field("The date from which all periods are counted. Null until the purchase is active.")
+    created_at: datetime = field("When the purchase was drafted.")
+    activated_at: datetime | None = field("When the purchase was paid and became active. Null until then.")
     periods: list[Period] = edge(
         purchase_resolvers.upcoming,
         needs=("anchor", "price_id"),
-        description="The running period and the next two; none before activation.",
+        description="The current period and the next two. Empty until the purchase is active.",
     )
-    payments: list[Payment] = edge(payment_resolvers.payments, description="The attempts to pay it, the first one first.")
-    invoices: list[Invoice] = edge(invoice_resolvers.invoices_of, description="Its invoices, in the order of their periods.")
+    payments: list[Payment] = edge(payment_resolvers.payments, description="The payments of the purchase, oldest first.")
+    invoices: list[Invoice] = edge(
+        invoice_resolvers.invoices_of, description="The invoices of the purchase, in the order of their periods."
+    )
 
 
-@strawberry.type(description="A purchase and how far it is.")
+@strawberry.type(description="The result of a change to a purchase.")
 class PurchasePayload:
-    purchase: Purchase | None = field("The purchase.")
+    purchase: Purchase | None = field("The purchase after the change.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="A purchase and the attempt to pay it.")
+@strawberry.type(description="The result of a payment.")
 class PaymentPayload:
-    purchase: Purchase | None = field("The purchase as it stands.")
-    payment: Payment | None = field("The attempt, a declined one included.")
+    purchase: Purchase | None = field("The purchase after the payment.")
+    payment: Payment | None = field("The payment, including a declined one.")
     user_errors: list[UserError] = errors()

@@ -17,13 +17,15 @@ from schema.nodes import Connection
 
 @strawberry.type
 class BillingQuery:
-    offers: Connection[Offer] = query(offer_resolvers.offers, allow=anyone, description="The catalogue, in the vendor's order.")
-    offer: Offer | None = query(offer_resolvers.offer, allow=anyone, description="One offer by its slug.")
+    offers: Connection[Offer] = query(
+        offer_resolvers.offers, allow=anyone, description="The offers on sale, in the vendor's order."
+    )
+    offer: Offer | None = query(offer_resolvers.offer, allow=anyone, description="The offer with the given slug.")
     purchases: Connection[Purchase] = query(
-        purchase_resolvers.purchases, allow=buyer | agent, description="What was bought, the latest first."
+        purchase_resolvers.purchases, allow=buyer | agent, description="Purchases, most recent first."
     )
     invoices: Connection[Invoice] = query(
-        invoice_resolvers.invoices, allow=buyer | agent, description="Invoices, the latest first."
+        invoice_resolvers.invoices, allow=buyer | agent, description="Invoices, most recent first."
     )
 
 
@@ -34,14 +36,14 @@ class BillingMutation:
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_DRAFT,
-        description="Begin to buy an offer.",
+        description="Starts the purchase of an offer.",
     )
     purchase_confirm_billing: PurchasePayload = mutation(
         purchase_resolvers.confirm_billing,
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_CONFIRM_BILLING,
-        description="Say whom and where to bill.",
+        description="Sets the billing details of a purchase.",
     )
     purchase_pay: PaymentPayload = mutation(
         payment_resolvers.pay,
@@ -49,7 +51,7 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_PAY,
-        description="Pay; the purchase becomes active and is invoiced.",
+        description="Pays for a purchase. Once the payment succeeds, the purchase is active and an invoice is issued.",
     )
     payment_refresh: PaymentPayload = mutation(
         payment_resolvers.refresh_payment,
@@ -57,5 +59,5 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.PAYMENT_CHANGE,
-        description="Ask the bank again about a payment.",
+        description="Queries the payment provider for the current status of a payment.",
     )

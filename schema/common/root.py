@@ -11,6 +11,14 @@ from schema.nodes import Node
 @strawberry.type
 class CommonQuery:
     node: Node | None = query(
-        node_resolvers.node, allow=anyone, description="Any object by its id, null when it is not yours to see."
+        node_resolvers.node,
+        allow=anyone,
+        description="The object with the given ID. Null when it doesn't exist or the viewer can't see it.",
     )
-    nodes: list[Node | None] = query(node_resolvers.nodes, allow=anyone, description="Objects by their ids, in the ids' order.")
+    nodes: list[Node | None] = query(
+        node_resolvers.nodes,
+        allow=anyone,
+        description="The objects with the given IDs, in the "
+        "same order. Null for each that doesn't "
+        "exist or that the viewer can't see.",
+    )

@@ -11,17 +11,19 @@ from schema.nodes import Node, backed_by
 from schema.texts import text_of
 
 
-@strawberry.type(description="An article of the library.")
+@strawberry.type(description="An article of the help library.")
 @backed_by(models.content.article.Article)
 class Article(Node):
-    slug: str = field("Its name in addresses.")
-    kind: ArticleKind = field("What sort of help it is.")
-    category: ArticleCategory = field("The part of the service it is about.")
-    title: str = localized_field(text_of("title"), description="Its title.", needs=("texts",))
-    summary: str = localized_field(text_of("summary"), description="What it answers, in a sentence.", needs=("texts",))
-    body: str = localized_field(
-        text_of("body"), description="The text in Markdown; of a video, its transcript.", needs=("texts",)
+    slug: str = field("The identifier used in URLs.")
+    kind: ArticleKind = field("The kind of article.")
+    category: ArticleCategory = field("The part of the service that the article covers.")
+    title: str = localized_field(text_of("title"), description="The title.", needs=("texts",))
+    summary: str = localized_field(
+        text_of("summary"), description="A one-sentence summary of what the article answers.", needs=("texts",)
     )
-    media: str | None = field("The name under which a video is played, null for the others.")
-    duration_seconds: int | None = field("How long a video or a webinar takes.")
-    starts_at: datetime | None = field("When a webinar begins, null for the others.")
+    body: str = localized_field(
+        text_of("body"), description="The text in Markdown. For a video, its transcript.", needs=("texts",)
+    )
+    media: str | None = field("The file name of the video. Null for other kinds.")
+    duration_seconds: int | None = field("The duration of a video or webinar, in seconds.")
+    starts_at: datetime | None = field("When the webinar starts. Null for other kinds.")

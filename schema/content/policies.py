@@ -13,42 +13,46 @@ from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="One version of a policy: once there it never changes.")
+@strawberry.type(description="A version of a policy, which never changes.")
 @backed_by(models.content.policy.Policy)
 class Policy(Node):
-    kind: PolicyKind = field("Which text it is.")
-    version: str = field("Its number, such as 1.0.")
-    effective_on: date = field("From which day of Europe/Paris on it is in force, until a later version is.")
-    in_force: bool = edge(policy_resolvers.in_force, description="Whether it is the version in force today.")
-    title: str = localized_field(policy_resolvers.titles, description="Its title.", needs=("text_fr", "text_en"))
+    kind: PolicyKind = field("The kind of policy.")
+    version: str = field("The version number, such as 1.0.")
+    effective_on: date = field("The date in Europe/Paris from which the version is in force, until a later one is.")
+    in_force: bool = edge(policy_resolvers.in_force, description="Whether this version is in force today.")
+    title: str = localized_field(policy_resolvers.titles, description="The title.", needs=("text_fr", "text_en"))
     text: str = localized_field(
-        policy_resolvers.texts, description="All of it in Markdown, the title its first line.", needs=("text_fr", "text_en")
+        policy_resolvers.texts, description="The full text in Markdown, starting with the title.", needs=("text_fr", "text_en")
     )
-    sha256: str = field("SHA-256 of the French text followed by the English one, in hexadecimal: proof that it never changed.")
-    url: str = localized_field(policy_resolvers.urls, description="Its page.", needs=("kind", "version"))
+    sha256: str = field(
+        "The SHA-256 hash of the French text followed by the English text, in hexadecimal, which proves that "
+        "the texts never changed."
+    )
+    url: str = localized_field(policy_resolvers.urls, description="The URL of the policy's page.", needs=("kind", "version"))
 
 
-@strawberry.type(description="That somebody accepted a policy. Never changed.")
+@strawberry.type(description="A user's acceptance of a policy, which never changes.")
 class PolicyAcceptance:
-    policy: Policy = edge(policy_resolvers.policy_of, needs=("policy_id",), description="The version accepted.")
-    accepted_at: datetime = field("When they did.")
-    locale: Locale = field("In which language it was read.")
-    channel: AcceptanceChannel = field("Where it was accepted.")
+    policy: Policy = edge(policy_resolvers.policy_of, needs=("policy_id",), description="The accepted version.")
+    accepted_at: datetime = field("When the policy was accepted.")
+    locale: Locale = field("The language in which the user read the policy.")
+    channel: AcceptanceChannel = field("Where the policy was accepted.")
 
 
-@strawberry.type(description="A policy in force, and how the viewer stands to it.")
+@strawberry.type(description="A policy in force and whether the viewer has accepted it.")
 class PolicyStanding:
     policy: Policy = edge(policy_resolvers.policy_of, needs=("policy_id",), description="The version in force.")
     next: Policy | None = edge(
-        policy_resolvers.next_of, needs=("next_id",), description="The version that is announced to replace it, null for none."
+        policy_resolvers.next_of, needs=("next_id",), description="The announced next version. Null when there is none."
     )
-    acceptance: PolicyAcceptance | None = field("That the viewer accepted it, null until they have.")
+    acceptance: PolicyAcceptance | None = field("The viewer's acceptance. Null until they have accepted.")
     acceptance_needed: bool = field(
-        "Whether to ask the viewer for `policyAccept`; never of the vendor's people.", lambda root: root.asked
+        "Whether to ask the viewer to accept the policy with `policyAccept`. Always false for the vendor's staff.",
+        lambda root: root.asked,
     )
 
 
-@strawberry.type(description="What the viewer accepted.")
+@strawberry.type(description="The result of accepting a policy.")
 class PolicyAcceptPayload:
-    acceptance: PolicyAcceptance | None = field("That they did, as it is kept.")
+    acceptance: PolicyAcceptance | None = field("The recorded acceptance.")
     user_errors: list[UserError] = errors()

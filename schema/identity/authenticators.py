@@ -10,66 +10,75 @@ from schema.fields import field
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="What a person proves with, besides a password, that it is them.")
+@strawberry.type(description="A second factor or passkey that a user can sign in with.")
 class Authenticator:
     id: strawberry.ID = field(
-        "What `authenticatorRename` and `authenticatorRemove` take.", authenticator_resolvers.authenticator_id
+        "The ID of the authenticator, accepted by `authenticatorRename` and `authenticatorRemove`.",
+        authenticator_resolvers.authenticator_id,
     )
-    kind: AuthenticatorKind = field("How it proves it.")
-    name: str = field("By which the person knows it.")
-    created_at: datetime = field("When it was set up.")
-    last_used_at: datetime | None = field("When it was used last, null for never.")
+    kind: AuthenticatorKind = field("The kind of authenticator.")
+    name: str = field("The name that the user gave to the authenticator.")
+    created_at: datetime = field("When the authenticator was set up.")
+    last_used_at: datetime | None = field("When the authenticator was last used. Null when it has never been used.")
 
 
-@strawberry.type(description="New recovery codes; the earlier ones work no more.")
+@strawberry.type(description="The result of creating new recovery codes.")
 class RecoveryCodesRenewPayload:
-    recovery_codes: list[str] | None = field("Shown this once: each works one time in place of a code.")
+    recovery_codes: list[str] | None = field("The new recovery codes, shown only once. Each can replace a code one time.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="Whether the authenticator is gone.")
+@strawberry.type(description="The result of removing an authenticator.")
 class AuthenticatorRemovePayload:
-    second_factor: bool | None = field("Whether sign-in still asks for a second factor: false once the last one is gone.")
+    second_factor: bool | None = field(
+        "Whether sign-in still requires a second factor. False once the last authenticator is removed."
+    )
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="An authenticator after the change.")
+@strawberry.type(description="The result of a change to an authenticator.")
 class AuthenticatorPayload:
-    authenticator: Authenticator | None = field("The authenticator as it stands.")
+    authenticator: Authenticator | None = field("The authenticator after the change.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="What a browser makes a passkey by.")
+@strawberry.type(description="The options for creating a passkey.")
 class PasskeyBeginPayload:
-    options: str | None = field("JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`; good for five minutes, and once.")
+    options: str | None = field(
+        "JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`. Valid for five minutes and one use."
+    )
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="A passkey that counts from now on.")
+@strawberry.type(description="The result of registering a passkey.")
 class PasskeyRegisterPayload:
-    authenticator: Authenticator | None = field("The passkey.")
-    recovery_codes: list[str] | None = field("Of the first authenticator, shown this once; null when there was one before.")
-    user_errors: list[UserError] = errors()
-
-
-@strawberry.type(description="What a browser asks a passkey by. It tells nothing of anybody.")
-class PasskeyChallengePayload:
-    options: str | None = field("JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`; good for five minutes, and once.")
-    user_errors: list[UserError] = errors()
-
-
-@strawberry.type(description="A seed for an authenticator app (RFC 6238), in force once confirmed.")
-class TotpSetUpPayload:
-    secret: str | None = field("The seed in base 32, for typing.")
-    provisioning_uri: str | None = field("The seed as an otpauth URI.")
-    qr_code_svg: str | None = field("The URI as a QR code, an SVG image.")
-    user_errors: list[UserError] = errors()
-
-
-@strawberry.type(description="An app that counts from now on.")
-class TotpConfirmPayload:
-    authenticator: Authenticator | None = field("The app.")
+    authenticator: Authenticator | None = field("The registered passkey.")
     recovery_codes: list[str] | None = field(
-        "Of the first authenticator, shown this once: each works one time in place of a code. Null when there was one before."
+        "The recovery codes, shown only once. Null unless this is the first authenticator."
+    )
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The options for using a passkey. They reveal nothing about any user.")
+class PasskeyChallengePayload:
+    options: str | None = field(
+        "JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`. Valid for five minutes and one use."
+    )
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The secret for an authenticator app (RFC 6238). Takes effect when confirmed.")
+class TotpSetUpPayload:
+    secret: str | None = field("The secret in Base32, for manual entry.")
+    provisioning_uri: str | None = field("The secret as an otpauth URI.")
+    qr_code_svg: str | None = field("The URI as a QR code in SVG.")
+    user_errors: list[UserError] = errors()
+
+
+@strawberry.type(description="The result of confirming an authenticator app.")
+class TotpConfirmPayload:
+    authenticator: Authenticator | None = field("The confirmed authenticator app.")
+    recovery_codes: list[str] | None = field(
+        "The recovery codes, shown only once. Each can replace a code one time. Null unless this is the first authenticator."
     )
     user_errors: list[UserError] = errors()

@@ -6,19 +6,19 @@ from schema.fields import field
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="Whether the address is confirmed.")
+@strawberry.type(description="The result of confirming an email address.")
 class EmailVerifyPayload:
-    verified: bool | None = field("True when it is.")
+    verified: bool | None = field("True when the address is confirmed.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The answer is the same whether or not somebody has the address already.")
+@strawberry.type(description="The result of a request that doesn't reveal whether the address belongs to someone else.")
 class EmailRequestChangePayload:
-    accepted: bool | None = field("True when emails are on their way; nothing has changed yet.")
+    accepted: bool | None = field("True when the confirmation emails are on their way. Nothing has changed yet.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="A confirmed change of address.")
+@strawberry.type(description="The result of confirming a change of address.")
 class EmailConfirmChangePayload:
-    changed: bool | None = field("True when the new address is in force, false while the other one has yet to confirm.")
+    changed: bool | None = field("True when the new address is in effect. False while the other address still has to confirm.")
     user_errors: list[UserError] = errors()

@@ -10,77 +10,85 @@ from schema.identity.users import User
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="One signed-in device.")
+@strawberry.type(description="A signed-in device.")
 class Session:
-    id: strawberry.ID = field("What `sessionEnd` takes.", session_resolvers.session_id)
-    created_at: datetime = field("When it was signed in.")
+    id: strawberry.ID = field("The ID of the session, accepted by `sessionEnd`.", session_resolvers.session_id)
+    created_at: datetime = field("When the user signed in.")
     last_used_at: datetime = field(
-        "When its tokens were last renewed, which happens every 15 minutes or so while it is in use.",
+        "When the session's tokens were last refreshed, which happens about every 15 minutes while it is in use.",
         lambda root: root.last_used_at or root.created_at,
     )
     expires_at: datetime = field(
-        "When it ends unless it is used before. However it is used, it ends after its longest life: 90 days, of staff 12 hours."
+        "When the session expires unless it is used again. Every session ends after its maximum lifetime: 90 days, or 12 "
+        "hours for staff."
     )
-    device: str | None = field("What it looked like when it was signed in, such as `Firefox, Windows`; null for nothing known.")
-    current: bool = viewer_field(session_resolvers.current, description="Whether it is the one that asks.", needs=("id",))
+    device: str | None = field(
+        "The browser and operating system used to sign in, such as `Firefox, Windows`. Null when unknown."
+    )
+    current: bool = viewer_field(
+        session_resolvers.current, description="Whether this is the session of the request.", needs=("id",)
+    )
 
 
-@strawberry.type(description="What a new session is used with.")
+@strawberry.type(description="The tokens of a session.")
 class SessionTokens:
     access_token: str | None = field(
-        "Goes into the header `Authorization: Bearer ...`; good for minutes. Null where it is in a cookie.",
+        "The access token, for the header `Authorization: Bearer ...`. Valid for 15 minutes. Null when it was set as a cookie.",
         lambda root: root.access,
     )
     refresh_token: str | None = field(
-        "Gets the next pair by `sessionRefresh`; works once. Null where it is in a cookie.", lambda root: root.refresh
+        "The refresh token, which `sessionRefresh` exchanges for new tokens. Works once. Null when it was set as a cookie.",
+        lambda root: root.refresh,
     )
-    access_expires_at: datetime = field("When the access token ends.")
+    access_expires_at: datetime = field("When the access token expires.")
 
 
-@strawberry.type(description="A new session.")
+@strawberry.type(description="The result of signing in.")
 class SessionSignInPayload:
-    session: SessionTokens | None = field("The tokens.", lambda root: root.tokens)
-    user: User | None = field("Who signed in.")
+    session: SessionTokens | None = field("The tokens of the new session.", lambda root: root.tokens)
+    user: User | None = field("The signed-in user.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The session's next tokens.")
+@strawberry.type(description="The result of refreshing a session.")
 class SessionRefreshPayload:
-    session: SessionTokens | None = field("The tokens; the earlier ones no longer work.")
+    session: SessionTokens | None = field("The new tokens. The previous ones no longer work.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="A session for another company.")
+@strawberry.type(description="The result of switching to another company.")
 class SessionSwitchAccountPayload:
-    session: SessionTokens | None = field("The tokens; the earlier ones no longer work, and their sockets close.")
+    session: SessionTokens | None = field(
+        "The new tokens. The previous ones no longer work, and their WebSocket connections are closed."
+    )
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="Whether the session ended.")
+@strawberry.type(description="The result of ending a session.")
 class SessionSignOutPayload:
-    signed_out: bool | None = field("True when it did.")
+    signed_out: bool | None = field("True when the session has ended.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="Whether the session is fresh.")
+@strawberry.type(description="The result of confirming one's identity.")
 class SessionStepUpPayload:
-    fresh_until: datetime | None = field("Until when delicate operations are let through.")
+    fresh_until: datetime | None = field("Until when sensitive operations are allowed without confirming one's identity again.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="Whether the session ended.")
+@strawberry.type(description="The result of ending a session.")
 class SessionEndPayload:
-    ended: bool | None = field("True when it did, or had before.")
+    ended: bool | None = field("True when the session has ended, including when it had ended before.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The sessions that ended.")
+@strawberry.type(description="The result of ending several sessions.")
 class SessionEndOthersPayload:
-    ended: int | None = field("How many did.")
+    ended: int | None = field("The number of sessions that were ended.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The answer is the same whether or not the address was known.")
+@strawberry.type(description="The result of a request that doesn't reveal whether the email address is known.")
 class SessionRequestUnlockPayload:
-    accepted: bool | None = field("True when an email is on its way, if the address is known.")
+    accepted: bool | None = field("True when the request was accepted. An email is on its way if the address is known.")
     user_errors: list[UserError] = errors()

@@ -8,11 +8,15 @@ from schema.fields import field, viewer_field
 from schema.nodes import Node, backed_by
 
 
-@strawberry.type(description="A person: of a customer's company, or of the vendor.")
+@strawberry.type(description="A person: a member of a customer's company or of the vendor's staff.")
 @backed_by(models.identity.user.User)
 class User(Node):
-    name: str = field("How colleagues and agents know them.")
+    name: str = field("The user's name as colleagues and agents see it.")
     email: str | None = viewer_field(
-        user_resolvers.emails, description="The address; of the vendor's people, only agents see it.", needs=("email", "staff")
+        user_resolvers.emails,
+        description="The email address. For members of the vendor's staff, visible to agents only.",
+        needs=("email", "staff"),
     )
-    from_vendor: bool = field("Whether they work for the vendor.", lambda root: root.staff is not None, needs=("staff",))
+    from_vendor: bool = field(
+        "Whether the user is a member of the vendor's staff.", lambda root: root.staff is not None, needs=("staff",)
+    )

@@ -20,36 +20,40 @@ from schema.identity.sessions import Session
 from schema.identity.users import User
 
 
-@strawberry.type(description="Whoever is signed in.")
+@strawberry.type(description="The signed-in user.")
 class Viewer:
-    user: User = field("The person.")
-    account: Account | None = field("The company they act for, null for the vendor's people.")
-    role: Role | None = field("Their role in that company.")
+    user: User = field("The user.")
+    account: Account | None = field("The company that the viewer is acting for. Null for the vendor's staff.")
+    role: Role | None = field("The viewer's role in that company.")
     companies: list[ViewerCompany] = field(
-        "All companies they may act for, the one joined first at first: `sessionSwitchAccount` chooses.",
+        "All companies that the viewer can act for, in the order in which they joined. `sessionSwitchAccount` switches "
+        "between them.",
         member_resolvers.companies,
     )
-    staff: Staff | None = field("Their role with the vendor: null for customers, and until the second factor is on.")
-    locale: Locale = field("The language of this answer's messages.")
+    staff: Staff | None = field(
+        "The viewer's role on the vendor's staff. Null for customers and until the second factor is on."
+    )
+    locale: Locale = field("The language of messages in this response.")
     second_factor: bool = field(
-        "Whether sign-in asks them for a code or a passkey besides the password.", lambda root: root.user.second_factor
+        "Whether sign-in requires a code or a passkey besides the password.", lambda root: root.user.second_factor
     )
     authenticators: list[Authenticator] = edge(
-        authenticator_resolvers.authenticators_of, description="What they prove themselves with, the first one first."
+        authenticator_resolvers.authenticators_of, description="The viewer's authenticators, oldest first."
     )
     sessions: list[Session] = edge(
-        session_resolvers.sessions_of, description="Where they are signed in, the latest sign-in first, at most 100."
+        session_resolvers.sessions_of, description="The viewer's sessions, most recent first (at most 100)."
     )
     policies: list[PolicyStanding] = field(
-        "The policies in force, the privacy policy first, and whether they have accepted each.", policy_resolvers.standings
+        "The policies in force, the privacy policy first, and whether the viewer has accepted them.", policy_resolvers.standings
     )
     policy_acceptances: list[PolicyAcceptance] = field(
-        "What they ever accepted, the latest first.", policy_resolvers.acceptances
+        "All acceptances of the viewer, most recent first.", policy_resolvers.acceptances
     )
     account_sequence: BigInt | None = field(
-        "The number of the company's latest event, to follow `accountEvents(after:)` from.", ticket_resolvers.account_sequence
+        "The `sequence` of the latest event of the viewer's company, for `accountEvents(after:)`.",
+        ticket_resolvers.account_sequence,
     )
     inbox_sequence: BigInt | None = field(
-        "For agents: the number of the inbox's latest event, to follow `inboxEvents(after:)` from.",
+        "The `sequence` of the latest event of the inbox, for `inboxEvents(after:)`. Visible to agents.",
         ticket_resolvers.inbox_sequence,
     )

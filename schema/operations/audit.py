@@ -17,51 +17,58 @@ from schema.identity.users import User
 from schema.nodes import backed_by
 
 
-@strawberry.type(description="A harmless fact of an audited act.")
+@strawberry.type(description="A detail of an audited action. Contains no personal data and no secrets.")
 class AuditDetail:
-    name: str = field("What it is, such as `status`.")
-    value: str = field("Its value; numbers and truth values as in JSON.")
+    name: str = field("The name of the detail, such as `status`.")
+    value: str = field("The value of the detail. Numbers and booleans are formatted as in JSON.")
 
 
-@strawberry.type(description="One act that the audit log tells of, never changed. It names objects by their ids.")
+@strawberry.type(description="An entry of the audit log. Entries never change and refer to objects by ID.")
 @backed_by(models.audit.AuditEntry)
 class AuditEntry:
-    sequence: BigInt = field("Its number: 1, 2, 3, ... without gaps over the whole log.", lambda root: root.id, needs=("id",))
-    at: datetime = field("When it was done.")
-    action: AnyAuditAction = field("What was done.", lambda root: AUDIT_ACTION_BY_VALUE[root.action], needs=("action",))
+    sequence: BigInt = field(
+        "The number of the entry: 1, 2, 3, ... without gaps across the whole log.", lambda root: root.id, needs=("id",)
+    )
+    at: datetime = field("When the action was performed.")
+    action: AnyAuditAction = field("The action.", lambda root: AUDIT_ACTION_BY_VALUE[root.action], needs=("action",))
     actor: User | None = edge(
         audit_resolvers.actors, needs=("actor_id",),
-        description="Who did it; null when it was the clock or a stranger. Customers are told of their own people.",
+        description="The user who performed the action. Null when it was performed by the system or by someone who isn't "
+                    "signed in. Customers see only members of their own company.",
     )  # fmt: skip
     from_vendor: bool = field(
-        "Whether one of the vendor's people did it.", lambda root: root.staff is not None, needs=("staff",)
+        "Whether a member of the vendor's staff performed the action.", lambda root: root.staff is not None, needs=("staff",)
     )
     staff: Staff | None = viewer_field(
-        audit_resolvers.staff, needs=("staff",), description="The role of the vendor's person; for the operator."
+        audit_resolvers.staff,
+        needs=("staff",),
+        description="The role of the staff member who performed the action. Visible to operators.",
     )
     account: Account | None = edge(
-        account_resolvers.accounts_of, needs=("account_id",), description="The company it concerns, null when it concerns none."
+        account_resolvers.accounts_of,
+        needs=("account_id",),
+        description="The company that the action concerns. Null when it concerns none.",
     )
-    object_type: str | None = field("What sort of object it was done to, such as Ticket.")
+    object_type: str | None = field("The type of the object that the action was performed on, such as Ticket.")
     object_id: ID | None = field(
-        "The global id of that object; `node(id:)` finds the sorts it knows.", audit_resolvers.object_of,
+        "The global ID of that object. `node(id:)` finds it if its type implements Node.", audit_resolvers.object_of,
         needs=("object_type", "object_id"),
     )  # fmt: skip
     address: str | None = viewer_field(
         audit_resolvers.addresses, needs=("address", "staff"),
-        description="The network address it came from; of the vendor's people for the operator only.",
+        description="The network address that the request came from. For staff members, visible to operators only.",
     )  # fmt: skip
-    details: list[AuditDetail] = field("What else is known of it.", audit_resolvers.details, needs=("details",))
-    hash: str = field("SHA-256 of the entry and of the hash before it, in hexadecimal.")
+    details: list[AuditDetail] = field("Further details of the action.", audit_resolvers.details, needs=("details",))
+    hash: str = field("The SHA-256 hash of this entry and the previous entry's hash, in hexadecimal.")
 
 
-@strawberry.type(description="What a look at every entry of the audit log found.")
+@strawberry.type(description="The result of verifying every entry of the audit log.")
 class AuditProof:
-    entries: BigInt = field("How many entries the log has.")
-    last_sequence: BigInt = field("The number of the last one.", lambda root: root.last.sequence)
+    entries: BigInt = field("The number of entries in the log.")
+    last_sequence: BigInt = field("The number of the last entry.", lambda root: root.last.sequence)
     last_hash: str = field(
-        "Its hash. Note it elsewhere with its number: a later proof can be held against it.",
+        "The hash of the last entry. Store it elsewhere together with its number, to check later proofs against it.",
         lambda root: root.last.hash,
     )
-    broken_at: BigInt | None = field("The number of the first entry at fault, null when all is well.")
-    fault: str | None = field("What is wrong with it, null when all is well.")
+    broken_at: BigInt | None = field("The number of the first invalid entry. Null when the log is intact.")
+    fault: str | None = field("What is wrong with that entry. Null when the log is intact.")

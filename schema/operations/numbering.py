@@ -5,7 +5,9 @@ import strawberry
 from schema.fields import field
 
 
-@strawberry.type(description="What a check of all invoice numbers found.")
+@strawberry.type(description="The result of checking all invoice numbers.")
 class InvoiceNumbering:
-    issued: int = field("How many invoices were issued.")
-    faults: list[str] = field("Gaps, duplicates and dates going back, as sentences; empty when all is well.")
+    issued: int = field("The number of issued invoices.")
+    faults: list[str] = field(
+        "The gaps, duplicates and dates out of order that were found, as sentences. Empty when there are none."
+    )

@@ -20,7 +20,7 @@ from schema.operations.numbering import InvoiceNumbering
 class OperationsQuery:
     invoice_numbering: InvoiceNumbering = query(
         numbering_resolvers.invoice_numbering, allow=operator, cost=1_000,
-        description="Proof that invoices are numbered without gap or duplicate and never back in time.",
+        description="Verifies that invoice numbers have no gaps or duplicates and follow the order of their dates.",
     )  # fmt: skip
     emails: Connection[Email] = query(
         email_resolvers.emails,
@@ -29,13 +29,14 @@ class OperationsQuery:
     )
     audit_entries: Connection[AuditEntry] = query(
         audit_resolvers.entries, allow=owner | operator,
-        description="Who did what, the latest first: everything for the operator, what concerns their company for its owner.",
+        description="The entries of the audit log, most recent first: all entries for operators, those about their company "
+                    "for owners.",
     )  # fmt: skip
     audit_proof: AuditProof = query(
         audit_resolvers.proof,
         allow=operator,
         cost=1_000,
-        description="Proof that the audit log is whole and was never changed.",
+        description="Verifies that the audit log is complete and was never changed.",
     )
 
 
@@ -51,5 +52,5 @@ class OperationsMutation:
         "now",
         allow=operator,
         audit=OperationsAuditAction.CLOCK_ADVANCE,
-        description="For operators of a demonstration: move time on; sessions expire with it.",
+        description="Moves the clock of a demonstration forward. Sessions expire accordingly.",
     )

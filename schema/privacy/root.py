@@ -13,5 +13,5 @@ from schema.privacy.erasures import Erasure
 class PrivacyQuery:
     erasures: Connection[Erasure] = query(
         erasure_resolvers.erasures, allow=operator,
-        description="Deletions of companies' accounts: scheduled, called off, done, and what was kept; the latest first.",
+        description="Erasures of companies' accounts, scheduled, canceled or completed, most recent first.",
     )  # fmt: skip

@@ -5,10 +5,10 @@ import strawberry
 from schema.fields import field
 
 
-@strawberry.type(description="How to reach the vendor's support.")
+@strawberry.type(description="How to contact the vendor's support.")
 class Contact:
-    email: str = field("Answered within 24 to 48 hours.")
-    phone: str = field("Answered at once during opening hours.")
-    opening_hours: str = field("When chat and phone are answered, in the viewer's language.")
-    privacy_policy_url: str = field("The page of the privacy policy in force, for every footer.")
-    terms_url: str = field("The page of the terms in force.")
+    email: str = field("The email address of support. Emails are answered within 24 to 48 hours.")
+    phone: str = field("The phone number of support. Calls are answered at once during opening hours.")
+    opening_hours: str = field("The hours in which chat and phone are answered, in the viewer's language.")
+    privacy_policy_url: str = field("The URL of the privacy policy in force, for use in footers.")
+    terms_url: str = field("The URL of the terms in force.")

@@ -18,41 +18,50 @@ from schema.identity.users import User
 from schema.support.tickets import Message, Ticket
 
 
-@strawberry.type(description="One event of a ticket.")
+@strawberry.type(description="An event of a ticket.")
 class TicketEvent:
-    sequence: BigInt = field("Its number in the ticket, without gaps: resume with `after` it.")
-    at: datetime = field("When it happened.")
+    sequence: BigInt = field("The position of the event in the ticket's stream, without gaps. Pass it as `after` to resume.")
+    at: datetime = field("When the event happened.")
     kind: EventKind = field("What happened.")
-    status: TicketStatus | None = field("The new state, where it changed.", event_resolvers.status)
-    actor: User | None = edge(ticket_resolvers.actors, description="Who did it; nobody when the clock did.")
-    message: Message | None = edge(ticket_resolvers.messages_of, description="What was said, where something was.")
-    ticket: Ticket | None = edge(ticket_resolvers.tickets_of, description="The ticket as it stands now.")
-
-
-@strawberry.type(description="One event that agents must know of.")
-class InboxEvent:
-    sequence: BigInt = field("Its number in the inbox, without gaps: resume with `after` it.")
-    at: datetime = field("When it happened.")
-    kind: EventKind = field("What happened.")
-    status: TicketStatus | None = field("The ticket's state then, where the event tells.", event_resolvers.status)
-    actor: User | None = edge(ticket_resolvers.actors, description="Who did it; nobody when the clock did.")
-    ticket: Ticket | None = edge(ticket_resolvers.tickets_of, description="The ticket as it stands now.")
-
-
-@strawberry.type(description="One event of a company account.")
-class AccountEvent:
-    sequence: BigInt = field("Its number in the account, without gaps: resume with `after` it.")
-    at: datetime = field("When it happened.")
-    kind: EventKind = field("What happened.")
-    ticket: Ticket | None = edge(ticket_resolvers.tickets_of, description="The ticket it is about, as it stands now.")
-    purchase: Purchase | None = edge(
-        purchase_resolvers.purchase_of_event, description="The purchase it is about, as it stands now; for buyers."
+    status: TicketStatus | None = field("The new status. Null when the event didn't change it.", event_resolvers.status)
+    actor: User | None = edge(ticket_resolvers.actors, description="The user who caused the event. Null when the system did.")
+    message: Message | None = edge(
+        ticket_resolvers.messages_of, description="The message that was posted. Null for other events."
     )
-    invoice: Invoice | None = edge(invoice_resolvers.invoice_of_event, description="The invoice it is about; for buyers.")
+    ticket: Ticket | None = edge(ticket_resolvers.tickets_of, description="The ticket in its current state.")
 
 
-@strawberry.type(description="Whether somebody types in a ticket. Never stored.")
+@strawberry.type(description="An event that agents need to know about.")
+class InboxEvent:
+    sequence: BigInt = field("The position of the event in the inbox's stream, without gaps. Pass it as `after` to resume.")
+    at: datetime = field("When the event happened.")
+    kind: EventKind = field("What happened.")
+    status: TicketStatus | None = field(
+        "The status of the ticket after the event. Null when the event doesn't tell.", event_resolvers.status
+    )
+    actor: User | None = edge(ticket_resolvers.actors, description="The user who caused the event. Null when the system did.")
+    ticket: Ticket | None = edge(ticket_resolvers.tickets_of, description="The ticket in its current state.")
+
+
+@strawberry.type(description="An event of a company's account.")
+class AccountEvent:
+    sequence: BigInt = field("The position of the event in the account's stream, without gaps. Pass it as `after` to resume.")
+    at: datetime = field("When the event happened.")
+    kind: EventKind = field("What happened.")
+    ticket: Ticket | None = edge(
+        ticket_resolvers.tickets_of, description="The ticket that the event is about, in its current state."
+    )
+    purchase: Purchase | None = edge(
+        purchase_resolvers.purchase_of_event,
+        description="The purchase that the event is about, in its current state. Visible to members who can buy.",
+    )
+    invoice: Invoice | None = edge(
+        invoice_resolvers.invoice_of_event, description="The invoice that the event is about. Visible to members who can buy."
+    )
+
+
+@strawberry.type(description="Whether a user is typing in a ticket. Never stored.")
 class Typing:
-    user: User = edge(ticket_resolvers.typists, description="Who it is.")
-    typing: bool = field("Whether they type.")
-    expires_at: datetime = field("When to forget it, should no other news come.")
+    user: User = edge(ticket_resolvers.typists, description="The user.")
+    typing: bool = field("Whether the user is typing.")
+    expires_at: datetime = field("When the indicator expires if no other one follows.")

@@ -13,26 +13,26 @@ from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="A file that was sent.")
+@strawberry.type(description="An uploaded file.")
 @backed_by(models.support.file.File)
 class File(Node):
-    name: str = field("Its name.")
-    content_type: str = field("Its media type.")
-    size: BigInt = field("Its size in bytes.")
-    sha256: str | None = field("SHA-256 of its bytes, null until uploaded.")
-    uploaded_at: datetime | None = field("When it arrived, null until it has.")
+    name: str = field("The name of the file.")
+    content_type: str = field("The media type of the file.")
+    size: BigInt = field("The size of the file in bytes.")
+    sha256: str | None = field("The SHA-256 hash of the file, in hexadecimal. Null until the file is uploaded.")
+    uploaded_at: datetime | None = field("When the file was uploaded. Null until then.")
     status: FileStatus = field(
-        "How far it has come.", file_resolvers.file_status, needs=("uploaded_at", "cleared_at", "infected_at")
+        "The delivery status.", file_resolvers.file_status, needs=("uploaded_at", "cleared_at", "infected_at")
     )
     download_url: str | None = field(
-        "A link to it, good for five minutes; null unless AVAILABLE.",
+        "A link to download the file, valid for five minutes. Null unless the status is AVAILABLE.",
         file_resolvers.file_url,
         needs=("uploaded_at", "cleared_at", "infected_at"),
     )
 
 
-@strawberry.type(description="Where to send a file's bytes.")
+@strawberry.type(description="The result of announcing a file.")
 class FileAnnouncePayload:
-    file: File | None = field("The file, to be attached once it is uploaded.")
-    upload_url: str | None = field("PUT the bytes here within five minutes.")
+    file: File | None = field("The file, which can be attached once it is uploaded.")
+    upload_url: str | None = field("The URL to PUT the file to within five minutes.")
     user_errors: list[UserError] = errors()

@@ -22,28 +22,32 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 @strawberry.type
 class SupportQuery:
-    contact: Contact = query(contact_resolvers.contact, allow=anyone, description="How to reach support.")
+    contact: Contact = query(contact_resolvers.contact, allow=anyone, description="How to contact support.")
     tickets: Connection[Ticket] = query(
         ticket_resolvers.tickets,
         allow=customer | agent,
-        description="An agent's inbox, a customer's Messages: the latest change first.",
+        description="Tickets, most recently updated first: all tickets for agents, the company's tickets for customers.",
     )
 
 
 @strawberry.type
 class SupportMutation:
     ticket_open: TicketPayload = mutation(
-        ticket_resolvers.open_, "ticket", allow=customer, audit=_OWN_RECORD, description="Ask for help, or begin a chat."
+        ticket_resolvers.open_, "ticket", allow=customer, audit=_OWN_RECORD, description="Opens a ticket, or starts a chat."
     )
     ticket_claim: TicketPayload = mutation(
-        ticket_resolvers.claim, "ticket", allow=agent, audit=SupportAuditAction.TICKET_CLAIM, description="Take a ticket on."
+        ticket_resolvers.claim,
+        "ticket",
+        allow=agent,
+        audit=SupportAuditAction.TICKET_CLAIM,
+        description="Assigns a ticket to the viewer.",
     )
     ticket_release: TicketPayload = mutation(
         ticket_resolvers.release,
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_RELEASE,
-        description="Return a ticket that is assigned to you to the inbox, where any agent can claim it.",
+        description="Returns a ticket that is assigned to the viewer to the inbox, where any agent can claim it.",
     )
     ticket_reply: TicketReplyPayload = mutation(
         ticket_resolvers.reply,
@@ -51,21 +55,21 @@ class SupportMutation:
         "ticket_id",
         allow=customer | agent,
         audit=_OWN_RECORD,
-        description="Say something in a ticket.",
+        description="Posts a message in a ticket.",
     )
     ticket_move: TicketPayload = mutation(
         ticket_resolvers.move,
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_MOVE,
-        description="Change a ticket's state.",
+        description="Changes the status of a ticket.",
     )
     ticket_close: TicketPayload = mutation(
         ticket_resolvers.close,
         "ticket",
         allow=customer | agent,
         audit=SupportAuditAction.TICKET_MOVE,
-        description="End a ticket; it stays readable in Messages.",
+        description="Closes a ticket. It stays readable.",
     )
     ticket_typing: TicketTypingPayload = mutation(
         ticket_resolvers.typing,
@@ -73,7 +77,7 @@ class SupportMutation:
         allow=customer | agent,
         audit=Unaudited("Nothing is stored."),
         cost=1,
-        description="Tell the others in a ticket that you type.",
+        description="Sends a typing indicator to the other participants of a ticket.",
     )
     file_announce: FileAnnouncePayload = mutation(
         file_resolvers.announce,
@@ -81,21 +85,23 @@ class SupportMutation:
         "upload_url",
         allow=customer | agent,
         audit=SupportAuditAction.FILE_ANNOUNCE,
-        description="Get a link to upload a file to. What is attached to nothing a day later is deleted.",
+        description="Creates a link to upload a file to. Files that aren't attached to anything within a day are deleted.",
     )
 
 
 @strawberry.type
 class SupportSubscription:
     ticket_events: AsyncGenerator[TicketEvent, None] = subscription(
-        event_resolvers.ticket_events, allow=customer | agent, description="Everything that happens in one ticket, in order."
+        event_resolvers.ticket_events, allow=customer | agent, description="All events of a ticket, in order."
     )
     ticket_typing: AsyncGenerator[Typing, None] = subscription(
-        event_resolvers.ticket_typing, allow=customer | agent, description="Who else types in one ticket."
+        event_resolvers.ticket_typing,
+        allow=customer | agent,
+        description="Typing indicators of the other participants of a ticket.",
     )
     inbox_events: AsyncGenerator[InboxEvent, None] = subscription(
-        event_resolvers.inbox_events, allow=agent, description="What agents must know of every ticket, in order."
+        event_resolvers.inbox_events, allow=agent, description="Events of all tickets that agents need to know about, in order."
     )
     account_events: AsyncGenerator[AccountEvent, None] = subscription(
-        event_resolvers.account_events, allow=customer, description="What happens to the viewer's company, in order."
+        event_resolvers.account_events, allow=customer, description="Events of the viewer's company, in order."
     )

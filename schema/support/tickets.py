@@ -18,61 +18,69 @@ from schema.support.files import File
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="Something said in a ticket.")
+@strawberry.type(description="A message in a ticket.")
 @backed_by(models.support.ticket.Message)
 class Message(Node):
-    sequence: BigInt = field("Its number in the ticket: 1, 2, 3, ... together with the ticket's other events.")
-    body: str = field("What was said; card numbers are masked.")
-    at: datetime = field("When it was stored.")
-    from_staff: bool = field("Whether the vendor said it.")
-    client_message_id: str = field("The id its sender chose.")
-    author: User = edge(ticket_resolvers.authors, needs=("author_id",), description="Who said it.")
-    files: list[File] = edge(ticket_resolvers.files, description="What was attached.")
+    sequence: BigInt = field("The position of the message in the ticket's stream, which it shares with other events.")
+    body: str = field("The text of the message. Card numbers are masked.")
+    at: datetime = field("When the message was stored.")
+    from_staff: bool = field("Whether the author is a member of the vendor's staff.")
+    client_message_id: str = field("The ID that the sender's client chose.")
+    author: User = edge(ticket_resolvers.authors, needs=("author_id",), description="The author of the message.")
+    files: list[File] = edge(ticket_resolvers.files, description="The attached files.")
 
 
 @strawberry.type(description="A request for help. A live chat is a ticket whose channel is CHAT.")
 @backed_by(models.support.ticket.Ticket)
 class Ticket(Node):
-    number: str = field("What people read and say, such as CAM-2026-000123.", needs=("created_at",))
-    subject: str = field("What it is about, in a few words.")
-    channel: Channel = field("How it reached the vendor.")
-    category: Category = field("What it is about.")
-    kind: TicketKind = field("What it asks for, where the vendor does more than answer.")
-    status: TicketStatus = viewer_field(ticket_resolvers.statuses, description="Where it stands.", needs=("status",))
-    created_at: datetime = field("When it was opened.")
-    updated_at: datetime = field("When anything last happened to it.")
-    reply_awaited_since: datetime | None = field("Since when the customer waits for an answer, null while nobody does.")
-    first_response_at: datetime | None = field("When a person first answered.")
-    closed_at: datetime | None = field("When it was closed.")
+    number: str = field("The number to show to people, such as CAM-2026-000123.", needs=("created_at",))
+    subject: str = field("A short summary of the request.")
+    channel: Channel = field("The channel that the ticket was opened through.")
+    category: Category = field("The category of the request.")
+    kind: TicketKind = field("The kind of request, for requests that need more than an answer.")
+    status: TicketStatus = viewer_field(ticket_resolvers.statuses, description="The current status.", needs=("status",))
+    created_at: datetime = field("When the ticket was opened.")
+    updated_at: datetime = field("When the ticket was last updated.")
+    reply_awaited_since: datetime | None = field(
+        "Since when the customer has been waiting for a reply. Null when they aren't waiting."
+    )
+    first_response_at: datetime | None = field("When a staff member first replied.")
+    closed_at: datetime | None = field("When the ticket was closed.")
     last_sequence: BigInt = edge(
-        ticket_resolvers.last_sequence, description="The number of its latest event: follow `after` it."
+        ticket_resolvers.last_sequence,
+        description="The `sequence` of the latest event of the ticket. Pass it as `after` to receive later events.",
     )
-    account: Account = edge(account_resolvers.accounts_of, needs=("account_id",), description="The company that asked.")
-    requester: User = edge(ticket_resolvers.requesters, needs=("requester_id",), description="The person who asked.")
-    assignee: User | None = edge(ticket_resolvers.assignees, needs=("assignee_id",), description="The agent who took it on.")
+    account: Account = edge(
+        account_resolvers.accounts_of, needs=("account_id",), description="The company that opened the ticket."
+    )
+    requester: User = edge(ticket_resolvers.requesters, needs=("requester_id",), description="The user who opened the ticket.")
+    assignee: User | None = edge(
+        ticket_resolvers.assignees, needs=("assignee_id",), description="The agent who claimed the ticket."
+    )
     follows: Annotated["Ticket", strawberry.lazy("schema.support.tickets")] | None = edge(
-        ticket_resolvers.followed, needs=("follows_id",), description="The closed ticket it goes on from."
+        ticket_resolvers.followed, needs=("follows_id",), description="The closed ticket that this ticket continues."
     )
-    last_message: Message | None = edge(ticket_resolvers.last_messages, description="The latest message.")
-    messages: Connection[Message] = connection(ticket_resolvers.messages, description="What was said, in order.")
+    last_message: Message | None = edge(ticket_resolvers.last_messages, description="The most recent message.")
+    messages: Connection[Message] = connection(ticket_resolvers.messages, description="The messages of the ticket, in order.")
 
 
-@strawberry.type(description="A ticket after the change.")
+@strawberry.type(description="The result of a change to a ticket.")
 class TicketPayload:
-    ticket: Ticket | None = field("The ticket as it stands.")
+    ticket: Ticket | None = field("The ticket after the change.")
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="A stored message.")
+@strawberry.type(description="The result of posting a message.")
 class TicketReplyPayload:
-    message: Message | None = field("The message, with its sequence.")
+    message: Message | None = field("The stored message with its sequence.")
     ticket: Ticket | None = edge(
-        ticket_resolvers.tickets_of, description="The ticket it is in: a follow-up, when the one replied to was closed."
+        ticket_resolvers.tickets_of,
+        description="The ticket that contains the message: the follow-up ticket if the original was closed.",
     )
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="Whether the others were told.")
+@strawberry.type(description="The result of sending a typing indicator.")
 class TicketTypingPayload:
-    told: bool | None = field("True when they were.")
+    told: bool | None = field("True when the indicator was sent.")
     user_errors: list[UserError] = errors()
