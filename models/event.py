@@ -1,10 +1,10 @@
-"""Stored events: the one thing every live subscription reads.
+"""Stored events, which all live subscriptions read.
 
-A stream is a sequence of events 1, 2, 3, ... under a key: one for each ticket (`ticket:12`), one for each account
-(`account:5`) and one for the agents' inbox (`inbox`). An event takes its number inside the transaction that stores the fact it
-tells of, by adding one to the stream's row. That row stays locked until the commit, so numbers become visible in their order,
-without gaps: a reader that has seen n can never miss n - 1. A reader is nothing but a key and a number; what it has not read
-yet waits in the database, not in memory. See docs/decisions/0004-streams.md.
+A stream is a sequence of events numbered 1, 2, 3, ... under a key. There is one stream for each ticket, one for each account
+and one for the agents' inbox. An event takes its number inside the transaction that stores the change it reports, by adding
+one to the number in the stream's row. That row stays locked until the commit, so numbers become visible in order and without
+gaps: a reader that has seen n can't have missed n - 1. A reader is a key and a number; the events it has not read yet wait in
+the database, not in memory. See docs/decisions/0004-streams.md.
 """
 
 from enum import StrEnum
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from models.identity.user import User
     from models.support.ticket import Message, Ticket
 
-INBOX = "inbox"  # the key of the stream of every ticket, for agents
+INBOX = "inbox"  # the key of the agents' stream, with what concerns them in all tickets
 
 
 def ticket_stream(ticket_id: int) -> str:
@@ -53,7 +53,7 @@ class EventKind(StrEnum):
 
 
 class Stream(Model):
-    """The head of one sequence: its key and the last number given."""
+    """The head of one stream: its key and the number of its last event."""
 
     key = fields.CharField(max_length=64, primary_key=True)
     last_sequence = fields.BigIntField(default=0)
@@ -63,7 +63,7 @@ class Stream(Model):
 
 
 class Event(Model):
-    """One numbered event of one stream, pointing at the rows it tells of."""
+    """One event of one stream, with the rows it is about."""
 
     id = fields.BigIntField(primary_key=True)
     stream = fields.CharField(max_length=64)
@@ -97,27 +97,27 @@ class Event(Model):
 
     @classmethod
     async def since(cls, stream: str, after: int, limit: int) -> "list[Event]":
-        """The next `limit` events of a stream behind the cursor `after`, in order."""
+        """The first `limit` events of a stream after the cursor `after`, in order."""
         return await read(cls.filter(stream=stream, sequence__gt=after), None, "sequence", limit=limit)
 
 
 async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
-    """Take the stream's next number, holding the stream's row until the caller's transaction ends."""
-    taken = await rows(
+    """Take the stream's next number. The stream's row stays locked until the caller's transaction ends."""
+    updated = await rows(
         "INSERT INTO stream (key, last_sequence) VALUES (?, 1)"
         " ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1 RETURNING last_sequence",
         stream,
         db=db,
     )
-    return int(taken[0]["last_sequence"])
+    return int(updated[0]["last_sequence"])
 
 
 async def heads(streams: list[str]) -> dict[str, int]:
-    """The last number given in each of these streams; a stream nobody wrote to yet is left out."""
-    found = await read(QuerySet(Stream), among=("key", streams))
-    return {stream.key: stream.last_sequence for stream in found}
+    """The number of the last event of each of these streams. Streams without events are left out."""
+    heads = await read(QuerySet(Stream), among=("key", streams))
+    return {stream.key: stream.last_sequence for stream in heads}
 
 
 async def head(stream: str) -> int:
-    """The last number given in one stream, 0 before the first."""
+    """The number of the last event of one stream, 0 when it has none."""
     return (await heads([stream])).get(stream, 0)

@@ -1,5 +1,5 @@
-// Runs graphql-http's server audits and prints each as one JSON object: {id, name, status, reason}.
-// Arguments: the graph's address, and a token, since the audits look at the schema.
+// Runs the server audits of graphql-http and prints each result as a JSON object: {id, name, status, reason}.
+// Arguments: the URL of the GraphQL endpoint, and an access token, because the audits read the schema.
 import { auditServer } from "graphql-http"
 
 const [url, token] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-"""One server for all clients: they kill and start it again, and each has customers of its own."""
+"""One server for all tests of clients: some kill it and start it again, and each has customers of its own."""
 
 from collections.abc import Iterator
 

@@ -1,29 +1,30 @@
-// A user of graphql-ws: a query, a mutation, and a subscription that goes on where it stopped when the server was gone.
-// Arguments: the graph's address (ws://), a token, a chat. Prints each thing seen as one JSON object; ends at message "last".
+// A client that uses graphql-ws: a query, a mutation, and a subscription that resumes after the server was killed.
+// Arguments: the URL of the GraphQL endpoint (ws://), an access token, the id of a chat. Prints what it receives as JSON
+// objects, one per line, and ends with the message "last".
 import { createClient } from "graphql-ws"
 import WebSocket from "ws"
 
 const [url, token, id] = process.argv.slice(2)
-const tell = (seen) => console.log(JSON.stringify(seen))
+const print = (object) => console.log(JSON.stringify(object))
 const client = createClient({
   url,
   webSocketImpl: WebSocket,
   lazy: false,
   connectionParams: { authorization: `Bearer ${token}` },
   retryAttempts: 100,
-  retryWait: () => new Promise((resolve) => process.stdin.once("data", resolve)), // the test says when to come back
+  retryWait: () => new Promise((resolve) => process.stdin.once("data", resolve)), // the test says when to reconnect
   shouldRetry: () => true,
-  on: { connected: () => tell({ connected: true }), closed: ({ code }) => tell({ closed: code }) },
+  on: { connected: () => print({ connected: true }), closed: ({ code }) => print({ closed: code }) },
 })
 
-async function once(query, variables) {
+async function execute(query, variables) {
   for await (const result of client.iterate({ query, variables })) return result
 }
 
 const reply = `mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }`
-const say = (key) => once(reply, { input: { ticketId: id, body: key, clientMessageId: key } })
+const send = (key) => execute(reply, { input: { ticketId: id, body: key, clientMessageId: key } })
 
-// graphql-ws sends the payload anew after each reconnection: moving `after` makes it resume.
+// graphql-ws sends the payload again after each reconnection: the subscription resumes because `after` moves.
 const variables = { id, after: 0 }
 const events = `subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
   sequence message { clientMessageId } } }`
@@ -32,16 +33,16 @@ async function follow() {
   for await (const { data } of client.iterate({ query: events, variables })) {
     const { sequence, message } = data.ticketEvents
     variables.after = sequence
-    tell({ sequence, key: message?.clientMessageId })
-    if (message?.clientMessageId === "meanwhile") tell({ mutation: await say("last") })
+    print({ sequence, key: message?.clientMessageId })
+    if (message?.clientMessageId === "meanwhile") print({ mutation: await send("last") })
     if (message?.clientMessageId === "last") return
   }
 }
 
-tell({ query: await once("query($id: ID!) { node(id: $id) { __typename id } }", { id }) })
-tell({ refused: await once("{ nothingOfThatName }").catch((errors) => errors.map(({ message }) => message)) })
-const followed = follow()
-tell({ mutation: await say("first") })
-await followed
+print({ query: await execute("query($id: ID!) { node(id: $id) { __typename id } }", { id }) })
+print({ errors: await execute("{ noSuchField }").catch((errors) => errors.map(({ message }) => message)) })
+const following = follow()
+print({ mutation: await send("first") })
+await following
 await client.dispose()
 process.stdin.destroy()

@@ -1,4 +1,4 @@
-"""Python's gql talks to our server: by HTTP and by websocket, and again after the server was killed."""
+"""Python's gql uses the server over HTTP and over a websocket, before and after the server was killed."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,8 @@ from gql.transport.aiohttp import AIOHTTPTransport
 from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
 from gql.transport.websockets import WebsocketsTransport
 
-from tests.clients.people import chat, customer
+from realtime.messages import SUBPROTOCOL
+from tests.clients.people import chat, customer, kill_and_restart
 from tests.story.server_fixtures import Client, Server
 
 NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
@@ -19,7 +20,7 @@ EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id,
     sequence message { clientMessageId } } }"""
 
 
-async def test_by_http(server: Server) -> None:
+async def test_over_http(server: Server) -> None:
     paul = await customer(server, "paul@boulangerie.example")
     ticket = await chat(paul)
     transport = AIOHTTPTransport(f"{server.url}/graphql", headers={"Authorization": f"Bearer {paul.token}"})
@@ -27,43 +28,42 @@ async def test_by_http(server: Server) -> None:
     async with client as session:
         assert client.schema
         assert client.schema.subscription_type
-        await ask_and_say(session, ticket)
-        await the_server_is_killed(server)
-        await ask_and_say(session, ticket)
+        await query_and_reply(session, ticket)
+        await kill_and_restart(server)
+        await query_and_reply(session, ticket)
 
 
-async def test_by_websocket(server: Server) -> None:
-    paul = await customer(server, "paula@boulangerie.example")
-    ticket = await chat(paul)
-    client: Any = Gql(transport=websocket(paul))  # its connect_async is not typed
+async def test_over_a_websocket(server: Server) -> None:
+    paula = await customer(server, "paula@boulangerie.example")
+    ticket = await chat(paula)
+    client: Any = Gql(transport=websocket(paula))  # its connect_async is not typed
     session = await client.connect_async(reconnecting=True)
     try:
-        await ask_and_say(session, ticket)
-        seen = await follow(session, ticket, 0, "first")
-        await the_server_is_killed(server)
+        await query_and_reply(session, ticket)
+        events = await follow(session, ticket, 0, "first")
+        await kill_and_restart(server)
         with pytest.raises(TransportConnectionFailed):
-            await follow(session, ticket, seen[-1][0], "meanwhile")
-        await say(session, ticket, "meanwhile")
-        seen += await follow(session, ticket, seen[-1][0], "meanwhile")
+            await follow(session, ticket, events[-1][0], "meanwhile")
+        await reply(session, ticket, "meanwhile")
+        events += await follow(session, ticket, events[-1][0], "meanwhile")
     finally:
         await client.close_async()
-    assert [sequence for sequence, _ in seen] == list(range(1, len(seen) + 1))
-    assert [key for _, key in seen][-2:] == ["first", "meanwhile"]
+    assert [sequence for sequence, _ in events] == list(range(1, len(events) + 1))
+    assert [key for _, key in events][-2:] == ["first", "meanwhile"]
 
 
-def websocket(paul: Client) -> WebsocketsTransport:
-    url = f"{paul.server.url.replace('http', 'ws')}/graphql"
-    authorization = {"authorization": f"Bearer {paul.token}"}
-    return WebsocketsTransport(url, init_payload=authorization, subprotocols=["graphql-transport-ws"])
+def websocket(client: Client) -> WebsocketsTransport:
+    url = f"{client.server.url.replace('http', 'ws')}/graphql"
+    authorization = {"authorization": f"Bearer {client.token}"}
+    return WebsocketsTransport(url, init_payload=authorization, subprotocols=[SUBPROTOCOL])
 
 
-async def ask_and_say(session: Any, ticket: str) -> None:
-    """A query, one that is refused, and a mutation that may be repeated."""
-    found = await execute(session, NODE, {"id": ticket})
-    assert found == {"node": {"__typename": "Ticket", "id": ticket}}
+async def query_and_reply(session: Any, ticket: str) -> None:
+    """A query, an invalid query, and a mutation that may be repeated."""
+    assert await execute(session, NODE, {"id": ticket}) == {"node": {"__typename": "Ticket", "id": ticket}}
     with pytest.raises(TransportQueryError):
         await execute(session, NODE, {"id": None})
-    assert await say(session, ticket, "first") == await say(session, ticket, "first")
+    assert await reply(session, ticket, "first") == await reply(session, ticket, "first")
 
 
 async def execute(session: Any, text: str, variables: dict[str, Any]) -> dict[str, Any]:
@@ -72,27 +72,23 @@ async def execute(session: Any, text: str, variables: dict[str, Any]) -> dict[st
     return dict(await session.execute(request))
 
 
-async def say(session: Any, ticket: str, key: str) -> int:
-    given = {"ticketId": ticket, "body": key, "clientMessageId": key}
-    payload = (await execute(session, REPLY, {"input": given}))["ticketReply"]
+async def reply(session: Any, ticket: str, key: str) -> int:
+    """Send a message and return its sequence."""
+    message = {"ticketId": ticket, "body": key, "clientMessageId": key}
+    payload = (await execute(session, REPLY, {"input": message}))["ticketReply"]
     assert payload["userErrors"] == []
     return int(payload["message"]["sequence"])
 
 
-async def follow(session: Any, ticket: str, after: int, until: str) -> list[tuple[int, str | None]]:
-    """The events behind `after`, up to the message with this client's id."""
+async def follow(session: Any, ticket: str, after: int, last: str) -> list[tuple[int, str | None]]:
+    """Sequence and client message id of the events after `after`, up to the message whose client message id is `last`."""
     request = gql(EVENTS)
     request.variable_values = {"id": ticket, "after": after}
-    seen: list[tuple[int, str | None]] = []
-    async with asyncio.timeout(20):
+    events: list[tuple[int, str | None]] = []
+    async with asyncio.timeout(60):
         async for data in session.subscribe(request):
             event = data["ticketEvents"]
-            seen.append((event["sequence"], event["message"] and event["message"]["clientMessageId"]))
-            if seen[-1][1] == until:
+            events.append((event["sequence"], event["message"] and event["message"]["clientMessageId"]))
+            if events[-1][1] == last:
                 break
-    return seen
-
-
-async def the_server_is_killed(server: Server) -> None:
-    server.kill()
-    await asyncio.to_thread(server.start)
+    return events

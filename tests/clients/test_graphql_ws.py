@@ -1,4 +1,4 @@
-"""npm's graphql-ws talks to our server: query, mutation, subscription, and again after the server was killed."""
+"""npm's graphql-ws uses the server: a query, a mutation, and a subscription that resumes after the server was killed."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,53 +7,47 @@ from typing import Any
 
 import orjson
 
-from tests.clients.people import chat, customer
+from realtime.close_codes import CloseCode
+from tests.clients.people import chat, customer, kill_and_restart
 from tests.story.server_fixtures import ROOT, Client, Server
 
 
-async def test_a_subscription_goes_on_after_a_kill(server: Server) -> None:
+async def test_a_subscription_resumes_after_the_server_was_killed(server: Server) -> None:
     paul = await customer(server, "npm@boulangerie.example")
     ticket = await chat(paul)
-    async with asyncio.timeout(120), aclosing(what_node_sees(server, paul, ticket)) as told:
-        seen = [each async for each in told]
-    (found,) = [each["query"]["data"] for each in seen if "query" in each]
-    assert found == {"node": {"__typename": "Ticket", "id": ticket}}
-    (refused,) = [each["refused"] for each in seen if "refused" in each]
-    assert "nothingOfThatName" in refused[0]
-    events = [(each["sequence"], each.get("key")) for each in seen if "sequence" in each]
+    async with asyncio.timeout(120), aclosing(node_output(server, paul, ticket)) as lines:
+        printed = [line async for line in lines]
+    assert [line["query"]["data"] for line in printed if "query" in line] == [{"node": {"__typename": "Ticket", "id": ticket}}]
+    (errors,) = [line["errors"] for line in printed if "errors" in line]
+    assert "noSuchField" in errors[0]
+    events = [(line["sequence"], line.get("key")) for line in printed if "sequence" in line]
     assert [sequence for sequence, _ in events] == list(range(1, len(events) + 1))
     assert [key for _, key in events if key][-3:] == ["first", "meanwhile", "last"]
-    answered = [each["mutation"]["data"]["ticketReply"] for each in seen if "mutation" in each]
-    stored = {key: sequence for sequence, key in events}
-    assert answered == [{"message": {"sequence": stored[key]}, "userErrors": []} for key in ("first", "last")]
-    assert [each["connected"] for each in seen if "connected" in each] == [True, True]
-    assert 1006 in [each["closed"] for each in seen if "closed" in each]
+    replies = [line["mutation"]["data"]["ticketReply"] for line in printed if "mutation" in line]
+    sequences = {key: sequence for sequence, key in events}
+    assert replies == [{"message": {"sequence": sequences[key]}, "userErrors": []} for key in ("first", "last")]
+    assert [line["connected"] for line in printed if "connected" in line] == [True, True]
+    assert CloseCode.ABNORMAL_CLOSURE in [line["closed"] for line in printed if "closed" in line]
 
 
-async def what_node_sees(server: Server, paul: Client, ticket: str) -> AsyncGenerator[dict[str, Any], None]:
-    """Each line; once it has seen the first message the server is killed and started, and another message is sent."""
+async def node_output(server: Server, paul: Client, ticket: str) -> AsyncGenerator[dict[str, Any], None]:
+    """What socket.mjs prints. After its first message the server is killed and restarted, and another message is sent."""
     url = f"{server.url.replace('http', 'ws')}/graphql"
     node = await asyncio.create_subprocess_exec(
-        "node",
-        "tests/clients/socket.mjs",
-        url,
-        str(paul.token),
-        ticket,
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
+        "node", "tests/clients/socket.mjs", url, str(paul.token), ticket,
+        cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     assert node.stdin
     assert node.stdout
     try:
         async for line in node.stdout:
-            seen = orjson.loads(line)
-            yield seen
-            if seen.get("key") == "first":
-                await the_server_is_killed(server)
-                given = {"ticketId": ticket, "body": "meanwhile", "clientMessageId": "meanwhile"}
-                await paul.do("ticketReply", "TicketReplyInput", given, "message { sequence }")
-                node.stdin.write(b"come back\n")
+            printed = orjson.loads(line)
+            yield printed
+            if printed.get("key") == "first":
+                await kill_and_restart(server)
+                message = {"ticketId": ticket, "body": "meanwhile", "clientMessageId": "meanwhile"}
+                await paul.do("ticketReply", "TicketReplyInput", message, "message { sequence }")
+                node.stdin.write(b"reconnect\n")
         assert await node.wait() == 0
     finally:
         if node.returncode is None:
@@ -61,6 +55,10 @@ async def what_node_sees(server: Server, paul: Client, ticket: str) -> AsyncGene
             await node.wait()
 
 
-async def the_server_is_killed(server: Server) -> None:
-    server.kill()
-    await asyncio.to_thread(server.start)
+async def test_anonymous_clients_see_no_schema_over_the_websocket(server: Server) -> None:
+    """The same rule as over HTTP."""
+    async with Client(server).socket() as live:
+        introspection = await (await live.follow("{ __schema { types { name } } }")).queue.get()
+        misspelt = await (await live.follow("{ offerz { nodes { slug } } }")).queue.get()
+    assert (introspection["type"], introspection["payload"][0]["extensions"]["code"]) == ("error", "FORBIDDEN")
+    assert "offers" not in misspelt["payload"][0]["message"]

@@ -1,4 +1,4 @@
-"""A server that takes trusted documents only from all but staff: over HTTP and websocket, and after a restart."""
+"""A server that accepts only trusted documents from customers, over HTTP and over a websocket."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ AD_HOC = "{ viewer { user { name } } }"
 
 
 def mutation(name: str, kind: str, selection: str) -> str:
-    """The document that tests.story.house.Client sends."""
+    """The document that the Client of tests/story sends."""
     return f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
 
 
@@ -35,8 +35,8 @@ CATALOGUE_ID = f"sha256:{sha256(CATALOGUE.encode()).hexdigest()}"
 
 
 @dataclass
-class Trusting(Server):
-    """A server held to a manifest."""
+class TrustingServer(Server):
+    """A server with a manifest of trusted documents."""
 
     @property
     def manifest(self) -> Path:
@@ -46,17 +46,17 @@ class Trusting(Server):
     def environment(self) -> dict[str, str]:
         return super().environment | {"CAMCHA_DOCUMENTS": str(self.manifest), "CAMCHA_TRUSTED_DOCUMENTS_ONLY": "true"}
 
-    def refusal(self, *arguments: str) -> tuple[int, str]:
-        """Run a command that must fail; its status and what it says."""
-        done = run(arguments, cwd=ROOT, env=self.environment)
-        return done.returncode, done.stderr
+    def failing_command(self, *arguments: str) -> tuple[int, str]:
+        """Run a command that must fail. Returns its exit status and its error output."""
+        ended = run(arguments, cwd=ROOT, env=self.environment)
+        return ended.returncode, ended.stderr
 
 
 @pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trusting]:
+def trusting_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrustingServer]:
     folder = tmp_path_factory.mktemp("trusting")
     (folder / "documents.json").write_bytes(orjson.dumps(TRUSTED))
-    with database_copy(request, "sqlite", folder, catalogue=True) as url, running(Trusting(url, folder)) as server:
+    with database_copy(request, "sqlite", folder, catalogue=True) as url, running(TrustingServer(url, folder)) as server:
         yield server
 
 
@@ -67,45 +67,47 @@ async def post(person: Client, **body: Any) -> dict[str, Any]:
 
 
 async def over_websocket(person: Client, **payload: Any) -> dict[str, Any]:
-    """The same shape as over HTTP."""
+    """The response in the form that it has over HTTP."""
     async with person.socket() as live:
         message = await (await live.send(payload)).queue.get()
     return dict(message["payload"]) if message["type"] == "next" else {"errors": message["payload"]}
 
 
-def codes(answer: dict[str, Any]) -> list[str]:
-    return [error["extensions"]["code"] for error in answer.get("errors", ())]
+def codes(response: dict[str, Any]) -> list[str]:
+    return [error["extensions"]["code"] for error in response.get("errors", ())]
 
 
-async def test_customers_are_held_to_the_manifest_and_staff_are_not(server: Trusting) -> None:
-    nobody, somebody = Client(server), await customer(server, "paul@boulangerie.example")
+async def test_customers_may_send_trusted_documents_only_and_staff_any(trusting_server: TrustingServer) -> None:
+    server = trusting_server
+    anonymous, paul = Client(server), await customer(server, "paul@boulangerie.example")
     agent = await (await colleague(server, "agent@camcha.example", "AGENT")).at(server)
     apollo = {"persistedQuery": {"version": 1, "sha256Hash": sha256(AD_HOC.encode()).hexdigest()}}
-    for ask in (post, over_websocket):
-        assert codes(await ask(agent, query=AD_HOC, extensions=apollo)) == []  # and is kept, for staff
-        assert codes(await ask(agent, extensions=apollo)) == []
-        for person in (nobody, somebody):
-            assert len((await ask(person, documentId=CATALOGUE_ID, variables={"first": 9}))["data"]["offers"]["nodes"]) == 6
-            assert codes(await ask(person, query=AD_HOC)) == ["DOCUMENT_NOT_TRUSTED"]
-            assert codes(await ask(person, query=AD_HOC, extensions=apollo)) == ["DOCUMENT_NOT_TRUSTED"]
-            assert codes(await ask(person, extensions=apollo)) == ["DOCUMENT_NOT_TRUSTED"]
-            assert codes(await ask(person, query="{ broken")) == ["DOCUMENT_NOT_TRUSTED"]
+    for send in (post, over_websocket):
+        assert codes(await send(agent, query=AD_HOC, extensions=apollo)) == []  # which also persists it, for staff
+        assert codes(await send(agent, extensions=apollo)) == []
+        for client in (anonymous, paul):
+            response = await send(client, documentId=CATALOGUE_ID, variables={"first": 9})
+            assert len(response["data"]["offers"]["nodes"]) == 6
+            assert codes(await send(client, query=AD_HOC)) == ["DOCUMENT_NOT_TRUSTED"]
+            assert codes(await send(client, query=AD_HOC, extensions=apollo)) == ["DOCUMENT_NOT_TRUSTED"]
+            assert codes(await send(client, extensions=apollo)) == ["DOCUMENT_NOT_TRUSTED"]
+            assert codes(await send(client, query="{ broken")) == ["DOCUMENT_NOT_TRUSTED"]
 
 
-async def test_trusted_documents_are_there_after_a_restart(server: Trusting) -> None:
-    server.stop()
-    server.start()
-    assert codes(await post(Client(server), documentId=CATALOGUE_ID, variables={"first": 1})) == []
+async def test_trusted_documents_are_known_after_a_restart(trusting_server: TrustingServer) -> None:
+    trusting_server.stop()
+    trusting_server.start()
+    assert codes(await post(Client(trusting_server), documentId=CATALOGUE_ID, variables={"first": 1})) == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_manifest_that_cannot_be_trusted_stops_the_start(database_url: str, tmp_path: Path) -> None:
-    server = Trusting(database_url, tmp_path)
+def test_the_server_does_not_start_with_an_invalid_manifest(database_url: str, tmp_path: Path) -> None:
+    server = TrustingServer(database_url, tmp_path)
     server.manifest.write_bytes(orjson.dumps(TRUSTED))
     assert server.command("check-documents", str(server.manifest)) == "The documents can be trusted.\n"
     server.manifest.write_bytes(orjson.dumps(TRUSTED | {"wrong": "{ nothing }", "broken": "{ offers"}))
-    status, said = server.refusal("serve", "--port", "0")
-    assert (status, said.count("error: CAMCHA_DOCUMENTS: ")) == (2, 2)
-    status, said = server.refusal("check-documents", str(server.manifest))
-    assert (status, said.count("error: ")) == (1, 2)
-    assert "error: wrong: Cannot query field 'nothing' on type 'Query'." in said
+    status, output = server.failing_command("serve", "--port", "0")
+    assert (status, output.count("error: CAMCHA_DOCUMENTS: ")) == (2, 2)
+    status, output = server.failing_command("check-documents", str(server.manifest))
+    assert (status, output.count("error: ")) == (1, 2)
+    assert "error: wrong: Cannot query field 'nothing' on type 'Query'." in output
