@@ -1,4 +1,4 @@
-"""Following what happens: the subscriptions of tickets, the inbox and companies."""
+"""Subscriptions: the events of a ticket, of the inbox and of the viewer's account, and who is typing in a ticket."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Annotated, Any
@@ -27,28 +27,28 @@ Cursor = Annotated[
 
 
 async def ticket_events(info: Info, ticket_id: TicketId, after: Cursor = None) -> EventStream:
-    """Everything that happens in one ticket."""
+    """The events of one ticket, for those who may see it."""
     key = key_argument(Ticket, ticket_id, "ticketId")
-    return _stream(info.context, ticket_stream(key), after, lambda context: _sees(context, key))
+    return _stream(info.context, ticket_stream(key), after, lambda context: _require_ticket(context, key))
 
 
 async def ticket_typing(info: Info, ticket_id: TicketId) -> AsyncGenerator[Typing, None]:
-    """Who else types in one ticket."""
+    """Who else is typing in one ticket, for those who may see it."""
     context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
-    stream = _stream(context, ticket_stream(key), None, lambda context: _sees(context, key))
+    stream = _stream(context, ticket_stream(key), None, lambda context: _require_ticket(context, key))
     return context.services.presence.watch(key, context.user.pk, stream.require_access)
 
 
 async def inbox_events(info: Info, after: Cursor = None) -> EventStream:
-    """What agents must know of every ticket."""
-    return _stream(info.context, INBOX, after, _anyone)
+    """The events of all tickets that concern the agents."""
+    return _stream(info.context, INBOX, after, _session_only)
 
 
 async def account_events(info: Info, after: Cursor = None) -> EventStream:
-    """What happens to the viewer's company."""
+    """The events of the account that the viewer acts for."""
     account = info.context.viewer.account
     assert account is not None, "the field's rule lets in customers only"  # noqa: S101
-    return _stream(info.context, account_stream(account.pk), after, _anyone)
+    return _stream(info.context, account_stream(account.pk), after, _session_only)
 
 
 def _stream(context: Context, key: str, after: int | None, check_access: Callable[[Context], Awaitable[None]]) -> EventStream:
@@ -59,11 +59,11 @@ def _stream(context: Context, key: str, after: int | None, check_access: Callabl
     )  # fmt: skip
 
 
-async def _anyone(context: Context) -> None:
-    """Whoever is signed in: what else it takes does not change while they are."""
+async def _session_only(context: Context) -> None:
+    """No check besides that of the session: what else the field's rule requires can't change during a session."""
 
 
-async def _sees(context: Context, ticket_id: int) -> None:
+async def _require_ticket(context: Context, ticket_id: int) -> None:
     if not await Ticket.visible_to(context.viewer).filter(pk=ticket_id).exists():
         raise NotFound
 

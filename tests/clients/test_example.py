@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
-from tests.clients.people import PASSWORD, customer
-from tests.story.server_fixtures import ROOT, Client, Server, served
+from tests.clients.people import PASSWORD, customer, kill_and_restart
+from tests.story.server_fixtures import ROOT, Client, Server
 
-EMAIL = "paul@boulangerie.example"
+EMAIL = "example@boulangerie.example"
 
 
 async def compiled(folder: Path) -> Path:
@@ -27,13 +26,11 @@ async def compiled(folder: Path) -> Path:
     return folder / "example.js"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(database_url: str, tmp_path: Path) -> None:
+async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(server: Server, tmp_path: Path) -> None:
     script = await compiled(tmp_path)
-    with served(database_url, tmp_path) as server:
-        paul = await customer(server, EMAIL)
-        async with asyncio.timeout(60), aclosing(output(script, server, paul)) as lines:
-            printed = [line async for line in lines]
+    paul = await customer(server, EMAIL)
+    async with asyncio.timeout(120), aclosing(output(script, server, paul)) as lines:
+        printed = [line async for line in lines]
     assert printed[0] == {"refused": {"code": "CREDENTIALS_INVALID", "field": ["input", "password"]}}
     assert printed[1]["repeated"] is True
     events = [line["event"] for line in printed[2:-1]]
@@ -60,8 +57,7 @@ async def output(script: Path, server: Server, paul: Client) -> AsyncGenerator[d
             ticket_id = printed.get("ticketId", ticket_id)
             match printed:
                 case {"event": {"message": {"clientMessageId": "first"}}}:
-                    server.kill()
-                    await asyncio.to_thread(server.start)
+                    await kill_and_restart(server)
                     message = {"ticketId": ticket_id, "body": "Allô ?", "clientMessageId": "during the outage"}
                     await paul.do("ticketReply", "TicketReplyInput", message, "message { sequence }")
                     node.stdin.write(b"reconnect\n")
