@@ -1,4 +1,4 @@
-"""The catalogue gets into the database, and again, without rewriting what was sold."""
+"""Installing the catalogue, and installing it again, never rewrites what was sold."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,25 +18,25 @@ async def stored() -> list[list[dict[str, Any]]]:
     return [await model.all().order_by("id").values() for model in (Offer, Price, Article)]
 
 
-async def test_everything_written_is_stored(db: str, clock: "MovableClock") -> None:
+async def test_all_offers_and_articles_are_installed(db: str, clock: "MovableClock") -> None:
     await catalogue.load(clock.now())
     complet = await Offer.get(slug="tpe-complet")
     assert complet.text(Locale.FR)["advantages"] == list(next(o for o in offers() if o.slug == "tpe-complet").fr.advantages)
-    found = {price.interval: price.gross.cents async for price in Price.current(clock.now()).filter(offer_id=complet.pk)}
-    assert found == {Interval.MONTH: 9480, Interval.YEAR: 94800}
+    prices = {price.interval: price.gross.cents async for price in Price.current(clock.now()).filter(offer_id=complet.pk)}
+    assert prices == {Interval.MONTH: 9480, Interval.YEAR: 94800}
     assert await Offer.all().count() == len(offers())
     assert await Article.all().count() == len(articles())
     assert await Article.matching(Article.all(), "RGPD", Locale.FR).exists()
 
 
-async def test_positions_order_the_library_without_ties(db: str, clock: "MovableClock") -> None:
+async def test_positions_are_consecutive(db: str, clock: "MovableClock") -> None:
     await catalogue.load(clock.now())
     for model in (Offer, Article):
         positions = [row["position"] for row in await model.all().order_by("position").values("position")]
         assert positions == list(range(1, len(positions) + 1))
 
 
-async def test_a_second_time_changes_nothing(db: str, clock: "MovableClock") -> None:
+async def test_installing_again_changes_nothing(db: str, clock: "MovableClock") -> None:
     await catalogue.load(clock.now())
     before = await stored()
     clock.advance(timedelta(days=40))
@@ -44,7 +44,7 @@ async def test_a_second_time_changes_nothing(db: str, clock: "MovableClock") -> 
     assert await stored() == before
 
 
-async def test_a_webinar_keeps_the_date_it_was_announced_for(db: str, clock: "MovableClock") -> None:
+async def test_a_webinar_keeps_its_announced_date(db: str, clock: "MovableClock") -> None:
     await catalogue.load(clock.now())
     before = {row.slug: row.starts_at async for row in Article.filter(kind="WEBINAR")}
     assert before
@@ -54,13 +54,13 @@ async def test_a_webinar_keeps_the_date_it_was_announced_for(db: str, clock: "Mo
     assert {row.slug: row.starts_at async for row in Article.filter(kind="WEBINAR")} == before
 
 
-async def test_a_changed_price_closes_the_old_version_and_leaves_it_as_it_was(db: str, clock: "MovableClock") -> None:
+async def test_a_changed_price_ends_the_old_version_without_changing_it(db: str, clock: "MovableClock") -> None:
     content = offers()
     await catalogue.sell(clock.now(), content)
     old = await Price.get(offer__slug=content[0].slug, interval=Interval.MONTH)
     clock.advance(timedelta(days=1))
-    dearer = replace(content[0], monthly_net_cents=old.net_cents + 100)
-    await catalogue.sell(clock.now(), [dearer, *content[1:]])
+    raised = replace(content[0], monthly_net_cents=old.net_cents + 100)
+    await catalogue.sell(clock.now(), [raised, *content[1:]])
     versions = await Price.filter(offer_id=old.offer_id, interval=Interval.MONTH).order_by("id")
     assert [(v.net_cents, v.valid_from, v.valid_until) for v in versions] == [
         (old.net_cents, old.valid_from, clock.now()),
@@ -69,7 +69,7 @@ async def test_a_changed_price_closes_the_old_version_and_leaves_it_as_it_was(db
     assert await Price.current(clock.now()).filter(offer_id=old.offer_id).count() == 2
 
 
-async def test_a_changed_text_replaces_the_old_one_also_in_the_search(db: str, clock: "MovableClock") -> None:
+async def test_a_changed_text_is_replaced_and_searchable(db: str, clock: "MovableClock") -> None:
     content = articles()
     await catalogue.publish(clock.now(), content)
     changed = replace(content[0], fr=replace(content[0].fr, title="Une girafe"))
@@ -78,5 +78,5 @@ async def test_a_changed_text_replaces_the_old_one_also_in_the_search(db: str, c
     assert await Article.all().count() == len(content)
 
 
-def test_no_trial_is_promised_before_one_can_be_bought() -> None:
+def test_no_offer_has_a_trial_until_trials_can_be_bought() -> None:
     assert {offer.trial_days for offer in offers()} == {0}

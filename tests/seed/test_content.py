@@ -1,4 +1,4 @@
-"""What a new installation is filled with: complete, in two languages, in our own words."""
+"""The content of a new installation is complete, in two languages and in our own words."""
 
 import re
 from base64 import b64decode
@@ -15,24 +15,24 @@ from seed.content import PARIS, ArticleContent, ArticleText, OfferText, articles
 
 SHINGLE = 8  # words
 
-# One line a paragraph of the public FAQ: the promise it makes, what it is about, the article that answers it.
+# One line per paragraph of the public FAQ: its promise, its subject, and the article that answers it.
 COVERAGE = [
     ("P1.1", "company name", "change-company-name"),
     ("P1.2", "pause or deletion", "pause-or-delete-account"),
     ("P1.3", "e-mail address", "change-email-address"),
-    ("P2.4", "invoices sent by themselves", "invoices-by-email"),
+    ("P2.4", "automatic invoices", "invoices-by-email"),
     ("P2.2", "purchase", "buy-an-offer"),
-    ("P2.1", "an offer's details", "read-an-offer"),
-    ("P2.5", "paid without access", "billed-without-access"),
+    ("P2.1", "details of an offer", "read-an-offer"),
+    ("P2.5", "payment without access", "billed-without-access"),
     ("P2.1", "range of offers", "offers-for-small-firms"),
     ("P2.3", "means of payment", "means-of-payment"),
     ("P3.1", "cards", "manage-payment-methods"),
     ("P3.2", "dispute", "dispute-an-invoice"),
     ("P3.3", "billing address", "change-billing-address"),
     ("P3.4", "history of transactions", "find-past-invoices"),
-    ("P3.5", "safety of payments", "payment-security"),
+    ("P3.5", "security of payments", "payment-security"),
     ("P3.6", "anniversary", "billing-date"),
-    ("P3.7", "lateness", "late-payment"),
+    ("P3.7", "late payment", "late-payment"),
     ("P4.1", "RGPD", "gdpr-rights"),
     ("P4.2", "purposes and consent", "use-of-personal-data"),
     ("P4.3", "second factor and passwords", "strengthen-security"),
@@ -45,7 +45,7 @@ COVERAGE = [
     ("P5.5", "live chat", "use-live-chat"),
     ("P5.6", "answer times", "answer-times"),
     ("P5.7", "library", "resource-library"),
-    ("P4.5", "data breach, said again under support", "report-data-breach"),
+    ("P4.5", "data breach, repeated under support", "report-data-breach"),
     ("P5.8", "scope of technical support", "technical-support-scope"),
 ]
 IMPLIED = [("P1.4", "several people in one company", "invite-colleagues")]
@@ -71,9 +71,9 @@ TEXTS = [
 FRENCH = [pytest.param(each.fr, id=each.slug) for each in ARTICLES.values()]
 
 
-@pytest.mark.parametrize(("promise", "about", "slug"), COVERAGE)
-def test_each_faq_paragraph_has_its_article(promise: str, about: str, slug: str) -> None:
-    assert ARTICLES[slug].kind == "FAQ", f"{promise}, {about}"
+@pytest.mark.parametrize(("promise", "subject", "slug"), COVERAGE)
+def test_each_faq_paragraph_has_its_article(promise: str, subject: str, slug: str) -> None:
+    assert ARTICLES[slug].kind == "FAQ", f"{promise}, {subject}"
 
 
 def test_each_promise_to_customers_is_answered() -> None:
@@ -87,7 +87,7 @@ def test_the_library_has_every_kind() -> None:
 
 
 @pytest.mark.parametrize(("slug", "french", "english"), FACTS)
-def test_figures_agree_with_the_rules(slug: str, french: str, english: str) -> None:
+def test_articles_state_the_right_figures(slug: str, french: str, english: str) -> None:
     assert french in ARTICLES[slug].fr.body.replace("\N{NO-BREAK SPACE}", " ")
     assert english in ARTICLES[slug].en.body
 
@@ -99,7 +99,7 @@ def test_nothing_is_copied_from_the_faq(text: ArticleText) -> None:
 
 
 def faq_shingles() -> set[bytes]:
-    """Four-byte hashes of all runs of eight words of the FAQ, which itself isn't ours to publish."""
+    """Four-byte hashes of all sequences of eight words of the FAQ, whose text is not ours to publish."""
     packed = b64decode(Path(__file__).with_name("faq_shingles.txt").read_text())
     return {packed[at : at + 4] for at in range(0, len(packed), 4)}
 
@@ -107,11 +107,11 @@ def faq_shingles() -> set[bytes]:
 def shingles(text: str) -> Iterator[tuple[str, bytes]]:
     words = re.findall(r"\w+", text.lower())
     for start in range(len(words) - SHINGLE + 1):
-        run = " ".join(words[start : start + SHINGLE])
-        yield run, blake2b(run.encode(), digest_size=4).digest()
+        sequence = " ".join(words[start : start + SHINGLE])
+        yield sequence, blake2b(sequence.encode(), digest_size=4).digest()
 
 
-def test_a_copied_sentence_would_be_noticed() -> None:
+def test_a_copied_sentence_is_detected() -> None:
     copied = "Un agent de support sera disponible pour répondre"
     assert [digest in faq_shingles() for _, digest in shingles(copied)] == [True]
 
@@ -131,12 +131,12 @@ def test_links_resolve(text: ArticleText) -> None:
 
 
 @pytest.mark.parametrize("slug", ARTICLES)
-def test_both_languages_have_the_same_shape(slug: str) -> None:
+def test_both_languages_have_the_same_structure(slug: str) -> None:
     assert outline(ARTICLES[slug].fr.body) == outline(ARTICLES[slug].en.body)
 
 
 def outline(body: str) -> list[str]:
-    """The Markdown skeleton: links, list items, table rows and quotes, in order."""
+    """The Markdown structure: links, list items, table rows and quotes, in order."""
     return re.findall(r"(?m)^(?:\d\.|-|\||>)|/articles/[\w-]+", body)
 
 
@@ -165,7 +165,7 @@ def webinars() -> list[ArticleContent]:
 
 
 @pytest.mark.parametrize("installed_on", [date(2026, 12, day) for day in range(1, 8)])
-def test_webinars_lie_ahead_on_a_working_day(installed_on: date) -> None:
+def test_webinars_are_on_a_future_working_day(installed_on: date) -> None:
     for each in webinars():
         assert each.webinar is not None
         start = each.webinar.starts(installed_on)
@@ -174,7 +174,7 @@ def test_webinars_lie_ahead_on_a_working_day(installed_on: date) -> None:
         assert 0 <= (start.date() - installed_on).days - each.webinar.starts_in_days <= 2
 
 
-def test_a_webinar_keeps_its_hour_in_paris_across_the_change_of_clocks() -> None:
+def test_a_webinar_keeps_its_local_time_when_clocks_change() -> None:
     webinar = ARTICLES["webinar-e-invoicing"].webinar
     assert webinar is not None
     assert webinar.starts(date(2027, 3, 15)) == datetime(2027, 4, 12, 14, 0, tzinfo=PARIS)

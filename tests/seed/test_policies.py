@@ -37,14 +37,12 @@ async def stored() -> list[dict[str, Any]]:
     return await Policy.all().order_by("id").values()
 
 
-async def test_p4_4_both_policies_come_with_the_catalogue_and_their_hash_is_that_of_the_files(
-    db: str, clock: "MovableClock"
-) -> None:
+async def test_p4_4_the_catalogue_installs_both_policies_with_the_hash_of_their_files(db: str, clock: "MovableClock") -> None:
     await catalogue.load(clock.now())
     current = await Policy.in_force(local_date(clock.now()))
     assert list(current) == list(PolicyKind)
-    for kind, found in current.items():
-        policy = await Policy.get(pk=found.pk)
+    for kind, in_force in current.items():
+        policy = await Policy.get(pk=in_force.pk)
         files = [FOLDER / kind.lower() / f"{policy.version}.{language}.md" for language in ("fr", "en")]
         assert policy.sha256 == sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
         assert (policy.text_fr, policy.text_en) == tuple(file.read_bytes().decode() for file in files)
@@ -55,8 +53,8 @@ async def test_p4_4_both_policies_come_with_the_catalogue_and_their_hash_is_that
     assert await stored() == before
 
 
-def test_our_texts_read_well() -> None:
-    """French before English, each of a page or two, with the marks French wants, and what the law wants to be said."""
+def test_the_texts_are_complete() -> None:
+    """Each text has a page or two, French typography, and the statements that the law requires."""
     for content in read_policies():
         for text, words in ((content.fr, ("dpo@camcha.example", "CNIL")), (content.en, ("dpo@camcha.example", "CNIL"))):
             assert 600 < len(text.split()) < 1200, content.name
@@ -119,7 +117,7 @@ async def test_p4_4_a_change_of_an_installed_version_is_refused(
     assert await stored() == before
 
 
-async def test_p4_4_a_version_cannot_slip_in_before_an_installed_one(db: str, clock: "MovableClock") -> None:
+async def test_p4_4_a_version_must_take_effect_after_the_installed_ones(db: str, clock: "MovableClock") -> None:
     await install(clock.now(), [version("1.0", date(2026, 1, 1)), version("2.0", date(2027, 6, 1))])
     with pytest.raises(ValueError, match=r"terms 1\.5 must take effect after 2\.0, on 2027-06-01"):
         await install(clock.now(), [version("1.5", date(2027, 1, 1))])
@@ -128,7 +126,7 @@ async def test_p4_4_a_version_cannot_slip_in_before_an_installed_one(db: str, cl
 @pytest.mark.parametrize(
     "statement", ["UPDATE policy SET text_fr = 'x'", "UPDATE policy SET version = '9'", "DELETE FROM policy"]
 )
-async def test_p4_4_the_database_itself_refuses_changes_of_a_policy(db: str, clock: "MovableClock", statement: str) -> None:
+async def test_p4_4_the_database_refuses_changes_of_a_policy(db: str, clock: "MovableClock", statement: str) -> None:
     await catalogue.load(clock.now())
     before = await stored()
     with pytest.raises(REFUSED):
@@ -136,7 +134,7 @@ async def test_p4_4_the_database_itself_refuses_changes_of_a_policy(db: str, clo
     assert await stored() == before
 
 
-async def test_p4_4_the_database_itself_refuses_changes_of_an_acceptance(db: str, clock: "MovableClock") -> None:
+async def test_p4_4_the_database_refuses_changes_of_an_acceptance(db: str, clock: "MovableClock") -> None:
     await catalogue.load(clock.now())
     user = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=clock.now())
     policy = await Policy.first()
@@ -148,7 +146,7 @@ async def test_p4_4_the_database_itself_refuses_changes_of_an_acceptance(db: str
     assert (await PolicyAcceptance.get()).accepted_at == clock.now()
 
 
-async def test_p4_4_a_text_changed_behind_the_triggers_is_found(db: str, clock: "MovableClock") -> None:
+async def test_p4_4_a_text_changed_without_the_triggers_is_detected(db: str, clock: "MovableClock") -> None:
     await Policy.create(
         kind=PolicyKind.TERMS, version="0.9", effective_on=date(2025, 1, 1), text_fr="# A\n\nb\n", text_en="# A\n\nb\n",
         sha256=digest("# A\n\nb\n", "# A\n\nc\n"), installed_at=clock.now(),
@@ -159,17 +157,17 @@ async def test_p4_4_a_text_changed_behind_the_triggers_is_found(db: str, clock: 
 
 @examples(0.1, 1)
 @given(data=st.data())
-async def test_p4_4_the_version_in_force_is_the_latest_that_has_begun(data: st.DataObject, db: str) -> None:
-    """On every day of Paris, whatever versions there are, in whatever order they were announced."""
+async def test_p4_4_the_version_in_force_is_the_latest_in_effect(data: st.DataObject, db: str) -> None:
+    """On every day in Paris, for any versions, announced in any order."""
     days = data.draw(st.lists(st.dates(date(2026, 1, 1), date(2026, 3, 1)), unique=True, max_size=6).map(sorted))
     await rows("DROP TRIGGER IF EXISTS policy_kept" if db.startswith("sqlite") else "ALTER TABLE policy DISABLE TRIGGER USER")
     await Policy.all().delete()
     at = datetime(2025, 1, 1, tzinfo=PARIS)
     await install(at, [version(str(number), day) for number, day in enumerate(days)])
     today = data.draw(st.dates(date(2025, 12, 30), date(2026, 3, 3)))
-    begun = [str(number) for number, day in enumerate(days) if day <= today]
+    in_effect = [str(number) for number, day in enumerate(days) if day <= today]
     current = await Policy.in_force(today)
-    assert [policy.version for policy in current.values()] == begun[-1:]
+    assert [policy.version for policy in current.values()] == in_effect[-1:]
 
 
 ERRORS = [
@@ -207,7 +205,7 @@ def test_an_unlisted_file_is_refused(tmp_path: Path) -> None:
         policies.read_policies(folder)
 
 
-def test_versions_come_in_the_order_of_their_days(tmp_path: Path) -> None:
+def test_versions_must_be_in_the_order_of_their_dates(tmp_path: Path) -> None:
     folder = tmp_path / "policies"
     copytree(FOLDER, folder)
     for language in ("fr", "en"):
