@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from mail.message import BASE_URL, PRIVACY_POLICY
-from mail.rendering import rendered
+from mail.rendering import render
 from models.accounts.account import Account
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
@@ -185,7 +185,7 @@ async def _store(
     user: User | None = None, account_id: int | None = None, **params: Any,
 ) -> Email:  # fmt: skip
     params |= {"name": greeting_name, "privacy_policy": PRIVACY_POLICY, "sign_in_url": SIGN_IN_URL}
-    subject, text, html = rendered(name, locale, **params)
+    subject, text, html = render(name, locale, **params)
     return await Email.create(
         using_db=tx.db, template=f"{name}.{locale.value}", recipient=recipient, subject=subject, text=text, html=html,
         invoice_id=invoice_attached.pk if invoice_attached else None, user=user, account_id=account_id,

@@ -20,7 +20,7 @@ PATHS = {path.stem: f"{path.parent.name}/{path.name}" for path in TEMPLATES.glob
 _COLUMNS = 72
 
 
-class Rendered(NamedTuple):
+class RenderedEmail(NamedTuple):
     """An email's subject line and its two bodies."""
 
     subject: str
@@ -28,17 +28,17 @@ class Rendered(NamedTuple):
     html: str
 
 
-def rendered(template_name: str, locale: Locale, /, **values: object) -> Rendered:
+def render(template_name: str, locale: Locale, /, **values: object) -> RenderedEmail:
     """Render the template of this name. Among its values are `name`, whom to greet, and `privacy_policy`, where it is."""
     values |= {"locale": locale.value}
     template = _TEXT.get_template(PATHS[template_name])
     subject = "".join(template.blocks["subject"](template.new_context(values))).strip()
     text = re.sub(r"\n{3,}", "\n\n", template.render(values).strip())
     html = _HTML.get_template(PATHS[template_name]).render(values, subject=subject)
-    return Rendered(subject, f"{text}\n", html)
+    return RenderedEmail(subject, f"{text}\n", html)
 
 
-def _wrapped(text: str) -> str:
+def _wrap(text: str) -> str:
     return textwrap.fill(text.strip(), _COLUMNS, break_long_words=False, break_on_hyphens=False)
 
 
@@ -50,7 +50,7 @@ def _environment(form: str, autoescape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["wrapped"] = _wrapped
+    environment.filters["wrap"] = _wrap
     translations.install(environment)
     return environment
 

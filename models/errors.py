@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Self
 
 from models.locale import Locale
-from models.translations import Message, _, text
+from models.translations import Translatable, _, text
 
 
 class ErrorCode(StrEnum):
@@ -17,9 +17,9 @@ class ErrorCode(StrEnum):
     Each domain declares its own in `models/<domain>/errors.py`. A message may be reworded, a code never changes.
     """
 
-    message: Message
+    message: Translatable
 
-    def __new__(cls, code: str, message: Message) -> Self:
+    def __new__(cls, code: str, message: Translatable) -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.message = message
@@ -49,7 +49,7 @@ class DomainError(Exception):
     """
 
     code: str
-    message: Message
+    message: Translatable
     locale: Locale | None = None
 
     def __init__(self, *details: object, **values: object) -> None:
@@ -66,7 +66,7 @@ class Refusal(DomainError):
 
     code: ErrorCode
 
-    def __init__(self, code: ErrorCode, *field: str, message: Message | None = None, **values: object) -> None:
+    def __init__(self, code: ErrorCode, *field: str, message: Translatable | None = None, **values: object) -> None:
         super().__init__(code.value, **values)
         self.code = code
         self.field = field
@@ -106,7 +106,7 @@ class BadInput(DomainError):
 
     code = "BAD_USER_INPUT"
 
-    def __init__(self, argument: str, message: Message, **values: object) -> None:
+    def __init__(self, argument: str, message: Translatable, **values: object) -> None:
         super().__init__(argument, argument=argument, **values)
         self.argument = argument
         self.message = message

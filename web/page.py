@@ -18,7 +18,7 @@ from models.action import Action, Origin, network_address
 from models.content.policy import PolicyKind
 from models.identity.user import User
 from models.locale import Locale, preferred
-from models.translations import Message, _, text
+from models.translations import Translatable, _, text
 from resolvers.content.policies import page_url
 from resolvers.context import Services
 
@@ -31,7 +31,7 @@ translations.install(TEMPLATES)
 
 
 @pass_context
-def _text(context: Context, message: Message, values: Mapping[str, object] | None = None) -> str:
+def _text(context: Context, message: Translatable, values: Mapping[str, object] | None = None) -> str:
     return text(message, Locale(context["locale"]), **(values or {}))
 
 
@@ -53,7 +53,7 @@ class Field:
     """What a page asks for: a line of the form. `fill` tells a browser what it may fill in (HTML's autocomplete)."""
 
     name: str
-    label: Message
+    label: Translatable
     kind: str = "text"
     fill: str = "off"
     value: str = ""
@@ -64,8 +64,8 @@ class Field:
 class Texts:
     """Policies that pressing a page's button accepts: the words that say so, each one's title and address, and their ids."""
 
-    words: Message
-    links: tuple[tuple[Message, str], ...]
+    words: Translatable
+    links: tuple[tuple[Translatable, str], ...]
     ids: str
 
 
@@ -74,11 +74,11 @@ class Page:
     """What a page says. `figure` stands out, `notice` says what went wrong; `fields` and `buttons` (their values and labels)
     make a form that posts to the same address, with the `texts` its reader accepts by it."""
 
-    title: Message
-    text: Message
+    title: Translatable
+    text: Translatable
     figure: str = ""
-    buttons: tuple[tuple[str, Message], ...] = ()
-    sender: Message | None = None
+    buttons: tuple[tuple[str, Translatable], ...] = ()
+    sender: Translatable | None = None
     notice: str = ""
     fields: tuple[Field, ...] = ()
     texts: Texts | None = None

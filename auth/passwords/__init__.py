@@ -15,7 +15,7 @@ from auth.passwords import hashing_pool
 from auth.passwords.breaches import Breaches
 from models.errors import Refusal, Throttled
 from models.identity.errors import IdentityErrorCode
-from models.translations import Message, _
+from models.translations import Translatable, _
 
 T = TypeVar("T")
 
@@ -128,5 +128,5 @@ def _without(words: list[str], text: str) -> str:
     return left
 
 
-def _weak(field: str, message: Message) -> Refusal:
+def _weak(field: str, message: Translatable) -> Refusal:
     return Refusal(IdentityErrorCode.PASSWORD_WEAK, "input", field, message=message, shortest=SHORTEST, longest=LONGEST)

@@ -17,7 +17,7 @@ from models.accounts.legal_name import RegistryVerdict
 from models.database.searchable import Searched
 from models.errors import Refusal
 from models.text import folded
-from models.translations import Message, _p
+from models.translations import Translatable, _p
 
 if TYPE_CHECKING:
     from models.action import Transaction
@@ -39,7 +39,7 @@ class Role(StrEnum):
         return self in (Role.OWNER, Role.ADMIN)
 
     @property
-    def label(self) -> Message:
+    def label(self) -> Translatable:
         """What people call the role."""
         return _ROLES[self]
 

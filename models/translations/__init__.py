@@ -33,7 +33,7 @@ FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Translatable:
     """An English text that can be rendered in every language. `plural` and `context` are empty when it has none."""
 
     english: str
@@ -41,32 +41,32 @@ class Message:
     context: str = ""
 
 
-def _(english: str) -> Message:
+def _(english: str) -> Translatable:
     """Declare a text."""
-    return Message(english)
+    return Translatable(english)
 
 
-def _n(singular: str, plural: str) -> Message:
+def _n(singular: str, plural: str) -> Translatable:
     """Declare a text whose form depends on the value `count`."""
-    return Message(singular, plural)
+    return Translatable(singular, plural)
 
 
-def _p(context: str, english: str) -> Message:
+def _p(context: str, english: str) -> Translatable:
     """Declare a text whose translation depends on where it appears; the context is a note to translators."""
-    return Message(english, context=context)
+    return Translatable(english, context=context)
 
 
-def text(message: Message, locale: Locale, **values: object) -> str:
+def text(message: Translatable, locale: Locale, **values: object) -> str:
     """The message in a language, with its placeholders filled.
 
     Values that are texts themselves are translated, sequences of texts become "a, b or c", dates, durations and numbers are
     written as that language writes them; everything else appears as `str` gives it.
     """
-    found = _found(message, translations(locale), values.get("count"))
-    return found % {name: _written(value, locale) for name, value in values.items()}
+    template = _translated(message, translations(locale), values.get("count"))
+    return template % {name: _formatted(value, locale) for name, value in values.items()}
 
 
-def _found(message: Message, catalogue: NullTranslations, count: object) -> str:
+def _translated(message: Translatable, catalogue: NullTranslations, count: object) -> str:
     if message.plural:
         assert isinstance(count, int), "a text with a plural needs a count"  # noqa: S101
         return catalogue.ngettext(message.english, message.plural, count)
@@ -75,12 +75,12 @@ def _found(message: Message, catalogue: NullTranslations, count: object) -> str:
     return catalogue.gettext(message.english)
 
 
-def _written(value: object, locale: Locale) -> str:
+def _formatted(value: object, locale: Locale) -> str:
     match value:
-        case Message():
+        case Translatable():
             return text(value, locale)
         case list() | tuple():
-            return format_list([_written(each, locale) for each in value], "or", locale.value)
+            return format_list([_formatted(each, locale) for each in value], "or", locale.value)
         case date():
             return day(value, locale)
         case timedelta():
@@ -94,8 +94,8 @@ def day(on: date, locale: Locale) -> str:
     """A day in words: `1er novembre 2026` in French, `1 November 2026` in English."""
     if locale is Locale.EN:
         return format_date(on, "d MMMM y", locale="en_GB")
-    written = format_date(on, "d MMMM y", locale="fr_FR")
-    return f"1er{written[1:]}" if on.day == 1 else written
+    french = format_date(on, "d MMMM y", locale="fr_FR")
+    return f"1er{french[1:]}" if on.day == 1 else french
 
 
 def duration(span: timedelta, locale: Locale) -> str:

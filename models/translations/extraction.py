@@ -51,40 +51,43 @@ class Key(NamedTuple):
 
 def update(folder: Path = FOLDER) -> None:
     """Rewrite the catalogues: new texts come in untranslated, unused ones go, one that moved takes its translation along."""
-    sources = extracted()
+    sources = source_texts()
     for language in LANGUAGES:
         (folder / language.value).mkdir(parents=True, exist_ok=True)
-        known = {key: message.string for _, key, message in stored(language, folder)}
+        known = {key: message.string for _, key, message in entries(language, folder)}
         for domain in (COMMON, *DOMAINS):
             _write(folder / language.value / f"{domain}.po", language, sources.get(domain, {}), known)
 
 
 def faults(folder: Path = FOLDER) -> Iterator[str]:
     """What is wrong with the catalogues, one sentence each: missing, unused, fuzzy, misplaced, or with other placeholders."""
-    sources = {key: domain for domain, keys in extracted().items() for key in keys}
+    domains = {key: domain for domain, keys in source_texts().items() for key in keys}
     for language in LANGUAGES:
-        found = {}
-        for domain, key, message in stored(language, folder):
-            place = f"{language.value}/{domain}.po: {key.english!r}"
-            found[key] = domain
-            forms = [message.string] if isinstance(message.string, str) else list(message.string)
-            if key not in sources:
-                yield f"{place} is not used"
-            elif sources[key] != domain:
-                yield f"{place} belongs to {sources[key]}"
-            if message.fuzzy:
-                yield f"{place} is fuzzy"
-            if not all(forms):
-                yield f"{place} is not translated"
-            elif not _same_placeholders(key, forms):
-                yield f"{place} has other placeholders"
-        for key in sources.keys() - found.keys():
-            yield f"{language.value}/{sources[key]}.po: {key.english!r} is missing"
+        catalogue = list(entries(language, folder))
+        for domain, key, message in catalogue:
+            for fault in _entry_faults(key, message, domain, domains.get(key)):
+                yield f"{language.value}/{domain}.po: {key.english!r} {fault}"
+        for key in domains.keys() - {key for _, key, _ in catalogue}:
+            yield f"{language.value}/{domains[key]}.po: {key.english!r} is missing"
+
+
+def _entry_faults(key: Key, message: Any, domain: str, expected_domain: str | None) -> Iterator[str]:
+    forms = [message.string] if isinstance(message.string, str) else list(message.string)
+    if expected_domain is None:
+        yield "is not used"
+    elif expected_domain != domain:
+        yield f"belongs to {expected_domain}"
+    if message.fuzzy:
+        yield "is fuzzy"
+    if not all(forms):
+        yield "is not translated"
+    elif not _same_placeholders(key, forms):
+        yield "has other placeholders"
 
 
 @cache
-def extracted() -> dict[str, dict[Key, list[str]]]:
-    """The files that use each text, by domain."""
+def source_texts() -> dict[str, dict[Key, list[str]]]:
+    """The English texts by domain, each with the files that use it."""
     places: defaultdict[Key, list[str]] = defaultdict(list)
     for path in files():
         for key in _keys(path):
@@ -96,7 +99,7 @@ def extracted() -> dict[str, dict[Key, list[str]]]:
     return dict(sources)
 
 
-def stored(language: Locale, folder: Path = FOLDER) -> Iterator[tuple[str, Key, Any]]:
+def entries(language: Locale, folder: Path = FOLDER) -> Iterator[tuple[str, Key, Any]]:
     """Each entry of a language's catalogues: its domain, its key, and Babel's message. An obsolete one counts as unused."""
     for path in sorted((folder / language.value).glob("*.po")):
         with path.open("rb") as file:

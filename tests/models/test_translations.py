@@ -10,9 +10,10 @@ import pytest
 from babel.messages.pofile import read_po
 from jinja2 import Environment
 
+import cli
 from models.errors import CommonErrorCode, NotFound, Refusal, Throttled, message_for
 from models.locale import Locale
-from models.translations import FOLDER, Message, _, _n, _p, day, duration, extraction, install, text
+from models.translations import FOLDER, Translatable, _, _n, _p, day, duration, extraction, install, text
 from resolvers.enums import ERROR_CODES
 
 FR, EN = Locale.FR, Locale.EN
@@ -30,7 +31,7 @@ def test_french_is_typeset_as_french() -> None:
 
 
 def _french() -> list[str]:
-    strings = [message.string for _, _, message in extraction.stored(FR)]
+    strings = [message.string for _, _, message in extraction.entries(FR)]
     return [each for string in strings for each in ([string] if isinstance(string, str) else string)]
 
 
@@ -58,7 +59,7 @@ def test_mechanical_faults_of_french_are_found(french: str) -> None:
 
 
 def test_english_is_typeset_as_english() -> None:
-    texts = [text for _, key, _ in extraction.stored(FR) for text in (key.english, key.plural)]
+    texts = [text for _, key, _ in extraction.entries(FR) for text in (key.english, key.plural)]
     assert [text for text in texts if re.search(r"['\"\u00a0]|\s{2}|^\s|\s$", text)] == []
 
 
@@ -92,7 +93,7 @@ def test_a_value_can_do_nothing_but_appear(hostile: str) -> None:
 
 
 def test_an_unknown_text_is_its_own_translation() -> None:
-    assert text(Message("Nobody translates this: 5 %%"), FR) == "Nobody translates this: 5 %"
+    assert text(Translatable("Nobody translates this: 5 %%"), FR) == "Nobody translates this: 5 %"
 
 
 @pytest.mark.parametrize(
@@ -163,6 +164,15 @@ def test_updating_keeps_translations_adds_new_texts_and_drops_unused_ones(tmp_pa
         strings = {message.id: message.string for message in read_po(file)}
     assert strings["closed"] == "close"
     assert "Nobody says this." not in strings
+
+
+@pytest.mark.parametrize(("faults", "status"), [([], 0), (["fr/common.po: 'Save' is fuzzy"], 1)])
+def test_the_command_lists_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], faults: list[str], status: int
+) -> None:
+    monkeypatch.setattr(extraction, "faults", lambda: faults)
+    assert cli.main(["messages", "--check"]) == status
+    assert capsys.readouterr().err == "".join(f"error: {fault}\n" for fault in faults)
 
 
 def test_faults_name_what_is_wrong(tmp_path: Path) -> None:
