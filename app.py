@@ -1,4 +1,4 @@
-"""The application: the parts of the house made once, the routes, and what runs while it serves."""
+"""The ASGI application: its services, its routes, and the jobs that run while it serves."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -58,8 +58,8 @@ COST_LIMIT = 5_000
 COST_LIMIT_OF_ANALYSTS = 20_000
 
 
-def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway | None = None) -> "Front":
-    """The ASGI application of these settings. Tests hand in their own clock and gateway."""
+def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway | None = None) -> "FastPath":
+    """The ASGI application for these settings. Tests pass their own clock and gateway. Raises SettingsError."""
     clock, hub = clock or SystemClock(), Hub()
     services = Services(
         clock=clock,
@@ -78,7 +78,7 @@ def create_app(settings: Settings, clock: Clock | None = None, gateway: Gateway 
         registry=registry(settings.registry),
         demonstration=settings.demonstration,
     )
-    return House(settings, services).app()
+    return Application(settings, services).app()
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,11 @@ class SocketClient:
         return await close_code(self.viewer, self.services.clock.now())
 
 
-class Front(Starlette):
-    """Answers the graph's calls before Starlette's middleware and router, which would take half of a small query's time, and
-    hold 3 KiB of every idle websocket.
+class FastPath(Starlette):
+    """Handles GraphQL requests before Starlette's middleware and router, which would take half of a small query's time and
+    3 KiB per idle websocket.
 
-    A browser's call from another site, known by its Origin, takes the long way, where CORS is.
+    Cross-origin requests from browsers, recognised by their Origin header, go through the middleware, which handles CORS.
     """
 
     graph: GraphQLEndpoint
@@ -134,15 +134,15 @@ class Front(Starlette):
             await super().__call__(scope, receive, send)
 
 
-class House:
-    """The application's routes and its lifespan, around one set of parts."""
+class Application:
+    """The routes and the lifespan of one server process."""
 
     def __init__(self, settings: Settings, services: Services) -> None:
         self.settings, self.services = settings, services
         self.callers = Callers(services.hub, services.clock)
         self.scheduler = RequestScheduler()
         self._secure = settings.base_url.startswith("https://")
-        self._pages = settings.allowed_origins | {settings.base_url}  # a proxy may call us by another name than browsers do
+        self._pages = settings.allowed_origins | {settings.base_url}  # behind a proxy the host may differ
         try:
             self.engine = engine(settings.documents)
         except ManifestError as error:
@@ -151,16 +151,16 @@ class House:
         files = store(settings.files, settings.s3_key_id, settings.s3_secret)
         self.file_service = FileService(files, scanner(settings.scanner) if settings.scanner else None)
 
-    def app(self) -> Front:
+    def app(self) -> FastPath:
         """The ASGI application."""
         origins = Middleware(
             CORSMiddleware, allow_origins=sorted(self.settings.allowed_origins), allow_methods=["GET", "POST", "PUT"],
             allow_headers=["authorization", "content-type", "accept-language"], expose_headers=["www-authenticate"],
             allow_credentials=True, max_age=600,
         )  # fmt: skip
-        front = Front(routes=self.routes(), lifespan=self.lifespan, middleware=[origins])
-        front.graph, front.socket = self.graph, self.socket
-        return front
+        app = FastPath(routes=self.routes(), lifespan=self.lifespan, middleware=[origins])
+        app.graph, app.socket = self.graph, self.socket
+        return app
 
     @cached_property
     def graph(self) -> GraphQLEndpoint:
@@ -176,7 +176,7 @@ class House:
         )
 
     def routes(self) -> list[Any]:
-        """HTTP and the websocket, at one address for the graph."""
+        """All routes; GraphQL over HTTP and over websockets share one path."""
         return [
             Route("/graphql", self.graph),
             WebSocketRoute("/graphql", self.socket),
@@ -191,9 +191,10 @@ class House:
         ]
 
     async def context(self, request: HTTPRequest) -> Context:
-        """Who calls over HTTP: nobody when the token or the cookies don't work, so that public fields and the next sign-in do.
+        """The context of an HTTP request. With an invalid token or invalid cookies the viewer is anonymous, so that public
+        fields and the next sign-in still work.
 
-        Raises HTTPError (403) for cookies with a request from another site's page.
+        Raises HTTPError (403) when cookies come with a request from another site.
         """
         language, token = request.header(b"accept-language"), bearer(request.header(b"authorization"))
         cookies = self._cookies(request.header, request.header(b"cookie") if token is None else None)
@@ -214,8 +215,9 @@ class House:
         return Cookies(given, secure=self._secure, trusted=lambda: from_ours(header, self._pages, secure=self._secure))
 
     async def socket_client(self, payload: dict[str, Any], websocket: WebSocket) -> SocketClient:
-        """The client of a websocket, by the payload's `authorization`, else by the handshake's, else by its cookies, which
-        count only when the handshake comes from one of our pages. Raises CloseConnection with UNAUTHORIZED."""
+        """The client of a websocket, identified by `authorization` in the payload, else in the handshake, else by cookies,
+        which count only when the handshake comes from one of our pages. Raises CloseConnection with UNAUTHORIZED.
+        """
         authorization = payload.get("authorization", payload.get("Authorization"))
         token = bearer(authorization if isinstance(authorization, str) else websocket.headers.get("authorization"))
         cookies = self._cookies(
@@ -223,7 +225,8 @@ class House:
         )
         by_cookie = cookies.any and cookies.trusted
         try:
-            # No access cookie, but one to renew it: 4401 tells a page to do so, and not to go on as nobody.
+            # Without an access cookie but with a refresh cookie, 4401 tells the page to refresh instead of continuing
+            # anonymously.
             viewer = await self._viewer(
                 (cookies.access or "") if by_cookie else token, websocket.headers.get("accept-language")
             )
@@ -241,25 +244,27 @@ class House:
         return viewer
 
     def introspection(self, viewer: Viewer) -> bool:
-        """Whether the caller may see the schema: anyone in the demonstration, else whoever is signed in."""
+        """Whether the viewer may introspect the schema: everyone in a demonstration, else signed-in users."""
         return self.settings.demonstration or viewer.user is not None
 
     def trusted_only(self, viewer: Viewer) -> bool:
-        """Whether the caller is held to the trusted documents: all but staff, if the operator wants it."""
+        """Whether the viewer may only execute trusted documents: everyone but staff, if the operator has chosen so."""
         return self.settings.trusted_documents_only and viewer.staff is None
 
     async def readyz(self, request: Request) -> Response:
-        """200 when the database answers and has every migration, 503 with what is missing otherwise."""
+        """200 when the database responds and all migrations are applied, else 503 with what is missing."""
         try:
             await rows("SELECT 1")
             missing = await pending_migrations()
         except (BaseORMException, OSError):
-            return answer({"ready": False, "database": False}, 503)
-        return answer({"ready": not missing, "database": True, "pendingMigrations": missing}, 503 if missing else 200)
+            return json_response({"ready": False, "database": False}, 503)
+        return json_response({"ready": not missing, "database": True, "pendingMigrations": missing}, 503 if missing else 200)
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """Connect, work the timetable while serving, and leave in order: sockets, work under way, database."""
+        """Connect to the database and run the jobs while serving; shut down in order: websockets, operations, jobs,
+        database.
+        """
         await connect(self.settings.database_url)
         if self.settings.demonstration and isinstance(self.services.clock, SystemClock):
             self.services.clock.offset = await offset()
@@ -280,43 +285,43 @@ class House:
 
 
 def engine(documents: Path | None) -> Engine:
-    """The engine of the graph, and of a manifest's documents. Raises ManifestError with what is wrong with them."""
+    """The engine for the schema and the trusted documents of a manifest. Raises ManifestError."""
     trusted = load_manifest(documents) if documents else {}
     return Engine(schema._schema, format_error=present, cost_of=cost_of, batch_of=batch_of, trusted_documents=trusted)
 
 
 async def healthz(request: Request) -> Response:
-    """200 as long as the process answers."""
-    return answer({"alive": True}, 200)
+    """200 as long as the process responds."""
+    return json_response({"alive": True}, 200)
 
 
-def answer(facts: dict[str, Any], status: int) -> Response:
-    return Response(orjson.dumps(facts), status, {"Cache-Control": "no-store"}, "application/json")
+def json_response(content: dict[str, Any], status: int) -> Response:
+    return Response(orjson.dumps(content), status, {"Cache-Control": "no-store"}, "application/json")
 
 
 def cost_limit(viewer: Viewer) -> int:
-    """What one operation of this viewer may cost."""
+    """The maximum cost of one operation of this viewer."""
     return COST_LIMIT_OF_ANALYSTS if viewer.staff is Staff.ANALYST else COST_LIMIT
 
 
 def response_headers(context: Context) -> list[tuple[bytes, bytes]]:
-    """The cookies that a mutation sets; to credentials that don't work, the challenge of RFC 6750 (section 3.1)."""
+    """The cookies that a mutation set, and for invalid credentials the challenge of RFC 6750, section 3.1."""
     cookies = context.cookies.headers() if context.cookies else []
     return [*cookies, (b"www-authenticate", b'Bearer error="invalid_token"')] if context.rejected else cookies
 
 
 def bearer(header: str | None) -> str | None:
-    """The token of an Authorization header (RFC 6750), None where there is none."""
+    """The token of an Authorization header (RFC 6750), None without one."""
     scheme, _, token = (header or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else (header or None)
 
 
 def address(scope: Scope) -> str:
-    """The caller's network address, as the server (or its trusted proxy) says."""
+    """The network address of the client, as reported by the server or its trusted proxy."""
     client = scope.get("client")
     return str(client[0]) if client else ""
 
 
 def has_origin(scope: Scope) -> bool:
-    """Whether a browser says which site's page calls."""
-    return b"origin" in dict(scope["headers"])  # a fifth of a generator's time
+    """Whether the request has an Origin header."""
+    return b"origin" in dict(scope["headers"])  # five times as fast as a loop over the headers

@@ -1,7 +1,7 @@
-"""The timetable: what runs by the clock, one line a job.
+"""The jobs that every server process runs at intervals, one line each.
 
-Every job may run twice, in this process and in another: each finds its work in the database and claims it there. A job that
-fails is logged and tried again at its next turn; the others don't notice.
+A job may run in several processes at once: it finds its work in the database and claims it there. A job that fails is logged
+and runs again at its next interval; the others are not affected.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ log = structlog.stdlib.get_logger()
 
 @dataclass(frozen=True)
 class Job:
-    """One line of the timetable: `work` is called again `seconds` after it has ended."""
+    """A job: `work` is called again `seconds` after it has finished."""
 
     name: str
     seconds: float
@@ -41,7 +41,7 @@ class Job:
 
 
 def jobs(services: Services, settings: Settings, transport: Transport, file_service: FileService) -> list[Job]:
-    """What one process has to do."""
+    """The jobs of one process."""
     clock = services.clock
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     sender = Sender(settings.mail_sender, services.base_url)
@@ -68,7 +68,7 @@ def jobs(services: Services, settings: Settings, transport: Transport, file_serv
 
 
 async def run(jobs: Sequence[Job]) -> None:
-    """Keep to the timetable until cancelled."""
+    """Run the jobs until cancelled."""
     async with asyncio.TaskGroup() as group:
         for job in jobs:
             group.create_task(_repeat(job), name=job.name)
@@ -83,6 +83,6 @@ async def _repeat(job: Job) -> None:
 async def _attempt(job: Job) -> None:
     try:
         await job.work()
-    except Exception as fault:
-        # An error's own words may quote a person's data, so only its kind and its place are told.
-        log.error("job.failed", job=job.name, error=type(fault).__name__, exc_info=fault)
+    except Exception as error:
+        # The message of an error may contain personal data, so only its class and location are logged.
+        log.error("job.failed", job=job.name, error=type(error).__name__, exc_info=error)

@@ -77,7 +77,10 @@ class Callers:
         return len(self._kept)
 
     async def viewer_of(self, access_token: str | None, accept_language: str | None = None) -> Viewer:
-        """As `viewer_of`, now."""
+        """The viewer that an access token stands for, anonymous without one. Raises Unauthenticated for an invalid token.
+
+        `accept_language` is the request's header: the viewer's language is the first supported one, else the user's own.
+        """
         if access_token is None:
             return nobody(accept_language)
         key, at = hashed(access_token), self._clock.now()
@@ -119,17 +122,6 @@ class Callers:
             self._changes += 1
             for key in tuple(self._concerned.get(announced, ())):
                 self._drop(key)
-
-
-async def viewer_of(access_token: str | None, at: datetime, accept_language: str | None = None) -> Viewer:
-    """Whoever the token stands for, in one statement; nobody without a token. Raises Unauthenticated for a token that
-    does not work (any more). The language is the header's when it names one of ours, else the person's own."""
-    if access_token is None:
-        return nobody(accept_language)
-    caller = await _caller(hashed(access_token), at)
-    if caller is None:
-        raise Unauthenticated
-    return caller.viewer(accept_language)
 
 
 def nobody(accept_language: str | None = None) -> Viewer:

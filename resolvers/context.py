@@ -1,7 +1,5 @@
-"""What a resolver gets besides its arguments: who asks, and the parts of the house it may use."""
+"""The context of an operation: the viewer, their request, and the services of the application."""
 
-import asyncio
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +10,6 @@ from auth.cookies import Cookies
 from auth.services import AuthServices
 from billing.gateways.gateway import Gateway
 from billing.seller import Seller
-from engine import Batch
 from models.accounts.account import Account
 from models.action import Action, Origin, network_address
 from models.clock import Clock
@@ -25,7 +22,10 @@ from realtime.presence import Presence
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of the house, made once by the app."""
+    """The services of the application, created once when it starts.
+
+    `base_url` is the public URL without a trailing slash; `demonstration` is whether this is a demonstration's server.
+    """
 
     clock: Clock
     hub: Hub
@@ -38,74 +38,44 @@ class Services:
     demonstration: bool = False
 
 
-class Loaders:
-    """Feeds batches under graphql-core: collects the parents that one level asks about, then calls once for all of them."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[Hashable, list[tuple[Any, asyncio.Future[Any]]]] = {}
-
-    def load(self, context: "Context", batch: Batch, parent: Any, **arguments: Any) -> "asyncio.Future[Any]":
-        """The batch's answer for this parent."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        key = (batch, tuple(arguments.items()))
-        if key not in self._waiting:
-            self._waiting[key] = []
-            loop.call_soon(lambda: loop.create_task(self._answer(context, key, batch, arguments)))
-        self._waiting[key].append((parent, future))
-        return future
-
-    async def _answer(self, context: "Context", key: Hashable, batch: Batch, arguments: dict[str, Any]) -> None:
-        asked = self._waiting.pop(key)
-        futures = [future for _, future in asked if not future.done()]
-        try:
-            answers = await batch(context, [parent for parent, _ in asked], **arguments)
-        except Exception as error:
-            for future in futures:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        for (_, future), answer in zip(asked, answers, strict=True):
-            if not future.done():
-                future.set_result(answer)
-
-
-_OF_THE_CALL = frozenset({"peer", "user_agent"})
+_REQUEST_FACTS = frozenset({"peer", "user_agent"})
 
 
 @dataclass(frozen=True)
 class Context:
-    """One operation's, or one event's: loaders live no longer, so nothing they loaded goes stale."""
+    """The context of one operation, or of one event of a subscription.
+
+    `peer` is the network address of the client, `user_agent` its User-Agent header.
+    """
 
     viewer: Viewer
     services: Services
     peer: str = ""
     user_agent: str = ""
-    cookies: Cookies | None = None  # of a call by HTTP: over a websocket no answer sets any
-    by_cookie: bool = False  # whether the viewer is known by one
-    rejected: bool = False  # whether the call's token or cookies don't work: the viewer is nobody
-    loaders: Loaders = field(default_factory=Loaders)
+    cookies: Cookies | None = None  # of an HTTP request: a websocket can't set any
+    by_cookie: bool = False  # whether the viewer signed in with a cookie
+    rejected: bool = False  # whether the token or the cookies are invalid: the viewer is anonymous
 
     @property
     def user(self) -> User:
-        """The signed-in person, in fields whose rule lets in nobody else."""
-        assert self.viewer.user is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
+        """The signed-in user, in fields that require one."""
+        assert self.viewer.user is not None, "the field requires a signed-in viewer"  # noqa: S101
         return self.viewer.user
 
     @property
     def session(self) -> Session:
-        """Their sign-in, in the same fields."""
-        assert self.viewer.session is not None, "the field's rule lets in signed-in viewers only"  # noqa: S101
+        """The session, in fields that require a signed-in user."""
+        assert self.viewer.session is not None, "the field requires a signed-in viewer"  # noqa: S101
         return self.viewer.session
 
     @property
     def account(self) -> Account:
-        """The company they act for, in fields whose rule lets in members only."""
-        assert self.viewer.account is not None, "the field's rule lets in members only"  # noqa: S101
+        """The company that the viewer acts for, in fields that require a member."""
+        assert self.viewer.account is not None, "the field requires a member"  # noqa: S101
         return self.viewer.account
 
     def action(self) -> Action:
-        """Something the viewer does now."""
+        """An action that the viewer performs now."""
         return Action(self.viewer.user, self.services.clock.now(), self.services.hub, self._origin)
 
     @property
@@ -114,13 +84,16 @@ class Context:
         return Origin(session.pk if session else None, account.pk if account else None, network_address(self.peer))
 
     def recorded(self) -> "tuple[Context, dict[str, Any]]":
-        """A context for work whose outcome others may get as well, and the facts of this one that the work reads."""
+        """A context for work whose result may be shared with other viewers, and the facts about this viewer that it reads.
+
+        The facts are filled in while the work runs; others with the same facts can have the same result.
+        """
         facts: dict[str, Any] = {}
         return _Recorded(Watched(self.viewer, facts), self.services, self.peer, self.user_agent, facts=facts), facts
 
     def fact(self, name: str) -> Any:
-        """One of the facts that may have been read."""
-        return getattr(self, name) if name in _OF_THE_CALL else self.viewer.fact(name)
+        """The value of one of these facts for this context."""
+        return getattr(self, name) if name in _REQUEST_FACTS else self.viewer.fact(name)
 
 
 @dataclass(frozen=True)
@@ -128,10 +101,10 @@ class _Recorded(Context):
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __getattribute__(self, name: str) -> Any:
-        found = super().__getattribute__(name)
-        if name in _OF_THE_CALL:
-            self.facts[name] = found
-        return found
+        value = super().__getattribute__(name)
+        if name in _REQUEST_FACTS:
+            self.facts[name] = value
+        return value
 
 
 Info = strawberry.Info[Context, None]

@@ -83,7 +83,7 @@ def edge(batch: Batch, *, description: str, cost: Cost = 0, needs: Sequence[str]
     """What hangs off rows, by a batch: all parents of a level in, one answer for each out. It `needs` columns of them."""
 
     def resolve(root: Any, info: Info) -> Any:
-        return info.context.loaders.load(info.context, batch, root)
+        raise NotImplementedError  # the engine calls the batch
 
     return strawberry.field(resolver=resolve, description=description, metadata={"cost": cost, "batch": batch, "needs": needs})
 
@@ -104,7 +104,7 @@ def connection(batch: Batch, *, description: str) -> Any:
     def resolve(
         root: Any, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Any:
-        return info.context.loaders.load(info.context, pages, root, first=first, after=after, last=last, before=before)
+        raise NotImplementedError  # the engine calls the batch
 
     return strawberry.field(resolver=resolve, description=description, metadata={"batch": pages, "needs": ("id",)})
 

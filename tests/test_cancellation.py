@@ -10,7 +10,7 @@ import httpx
 import pytest
 import uvicorn
 
-from app import Front, create_app
+from app import FastPath, create_app
 from engine import Limits
 from settings import read
 from tests.story.server_fixtures import SECRET_KEY
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["postgres"], indirect=True
 
 
 @pytest.fixture
-def app(database_url: str, tmp_path: Path) -> Front:
+def app(database_url: str, tmp_path: Path) -> FastPath:
     environ = {
         "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
     }  # fmt: skip
@@ -31,7 +31,7 @@ def app(database_url: str, tmp_path: Path) -> Front:
 
 
 @pytest.fixture
-async def address(app: Front) -> AsyncIterator[tuple[str, int]]:
+async def address(app: FastPath) -> AsyncIterator[tuple[str, int]]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on", ws="none"))
     serving = asyncio.create_task(server.serve())
     while not server.started:  # uvicorn sets a flag only
@@ -77,7 +77,7 @@ async def test_a_statement_ends_when_its_client_leaves(address: tuple[str, int],
     assert "errors" not in (await ask(address)).json()
 
 
-async def test_a_statement_ends_when_its_time_is_up(app: Front, address: tuple[str, int], database_url: str) -> None:
+async def test_a_statement_ends_when_its_time_is_up(app: FastPath, address: tuple[str, int], database_url: str) -> None:
     app.graph.engine.limits = Limits(timeout=0.5)
     async with locked(database_url) as operator:
         answers = await asyncio.gather(*(ask(address) for _ in range(LEAVERS)))

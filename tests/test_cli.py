@@ -18,7 +18,6 @@ import orjson
 import pytest
 
 from auth.authentication import authenticate
-from auth.caller import viewer_of
 from auth.passwords import change
 from auth.services import AuthServices
 from auth.sessions import sign_in
@@ -34,6 +33,7 @@ from models.locale import Locale
 from realtime.hub import Hub
 from seed.people import AGENT, people
 from seed.policies import FOLDER, install, read_policies
+from tests.auth.viewers import viewer_of
 from tests.forked import run
 
 ROOT = Path(__file__).parents[1]

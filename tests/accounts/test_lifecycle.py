@@ -12,7 +12,7 @@ from accounts import details, invitations, legal_names, lifecycle
 from accounts.invitations import Newcomer
 from auth import authentication, sessions
 from auth.authentication import company_of
-from auth.caller import Callers, still_valid, valid_session_roles, viewer_of
+from auth.caller import Callers, still_valid, valid_session_roles
 from auth.services import AuthServices
 from auth.sessions import Tokens
 from auth.throttle import LIFECYCLE
@@ -29,6 +29,7 @@ from models.privacy.erasure import Erasure
 from models.support.ticket import Message, Ticket, TicketKind, TicketStatus
 from realtime.hub import Hub
 from tests.accounts.company_fixtures import Company, founded, outcome, person
+from tests.auth.viewers import viewer_of
 from tests.outbox import token_to, written
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from accounts import second_factor_reset, staff
 from auth import sessions
 from auth.authentication import authenticate
-from auth.caller import still_valid, viewer_of
+from auth.caller import still_valid
 from auth.factors import enrolment
 from auth.passwords import change
 from auth.services import AuthServices
@@ -25,6 +25,7 @@ from models.identity.session import Session
 from models.identity.user import RecoveryCode, Staff, User
 from tests.accounts.company_fixtures import Company, founded, outcome
 from tests.auth.conftest import PASSWORD, code_of
+from tests.auth.viewers import viewer_of
 from tests.outbox import templates_to, written
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from accounts import invitations, staff
 from accounts.registration import sign_up, verify_email
 from auth.authentication import authenticate
-from auth.caller import still_valid, viewer_of
+from auth.caller import still_valid
 from auth.factors import enrolment
 from auth.passwords import change
 from auth.services import AuthServices
@@ -27,6 +27,7 @@ from models.locale import Locale
 from models.operations.email import Email
 from models.support.ticket import Category, Channel, Ticket
 from tests.auth.conftest import code_of
+from tests.auth.viewers import viewer_of
 from tests.outbox import templates_to, token_to
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from auth.rules import (
     operator,
     owner,
     signed_in,
-    supervisor,
 )
 from models.accounts.account import Account, Role
 from models.errors import Forbidden, Unauthenticated
@@ -24,7 +23,7 @@ from models.identity.user import Staff, User
 from models.viewer import Viewer
 
 AT = datetime(2026, 11, 23, 9, tzinfo=UTC)
-RULES = [anyone, signed_in, customer, buyer, manager, owner, agent, supervisor, analyst, operator]
+RULES = [anyone, signed_in, customer, buyer, manager, owner, agent, analyst, operator]
 
 
 def member(role: Role) -> Viewer:
@@ -45,7 +44,7 @@ def staff(role: Staff, second_factor: bool = True) -> Viewer:
         (member(Role.ADMIN), [anyone, signed_in, customer, buyer, manager]),
         (member(Role.OWNER), [anyone, signed_in, customer, buyer, manager, owner]),
         (staff(Staff.AGENT), [anyone, signed_in, agent]),
-        (staff(Staff.SUPERVISOR), [anyone, signed_in, agent, supervisor]),
+        (staff(Staff.SUPERVISOR), [anyone, signed_in, agent]),
         (staff(Staff.ANALYST), [anyone, signed_in, analyst]),
         (staff(Staff.OPERATOR), [anyone, signed_in, operator]),
         *((staff(role, second_factor=False), [anyone, signed_in]) for role in Staff),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auth.authentication import company_of
-from auth.caller import close_code, session_role, still_valid, valid_session_roles, viewer_of
+from auth.caller import close_code, session_role, still_valid, valid_session_roles
 from auth.sessions import (
     LONGEST,
     LONGEST_OF_STAFF,
@@ -31,6 +31,7 @@ from models.identity.user import User
 from models.locale import Locale
 from models.viewer import Viewer
 from realtime.close_codes import CloseCode
+from tests.auth.viewers import viewer_of
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus

@@ -1,6 +1,5 @@
 """What an attack on the running server found: each finding a test."""
 
-import asyncio
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -18,7 +17,7 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.card_numbers import masked
 from models.viewer import Viewer
-from resolvers.context import Loaders, Services
+from resolvers.context import Services
 from resolvers.text import client_key
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
@@ -80,16 +79,3 @@ async def test_a_forged_cursor_harms_nobody(ask: Ask, house: Any, moment: str) -
     answer = await ask(house.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged)
     codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
     assert codes in ([], ["BAD_USER_INPUT"])
-
-
-async def test_a_batch_whose_operation_left_fails_in_silence() -> None:
-    """A query that was cancelled no longer waits for its rows."""
-
-    async def fails(context: Any, parents: Any) -> Any:
-        raise ValueError("too late")
-
-    loaders = Loaders()
-    waiting = loaders.load(None, fails, object())  # type: ignore[arg-type] # the batch looks at no context
-    waiting.cancel()
-    await asyncio.sleep(0.01)
-    assert waiting.cancelled()

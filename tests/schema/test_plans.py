@@ -32,6 +32,7 @@ from tests.engine.differential.comparison import Comparison, format_with_cause
 from tests.engine.differential.example_counts import examples
 from tests.engine.differential.generated_operations import GeneratedOperation, operations
 from tests.schema.conftest import House
+from tests.schema.loaders import resolve_by_loaders
 
 GRAPH = schema._schema
 VIEWERS = 6
@@ -60,7 +61,8 @@ def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
 
 
 @pytest.fixture
-def comparison() -> Comparison:
+def comparison(monkeypatch: pytest.MonkeyPatch) -> Comparison:
+    resolve_by_loaders(GRAPH, batch_of, monkeypatch)
     return Comparison(GRAPH, batch_of, format_error)
 
 

@@ -11,7 +11,6 @@ import pytest
 from cryptography.fernet import InvalidToken
 
 from auth.authentication import authenticate
-from auth.caller import viewer_of
 from auth.factors import totp
 from auth.factors.enrolment import begin_totp, confirm_totp, remove, rename, renew_recovery_codes
 from auth.reauthentication import step_up
@@ -23,6 +22,7 @@ from models.errors import Refusal, Throttled, Unauthenticated
 from models.identity.authenticator import Authenticator
 from models.identity.user import RecoveryCode, User
 from tests.auth.conftest import code_of
+from tests.auth.viewers import viewer_of
 from tests.outbox import emails_to
 
 if TYPE_CHECKING:

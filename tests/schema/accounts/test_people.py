@@ -12,7 +12,6 @@ import pytest
 
 from accounts import members
 from auth import authentication, sessions
-from auth.caller import viewer_of
 from engine import Engine
 from models.accounts.account import Membership, Role
 from models.accounts.invitation import Invitation
@@ -27,6 +26,7 @@ from models.support.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
+from tests.auth.viewers import viewer_of
 from tests.schema.conftest import Company, House, signed_in
 from tests.schema.subscription_fixtures import subscribe
 

@@ -1,0 +1,58 @@
+"""Batches under graphql-core, which resolves field by field: a data loader gathers the parents of a level."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType, GraphQLSchema
+
+from engine import Batch, BatchOf
+
+
+class Loaders:
+    """Collects the parents of one level and calls the batch once for all of them."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Hashable, list[tuple[Any, asyncio.Future[Any]]]] = {}
+
+    def load(self, context: Any, batch: Batch, parent: Any, **arguments: Any) -> asyncio.Future[Any]:
+        """The batch's answer for this parent."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        key = (batch, tuple(arguments.items()))
+        if key not in self._waiting:
+            self._waiting[key] = []
+            loop.call_soon(lambda: loop.create_task(self._answer(context, key, batch, arguments)))
+        self._waiting[key].append((parent, future))
+        return future
+
+    async def _answer(self, context: Any, key: Hashable, batch: Batch, arguments: dict[str, Any]) -> None:
+        requested = self._waiting.pop(key)
+        futures = [future for _, future in requested if not future.done()]
+        try:
+            answers = await batch(context, [parent for parent, _ in requested], **arguments)
+        except Exception as error:
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(requested, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
+
+
+def resolve_by_loaders(schema: GraphQLSchema, batch_of: BatchOf, patch: pytest.MonkeyPatch) -> None:
+    """Let graphql-core resolve the fields that have a batch: each context has loaders of its own."""
+    loaders: defaultdict[int, Loaders] = defaultdict(Loaders)
+
+    def resolver(batch: Batch) -> Callable[..., Any]:
+        return lambda root, info, **arguments: loaders[id(info.context)].load(info.context, batch, root, **arguments)
+
+    for kind in schema.type_map.values():
+        for field in kind.fields.values() if isinstance(kind, GraphQLObjectType) else ():
+            if batch := batch_of(field):
+                patch.setattr(field, "resolve", resolver(batch))
