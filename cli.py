@@ -64,31 +64,33 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, function: object, description: str) -> argparse.ArgumentParser:
-        subparser = commands.add_parser(name, help=description, description=description)
-        subparser.set_defaults(command=function)
-        return subparser
+        added = commands.add_parser(name, help=description, description=description)
+        added.set_defaults(command=function)
+        return added
 
-    sub = command("serve", serve, "start the server; without CAMCHA_DATABASE_URL, prepare and serve a demonstration")
-    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    sub.add_argument("--port", type=int, default=8000, help="port to listen on, 0 for any free port (default: %(default)s)")
-    sub = command("migrate", migrate, "apply all migrations, or migrate up or down to a given one")
-    sub.add_argument("--to", metavar="NAME", help="a migration such as 0001_initial, or __first__ to revert all of them")
+    subparser = command("serve", serve, "start the server; without CAMCHA_DATABASE_URL, prepare and serve a demonstration")
+    subparser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    subparser.add_argument(
+        "--port", type=int, default=8000, help="port to listen on, 0 for any free port (default: %(default)s)"
+    )
+    subparser = command("migrate", migrate, "apply all migrations, or migrate up or down to a given one")
+    subparser.add_argument("--to", metavar="NAME", help="a migration such as 0001_initial, or __first__ to revert all of them")
     command("seed", seed, "install the offers, articles and policies from seed/; safe to repeat")
-    sub = command("staff", staff, "add a member of staff and print a link where they choose their password")
-    sub.add_argument("email", help="the address they sign in with")
-    sub.add_argument("--name", required=True, help="first and last name")
-    sub.add_argument("--role", required=True, type=Staff, choices=list(Staff), metavar="|".join(Staff))
-    sub = command("code", code, "print the current one-time code of a member of the demonstration's staff")
-    sub.add_argument("email")
-    sub = command("export-schema", export_schema, "write schema.graphql")
-    sub.add_argument("--check", action="store_true", help="write nothing; fail when schema.graphql is out of date")
-    sub = command("check-documents", check_documents, "check that every document of a manifest can be trusted")
-    sub.add_argument("file", type=Path, help="JSON file: {hash or id: document}, or an Apollo manifest")
-    sub = command("messages", messages, "update the translations from the texts in code and templates")
-    sub.add_argument("--check", action="store_true", help="write nothing; list what is missing, unused or wrong")
+    subparser = command("staff", staff, "add a member of staff and print a link where they choose their password")
+    subparser.add_argument("email", help="the address they sign in with")
+    subparser.add_argument("--name", required=True, help="first and last name")
+    subparser.add_argument("--role", required=True, type=Staff, choices=list(Staff), metavar="|".join(Staff))
+    subparser = command("code", code, "print the current one-time code of a member of the demonstration's staff")
+    subparser.add_argument("email")
+    subparser = command("export-schema", export_schema, "write schema.graphql")
+    subparser.add_argument("--check", action="store_true", help="write nothing; fail when schema.graphql is out of date")
+    subparser = command("check-documents", check_documents, "check that every document of a manifest can be trusted")
+    subparser.add_argument("file", type=Path, help="JSON file: {hash or id: document}, or an Apollo manifest")
+    subparser = command("messages", messages, "update the translations from the texts in code and templates")
+    subparser.add_argument("--check", action="store_true", help="write nothing; list what is missing, unused or wrong")
     command("check-invoices", check_invoices, "check that invoice numbers have no gaps and are in the order of their dates")
-    sub = command("verify-audit", verify_audit, "check that the audit log is complete and unchanged, and print its end")
-    sub.add_argument("--expect", type=End.of, metavar="NUMBER:HASH", help="an end printed earlier and stored elsewhere")
+    subparser = command("verify-audit", verify_audit, "check that the audit log is complete and unchanged, and print its end")
+    subparser.add_argument("--expect", type=End.of, metavar="NUMBER:HASH", help="an end printed earlier and stored elsewhere")
     return parser
 
 
@@ -232,7 +234,7 @@ async def _add_staff(settings: Settings, args: argparse.Namespace) -> str:
 
 def code(args: argparse.Namespace) -> int:
     settings = read(os.environ)
-    person = next((person for person in people() if person.email == args.email and person.seed), None)
+    person = next((person for person in people() if person.email == args.email and person.totp_secret), None)
     if person is None or not settings.demonstration:
         raise CommandError("only the demonstration's staff have codes here; everyone else uses an authenticator")
     print(person.code_at(asyncio.run(_clock(settings)).now()))
@@ -271,12 +273,12 @@ def check_documents(args: argparse.Namespace) -> int:
 
 
 def check_invoices(args: argparse.Namespace) -> int:
-    errors = asyncio.run(_numbering(read(os.environ)))
+    errors = asyncio.run(_numbering_errors(read(os.environ)))
     print("\n".join(errors) or "The numbering has no errors.")
     return 1 if errors else 0
 
 
-async def _numbering(settings: Settings) -> list[str]:
+async def _numbering_errors(settings: Settings) -> list[str]:
     async with _connected(settings):
         return await numbering_faults()
 

@@ -101,7 +101,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-KNOWN = {
+VARIABLES = {
     "CAMCHA_DATABASE_URL", "CAMCHA_SECRET_KEY", "CAMCHA_BASE_URL", "CAMCHA_MAIL_URL", "CAMCHA_MAIL_SENDER",
     "CAMCHA_ALLOWED_ORIGINS", "CAMCHA_FILES", "CAMCHA_S3_KEY_ID", "CAMCHA_S3_SECRET", "CAMCHA_SCANNER",
     "CAMCHA_REDIS_URL", "CAMCHA_SELLER", "CAMCHA_POLICIES", "CAMCHA_DOCUMENTS", "CAMCHA_TRUSTED_DOCUMENTS_ONLY",
@@ -110,7 +110,7 @@ KNOWN = {
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
-    unknown = sorted(name for name in environ if name.startswith("CAMCHA_") and name not in KNOWN)
+    unknown = sorted(name for name in environ if name.startswith("CAMCHA_") and name not in VARIABLES)
     return [f"{name}: unknown setting" for name in unknown]
 
 

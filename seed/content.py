@@ -16,7 +16,7 @@ Kind = Literal["GUIDE", "FAQ", "VIDEO", "WEBINAR"]
 Category = Literal["ACCOUNT", "OFFERS", "BILLING", "SECURITY", "SUPPORT"]
 Table = Mapping[str, object]
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 PARIS = ZoneInfo("Europe/Paris")
 SATURDAY = 5
 
@@ -93,9 +93,9 @@ class ArticleContent:
     duration_seconds: int | None = None
 
 
-def offers(path: Path = HERE / "offers.toml") -> list[OfferContent]:
+def offers(path: Path = FOLDER / "offers.toml") -> list[OfferContent]:
     """Read the offers, in the order of the file. Raises ValueError for an incomplete, unknown or repeated entry."""
-    contents = [offer(table, f"{path.name}, offer {n}") for n, table in enumerate(_tables(path), 1)]
+    contents = [offer(table, f"{path.name}, offer {number}") for number, table in enumerate(_tables(path), 1)]
     _require_unique([content.slug for content in contents], f"{path.name}: slug")
     return contents
 
@@ -107,35 +107,35 @@ def _tables(path: Path) -> list[Table]:
     return entries
 
 
-def offer(table: Table, where: str) -> OfferContent:
-    _reject_unknown(table, OFFER_KEYS, where)
+def offer(table: Table, location: str) -> OfferContent:
+    _reject_unknown(table, OFFER_KEYS, location)
     return OfferContent(
-        slug=_text(table, "slug", where),
-        segment=cast(Segment, _one_of(get_args(Segment), table, "segment", where)),
-        monthly_net_cents=_number(table, "monthly_net_cents", where, least=1),
-        yearly_net_cents=_number(table, "yearly_net_cents", where, least=1),
-        vat_basis_points=_number(table, "vat_basis_points", where),
-        trial_days=_number(table, "trial_days", where),
-        fr=offer_text(table, "fr", where),
-        en=offer_text(table, "en", where),
+        slug=_text(table, "slug", location),
+        segment=cast(Segment, _one_of(get_args(Segment), table, "segment", location)),
+        monthly_net_cents=_number(table, "monthly_net_cents", location, minimum=1),
+        yearly_net_cents=_number(table, "yearly_net_cents", location, minimum=1),
+        vat_basis_points=_number(table, "vat_basis_points", location),
+        trial_days=_number(table, "trial_days", location),
+        fr=offer_text(table, "fr", location),
+        en=offer_text(table, "en", location),
     )
 
 
-def offer_text(table: Table, language: str, where: str) -> OfferText:
+def offer_text(table: Table, language: str, location: str) -> OfferText:
     text = table.get(language)
     if not isinstance(text, dict):
-        raise ValueError(f"{where}: translation {language} is missing")
-    where = f"{where}, {language}"
-    _reject_unknown(text, {"name", "description", "features", "advantages"}, where)
+        raise ValueError(f"{location}: translation {language} is missing")
+    location = f"{location}, {language}"
+    _reject_unknown(text, {"name", "description", "features", "advantages"}, location)
     return OfferText(
-        name=_text(text, "name", where),
-        description=_text(text, "description", where),
-        features=_texts(text, "features", where),
-        advantages=_texts(text, "advantages", where),
+        name=_text(text, "name", location),
+        description=_text(text, "description", location),
+        features=_texts(text, "features", location),
+        advantages=_texts(text, "advantages", location),
     )
 
 
-def articles(folder: Path = HERE / "articles") -> list[ArticleContent]:
+def articles(folder: Path = FOLDER / "articles") -> list[ArticleContent]:
     """Read the articles, sorted by category, kind and position. Raises ValueError for an invalid or repeated one."""
     contents = [article(folder, slug) for slug in sorted(set(_slugs(folder)))]
     _require_unique(
@@ -146,29 +146,29 @@ def articles(folder: Path = HERE / "articles") -> list[ArticleContent]:
 
 def _slugs(folder: Path) -> Iterator[str]:
     for path in folder.iterdir():
-        slug, _, ending = path.name.partition(".")
-        if ending not in {"fr.md", "en.md"}:
+        slug, _, suffix = path.name.partition(".")
+        if suffix not in {"fr.md", "en.md"}:
             raise ValueError(f"{path.name}: an article must be named <slug>.fr.md or <slug>.en.md")
         yield slug
 
 
 def article(folder: Path, slug: str) -> ArticleContent:
     """Read an article. The French file holds the facts that both languages share, so that they can't disagree."""
-    where = f"{slug}.fr.md"
-    facts, french = _page(folder, where)
-    kind = cast(Kind, _one_of(get_args(Kind), facts, "kind", where))
-    _reject_unknown(facts, ARTICLE_KEYS | KEYS_BY_KIND[kind], where)
-    timed = kind in {"VIDEO", "WEBINAR"}
+    location = f"{slug}.fr.md"
+    front_matter, french = _page(folder, location)
+    kind = cast(Kind, _one_of(get_args(Kind), front_matter, "kind", location))
+    _reject_unknown(front_matter, ARTICLE_KEYS | KEYS_BY_KIND[kind], location)
+    has_duration = kind in {"VIDEO", "WEBINAR"}
     return ArticleContent(
         slug=slug,
         kind=kind,
-        category=cast(Category, _one_of(get_args(Category), facts, "category", where)),
-        position=_number(facts, "position", where, least=1),
-        fr=article_text(facts, french, where),
+        category=cast(Category, _one_of(get_args(Category), front_matter, "category", location)),
+        position=_number(front_matter, "position", location, minimum=1),
+        fr=article_text(front_matter, french, location),
         en=english_text(folder, slug),
-        media=_text(facts, "media", where) if kind == "VIDEO" else None,
-        webinar=webinar(facts, where) if kind == "WEBINAR" else None,
-        duration_seconds=_number(facts, "duration_seconds", where, least=1) if timed else None,
+        media=_text(front_matter, "media", location) if kind == "VIDEO" else None,
+        webinar=webinar(front_matter, location) if kind == "WEBINAR" else None,
+        duration_seconds=_number(front_matter, "duration_seconds", location, minimum=1) if has_duration else None,
     )
 
 
@@ -183,58 +183,60 @@ def _page(folder: Path, name: str) -> tuple[Table, str]:
 
 
 def english_text(folder: Path, slug: str) -> ArticleText:
-    where = f"{slug}.en.md"
-    head, body = _page(folder, where)
-    _reject_unknown(head, {"title", "summary"}, where)
-    return article_text(head, body, where)
+    location = f"{slug}.en.md"
+    front_matter, body = _page(folder, location)
+    _reject_unknown(front_matter, {"title", "summary"}, location)
+    return article_text(front_matter, body, location)
 
 
-def article_text(head: Table, body: str, where: str) -> ArticleText:
+def article_text(front_matter: Table, body: str, location: str) -> ArticleText:
     if not body:
-        raise ValueError(f"{where}: the body is empty")
-    return ArticleText(title=_text(head, "title", where), summary=_text(head, "summary", where), body=body)
+        raise ValueError(f"{location}: the body is empty")
+    return ArticleText(
+        title=_text(front_matter, "title", location), summary=_text(front_matter, "summary", location), body=body
+    )
 
 
-def webinar(facts: Table, where: str) -> Webinar:
-    hour = facts.get("starts_at")
+def webinar(front_matter: Table, location: str) -> Webinar:
+    hour = front_matter.get("starts_at")
     if not isinstance(hour, time):
-        raise ValueError(f"{where}: starts_at must be a time of day")
-    return Webinar(starts_in_days=_number(facts, "starts_in_days", where, least=1), starts_at=hour)
+        raise ValueError(f"{location}: starts_at must be a time of day")
+    return Webinar(starts_in_days=_number(front_matter, "starts_in_days", location, minimum=1), starts_at=hour)
 
 
-def _reject_unknown(table: Table, keys: Collection[str], where: str) -> None:
+def _reject_unknown(table: Table, keys: Collection[str], location: str) -> None:
     if unknown := sorted(set(table) - set(keys)):
-        raise ValueError(f"{where}: unknown {', '.join(unknown)}")
+        raise ValueError(f"{location}: unknown {', '.join(unknown)}")
 
 
-def _text(table: Table, key: str, where: str) -> str:
+def _text(table: Table, key: str, location: str) -> str:
     value = table.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{where}: {key} must be a string")
+        raise ValueError(f"{location}: {key} must be a string")
     return value
 
 
-def _texts(table: Table, key: str, where: str) -> tuple[str, ...]:
+def _texts(table: Table, key: str, location: str) -> tuple[str, ...]:
     values = table.get(key)
     if not isinstance(values, list) or not values:
-        raise ValueError(f"{where}: {key} must be a list of strings")
-    return tuple(_text({key: value}, key, where) for value in values)
+        raise ValueError(f"{location}: {key} must be a list of strings")
+    return tuple(_text({key: value}, key, location) for value in values)
 
 
-def _number(table: Table, key: str, where: str, least: int = 0) -> int:
+def _number(table: Table, key: str, location: str, minimum: int = 0) -> int:
     value = table.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{where}: {key} must be an integer of at least {least}")
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise ValueError(f"{location}: {key} must be an integer of at least {minimum}")
     return value
 
 
-def _one_of(choices: Collection[str], table: Table, key: str, where: str) -> str:
-    value = _text(table, key, where)
+def _one_of(choices: Collection[str], table: Table, key: str, location: str) -> str:
+    value = _text(table, key, location)
     if value not in choices:
-        raise ValueError(f"{where}: unknown {key} {value}, expected {', '.join(choices)}")
+        raise ValueError(f"{location}: unknown {key} {value}, expected {', '.join(choices)}")
     return value
 
 
-def _require_unique(values: list[str], what: str) -> None:
+def _require_unique(values: list[str], label: str) -> None:
     if repeated := sorted({value for value in values if values.count(value) > 1}):
-        raise ValueError(f"{what} repeated: {', '.join(repeated)}")
+        raise ValueError(f"{label} repeated: {', '.join(repeated)}")

@@ -83,10 +83,10 @@ async def _create_users(people: list[Person], at: datetime, auth: AuthServices) 
 async def _create_user(person: Person, password_hash: str, at: datetime, auth: AuthServices) -> User:
     user = await User.create(
         email=person.email, name=person.name, staff=person.staff, password_hash=password_hash, created_at=at,
-        email_verified_at=at, second_factor_at=at if person.seed else None,
+        email_verified_at=at, second_factor_at=at if person.totp_secret else None,
     )  # fmt: skip
-    if person.seed:
-        await totp.enrolled(user, auth.secret_box.seal(person.seed), at)
+    if person.totp_secret:
+        await totp.enrolled(user, auth.secret_box.seal(person.totp_secret), at)
     if person.company:
         account = await Account.create(**vars(person.company), created_at=at)
         await Membership.create(user=user, account=account, role=Role.OWNER, created_at=at)

@@ -28,7 +28,7 @@ class Person:
     password: str = field(repr=False)
     company: Company | None = None
     staff: Staff | None = None
-    seed: str | None = field(default=None, repr=False)
+    totp_secret: str | None = field(default=None, repr=False)
 
     @property
     def role(self) -> str:
@@ -36,7 +36,7 @@ class Person:
 
     def code_at(self, at: datetime) -> str:
         """Return the one-time code at this time, or an empty string without a second factor."""
-        return pyotp.TOTP(self.seed).at(at) if self.seed else ""
+        return pyotp.TOTP(self.totp_secret).at(at) if self.totp_secret else ""
 
 
 BAKERY = Company("Le Fournil d'Aubry", "999999998", "8 rue du Four", "35000", "Rennes")

@@ -65,15 +65,15 @@ def _version(folder: Path, kind: PolicyKind, table: object) -> PolicyContent:
 
 def _text(folder: Path, kind: PolicyKind, version: str, language: str) -> str:
     path = folder / kind.lower() / f"{version}.{language}.md"
-    where = f"{kind.lower()}/{path.name}"
+    location = f"{kind.lower()}/{path.name}"
     if not path.exists():
-        raise ValueError(f"{where}: file not found")
+        raise ValueError(f"{location}: file not found")
     text = path.read_bytes().decode()  # the exact bytes, because their hash is published
     if "\r" in text:
-        raise ValueError(f"{where}: must have Unix line endings")
+        raise ValueError(f"{location}: must have Unix line endings")
     title, _, body = text.partition("\n")
     if not title.startswith("# ") or not title[2:].strip() or not body.strip():
-        raise ValueError(f"{where}: must start with a `# title` line, followed by text")
+        raise ValueError(f"{location}: must start with a `# title` line, followed by text")
     return text
 
 

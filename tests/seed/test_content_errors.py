@@ -6,7 +6,7 @@ from shutil import copytree
 
 import pytest
 
-from seed.content import HERE, articles, offers
+from seed.content import FOLDER, articles, offers
 
 OFFER_ERRORS = [
     ('slug = "tpe-gestion"', 'slug = "tpe-essentiel"', "slug repeated: tpe-essentiel"),
@@ -21,14 +21,14 @@ OFFER_ERRORS = [
 @pytest.mark.parametrize(("valid", "invalid", "error"), OFFER_ERRORS)
 def test_an_error_in_the_offers_is_reported(tmp_path: Path, valid: str, invalid: str, error: str) -> None:
     path = tmp_path / "offers.toml"
-    path.write_text((HERE / "offers.toml").read_text("utf-8").replace(valid, invalid, 1), "utf-8")
+    path.write_text((FOLDER / "offers.toml").read_text("utf-8").replace(valid, invalid, 1), "utf-8")
     with pytest.raises(ValueError, match=re.escape(error)):
         offers(path)
 
 
 def test_an_offer_needs_both_languages(tmp_path: Path) -> None:
     path = tmp_path / "offers.toml"
-    path.write_text((HERE / "offers.toml").read_text("utf-8").partition("[offers.en]")[0], "utf-8")
+    path.write_text((FOLDER / "offers.toml").read_text("utf-8").partition("[offers.en]")[0], "utf-8")
     with pytest.raises(ValueError, match=r"offer 1: translation en is missing"):
         offers(path)
 
@@ -46,7 +46,7 @@ ARTICLE_ERRORS = [
 
 @pytest.mark.parametrize(("name", "valid", "invalid", "error"), ARTICLE_ERRORS)
 def test_an_error_in_an_article_is_reported(tmp_path: Path, name: str, valid: str, invalid: str, error: str) -> None:
-    folder = copytree(HERE / "articles", tmp_path / "articles")
+    folder = copytree(FOLDER / "articles", tmp_path / "articles")
     path = folder / name
     path.write_text(path.read_text("utf-8").replace(valid, invalid, 1), "utf-8")
     with pytest.raises(ValueError, match=re.escape(error)):
@@ -55,7 +55,7 @@ def test_an_error_in_an_article_is_reported(tmp_path: Path, name: str, valid: st
 
 @pytest.mark.parametrize("name", ["billing-date.fr.md", "billing-date.en.md"])
 def test_an_article_needs_both_languages(tmp_path: Path, name: str) -> None:
-    folder = copytree(HERE / "articles", tmp_path / "articles")
+    folder = copytree(FOLDER / "articles", tmp_path / "articles")
     (folder / name).unlink()
     with pytest.raises(ValueError, match=f"{name}: translation is missing"):
         articles(folder)
