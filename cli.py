@@ -257,8 +257,8 @@ def messages(args: argparse.Namespace) -> int:
 
     if not args.check:
         extraction.update()
-    faults = list(extraction.faults())
-    return _report(faults, 1) if faults else 0
+    problems = list(extraction.problems())
+    return _report(problems, 1) if problems else 0
 
 
 def check_documents(args: argparse.Namespace) -> int:

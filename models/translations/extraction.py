@@ -59,19 +59,19 @@ def update(folder: Path = FOLDER) -> None:
             _write(folder / language.value / f"{domain}.po", language, sources.get(domain, {}), known)
 
 
-def faults(folder: Path = FOLDER) -> Iterator[str]:
+def problems(folder: Path = FOLDER) -> Iterator[str]:
     """What is wrong with the catalogues, one sentence each: missing, unused, fuzzy, misplaced, or with other placeholders."""
     domains = {key: domain for domain, keys in source_texts().items() for key in keys}
     for language in LANGUAGES:
         catalogue = list(entries(language, folder))
         for domain, key, message in catalogue:
-            for fault in _entry_faults(key, message, domain, domains.get(key)):
-                yield f"{language.value}/{domain}.po: {key.english!r} {fault}"
+            for problem in _entry_problems(key, message, domain, domains.get(key)):
+                yield f"{language.value}/{domain}.po: {key.english!r} {problem}"
         for key in domains.keys() - {key for _, key, _ in catalogue}:
             yield f"{language.value}/{domains[key]}.po: {key.english!r} is missing"
 
 
-def _entry_faults(key: Key, message: Any, domain: str, expected_domain: str | None) -> Iterator[str]:
+def _entry_problems(key: Key, message: Any, domain: str, expected_domain: str | None) -> Iterator[str]:
     forms = [message.string] if isinstance(message.string, str) else list(message.string)
     if expected_domain is None:
         yield "is not used"

@@ -22,11 +22,11 @@ ENGLISH = set("the of your you and is are not this that with for to from has hav
 
 def test_every_text_is_translated() -> None:
     """Complete, none unused, none fuzzy, each in its domain, with the placeholders of its source."""
-    assert list(extraction.faults()) == []
+    assert list(extraction.problems()) == []
 
 
 def test_french_is_typeset_as_french() -> None:
-    wrong = {french: faults for french in map(_without_placeholders, _french()) if (faults := _french_faults(french))}
+    wrong = {french: problems for french in map(_without_placeholders, _french()) if (problems := _typographic_errors(french))}
     assert wrong == {}
 
 
@@ -35,7 +35,7 @@ def _french() -> list[str]:
     return [each for string in strings for each in ([string] if isinstance(string, str) else string)]
 
 
-def _french_faults(french: str) -> list[str]:
+def _typographic_errors(french: str) -> list[str]:
     words = set(re.findall(r"[a-z]+", re.sub("«.*?»", "", french.lower())))
     checks = {
         "straight apostrophe or quotes": re.search("['\"]", french),
@@ -47,15 +47,15 @@ def _french_faults(french: str) -> list[str]:
         "English words": words & ENGLISH,
         "three dots for an ellipsis": "..." in french,
     }
-    return [name for name, fault in checks.items() if fault]
+    return [name for name, problem in checks.items() if problem]
 
 
 @pytest.mark.parametrize(
     "french",
     ["l'eau", "Quoi ?", "Quoi?", "« oui\u00a0»", "«\u00a0oui »", "un  mot", "ON_HOLD", "Voir the page", "Non...", "oui "],
 )
-def test_mechanical_faults_of_french_are_found(french: str) -> None:
-    assert len(_french_faults(french)) == 1
+def test_typographic_errors_in_french_are_found(french: str) -> None:
+    assert len(_typographic_errors(french)) == 1
 
 
 def test_english_is_typeset_as_english() -> None:
@@ -154,11 +154,11 @@ def test_every_refusal_fills_its_placeholders() -> None:
 
 def test_updating_keeps_translations_adds_new_texts_and_drops_unused_ones(tmp_path: Path) -> None:
     extraction.update(tmp_path)
-    assert all(fault.endswith("is not translated") for fault in extraction.faults(tmp_path))
+    assert all(problem.endswith("is not translated") for problem in extraction.problems(tmp_path))
     catalogue = tmp_path / "fr" / "support.po"
     translated = catalogue.read_text(encoding="utf-8").replace('closed"\nmsgstr ""', 'closed"\nmsgstr "close"')
     catalogue.write_text(f'{translated}\nmsgid "Nobody says this."\nmsgstr "Personne."\n', encoding="utf-8")
-    assert "fr/support.po: 'Nobody says this.' is not used" in set(extraction.faults(tmp_path))
+    assert "fr/support.po: 'Nobody says this.' is not used" in set(extraction.problems(tmp_path))
     extraction.update(tmp_path)
     with catalogue.open("rb") as file:
         strings = {message.id: message.string for message in read_po(file)}
@@ -166,16 +166,16 @@ def test_updating_keeps_translations_adds_new_texts_and_drops_unused_ones(tmp_pa
     assert "Nobody says this." not in strings
 
 
-@pytest.mark.parametrize(("faults", "status"), [([], 0), (["fr/common.po: 'Save' is fuzzy"], 1)])
+@pytest.mark.parametrize(("problems", "status"), [([], 0), (["fr/common.po: 'Save' is fuzzy"], 1)])
 def test_the_command_lists_what_is_wrong(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], faults: list[str], status: int
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problems: list[str], status: int
 ) -> None:
-    monkeypatch.setattr(extraction, "faults", lambda: faults)
+    monkeypatch.setattr(extraction, "problems", lambda: problems)
     assert cli.main(["messages", "--check"]) == status
-    assert capsys.readouterr().err == "".join(f"error: {fault}\n" for fault in faults)
+    assert capsys.readouterr().err == "".join(f"error: {problem}\n" for problem in problems)
 
 
-def test_faults_name_what_is_wrong(tmp_path: Path) -> None:
+def test_problems_name_what_is_wrong(tmp_path: Path) -> None:
     extraction.update(tmp_path)
     catalogue = tmp_path / "fr" / "common.po"
     wrong = catalogue.read_text(encoding="utf-8")
@@ -185,7 +185,7 @@ def test_faults_name_what_is_wrong(tmp_path: Path) -> None:
     wrong = wrong.replace('msgid "This value isn’t valid."\nmsgstr ""', '#, fuzzy\nmsgid "This value isn’t valid."\nmsgstr "x"')
     catalogue.write_text(wrong, encoding="utf-8")
     (tmp_path / "fr" / "content.po").write_text('msgid "This field can’t be blank."\nmsgstr "x"\n', encoding="utf-8")
-    found = set(extraction.faults(tmp_path))
+    found = set(extraction.problems(tmp_path))
     assert "fr/common.po: 'Use at most %(length)s characters.' has other placeholders" in found
     assert "fr/common.po: 'This value isn’t valid.' is fuzzy" in found
     assert "fr/content.po: 'This field can’t be blank.' belongs to common" in found
