@@ -13,6 +13,7 @@ import uvicorn
 from app import FastPath, create_app
 from engine import Limits
 from settings import read
+from tests.patience import PATIENCE
 from tests.story.server_fixtures import SECRET_KEY
 
 BODY = b'{"query": "{ offers { nodes { slug } } }"}'
@@ -56,13 +57,13 @@ async def locked(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 async def waiting(operator: asyncpg.Connection, number: int) -> None:
     """Wait until so many statements wait for the lock."""
     asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await operator.fetchval(asked) != number:
             await asyncio.sleep(0.02)
 
 
 async def ask(address: tuple[str, int]) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", timeout=30) as client:
+    async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}", timeout=PATIENCE) as client:
         return await client.post("/graphql", content=BODY, headers={"content-type": "application/json"})
 
 

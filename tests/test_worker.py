@@ -11,6 +11,7 @@ import pytest
 import structlog
 
 import logs
+from tests.patience import PATIENCE
 from worker import Job, run
 
 
@@ -45,7 +46,7 @@ def told() -> Iterator[Callable[[], list[dict[str, Any]]]]:
 async def test_a_failing_job_is_logged_tried_again_and_harms_no_other(told: Callable[[], list[dict[str, Any]]]) -> None:
     failing, steady = Counted(fails=2), Counted()
     timetable = asyncio.create_task(run([Job("failing", 0.01, failing), Job("steady", 0.01, steady)]))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await failing.enough.wait()
         await steady.enough.wait()
     assert not timetable.done()
@@ -59,7 +60,7 @@ async def test_a_failing_job_is_logged_tried_again_and_harms_no_other(told: Call
 async def test_a_failure_is_logged_without_its_words_but_with_its_place(told: Callable[[], list[dict[str, Any]]]) -> None:
     work = Counted(fails=1)
     timetable = asyncio.create_task(run([Job("failing", 0.01, work)]))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await work.enough.wait()
     timetable.cancel()
     await asyncio.gather(timetable, return_exceptions=True)

@@ -23,6 +23,7 @@ from models.locale import Locale
 from models.operations.email import Email
 from tests.accounts.company_fixtures import Company, founded, outcome, person
 from tests.outbox import token_to, tokens_to
+from tests.patience import lock_waiters
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -324,7 +325,7 @@ STRANGERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_other(house: House) -> None:
+async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_other(db: str, house: House) -> None:
     """The company before the person, in both: else one of them would fail, each holding what the other wants."""
     made = await sign_up(house.company.action(), house.auth, **STRANGERS)
     assert made.account
@@ -340,7 +341,7 @@ async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_oth
     async with house.company.action().transaction() as second:
         await second.locked(Account, made.account.pk)
         locked.set()
-        await asyncio.sleep(2)  # it waits for the company by now, with or without the person
+        await lock_waiters(db)  # for the company, with or without the person
         await second.locked(User, made.user.pk)
     assert await accepting
 

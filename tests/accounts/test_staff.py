@@ -29,6 +29,7 @@ from models.support.ticket import Category, Channel, Ticket
 from tests.auth.conftest import code_of
 from tests.auth.viewers import viewer_of
 from tests.outbox import templates_to, token_to
+from tests.patience import lock_waiters
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -153,7 +154,9 @@ async def test_a_repeat_hires_nobody_and_writes_no_email(office: Office) -> None
         await office.hire(key="k")
 
 
-async def test_no_ticket_stays_with_somebody_dismissed_while_they_took_it(office: Office, now: "Now", owner: User) -> None:
+async def test_no_ticket_stays_with_somebody_dismissed_while_they_took_it(
+    db: str, office: Office, now: "Now", owner: User
+) -> None:
     """The claim has begun, and waits for another's work on the ticket; the dismissal waits for the claim, and frees it."""
     lea, ticket = await office.hire(), await opened(now(), owner)
     held, free = asyncio.Event(), asyncio.Event()
@@ -167,9 +170,9 @@ async def test_no_ticket_stays_with_somebody_dismissed_while_they_took_it(office
     working = asyncio.create_task(others())
     await held.wait()
     claiming = asyncio.create_task(ticket.claim(now(), lea))
-    await asyncio.sleep(0.1)
+    await lock_waiters(db)
     dismissing = asyncio.create_task(office.dismiss(lea))
-    await asyncio.wait({dismissing}, timeout=1)
+    await lock_waiters(db, 2, dismissing.done)
     free.set()
     done = await asyncio.gather(working, claiming, dismissing, return_exceptions=True)
     assert not [each for each in done if isinstance(each, Exception) and not isinstance(each, Forbidden)]

@@ -11,7 +11,7 @@ from app import create_app
 from settings import read
 from tests.clients.people import PASSWORD, customer
 from tests.conftest import MovableClock
-from tests.story.server_fixtures import Client, Server
+from tests.story.server_fixtures import Client, Server, http_client
 from tests.uvicorn_thread import serving
 
 PAUL = "paul@boulangerie.example"
@@ -70,5 +70,5 @@ async def by_socket(server: Server, email: str) -> list[str]:
 async def batch(server: Server) -> httpx.Response:
     """Several operations in one request."""
     queries = [{"query": f"mutation {{ {SIGN_IN % (PAUL, n)} }}"} for n in range(10)]
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with http_client(base_url=server.url) as http:
         return await http.post("/graphql", json=queries, headers={"Accept": "application/graphql-response+json"})

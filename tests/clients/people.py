@@ -3,9 +3,7 @@
 import asyncio
 import re
 
-import httpx
-
-from tests.story.server_fixtures import Client, Server
+from tests.story.server_fixtures import Client, Server, http_client
 
 PASSWORD = "fournil-tournesol-rivage-72"
 
@@ -18,7 +16,7 @@ async def customer(server: Server, email: str, siren: str = "404833048") -> Clie
     text = (await server.email(email)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     link = re.search(r"https?://\S+/verify\?token=\S+", text)
     assert link, text
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         assert (await browser.post(link[0])).status_code == 200
     return await client.sign_in(email, PASSWORD)
 

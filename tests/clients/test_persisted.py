@@ -6,14 +6,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 
 from tests.clients.people import customer
 from tests.conftest import database_copy
 from tests.forked import run
-from tests.story.server_fixtures import ROOT, Client, Server, colleague, running
+from tests.story.server_fixtures import ROOT, Client, Server, colleague, http_client, running
 
 CATALOGUE = "query Catalogue($first: Int!) { offers(first: $first) { nodes { slug } } }"
 AD_HOC = "{ viewer { user { name } } }"
@@ -62,7 +61,7 @@ def trusting_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
 
 async def post(person: Client, **body: Any) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {person.token}"} if person.token else {}
-    async with httpx.AsyncClient(base_url=person.server.url) as http:
+    async with http_client(base_url=person.server.url) as http:
         return dict((await http.post("/graphql", json=body, headers=headers)).json())
 
 

@@ -22,6 +22,7 @@ from models.operations.email import Email
 from tests.conftest import MovableClock
 from tests.mail.conftest import PDF, SENDER
 from tests.mail.smtp_server import SmtpServer
+from tests.patience import PATIENCE
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -181,7 +182,7 @@ async def test_a_server_that_hangs_is_abandoned(
     monkeypatch.setattr("mail.delivery.SEND_TIMEOUT", timedelta(seconds=0.3))
     server.hangs = True
     [email] = await write(action, zoe, "zoe@example.fr")
-    async with asyncio.timeout(5):  # closing the connection doesn't wait for the server
+    async with asyncio.timeout(40):  # closing the connection doesn't wait for the server
         assert await deliver_due(to(server), action.at, sender=SENDER) == 0
     await email.refresh_from_db()
     assert email.next_attempt_at == action.at + MINUTE
@@ -220,7 +221,7 @@ async def test_a_worker_killed_before_the_server_accepted_loses_nothing(
     await write(action, zoe, "zoe@example.fr", "ana@example.fr")
     server.hangs = True
     worker = await _worker(db, server, action, "test")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await server.data_received.wait()
     worker.kill()
     await worker.wait()

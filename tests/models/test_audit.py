@@ -26,6 +26,7 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.ticket import Category, Channel, Ticket, TicketStatus
 from operations.audit_proof import AuditProof, End, audit_proof, expire
 from resolvers.operations.enums import AUDIT_ACTIONS
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -150,7 +151,7 @@ async def test_what_people_say_never_waits_for_the_log(db: str, action: Action) 
     async with other.transaction():
         await other.execute("SELECT id FROM audit_chain WHERE id = 1 FOR UPDATE")
         waiting = asyncio.create_task(told(action, SupportAuditAction.TICKET_CLAIM))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await ticket.reply(action, camille, "Bonjour", "m1")
         assert not waiting.done()
     await waiting

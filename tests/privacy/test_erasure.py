@@ -44,6 +44,7 @@ from resolvers.context import Services
 from resolvers.ids import encode
 from resolvers.privacy.erasures import eraser
 from storage.store import FolderStore, StoreUnavailable
+from tests.patience import lock_waiters
 from tests.schema.conftest import House, person, signed_in
 
 if TYPE_CHECKING:
@@ -373,7 +374,7 @@ async def test_p1_2_nothing_is_left_of_who_was_invited_elsewhere_as_well(
 
 
 async def test_p1_2_who_takes_an_invitation_meanwhile_and_the_erasure_never_wait_in_a_circle(
-    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+    db: str, leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     """Company, invitation, person: the order in which an invitation is taken."""
     member, marie = house.paul.member.user, house.marie
@@ -384,7 +385,7 @@ async def test_p1_2_who_takes_an_invitation_meanwhile_and_the_erasure_never_wait
         await tx.locked(Account, marie.account.pk)
         await tx.locked(Invitation, marie.row(Invitation).pk)
         erasing = asyncio.create_task(erase_due(later, eraser(services, store)), context=outside)
-        await asyncio.sleep(1)  # until it waits
+        await lock_waiters(db)
         await tx.locked(User, member.pk)
     assert await erasing == 1
 

@@ -31,6 +31,7 @@ from resolvers.paging import cursor
 from schema.root import schema
 from tests.engine.differential.example_counts import examples
 from tests.engine.differential.generated_operations import GeneratedOperation, operations
+from tests.patience import PATIENCE
 from tests.schema.conftest import House, sent
 from tests.schema.outsiders import Outsider, belongings, leaked, marie_works, nobodys, outsiders, text
 from tests.schema.subscription_fixtures import subscribe
@@ -186,7 +187,7 @@ async def test_subscriptions_tell_outsiders_nothing(
                 heard = replace(action, bus=quick.hub)
                 await marie_works(house, heard)
                 await _paul_works(house, heard)
-                first = await asyncio.wait_for(waiting, 20)
+                first = await asyncio.wait_for(waiting, PATIENCE)
                 assert first["data"], first
             await following.aclose()
             assert leaked(house, each, key, text(sent(first))) == [], (each.name, key)

@@ -27,6 +27,7 @@ from storage.abandoned_files import KEPT
 from storage.file_service import examine_waiting
 from storage.scanner import scanner
 from tests.accounts.company_fixtures import founded, outcome, person
+from tests.patience import lock_waiters
 from tests.storage.clamd import EICAR, Daemon
 from tests.storage.test_object_store import Peer
 from tests.storage.upload_fixtures import CONTENT, Desk, SlowStore
@@ -133,7 +134,7 @@ async def test_what_waits_for_the_scanner_or_was_infected_goes_too(desk: Desk, c
         assert await examine_waiting(site.action(), site.file_service) == 1  # it still waits for its turn
 
 
-async def test_what_is_being_attached_while_the_job_runs_stays(desk: Desk, clock: "MovableClock") -> None:
+async def test_what_is_being_attached_while_the_job_runs_stays(db: str, desk: Desk, clock: "MovableClock") -> None:
     file, ticket = await desk.uploaded(), await desk.ticket()
     clock.advance(KEPT)
     attached = asyncio.Event()
@@ -147,7 +148,7 @@ async def test_what_is_being_attached_while_the_job_runs_stays(desk: Desk, clock
         message = await (await ticket.locked(tx)).post(tx, desk.camille, "Voici.", "k")
         await attach(tx, ticket.account_id, message, desk.camille, (file.pk,))
         attached.set()
-        await asyncio.sleep(0.2)
+        await lock_waiters(db)
         assert not turn.done()
     assert await turn == 0
     assert (await File.get(pk=file.pk)).message_id == message.pk

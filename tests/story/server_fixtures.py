@@ -33,6 +33,7 @@ from models.database.connection import disconnect
 from models.identity.user import Staff as StaffRole
 from realtime.hub import Hub
 from tests.forked import Forked, run
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CHOSEN = "mouette-phare-ardoise-77"
@@ -128,6 +129,11 @@ class Server:
         return self.emails(address)[number - 1]
 
 
+def http_client(**options: Any) -> httpx.AsyncClient:
+    """As patient as a busy machine needs."""
+    return httpx.AsyncClient(timeout=PATIENCE, verify=NO_TLS, **options)
+
+
 @dataclass
 class Client:
     """Somebody with an HTTP client and a websocket."""
@@ -139,7 +145,7 @@ class Client:
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The whole answer of one operation."""
         headers = {"Accept-Language": self.language} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
-        async with httpx.AsyncClient(base_url=self.server.url, timeout=120, verify=NO_TLS) as http:
+        async with http_client(base_url=self.server.url) as http:
             answer = await http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
         return dict(answer.json())
 
@@ -264,7 +270,7 @@ class Colleague:
 async def colleague(server: Server, email: str, role: str, password: str = CHOSEN) -> Colleague:
     """One of the vendor's people, appointed by the operator; they choose a password and set up a second factor."""
     token = await _appointed(server.database_url, email, role)
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         page = await browser.post(f"{server.url}/reset?token={token}", data={"password": password})
         assert page.status_code == 200
     client = await Client(server).sign_in(email, password)

@@ -1,17 +1,15 @@
 """Keeping an account safe, over real sockets against the real process, on SQLite and on PostgreSQL.
 
-A person is signed in on two devices, ends one, forgets the password, moves to another address; open sockets close within
-two seconds of whatever ends their session, and no secret is in the log. Promises P1.3, P4.3.
+A person is signed in on two devices, ends one, forgets the password, moves to another address; open sockets close with
+whatever ends their session, and no secret is in the log. Promises P1.3, P4.3.
 """
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import orjson
 import pyotp
 import pytest
@@ -20,7 +18,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.clients.people import PASSWORD, customer
-from tests.story.server_fixtures import Client, Server
+from tests.patience import PATIENCE
+from tests.story.server_fixtures import Client, Server, http_client
 
 PAUL, NEW_ADDRESS = "paul@boulangerie.example", "paul@meunier.example"
 NEW = "mouette phare ardoise 77"
@@ -50,17 +49,15 @@ async def open_socket(client: Client) -> AsyncIterator[ClientConnection]:
         assert orjson.loads(await websocket.recv())["type"] == "connection_ack"
         following = {"query": "subscription { accountEvents { kind } }"}
         await websocket.send(orjson.dumps({"id": "1", "type": "subscribe", "payload": following}).decode())
-        await asyncio.sleep(0.2)
         yield websocket
 
 
-async def closes(websocket: ClientConnection, since: float) -> None:
-    """Wait for the socket's end, which comes within two seconds."""
+async def closes(websocket: ClientConnection) -> None:
+    """Wait for the socket's end."""
     with pytest.raises(ConnectionClosed) as closed:
-        await asyncio.wait_for(websocket.recv(), 2)
+        await asyncio.wait_for(websocket.recv(), PATIENCE)
     assert closed.value.rcvd
     assert closed.value.rcvd.code == 4401
-    assert time.monotonic() - since < 2
 
 
 async def stays(websocket: ClientConnection) -> None:
@@ -74,22 +71,20 @@ async def a_device_is_ended_and_its_socket_closes(paul: Client) -> None:
     found = (await paul.data(LISTED))["viewer"]["sessions"]
     assert [(each["device"], each["current"]) for each in found] == [("Firefox, Linux", False), ("python-httpx", True)]
     async with open_socket(phone) as theirs, open_socket(paul) as mine:
-        since = time.monotonic()
         await paul.do("sessionEnd", "SessionEndInput", {"sessionId": found[0]["id"]}, "ended")
-        await closes(theirs, since)
+        await closes(theirs)
         await stays(mine)
     assert (await phone.ask(LISTED))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     tablet = await Client(paul.server).sign_in(PAUL, PASSWORD)
     async with open_socket(tablet) as theirs:
-        since = time.monotonic()
         assert (await paul.data("mutation { sessionEndOthers { ended } }"))["sessionEndOthers"]["ended"] == 1
-        await closes(theirs, since)
+        await closes(theirs)
 
 
 async def signed_in_with(server: Server, email: str, password: str, user_agent: str) -> Client:
     document = "mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) { session { accessToken } } }"
     given = {"query": document, "variables": {"i": {"email": email, "password": password}}}
-    async with httpx.AsyncClient(base_url=server.url, headers={"User-Agent": user_agent}) as http:
+    async with http_client(base_url=server.url, headers={"User-Agent": user_agent}) as http:
         answer = (await http.post("/graphql", json=given)).json()
     return Client(server, answer["data"]["sessionSignIn"]["session"]["accessToken"])
 
@@ -97,16 +92,15 @@ async def signed_in_with(server: Server, email: str, password: str, user_agent: 
 async def a_changed_password_closes_the_other_sockets(paul: Client) -> None:
     other = await Client(paul.server).sign_in(PAUL, PASSWORD)
     async with open_socket(other) as theirs, open_socket(paul) as mine:
-        since = time.monotonic()
         given = {"currentPassword": PASSWORD, "newPassword": f"{NEW} bis"}
         await paul.do("passwordChange", "PasswordChangeInput", given, "changed")
-        await closes(theirs, since)
+        await closes(theirs)
         await stays(mine)
 
 
 async def link_in(server: Server, email: str, page: str, number: int = 1) -> str:
     """The link to a page that the n-th email with one to an address holds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             texts = [each.get_body(("plain",)).get_content() for each in server.emails(email)]  # type: ignore[union-attr]
             links = re.findall(rf"{server.url}/{page}\?token=\S+", "\n".join(texts))
@@ -122,13 +116,12 @@ async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list
         asked = await stranger.do("passwordRequestReset", "PasswordRequestResetInput", {"email": email}, "accepted")
         assert asked["accepted"] is True
     link = await link_in(server, PAUL, "reset")
-    async with open_socket(paul) as mine, httpx.AsyncClient() as browser:
+    async with open_socket(paul) as mine, http_client() as browser:
         assert (await browser.get(link)).status_code == 200
-        since = time.monotonic()
         assert (await browser.post(link, data={"password": NEW})).status_code == 200
-        await closes(mine, since)
+        await closes(mine)
         assert (await browser.post(link, data={"password": NEW})).status_code == 404
-    async with asyncio.timeout(20):  # one of the change before, one of this
+    async with asyncio.timeout(PATIENCE):  # one of the change before, one of this
         while [str(email["Subject"]) for email in server.emails(PAUL)].count("Votre mot de passe a été modifié") < 2:
             await asyncio.sleep(0.1)
     assert server.emails("nobody@boulangerie.example") == []
@@ -143,12 +136,11 @@ async def the_address_moves(server: Server, paul: Client) -> list[str]:
     await paul.do("emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS}, "accepted")
     links = [await link_in(server, email, "email") for email in (NEW_ADDRESS, PAUL)]
     other = await Client(server).sign_in(PAUL, NEW)
-    async with open_socket(other) as theirs, open_socket(paul) as mine, httpx.AsyncClient() as browser:
+    async with open_socket(other) as theirs, open_socket(paul) as mine, http_client() as browser:
         assert (await browser.post(links[0])).status_code == 200
         assert (await paul.data(LISTED))["viewer"]["user"]["email"] == PAUL
-        since = time.monotonic()
         assert (await browser.post(links[1])).status_code == 200
-        await closes(theirs, since)
+        await closes(theirs)
         await stays(mine)
     assert (await paul.data(LISTED))["viewer"]["user"]["email"] == NEW_ADDRESS
     return [link.rpartition("=")[2] for link in links]

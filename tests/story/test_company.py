@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 import billing
 from tests.accounts.registry_server import answer, register, result
 from tests.clients.people import PASSWORD, chat, customer
-from tests.story.server_fixtures import Client, Colleague, Server, colleague
+from tests.patience import PATIENCE
+from tests.story.server_fixtures import Client, Colleague, Server, colleague, http_client
 
 PAUL, AMADOU = "paul@boulangerie.example", "amadou@camcha.example"
 CHANGE = "change { id status verdict registeredName }"
@@ -87,7 +86,7 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
     assert str((await paul.server.email(PAUL, 2))["Subject"]) == needed
     about = {"name": "kbis.pdf", "contentType": "application/pdf", "size": len(PDF)}
     announced = await paul.do("fileAnnounce", "FileAnnounceInput", about, "file { id } uploadUrl")
-    async with httpx.AsyncClient() as http:
+    async with http_client() as http:
         sent = await http.put(announced["uploadUrl"], content=PDF, headers={"Content-Type": "application/pdf"})
         assert sent.status_code == 201
         given = {"changeId": change["id"], "fileIds": [announced["file"]["id"]]}
@@ -163,13 +162,13 @@ async def paul_leaves_for_good(paul: Client, agent: Client, amadou: Colleague, a
 async def nothing_is_left(server: Server, agent: Client, account: str) -> None:
     """The last email tells; the address is nobody's any more, and what he wrote is gone."""
     document = "query($id: ID!) { node(id: $id) { ... on Account { legalName status tickets { nodes { subject } } } } }"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (seen := (await agent.data(document, id=account))["node"])["legalName"] != "[effacé]":
             await asyncio.sleep(0.2)
     assert seen["status"] == "ERASED"
     assert {each["subject"] for each in seen["tickets"]["nodes"]} == {"[effacé]"}
     emails = [str(email["Subject"]) for email in server.emails(PAUL)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while "Le compte de votre entreprise a été supprimé" not in emails:
             await asyncio.sleep(0.2)
             emails = [str(email["Subject"]) for email in server.emails(PAUL)]

@@ -21,7 +21,8 @@ from websockets.typing import Origin, Subprotocol
 
 from tests.clients.people import PASSWORD, customer
 from tests.conftest import database_copy
-from tests.story.server_fixtures import Server, served
+from tests.patience import PATIENCE
+from tests.story.server_fixtures import Server, http_client, served
 
 PAUL, GINA = "paul@boulangerie.example", "gina@fournil.example"
 SIGN_IN = """mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) {
@@ -100,7 +101,7 @@ async def ask(websocket: ClientConnection, query: str, **variables: Any) -> Any:
 @pytest.fixture
 async def browser(server: Server, paul: None) -> AsyncIterator[Browser]:
     """Paul's, not signed in."""
-    async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
+    async with http_client(base_url=server.url) as http:
         yield Browser(server, http)
 
 
@@ -152,7 +153,7 @@ async def signing_out_clears_the_cookies_and_closes_the_sockets(browser: Browser
 
 
 async def code_at_the_end(websocket: ClientConnection) -> int | None:
-    await asyncio.wait_for(websocket.wait_closed(), 20)  # one or two on a machine that has the time
+    await asyncio.wait_for(websocket.wait_closed(), PATIENCE)  # one or two on a machine that has the time
     return websocket.close_code
 
 
@@ -296,7 +297,7 @@ async def test_in_another_process_the_socket_closes_as_well(catalogue_url: str, 
     with served(catalogue_url, tmp_path) as first:
         await customer(first, PAUL)  # before there is another whose timetable would put the email into its own folder
         with served(catalogue_url, tmp_path / "second") as second:
-            async with httpx.AsyncClient(base_url=first.url, timeout=30) as http:
+            async with http_client(base_url=first.url) as http:
                 here = Browser(first, http)
                 await here.sign_in()
                 async with Browser(second, http).socket() as websocket:
@@ -310,7 +311,7 @@ async def test_a_real_browser_keeps_them_from_scripts_and_from_other_pages(brows
     command = ["node", str(HERE / "cookies.mjs"), browser.server.url, PAUL, PASSWORD]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-    output, errors = await asyncio.wait_for(process.communicate(), 120)
+    output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 0, errors.decode()
     seen = json.loads(output)
     assert seen == {

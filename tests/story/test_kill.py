@@ -17,7 +17,7 @@ from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from tests.clients.people import chat, customer
-from tests.story.server_fixtures import Client, Server, colleague
+from tests.story.server_fixtures import Client, Server, colleague, http_client
 
 MESSAGES_EACH = 21  # of each person in each chat
 EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
@@ -146,7 +146,7 @@ async def test_two_kills_lose_nothing_and_repeat_nothing(server: Server, load: L
 
 async def everybody_writes(server: Server, writers: list[Writer]) -> None:
     async def at_a_desk(own: list[Writer]) -> None:
-        async with httpx.AsyncClient(base_url=server.url, timeout=30, verify=False) as http:  # noqa: S501 - it is plain HTTP
+        async with http_client(base_url=server.url) as http:
             await asyncio.gather(*(writer.write(http) for writer in own))
 
     await asyncio.gather(*(at_a_desk(writers[start : start + 2]) for start in range(0, len(writers), 2)))

@@ -31,8 +31,9 @@ from models.database.sql import rows
 from models.identity.user import Staff, User
 from realtime.hub import Hub
 from resolvers.ids import encode
+from tests.patience import PATIENCE
 from tests.story.generated import CARD, EMAIL, MARK, SORTS, TEXT, Operation, operations
-from tests.story.server_fixtures import Client, Server, running
+from tests.story.server_fixtures import Client, Server, http_client, running
 
 PASSWORD = f"{MARK} corneille sabot pluvier 42"
 ADDRESS = "203.0.113.77"
@@ -91,7 +92,7 @@ def _json(value: Any) -> bytes:
 async def talk(catalogue_url: str, tmp_path: Path) -> AsyncIterator[Talk]:
     server = Server(catalogue_url, tmp_path, program=Path(__file__).with_name("talkative.py"))
     with running(server):
-        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
+        async with http_client(base_url=server.url) as http:
             yield Talk(server, http)
 
 
@@ -160,7 +161,7 @@ async def a_customer_signs_up_and_goes_in(talk: Talk) -> User:
     link = re.search(r"https?://\S+/verify\?token=(\S+)", body.get_content())
     assert link
     talk.secrets.add(link[1])
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         await browser.get(link[0])
         await browser.post(link[0])
     await client.do("emailVerify", "EmailVerifyInput", {"token": link[1]}, "verified")
@@ -211,7 +212,7 @@ async def shopping(talk: Talk, client: Client, session: dict[str, Any]) -> None:
     ticket = (await client.do("ticketOpen", "TicketOpenInput", opening, "ticket { id }"))["ticket"]["id"]
     file = {"name": f"{MARK}.txt", "contentType": "text/plain", "size": 3}
     announced = await client.do("fileAnnounce", "FileAnnounceInput", file, "file { id } uploadUrl")
-    async with httpx.AsyncClient() as http:
+    async with http_client() as http:
         await http.put(announced["uploadUrl"], content=MARK.encode())
     talk.learn([session, refreshed, announced])
     talk.valid |= {
@@ -241,7 +242,7 @@ async def everything_is_asked(talk: Talk, bearers: list[str | None], asked: list
 async def over_a_socket(talk: Talk, bearer: str | None, asked: list[Operation]) -> None:
     """All of them at once, on one socket."""
     waiting = {f"{MARK} {number}" for number, each in enumerate(asked) if each.root != "subscription"}
-    async with talk.dial() as socket, asyncio.timeout(60):
+    async with talk.dial() as socket, asyncio.timeout(PATIENCE):
         payload = {"authorization": f"Bearer {bearer}"} if bearer else {}
         with suppress(ConnectionClosed):  # one of them signs out
             await socket.send(_json({"type": "connection_init", "payload": payload}).decode())
@@ -264,7 +265,7 @@ async def what_is_no_operation_is_sent(talk: Talk) -> None:
         for name, value in headers.items():
             await talk.post(None, payload, **{name: value})
     assert await talk.post(f"{MARK}-token", {"query": "{ viewer { locale } }"})
-    async with httpx.AsyncClient(base_url=talk.server.url, follow_redirects=True) as http:
+    async with http_client(base_url=talk.server.url, follow_redirects=True) as http:
         for path in ("/downloads/zqx", "/verify?token=zqx", "/zqx", "/graphql?query=%7Bzqx%7D", "/sandbox/bank/zqx"):
             await http.get(path, headers={"X-Forwarded-For": ADDRESS, "Cookie": TEXT})
         await http.put("/uploads/zqx", content=TEXT)
@@ -285,11 +286,11 @@ async def nonsense(talk: Talk) -> None:
     for frame in frames:
         async with talk.dial() as socket:
             await socket.send(frame if frame == TEXT else _json(frame).decode())
-            await asyncio.wait_for(socket.wait_closed(), 10)
+            await asyncio.wait_for(socket.wait_closed(), PATIENCE)
 
 
 def test_the_look_would_find_something(tmp_path: Path) -> None:
     """The test of the test."""
     server = Server("sqlite://x", tmp_path)
     (tmp_path / "log").write_text(f"fine\n{MARK.upper()} leaked\ntoken cam_at_1\n{ADDRESS}\n")
-    assert len(Talk(server, httpx.AsyncClient(), {"cam_at_1"}).leaks()) == 3
+    assert len(Talk(server, http_client(), {"cam_at_1"}).leaks()) == 3

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clients.people import PASSWORD, customer
+from tests.patience import PATIENCE
 from tests.story.server_fixtures import Server, running
 
 PAUL = "paul@boulangerie.example"
@@ -28,7 +29,7 @@ async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_fact
         command = ["node", str(HERE / "passkeys.mjs"), server.url, f"http://127.0.0.1:{server.port}", PAUL, PASSWORD]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-        output, errors = await asyncio.wait_for(process.communicate(), 120)
+        output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
         assert process.returncode == 0, errors.decode()
         assert json.loads(output) == {
             "unproved": ["STEP_UP_REQUIRED"],

@@ -9,12 +9,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.clients.people import PASSWORD as CUSTOMERS
 from tests.clients.people import chat, customer
-from tests.story.server_fixtures import Client, Server, served
+from tests.patience import PATIENCE
+from tests.story.server_fixtures import Client, Server, http_client, served
 
 PAUL, MARIE, NOE = "paul@boulangerie.example", "marie@quais.example", "noe@boulangerie.example"
 PASSWORD = "corneille-sabot-pluvier-42"
@@ -80,7 +80,7 @@ async def noe_joins_by_the_email(server: Server) -> Client:
     email = await server.email(NOE, 2)
     assert str(email["Subject"]) == "Boulangerie Meunier invites you to CAMCHA"
     token = await token_of(server, NOE, 2)
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         assert "Boulangerie Meunier" in (await browser.get(f"{server.url}/invitation?token={token}")).text
     weak = await accepting(noe, token, name="Noé Blin", password="noe")
     assert [error["code"] for error in weak["userErrors"]] == ["PASSWORD_WEAK"]
@@ -188,8 +188,9 @@ async def noe_switches(paul: Client, noe: Client) -> None:
 async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
     """Within the moment; he can still sign in, for Marie's company."""
     async with noe.socket() as live:
-        news = await live.follow(NEWS)
-        await asyncio.sleep(0.2)
+        news = await live.follow(NEWS, after=0)
+        while not (ticket := (await news.next())["ticket"]) or ticket["subject"] != "Chat 3":
+            pass  # from here on he hears what happens now
         given = {"userId": await user_id(paul, "Noé Blin")}
         await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
         await chat(paul)
@@ -240,6 +241,8 @@ async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, c
             await live.follow(NEWS)
             await paul.do("memberChangeRole", "MemberChangeRoleInput", {**given, "role": "BILLING"}, "member { role }")
             assert await live.closed() == 4403
+        while (await noe.data("{ viewer { role } }"))["viewer"]["role"] != "BILLING":
+            await asyncio.sleep(0.05)  # a process knows its callers for up to a second
         async with noe.socket() as live:
             await live.follow(NEWS)
             await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
@@ -248,7 +251,7 @@ async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, c
 
 async def either_email(*servers: Server) -> Any:
     """The email to Noé, whichever process delivered it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not (found := [email for server in servers for email in server.emails(NOE)]):
             await asyncio.sleep(0.1)
     return found[0]

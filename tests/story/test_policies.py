@@ -9,14 +9,12 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-import httpx
-
 from models.clock import SystemClock, local_date
 from models.content.policy import PolicyKind
 from models.database.connection import connect, disconnect
 from seed.policies import PolicyContent, install
 from tests.clients.people import PASSWORD, customer
-from tests.story.server_fixtures import Client, Server
+from tests.story.server_fixtures import Client, Server, http_client
 
 PAUL, MARIE = "paul@boulangerie.example", "marie@quais.example"
 SETTINGS = """{ viewer {
@@ -66,7 +64,7 @@ async def paul_signs_up_with_them(server: Server, texts: dict[str, str]) -> Clie
     await paul.do("accountSignUp", "AccountSignUpInput", given, "accepted")
     link = re.search(r"https?://\S+/verify\?token=\S+", await words(server, PAUL))
     assert link
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         page = await browser.post(link[0])
         assert '<footer><a href="/policies/privacy">Politique de confidentialité</a> · ' in page.text
     return await paul.sign_in(PAUL, PASSWORD)
@@ -89,7 +87,7 @@ async def everything_leads_to_the_policy(server: Server, texts: dict[str, str]) 
     contact = (await Client(server).data("{ contact { privacyPolicyUrl termsUrl } }"))["contact"]
     assert contact == {"privacyPolicyUrl": footer[1], "termsUrl": f"{server.url}/policies/terms"}
     assert footer[1] == f"{server.url}/policies/privacy"
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         french = await browser.get(footer[1])
         english = await browser.get(footer[1], headers={"Accept-Language": "en"})
         terms = await browser.get(contact["termsUrl"])
@@ -125,7 +123,7 @@ async def paul_is_asked_and_accepts(paul: Client, texts: dict[str, str]) -> None
     assert await asked(paul) == ["TERMS"]
     _, terms = await standings(paul)
     assert (terms["policy"]["version"], terms["acceptance"]) == ("2.0", None)
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         assert "Nouveau." in (await browser.get(terms["policy"]["url"])).text
     old = await paul.attempt("policyAccept", "PolicyAcceptInput", {"policyId": texts["TERMS"]}, NOTED)
     assert (old["acceptance"]["channel"], old["userErrors"]) == ("SIGN_UP", [])  # he had accepted it: nothing changes

@@ -9,11 +9,11 @@ import re
 from io import BytesIO
 from typing import Any
 
-import httpx
 import pyotp
 import pypdf
 
-from tests.story.server_fixtures import Client, Colleague, Server, colleague
+from tests.patience import PATIENCE
+from tests.story.server_fixtures import Client, Colleague, Following, Server, colleague, http_client
 
 PAUL = "paul@boulangerie.example"
 PASSWORD = "fournil-tournesol-rivage-72"
@@ -66,7 +66,7 @@ async def paul_signs_up(server: Server) -> Client:
     email = await server.email(PAUL)
     link = re.search(r"https?://\S+/verify\?token=\S+", email.get_body(("plain",)).get_content())  # type: ignore[union-attr]
     assert link
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         assert (await browser.get(link[0])).status_code == 200
         assert (await browser.post(link[0])).status_code == 200
     return await paul.sign_in(PAUL, PASSWORD)
@@ -89,9 +89,8 @@ async def paul_buys(paul: Client) -> dict[str, Any]:
     assert [error["code"] for error in declined["userErrors"]] == ["PAYMENT_DECLINED"]
     waiting = await pay(paul, purchase["id"], "pm_sandbox_confirmation", "pay-2")
     assert waiting["payment"]["status"] == "REQUIRES_ACTION"
-    async with paul.socket() as live, httpx.AsyncClient() as browser:
-        news = await live.follow("subscription { accountEvents { kind sequence purchase { status } invoice { number } } }")
-        await asyncio.sleep(0.2)
+    async with paul.socket() as live, http_client() as browser:
+        news = await live.follow("subscription { accountEvents(after: 0) { kind purchase { status } invoice { number } } }")
         assert (await browser.get(waiting["payment"]["confirmationUrl"])).status_code == 200
         await browser.post(waiting["payment"]["confirmationUrl"], data={"outcome": "approve"})
         issued = await news.until("INVOICE_ISSUED")
@@ -133,7 +132,7 @@ async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None
     text = pypdf.PdfReader(BytesIO(pdf)).pages[0].extract_text()
     assert invoice["number"] in text
     assert "Boulangerie Meunier SARL" in text
-    async with httpx.AsyncClient() as browser:
+    async with http_client() as browser:
         downloaded = await browser.get(invoice["downloadUrl"])
         forged = await browser.get(invoice["downloadUrl"][:-3] + "abc")
     assert downloaded.content == pdf
@@ -141,7 +140,7 @@ async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None
 
 
 async def emails_with_pdf(server: Server) -> list[Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not (found := [email for email in server.emails(PAUL) if any(email.iter_attachments())]):
             await asyncio.sleep(0.1)
     return found
@@ -164,8 +163,7 @@ async def paul_turns_the_second_factor_on(paul: Client) -> None:
 async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
     """P5.5, P6.2, P5.2: the chat arrives in the inbox, is claimed, both see everything at once, survives a kill."""
     async with alice.socket() as hers, paul.socket() as his:
-        inbox = await hers.follow(INBOX)
-        await asyncio.sleep(0.2)
+        inbox = await hers.follow(INBOX, after=0)
         chat = await open_chat(paul)
         arrived = await inbox.until("TICKET_OPENED")
         assert arrived["ticket"]["id"] == chat
@@ -175,9 +173,7 @@ async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
         assert (await seen_by_paul.until("TICKET_ASSIGNED"))["actor"]["name"] == "Agent"
         assert (await seen_by_paul.until("STATUS_CHANGED"))["status"] == "OPEN"
         typing = await his.follow(TYPING, id=chat)
-        await asyncio.sleep(0.2)
-        await alice.do("ticketTyping", "TicketTypingInput", {"ticketId": chat}, "told")
-        assert (await typing.next())["typing"] is True
+        assert (await heard_typing(alice, chat, typing))["typing"] is True
         await say(alice, chat, "Bonjour Paul", "hello")
         assert (await seen_by_paul.until("MESSAGE_POSTED"))["message"]["body"] == "Bonjour Paul"
     await the_server_is_killed_in_mid_chat(paul, alice, chat)
@@ -185,6 +181,15 @@ async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
     kept = await paul.data("{ tickets(channel: CHAT) { nodes { id status messages(first: 3) { nodes { body } } } } }")
     assert kept["tickets"]["nodes"][0]["status"] == "CLOSED"
     assert kept["tickets"]["nodes"][0]["messages"]["nodes"][1]["body"] == "Bonjour Paul"
+
+
+async def heard_typing(alice: Client, chat: str, typing: Following) -> dict[str, Any]:
+    """Nothing says that a stream without a cursor has begun: she types until he hears of it."""
+    hearing = asyncio.create_task(typing.next())
+    while not hearing.done():
+        await alice.do("ticketTyping", "TicketTypingInput", {"ticketId": chat}, "told")
+        await asyncio.wait({hearing}, timeout=0.2)
+    return await hearing
 
 
 async def open_chat(paul: Client) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import PATIENCE
 from tests.uvicorn_thread import serving
 from tests.web.graphiql_fixtures import EMAIL, PASSWORD, TOKEN, application
 from web import graphiql
@@ -26,7 +27,7 @@ async def visit() -> dict[str, Any]:
         command = ["node", str(HERE / "graphiql.mjs"), f"{address}/graphql", EMAIL, PASSWORD, *screenshot]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-        output, errors = await asyncio.wait_for(process.communicate(), 120)
+        output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 0, errors.decode()
     seen: dict[str, Any] = json.loads(output)
     assert "failure" not in seen, seen

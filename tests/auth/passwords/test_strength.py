@@ -11,6 +11,7 @@ from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subta
 from auth.passwords import READINGS, Passwords, judged
 from models.errors import Refusal, Throttled, message_for
 from models.locale import Locale
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ async def test_weak_passwords_are_refused_with_the_reason(passwords: Passwords, 
 async def test_judging_the_worst_password_takes_a_bounded_time(passwords: Passwords) -> None:
     for worst in ("aA1!" * 32, "qwertyuiop" * 12, "p4ssw0rd" * 16, "1.2.1990" * 16):
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
-            async with asyncio.timeout(60):  # unbounded, it takes hours
+            async with asyncio.timeout(PATIENCE):  # unbounded, it takes hours
                 await passwords.require_strong(worst, "camille@fournil.example " * 1000)
 
 

@@ -15,6 +15,7 @@ from auth.throttle import NETWORK, PAIR, SECOND_FACTOR, TARGET, Key, Throttle, b
 from auth.throttle.shared import SharedThrottle
 from tests.auth.throttle.redis_fixtures import RedisHouse
 from tests.auth.throttle.test_throttle import Still, sign_in_keys, wait_of
+from tests.patience import PATIENCE
 
 SECRET = "a secret key of a test, long enough"
 
@@ -126,7 +127,7 @@ async def test_while_redis_is_away_the_process_counts_by_itself(monkeypatch: pyt
     else:
         house.client().config_set("maxmemory", "0")
     with capture_logs() as told:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not any(each["event"] == "throttle.restored" for each in told):
                 await wait_of(throttle, key(PAIR, "c"))
                 await asyncio.sleep(0.05)

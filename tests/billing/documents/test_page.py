@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 import unicodedata
 from dataclasses import replace
 from datetime import date
@@ -244,9 +243,7 @@ async def test_rendering_leaves_the_event_loop_free_and_agrees_with_itself() -> 
             await asyncio.sleep(0.001)
 
     heart = asyncio.create_task(beat())
-    started = time.perf_counter()
     files = await asyncio.gather(*[rendered(invoice()) for _ in range(10)])
-    took = time.perf_counter() - started
     heart.cancel()
     assert set(files) == {render(invoice())}
-    assert beats > took / 0.1
+    assert beats > 5  # of hundreds; one or two, were the loop held

@@ -34,7 +34,7 @@ async def address(asgi: Starlette) -> AsyncIterator[Address]:
 async def exchange(address: Address, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(*address)
     writer.write(request)
-    response = await asyncio.wait_for(reader.read(), 10)
+    response = await asyncio.wait_for(reader.read(), 120)
     writer.close()
     await writer.wait_closed()
     return response
@@ -46,15 +46,13 @@ async def send_and_disconnect(address: Address, operation: str, shop: Shop) -> N
     _reader, writer = await asyncio.open_connection(*address)
     head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
     writer.write(head + body)
-    await asyncio.wait_for(shop.started.wait(), 10)
+    await asyncio.wait_for(shop.started.wait(), 120)
     writer.close()
     await writer.wait_closed()
 
 
 async def wait_for_log(shop: Shop) -> list[str]:
-    for _ in range(200):
-        if shop.log:
-            break
+    while not shop.log:
         await asyncio.sleep(0.02)
     return shop.log
 

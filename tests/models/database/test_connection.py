@@ -12,6 +12,7 @@ from models.accounts.account import Account
 from models.action import Action
 from models.database.connection import sqlite_path
 from models.database.sql import rows
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -54,7 +55,7 @@ async def test_a_transaction_that_reads_first_outlasts_what_another_process_writ
             async with action.transaction():
                 raise AssertionError("began beside another writer")
         other.execute("ROLLBACK")
-        async with asyncio.timeout(10), action.transaction() as tx:  # the failed one holds nothing
+        async with asyncio.timeout(PATIENCE), action.transaction() as tx:  # the failed one holds nothing
             assert await Account.all().using_db(tx.db).count() == 1
 
 
@@ -79,7 +80,7 @@ async def test_a_transaction_cancelled_while_it_waits_for_another_process_leaves
                 await task
             await rows("SELECT 1")  # the driver's thread has come through
             other.execute("UPDATE account SET siren = siren")  # not locked
-            async with asyncio.timeout(10), action.transaction():
+            async with asyncio.timeout(PATIENCE), action.transaction():
                 pass
 
 

@@ -24,6 +24,7 @@ from models.database.postgres import Client
 from models.database.reading import every, read
 from models.identity.user import User
 from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
+from tests.patience import PATIENCE
 
 Found = QuerySet[Any]
 TEXTS: Any = {"fr": {"title": "L'été", "summary": "s", "body": "b"}, "en": {"title": "Summer", "summary": "s", "body": "b"}}
@@ -225,7 +226,7 @@ async def test_two_connections_serve_whoever_comes_goes_and_gives_up(desk: Desk,
             for task in chance.sample(tasks, 4):
                 await asyncio.sleep(chance.random() / 200)
                 task.cancel()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 found = await asyncio.gather(*tasks, return_exceptions=True)
             assert all(each == number or isinstance(each, asyncio.CancelledError) for number, each in enumerate(found))
         assert [await one(number) for number in range(3)] == [0, 1, 2]
@@ -245,7 +246,7 @@ async def test_a_transaction_gets_a_connection_though_statements_keep_coming(des
 
     readers = [asyncio.create_task(reading()) for _ in range(6)]
     await asyncio.sleep(0.05)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         for _ in range(5):
             await pool.release(await pool.acquire())
     going = False
@@ -257,7 +258,7 @@ async def test_transactions_may_have_every_connection_that_lies_idle(desk: Desk)
     client = await small()
     pool: Any = client._pool
     await asyncio.gather(*(client.read("SELECT pg_sleep(0.01)", []) for _ in range(2)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         lent = [await pool.acquire() for _ in range(2)]
     for connection in lent:
         await pool.release(connection)
@@ -270,7 +271,7 @@ async def test_a_statement_waits_for_no_transaction_while_a_connection_comes_fre
     lent = await pool.acquire()
     first = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
     await asyncio.sleep(0.02)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert [tuple(row) for row in await client.read("SELECT 2", [])] == [(2,)]
     await first
     await pool.release(lent)
@@ -294,7 +295,7 @@ async def test_whoever_gives_up_waiting_leaves_the_connection_to_a_transaction(d
         waiting.cancel()
 
     pool._hand_on = at_once
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await working
         await pool.release(await taken[0])
     with pytest.raises(asyncio.CancelledError):

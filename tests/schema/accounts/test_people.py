@@ -27,6 +27,7 @@ from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
 from tests.auth.viewers import viewer_of
+from tests.patience import PATIENCE
 from tests.schema.conftest import Company, House, signed_in
 from tests.schema.subscription_fixtures import subscribe
 
@@ -140,7 +141,7 @@ async def test_nothing_waits_for_itself_when_much_happens_at_once(house: House, 
     random = Random(seed)
     for _ in range(8):
         deeds = [random.choice(DEEDS)(action, random.choice([house.paul, house.marie]), random) for _ in range(12)]
-        answers = await asyncio.wait_for(asyncio.gather(*deeds, return_exceptions=True), 60)
+        answers = await asyncio.wait_for(asyncio.gather(*deeds, return_exceptions=True), PATIENCE)
         assert [answer for answer in answers if isinstance(answer, Exception) and not isinstance(answer, DomainError)] == []
         for company in (house.paul, house.marie):
             assert await Membership.filter(account_id=company.account.pk, role=Role.OWNER).exists()
