@@ -24,7 +24,7 @@ class AccountsErrorCode(ErrorCode):
     INVITATION_ELSEWHERE = "INVITATION_ELSEWHERE", _("This invitation was sent to a different email address than yours.")
     LAST_OPERATOR = "LAST_OPERATOR", _("There must be at least one operator. Give this role to someone else first.")
     LAST_OWNER = "LAST_OWNER", _("A company needs at least one owner. Transfer the ownership first.")
-    REQUEST_MISSING = "REQUEST_MISSING", _("This requires an open request from an owner of the company.")
+    REQUEST_MISSING = "REQUEST_MISSING", _("An owner of the company has to request this first.")
     ROLE_RESERVED = (
         "ROLE_RESERVED",
         _("Only an owner can give or take away this role, and not through an invitation."),
