@@ -256,7 +256,7 @@ async def _welcomed(action: Action, auth: AuthServices, invitation: Invitation, 
     joining = _Joining(name, current, newcomer.read_in or invitation.locale)
     network = throttle.network_of(peer)
     await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network))
-    await auth.require_strong(newcomer.password, invitation.email, name, invitation.account.legal_name, whom=network)
+    await auth.require_strong(newcomer.password, invitation.email, name, invitation.account.legal_name, subject=network)
     password_hash = await auth.passwords.hash(newcomer.password)
     try:
         return await _entered(action, invitation, joining, password_hash)

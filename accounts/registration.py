@@ -64,7 +64,7 @@ async def sign_up(
     current = await policies.in_force(action, accepted, "acceptedPolicyIds") if accepted else []
     form = _checked(email, name, legal_name, siren, locale, current)
     network = throttle.network_of(peer)
-    await auth.require_strong(password, form.email, form.name, form.legal_name, whom=network)
+    await auth.require_strong(password, form.email, form.name, form.legal_name, subject=network)
     await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.EMAIL, form.email))
     password_hash = await auth.passwords.hash(password)
     try:

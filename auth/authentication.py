@@ -41,9 +41,9 @@ async def authenticate(
     async with auth.even_failures():
         unlocked = await _unlocked(action, email, unlock) if unlock else None
         keys = (unlocked,) if unlocked else (throttle.pair(email, peer), *throttle.broad(email, peer))
-        auth.sign_in_queue.require_room()
+        auth.sign_in_queue.require_capacity()
         await auth.throttle.attempt(*keys)
-        async with auth.sign_in_queue.passed():  # those that must wait anyway take nobody's place
+        async with auth.sign_in_queue.slot():  # throttled attempts never take a slot
             user = await _known(address(email))
             try:
                 user = await _proved(action, auth, user, keys, _Proof(password, code, passkey), unlocked)

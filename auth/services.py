@@ -50,13 +50,13 @@ class AuthServices:
         passwords = passwords or Passwords(breaches=Breaches(breaches_url) if breaches_url else None)
         return cls(passwords, SecretBox(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
 
-    async def require_strong(self, password: str, *own_words: str, whom: object, field: str = "password") -> None:
+    async def require_strong(self, password: str, *own_words: str, subject: object, field: str = "password") -> None:
         """As Passwords.require_strong, counted by `whom`: a network where anybody may ask, else the person. Raises Throttled.
 
         Judging takes the threads that sign-ins need, and asks another server, so it is counted before. Counted apart, so that
         a password refused as weak costs nobody one of their sign-ups.
         """
-        await self.throttle.attempt(throttle.key(throttle.NEW_PASSWORD, whom))
+        await self.throttle.attempt(throttle.key(throttle.NEW_PASSWORD, subject))
         await self.passwords.require_strong(password, *own_words, field=field)
 
     @asynccontextmanager

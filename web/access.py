@@ -120,7 +120,7 @@ class _Unlock:
 
     async def _if_good(self, request: Request, page: Page) -> Response:
         try:
-            await unlocking.require_good(act_of(request, self.services), _token(request))
+            await unlocking.require_valid(act_of(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
         return shown(request, page)

@@ -98,7 +98,7 @@ async def change(action: Action, auth: AuthServices, session: Session, *, curren
 async def _require_strong(auth: AuthServices, user: User, password: str, field: str) -> None:
     company = await company_of(user)
     own_words = [user.email, user.name, *([company.legal_name] if company else [])]
-    await auth.require_strong(password, *own_words, whom=user.pk, field=field)
+    await auth.require_strong(password, *own_words, subject=user.pk, field=field)
 
 
 async def _set(tx: Transaction, user: User, password_hash: str, verified_at: object) -> None:

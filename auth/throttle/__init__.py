@@ -1,21 +1,23 @@
-"""Slows guessing down without locking anybody out.
+"""Throttling: repeated attempts have to wait, but no one is locked out.
 
-Each attempt is counted under several keys before its outcome is known, so that a batch of attempts at once can't slip past.
-Under a key some attempts are free; each one after that must wait 1, 2, 4, ... seconds, up to a cap; counts leak away with
-time. Signing in counts under
+Each attempt is counted under several keys before its outcome is known, so that concurrent attempts can't slip through. Under
+each key some attempts are free; after these the waits grow: 1, 2, 4, ... seconds, up to a maximum. Counts decrease with time.
+A sign-in counts under these keys:
 
-- PAIR, the e-mail address and the network it is tried from: the key that stops a guesser;
-- NETWORK, the network alone: one machine that tries one password on many addresses;
-- TARGET, the e-mail address alone, which never makes anybody wait: else an attacker could keep the customer out for as long
-  as he likes. But while an address is under attack, every attempt under PAIR weighs ten: a botnet gets one guess per network
-  and then long waits, and the customer, on a network of their own, is always heard at once;
-- SECOND_FACTOR, the person whose password was right: whoever is there knows the password, so here the wait may be shared;
-- UNLOCKED in place of them all, the person whose email was read (auth/throttle/unlocking.py); only the whole sign-in clears it.
+- PAIR: the email address and the network of the attempt. This is the key that stops someone who guesses.
+- NETWORK: the network alone, against one machine that tries a password on many addresses.
+- TARGET: the email address alone. It never causes a wait, because an attacker could otherwise keep the customer out. But while
+  an address is under attack, each attempt counts ten times under PAIR: a botnet gets one guess per network and then long
+  waits, while the customer, on another network, can sign in at once.
+- SECOND_FACTOR: the user whose password was right. Whoever gets here knows the password, so the wait may be shared.
+- UNLOCKED: instead of all of these, the user who received an unlock email (auth/throttle/unlocking.py). Only a complete sign-in
+  clears it.
 
-Proving oneself again within a session counts by session: else the thief of one could keep its owner waiting in another.
+Confirming one's identity within a session counts per session, because the thief of one session could otherwise make the owner
+wait in another.
 
-A success clears PAIR and takes its own attempt back from the others. Keys are hashed, and the least recently used are
-forgotten beyond a bound. State is in this process; auth/throttle/shared.py keeps it in Redis for several.
+A success clears PAIR and takes its own attempt back from the other keys. Keys are hashed, and the least recently used ones are
+dropped above a maximum. The state is in this process; auth/throttle/shared.py keeps it in Redis for several processes.
 """
 
 import hashlib
@@ -37,59 +39,62 @@ log = structlog.stdlib.get_logger()
 
 @dataclass(frozen=True)
 class Limit:
-    """How much a key of this kind tolerates: `free` attempts, then waits up to `cap`; `leak` is the time that forgets one.
+    """How many attempts a kind of key allows: `free_attempts`, then waits of up to `max_wait`.
 
-    A limit that does not `block` only says that its key is under attack; `heated` is what an attempt weighs meanwhile.
+    One attempt is forgotten per `decay`. A limit that does not `block` only detects that its key is under attack; meanwhile an
+    attempt counts as `weight_under_attack` under the other keys.
     """
 
     name: str
-    free: int
-    leak: timedelta
-    cap: timedelta = timedelta(minutes=15)
+    free_attempts: int
+    decay: timedelta
+    max_wait: timedelta = timedelta(minutes=15)
     blocks: bool = True
-    heated: int = 1
+    weight_under_attack: int = 1
 
     def wait(self, level: float) -> timedelta:
-        """How long the next attempt must wait at this level."""
-        over = math.ceil(level) - self.free
+        """How long the next attempt has to wait at this level, which is a number of attempts."""
+        over = math.ceil(level) - self.free_attempts
         if over <= 0 or not self.blocks:
             return timedelta()
-        return min(timedelta(seconds=2 ** min(over - 1, 30)), self.cap)
+        return min(timedelta(seconds=2 ** min(over - 1, 30)), self.max_wait)
 
     @property
-    def highest(self) -> int:
-        """The level that counts no further: the first one that waits for the cap."""
-        return self.free + math.ceil(math.log2(max(self.cap.total_seconds(), 1))) + 1
+    def max_level(self) -> int:
+        """The level at which counting stops: the first one with the maximum wait."""
+        return self.free_attempts + math.ceil(math.log2(max(self.max_wait.total_seconds(), 1))) + 1
 
 
-PAIR = Limit("pair", free=5, leak=timedelta(hours=1), heated=10)
-NETWORK = Limit("network", free=100, leak=timedelta(minutes=1))
-TARGET = Limit("target", free=20, leak=timedelta(minutes=15), blocks=False)
-SECOND_FACTOR = Limit("second factor", free=5, leak=timedelta(hours=1))
-UNLOCKED = Limit("unlocked", free=10, leak=timedelta(hours=1))  # of one person, by emails (auth/throttle/unlocking.py)
-STEP_UP = Limit("step-up", free=5, leak=timedelta(hours=1))
-# To one address, that may not be the asker's. Emails that let somebody in again are counted by their kind: whoever uses these
-# up has sent them, and using up others must not keep them back.
-EMAIL = Limit("email", free=5, leak=timedelta(minutes=15))
-INVITATION = Limit("invitation", free=30, leak=timedelta(minutes=5))  # by one company, to whomever
-SIGN_UP = Limit("sign-up", free=50, leak=timedelta(minutes=1))
-RESET = Limit("reset", free=20, leak=timedelta(minutes=1))
-CHALLENGE = Limit("challenge", free=60, leak=timedelta(seconds=10))
-PASSKEY = Limit("passkey", free=30, leak=timedelta(minutes=1))
-LEGAL_NAME = Limit("legal name", free=10, leak=timedelta(hours=1))  # of one company, whose emails and questions it limits
-# What one company's owners ask of support, counted by its kind: who asked for its end in a stolen session must not keep its
-# owner from having it back.
-LIFECYCLE = Limit("lifecycle", free=5, leak=timedelta(hours=1))
-NEW_PASSWORD = Limit("new password", free=100, leak=timedelta(seconds=30))  # to be judged, and looked up (auth.passwords)
-FILE = Limit("file", free=200, leak=timedelta(minutes=2))  # of 10 MiB each, announced by one company or member of staff
-EMAIL_CHANGE = Limit("e-mail change", free=5, leak=timedelta(minutes=15))
+PAIR = Limit("pair", free_attempts=5, decay=timedelta(hours=1), weight_under_attack=10)
+NETWORK = Limit("network", free_attempts=100, decay=timedelta(minutes=1))
+TARGET = Limit("target", free_attempts=20, decay=timedelta(minutes=15), blocks=False)
+SECOND_FACTOR = Limit("second factor", free_attempts=5, decay=timedelta(hours=1))
+UNLOCKED = Limit("unlocked", free_attempts=10, decay=timedelta(hours=1))  # per user, with tokens from emails
+STEP_UP = Limit("step-up", free_attempts=5, decay=timedelta(hours=1))
+# Emails to one address, which may not belong to the requester. Emails that restore access are counted per kind, so that using
+# up one kind doesn't block another.
+EMAIL = Limit("email", free_attempts=5, decay=timedelta(minutes=15))
+INVITATION = Limit("invitation", free_attempts=30, decay=timedelta(minutes=5))  # per company
+SIGN_UP = Limit("sign-up", free_attempts=50, decay=timedelta(minutes=1))
+RESET = Limit("reset", free_attempts=20, decay=timedelta(minutes=1))
+CHALLENGE = Limit("challenge", free_attempts=60, decay=timedelta(seconds=10))
+PASSKEY = Limit("passkey", free_attempts=30, decay=timedelta(minutes=1))
+LEGAL_NAME = Limit("legal name", free_attempts=10, decay=timedelta(hours=1))  # per company
+# Requests of a company's owners to support, counted per kind: requesting the deletion with a stolen session must not keep the
+# owner from requesting the reactivation.
+LIFECYCLE = Limit("lifecycle", free_attempts=5, decay=timedelta(hours=1))
+NEW_PASSWORD = Limit(
+    "new password", free_attempts=100, decay=timedelta(seconds=30)
+)  # each is checked for strength and breaches
+FILE = Limit("file", free_attempts=200, decay=timedelta(minutes=2))  # of up to 10 MiB each, per company or member of staff
+EMAIL_CHANGE = Limit("email change", free_attempts=5, decay=timedelta(minutes=15))
 
 
 class Key(NamedTuple):
-    """What is counted: a kind of limit, and of whom (hashed)."""
+    """What is counted: a limit and a hashed subject."""
 
     limit: Limit
-    whom: str
+    subject: str
 
 
 @dataclass
@@ -98,12 +103,12 @@ class _Count:
     at: datetime
     free_at: datetime
 
-    def leaked(self, limit: Limit, now: datetime) -> float:
-        return max(0.0, self.level - (now - self.at) / limit.leak)
+    def decayed(self, limit: Limit, now: datetime) -> float:
+        return max(0.0, self.level - (now - self.at) / limit.decay)
 
 
 class Throttle:
-    """Counts attempts, for at most `size` keys."""
+    """Counts attempts under at most `size` keys."""
 
     def __init__(self, clock: Clock, size: int = 100_000) -> None:
         self._clock = clock
@@ -111,39 +116,39 @@ class Throttle:
         self._counts: OrderedDict[Key, _Count] = OrderedDict()
 
     async def attempt(self, *keys: Key) -> None:
-        """Count one attempt under all these keys. Raises Throttled, and counts nothing, while one of them has to wait."""
+        """Count one attempt under all keys. While one of them has to wait, raise Throttled and count nothing."""
         now = self._clock.now()
         wait = max((self._free_at(key, now) - now for key in keys), default=timedelta())
         if wait > timedelta():
             log.warning("attempt.throttled", limits=[key.limit.name for key in keys if self._free_at(key, now) > now])
             raise Throttled(math.ceil(wait.total_seconds()))
-        heated = any(not key.limit.blocks and self._level(key, now) >= key.limit.free for key in keys)
+        weight_under_attack = any(not key.limit.blocks and self._level(key, now) >= key.limit.free_attempts for key in keys)
         for key in keys:
-            self._put(key, self._level(key, now) + (key.limit.heated if heated else 1), now)
+            self._put(key, self._level(key, now) + (key.limit.weight_under_attack if weight_under_attack else 1), now)
 
     async def clear(self, *keys: Key) -> None:
-        """Forget these keys."""
+        """Reset the counts of these keys."""
         for key in keys:
             self._counts.pop(key, None)
 
     async def take_back(self, *keys: Key) -> None:
-        """Uncount one attempt."""
+        """Take one attempt back."""
         now = self._clock.now()
         for key in keys:
             if key in self._counts:
                 self._put(key, max(0.0, self._level(key, now) - 1), now)
 
     async def close(self) -> None:
-        """Nothing here: what is counted is in memory."""
+        """Release resources: none, because the counts are in memory."""
 
     def _free_at(self, key: Key, now: datetime) -> datetime:
         return self._counts[key].free_at if key in self._counts else now
 
     def _level(self, key: Key, now: datetime) -> float:
-        return self._counts[key].leaked(key.limit, now) if key in self._counts else 0.0
+        return self._counts[key].decayed(key.limit, now) if key in self._counts else 0.0
 
     def _put(self, key: Key, level: float, now: datetime) -> None:
-        level = min(level, key.limit.highest)
+        level = min(level, key.limit.max_level)
         self._counts[key] = _Count(level, now, now + key.limit.wait(level))
         self._counts.move_to_end(key)
         if len(self._counts) > self._size:
@@ -151,7 +156,7 @@ class Throttle:
 
 
 def network_of(peer: str) -> str:
-    """The network an address belongs to: itself for IPv4, its /48 for IPv6, where one site has 2^80 addresses."""
+    """The network of an address: the address itself for IPv4, its /48 for IPv6, where one site has 2^80 addresses."""
     try:
         parsed = ipaddress.ip_address(peer)
     except ValueError:
@@ -161,17 +166,17 @@ def network_of(peer: str) -> str:
     return str(parsed)
 
 
-def key(limit: Limit, *whom: object) -> Key:
-    """A key of whoever is meant."""
-    text = "\0".join(str(part) for part in whom)
+def key(limit: Limit, *subject: object) -> Key:
+    """The key that counts under a limit for a subject, such as an address or the id of a user."""
+    text = "\0".join(str(part) for part in subject)
     return Key(limit, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
 
 
 def pair(email: str, peer: str) -> Key:
-    """The key of an e-mail address tried from a network."""
+    """The key of an email address together with a network."""
     return key(PAIR, address(email), network_of(peer))
 
 
 def broad(email: str, peer: str) -> tuple[Key, Key]:
-    """The keys of the network alone and of the e-mail address alone."""
+    """The keys of the network alone and of the email address alone."""
     return key(NETWORK, network_of(peer)), key(TARGET, address(email))

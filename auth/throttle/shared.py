@@ -1,11 +1,11 @@
-"""The throttle of several processes: what auth.throttle counts, counted in Redis.
+"""The throttle for several processes, which counts in Redis.
 
-Each call is one script, which Redis runs alone: no two attempts at once find the same count. Keys expire once they would have
-leaked away. What stands for an address is a keyed hash: Redis learns nobody's, not even by trying. All keys share a hash
-tag, so that a cluster keeps them together.
+Each call is one script, which Redis runs atomically: concurrent attempts never read the same count. Keys expire when their
+counts would have decayed. Addresses are stored as keyed hashes, so that Redis can't reveal them, not even to someone who tries
+addresses. All keys share a hash tag, so that a cluster keeps them on one node.
 
-Guessing must not go on while Redis is away, nor signing in end: this process then counts by itself, and asks Redis again after
-some seconds. An outage is told once, and its end.
+While Redis is unavailable, attempts must still be limited and sign-ins must still work: the process then counts in memory, and
+tries Redis again after a few seconds. The start and the end of an outage are each logged once.
 """
 
 import hashlib
@@ -25,12 +25,13 @@ from models.errors import Throttled
 
 log = structlog.stdlib.get_logger()
 
-PATIENCE = 0.25  # seconds for an answer of Redis, which takes less than one of them in a thousand
-PAUSE = 5.0  # seconds in which a Redis that did not answer is left alone
+TIMEOUT = 0.25  # seconds to wait for Redis, which usually responds in less than a millisecond
+RETRY_AFTER = 5.0  # seconds before Redis is tried again
 
-# KEYS are what is counted. ARGV: what to do, the time, then for each key its limit: free, leak, cap, blocks, heated, highest.
-# Times are in seconds. A key holds its level, when it was so, and from when on the next attempt is heard.
-# ATTEMPT answers the longest wait, "0" when it was counted, and the places of the keys that had to wait.
+# KEYS are the keys to count under. ARGV holds the command, the time, and for each key its limit: free attempts, decay, maximum
+# wait, whether it blocks, weight under attack, maximum level. Times are in seconds. A key stores its level, the time of that
+# level, and the time from which the next attempt is allowed. ATTEMPT returns the longest wait ("0" when the attempt was
+# counted) and the positions of the keys that have to wait.
 _SCRIPT = """
 local what, now = ARGV[1], tonumber(ARGV[2])
 local levels, waits, longest, heated = {}, {}, 0, false
@@ -66,63 +67,69 @@ return {string.format('%.6f', math.max(0, longest)), waits}
 
 
 class SharedThrottle(Throttle):
-    """Counts in Redis at `url` (redis://, rediss://, unix://), and by itself while that is away. `secret` keys the hashes."""
+    """Counts in Redis at `url` (redis://, rediss://, unix://), or in memory while it is unavailable.
+
+    `secret` is the key of the hashes.
+    """
 
     def __init__(self, clock: Clock, url: str, secret: str) -> None:
         super().__init__(clock)
         self._redis = Redis.from_url(
-            url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, single_connection_client=False, retry=None
+            url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, single_connection_client=False, retry=None
         )
         self._script = self._redis.register_script(_SCRIPT)
         self._secret = hashlib.sha256(b"camcha throttle" + secret.encode()).digest()
         self._away_until = 0.0
 
     async def attempt(self, *keys: Key) -> None:
-        """As Throttle.attempt, over all processes."""
-        told = await self._run("ATTEMPT", keys)
-        if told is None:
+        """Like Throttle.attempt, across all processes."""
+        result = await self._run("ATTEMPT", keys)
+        if result is None:
             await super().attempt(*keys)
             return
-        wait, places = float(told[0]), [int(place) - 1 for place in told[1]]
+        wait, positions = float(result[0]), [int(position) - 1 for position in result[1]]
         if wait > 0:
-            log.warning("attempt.throttled", limits=[keys[place].limit.name for place in places])
+            log.warning("attempt.throttled", limits=[keys[position].limit.name for position in positions])
             raise Throttled(math.ceil(wait))
 
     async def clear(self, *keys: Key) -> None:
-        """As Throttle.clear."""
+        """Like Throttle.clear."""
         await super().clear(*keys)
         if keys:
-            await self._asked(lambda: self._redis.delete(*map(self._name, keys)))
+            await self._call(lambda: self._redis.delete(*map(self._name, keys)))
 
     async def take_back(self, *keys: Key) -> None:
-        """As Throttle.take_back."""
+        """Like Throttle.take_back."""
         if await self._run("TAKE_BACK", keys) is None:
             await super().take_back(*keys)
 
     async def close(self) -> None:
-        """Leave Redis."""
+        """Close the connections to Redis."""
         await self._redis.aclose()
 
-    async def _run(self, what: str, keys: tuple[Key, ...]) -> Any:
+    async def _run(self, command: str, keys: tuple[Key, ...]) -> Any:
         if not keys:
             return None
         limits: list[float] = []
-        for each in keys:
-            it = each.limit
-            limits += [it.free, it.leak.total_seconds(), it.cap.total_seconds(), int(it.blocks), it.heated, it.highest]
+        for key in keys:
+            limit = key.limit
+            limits += [
+                limit.free_attempts, limit.decay.total_seconds(), limit.max_wait.total_seconds(), int(limit.blocks),
+                limit.weight_under_attack, limit.max_level,
+            ]  # fmt: skip
         now = f"{self._clock.now().timestamp():.6f}"
-        return await self._asked(lambda: self._script(keys=list(map(self._name, keys)), args=[what, now, *limits]))
+        return await self._call(lambda: self._script(keys=list(map(self._name, keys)), args=[command, now, *limits]))
 
-    async def _asked(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """Redis's answer, None while it is away."""
+    async def _call(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        """The response of Redis, None while it is unavailable."""
         if monotonic() < self._away_until:
             return None
         try:
-            answer = await ask()
-        except (RedisError, OSError, TimeoutError) as fault:
+            answer = await command()
+        except (RedisError, OSError, TimeoutError) as error:
             if not self._away_until:
-                log.error("throttle.unavailable", error=type(fault).__name__)
-            self._away_until = monotonic() + PAUSE
+                log.error("throttle.unavailable", error=type(error).__name__)
+            self._away_until = monotonic() + RETRY_AFTER
             return None
         if self._away_until:
             self._away_until = 0.0
@@ -130,12 +137,12 @@ class SharedThrottle(Throttle):
         return answer
 
     def _name(self, key: Key) -> str:
-        whom = hmac.new(self._secret, f"{key.limit.name}\0{key.whom}".encode(), hashlib.sha256).hexdigest()
-        return f"{{camcha:throttle}}:{whom}"
+        subject = hmac.new(self._secret, f"{key.limit.name}\0{key.subject}".encode(), hashlib.sha256).hexdigest()
+        return f"{{camcha:throttle}}:{subject}"
 
 
 def redis_fault(url: str) -> str | None:
-    """What is wrong with the address of a Redis, None for a good one."""
+    """The expected form when the URL of a Redis server is invalid, else None."""
     try:
         Redis.from_url(url)
     except ValueError:

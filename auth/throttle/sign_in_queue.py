@@ -1,8 +1,8 @@
-"""The door at which sign-ins wait, so that a flood of them does not hold up everything else this process does.
+"""The queue of sign-ins, so that a flood of them doesn't delay everything else that this process does.
 
-Five hundred that arrive together would each take a step in every turn of the event loop, and a chat's message needs several
-turns. So one is inside at a time, who on two cores takes all in 10 to 15 s; the others wait without a step, and
-when very many wait, the next is told to come back.
+Five hundred concurrent sign-ins would each take a step in every iteration of the event loop, and a chat message needs several
+iterations. So one sign-in is processed at a time; on two cores, five hundred take 10 to 15 s. The others wait without taking
+steps, and when too many are waiting, further ones are asked to try again.
 """
 
 import asyncio
@@ -13,25 +13,25 @@ from models.errors import Throttled
 
 
 class SignInQueue:
-    """Lets `inside` in at once and `waiting` wait; the next is Throttled."""
+    """Processes `concurrency` sign-ins at a time while up to `max_waiting` wait. Raises Throttled for further ones."""
 
-    def __init__(self, inside: int = 1, waiting: int = 512) -> None:
-        self._seats = asyncio.Semaphore(inside)
-        self._room = inside + waiting
-        self._come = 0
+    def __init__(self, concurrency: int = 1, max_waiting: int = 512) -> None:
+        self._semaphore = asyncio.Semaphore(concurrency)
+        self._capacity = concurrency + max_waiting
+        self._size = 0
 
-    def require_room(self) -> None:
-        """Raises Throttled where one more could not wait: ask before the attempt is counted."""
-        if self._come >= self._room:
+    def require_capacity(self) -> None:
+        """Raise Throttled when the queue is full. Call this before the attempt is counted."""
+        if self._size >= self._capacity:
             raise Throttled(1)
 
     @asynccontextmanager
-    async def passed(self) -> AsyncIterator[None]:
-        """Be inside. Raises Throttled."""
-        self.require_room()
-        self._come += 1
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a slot and hold it. Raises Throttled when the queue is full."""
+        self.require_capacity()
+        self._size += 1
         try:
-            async with self._seats:
+            async with self._semaphore:
                 yield
         finally:
-            self._come -= 1
+            self._size -= 1

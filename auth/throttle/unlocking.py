@@ -1,9 +1,9 @@
-"""An email past the waits: whoever reads mail at an address signs in at once, however many others guess at it.
+"""Unlocking sign-in by email: the owner of an address can sign in at once, no matter how many others guess its password.
 
-Waits are counted by address and network, and for the second factor by person (auth.throttle). So somebody on the customer's
-own network, or who knows their password, could keep them waiting. Attempts with an email's token count apart instead: some are
-free, then waits grow for whoever reads that person's mail, through however many emails. It stands for no factor, and is
-worth nothing to whoever can't read the mail; to whoever can, and knows the password, it gives no more guesses at the code.
+Waits are counted per address and network, and for the second factor per user (auth.throttle). So someone on the customer's own
+network, or someone who knows the password, could keep the customer waiting. Attempts with a token from an unlock email count
+separately: some are free, then the waits grow, across all unlock emails of a user. The token replaces no factor. It is
+worthless without access to the mailbox, and doesn't allow additional guesses of the second factor to someone who has access.
 """
 
 from datetime import timedelta
@@ -23,9 +23,9 @@ LIFETIME = timedelta(minutes=30)
 
 
 async def request(action: Action, auth: AuthServices, *, email: str, peer: str) -> None:
-    """Write the person of an address an email with a token, good for 30 minutes and one sign-in. `peer` is who asks.
+    """Send an email with a token that is valid for 30 minutes and one sign-in. `peer` is the requester's network address.
 
-    Nobody's address is answered the same, after the same time. Raises EMAIL_INVALID; Throttled.
+    An unknown address gets the same response after the same time. Raises EMAIL_INVALID and Throttled.
     """
     email = deliverable(email)
     network = throttle.key(throttle.RESET, throttle.network_of(peer))
@@ -33,19 +33,19 @@ async def request(action: Action, auth: AuthServices, *, email: str, peer: str) 
     async with auth.even(), action.transaction() as tx:
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:
-            await emails.sign_in_unlock(tx, user, await _granted(tx, user))
-        # In nobody's part of the log: whoever tries addresses must not read there which are known.
+            await emails.sign_in_unlock(tx, user, await _create_token(tx, user))
+        # In no company's part of the log, which would reveal to its owner which addresses are known.
         tx.audit(IdentityAuditAction.SESSION_REQUEST_UNLOCK, user, None)
 
 
-async def _granted(tx: Transaction, user: User) -> str:
+async def _create_token(tx: Transaction, user: User) -> str:
     token, at = random_token("cam_ul_"), tx.action.at
     await SignInUnlock.filter(user_id=user.pk, expires_at__lte=at).using_db(tx.db).delete()
     await SignInUnlock.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=at + LIFETIME)
     return token
 
 
-async def require_good(action: Action, token: str) -> None:
-    """Raises TOKEN_INVALID for a token that is used, too old or nobody's."""
+async def require_valid(action: Action, token: str) -> None:
+    """Raise TOKEN_INVALID unless the token exists, is unused and has not expired."""
     if not await SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=action.at).exists():
         raise invalid()

@@ -354,7 +354,7 @@ async def test_p1_2_a_reactivation_that_is_not_granted_is_answered_by_email(desk
 
 
 async def _uses_up(desk: Desk, kind: TicketKind = TicketKind.ACCOUNT_DELETION) -> None:
-    for turn in range(LIFECYCLE.free + 1):
+    for turn in range(LIFECYCLE.free_attempts + 1):
         await desk.asks(kind, ["Camille", "Odile"][turn % 2], key=f"{kind.value} {turn}")
 
 
@@ -377,11 +377,11 @@ async def test_p1_2_requests_of_one_company_are_slowed_down_before_anything_is_w
 
 async def test_p1_2_a_repeat_is_not_counted_and_answered_while_others_wait(desk: Desk) -> None:
     first = await desk.asks(key="first")
-    for _ in range(3 * LIFECYCLE.free):
+    for _ in range(3 * LIFECYCLE.free_attempts):
         assert (await desk.asks(key="first")).pk == first.pk
-    together = await asyncio.gather(*(outcome(desk.asks(key="second")) for _ in range(3 * LIFECYCLE.free)))
+    together = await asyncio.gather(*(outcome(desk.asks(key="second")) for _ in range(3 * LIFECYCLE.free_attempts)))
     assert set(together) == {"done"}
-    for turn in range(LIFECYCLE.free - 1):
+    for turn in range(LIFECYCLE.free_attempts - 1):
         await desk.asks(key=f"other {turn}")
     assert await outcome(desk.asks(key="last")) == "RATE_LIMITED"
     assert (await desk.asks(key="first")).pk == first.pk
@@ -392,7 +392,7 @@ async def test_p1_2_what_is_refused_is_not_counted_nor_do_strangers_use_up_what_
     theirs = await sessions.sign_in(stranger, None, False, desk.bakery.action())
     await Session.filter(pk=theirs.session.pk).update(fresh_until=desk.bakery.clock.now() + timedelta(minutes=5))
     action, account_id = Action(stranger, desk.bakery.clock.now(), desk.bakery.bus), desk.bakery.account.pk
-    for turn in range(2 * LIFECYCLE.free):
+    for turn in range(2 * LIFECYCLE.free_attempts):
         asking = lifecycle.request(
             action, desk.auth, theirs.session, account_id, TicketKind.ACCOUNT_DELETION, "Adieu.", f"{turn}"
         )
@@ -401,7 +401,7 @@ async def test_p1_2_what_is_refused_is_not_counted_nor_do_strangers_use_up_what_
         assert await outcome(desk.asks(TicketKind.ACCOUNT_REACTIVATION, key=f"{turn}")) == "TRANSITION_ILLEGAL"
     await _uses_up(desk)
     await desk.deactivates()
-    for turn in range(LIFECYCLE.free + 1):
+    for turn in range(LIFECYCLE.free_attempts + 1):
         await desk.asks_again(TicketKind.ACCOUNT_REACTIVATION, f"{turn}")
     assert await outcome(desk.asks_again(TicketKind.ACCOUNT_REACTIVATION, "last")) == "RATE_LIMITED"
 

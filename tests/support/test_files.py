@@ -138,7 +138,7 @@ async def test_nobody_alone_fills_the_disk(site: Site, viewer: Viewer) -> None:
     """Announcements beyond some wait, those of one's colleagues too; another company's don't, nor do refused ones count."""
     colleague = await User.create(email="lou@fournil.example", name="Lou", password_hash="-", created_at=site.action().at)
     colleagues = replace(viewer, user=colleague)
-    for _ in range(throttle.FILE.free):
+    for _ in range(throttle.FILE.free_attempts):
         await announce(site, colleagues)
         with pytest.raises(Refusal):
             await announce(site, viewer, size=0)

@@ -229,7 +229,7 @@ async def test_an_unverified_address_comes_first(hand: Hand, owner: User) -> Non
 
 
 async def test_guesses_are_slowed_down_by_network(hand: Hand) -> None:
-    for _ in range(PASSKEY.free + 1):
+    for _ in range(PASSKEY.free_attempts + 1):
         with pytest.raises(Refusal, match="PASSKEY_INVALID"):
             await hand.enter("{}")
     with pytest.raises(Throttled):

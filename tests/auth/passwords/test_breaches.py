@@ -137,8 +137,8 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(auth: AuthServices
         return "in"
 
     async with service(lambda: answer(line(7))) as (url, asked), passwords(url) as made:
-        outcomes = [await outcome("192.0.2.7") for _ in range(NEW_PASSWORD.free + 20)]
-        assert outcomes == ["PASSWORD_WEAK"] * (NEW_PASSWORD.free + 1) + ["RATE_LIMITED"] * 19
-        assert len(asked) == NEW_PASSWORD.free + 1
+        outcomes = [await outcome("192.0.2.7") for _ in range(NEW_PASSWORD.free_attempts + 20)]
+        assert outcomes == ["PASSWORD_WEAK"] * (NEW_PASSWORD.free_attempts + 1) + ["RATE_LIMITED"] * 19
+        assert len(asked) == NEW_PASSWORD.free_attempts + 1
         assert await outcome("198.51.100.7", "short") == "PASSWORD_WEAK"
         assert await outcome("198.51.100.7", "another sabot pluvier 43") == "in"

@@ -91,7 +91,7 @@ async def test_nothing_in_it_names_anybody_and_all_of_it_expires(redis: RedisHou
     client = redis.client()
     found = [bytes(name).decode() for name in client.keys("*")]  # type: ignore[arg-type] # its stubs know text only
     assert len(found) == 3
-    known = {each.whom for each in sign_in_keys("a@b.fr", "192.0.2.1")}
+    known = {each.subject for each in sign_in_keys("a@b.fr", "192.0.2.1")}
     for name in found:
         assert name.startswith("{camcha:throttle}:")
         assert not any(whom in name for whom in known)  # a hash without a key would tell who tries addresses

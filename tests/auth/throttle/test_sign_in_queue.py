@@ -16,11 +16,11 @@ from tests.auth.conftest import PASSWORD
 
 
 async def test_a_few_are_inside_and_all_get_there_in_their_order() -> None:
-    sign_in_queue, inside, most, came = SignInQueue(inside=2, waiting=100), 0, 0, []
+    sign_in_queue, inside, most, came = SignInQueue(concurrency=2, max_waiting=100), 0, 0, []
 
     async def come(number: int) -> None:
         nonlocal inside, most
-        async with sign_in_queue.passed():
+        async with sign_in_queue.slot():
             inside += 1
             most = max(most, inside)
             came.append(number)
@@ -32,10 +32,10 @@ async def test_a_few_are_inside_and_all_get_there_in_their_order() -> None:
 
 
 async def test_who_finds_too_many_waiting_is_told_to_come_back() -> None:
-    sign_in_queue, leave = SignInQueue(inside=1, waiting=1), asyncio.Event()
+    sign_in_queue, leave = SignInQueue(concurrency=1, max_waiting=1), asyncio.Event()
 
     async def come() -> None:
-        async with sign_in_queue.passed():
+        async with sign_in_queue.slot():
             await leave.wait()
 
     both = [asyncio.create_task(come()) for _ in range(2)]
@@ -48,16 +48,16 @@ async def test_who_finds_too_many_waiting_is_told_to_come_back() -> None:
 
 
 async def test_who_gives_up_or_fails_leaves_their_place() -> None:
-    sign_in_queue = SignInQueue(inside=1, waiting=1)
+    sign_in_queue = SignInQueue(concurrency=1, max_waiting=1)
 
     async def fail() -> None:
-        async with sign_in_queue.passed():
+        async with sign_in_queue.slot():
             raise LookupError
 
     for _ in range(5):
         with pytest.raises(LookupError):
             await fail()
-    async with sign_in_queue.passed():
+    async with sign_in_queue.slot():
         waiting = asyncio.create_task(fail())
         await asyncio.sleep(0)
         waiting.cancel()
@@ -68,7 +68,7 @@ async def test_who_gives_up_or_fails_leaves_their_place() -> None:
 
 async def test_who_is_sent_away_at_the_door_is_not_counted(auth: AuthServices, owner: User, now: Callable[[], Action]) -> None:
     """Else a flood of others' would in the end make the person wait for minutes."""
-    full = replace(auth, sign_in_queue=SignInQueue(inside=1, waiting=-1))
+    full = replace(auth, sign_in_queue=SignInQueue(concurrency=1, max_waiting=-1))
     for _ in range(20):
         with pytest.raises(Throttled):
             await authenticate(now(), full, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")

@@ -67,7 +67,7 @@ async def test_a_guesser_gets_few_guesses_however_the_attempts_are_timed(pauses:
         clock.time += timedelta(seconds=pause)
         guesses += await wait_of(throttle, pair("a@b.fr", "192.0.2.1")) == 0
     hours = (clock.time - begun) / timedelta(hours=1)
-    assert guesses <= PAIR.free + 11 + 4 * hours  # the free ones, the growing waits, then one each quarter of an hour
+    assert guesses <= PAIR.free_attempts + 11 + 4 * hours  # the free ones, the growing waits, then one each quarter of an hour
 
 
 @given(st.lists(st.tuples(st.integers(1, 250), st.floats(0, 60)), max_size=150))
@@ -84,7 +84,7 @@ async def test_whatever_others_do_the_customer_is_heard_on_their_own_network(att
 async def test_under_attack_every_network_gets_one_guess_then_waits() -> None:
     clock = Still()
     throttle = Throttle(clock)
-    for n in range(TARGET.free):
+    for n in range(TARGET.free_attempts):
         assert await wait_of(throttle, *sign_in_keys("a@b.fr", f"10.0.{n}.1")) == 0
     keys = sign_in_keys("a@b.fr", "10.1.0.1")
     assert await wait_of(throttle, *keys) == 0

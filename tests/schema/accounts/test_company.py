@@ -167,7 +167,7 @@ async def test_p1_2_requests_to_rest_or_end_are_slowed_down(ask: "Ask", house: H
     field, type_ = f"accountRequest{kind}", {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input")
     document = f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} userErrors {{ code }} }} }}"
     owner = await proved(house.paul.owner, action)
-    for turn in range(LIFECYCLE.free + 1):
+    for turn in range(LIFECYCLE.free_attempts + 1):
         made = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"})
         assert made["data"][field]["userErrors"] == []
     refused = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": "last"})
