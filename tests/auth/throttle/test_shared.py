@@ -23,7 +23,7 @@ SECRET = "a secret key of a test, long enough"
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine may take longer to answer than a sign-in would wait for."""
-    monkeypatch.setattr(shared, "PATIENCE", 20.0)
+    monkeypatch.setattr(shared, "TIMEOUT", 20.0)
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,8 @@ async def test_nothing_in_it_names_anybody_and_all_of_it_expires(redis: RedisHou
 @pytest.mark.parametrize("trouble", ["dead", "hanging", "out of memory"])
 async def test_while_redis_is_away_the_process_counts_by_itself(monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
     """Nobody is kept from signing in, and no guesser let through; an outage is told once, and its end."""
-    monkeypatch.setattr(shared, "PAUSE", 0.0)
-    monkeypatch.setattr(shared, "PATIENCE", 1.0)
+    monkeypatch.setattr(shared, "RETRY_AFTER", 0.0)
+    monkeypatch.setattr(shared, "TIMEOUT", 1.0)
     house = RedisHouse()
     throttle = SharedThrottle(Still(), house.url, SECRET)
     assert await wait_of(throttle, key(PAIR, "a")) == 0
