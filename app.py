@@ -225,7 +225,7 @@ class Application:
         )
         by_cookie = cookies.any and cookies.trusted
         try:
-            # Without an access cookie but with a refresh cookie, 4401 tells the page to refresh instead of continuing
+            # Without an access cookie but with a refresh cookie, UNAUTHORIZED tells the page to refresh instead of continuing
             # anonymously.
             viewer = await self._viewer(
                 (cookies.access or "") if by_cookie else token, websocket.headers.get("accept-language")

@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from realtime.close_codes import CloseCode
 from tests.clients.people import PASSWORD, customer
 from tests.patience import PATIENCE
 from tests.story.server_fixtures import Client, Server, http_client
@@ -57,7 +58,7 @@ async def closes(websocket: ClientConnection) -> None:
     with pytest.raises(ConnectionClosed) as closed:
         await asyncio.wait_for(websocket.recv(), PATIENCE)
     assert closed.value.rcvd
-    assert closed.value.rcvd.code == 4401
+    assert closed.value.rcvd.code == CloseCode.UNAUTHORIZED
 
 
 async def stays(websocket: ClientConnection) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import billing
+from realtime.close_codes import CloseCode
 from tests.accounts.registry_server import answer, register, result
 from tests.clients.people import PASSWORD, chat, customer
 from tests.patience import PATIENCE
@@ -120,7 +121,7 @@ async def paul_rests(paul: Client, agent: Client) -> str:
         await live.follow("subscription { accountEvents { kind } }")
         rested = await agent.do("accountDeactivate", "AccountDeactivateInput", {"accountId": account}, "account { status }")
         assert rested["account"]["status"] == "DEACTIVATED"
-        assert await live.closed() == 4401
+        assert await live.closed() == CloseCode.UNAUTHORIZED
     assert (await paul.ask(STANDING))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     return account
 

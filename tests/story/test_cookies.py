@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from realtime.close_codes import CloseCode
 from tests.clients.people import PASSWORD, customer
 from tests.conftest import database_copy
 from tests.patience import PATIENCE
@@ -147,7 +148,7 @@ async def signing_out_clears_the_cookies_and_closes_the_sockets(browser: Browser
     async with browser.socket() as websocket:
         await ask(websocket, WHO)
         assert await browser.data("mutation { sessionSignOut { signedOut } }") == {"sessionSignOut": {"signedOut": True}}
-        assert await code_at_the_end(websocket) == 4401
+        assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
     assert browser.cookies == {}
     assert (await browser.data(WHO))["viewer"] is None
 
@@ -214,7 +215,7 @@ async def test_a_socket_without_a_good_access_cookie_must_renew_first(browser: B
     await browser.sign_in()
     for changed in ({"camcha_access": "cam_at_old"}, {"camcha_access": ""}):
         async with browser.socket(None, **changed) as websocket:
-            assert await code_at_the_end(websocket) == 4401
+            assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
 
 
 async def test_over_a_socket_no_cookie_changes_and_no_token_comes_out(browser: Browser) -> None:
@@ -303,7 +304,7 @@ async def test_in_another_process_the_socket_closes_as_well(catalogue_url: str, 
                 async with Browser(second, http).socket() as websocket:
                     assert (await ask(websocket, WHO))["data"]["viewer"]["user"]["email"] == PAUL
                     await here.data("mutation { sessionSignOut { signedOut } }")
-                    assert await code_at_the_end(websocket) == 4401
+                    assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
 
 
 async def test_a_real_browser_keeps_them_from_scripts_and_from_other_pages(browser: Browser) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from realtime.close_codes import CloseCode
 from tests.clients.people import PASSWORD as CUSTOMERS
 from tests.clients.people import chat, customer
 from tests.patience import PATIENCE
@@ -115,7 +116,7 @@ async def code_of(who: Client, query: str) -> str:
 
 
 async def noe_is_promoted_on_an_open_socket(paul: Client, noe: Client) -> None:
-    """The socket closes with 4403, and comes back with the same token, the new role and nothing missed."""
+    """The websocket closes with FORBIDDEN; the client reconnects with the same token, has the new role and misses nothing."""
     async with noe.socket() as live:
         news = await live.follow(NEWS, after=0)
         last = (await news.until("TICKET_OPENED"))["sequence"]
@@ -123,7 +124,7 @@ async def noe_is_promoted_on_an_open_socket(paul: Client, noe: Client) -> None:
         for _ in range(2):
             promoted = await paul.do("memberChangeRole", "MemberChangeRoleInput", given, "member { role user { name } }")
             assert promoted["member"] == {"role": "BILLING", "user": {"name": "Noé Blin"}}
-        assert await live.closed() == 4403
+        assert await live.closed() == CloseCode.FORBIDDEN
     assert (await noe.data("{ invoices { totalCount } }"))["invoices"] == {"totalCount": 0}
     async with noe.socket() as live:
         news = await live.follow(NEWS, after=last)
@@ -168,7 +169,7 @@ async def noe_switches(paul: Client, noe: Client) -> None:
         await live.follow(NEWS)
         given = {"accountId": companies[1]["accountId"]}
         switched = await noe.do("sessionSwitchAccount", "SessionSwitchAccountInput", given, "session { accessToken }")
-        assert await live.closed() == 4401
+        assert await live.closed() == CloseCode.UNAUTHORIZED
     noe.token = switched["session"]["accessToken"]
     assert await code_of(old, "{ viewer { locale } }") == "UNAUTHENTICATED"
     found = await noe.data(
@@ -194,7 +195,7 @@ async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
         given = {"userId": await user_id(paul, "Noé Blin")}
         await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
         await chat(paul)
-        assert await live.closed() == 4401
+        assert await live.closed() == CloseCode.UNAUTHORIZED
         assert news.queue.empty()
     assert await code_of(noe, "{ viewer { locale } }") == "UNAUTHENTICATED"
     assert await members(paul) == {"Paul Meunier": "OWNER"}
@@ -240,13 +241,13 @@ async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, c
         async with noe.socket() as live:
             await live.follow(NEWS)
             await paul.do("memberChangeRole", "MemberChangeRoleInput", {**given, "role": "BILLING"}, "member { role }")
-            assert await live.closed() == 4403
+            assert await live.closed() == CloseCode.FORBIDDEN
         while (await noe.data("{ viewer { role } }"))["viewer"]["role"] != "BILLING":
             await asyncio.sleep(0.05)  # a process knows its callers for up to a second
         async with noe.socket() as live:
             await live.follow(NEWS)
             await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
-            assert await live.closed() == 4401
+            assert await live.closed() == CloseCode.UNAUTHORIZED
 
 
 async def either_email(*servers: Server) -> Any:
