@@ -27,7 +27,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 class Bus(Protocol):
-    """Wakes the readers of streams. It carries no data, so losing a call only delays them."""
+    """Notifies the subscribers of streams; realtime's Hub is one. It carries no data, so a lost call only delays them."""
 
     def announce(self, streams: Iterable[str]) -> None: ...
 
