@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from tests.clients.people import PASSWORD, customer, kill_and_restart
+from tests.patience import PATIENCE
 from tests.story.server_fixtures import ROOT, Client, Server
 
 EMAIL = "example@boulangerie.example"
@@ -29,7 +30,7 @@ async def compiled(folder: Path) -> Path:
 async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(server: Server, tmp_path: Path) -> None:
     script = await compiled(tmp_path)
     paul = await customer(server, EMAIL)
-    async with asyncio.timeout(120), aclosing(output(script, server, paul)) as lines:
+    async with asyncio.timeout(PATIENCE), aclosing(output(script, server, paul)) as lines:
         printed = [line async for line in lines]
     assert printed[0] == {"refused": {"code": "CREDENTIALS_INVALID", "field": ["input", "password"]}}
     assert printed[1]["repeated"] is True

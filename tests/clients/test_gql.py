@@ -12,6 +12,7 @@ from gql.transport.websockets import WebsocketsTransport
 
 from realtime.messages import SUBPROTOCOL
 from tests.clients.people import chat, customer, kill_and_restart
+from tests.patience import PATIENCE
 from tests.story.server_fixtures import Client, Server
 
 NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
@@ -85,7 +86,7 @@ async def follow(session: Any, ticket: str, after: int, last: str) -> list[tuple
     request = gql(EVENTS)
     request.variable_values = {"id": ticket, "after": after}
     events: list[tuple[int, str | None]] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         async for data in session.subscribe(request):
             event = data["ticketEvents"]
             events.append((event["sequence"], event["message"] and event["message"]["clientMessageId"]))

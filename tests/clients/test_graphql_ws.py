@@ -9,13 +9,14 @@ import orjson
 
 from realtime.close_codes import CloseCode
 from tests.clients.people import chat, customer, kill_and_restart
+from tests.patience import PATIENCE
 from tests.story.server_fixtures import ROOT, Client, Server
 
 
 async def test_a_subscription_resumes_after_the_server_was_killed(server: Server) -> None:
     paul = await customer(server, "npm@boulangerie.example")
     ticket = await chat(paul)
-    async with asyncio.timeout(120), aclosing(node_output(server, paul, ticket)) as lines:
+    async with asyncio.timeout(PATIENCE), aclosing(node_output(server, paul, ticket)) as lines:
         printed = [line async for line in lines]
     assert [line["query"]["data"] for line in printed if "query" in line] == [{"node": {"__typename": "Ticket", "id": ticket}}]
     (errors,) = [line["errors"] for line in printed if "errors" in line]

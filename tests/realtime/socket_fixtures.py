@@ -25,10 +25,10 @@ from realtime.endpoint import SocketEndpoint
 from realtime.hub import Listener
 from realtime.messages import SUBPROTOCOL
 from realtime.uvicorn_protocol import UVICORN_OPTIONS, UvicornProtocol
+from tests.patience import PATIENCE
 
 T = TypeVar("T")
 DEFAULTS = SocketLimits()
-PATIENCE = 30.0  # seconds after which something that should happen has failed to, even on a busy machine
 
 
 class Trace:
@@ -301,8 +301,8 @@ async def closed(client: ClientConnection) -> tuple[int | None, str | None]:
     return client.close_code, client.close_reason
 
 
-async def wait_until(condition: Callable[[], Awaitable[bool] | bool], seconds: float = PATIENCE) -> None:
-    async with asyncio.timeout(seconds):
+async def wait_until(condition: Callable[[], Awaitable[bool] | bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
         while True:
             met = condition()
             if met if isinstance(met, bool) else await met:

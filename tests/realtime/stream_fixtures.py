@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -333,7 +333,3 @@ async def results(endpoint: SocketEndpoint, client: Client, query: str, **variab
             if kind == "complete":
                 return
             yield {"errors": payload} if kind == "error" else payload
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
-    await wait_until(condition, seconds)

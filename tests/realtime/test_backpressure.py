@@ -18,8 +18,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.client import SocketLimits
 from realtime.close_codes import CloseCode
+from tests.patience import PATIENCE
 from tests.realtime.socket_fixtures import (
-    PATIENCE,
     Server,
     closed,
     receive,

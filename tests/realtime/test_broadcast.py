@@ -13,7 +13,9 @@ from models.event import Event
 from realtime import broadcast
 from realtime.close_codes import CloseCode
 from realtime.stream import ACCESS_SECONDS, PAGE_SIZE
-from tests.realtime.stream_fixtures import MemorySocket, Person, StreamApp, eventually
+from tests.patience import PATIENCE
+from tests.realtime.socket_fixtures import wait_until
+from tests.realtime.stream_fixtures import MemorySocket, Person, StreamApp
 
 GREETING = "subscription($after: Int) { events(after: $after) { sequence greeting } }"
 NAME = "subscription($after: Int) { events(after: $after) { sequence name } }"
@@ -31,7 +33,7 @@ async def subscribed(app: StreamApp, *people: tuple[str, str], query: str = GREE
     sockets = [MemorySocket(app.endpoint, Person(app, *person)) for person in people]
     for socket in sockets:
         socket.subscribe("1", query)
-    await eventually(lambda: all(socket.is_live() for socket in sockets))
+    await wait_until(lambda: all(socket.is_live() for socket in sockets))
     return sockets
 
 
@@ -45,7 +47,7 @@ async def disconnected(app: StreamApp, sockets: list[MemorySocket]) -> None:
 
 async def received(sockets: list[MemorySocket], last: int) -> None:
     """Wait until each of these clients has received the event with this number as its last one."""
-    await eventually(lambda: all(socket.sequences()[-1:] == [last] for socket in sockets))
+    await wait_until(lambda: all(socket.sequences()[-1:] == [last] for socket in sockets))
 
 
 def people(count: int) -> list[tuple[str, str]]:
@@ -80,7 +82,7 @@ async def test_subscriptions_share_a_broadcast_by_document_and_from_any_cursor(a
     for after, socket in enumerate(sockets):
         socket.subscribe("1", GREETING, after=after)
     others = await subscribed(app, ("other", "fr"), query=NAME)
-    await eventually(lambda: all(socket.is_live() for socket in sockets))
+    await wait_until(lambda: all(socket.is_live() for socket in sockets))
     before = app.executed["greeting"]
     await app.append()
     await received([*sockets, *others], 4)
@@ -98,7 +100,7 @@ async def test_a_client_that_stops_reading_delays_nobody_and_catches_up(app: Str
     assert slow.sequences() == []
     slow.read_on()
     await received([slow], PAGE_SIZE + 20)
-    await eventually(slow.is_live)
+    await wait_until(slow.is_live)
     await app.append()
     await received([slow, *others], PAGE_SIZE + 21)
     assert all(socket.sequences() == list(range(1, PAGE_SIZE + 22)) for socket in [slow, *others])
@@ -122,7 +124,7 @@ async def test_a_client_whose_session_is_ended_here_is_closed_and_receives_nothi
     signed_out.person.sign_out()
     await app.append()
     await received(others, 2)
-    await eventually(lambda: signed_out.close_code == CloseCode.UNAUTHORIZED)
+    await wait_until(lambda: signed_out.close_code == CloseCode.UNAUTHORIZED)
     assert signed_out.sequences() == [1]
     await disconnected(app, [signed_out, *others])
 
@@ -137,7 +139,7 @@ async def test_a_client_whose_session_is_ended_elsewhere_receives_nothing_more(
     signed_out.person.sign_out(announce=False)
     await app.append()
     await received(others, 2)
-    await eventually(lambda: signed_out.ended_by_error)
+    await wait_until(lambda: signed_out.ended_by_error)
     assert signed_out.sequences() == [1]
     await disconnected(app, [signed_out, *others])
 
@@ -151,7 +153,7 @@ async def test_a_client_that_loses_access_to_the_stream_receives_nothing_more(
     checks = app.session_checks
     await app.append()
     await received(others, 1)
-    await eventually(lambda: suspended.ended_by_error)
+    await wait_until(lambda: suspended.ended_by_error)
     assert suspended.sequences() == []
     assert app.session_checks == checks + 2  # all sessions at once, and then the one that has lost access
     await disconnected(app, [suspended, *others])
@@ -278,7 +280,7 @@ async def test_everybody_receives_the_whole_sequence_once_in_any_schedule(
             written += events
             await asyncio.sleep(random.choice([0, 0.002, 0.01]))
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         _, *received = await asyncio.gather(write(), *(wanderer.live(last) for wanderer in wanderers))
     assert received == [list(range(wanderer.after + 1, last + 1)) for wanderer in wanderers]
     await app.endpoint.close_all()

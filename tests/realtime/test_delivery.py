@@ -16,8 +16,8 @@ from realtime.close_codes import CloseCode
 from realtime.messages import SUBPROTOCOL
 from realtime.stream import PAGE_SIZE
 from realtime.uvicorn_protocol import UvicornProtocol, text_frame
-from tests.realtime.socket_fixtures import closed, receive, receive_pong, send, subscribe
-from tests.realtime.stream_fixtures import StreamApp, eventually
+from tests.realtime.socket_fixtures import closed, receive, receive_pong, send, subscribe, wait_until
+from tests.realtime.stream_fixtures import StreamApp
 
 GREETING = "subscription { events { sequence greeting } }"
 NAME = "subscription { events { sequence name } }"
@@ -41,7 +41,7 @@ async def follow(app: StreamApp, client: ClientConnection, operation_id: str = "
     """Subscribe, and wait until the subscription is live."""
     before = len(app.live)
     await subscribe(client, operation_id, query)
-    await eventually(lambda: len(app.live) == before + 1)
+    await wait_until(lambda: len(app.live) == before + 1)
 
 
 async def sequence(client: ClientConnection) -> int:
@@ -82,7 +82,7 @@ async def test_a_client_that_stops_reading_delays_nobody_and_misses_nothing(app:
             last = events + PAGE_SIZE + 5
             assert [await sequence(quick) for _ in range(PAGE_SIZE + 5)] == list(range(events + 1, last + 1))
             assert [await sequence(slow) for _ in range(last)] == list(range(1, last + 1))
-            await eventually(lambda: len(app.live) == 2)
+            await wait_until(lambda: len(app.live) == 2)
             await app.append()
             assert await sequence(slow) == await sequence(quick) == last + 1
     assert app.unused

@@ -13,6 +13,7 @@ from models.event import Event, Stream
 from realtime import presence as module
 from realtime.hub import Hub
 from realtime.presence import TYPING_LIFETIME, Presence, Typing, typing_key
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -44,7 +45,7 @@ async def alice_sees(presence: Presence) -> AsyncIterator[Changes]:
 
 
 async def next_of(changes: Changes) -> Typing:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         return await anext(changes)
 
 

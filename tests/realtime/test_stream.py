@@ -13,7 +13,8 @@ from realtime import broadcast
 from realtime.close_codes import CloseCode
 from realtime.stream import PAGE_SIZE
 from tests.conftest import RecordingBus
-from tests.realtime.stream_fixtures import STREAM, MemorySocket, Person, StreamApp, connected, eventually
+from tests.realtime.socket_fixtures import wait_until
+from tests.realtime.stream_fixtures import STREAM, MemorySocket, Person, StreamApp, connected
 
 EVENTS = "subscription($after: Int) { events(after: $after) { sequence } }"
 pytestmark = pytest.mark.usefixtures("db")
@@ -50,7 +51,7 @@ async def following(app: StreamApp, after: int | None = None) -> AsyncIterator[M
     """Somebody's websocket with a subscription that has caught up."""
     async with connected(app.endpoint, Person(app, "somebody")) as socket:
         socket.subscribe("1", EVENTS, after=after)
-        await eventually(socket.is_live)
+        await wait_until(socket.is_live)
         yield socket
 
 
@@ -84,7 +85,7 @@ async def read(app: StreamApp, random: Random, after: int, last: int) -> list[in
         async with connected(app.endpoint, person) as socket:
             socket.subscribe("1", EVENTS, after=sequences[-1])
             events = min(random.randint(1, 9), last - sequences[-1])
-            await eventually(lambda socket=socket, events=events: len(socket.messages) >= events)  # type: ignore[misc]
+            await wait_until(lambda socket=socket, events=events: len(socket.messages) >= events)  # type: ignore[misc]
             await asyncio.sleep(random.choice([0, 0, 0.01]))
         sequences += socket.sequences()
     return sequences[1:]
@@ -115,7 +116,7 @@ async def test_an_event_that_is_not_announced_is_delivered_by_the_next_sweep(app
             await app.append(announce=False)
             assert len(socket.messages) == sequence - 1
             await app.hub.sweep()
-            await eventually(lambda sequence=sequence: len(socket.messages) == sequence)  # type: ignore[misc]
+            await wait_until(lambda sequence=sequence: len(socket.messages) == sequence)  # type: ignore[misc]
         assert socket.sequences() == [1, 2]
 
 
@@ -125,7 +126,7 @@ async def test_a_cursor_outside_the_stream_is_refused(app: StreamApp, after: int
     await app.append(3)
     async with connected(app.endpoint, Person(app, "somebody")) as socket:
         socket.subscribe("1", EVENTS, after=after)
-        await eventually(lambda: socket.ended_by_error)
+        await wait_until(lambda: socket.ended_by_error)
         assert socket.errors() == [error]
 
 
@@ -133,7 +134,7 @@ async def test_without_a_cursor_only_new_events_are_delivered(app: StreamApp) ->
     await app.append(3)
     async with following(app) as socket:
         await app.append()
-        await eventually(lambda: bool(socket.messages))
+        await wait_until(lambda: bool(socket.messages))
         assert socket.sequences() == [4]
 
 
@@ -154,18 +155,18 @@ async def test_somebody_without_access_receives_nothing(app: StreamApp, signed_i
     person = Person(app, "somebody")
     person.suspended = True
     async with connected(app.endpoint, person) as socket:
-        await eventually(lambda: bool(app.hub.keys()))
+        await wait_until(lambda: bool(app.hub.keys()))
         if not signed_in:
             person.sign_out(announce=False)
         socket.subscribe("1", EVENTS, after=0)
-        await eventually(lambda: socket.ended_by_error)
+        await wait_until(lambda: socket.ended_by_error)
         assert (socket.sequences(), socket.errors()) == ([], [error])
 
 
 async def test_the_end_of_a_session_closes_the_connection_without_any_event(app: StreamApp) -> None:
     async with following(app) as socket:
         socket.person.sign_out()
-        await eventually(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
+        await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["ended here", "ended elsewhere"])
@@ -176,13 +177,13 @@ async def test_somebody_who_is_signed_out_while_catching_up_receives_nothing_mor
     monkeypatch.setattr(broadcast, "ACCESS_SECONDS", 60 if announced else 0)
     await app.append(20)
     async with connected(app.endpoint, Person(app, "somebody")) as socket:
-        await eventually(lambda: bool(app.hub.keys()))
+        await wait_until(lambda: bool(app.hub.keys()))
         socket.stop_reading()
         socket.subscribe("1", EVENTS, after=0)
-        await eventually(lambda: socket.pending)
+        await wait_until(lambda: socket.pending)
         socket.person.sign_out(announced)
         socket.read_on()
-        await eventually(lambda: socket.close_code == CloseCode.UNAUTHORIZED if announced else socket.ended_by_error)
+        await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED if announced else socket.ended_by_error)
         assert socket.sequences() in ([], [1])
 
 
@@ -198,14 +199,14 @@ async def test_a_client_that_does_not_read_costs_one_page_and_no_queue(app: Stre
     monkeypatch.setattr(Event, "since", classmethod(counted))
     await app.append(10)
     async with connected(app.endpoint, Person(app, "somebody")) as socket:
-        await eventually(lambda: bool(app.hub.keys()))
+        await wait_until(lambda: bool(app.hub.keys()))
         socket.stop_reading()
         socket.subscribe("1", EVENTS, after=0)
-        await eventually(lambda: socket.pending)
+        await wait_until(lambda: socket.pending)
         await app.append(3 * PAGE_SIZE)
         assert pages == [10]
         socket.read_on()
-        await eventually(lambda: len(socket.messages) == 10 + 3 * PAGE_SIZE)
+        await wait_until(lambda: len(socket.messages) == 10 + 3 * PAGE_SIZE)
         assert socket.sequences() == list(range(1, 11 + 3 * PAGE_SIZE))
         assert max(pages) == PAGE_SIZE
 

@@ -18,7 +18,8 @@ from models.viewer import Viewer
 from realtime.endpoint import SocketEndpoint
 from resolvers.context import Services
 from schema.root import schema
-from tests.realtime.stream_fixtures import MemorySocket, eventually, live
+from tests.realtime.socket_fixtures import wait_until
+from tests.realtime.stream_fixtures import MemorySocket, live
 from tests.schema.conftest import person, sent, signed_in
 from tests.schema.subscription_fixtures import ViewerClient, endpoint_of, subscribe
 from tests.schema.test_isolation import selection
@@ -85,7 +86,7 @@ async def together(endpoint: SocketEndpoint, clients: list[ViewerClient], querie
     for socket in sockets:
         for number, query in enumerate(queries):
             socket.subscribe(str(number), query)
-    await eventually(lambda: len(live(endpoint)) == len(sockets) * len(queries))
+    await wait_until(lambda: len(live(endpoint)) == len(sockets) * len(queries))
     return sockets
 
 
@@ -109,7 +110,7 @@ async def test_everybody_gets_together_what_they_get_alone(
     events: list[int] = []
     async for sequence in work(services, action, house):
         events.append(sequence)
-        await eventually(lambda: all(len(socket.messages) == len(events) * len(queries) for socket in sockets))
+        await wait_until(lambda: all(len(socket.messages) == len(events) * len(queries) for socket in sockets))
         for socket, client in zip(sockets, clients, strict=True):
             shared = {int(number): payload for number, _, payload in socket.messages[-len(queries) :]}
             for number, query in enumerate(queries):
@@ -147,6 +148,6 @@ async def test_an_event_is_executed_once_for_each_view(
     query = f'subscription {{ ticketEvents(ticketId: "{house.paul.id(Ticket)}") {{ {fields} }} }}'
     sockets = await together(endpoint_of(counting), [ViewerClient(viewer, services) for viewer in crowd], [query])
     events = [sequence async for sequence in work(services, action, house)]
-    await eventually(lambda: all(len(socket.messages) == len(events) for socket in sockets))
+    await wait_until(lambda: all(len(socket.messages) == len(events) for socket in sockets))
     assert counting.executed <= views * len(events)
     await disconnect(sockets)
