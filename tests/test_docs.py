@@ -1,4 +1,4 @@
-"""The documentation's links, source files and GraphQL documents exist and are valid."""
+"""What the documentation names exists: pages, source files, settings, commands, log events; GraphQL documents are valid."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, parse, validate
 
+from cli import _parser
+from settings import VARIABLES
+
 ROOT = Path(__file__).parents[1]
+OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "engine").glob("*.md")]
 
 
@@ -45,3 +49,24 @@ def test_graphql_documents_are_valid() -> None:
     ]
     assert len(documents) == 4
     assert [(document, validate(schema, parse(document))) for document in documents if validate(schema, parse(document))] == []
+
+
+def test_operating_lists_all_settings() -> None:
+    rows = re.findall(r"^\| (`CAMCHA_.+?) \|", OPERATING, re.M)
+    assert set(re.findall(r"CAMCHA_\w+", " ".join(rows))) == VARIABLES
+
+
+def test_operating_lists_all_commands() -> None:
+    commands = re.findall(r"^    ([a-z-]+)", _parser().format_help(), re.M)
+    table = OPERATING.partition("## Commands")[2].partition("\n## ")[0]
+    assert len(commands) > 8
+    assert sorted(re.findall(r"^\| `([a-z-]+)", table, re.M)) == sorted(commands)
+
+
+def test_log_events_in_operating_exist() -> None:
+    events = set(re.findall(r"`([a-z]+\.[a-z_]+)`", OPERATING)) - {"versions.toml", "schema.graphql"}
+    sources = "".join(
+        path.read_text(encoding="utf-8") for path in ROOT.glob("[a-z]*/**/*.py") if "node_modules" not in path.parts
+    )
+    assert len(events) > 8
+    assert {event for event in events if f'"{event}"' not in sources} == set()
