@@ -18,7 +18,7 @@ from resolvers.described import described
 described(
     Locale,
     "A language that texts for customers are available in.",
-    {"FR": "French, the primary language.", "EN": "English."},
+    {"FR": "French, the primary language.", "EN": "English text."},
 )
 
 

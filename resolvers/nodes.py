@@ -5,22 +5,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
+from tortoise.models import Model
 
 from engine import Deferred, Selection
-from models.accounts.account import Account
-from models.accounts.invitation import Invitation
-from models.accounts.legal_name import LegalNameChange
-from models.billing.invoice import Invoice
-from models.billing.offer import Offer, Price
-from models.billing.payment import Payment
-from models.billing.purchase import Purchase
-from models.content.article import Article
-from models.content.policy import Policy
 from models.database.reading import read
 from models.errors import BadInput
-from models.identity.user import User
-from models.support.file import File
-from models.support.ticket import Message, Ticket
 from models.translations import _
 from models.viewer import Viewer
 from resolvers.context import Info
@@ -28,25 +17,17 @@ from resolvers.ids import decode
 from resolvers.paging import MOST
 from resolvers.rows import columns
 
-MODELS: dict[str, Any] = {
-    model.__name__: model
-    for model in (
-        Account,
-        Article,
-        File,
-        Invitation,
-        Invoice,
-        LegalNameChange,
-        Message,
-        Offer,
-        Payment,
-        Policy,
-        Price,
-        Purchase,
-        Ticket,
-        User,
-    )
-}
+_models: dict[str, Any] = {}
+
+
+def register(kind: str, model: type[Model]) -> None:
+    """Let `node` find objects of this GraphQL type: rows of this model, as far as `visible_to` lets the viewer see them."""
+    _models[kind] = model
+
+
+def model_of(kind: str) -> Any:
+    """The model behind a GraphQL type that implements Node, None for any other name."""
+    return _models.get(kind)
 
 
 class Several(Deferred):
@@ -60,9 +41,9 @@ class Several(Deferred):
     async def fetch(self, selection: Selection | None) -> list[Any]:
         keys: defaultdict[str, set[int]] = defaultdict(set)
         for each in self.wanted:
-            if each and each[0] in MODELS:
+            if each and each[0] in _models:
                 keys[each[0]].add(each[1])
-        found = {(kind, row.id): row for kind in keys for row in await self._rows(MODELS[kind], keys[kind], selection)}
+        found = {(kind, row.id): row for kind in keys for row in await self._rows(_models[kind], keys[kind], selection)}
         return [found.get(each) if each else None for each in self.wanted]
 
     async def _rows(self, model: Any, keys: set[int], selection: Selection | None) -> list[Any]:

@@ -7,6 +7,7 @@ import strawberry
 from graphql import GraphQLResolveInfo
 from strawberry.scalars import ID
 
+from resolvers import nodes
 from resolvers.ids import encode
 from schema.fields import field
 
@@ -21,19 +22,27 @@ async def _total(root: Any) -> int:
     return int(await root.count())
 
 
-@strawberry.interface(description="An object with a global ID.")
+@strawberry.interface(description="An object that `node(id:)` can fetch.")
 class Node:
     id: ID = field(
-        "The opaque, global ID of the object, accepted by `node(id:)`. Show people the number or name instead.",
+        "The global ID of the object: opaque, never reused, and unique across all types. Pass it to `node(id:)` to fetch the"
+        " object again.",
         _global_id,
         needs=("id",),
     )
 
 
+NODE_TYPES: list[type[Any]] = []
+
+
 def backed_by(model: type[Any]) -> Callable[[type[T]], type[T]]:
-    """Say of which rows a type is made, so that interfaces and `node` find it."""
+    """Declare the model whose rows a type shows. A type that implements Node is registered for `node(id:)` by it."""
 
     def mark(cls: type[T]) -> type[T]:
+        if issubclass(cls, Node):
+            nodes.register(cls.__name__, model)
+            NODE_TYPES.append(cls)
+
         def is_type_of(row: Any, info: GraphQLResolveInfo[Any]) -> bool:
             return isinstance(row, model)
 

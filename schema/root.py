@@ -4,25 +4,16 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.scalars import SCALARS
-from schema.accounts.accounts import Account
-from schema.accounts.invitations import Invitation
 from schema.accounts.root import AccountsMutation, AccountsQuery
 from schema.analytics.root import AnalyticsQuery
-from schema.billing.invoices import Invoice
-from schema.billing.offers import Offer, Price
-from schema.billing.payments import Payment
-from schema.billing.purchases import Purchase
 from schema.billing.root import BillingMutation, BillingQuery
 from schema.common.root import CommonQuery
-from schema.content.articles import Article
 from schema.content.root import ContentMutation, ContentQuery
 from schema.identity.root import IdentityMutation, IdentityQuery
-from schema.identity.users import User
+from schema.nodes import NODE_TYPES
 from schema.operations.root import OperationsMutation, OperationsQuery
 from schema.privacy.root import PrivacyQuery
-from schema.support.files import File
 from schema.support.root import SupportMutation, SupportQuery, SupportSubscription
-from schema.support.tickets import Message, Ticket
 
 
 @strawberry.type(description="Queries.")
@@ -52,9 +43,6 @@ class Subscription(SupportSubscription):
 
 schema = strawberry.Schema(
     Query, Mutation, Subscription,
-    types=[
-        Account, Article, File, Invitation, Invoice, Message, Offer, Payment, Price, Purchase, Ticket,
-        User,
-    ],
+    types=NODE_TYPES,
     config=StrawberryConfig(scalar_map=SCALARS),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from graphql import (
     GraphQLObjectType,
     build_schema,
     is_introspection_type,
+    is_non_null_type,
     is_specified_scalar_type,
 )
 
@@ -43,7 +44,15 @@ def test_every_mutation_takes_one_input_and_returns_user_errors() -> None:
     assert mutations is not None
     for name, field in mutations.fields.items():
         assert list(field.args) in ([], ["input"]), name
-        assert "userErrors" in field.type.of_type.fields, name
+        assert isinstance(field.type, GraphQLObjectType), name
+        assert "userErrors" in field.type.fields, name
+
+
+def test_a_refused_root_field_leaves_the_others_their_answers() -> None:
+    """A root field is nullable, for an error at one that isn't takes the whole response. Nobody is refused `contact`."""
+    roots = [schema._schema.query_type, schema._schema.mutation_type]
+    fields = {name: field for root in roots if root for name, field in root.fields.items()}
+    assert {name for name, field in fields.items() if is_non_null_type(field.type)} == {"contact"}
 
 
 def _described() -> dict[str, str | None]:

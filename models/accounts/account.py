@@ -16,6 +16,7 @@ from models.accounts.errors import AccountsErrorCode
 from models.accounts.legal_name import RegistryVerdict
 from models.database.searchable import Searched
 from models.errors import Refusal
+from models.identity.user import Staff
 from models.text import folded
 from models.translations import Translatable, _p
 
@@ -137,6 +138,18 @@ class Membership(Model):
     class Meta:
         table = "membership"
         unique_together = (("user", "account"),)
+
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["Membership"]:
+        """Agents and operators see every membership, members their company's."""
+        if viewer.agent or viewer.staff is Staff.OPERATOR:
+            return QuerySet(cls)
+        return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+
+    @property
+    def joined_at(self) -> datetime:
+        """When the person joined the company."""
+        return self.created_at
 
 
 class People:

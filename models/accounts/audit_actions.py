@@ -13,13 +13,13 @@ class AccountsAuditAction(AuditAction):
     )
     ACCOUNT_CHANGE_LEGAL_NAME = (
         "account.change_legal_name",
-        "A company's legal name was changed, based on the company register or an agent's decision (`told_by`).",
+        "A company's legal name was changed, based on the company register or an agent's decision (`toldBy`).",
     )
     ACCOUNT_CHANGE_TRADE_NAME = "account.change_trade_name", "A company's trade name was changed."
     ACCOUNT_DEACTIVATE = "account.deactivate", "An agent deactivated a company's account, which ended its sessions."
     ACCOUNT_DECLINE_REACTIVATION = (
         "account.decline_reactivation",
-        "An agent declined to reactivate a company's account and answered by email (`ticket`).",
+        "An agent declined to reactivate a company's account and answered by email (`ticketId`).",
     )
     ACCOUNT_LEAVE = "account.leave", "A member left a company."
     ACCOUNT_REACTIVATE = (
@@ -29,7 +29,7 @@ class AccountsAuditAction(AuditAction):
     ACCOUNT_REQUEST_LEGAL_NAME = "account.request_legal_name", "A change of a company's legal name was requested."
     ACCOUNT_SCHEDULE_DELETION = (
         "account.schedule_deletion",
-        "An agent scheduled the deletion that an owner had requested (`ticket`).",
+        "An agent scheduled the deletion that an owner had requested (`ticketId`).",
     )
     ACCOUNT_SIGN_UP = (
         "account.sign_up",

@@ -109,6 +109,13 @@ class InvoiceLine(Model):
         table = "invoice_line"
         unique_together = (("invoice", "position"),)
 
+    @classmethod
+    def visible_to(cls, viewer: "Viewer") -> QuerySet["InvoiceLine"]:
+        """Whoever sees the invoice."""
+        if viewer.agent:
+            return cls.filter(invoice__account__status__not=AccountStatus.ERASED)
+        return cls.filter(invoice__account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
+
     @property
     def unit_net(self) -> Money:
         return Money(self.unit_net_cents)

@@ -61,8 +61,8 @@ class User(Searched):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["User"]:
-        """Agents see every person. A member sees their company's people; of staff, only themselves."""
-        if viewer.agent:
+        """Agents and operators see every person. A member sees their company's people; of staff, only themselves."""
+        if viewer.agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
         if viewer.account:
             return cls.filter(Q(id=viewer.user_id) | Q(memberships__account_id=viewer.account.pk)).distinct()

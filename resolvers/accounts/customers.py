@@ -1,23 +1,19 @@
 """Customers as the vendor's staff find and help them."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import strawberry
-from tortoise.queryset import QuerySet
 
 from accounts import second_factor_reset, staff
-from models.accounts.account import Membership
 from models.identity.customer_search import customers as search_customers
 from models.identity.user import User
 from resolvers.accounts.inputs import (
     UserEndSessionsInput,
     UserResetSecondFactorInput,
 )
-from resolvers.context import Context, Info
+from resolvers.context import Info
 from resolvers.ids import key_of
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
-from resolvers.rows import ByParent
 
 LAST_CAME = Order("id", descending=True)
 
@@ -35,11 +31,6 @@ def customers(
 ) -> OnePage:  # fmt: skip
     """The customers that a search finds, who came last at first."""
     return page(search_customers(search), LAST_CAME, Window(first, after, last, before), info.context.viewer)
-
-
-def places(context: Context, parents: Sequence[User]) -> ByParent:
-    """Where each person belongs, the company they joined first at first."""
-    return ByParent(parents, QuerySet(Membership), "user_id", "id")
 
 
 async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:

@@ -3,13 +3,12 @@
 import strawberry
 
 from accounts import details
-from accounts.details import Address
 from accounts.legal_names import LEGAL_NAME_LENGTH
 from models.accounts.account import Account
 from models.text import masked_line
 from resolvers.accounts.inputs import AccountChangeAddressInput, AccountChangeIdentifiersInput, AccountChangeTradeNameInput
+from resolvers.addresses import postal_address
 from resolvers.context import Info
-from resolvers.text import country
 
 
 async def change_trade_name(info: Info, input: AccountChangeTradeNameInput) -> Account:
@@ -24,10 +23,7 @@ async def change_trade_name(info: Info, input: AccountChangeTradeNameInput) -> A
 async def change_address(info: Info, input: AccountChangeAddressInput) -> Account:
     """Set the address."""
     context = info.context
-    address = Address(
-        street=masked_line(input.street, "street", 200), postal_code=masked_line(input.postal_code, "postalCode", 12),
-        city=masked_line(input.city, "city", 100), country=country(input.country),
-    )  # fmt: skip
+    address = postal_address(input.address, "address")
     return await details.change_address(context.action(), context.session, context.account, address)
 
 
@@ -36,8 +32,3 @@ async def change_identifiers(info: Info, input: AccountChangeIdentifiersInput) -
     context = info.context
     told = {name: value for name, value in vars(input).items() if value is not strawberry.UNSET}
     return await details.change_identifiers(context.action(), context.session, context.account, **told)
-
-
-def address_of(root: Account) -> Address | None:
-    """Where the company is; None until it was told."""
-    return Address(root.street, root.postal_code, root.city, root.country) if root.city else None

@@ -6,6 +6,7 @@ from accounts.legal_names import Decision
 from models.accounts.account import Role
 from models.identity.user import Staff
 from models.locale import Locale
+from resolvers.addresses import PostalAddressInput
 
 _ACCEPTED = "The IDs of the policies in force that the new user has accepted. `Viewer.policies` lists the remaining ones."
 
@@ -198,10 +199,7 @@ class AccountChangeTradeNameInput:
 
 @strawberry.input(description="The new address of the company.")
 class AccountChangeAddressInput:
-    street: str = strawberry.field(description="House number and street (at most 200 characters).")
-    postal_code: str = strawberry.field(description="Postal code (at most 12 characters).")
-    city: str = strawberry.field(description="City (at most 100 characters).")
-    country: str = strawberry.field(default="FR", description="Country code (ISO 3166-1 alpha-2), such as FR.")
+    address: PostalAddressInput = strawberry.field(description="The company's new address.")
 
 
 @strawberry.input(description="The identifiers of the company other than its SIREN.")
@@ -251,13 +249,13 @@ class StaffHireInput:
 
 @strawberry.input(description="The staff member and their new role.")
 class StaffChangeRoleInput:
-    user_id: strawberry.ID = strawberry.field(description="The ID of a staff member (`staff { nodes { userId } }`).")
+    user_id: strawberry.ID = strawberry.field(description="One of `staff { nodes { id } }`.")
     role: Staff = strawberry.field(description="The new role.")
 
 
 @strawberry.input(description="The staff member to dismiss.")
 class StaffDismissInput:
-    user_id: strawberry.ID = strawberry.field(description="The ID of a staff member (`staff { nodes { userId } }`).")
+    user_id: strawberry.ID = strawberry.field(description="One of `staff { nodes { id } }`.")
 
 
 @strawberry.input(description="The user whose sessions to end.")

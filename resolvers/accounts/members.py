@@ -71,6 +71,7 @@ async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessio
 class Company:
     """A company that somebody may act for: what they need to choose it, and nothing that is reached only by doing so."""
 
+    id: str
     account_id: str
     legal_name: str
     trade_name: str | None
@@ -84,9 +85,9 @@ class Company:
     def of(cls, place: Membership, account: Account, viewer: Viewer) -> "Company":
         """The company of this place, as the viewer may choose it."""
         current = viewer.account is not None and viewer.account.pk == account.pk
-        key = encode("Account", account.pk)
         return cls(
-            key, account.legal_name, account.trade_name, place.role, place.created_at, current, account.status,
+            encode("ViewerCompany", place.pk), encode("Account", account.pk),
+            account.legal_name, account.trade_name, place.role, place.created_at, current, account.status,
             account.erases_at,
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from accounts import staff
 from models.identity.user import User
 from resolvers.accounts.inputs import StaffChangeRoleInput, StaffDismissInput, StaffHireInput
 from resolvers.context import Info
-from resolvers.ids import encode, key_of
+from resolvers.ids import key_of
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 from resolvers.text import client_key
 
@@ -38,8 +38,3 @@ async def dismiss(info: Info, input: StaffDismissInput) -> bool:
     context = info.context
     await staff.dismiss(context.action(), context.services.auth, context.session, key_of(User, input.user_id))
     return True
-
-
-def user_id(root: User) -> str:
-    """The person's global id."""
-    return encode("User", root.pk)

@@ -2,10 +2,10 @@
 
 import strawberry
 
-_KEY = (
-    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
-    "first result."
-)
+from resolvers.addresses import PostalAddressInput
+
+_KEY = "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments"
+" returns the first result."
 
 
 @strawberry.input(description="The price to buy.")
@@ -17,10 +17,7 @@ class PurchaseDraftInput:
 @strawberry.input(description="The billing details of a purchase.")
 class PurchaseConfirmBillingInput:
     purchase_id: strawberry.ID = strawberry.field(description="The ID of a purchase that isn't paid yet.")
-    street: str = strawberry.field(description="House number and street.")
-    postal_code: str = strawberry.field(description="Postal code (at most 12 characters).")
-    city: str = strawberry.field(description="City (at most 100 characters).")
-    country: str = strawberry.field(default="FR", description="Country code (ISO 3166-1 alpha-2), such as FR.")
+    billing_address: PostalAddressInput = strawberry.field(description="Where invoices of this purchase are addressed.")
     order_number: str | None = strawberry.field(
         default=None, description="The buyer's order number, which is printed on the invoice."
     )

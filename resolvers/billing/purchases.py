@@ -16,12 +16,13 @@ from models.errors import CommonErrorCode, Refusal
 from models.identity.user import User
 from models.text import masked_line
 from models.viewer import Viewer
+from resolvers.addresses import postal_address
 from resolvers.billing.inputs import PurchaseConfirmBillingInput, PurchaseDraftInput
 from resolvers.context import Context, Info
 from resolvers.ids import visible
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
 from resolvers.rows import ByKey
-from resolvers.text import client_key, country
+from resolvers.text import client_key
 
 NEWEST = Order("created_at", descending=True)
 
@@ -55,10 +56,7 @@ async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Pur
     """Say whom and where to bill."""
     purchase = await visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
     billing: dict[str, str | None] = {
-        "street": masked_line(input.street, "street", 200),
-        "postal_code": masked_line(input.postal_code, "postalCode", 12),
-        "city": masked_line(input.city, "city", 100),
-        "country": country(input.country),
+        **vars(postal_address(input.billing_address, "billingAddress")),
         "order_number": masked_line(input.order_number, "orderNumber", 50) if input.order_number else None,
     }
     return await purchase.confirm_billing(info.context.action(), billing)

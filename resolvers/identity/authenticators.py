@@ -17,7 +17,7 @@ from resolvers.identity.inputs import (
     TotpSetUpInput,
 )
 from resolvers.identity.sessions import cookies_for, signed_in
-from resolvers.ids import encode, key_of, visible
+from resolvers.ids import key_of, visible
 
 
 async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
@@ -91,8 +91,3 @@ async def authenticators_of(context: Context, parents: Sequence[Any]) -> list[li
     """The viewer's authenticators, the first one first."""
     found = list(await Authenticator.visible_to(context.viewer).order_by("id"))
     return [found for _ in parents]
-
-
-def authenticator_id(root: Authenticator) -> str:
-    """What names an authenticator to its person."""
-    return encode("Authenticator", root.pk)

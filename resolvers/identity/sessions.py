@@ -22,7 +22,7 @@ from resolvers.identity.inputs import (
     SessionSignInInput,
     SessionStepUpInput,
 )
-from resolvers.ids import encode, key_of, visible
+from resolvers.ids import key_of, visible
 
 
 def viewer(info: Info) -> Viewer | None:
@@ -128,8 +128,3 @@ def current(context: Context, parents: Sequence[Session]) -> list[bool]:
     """Of each session whether it is the one that asks."""
     asking = context.viewer.session
     return [asking is not None and row.pk == asking.pk for row in parents]
-
-
-def session_id(root: Session) -> str:
-    """What names a session to its person."""
-    return encode("Session", root.pk)

@@ -1,14 +1,16 @@
 """Users as edges of other rows."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from tortoise.queryset import QuerySet
 
 from models.accounts.account import Membership
-from models.identity.user import User
+from models.identity.user import Staff, User
+from models.viewer import Viewer
 from resolvers.context import Context
-from resolvers.rows import ByKey
+from resolvers.rows import ByKey, ByParent
 
 
 def users_of(context: Context, parents: Sequence[Membership]) -> ByKey:
@@ -16,8 +18,35 @@ def users_of(context: Context, parents: Sequence[Membership]) -> ByKey:
     return ByKey(parents, "user_id", QuerySet(User))
 
 
+def memberships(context: Context, parents: Sequence[User]) -> ByParent:
+    """The memberships of each user that the viewer may see, earliest first."""
+    return ByParent(parents, Membership.visible_to(context.viewer), "user_id", "id")
+
+
 def emails(context: Context, parents: Sequence[Any]) -> list[str | None]:
-    """The e-mail address of each user; of the vendor's staff, only agents and the person themselves see it."""
+    """The e-mail address of each user; of staff, only agents, operators and the person themselves see it."""
     viewer = context.viewer
-    agent, own = viewer.agent, viewer.user_id
-    return [root.email if agent or root.staff is None or root.id == own else None for root in parents]
+    everyone, own = _sees_everyone(viewer), viewer.user_id
+    return [row.email if everyone or row.staff is None or row.id == own else None for row in parents]
+
+
+def staff_roles(context: Context, parents: Sequence[Any]) -> list[Staff | None]:
+    """The staff role of each user, for operators and the person themselves."""
+    operator, own = context.viewer.staff is Staff.OPERATOR, context.viewer.user_id
+    return [row.staff if operator or row.id == own else None for row in parents]
+
+
+def second_factors(context: Context, parents: Sequence[Any]) -> list[bool | None]:
+    """Whether signing in requires a second factor of each user, for agents, operators and the person themselves."""
+    everyone, own = _sees_everyone(context.viewer), context.viewer.user_id
+    return [row.second_factor_at is not None if everyone or row.id == own else None for row in parents]
+
+
+def creation_times(context: Context, parents: Sequence[Any]) -> list[datetime | None]:
+    """When each user signed up, for agents, operators and the person themselves."""
+    everyone, own = _sees_everyone(context.viewer), context.viewer.user_id
+    return [row.created_at if everyone or row.id == own else None for row in parents]
+
+
+def _sees_everyone(viewer: Viewer) -> bool:
+    return viewer.agent or viewer.staff is Staff.OPERATOR

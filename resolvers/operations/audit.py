@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import orjson
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 from tortoise.queryset import QuerySet
 
 from models.audit import AuditEntry
@@ -102,13 +103,18 @@ def object_of(root: AuditEntry) -> str | None:
     return encode(root.object_type, root.object_id) if root.object_type and root.object_id else None
 
 
+_NAMED = {"ticket": "Ticket", "change": "LegalNameChange", "uploader": "User"}  # details that are the keys of rows
+
+
 def details(root: AuditEntry) -> list[SimpleNamespace]:
-    """What else is known of it, by name."""
-    return [SimpleNamespace(name=name, value=_text(value)) for name, value in orjson.loads(root.details).items()]
+    """The facts that are specific to the action, by name; keys of rows as global IDs."""
+    return [_detail(name, value) for name, value in orjson.loads(root.details).items()]
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+def _detail(name: str, value: Any) -> SimpleNamespace:
+    if name in _NAMED:
+        return SimpleNamespace(name=f"{name}Id", value=encode(_NAMED[name], value))
+    return SimpleNamespace(name=to_camel_case(name), value=value if isinstance(value, str) else orjson.dumps(value).decode())
 
 
 async def proof(info: Info) -> AuditProof:

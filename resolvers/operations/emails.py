@@ -7,7 +7,7 @@ from tortoise.expressions import Q
 
 from models.operations.email import Email, EmailState
 from resolvers.context import Info
-from resolvers.ids import encode, key_of
+from resolvers.ids import key_of
 from resolvers.operations.inputs import EmailRetryInput
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 
@@ -30,8 +30,3 @@ def emails(
 async def retry(info: Info, input: EmailRetryInput) -> Email:
     """Retry the delivery of an email."""
     return await Email.retry(info.context.action(), key_of(Email, input.email_id))
-
-
-def email_id(root: Email) -> str:
-    """The global id of an email."""
-    return encode("Email", root.pk)

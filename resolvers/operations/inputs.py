@@ -12,4 +12,4 @@ class ClockAdvanceInput:
 
 @strawberry.input(description="Which email to retry.")
 class EmailRetryInput:
-    email_id: strawberry.ID = strawberry.field(description="An `emailId` from `emails`, of an email that was given up.")
+    email_id: strawberry.ID = strawberry.field(description="One of `emails { nodes { id } }`.")

@@ -9,7 +9,6 @@ from models.identity.user import User
 from models.privacy.erasure import Erasure
 from privacy.erasure import Eraser
 from resolvers.context import Context, Info, Services
-from resolvers.ids import encode
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 from resolvers.rows import ByKey
 from storage.store import Store
@@ -36,11 +35,6 @@ def invoices_kept(root: Erasure) -> int | None:
 def removed(root: Erasure) -> list[dict[str, object]]:
     """What went, by kind."""
     return [{"kind": kind, "count": count} for kind, count in sorted(root.removed.items())]
-
-
-def account_id(root: Erasure) -> str:
-    """The company's global id."""
-    return encode("Account", root.account_id)
 
 
 def schedulers(context: Context, parents: Sequence[Erasure]) -> ByKey:

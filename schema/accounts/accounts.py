@@ -9,14 +9,15 @@ import models.accounts.account
 from models.accounts.account import AccountStatus
 from models.accounts.legal_name import RegistryVerdict
 from resolvers.accounts import accounts as account_resolvers
-from resolvers.accounts import details as detail_resolvers
 from resolvers.accounts import invitations as invitation_resolvers
 from resolvers.accounts import legal_names as legal_name_resolvers
+from resolvers.addresses import address_of
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.invitations import Invitation
 from schema.accounts.members import Membership
+from schema.common.addresses import PostalAddress
 from schema.fields import connection, edge, field
 from schema.nodes import Connection, Node, backed_by
 from schema.user_errors import UserError, errors
@@ -26,14 +27,6 @@ if TYPE_CHECKING:
     from schema.billing.invoices import Invoice
     from schema.billing.purchases import Purchase
     from schema.support.tickets import Ticket
-
-
-@strawberry.type(description="A postal address.")
-class PostalAddress:
-    street: str = field("House number and street.")
-    postal_code: str = field("Postal code.")
-    city: str = field("City.")
-    country: str = field("Country code (ISO 3166-1 alpha-2), such as FR.")
 
 
 @strawberry.type(description="A company.")
@@ -48,7 +41,7 @@ class Account(Node):
     )
     address: PostalAddress | None = field(
         "The address of the company. Null until it is set. Each purchase has its own billing address.",
-        detail_resolvers.address_of,
+        address_of,
         needs=("street", "postal_code", "city", "country"),
     )
     created_at: datetime = field("When the company signed up.")

@@ -10,13 +10,13 @@ from schema.fields import query
 
 @strawberry.type
 class AnalyticsQuery:
-    ticket_report: list[TicketReportRow] = query(
+    ticket_report: list[TicketReportRow] | None = query(
         report_resolvers.ticket_report,
         allow=analyst,
         cost=report_resolvers.report_cost,
         description="The number and response times of tickets, grouped by dimensions.",
     )
-    revenue_report: list[RevenueReportRow] = query(
+    revenue_report: list[RevenueReportRow] | None = query(
         report_resolvers.revenue_report,
         allow=analyst,
         cost=report_resolvers.report_cost,

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 @strawberry.type(description="A line of an invoice.")
-class InvoiceLine:
+@backed_by(models.billing.invoice.InvoiceLine)
+class InvoiceLine(Node):
     position: int = field("The position of the line, starting at 1.")
     label: str = field("What is billed.")
     quantity: int = field("The quantity.")

@@ -6,12 +6,14 @@ import strawberry
 
 import models.billing.purchase
 from models.billing.purchase import PurchaseStatus
+from resolvers.addresses import address_of
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import payments as payment_resolvers
 from resolvers.billing import purchases as purchase_resolvers
 from schema.billing.invoices import Invoice
 from schema.billing.offers import Price
 from schema.billing.payments import Payment
+from schema.common.addresses import PostalAddress
 from schema.fields import edge, field
 from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
@@ -33,10 +35,11 @@ class Purchase(Node):
         needs=("price_id",),
         description="The version of the price that was bought. Later price changes don't affect it.",
     )
-    street: str | None = field("The house number and street of the billing address.")
-    postal_code: str | None = field("The postal code of the billing address.")
-    city: str | None = field("The city of the billing address.")
-    country: str | None = field("The country code of the billing address (ISO 3166-1 alpha-2).")
+    billing_address: PostalAddress | None = field(
+        "Where invoices of this purchase are addressed. Null until it is set, which `purchaseConfirmBilling` does.",
+        address_of,
+        needs=("street", "postal_code", "city", "country"),
+    )
     order_number: str | None = field("The buyer's order number.")
     anchor: date | None = field("The date from which all periods are counted. Null until the purchase is active.")
     created_at: datetime = field("When the purchase was drafted.")

@@ -17,35 +17,35 @@ from schema.nodes import Connection
 
 @strawberry.type
 class BillingQuery:
-    offers: Connection[Offer] = query(
+    offers: Connection[Offer] | None = query(
         offer_resolvers.offers, allow=anyone, description="The offers on sale, in the vendor's order."
     )
     offer: Offer | None = query(offer_resolvers.offer, allow=anyone, description="The offer with the given slug.")
-    purchases: Connection[Purchase] = query(
+    purchases: Connection[Purchase] | None = query(
         purchase_resolvers.purchases, allow=buyer | agent, description="Purchases, most recent first."
     )
-    invoices: Connection[Invoice] = query(
+    invoices: Connection[Invoice] | None = query(
         invoice_resolvers.invoices, allow=buyer | agent, description="Invoices, most recent first."
     )
 
 
 @strawberry.type
 class BillingMutation:
-    purchase_draft: PurchasePayload = mutation(
+    purchase_draft: PurchasePayload | None = mutation(
         purchase_resolvers.draft,
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_DRAFT,
         description="Starts the purchase of an offer.",
     )
-    purchase_confirm_billing: PurchasePayload = mutation(
+    purchase_confirm_billing: PurchasePayload | None = mutation(
         purchase_resolvers.confirm_billing,
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_CONFIRM_BILLING,
         description="Sets the billing details of a purchase.",
     )
-    purchase_pay: PaymentPayload = mutation(
+    purchase_pay: PaymentPayload | None = mutation(
         payment_resolvers.pay,
         "purchase",
         "payment",
@@ -53,7 +53,7 @@ class BillingMutation:
         audit=BillingAuditAction.PURCHASE_PAY,
         description="Pays for a purchase. Once the payment succeeds, the purchase is active and an invoice is issued.",
     )
-    payment_refresh: PaymentPayload = mutation(
+    payment_refresh: PaymentPayload | None = mutation(
         payment_resolvers.refresh_payment,
         "purchase",
         "payment",

@@ -32,7 +32,8 @@ class Policy(Node):
 
 
 @strawberry.type(description="A user's acceptance of a policy, which never changes.")
-class PolicyAcceptance:
+@backed_by(models.content.policy.PolicyAcceptance)
+class PolicyAcceptance(Node):
     policy: Policy = edge(policy_resolvers.policy_of, needs=("policy_id",), description="The accepted version.")
     accepted_at: datetime = field("When the policy was accepted.")
     locale: Locale = field("The language in which the user read the policy.")

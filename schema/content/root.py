@@ -14,13 +14,13 @@ from schema.nodes import Connection
 
 @strawberry.type
 class ContentQuery:
-    articles: Connection[Article] = query(
+    articles: Connection[Article] | None = query(
         article_resolvers.articles,
         allow=anyone,
         description="The articles of the help library: guides, FAQ, videos and webinars, searched in one language.",
     )
     article: Article | None = query(article_resolvers.article, allow=anyone, description="The article with the given slug.")
-    policies: Connection[Policy] = query(
+    policies: Connection[Policy] | None = query(
         policy_resolvers.policies,
         allow=anyone,
         description="The versions of the vendor's policies, most recently effective first.",
@@ -32,7 +32,7 @@ class ContentQuery:
 
 @strawberry.type
 class ContentMutation:
-    policy_accept: PolicyAcceptPayload = mutation(
+    policy_accept: PolicyAcceptPayload | None = mutation(
         policy_resolvers.accept,
         "acceptance",
         allow=signed_in,

@@ -4,18 +4,16 @@ from datetime import datetime
 
 import strawberry
 
+import models.identity.authenticator
 from models.identity.authenticator import AuthenticatorKind
-from resolvers.identity import authenticators as authenticator_resolvers
 from schema.fields import field
+from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 
 @strawberry.type(description="A second factor or passkey that a user can sign in with.")
-class Authenticator:
-    id: strawberry.ID = field(
-        "The ID of the authenticator, accepted by `authenticatorRename` and `authenticatorRemove`.",
-        authenticator_resolvers.authenticator_id,
-    )
+@backed_by(models.identity.authenticator.Authenticator)
+class Authenticator(Node):
     kind: AuthenticatorKind = field("The kind of authenticator.")
     name: str = field("The name that the user gave to the authenticator.")
     created_at: datetime = field("When the authenticator was set up.")

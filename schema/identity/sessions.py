@@ -4,19 +4,22 @@ from datetime import datetime
 
 import strawberry
 
+import models.identity.session
 from resolvers.identity import sessions as session_resolvers
 from schema.fields import field, viewer_field
 from schema.identity.users import User
+from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="A signed-in device.")
-class Session:
-    id: strawberry.ID = field("The ID of the session, accepted by `sessionEnd`.", session_resolvers.session_id)
+@strawberry.type(description="A signed-in device of the viewer.")
+@backed_by(models.identity.session.Session)
+class Session(Node):
     created_at: datetime = field("When the user signed in.")
     last_used_at: datetime = field(
         "When the session's tokens were last refreshed, which happens about every 15 minutes while it is in use.",
         lambda root: root.last_used_at or root.created_at,
+        needs=("last_used_at", "created_at"),
     )
     expires_at: datetime = field(
         "When the session expires unless it is used again. Every session ends after its maximum lifetime: 90 days, or 12 "

@@ -14,7 +14,7 @@ from resolvers.scalars import BigInt
 from schema.accounts.accounts import Account
 from schema.fields import edge, field, viewer_field
 from schema.identity.users import User
-from schema.nodes import backed_by
+from schema.nodes import Node, backed_by
 
 
 @strawberry.type(description="A detail of an audited action. Contains no personal data and no secrets.")
@@ -25,7 +25,7 @@ class AuditDetail:
 
 @strawberry.type(description="An entry of the audit log. Entries never change and refer to objects by ID.")
 @backed_by(models.audit.AuditEntry)
-class AuditEntry:
+class AuditEntry(Node):
     sequence: BigInt = field(
         "The number of the entry: 1, 2, 3, ... without gaps across the whole log.", lambda root: root.id, needs=("id",)
     )
@@ -36,7 +36,7 @@ class AuditEntry:
         description="The user who performed the action. Null when it was performed by the system or by someone who isn't "
                     "signed in. Customers see only members of their own company.",
     )  # fmt: skip
-    from_vendor: bool = field(
+    from_staff: bool = field(
         "Whether a member of the vendor's staff performed the action.", lambda root: root.staff is not None, needs=("staff",)
     )
     staff: Staff | None = viewer_field(

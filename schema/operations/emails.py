@@ -6,17 +6,15 @@ import strawberry
 
 import models.operations.email
 from models.operations.email import EmailState
-from resolvers.operations import emails as email_resolvers
 from schema.fields import field
-from schema.nodes import backed_by
+from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 
 @strawberry.type(description="The delivery of an email. Its content is visible to its recipient only.")
 @backed_by(models.operations.email.Email)
-class Email:
-    email_id: strawberry.ID = field("The id that `emailRetry` takes.", email_resolvers.email_id, needs=("id",))
-    template: str = field("The kind of email and its language, such as `invitation.fr`.")
+class Email(Node):
+    template: str = field("The template and language of the email, such as `invitation.fr`.")
     recipient: str = field(
         "The recipient's address, masked except for its first character and its host, such as `m***@example.fr`.",
         lambda root: root.masked_recipient, needs=("recipient",),

@@ -18,21 +18,21 @@ from schema.operations.numbering import InvoiceNumbering
 
 @strawberry.type
 class OperationsQuery:
-    invoice_numbering: InvoiceNumbering = query(
+    invoice_numbering: InvoiceNumbering | None = query(
         numbering_resolvers.invoice_numbering, allow=operator, cost=1_000,
         description="Verifies that invoice numbers have no gaps or duplicates and follow the order of their dates.",
     )  # fmt: skip
-    emails: Connection[Email] = query(
+    emails: Connection[Email] | None = query(
         email_resolvers.emails,
         allow=operator,
         description="The emails that were sent or wait to be sent, most recent first.",
     )
-    audit_entries: Connection[AuditEntry] = query(
+    audit_entries: Connection[AuditEntry] | None = query(
         audit_resolvers.entries, allow=owner | operator,
         description="The entries of the audit log, most recent first: all entries for operators, those about their company "
                     "for owners.",
     )  # fmt: skip
-    audit_proof: AuditProof = query(
+    audit_proof: AuditProof | None = query(
         audit_resolvers.proof,
         allow=operator,
         cost=1_000,
@@ -42,12 +42,12 @@ class OperationsQuery:
 
 @strawberry.type
 class OperationsMutation:
-    email_retry: EmailPayload = mutation(
+    email_retry: EmailPayload | None = mutation(
         email_resolvers.retry, "email", allow=operator,
         audit=OperationsAuditAction.EMAIL_RETRY,
         description="Retry an email that was given up, unless it contained a token: its content is deleted.",
     )  # fmt: skip
-    clock_advance: ClockAdvancePayload = mutation(
+    clock_advance: ClockAdvancePayload | None = mutation(
         clock_resolvers.advance,
         "now",
         allow=operator,

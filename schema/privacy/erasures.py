@@ -5,10 +5,12 @@ from datetime import date, datetime
 import strawberry
 
 import models.privacy.erasure
+from resolvers.accounts import accounts as account_resolvers
 from resolvers.privacy import erasures as erasure_resolvers
+from schema.accounts.accounts import Account
 from schema.fields import edge, field
 from schema.identity.users import User
-from schema.nodes import backed_by
+from schema.nodes import Node, backed_by
 
 
 @strawberry.type(description="The number of removed items of one kind.")
@@ -21,8 +23,8 @@ class RemovedCount:
     description="A scheduled or completed erasure of a company's account, kept as the record that the GDPR requires."
 )
 @backed_by(models.privacy.erasure.Erasure)
-class Erasure:
-    account_id: strawberry.ID = field("The company.", erasure_resolvers.account_id, needs=("account_id",))
+class Erasure(Node):
+    account: Account = edge(account_resolvers.accounts_of, needs=("account_id",), description="The company to erase.")
     scheduler: User | None = edge(
         erasure_resolvers.schedulers,
         needs=("scheduler_id",),

@@ -11,7 +11,7 @@ from schema.privacy.erasures import Erasure
 
 @strawberry.type
 class PrivacyQuery:
-    erasures: Connection[Erasure] = query(
+    erasures: Connection[Erasure] | None = query(
         erasure_resolvers.erasures, allow=operator,
         description="Erasures of companies' accounts, scheduled, canceled or completed, most recent first.",
     )  # fmt: skip

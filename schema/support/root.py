@@ -23,7 +23,7 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 @strawberry.type
 class SupportQuery:
     contact: Contact = query(contact_resolvers.contact, allow=anyone, description="How to contact support.")
-    tickets: Connection[Ticket] = query(
+    tickets: Connection[Ticket] | None = query(
         ticket_resolvers.tickets,
         allow=customer | agent,
         description="Tickets, most recently updated first: all tickets for agents, the company's tickets for customers.",
@@ -32,24 +32,24 @@ class SupportQuery:
 
 @strawberry.type
 class SupportMutation:
-    ticket_open: TicketPayload = mutation(
+    ticket_open: TicketPayload | None = mutation(
         ticket_resolvers.open_, "ticket", allow=customer, audit=_OWN_RECORD, description="Opens a ticket, or starts a chat."
     )
-    ticket_claim: TicketPayload = mutation(
+    ticket_claim: TicketPayload | None = mutation(
         ticket_resolvers.claim,
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_CLAIM,
         description="Assigns a ticket to the viewer.",
     )
-    ticket_release: TicketPayload = mutation(
+    ticket_release: TicketPayload | None = mutation(
         ticket_resolvers.release,
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_RELEASE,
         description="Returns a ticket that is assigned to the viewer to the inbox, where any agent can claim it.",
     )
-    ticket_reply: TicketReplyPayload = mutation(
+    ticket_reply: TicketReplyPayload | None = mutation(
         ticket_resolvers.reply,
         "message",
         "ticket_id",
@@ -57,21 +57,21 @@ class SupportMutation:
         audit=_OWN_RECORD,
         description="Posts a message in a ticket.",
     )
-    ticket_move: TicketPayload = mutation(
+    ticket_move: TicketPayload | None = mutation(
         ticket_resolvers.move,
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_MOVE,
         description="Changes the status of a ticket.",
     )
-    ticket_close: TicketPayload = mutation(
+    ticket_close: TicketPayload | None = mutation(
         ticket_resolvers.close,
         "ticket",
         allow=customer | agent,
         audit=SupportAuditAction.TICKET_MOVE,
         description="Closes a ticket. It stays readable.",
     )
-    ticket_typing: TicketTypingPayload = mutation(
+    ticket_typing: TicketTypingPayload | None = mutation(
         ticket_resolvers.typing,
         "told",
         allow=customer | agent,
@@ -79,7 +79,7 @@ class SupportMutation:
         cost=1,
         description="Sends a typing indicator to the other participants of a ticket.",
     )
-    file_announce: FileAnnouncePayload = mutation(
+    file_announce: FileAnnouncePayload | None = mutation(
         file_resolvers.announce,
         "file",
         "upload_url",

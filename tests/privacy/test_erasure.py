@@ -198,11 +198,11 @@ async def test_p1_2_the_operator_reads_what_went_and_what_is_kept(
     ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     await erase_due(later, eraser(services, store))
-    document = """{ erasures { nodes { accountId scheduler { name } requestedAt deadline dueAt finishedAt canceledAt
+    document = """{ erasures { nodes { account { id } scheduler { name } requestedAt deadline dueAt finishedAt canceledAt
         removed { kind count } invoicesKept keptUntil } } }"""
     omar = await signed_in(later, await person(later, "Omar", Staff.OPERATOR), factor=True)
     [told] = (await ask(omar, document))["data"]["erasures"]["nodes"]
-    assert told["accountId"] == encode("Account", house.paul.account.pk)
+    assert told["account"]["id"] == encode("Account", house.paul.account.pk)
     assert (told["scheduler"], told["canceledAt"]) == ({"name": "Alice"}, None)
     assert (told["deadline"], told["invoicesKept"], told["keptUntil"]) == ("2026-12-23", 1, "2036-12-31")
     removed = {each["kind"]: each["count"] for each in told["removed"]}

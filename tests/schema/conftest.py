@@ -20,14 +20,18 @@ from models.accounts.account import Account, Membership, Role
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
 from models.action import Action
-from models.billing.invoice import Invoice
+from models.audit import AuditEntry
+from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
 from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
+from models.identity.authenticator import Authenticator, AuthenticatorKind
 from models.identity.session import Session
 from models.identity.user import Staff, User, sought
 from models.locale import Locale
+from models.operations.email import Email
+from models.privacy.erasure import Erasure
 from models.support.file import File
 from models.support.ticket import Category, Channel, Message, Ticket
 from models.viewer import Viewer
@@ -92,6 +96,7 @@ class Company:
     owner: Viewer
     member: Viewer
     rows: list[Any] = field(default_factory=list)
+    restricted: list[Any] = field(default_factory=list)  # about the company or its people, but not the owner's to see
 
     @property
     def accepted_at(self) -> datetime:
@@ -101,7 +106,7 @@ class Company:
     @property
     def ids(self) -> list[str]:
         """The global ids of all its rows."""
-        return [encode(type(row).__name__, row.pk) for row in self.rows]
+        return [encode(type(row).__name__, row.pk) for row in [*self.rows, *self.restricted]]
 
     def id(self, model: type[Any]) -> str:
         return next(encode(type(row).__name__, row.pk) for row in self.rows if type(row) is model)
@@ -171,8 +176,29 @@ async def company(action: Action, services: Services, price: Price, mark: str, s
         invitation,
         *await bought(action, services, price, made),
         *await asked_for_help(action, made),
+        *await Membership.filter(account=account),
     ]
     return made
+
+
+async def recorded(action: Action, by: Company) -> None:
+    """What each person alone sees, and what only operators do."""
+    for viewer, rows in ((by.owner, by.rows), (by.member, by.restricted)):
+        assert viewer.user and viewer.session  # noqa: PT018 - both are signed in
+        authenticator = await Authenticator.create(
+            user=viewer.user, kind=AuthenticatorKind.TOTP, name=f"{by.mark} app", created_at=action.at, confirmed_at=action.at
+        )
+        rows += [viewer.session, authenticator, await PolicyAcceptance.get(user=viewer.user)]
+    erasure = await Erasure.create(
+        account=by.account, ticket=by.row(Ticket), scheduler=by.owner.user, requested_at=action.at, deadline=action.day,
+        scheduled_at=action.at, due_at=action.at, canceled_at=action.at,
+    )  # fmt: skip
+    email = await Email.create(
+        template="invitation.fr", recipient=f"{by.mark}@camcha.example", subject=by.mark, text=by.mark, html=by.mark,
+        account=by.account, created_at=action.at, sent_at=action.at,
+    )  # fmt: skip
+    by.restricted += [erasure, email]
+    by.rows += await AuditEntry.filter(account_id=by.account.pk)
 
 
 async def accepted(action: Action, by: Company) -> None:
@@ -195,7 +221,8 @@ async def bought(action: Action, services: Services, price: Price, by: Company) 
     checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
     payment = await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "k")
     invoice = await Invoice.get(purchase_id=purchase.pk)
-    return [await Purchase.get(pk=purchase.pk), await Payment.get(pk=payment.pk), invoice]
+    lines = await InvoiceLine.filter(invoice_id=invoice.pk)
+    return [await Purchase.get(pk=purchase.pk), await Payment.get(pk=payment.pk), invoice, *lines]
 
 
 async def asked_for_help(action: Action, by: Company) -> list[Any]:

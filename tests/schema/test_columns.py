@@ -13,6 +13,7 @@ from models.content.policy import Policy
 from models.viewer import Viewer
 from resolvers.context import Context, Services
 from resolvers.ids import decode, encode
+from resolvers.nodes import model_of
 from schema.errors import present
 from schema.fields import batch_of, cost_of
 from schema.root import schema
@@ -107,9 +108,7 @@ def test_no_field_needs_the_whole_row() -> None:
 
 
 def _is_column(path: str, field: StrawberryField) -> bool:
-    from resolvers.nodes import MODELS
-
-    return field.python_name in MODELS[path.partition(".")[0]]._meta.fields_db_projection
+    return field.python_name in model_of(path.partition(".")[0])._meta.fields_db_projection
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from models.locale import Locale
 from models.support.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
+from schema.root import schema
+from tests.schema.conftest import recorded
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -25,6 +27,14 @@ PAGE = """query($first: Int, $after: String, $last: Int, $before: String) {
         nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
     }
 }"""
+
+
+@pytest.fixture
+async def house(house: "House", action: "Action") -> "House":
+    """The companies with a row of every type that is about somebody."""
+    for company in (house.paul, house.marie):
+        await recorded(action, company)
+    return house
 
 
 @pytest.mark.parametrize(
@@ -89,7 +99,11 @@ async def test_a_walk_misses_nothing_and_sees_nothing_twice(
 
 
 async def test_every_id_leads_back_to_its_object(ask: "Ask", house: "House") -> None:
-    for key in house.marie.ids:
+    kinds = {each.name for each in schema._schema.get_possible_types(schema._schema.type_map["Node"])}  # type: ignore[arg-type]
+    found = {type(row).__name__ for row in [*house.marie.rows, *house.marie.restricted]}
+    assert kinds - found == {"Article", "Offer", "Policy", "Price"}  # which are everybody's
+    for row in house.marie.rows:
+        key = encode(type(row).__name__, row.pk)
         answer = await ask(house.marie.owner, "query($id: ID!) { node(id: $id) { id } }", id=key)
         assert answer["data"] == {"node": {"id": key}}
         assert not key.isdigit()

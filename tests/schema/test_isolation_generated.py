@@ -32,7 +32,7 @@ from schema.root import schema
 from tests.engine.differential.example_counts import examples
 from tests.engine.differential.generated_operations import GeneratedOperation, operations
 from tests.patience import PATIENCE
-from tests.schema.conftest import House, sent
+from tests.schema.conftest import House, recorded, sent
 from tests.schema.outsiders import Outsider, belongings, leaked, marie_works, nobodys, outsiders, text
 from tests.schema.subscription_fixtures import subscribe
 from tests.schema.test_isolation import documents, selection
@@ -44,6 +44,14 @@ GRAPH = schema._schema
 MUTATIONS = GRAPH.mutation_type.fields if GRAPH.mutation_type else {}
 # What they write by design concerns people of whatever company, whose address was named: emails to them.
 BY_ADDRESS = {"accountSignUp", "passwordRequestReset", "sessionRequestUnlock", "sessionSignIn", "invitationSend"}
+
+
+@pytest.fixture
+async def house(house: "House", action: "Action") -> "House":
+    """The companies with a row of every type that is about somebody."""
+    for company in (house.paul, house.marie):
+        await recorded(action, company)
+    return house
 
 
 def scalars(house: House) -> dict[str, st.SearchStrategy[Any]]:

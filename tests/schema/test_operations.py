@@ -36,9 +36,11 @@ async def drafted(ask: Ask, who: Viewer, price: Price, key: str) -> dict[str, An
 
 
 async def billed(ask: Ask, who: Viewer, purchase: str, **given: Any) -> dict[str, Any]:
-    where = {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"} | given
-    selection = "purchase { status street orderNumber } userErrors { code field }"
-    return await did(ask, who, "purchaseConfirmBilling", "PurchaseConfirmBillingInput", selection, purchaseId=purchase, **where)
+    where = {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"}
+    where |= {name: given.pop(name) for name in ("country", "city", "street") if name in given}
+    given |= {"purchaseId": purchase, "billingAddress": where}
+    selection = "purchase { status billingAddress { street country } orderNumber } userErrors { code field }"
+    return await did(ask, who, "purchaseConfirmBilling", "PurchaseConfirmBillingInput", selection, **given)
 
 
 async def paid(ask: Ask, who: Viewer, purchase: str, method: str, key: str) -> dict[str, Any]:
@@ -55,9 +57,13 @@ async def test_a_purchase_refuses_what_is_wrong_and_loses_nothing(ask: Ask, hous
     assert early["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
     assert early["userErrors"][0]["message"] == "Confirmez vos informations de facturation avant de payer."
     for wrong, code in ({"country": "ZZ"}, "VALUE_INVALID"), ({"city": "  "}, "BLANK"), ({"street": "x" * 201}, "TOO_LONG"):
-        assert (await billed(ask, owner, purchase, **wrong))["userErrors"][0]["code"] == code
+        (error,) = (await billed(ask, owner, purchase, **wrong))["userErrors"]
+        assert error == {"code": code, "field": ["input", "billingAddress", *wrong]}
     confirmed = await billed(ask, owner, purchase, orderNumber="4242 4242 4242 4242")
-    assert confirmed["purchase"] == {"status": "BILLING_CONFIRMED", "street": "3 rue du Four", "orderNumber": "•••• 4242"}
+    assert confirmed["purchase"] == {
+        "status": "BILLING_CONFIRMED", "billingAddress": {"street": "3 rue du Four", "country": "FR"},
+        "orderNumber": "•••• 4242",
+    }  # fmt: skip
     unknown = await paid(ask, owner, purchase, "pm_unheard_of", "u")
     assert unknown == await paid(ask, owner, purchase, "pm_unheard_of", "u")
     assert (unknown["payment"]["status"], unknown["userErrors"][0]["code"]) == ("DECLINED", "VALUE_INVALID")

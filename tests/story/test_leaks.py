@@ -188,7 +188,8 @@ async def drafted(client: Client, given: dict[str, Any]) -> str:
 
 
 async def a_payment_waits(client: Client, purchase: str) -> str:
-    where = {"purchaseId": purchase, "street": f"{MARK} street", "postalCode": "75001", "city": f"{MARK} city"}
+    address = {"street": f"{MARK} street", "postalCode": "75001", "city": f"{MARK} city"}
+    where = {"purchaseId": purchase, "billingAddress": address}
     await client.do("purchaseConfirmBilling", "PurchaseConfirmBillingInput", where, "purchase { id }")
     paying = {"purchaseId": purchase, "paymentMethod": "pm_sandbox_success", "idempotencyKey": f"{MARK} pay"}
     paid = await client.do("purchasePay", "PurchasePayInput", paying, "payment { id confirmationUrl }")

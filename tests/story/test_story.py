@@ -82,7 +82,10 @@ async def paul_buys(paul: Client) -> dict[str, Any]:
     purchase = (await paul.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id status }"))["purchase"]
     again = (await paul.do("purchaseDraft", "PurchaseDraftInput", given, "purchase { id status }"))["purchase"]
     assert purchase == again
-    billing = {"purchaseId": purchase["id"], "street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"}
+    billing = {
+        "purchaseId": purchase["id"],
+        "billingAddress": {"street": "3 rue du Four", "postalCode": "69001", "city": "Lyon"},
+    }
     await paul.do("purchaseConfirmBilling", "PurchaseConfirmBillingInput", billing, "purchase { status }")
     declined = await pay(paul, purchase["id"], "pm_sandbox_declined", "pay-1")
     assert (declined["payment"]["status"], declined["purchase"]["status"]) == ("DECLINED", "BILLING_CONFIRMED")

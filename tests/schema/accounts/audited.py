@@ -83,8 +83,9 @@ async def account_change_trade_name(stage: Stage) -> None:
 
 
 async def account_change_address(stage: Stage) -> None:
+    address = {"street": "MARKED", "postalCode": "75001", "city": "MARKED"}
     for _ in range(2):
-        await stage.do(stage.owner, "accountChangeAddress", street="MARKED", postalCode="75001", city="MARKED")
+        await stage.do(stage.owner, "accountChangeAddress", address=address)
 
 
 async def account_change_identifiers(stage: Stage) -> None:

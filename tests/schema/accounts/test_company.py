@@ -134,18 +134,25 @@ async def test_p1_4_a_company_tells_where_it_is(ask: "Ask", house: House) -> Non
         accountChangeTradeName(input: $t) { account { tradeName legalName } userErrors { code field } } }"""
     address = {"street": "2 rue Y", "postalCode": "69001", "city": "Lyon"}
     numbers = {"siret": "40483304800022", "vatNumber": None}
-    told = (await ask(house.paul.owner, document, a=address, n=numbers, t={"tradeName": "Chez  Paul"}))["data"]
+    told = (await ask(house.paul.owner, document, a={"address": address}, n=numbers, t={"tradeName": "Chez  Paul"}))["data"]
     assert [each["userErrors"] for each in told.values()] == [[], [], []]
     assert told["accountChangeTradeName"]["account"] == {"tradeName": "Chez Paul", "legalName": "PAULMARK legal"}
     assert told["accountChangeIdentifiers"]["account"] == {"siret": "40483304800022", "vatNumber": "FR83404833048"}
-    told = (await ask(house.paul.owner, document, a=address, n={"vatNumber": "FR83404833048"}, t={}))["data"]
+    told = (await ask(house.paul.owner, document, a={"address": address}, n={"vatNumber": "FR83404833048"}, t={}))["data"]
     assert told["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"  # what isn't told stays
     assert told["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
     refused = (
-        await ask(house.paul.owner, document, a=address | {"country": "QQ"}, n=numbers | {"siret": "1"}, t={"tradeName": " "})
+        await ask(
+            house.paul.owner,
+            document,
+            a={"address": address | {"country": "QQ"}},
+            n=numbers | {"siret": "1"},
+            t={"tradeName": " "},
+        )
     )["data"]
     assert [each["userErrors"] for each in refused.values()] == [
-        [{"code": "VALUE_INVALID", "field": ["input", "country"]}], [{"code": "SIRET_INVALID", "field": ["input", "siret"]}],
+        [{"code": "VALUE_INVALID", "field": ["input", "address", "country"]}],
+        [{"code": "SIRET_INVALID", "field": ["input", "siret"]}],
         [{"code": "BLANK", "field": ["input", "tradeName"]}],
     ]  # fmt: skip
 

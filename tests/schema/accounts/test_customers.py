@@ -96,12 +96,12 @@ async def test_p6_2_whoever_is_looked_for_is_found(
 
 async def test_p6_2_what_is_told_of_them_is_enough_to_help(ask: "Ask", alice: Viewer, action: Action) -> None:
     document = """{ users(search: "zoe") { nodes {
-        userId name email secondFactor companies { role account { id legalName siren } } } } }"""
+        id name email secondFactor memberships { role account { id legalName siren } } } } }"""
     (zoe,) = (await ask(alice, document))["data"]["users"]["nodes"]
     user = await User.get(name="Zoé Müller")
-    assert zoe["userId"] == encode("User", user.pk)
+    assert zoe["id"] == encode("User", user.pk)
     assert (zoe["email"], zoe["secondFactor"]) == ("zoe_m@quais.example", False)
-    assert [each["account"]["siren"] for each in zoe["companies"]] == ["732829320", "404833048"]
+    assert [each["account"]["siren"] for each in zoe["memberships"]] == ["732829320", "404833048"]
 
 
 async def test_they_come_page_by_page(ask: "Ask", alice: Viewer) -> None:
@@ -119,7 +119,7 @@ async def test_nobody_else_looks_for_anybody(ask: "Ask", house: House, action: A
     for viewer in (Viewer(), house.paul.owner, house.paul.member, house.nadia, house.alice_without_factor):
         answer = await ask(viewer, SEARCH, s="paulmark")
         assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
-        assert answer["data"] is None
+        assert answer["data"] == {"users": None}
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from tests.schema.conftest import House, person, signed_in
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask
 
-LISTED = "{ staff { totalCount nodes { userId name email role secondFactor } } }"
+LISTED = "{ staff { totalCount nodes { id name email staff secondFactor } } }"
 HIRE = """mutation {
     staffHire(input: {email: "Lea@camcha.example", name: "Léa", role: AGENT, locale: FR, idempotencyKey: "%s"}) {
-    member { userId email role secondFactor } userErrors { code field } } }"""
+    user { id email staff secondFactor } userErrors { code field } } }"""
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ async def test_p4_3_an_operator_hires_by_email_and_sees_who_is_there(ask: "Ask",
     made = (await ask(omar, HIRE % "k"))["data"]["staffHire"]
     assert (await ask(omar, HIRE % "k"))["data"]["staffHire"] == made
     lea = await User.get(email="lea@camcha.example")
-    expected = {"userId": encode("User", lea.pk), "email": lea.email, "role": "AGENT", "secondFactor": False}
-    assert made == {"member": expected, "userErrors": []}
+    expected = {"id": encode("User", lea.pk), "email": lea.email, "staff": "AGENT", "secondFactor": False}
+    assert made == {"user": expected, "userErrors": []}
     email = await Email.get(recipient=lea.email)
     assert (email.template, "/reset?token=cam_pr_" in email.text) == ("staff_welcome.fr", True)
     again = (await ask(omar, HIRE % "other"))["data"]["staffHire"]
-    assert again == {"member": None, "userErrors": [{"code": "EMAIL_TAKEN", "field": ["input", "email"]}]}
+    assert again == {"user": None, "userErrors": [{"code": "EMAIL_TAKEN", "field": ["input", "email"]}]}
     listed = (await ask(omar, LISTED))["data"]["staff"]
     assert [each["name"] for each in listed["nodes"]] == ["Alice", "Nadia", "Omar", "Léa"]
     assert listed["totalCount"] == 4
@@ -50,7 +50,7 @@ async def test_nobody_else_looks_after_them(ask: "Ask", house: House) -> None:
     key = encode("User", house.alice.user.pk)  # type: ignore[union-attr] # she is signed in
     acts = [
         LISTED, HIRE % "k", f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',
-        f'mutation {{ staffChangeRole(input: {{userId: "{key}", role: OPERATOR}}) {{ member {{ role }} }} }}',
+        f'mutation {{ staffChangeRole(input: {{userId: "{key}", role: OPERATOR}}) {{ user {{ staff }} }} }}',
         f'mutation {{ userEndSessions(input: {{userId: "{key}"}}) {{ ended }} }}',
         f'mutation {{ userResetSecondFactor(input: {{userId: "{key}"}}) {{ reset }} }}',
     ]  # fmt: skip

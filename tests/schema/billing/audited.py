@@ -27,7 +27,8 @@ async def drafted(stage: Stage) -> str:
 
 async def purchase_confirm_billing(stage: Stage) -> str:
     purchase = await drafted(stage)
-    where = {"street": "MARKED STREET", "postalCode": "69001", "city": "MARKED CITY", "orderNumber": "MARKED ORDER"}
+    address = {"street": "MARKED STREET", "postalCode": "69001", "city": "MARKED CITY"}
+    where = {"billingAddress": address, "orderNumber": "MARKED ORDER"}
     await stage.do(stage.owner, "purchaseConfirmBilling", purchaseId=purchase, **where)
     return purchase
 

@@ -98,7 +98,7 @@ ENTRIES = """query($action: [AuditAction!], $actor: ID, $object: ID, $since: Dat
     auditEntries(action: $action, actorId: $actor, objectId: $object, since: $since, until: $until,
                  first: $first, after: $after) {
         totalCount pageInfo { hasNextPage endCursor }
-        nodes { sequence at action fromVendor staff objectType objectId address hash
+        nodes { sequence at action fromStaff staff objectType objectId address hash
                 actor { name } account { legalName } details { name value } } } }"""
 
 
@@ -124,9 +124,9 @@ async def test_the_operator_reads_everything_an_owner_their_companys_part(ask: "
         e["sequence"] for e in everything if e["account"] and "PAUL" in e["account"]["legalName"]
     ]
     closed, claimed = pauls[:2]
-    assert (claimed["action"], claimed["fromVendor"], claimed["objectId"]) == ("TICKET_CLAIM", True, paul.id(Ticket))
+    assert (claimed["action"], claimed["fromStaff"], claimed["objectId"]) == ("TICKET_CLAIM", True, paul.id(Ticket))
     assert (claimed["actor"], claimed["staff"], claimed["address"]) == (None, None, None)
-    assert (closed["action"], closed["fromVendor"], closed["address"]) == ("TICKET_MOVE", False, PEER)
+    assert (closed["action"], closed["fromStaff"], closed["address"]) == ("TICKET_MOVE", False, PEER)
     assert closed["actor"] == {"name": "PAULMARK OWNER"}
     assert closed["details"] == [{"name": "before", "value": "OPEN"}, {"name": "status", "value": "CLOSED"}]
     seen = next(entry for entry in everything if entry["sequence"] == claimed["sequence"])

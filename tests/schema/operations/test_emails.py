@@ -17,7 +17,7 @@ from tests.schema.conftest import House, person, signed_in
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask
 
-FIELDS = "emailId template recipient state attempts createdAt sentAt nextAttemptAt"
+FIELDS = "id template recipient state attempts createdAt sentAt nextAttemptAt"
 LIST = f"query($s: [EmailState!]) {{ emails(state: $s) {{ totalCount nodes {{ {FIELDS} }} }} }}"
 RETRY = "mutation($i: EmailRetryInput!) { emailRetry(input: $i) { email { state attempts } userErrors { code field } } }"
 
@@ -60,13 +60,13 @@ async def test_p4_3_an_operator_lists_emails_by_state(ask: "Ask", omar: Viewer, 
     at = "2026-11-23T09:00:00+00:00"
     deleted, given_up = await listed(ask, omar, "GIVEN_UP")
     assert given_up == {
-        "emailId": key(emails["given up"]), "template": "invoice_issued.fr", "recipient": "m***@example.fr",
+        "id": key(emails["given up"]), "template": "invoice_issued.fr", "recipient": "m***@example.fr",
         "state": "GIVEN_UP", "attempts": 1, "createdAt": at, "sentAt": None, "nextAttemptAt": None,
     }  # fmt: skip
     assert (deleted["recipient"], deleted["template"]) == ("***@odd", "password_reset.fr")
     sent, waiting = await listed(ask, omar, "SENT", "WAITING")
     assert (sent["state"], sent["sentAt"], waiting["state"], waiting["nextAttemptAt"]) == ("SENT", at, "WAITING", at)
-    assert [each["emailId"] for each in await listed(ask, omar)] == [key(each) for each in reversed(emails.values())]
+    assert [each["id"] for each in await listed(ask, omar)] == [key(each) for each in reversed(emails.values())]
     assert (await ask(omar, LIST, s=[]))["data"]["emails"] == {"totalCount": 0, "nodes": []}
 
 
