@@ -1,6 +1,6 @@
-"""What a company says of itself: its trade name, address, SIRET and VAT number (its legal name: accounts/legal_names.py).
+"""A company's trade name, address, SIRET and VAT number. Changes of the legal name are in accounts/legal_names.py.
 
-Bills that were issued keep what they say: they hold their buyer themselves.
+Issued invoices don't change: each stores its own copy of the buyer.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from models.identity.user import User
 
 @dataclass(frozen=True)
 class Address:
-    """Where a company is; country is two letters (ISO 3166-1 alpha-2)."""
+    """A postal address; `country` is a two-letter code (ISO 3166-1 alpha-2)."""
 
     street: str
     postal_code: str
@@ -33,7 +33,7 @@ class Address:
 
 
 async def managing(tx: Transaction, session: Session, account_id: int) -> User:
-    """Whoever acts, if they look after the company as it stands, which is locked, as they are. Raises Forbidden."""
+    """Lock the company and the actor's membership, and return the actor if they may manage the company. Raises Forbidden."""
     people = await People.locked(tx, account_id)
     if not acting(people, tx.action).role.manages:
         raise Forbidden
@@ -41,18 +41,18 @@ async def managing(tx: Transaction, session: Session, account_id: int) -> User:
 
 
 async def touch(tx: Transaction, account_id: int) -> None:
-    """What is known of the company and kept with its people is stale."""
+    """Invalidate what is cached about the company and its members."""
     for place in await Membership.filter(account_id=account_id).using_db(tx.db):
         tx.touched[sessions.person(place.user_id)] = None
 
 
 async def change_trade_name(action: Action, session: Session, account: Account, trade_name: str | None) -> Account:
-    """Set how the company calls itself, None for by its legal name. Raises Forbidden."""
+    """Set the trade name; None removes it. Raises Forbidden."""
     return await _changed(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_TRADE_NAME, trade_name=trade_name)
 
 
 async def change_address(action: Action, session: Session, account: Account, address: Address) -> Account:
-    """Set where the company is. Raises Forbidden."""
+    """Set the address. Raises Forbidden."""
     return await _changed(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS, **vars(address))
 
 
@@ -60,9 +60,9 @@ async def change_identifiers(
     action: Action, session: Session, account: Account,
     siret: str | EllipsisType | None = ..., vat_number: str | EllipsisType | None = ...,
 ) -> Account:  # fmt: skip
-    """Set the company's SIRET, None for unknown, and its VAT number, None for the one made from its SIREN, as far as told.
+    """Set the SIRET (None when unknown) and the VAT number (None for the one derived from the SIREN), where given.
 
-    Raises SIRET_INVALID, VAT_NUMBER_INVALID, SIREN_OTHER for numbers of another legal entity; Forbidden.
+    Raises SIRET_INVALID, VAT_NUMBER_INVALID, SIREN_OTHER for numbers of another legal entity, and Forbidden.
     """
     numbers: dict[str, str | None] = {}
     if siret is not ...:
@@ -73,7 +73,7 @@ async def change_identifiers(
 
 
 def _nic(siret: str | None, siren: str) -> str | None:
-    """The five digits that tell a company's establishments apart (python-stdnum knows La Poste's other checksum)."""
+    """The five digits that identify an establishment (NIC). python-stdnum knows the different checksum of La Poste."""
     if siret is None:
         return None
     try:
@@ -84,7 +84,7 @@ def _nic(siret: str | None, siren: str) -> str | None:
 
 
 def _vat_key(vat_number: str | None, siren: str) -> str | None:
-    """The two characters before the SIREN (CGI, art. 286 ter)."""
+    """The two check characters before the SIREN (CGI, Article 286 ter)."""
     if vat_number is None:
         return None
     try:

@@ -1,7 +1,8 @@
-"""Inviting people into a company by email, and taking such an invitation.
+"""Inviting people to a company by email, and accepting invitations.
 
-An answer never tells whether the invited address has a user already: sending looks at the company's own people and invitations
-only. Whoever holds the token reads mail at the address, so they may learn it, and a new person need not verify it again.
+A response never reveals whether the invited address belongs to a user: sending looks only at the company's own members and
+invitations. Whoever has the token can read the mailbox, so they may learn it, and a new user doesn't have to verify the address
+again.
 """
 
 from collections.abc import Collection
@@ -40,9 +41,10 @@ _NOT_PENDING = _("This invitation is no longer pending.")
 
 @dataclass(frozen=True)
 class Newcomer:
-    """What somebody who is new tells of themselves when they take an invitation.
+    """The details that a new user gives when accepting an invitation.
 
-    `accepted` are the keys of the policies they accept, as read in the language `read_in` (the email's unless told).
+    `accepted` are the keys of the policies that they accept, `read_in` is the language in which they read them (by default that
+    of the email).
     """
 
     name: str
@@ -53,7 +55,7 @@ class Newcomer:
 
 @dataclass(frozen=True)
 class Offer:
-    """An open invitation, its account fetched, and who has its address already."""
+    """A pending invitation with its account, and the user who already has the invited address, if any."""
 
     invitation: Invitation
     known: User | None
@@ -78,8 +80,8 @@ async def send(
 ) -> Invitation:
     """Invite an address by email. A repeat with the same key returns the first invitation.
 
-    Raises EMAIL_INVALID, ROLE_RESERVED, ALREADY_MEMBER, ALREADY_INVITED, IDEMPOTENCY_MISMATCH; Throttled; Forbidden to those
-    who don't look after the company's people.
+    Raises EMAIL_INVALID, ROLE_RESERVED, ALREADY_MEMBER, ALREADY_INVITED, IDEMPOTENCY_MISMATCH, Throttled, and Forbidden for
+    those who can't manage members.
     """
     email = deliverable(email)
     await _count(auth, account_id, email)
@@ -138,9 +140,10 @@ def _token() -> str:
 
 
 async def resend(action: Action, auth: AuthServices, invitation: Invitation, key: str) -> Invitation:
-    """Send the email again, with a new token in place of the old one and seven more days. The same key sends no other.
+    """Send the email again, valid for another seven days, with a new token that replaces the old one. A repeat with the same
+    key sends nothing.
 
-    Raises NOT_ACTIVE for one that was taken or taken back, IDEMPOTENCY_MISMATCH; Throttled; Forbidden.
+    Raises NOT_ACTIVE when the invitation was accepted or revoked, IDEMPOTENCY_MISMATCH, Throttled and Forbidden.
     """
     await _count(auth, invitation.account_id, invitation.email)
     async with action.transaction() as tx:
@@ -159,9 +162,9 @@ async def resend(action: Action, auth: AuthServices, invitation: Invitation, key
 
 
 async def revoke(action: Action, invitation: Invitation) -> Invitation:
-    """Take an invitation back: its token stops working. A repeat changes nothing.
+    """Revoke an invitation: its token stops working. A repeat changes nothing.
 
-    Raises NOT_ACTIVE for one that was taken; Forbidden to those who don't look after the company's people.
+    Raises NOT_ACTIVE when it was accepted, and Forbidden for those who can't manage members.
     """
     async with action.transaction() as tx:
         _inviting(await People.locked(tx, invitation.account_id), action, invitation.role)
@@ -175,7 +178,7 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
 
 
 async def offered(action: Action, token: str) -> Offer:
-    """What this token offers, and to whom. Raises TOKEN_INVALID as `accept` does."""
+    """The pending invitation that belongs to a token. Raises TOKEN_INVALID like `accept`."""
     invitation = await _known(token)
     _require_open(action, invitation)
     return Offer(invitation, await User.filter(email=invitation.email).exclude(email_verified_at=None).first())
@@ -189,12 +192,13 @@ async def _known(token: str) -> Invitation:
 
 
 async def accept(action: Action, auth: AuthServices, token: str, newcomer: Newcomer, peer: str) -> Membership:
-    """Take an invitation by its email's token and join the company: as whoever acts, or, when nobody does, as somebody new.
+    """Accept an invitation with the token from its email and join the company, as the actor or, when no one is signed in, as a
+    new user.
 
-    A person's own repeat changes nothing. Raises TOKEN_INVALID for one that is unknown, expired, taken, taken back or sent
-    again; INVITATION_ELSEWHERE to whoever has another address; SIGN_IN_REQUIRED when nobody acts and the address has a
-    person; of somebody new also BLANK, TOO_LONG,
-    PASSWORD_WEAK, POLICY_NOT_IN_FORCE; Throttled; Forbidden to the vendor's people.
+    A repeat by the same user changes nothing. Raises TOKEN_INVALID when the token is unknown, expired or used, or the
+    invitation was revoked or sent again; INVITATION_ELSEWHERE when the actor has another address; SIGN_IN_REQUIRED when no one
+    is signed in and the address belongs to a user; for new users BLANK, TOO_LONG, PASSWORD_WEAK and POLICY_NOT_IN_FORCE;
+    Throttled; and Forbidden for the vendor's staff.
     """
     invitation = await _known(token)
     if action.actor:
@@ -230,7 +234,7 @@ async def _joined(action: Action, invitation: Invitation, user: User) -> Members
 
 
 async def _as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
-    """The invitation as it stands, if its email is still the latest one."""
+    """The invitation in its current state, if its most recent email is the one with this token."""
     latest = await Invitation.select_for_update().using_db(tx.db).get_or_none(pk=invitation.pk)
     if latest is None or latest.token_hash != invitation.token_hash:
         raise invalid()
@@ -276,9 +280,9 @@ async def _entered(action: Action, invitation: Invitation, joining: _Joining, pa
 
 
 async def _person(tx: Transaction, invitation: Invitation, name: str, password_hash: str) -> User:
-    """A new person with the invited address, verified since the email reached it.
+    """Create a user with the invited address, which counts as verified because the email reached it.
 
-    Whoever signed up with the address and never proved that it is theirs makes room.
+    A user who signed up with the address but never verified it is replaced.
     """
     facts = {
         "name": name, "locale": invitation.locale, "password_hash": password_hash, "email_verified_at": tx.action.at,
@@ -295,7 +299,9 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
 
 
 async def forget(at: datetime) -> int:
-    """Delete what has been over for a month, since it holds addresses of people who may be no customers. How many it were."""
+    """Delete invitations that ended more than a month ago, because they contain addresses of people who may not be customers.
+    Returns how many were deleted.
+    """
     before = at - KEPT
     over = Q(accepted_at__lt=before) | Q(revoked_at__lt=before) | Q(expires_at__lt=before)
     return await Invitation.filter(over).delete()

@@ -1,11 +1,12 @@
-"""Another legal name for a company: asked for by who looks after it, compared with the register, decided by an agent otherwise.
+"""Changes of a company's legal name: requested by the company, compared with the company register, and decided by an agent
+where the register doesn't settle it.
 
-What is registered under the company's SIREN is taken as it is asked for, if it is the same name. Whatever else the register
-says, and when it says nothing, the company shows evidence (an extract of the register, "Kbis") and an agent decides: a register
-that is away never means yes. Where it was away it is asked again by the timetable (worker.py), and its yes still counts as long
-as nobody has decided. The wish is stored before the register is asked, so a process that dies meanwhile loses nothing.
+If the requested name is the one registered under the company's SIREN, it takes effect at once. In every other case, including
+when the register doesn't respond, the company provides evidence (an extract from the register, "Kbis") and an agent decides: an
+unavailable register never counts as a match. A job repeats the lookup later (worker.py), and a match still counts as long as no
+agent has decided. The change is stored before the register is queried, so that nothing is lost if the process dies.
 
-Invoices freeze their buyer when they are issued: a new name is on those issued from then on.
+Invoices store a copy of the buyer when they are issued: only later invoices use the new name.
 """
 
 from datetime import timedelta
@@ -39,7 +40,7 @@ MOST_CHECKS = 50  # some two days
 
 
 class Decision(StrEnum):
-    """What an agent says of a change of legal name."""
+    """An agent's decision on a change of legal name."""
 
     ACCEPT = "ACCEPT"
     REJECT = "REJECT"
@@ -50,10 +51,11 @@ async def request(
     action: Action, auth: AuthServices, registry: Registry, session: Session, account: Account, *,
     legal_name: str, siren_given: str | None, file_ids: tuple[int, ...], key: str,
 ) -> LegalNameChange:  # fmt: skip
-    """Ask for another legal name, if one likes with evidence at once. Returns the wish as the register left it.
+    """Request another legal name, with evidence if available. Returns the change after the lookup in the register.
 
-    Raises STEP_UP_REQUIRED, BLANK, TOO_LONG, SIREN_INVALID, SIREN_OTHER for another company's, VALUE_INVALID for the name it
-    has, CHANGE_RUNNING, FILE_REFUSED, IDEMPOTENCY_MISMATCH; Forbidden to those who don't look after the company; Throttled.
+    Raises STEP_UP_REQUIRED, BLANK, TOO_LONG, SIREN_INVALID, SIREN_OTHER for another company's number, VALUE_INVALID for the
+    current name, CHANGE_RUNNING, FILE_REFUSED, IDEMPOTENCY_MISMATCH, Throttled, and Forbidden for those who can't manage the
+    company.
     """
     await require_fresh(action, session)
     name = composed(legal_name, "legalName", LEGAL_NAME_LENGTH)
@@ -87,7 +89,7 @@ async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> Le
 
 
 async def check(action: Action, registry: Registry, change: LegalNameChange) -> LegalNameChange:
-    """Ask the register, and do what follows. Whoever asked at the same time finds it done."""
+    """Query the register and apply the result. A concurrent check of the same change finds nothing left to do."""
     account = await Account.get(pk=change.account_id)
     verdict, registered = await _verdict(registry, account.siren, change.legal_name)
     async with action.transaction() as tx:
@@ -135,7 +137,7 @@ async def _judged(tx: Transaction, account: Account, change: LegalNameChange) ->
 
 
 async def check_waiting(action: Action, registry: Registry) -> int:
-    """Ask the register for those whose turn has come: it was away, or whoever asked died meanwhile. Returns how many."""
+    """Repeat due lookups of changes, after the register was unavailable or a process died. Returns how many were repeated."""
     due = await LegalNameChange.filter(next_check_at__lte=action.at).order_by("next_check_at").limit(20)
     for change in due:
         if change.running:
@@ -146,8 +148,10 @@ async def check_waiting(action: Action, registry: Registry) -> int:
 
 
 async def check_accounts(action: Action, registry: Registry) -> int:
-    """Ask the register for companies of which it has not been asked, such as new ones: agents see what it says. Nobody waits
-    for it, and while it is away nothing is known, which is no yes. Returns how many were asked about."""
+    """Look up companies that have not been looked up yet, such as new ones; agents see the result. No one waits for it, and
+    while the register is unavailable the result stays unknown, which doesn't count as a match. Returns how many were looked
+    up.
+    """
     if not registry.knows:
         return 0
     due = Account.filter(registry_due_at__lte=action.at).order_by("registry_due_at", "id").limit(20)
@@ -167,7 +171,7 @@ async def check_accounts(action: Action, registry: Registry) -> int:
 async def add_evidence(
     action: Action, session: Session, account: Account, change_id: int | None, file_ids: tuple[int, ...]
 ) -> LegalNameChange:
-    """Show evidence for a running wish, which an agent then looks at. Raises NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL."""
+    """Add evidence to a change in progress, for an agent to review. Raises NOT_FOUND, FILE_REFUSED and TRANSITION_ILLEGAL."""
     async with action.transaction() as tx:
         user = await managing(tx, session, account.pk)
         change = await _running(tx, account.pk, change_id)
@@ -181,7 +185,7 @@ async def add_evidence(
 
 
 async def cancel(action: Action, session: Session, account: Account, change_id: int | None) -> LegalNameChange:
-    """Take a wish back. A repeat changes nothing. Raises NOT_FOUND, TRANSITION_ILLEGAL."""
+    """Cancel a change. A repeat changes nothing. Raises NOT_FOUND and TRANSITION_ILLEGAL."""
     async with action.transaction() as tx:
         await managing(tx, session, account.pk)
         change = await _running(tx, account.pk, change_id, LegalNameStatus.CANCELED)
@@ -194,10 +198,10 @@ async def cancel(action: Action, session: Session, account: Account, change_id: 
 async def decide(
     action: Action, session: Session, change_id: int | None, decision: Decision, reason: str | None
 ) -> LegalNameChange:
-    """Accept a wish by what was shown, reject it, or ask for better evidence, by an agent. The same again changes nothing.
+    """Accept a change based on its evidence, reject it, or ask for other evidence, as an agent. A repeat changes nothing.
 
-    Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was decided otherwise, EVIDENCE_MISSING to accept without, BLANK and
-    TOO_LONG for the reason, which a customer reads.
+    Raises NOT_FOUND, TRANSITION_ILLEGAL when it was decided differently, EVIDENCE_MISSING when it is accepted without evidence,
+    and BLANK and TOO_LONG for the reason, which the customer reads.
     """
     words = worded(reason or "", "reason", REASON_LENGTH) if reason or decision is not Decision.ACCEPT else None
     found = await LegalNameChange.get_or_none(pk=change_id or 0)
@@ -244,7 +248,9 @@ async def _evident(tx: Transaction, change: LegalNameChange) -> bool:
 async def _running(
     tx: Transaction, account_id: int, change_id: int | None, reached: LegalNameStatus | None = None
 ) -> LegalNameChange:
-    """The company's wish of this key, locked, running or already where it shall go. Raises NOT_FOUND, TRANSITION_ILLEGAL."""
+    """Lock the company's change, which must be in progress or already have the status `reached`. Raises NOT_FOUND and
+    TRANSITION_ILLEGAL.
+    """
     change = await LegalNameChange.filter(pk=change_id or 0, account_id=account_id).using_db(tx.db).select_for_update().first()
     if change is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId")
@@ -277,7 +283,7 @@ async def _move(tx: Transaction, change: LegalNameChange, status: LegalNameStatu
 
 
 async def _tell(tx: Transaction, change: LegalNameChange) -> None:
-    """Write to whoever asked, if they still look after the company, and to its owners."""
+    """Notify the requester, if they can still manage the company, and its owners by email."""
     places = await Membership.filter(account_id=change.account_id).using_db(tx.db).select_related("user").order_by("id")
     for place in places:
         asked = place.user_id == change.requester_id and place.role.manages

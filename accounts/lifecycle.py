@@ -1,9 +1,10 @@
-"""An account's rest and its end: its owner asks, an agent does it, and for a while it can be undone.
+"""Deactivation, reactivation and deletion of a company's account: an owner requests it, an agent carries it out, and for a
+while it can be undone.
 
-Whoever asks opens a ticket of that kind; nobody deletes a company by themselves, nor does an agent without its owner's ticket.
-A company that isn't active has no sessions: they end with their sockets, and none begins (`sessions.standing`). Its people can
-still sign in, for no company, and its owner can ask from there to have it back. What is due for deletion is erased by the
-timetable (privacy/erasure.py).
+A request opens a ticket of its kind. No customer deletes an account directly, and no agent does without an owner's ticket. A
+company that isn't active has no sessions: they end together with their websockets, and no new ones start (`sessions.standing`).
+Its members can still sign in without a company, and its owners can then request the reactivation. Accounts due for deletion are
+erased by a job (privacy/erasure.py).
 """
 
 import hashlib
@@ -44,10 +45,10 @@ SUBJECTS = {
 async def request(
     action: Action, auth: AuthServices, session: Session, account_id: int | None, kind: TicketKind, message: str, key: str
 ) -> Ticket:
-    """Ask support to deactivate a company's account, to have it back, or to delete it: a ticket, one of a kind at a time.
+    """Request the deactivation, reactivation or deletion of a company's account: opens a ticket, one per kind at a time.
 
-    Raises STEP_UP_REQUIRED (not to have it back), BLANK, TOO_LONG, NOT_FOUND, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH;
-    Forbidden to all but owners; Throttled, which leaves nothing behind.
+    Raises STEP_UP_REQUIRED (except for reactivation), BLANK, TOO_LONG, NOT_FOUND, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH,
+    Forbidden for everyone but owners, and Throttled, which stores nothing.
     """
     back = kind is TicketKind.ACCOUNT_REACTIVATION
     if not back:
@@ -68,8 +69,10 @@ async def request(
 async def _asked(
     tx: Transaction, auth: AuthServices, account: Account, user: User, kind: TicketKind, text: str, key: str
 ) -> Ticket:
-    """Counted in here, where it is known that an owner asks, for the first time, for what may be asked: strangers can't use up
-    what a company has, nor can repeats. Whoever has to wait takes the key's row back with them."""
+    """Open the ticket of a request. The attempt is counted here, where it is known that an owner makes a new and possible
+    request: strangers and repeats can't use up the company's attempts. When it is throttled, the idempotency key is rolled
+    back with it.
+    """
     owner = f"user:{user.pk}"
     if known := await earlier(tx, owner, kind.value, key, [account.pk, text]):
         return await Ticket.get(pk=known, using_db=tx.db)
@@ -87,7 +90,7 @@ async def _asked(
 
 
 async def _open(tx: Transaction, account: Account, kind: TicketKind) -> QuerySet[Ticket]:
-    """The company's requests of a kind that still stand: none by which a deletion was scheduled before."""
+    """The company's open requests of a kind, without those whose deletion was scheduled before."""
     done = await Erasure.filter(account_id=account.pk).using_db(tx.db).values_list("ticket_id", flat=True)
     over = [TicketStatus.SOLVED, TicketStatus.CLOSED]
     asked = Ticket.filter(account_id=account.pk, kind=kind, status__not_in=over).using_db(tx.db)
@@ -116,9 +119,9 @@ def _require(account: Account, *legal: AccountStatus) -> None:
 
 
 async def deactivate(action: Action, session: Session, account_id: int | None) -> Account:
-    """Let an account rest: nobody acts for it until it is reactivated. A repeat changes nothing.
+    """Deactivate an account: no one can act for it until it is reactivated. A repeat changes nothing.
 
-    Raises NOT_FOUND, TRANSITION_ILLEGAL; Unauthenticated.
+    Raises NOT_FOUND, TRANSITION_ILLEGAL and Unauthenticated.
     """
     async with action.transaction() as tx:
         account, people, _ = await _dealt_with(tx, session, account_id)
@@ -132,9 +135,9 @@ async def deactivate(action: Action, session: Session, account_id: int | None) -
 
 
 async def reactivate(action: Action, session: Session, account_id: int | None) -> Account:
-    """Have an account back, from its rest or before it is deleted. A repeat changes nothing.
+    """Reactivate an account that is deactivated or scheduled for deletion. A repeat changes nothing.
 
-    Raises NOT_FOUND, TRANSITION_ILLEGAL once it is being erased; Unauthenticated.
+    Raises NOT_FOUND, TRANSITION_ILLEGAL once the erasure has started, and Unauthenticated.
     """
     async with action.transaction() as tx:
         account, _, _ = await _dealt_with(tx, session, account_id)
@@ -152,10 +155,11 @@ async def reactivate(action: Action, session: Session, account_id: int | None) -
 async def schedule_deletion(
     action: Action, session: Session, account_id: int | None, ticket_id: int | None, grace: timedelta
 ) -> Account:
-    """Have an account deleted once the grace is over, as its owner asked in this ticket. Until then it rests.
+    """Schedule the deletion that an owner requested in this ticket, after a grace period. Until then the account is
+    deactivated.
 
     A repeat changes nothing. Raises STEP_UP_REQUIRED, NOT_FOUND, TRANSITION_ILLEGAL, REQUEST_MISSING when the ticket doesn't
-    ask for it (any more: each is good for one deletion), or not in the name of somebody who owns the company; Unauthenticated.
+    request the deletion, was used before or wasn't opened by a current owner, and Unauthenticated.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
@@ -178,21 +182,21 @@ async def schedule_deletion(
 
 
 def _due(action: Action, grace: timedelta, deadline: date) -> datetime:
-    """When the grace ends: sooner where the law's term would be over before, but never without a day to change one's mind."""
+    """When the grace period ends: earlier if the legal deadline would pass, but always with at least one day to cancel."""
     term = datetime.combine(deadline, time(), PARIS)
     return min(action.at + grace, max(term, action.at + min(grace, timedelta(days=1))))
 
 
 async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
-    """What the company's open tickets of this kind asked for is done."""
+    """Mark the company's open tickets of this kind as solved."""
     for ticket in await (await _open(tx, account, kind)).order_by("id"):
         await ticket.settle(tx)
 
 
 async def decline_reactivation(action: Action, session: Session, account_id: int | None, reason: str) -> Account:
-    """Answer a request to have an account back otherwise than by doing it: by email, since its owner sees no tickets.
+    """Decline to reactivate an account, by email, because its owner can't see tickets.
 
-    They may ask again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING; Unauthenticated.
+    The owner can request it again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING and Unauthenticated.
     """
     words = worded(reason, "reason", REASON_LENGTH)
     async with action.transaction() as tx:
@@ -208,7 +212,7 @@ async def decline_reactivation(action: Action, session: Session, account_id: int
 
 
 async def _dealt_with(tx: Transaction, session: Session, account_id: int | None) -> tuple[Account, People, User]:
-    """The company an agent deals with, locked with its people, then the agent, who must still be one."""
+    """Lock the company, its members and the agent, who must still be one. Returns the company and its members."""
     people = await People.locked(tx, account_id or 0)
     agent = await sessions.holder(tx, session)
     if not agent.staff:
@@ -227,7 +231,7 @@ async def _request_of(tx: Transaction, account: Account, people: People, ticket_
 
 
 async def _rested(tx: Transaction, account: Account, people: People, status: AccountStatus) -> int:
-    """Nobody acts for the company any more. Returns how many sessions ended."""
+    """Set the company's status and end all sessions for it. Returns how many sessions ended."""
     await _set(tx, account, status)
     return sum([await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(people.user_ids)])
 
@@ -240,7 +244,7 @@ async def _set(tx: Transaction, account: Account, status: AccountStatus) -> None
 
 
 async def _tell(tx: Transaction, account: Account) -> None:
-    """Write to the owners."""
+    """Notify the owners by email."""
     owners = Membership.filter(account_id=account.pk, role=Role.OWNER).using_db(tx.db).select_related("user").order_by("id")
     for place in await owners:
         await emails.account_status(tx, place.user, account)

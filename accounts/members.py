@@ -1,13 +1,14 @@
-"""Who belongs to a company and what they may do there.
+"""The members of a company and their roles.
 
-Every change looks at the company's people under the lock of its row, so that of two at once the second sees what the first
-one did: the last two owners can't both be demoted. What a person may do follows from their place as it stands then, never
-from what was known of them when they asked.
+Every change reads the members under the lock of the company's row, so that the second of two concurrent changes sees the first:
+the last two owners can't both be demoted. What someone may do follows from their membership at that time, not from what was
+known when the request started.
 
-Whoever loses the right to invite takes their open invitations along: else somebody who was removed could come back by one.
+Members who lose the right to invite lose their pending invitations as well, because a removed member could otherwise return
+with one of them.
 
-Who owns the company is changed only with fresh proof (auth/reauthentication.py), and all its owners are told by email: else a
-stolen session could give the company away before anybody knows.
+A change of owners requires a recent step-up (auth/reauthentication.py), and all owners are notified by email, because a stolen
+session could otherwise give the company away unnoticed.
 """
 
 from auth import sessions
@@ -27,10 +28,10 @@ from models.identity.user import User
 
 
 async def change_role(action: Action, session: Session, account_id: int, user_id: int | None, role: Role) -> Membership:
-    """Give somebody of the company another role. A repeat changes nothing. Owners are notified when one is added or removed.
+    """Change a member's role. A repeat changes nothing. Owners are notified when one is added or removed.
 
-    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when it makes or unmakes an owner; Forbidden to those who
-    don't look after the company's people.
+    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED when an owner is added or removed, and Forbidden for those who
+    can't manage members.
     """
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
@@ -49,10 +50,10 @@ async def change_role(action: Action, session: Session, account_id: int, user_id
 
 
 async def remove(action: Action, session: Session, account_id: int, user_id: int | None) -> None:
-    """Take somebody out of the company. Their sessions for it end, and their sockets with them.
+    """Remove a member from the company. Their sessions for it end, together with their websockets.
 
-    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner; Forbidden to those who don't look after the
-    company's people.
+    Raises NOT_FOUND, ROLE_RESERVED, LAST_OWNER, STEP_UP_REQUIRED for an owner, and Forbidden for those who can't manage
+    members.
     """
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
@@ -65,9 +66,9 @@ async def remove(action: Action, session: Session, account_id: int, user_id: int
 
 
 async def leave(action: Action, session: Session, account_id: int) -> None:
-    """Leave the company, whatever one's role.
+    """Leave the company, with any role.
 
-    Raises LAST_OWNER, STEP_UP_REQUIRED for an owner; Forbidden to those who don't belong to it (any more).
+    Raises LAST_OWNER, STEP_UP_REQUIRED for an owner, and Forbidden for those who aren't members.
     """
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
@@ -80,9 +81,9 @@ async def leave(action: Action, session: Session, account_id: int) -> None:
 
 
 async def transfer(action: Action, session: Session, account_id: int, user_id: int | None) -> Membership:
-    """Make somebody of the company its owner in one's own place, and be an administrator from then on.
+    """Make a member the owner in the actor's place; the actor becomes an administrator.
 
-    Raises NOT_FOUND, STEP_UP_REQUIRED; Forbidden to those who don't own the company.
+    Raises NOT_FOUND, STEP_UP_REQUIRED, and Forbidden for those who aren't owners.
     """
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
@@ -101,7 +102,7 @@ async def transfer(action: Action, session: Session, account_id: int, user_id: i
 
 
 def acting(people: People, action: Action) -> Membership:
-    """The place of whoever acts. Raises Forbidden when they have none (any more)."""
+    """The actor's membership. Raises Forbidden when they have none."""
     place = people.of(action.actor.pk) if action.actor else None
     if place is None or not people.active:
         raise Forbidden
@@ -123,7 +124,7 @@ async def _handed(
     tx: Transaction, session: Session, fresh: bool, people: People,
     gained: Membership | None = None, lost: Membership | None = None,
 ) -> None:  # fmt: skip
-    """Let a change of who owns the company through, and tell everybody who owns it before or after."""
+    """Check a change of owners, and notify everyone who is an owner before or after it."""
     if not fresh:
         raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
     await sessions.holder(tx, session)
@@ -166,6 +167,6 @@ async def _withdraw(tx: Transaction, place: Membership) -> None:
 
 
 async def _tell(tx: Transaction, audit_action: AuditAction, place: Membership, **details: Detail) -> None:
-    """Tell the auditor what was done to a person in this company: their place in it may be gone when that is read."""
+    """Record in the audit log what was done to a member; their membership may be gone when the log is read."""
     user = await User.get(pk=place.user_id, using_db=tx.db)
     tx.audit(audit_action, user, place.account_id, None, **details)

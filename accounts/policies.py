@@ -1,4 +1,4 @@
-"""Accepting policies. Nothing is noted of anybody who has not said so: an acceptance that nobody gave would prove nothing."""
+"""Accepting policies. Only what users accepted explicitly is recorded, because anything else would prove nothing."""
 
 from collections.abc import Collection
 
@@ -16,9 +16,10 @@ from models.locale import Locale
 
 
 async def accept(action: Action, session: Session, policy: Policy, locale: Locale) -> PolicyAcceptance:
-    """Accept a version as it was read in this language. A repeat changes nothing, even once another version is in force.
+    """Accept a version of a policy as read in this language. A repeat changes nothing, even when another version is in force by
+    then.
 
-    Raises POLICY_NOT_IN_FORCE for one that is not in force yet, or no longer; Unauthenticated when the session has ended.
+    Raises POLICY_NOT_IN_FORCE when the version isn't in force, and Unauthenticated when the session has ended.
     """
     async with action.transaction() as tx:
         user = await sessions.holder(tx, session)
@@ -32,7 +33,7 @@ async def accept(action: Action, session: Session, policy: Policy, locale: Local
 async def in_force(
     action: Action, keys: Collection[int | None], field: str, db: BaseDBAsyncClient | None = None
 ) -> list[Policy]:
-    """The versions of these keys, each once. Raises POLICY_NOT_IN_FORCE at `field` unless each is in force today (in Paris)."""
+    """The policies with these keys, each once. Raises POLICY_NOT_IN_FORCE at `field` unless all are in force today."""
     current = {policy.pk: policy for policy in (await Policy.in_force(action.day, db)).values()}
     if any(key not in current for key in keys):
         raise Refusal(ContentErrorCode.POLICY_NOT_IN_FORCE, "input", field)
@@ -42,7 +43,7 @@ async def in_force(
 async def note(
     tx: Transaction, user: User, policies: Collection[Policy], locale: Locale, channel: AcceptanceChannel, account_id: int
 ) -> None:
-    """Note what somebody new accepted, as they read it in this language, while becoming one of this company."""
+    """Record what a new user of this company accepted, as read in this language."""
     for policy in policies:
         await _noted(tx, user, policy, locale, channel, account_id)
 
@@ -58,5 +59,5 @@ async def _noted(
 
 
 async def disown(tx: Transaction, user: User) -> None:
-    """Forget what was accepted by a sign-up that somebody else takes over: it was not they who accepted it."""
+    """Delete the acceptances of a sign-up that another person takes over, who did not accept anything."""
     await PolicyAcceptance.filter(user_id=user.pk).using_db(tx.db).delete()

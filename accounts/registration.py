@@ -1,4 +1,4 @@
-"""Sign-up: a company, its first owner and the confirmation of their e-mail address."""
+"""Sign-up: a company, its first owner, and the verification of their email address."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -32,8 +32,9 @@ LEGAL_NAME_LENGTH = 200
 
 @dataclass(frozen=True)
 class SignUp:
-    """The user and account that a sign-up created, or (`existing`) the user who already has the address. Only an email tells
-    which, never the response."""
+    """The user and account that a sign-up created, or (`existing`) the user who already has the address. Only the email reveals
+    which, never the response.
+    """
 
     user: User | None = None
     account: Account | None = None
@@ -55,11 +56,11 @@ async def sign_up(
     email: str, password: str, name: str, legal_name: str, siren: str, locale: Locale, peer: str,
     accepted: Collection[int | None] = (),
 ) -> SignUp:  # fmt: skip
-    """Sign a company up with its first person, its owner, and email them a link that confirms the address.
+    """Sign up a company with its first owner, and email them a link that verifies the address.
 
-    `accepted` are the keys of the policies that the person has accepted. A known address is answered like a new one after
-    the same work, and keeps its password once somebody has confirmed it; before, the latest sign-up counts. Raises
-    EMAIL_INVALID, BLANK, TOO_LONG, SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK; Throttled.
+    `accepted` are the keys of the policies that the user accepted. A known address gets the same response after the same work;
+    its user keeps their password once the address is verified, and before that the most recent sign-up counts. Raises
+    EMAIL_INVALID, BLANK, TOO_LONG, SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK and Throttled.
     """
     current = await policies.in_force(action, accepted, "acceptedPolicyIds") if accepted else []
     form = _checked(email, name, legal_name, siren, locale, current)
@@ -101,10 +102,10 @@ async def _email(tx: Transaction, auth: AuthServices, made: SignUp) -> None:
 
 
 async def _replaced(tx: Transaction, form: _Form, password_hash: str) -> User | None:
-    """Whoever signed up with the address and never confirmed it; now what this sign-up says. None where there is nobody.
+    """The user who signed up with the address but never verified it, updated to this sign-up; None when there is none.
 
-    It may have been a stranger. Else the stranger's password would open the account, and the stranger's company be theirs,
-    once the reader of the mail signs up and confirms.
+    It may have been a stranger, whose password and company would otherwise be in effect once the owner of the mailbox signs up
+    and verifies the address.
     """
     open_ = Membership.filter(user__email=form.email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
     place = await open_.first()
@@ -142,7 +143,7 @@ async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
 
 
 def verification_token(auth: AuthServices, user: User, at: datetime) -> str:
-    """What the verification email's link carries, good for 24 hours, for this address and this sign-up with it only."""
+    """The token of the verification link, valid for 24 hours and only for this address and this sign-up."""
     return auth.signer.sign(Purpose.VERIFY_EMAIL, at, user=user.pk, email=user.email, of=_sign_up_of(user))
 
 
@@ -151,7 +152,7 @@ def _sign_up_of(user: User) -> str:
 
 
 async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
-    """Note that the person reads mail at their address. A repeat changes nothing. Raises TOKEN_INVALID."""
+    """Mark the user's email address as verified. A repeat changes nothing. Raises TOKEN_INVALID."""
     facts = auth.signer.read(Purpose.VERIFY_EMAIL, token, action.at)
     async with action.transaction() as tx:
         meant = User.filter(pk=facts["user"], email=facts["email"]).using_db(tx.db)

@@ -1,7 +1,7 @@
-"""The register of companies: what name is registered under a SIREN.
+"""The company register: the names registered under a SIREN.
 
-Behind one interface, for it is somebody else's server. Without one nothing is known, which is never taken for a yes: whoever
-wants another legal name then shows evidence, and an agent decides (accounts/legal_names.py).
+It is behind an interface because it is another party's server. Without a register the result is unknown, which never counts as
+a match: a company that requests another legal name then provides evidence, and an agent decides (accounts/legal_names.py).
 """
 
 import re
@@ -23,32 +23,32 @@ log = structlog.stdlib.get_logger()
 
 
 class RegistryUnavailable(Exception):
-    """The register did not answer, or with nothing that can be read: ask again later."""
+    """The register did not respond, or its response can't be read. The lookup can be repeated."""
 
 
 @dataclass(frozen=True)
 class Registered:
-    """What is registered under a SIREN: the company's names, the official one first, and whether it goes on."""
+    """The names registered under a SIREN, the official one first, and whether the company is still active."""
 
     names: tuple[str, ...]
     active: bool = True
 
 
 class Registry(Protocol):
-    """Where companies are looked up."""
+    """Looks up companies."""
 
     @property
     def knows(self) -> bool:
-        """Whether there is a register to ask at all."""
+        """Whether a register is configured."""
         ...
 
     async def find(self, siren: str) -> Registered | None:
-        """What is registered under these nine digits, None for nothing. Raises RegistryUnavailable."""
+        """What is registered under a SIREN of nine digits, None when nothing is. Raises RegistryUnavailable."""
         ...
 
 
 class NoRegistry:
-    """Where no register is named: nothing is known of anybody."""
+    """The registry when none is configured: every result is unknown."""
 
     knows = False
 
@@ -57,7 +57,7 @@ class NoRegistry:
 
 
 class PublicRegistry:
-    """A server that answers like the State's search of companies (DINUM, API Recherche d'entreprises, `/search`)."""
+    """A server with the API of the French State's company search (DINUM, API Recherche d'entreprises, `/search`)."""
 
     knows = True
 
@@ -84,17 +84,17 @@ def _registered(found: dict[str, Any]) -> Registered:
 
 
 def _line(name: object) -> str:
-    """A name on one line without control characters, which no database stores; nothing of what is none."""
+    """A name on one line without control characters, which databases can't store. Empty for anything but a string."""
     if not isinstance(name, str) or len(name) > _LONGEST:
         return ""
     return "".join(c for c in " ".join(name.split()) if c.isprintable()).strip()
 
 
 def registry(url: str | None) -> Registry:
-    """The register at this address; without one, none."""
+    """The registry at this URL; NoRegistry without one."""
     return PublicRegistry(url) if url else NoRegistry()
 
 
 def registry_fault(url: str) -> str | None:
-    """What is wrong with the address of a register."""
+    """The expected form when the URL of a registry is invalid, else None."""
     return None if usable(url) else "https://host"

@@ -1,8 +1,9 @@
-"""The way back for somebody who lost their authenticators and their recovery codes: another person vouches for them.
+"""Resetting the second factor of a user who lost their authenticators and their recovery codes: another person vouches for
+them.
 
-An owner does so for the colleagues of their company, whom they know; an operator for anybody. Nobody does it for themself, and
-whoever does has just proved who they are. The password stays: to get in, a thief of the mailbox would need somebody who vouches
-for them, a liar in the company the password as well. See docs/decisions/0012-authenticators.md.
+An owner can do this for members of their company, whom they know; an operator for everyone. No one can do it for themselves,
+and it requires a recent step-up. The password stays unchanged: a thief of the mailbox would still need someone who vouches for
+them, and a dishonest colleague would still need the password. See docs/decisions/0012-authenticators.md.
 """
 
 from accounts.members import acting
@@ -23,10 +24,10 @@ from models.translations import _
 
 
 async def of_colleague(action: Action, session: Session, account_id: int, user_id: int | None) -> Membership:
-    """Turn the second factor of somebody of the company off, as one of its owners; they are notified by email.
+    """Turn off the second factor of a member, as an owner of the company. The member is notified by email.
 
-    Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for owners, the vendor's people, and whoever belongs
-    to another company too, which an owner of this one must not open; Forbidden to those who don't own the company.
+    Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for owners, staff and members of other companies,
+    which an owner of this one must not open; and Forbidden for those who aren't owners.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
@@ -44,9 +45,9 @@ async def of_colleague(action: Action, session: Session, account_id: int, user_i
 
 
 async def of_anybody(action: Action, session: Session, user_id: int | None) -> None:
-    """Turn somebody's second factor off, as an operator; they are notified by email.
+    """Turn off a user's second factor, as an operator. The user is notified by email.
 
-    Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for one's own.
+    Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE, and SECOND_FACTOR_RESERVED for the operator's own.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:

@@ -1,7 +1,8 @@
-"""The vendor's people, looked after by an operator: they come, change their role, and go.
+"""The vendor's staff, managed by operators: hiring, changing roles, dismissing.
 
-Nobody is given a password. An email leads the new person to the page where they choose one, and until they have set up a second
-factor of their own they have no role (models/viewer.py). Every act here wants fresh proof, and one operator always stays.
+No one is given a password. An email leads a new staff member to a page where they choose one, and until they have set up a
+second factor they have no role (models/viewer.py). Every action here requires a recent step-up, and the last operator always
+stays.
 """
 
 import secrets
@@ -41,11 +42,12 @@ async def hire(
     action: Action, auth: AuthServices, session: Session, *, email: str, name: str, role: Staff,
     locale: Locale, key: str,
 ) -> User:  # fmt: skip
-    """A new member of staff, or one who comes back. The email's token sets their password, within three days and once.
+    """Hire a staff member, or hire a former one again. The token in the email sets their password; it is valid for three days
+    and one use.
 
-    A repeat by the same operator with the same `key` writes no other email. Raises STEP_UP_REQUIRED, EMAIL_INVALID, BLANK,
-    TOO_LONG, IDEMPOTENCY_MISMATCH, EMAIL_TAKEN for an address that somebody else signs in with; of a repeat NOT_ACTIVE when
-    they were dismissed since.
+    A repeat by the same operator with the same `key` sends no second email. Raises STEP_UP_REQUIRED, EMAIL_INVALID, BLANK,
+    TOO_LONG, IDEMPOTENCY_MISMATCH, EMAIL_TAKEN for the address of another user, and for a repeat NOT_ACTIVE when they were
+    dismissed meanwhile.
     """
     await require_fresh(action, session)
     email, name = deliverable(email), line(name, "name", NAME_LENGTH)
@@ -66,10 +68,10 @@ async def hire(
 
 
 async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, role: Staff) -> str:
-    """A member of staff without anybody to hire them: the first one, by the command line. Returns the token that an email would
-    bring: by it they set their password, within three days and once.
+    """Create a staff member without an operator: the first one, from the command line. Returns the token with which they set
+    their password, valid for three days and one use.
 
-    Raises EMAIL_INVALID, BLANK, TOO_LONG, EMAIL_TAKEN.
+    Raises EMAIL_INVALID, BLANK, TOO_LONG and EMAIL_TAKEN.
     """
     email, name = deliverable(email), line(name, "name", NAME_LENGTH)
     nobodys = await auth.passwords.hash(secrets.token_urlsafe())
@@ -112,10 +114,10 @@ async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
 
 
 async def change_role(action: Action, session: Session, user_id: int | None, role: Staff) -> User:
-    """Give a member of staff another role; their sessions end, and they sign in with it. So do the actor's own who changes
-    theirs: a socket goes on with the role it was opened with. Who answers customers no more leaves their open tickets free.
+    """Change the role of a staff member and end their sessions, so that they sign in with the new role; websockets keep the
+    role they were opened with. Someone who no longer answers customers loses their open tickets.
 
-    Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR; Unauthenticated.
+    Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR and Unauthenticated.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
@@ -133,9 +135,9 @@ async def change_role(action: Action, session: Session, user_id: int | None, rol
 
 
 async def dismiss(action: Action, auth: AuthServices, session: Session, user_id: int | None) -> None:
-    """End somebody's work for the vendor: nothing they signed in with works any more, and their open tickets are free again.
+    """Dismiss a staff member: all of their access is revoked, and their open tickets become unassigned.
 
-    Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR; Unauthenticated.
+    Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR and Unauthenticated.
     """
     await require_fresh(action, session)
     nobodys = await auth.passwords.hash(secrets.token_urlsafe())
@@ -150,23 +152,23 @@ async def dismiss(action: Action, auth: AuthServices, session: Session, user_id:
 
 
 async def _let_go(tx: Transaction, user: User) -> None:
-    """The open tickets of somebody whose row is locked are free again: no other can become theirs meanwhile."""
+    """Unassign the open tickets of a user whose row is locked, so that no other ticket can be assigned to them meanwhile."""
     theirs = Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db)
     for ticket in await theirs.order_by("id"):
         await (await ticket.locked(tx)).unassign(tx)
 
 
 async def _barred(tx: Transaction, user: User, password_hash: str) -> None:
-    """Nothing that this person signed in with works any more."""
+    """Revoke all access of a user: password, links, sessions and second factor."""
     await User.filter(pk=user.pk).using_db(tx.db).update(password_hash=password_hash)
     await turned_off(tx, user)
     await void_links(user, tx.db)
 
 
 async def end_sessions(action: Action, session: Session, user_id: int) -> int:
-    """End every session of somebody, whoever it is, and notify them by email. Returns how many (OWASP ASVS 5, 7.4.5).
+    """End all sessions of any user and notify them by email. Returns how many ended (OWASP ASVS 5, 7.4.5).
 
-    Raises STEP_UP_REQUIRED, NOT_FOUND.
+    Raises STEP_UP_REQUIRED and NOT_FOUND.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
@@ -181,9 +183,9 @@ async def end_sessions(action: Action, session: Session, user_id: int) -> int:
 
 
 async def _member(tx: Transaction, session: Session, user_id: int | None, *, stays_operator: bool) -> User:
-    """A member of staff, locked with all operators, of whom one must stay who can work: who has a second factor.
+    """A staff member, locked together with all operators, of whom one with a second factor must stay.
 
-    Raises Unauthenticated when whoever acts was dismissed meanwhile.
+    Raises Unauthenticated when the actor was dismissed meanwhile.
     """
     operators = await User.filter(staff=Staff.OPERATOR).using_db(tx.db).order_by("id").select_for_update(no_key=True)
     if not await sessions.standing(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():

@@ -1,7 +1,7 @@
-"""Sign-ups with an address that nobody ever confirmed: whoever proves that it is theirs takes the person over, nothing else.
+"""Sign-ups whose address was never verified: whoever proves that the address is theirs takes over the user, and nothing else.
 
-It may have been a stranger who signed up. Their password would open the door, and their company, which was never used, would be
-the one that the reader of the mail signs in for.
+A stranger may have signed up with the address. Their password would otherwise still work, and their unused company would be the
+one that the owner of the mailbox signs in to.
 """
 
 from accounts import policies
@@ -15,8 +15,9 @@ from models.identity.user import User
 
 
 async def taken_over(tx: Transaction, email: str) -> User | None:
-    """The person who signed up with the address, locked, whose company, links, sessions and second factor are gone, and who
-    accepted nothing. Give them another password. None where nobody did, or somebody confirmed."""
+    """The user who signed up with the address, locked, without their company, links, sessions, second factor and acceptances.
+    The caller sets another password. None when there is no such user, or the address was verified.
+    """
     open_ = User.filter(email=email, email_verified_at=None, staff=None).using_db(tx.db)
     theirs = Membership.filter(user__email=email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
     for place in await theirs:

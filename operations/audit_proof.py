@@ -1,8 +1,9 @@
-"""Proof that the audit log is whole and unchanged, and the removal of what is too old to be kept, which leaves it provable.
+"""Verifying that the audit log is complete and unchanged, and removing entries that are too old, after which it can still be
+verified.
 
-The proof reads what the database holds, as the driver has it, a page at a time: what no verb of ours could have written must
-be found, not stumbled over. Entries expire from the oldest on: the chain then begins behind the last one that expired, whose
-hash is kept, and an entry tells of it.
+The verification reads the stored values as the driver returns them, a page at a time, so that values which the application
+could never have written are reported instead of causing an exception. Entries expire from the oldest on: the chain then starts
+after the last expired entry, whose hash is kept, and an entry records it.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -22,14 +23,14 @@ _PAGE = 500
 
 
 class End(NamedTuple):
-    """A place in the chain: an entry's number and its hash."""
+    """A position in the chain: the number of an entry and its hash."""
 
     sequence: int
     hash: str
 
     @classmethod
     def of(cls, text: str) -> "End":
-        """The place that a proof printed. Raises ValueError."""
+        """Parse an end as printed by a verification. Raises ValueError."""
         sequence, _, hashed = text.partition(":")
         if len(hashed) != len(BEGINNING):
             raise ValueError(text)
@@ -41,7 +42,9 @@ class End(NamedTuple):
 
 @dataclass(frozen=True)
 class AuditProof:
-    """How many entries there are and where they end; the first one at fault and what is wrong, None when nothing is."""
+    """The number of entries and the end of the chain; the first invalid entry and what is wrong with it, None when all are
+    valid.
+    """
 
     entries: int
     last: End
@@ -63,7 +66,7 @@ class _Broken(Exception):
 
 
 async def audit_proof(noted: End | None = None) -> AuditProof:
-    """Look at every entry up to the present end. `noted` is an end of earlier, kept where nobody could change it."""
+    """Verify every entry up to the current end. `noted` is an earlier end that was stored elsewhere, to compare with."""
     while True:
         chain = await _chain()
         found = AuditProof(chain.last.sequence - chain.begin.sequence, chain.last)
@@ -87,7 +90,7 @@ async def _chain() -> _Chain:
 
 
 async def _walked(chain: _Chain, noted: End | None) -> None:
-    """Raises _Broken at the first entry that is not as it was written."""
+    """Verify the chain. Raises _Broken at the first invalid entry."""
     if not chain.last.hash:
         raise _Broken(0, "the row that holds both ends of the chain is missing")
     place, expiry = chain.begin, None
@@ -142,7 +145,9 @@ async def _entries(chain: _Chain) -> AsyncIterator[Sequence[Any]]:
 
 
 async def expire(action: Action, kept: timedelta = KEPT) -> int:
-    """Remove the entries that are older, from the oldest on. Returns how many; safe to run twice, also at once."""
+    """Remove the entries that are older than `kept`, from the oldest on. Returns how many; safe to run repeatedly and
+    concurrently.
+    """
     removed = 0
     while count := await _expire_some(action, kept):
         removed += count
@@ -160,14 +165,14 @@ async def _expire_some(action: Action, kept: timedelta) -> int:
 
 
 async def _expirable(tx: Transaction, kept: timedelta) -> End | None:
-    """The last of the next entries that are all too old."""
+    """The last entry of the next batch whose entries are all too old."""
     found = await rows(_OLDEST, (tx.action.at - kept).astimezone(UTC), _BATCH, db=tx.db)
     old = list(takewhile(lambda entry: entry["old"], found))
     return End(old[-1]["id"], old[-1]["hash"]) if old else None
 
 
 async def _moved(tx: Transaction, end: End) -> bool:
-    """Let the chain begin behind this entry, unless another process just did."""
+    """Let the chain start after this entry, unless another process has just done so."""
     moved = await rows(_MOVE, end.sequence, end.hash, end.sequence, db=tx.db)
     return bool(moved)
 

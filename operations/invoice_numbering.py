@@ -1,4 +1,4 @@
-"""Proof that invoices are numbered as the law asks: one sequence per series, without a gap, in the order of their dates."""
+"""Verifying that invoice numbers are as the law requires: one sequence per series, without gaps, in the order of the dates."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -9,7 +9,7 @@ from models.billing.invoice import Counter, Invoice, Series, number
 
 
 class Numbered(NamedTuple):
-    """What the proof reads of an invoice."""
+    """The columns of an invoice that are verified."""
 
     position: int
     printed: str
@@ -18,7 +18,7 @@ class Numbered(NamedTuple):
 
 
 async def numbering_faults() -> list[str]:
-    """What is wrong with the numbers of all issued invoices, a sentence each. An empty list is the proof."""
+    """What is wrong with the numbers of all issued invoices, as sentences. Empty when all are correct."""
     return [fault for series in Series for fault in faults(series, await _issued(series), await _last_given(series))]
 
 
@@ -33,7 +33,7 @@ async def _last_given(series: Series) -> int:
 
 
 def faults(series: Series, issued: list[Numbered], last_given: int) -> list[str]:
-    """What is wrong with one series, whose invoices come in the order of their positions."""
+    """What is wrong with one series, whose invoices are given in the order of their positions."""
     return [*_sequence(series, issued, last_given), *_dates(issued), *_printed(series, issued)]
 
 

@@ -1,11 +1,12 @@
-"""What is left of a company once its deletion is due: invoices, for as long as the law wants, and rows without a person.
+"""The erasure of a company whose deletion is due. What remains are the invoices, as long as the law requires, and rows without
+personal data.
 
-Invoices and their PDFs stay as they were issued (Code de commerce, art. L123-22; RGPD, art. 17, 3 b), seen by nobody who
-answers customers. Whatever else the company and its people wrote, sent or are called goes, in steps of short transactions that
-each find what is left to do: so a process that dies goes on where it was, and two at once do nothing twice. A person who
-belongs to another company as well stays, and only leaves this one.
+Invoices and their PDFs stay as issued (Code de commerce, Article L123-22; GDPR, Article 17(3)(b)), invisible to agents.
+Everything else that the company and its members wrote, uploaded or are named by is removed, in short transactions that each
+find what is left to do: a process that dies continues where it stopped, and two concurrent ones do nothing twice. A user who
+belongs to another company stays, and only leaves this one.
 
-The audit log is kept as it is: it names rows by their keys, and its network addresses expire within twelve months.
+The audit log stays unchanged: it refers to rows by key, and its network addresses expire within twelve months.
 """
 
 from collections.abc import Awaitable, Callable
@@ -46,17 +47,17 @@ log = structlog.stdlib.get_logger()
 
 @dataclass(frozen=True)
 class Eraser:
-    """What erasing needs: the store of files, and how long the law requires what to be kept."""
+    """What an erasure needs: the file store and the legal retention periods."""
 
     store: Store
     retention: Retention
 
 
 async def erase_due(action: Action, eraser: Eraser) -> int:
-    """Erase the accounts whose grace is over, and go on with those that were begun. Returns how many were finished.
+    """Erase the accounts whose grace period has ended, and continue those that were started. Returns how many were finished.
 
-    One whose payments of the last days are not settled waits: an invoice may still be issued. Where the store of files is
-    away, all wait.
+    An account with unsettled payments of the last days waits, because an invoice may still be issued. While the file store is
+    unavailable, all wait.
     """
     due = Erasure.filter(due_at__lte=action.at, canceled_at=None, finished_at=None).order_by("due_at", "id").limit(20)
     finished = 0
@@ -72,7 +73,7 @@ async def erase_due(action: Action, eraser: Eraser) -> int:
 
 
 async def erase(action: Action, eraser: Eraser, erasure_id: int) -> bool:
-    """Erase one account, whatever was done of it before. Returns whether that is finished."""
+    """Erase one account, continuing from whatever was done before. Returns whether it is finished."""
     erasure = await _begun(action, eraser, erasure_id)
     if erasure is None:
         return False
@@ -84,7 +85,9 @@ async def erase(action: Action, eraser: Eraser, erasure_id: int) -> bool:
 
 
 async def _begun(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | None:
-    """From here on nobody can call it off. The owners are told what is kept, while it is known where they read mail."""
+    """Start the erasure: from here on it can't be canceled. The owners are told what is kept, while their addresses are still
+    known.
+    """
     erasure = await Erasure.get(pk=erasure_id)
     async with action.transaction() as tx:
         account = await tx.locked(Account, erasure.account_id)
@@ -116,7 +119,7 @@ Step = Callable[[Transaction, int], Awaitable[int]]
 
 
 async def _stepped(action: Action, erasure: Erasure, kind: str, step: Step) -> int:
-    """Do one batch of a step, and count it in the same transaction."""
+    """Run one batch of a step, and count it in the same transaction."""
     async with action.transaction() as tx:
         now = await tx.locked(Erasure, erasure.pk)
         if now.finished_at:
@@ -129,7 +132,9 @@ async def _stepped(action: Action, erasure: Erasure, kind: str, step: Step) -> i
 
 
 async def _files(action: Action, eraser: Eraser, erasure: Erasure) -> None:
-    """Bytes go before the rows that lead to them: else one that dies would leave what nobody finds any more."""
+    """Delete files before the rows that refer to them: an interrupted erasure would otherwise leave files that nothing refers
+    to.
+    """
     account_id = erasure.account_id
     theirs = Q(account_id=account_id) | Q(message__ticket__account_id=account_id) | Q(
         legal_name_change__account_id=account_id
@@ -161,7 +166,7 @@ async def _messages(tx: Transaction, account_id: int) -> int:
 
 
 async def _tickets(tx: Transaction, account_id: int) -> int:
-    """They are closed, and before what was said in them goes: nobody says anything in them any more."""
+    """Close the tickets before their messages are deleted, so that no one posts in them anymore."""
     theirs = Ticket.filter(account_id=account_id).using_db(tx.db)
     closed = {"status": TicketStatus.CLOSED, "closed_at": tx.action.at, "reply_awaited_since": None}
     await theirs.exclude(status=TicketStatus.CLOSED).update(**closed)
@@ -176,7 +181,7 @@ async def _billing_details(tx: Transaction, account_id: int) -> int:
 
 
 async def _cards(tx: Transaction, account_id: int) -> int:
-    """What a payment tells of its card; its amount, its day and the provider's reference belong to the books."""
+    """Remove the card details of payments. Amount, date and the provider's reference belong to the accounts."""
     known: dict[str, Any] = {"method": ERASED, "brand": None, "last_four": None, "confirmation_url": None}
     return await Payment.filter(account_id=account_id).exclude(method=ERASED).using_db(tx.db).update(**known)
 
@@ -195,7 +200,7 @@ async def _sessions(tx: Transaction, account_id: int) -> int:
 
 
 async def _people(tx: Transaction, account_id: int) -> int:
-    """One person at a time leaves the company, and is nobody any more unless they belong to another one."""
+    """Remove one member at a time from the company, and erase the user unless they belong to another one."""
     place = await Membership.filter(account_id=account_id).using_db(tx.db).order_by("id").first()
     if place is None:
         return 0
