@@ -17,6 +17,7 @@ from realtime.endpoint import SocketEndpoint
 from realtime.hub import Listener
 from web import graphiql
 
+SECOND_CALL = asyncio.Event()
 EMAIL, PASSWORD, TOKEN = "ada@example.fr", "correct horse battery", "t0k3n"
 
 
@@ -72,14 +73,19 @@ class Mutation:
             return SessionSignInPayload(session=Session(access_token=TOKEN), user_errors=[])
         return SessionSignInPayload(session=None, user_errors=[UserError(message="Identifiants inconnus.")])
 
+    @strawberry.mutation
+    async def call(self) -> bool:
+        SECOND_CALL.set()
+        return True
+
 
 @strawberry.type
 class Subscription:
     @strawberry.subscription
     async def calls(self, info: strawberry.Info) -> AsyncGenerator[str, None]:
-        for number in (1, 2):
-            yield f"call {number} of {info.context}"
-            await asyncio.sleep(1)  # long enough to be seen on the page
+        yield f"call 1 of {info.context}"
+        await SECOND_CALL.wait()  # until the page has shown the first one
+        yield f"call 2 of {info.context}"
         await asyncio.Event().wait()
 
 

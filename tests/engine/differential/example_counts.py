@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 
 REQUESTED = os.environ.get("CAMCHA_CASES")
-EXAMPLES = int(REQUESTED or 1_000)
+EXAMPLES = int(REQUESTED or 2_000)
 
 
 def examples(share: float, contexts: int) -> Callable[[Any], Any]:
