@@ -68,7 +68,7 @@ async def _email(tx: Transaction, wish: Wish) -> None:
         await emails.email_change_taken(tx, wish.taken_by)
     else:
         await emails.email_change(tx, wish.user, wish.email, wish.new_token)
-    await emails.email_change_asked(tx, wish.user, wish.email, wish.old_token)
+    await emails.email_change_requested(tx, wish.user, wish.email, wish.old_token)
 
 
 async def _wished(tx: Transaction, user: User, session: Session, email: str) -> Wish:

@@ -1,4 +1,4 @@
-"""The emails that we send: one function each, which stores a row of the outbox in the caller's transaction.
+"""The emails that we send: one function each, which stores a row in the outbox in the caller's transaction.
 
 So an email exists exactly when the transaction that it reports was committed. `mail/delivery.py` sends it afterwards, and fills
 in the base URL of the site (`mail/message.py`). A function has the name of its template.
@@ -39,29 +39,29 @@ class SecondFactorChange(StrEnum):
 
 
 async def verification(tx: Transaction, user: User, token: str) -> Email:
-    """Asks the person to confirm their address, by the link or by giving the token to the API."""
+    """Ask a new user to confirm their address, by the link or by sending the token to the API."""
     return await _write(tx, user, "verification", link=_page("verify", token), token=token)
 
 
 async def already_registered(tx: Transaction, user: User) -> Email:
-    """Tells the owner of an address that somebody signed up with it, and where to sign in."""
+    """Tell a user that someone signed up with their address, and where to sign in."""
     return await _write(tx, user, "already_registered")
 
 
 async def invoice_issued(tx: Transaction, user: User, invoice: Invoice, download_token: str) -> Email:
-    """Delivers an invoice: its totals, its PDF (attached when the email is sent) and a signed download link."""
+    """Send an invoice: its totals, its PDF (attached when the email is sent) and a signed download link."""
     issued_on = day(invoice.issued_on, user.locale)
     link = f"{BASE_URL}/downloads/{download_token}"
     return await _write(tx, user, "invoice_issued", invoice, link=link, invoice=invoice, issued_on=issued_on)
 
 
 async def payment_confirmation_needed(tx: Transaction, user: User, confirmation_url: str) -> Email:
-    """Asks the person to confirm a payment on their bank's page."""
+    """Ask a customer to confirm a payment on their bank's page."""
     return await _write(tx, user, "payment_confirmation_needed", link=confirmation_url)
 
 
 async def invitation(tx: Transaction, invited: Invitation, inviter: User, account: Account, token: str) -> Email:
-    """Invites an address to join a company, by the link or by giving the token to the API. Greets nobody by name."""
+    """Invite an address to join an account, by the link or by sending the token to the API. Addresses no one by name."""
     until = day(local_date(invited.expires_at), invited.locale)
     return await _store(
         tx, invited.email, invited.locale, "", "invitation", account_id=account.pk, link=_page("invitation", token),
@@ -71,29 +71,29 @@ async def invitation(tx: Transaction, invited: Invitation, inviter: User, accoun
 
 
 async def password_reset(tx: Transaction, user: User, token: str) -> Email:
-    """Lets the person choose a new password, by the link or by giving the token to the API."""
+    """Let a user choose a new password, by the link or by sending the token to the API."""
     return await _write(tx, user, "password_reset", link=_page("reset", token), token=token)
 
 
 async def sign_in_unlock(tx: Transaction, user: User, token: str) -> Email:
-    """Lets the person sign in although others' failed attempts slow sign-ins down, by the link or the token."""
+    """Let a user sign in at once while others' failed attempts throttle sign-ins, by the link or the token."""
     return await _write(tx, user, "sign_in_unlock", link=_page("unlock", token), token=token)
 
 
 async def staff_welcome(tx: Transaction, user: User, token: str) -> Email:
-    """Welcomes a new member of staff, and links to the page where they choose a password."""
+    """Welcome a new member of staff, and link to the page where they choose a password."""
     return await _store(
         tx, user.email, user.locale, "", "staff_welcome", user=user, link=_page("reset", token), token=token
     )  # fmt: skip
 
 
 async def sessions_ended(tx: Transaction, user: User) -> Email:
-    """Tells the person that support has signed out all their devices."""
+    """Tell a user that support has signed out all their devices."""
     return await _write(tx, user, "sessions_ended")
 
 
 async def ownership_changed(tx: Transaction, user: User, account: Account, *, gained: User | None, lost: User | None) -> Email:
-    """Tells an owner of a company who became its owner and who is no longer one, and what to do when that is a surprise."""
+    """Tell an owner of an account who became an owner and who is no longer one, and what to do if that is unexpected."""
     return await _write(
         tx, user, "ownership_changed", account_id=account.pk, company=_without_links(account.legal_name),
         gained=_without_links(gained.name) if gained else None, lost=_without_links(lost.name) if lost else None,
@@ -101,45 +101,45 @@ async def ownership_changed(tx: Transaction, user: User, account: Account, *, ga
 
 
 async def password_changed(tx: Transaction, user: User) -> Email:
-    """Tells the person that their password was changed, and what to do if it wasn't them."""
+    """Tell a user that their password was changed, and what to do if it wasn't them."""
     return await _write(tx, user, "password_changed")
 
 
 async def second_factor_changed(tx: Transaction, user: User, change: SecondFactorChange) -> Email:
-    """Tells the person what happened to their second factor, and what to do if it wasn't them."""
+    """Tell a user what happened to their second factor, and what to do if it wasn't them."""
     return await _write(tx, user, "second_factor_changed", change=change.value)
 
 
 async def second_factor_reset(tx: Transaction, user: User, *, by_support: bool) -> Email:
-    """Tells the person that our support, or an owner of their company, has turned off their second factor."""
+    """Tell a user that support, or an owner of their account, has turned off their second factor."""
     return await _write(tx, user, "second_factor_reset", by_support=by_support)
 
 
 async def email_change(tx: Transaction, user: User, new_address: str, token: str) -> Email:
-    """Asks the reader of a new address to confirm it, by the link or by giving the token to the API."""
+    """Ask the recipient at a new address to confirm it, by the link or by sending the token to the API."""
     return await _store(
         tx, new_address, user.locale, "", "email_change", user=user, link=_page("email", token), token=token
     )  # fmt: skip
 
 
 async def email_change_taken(tx: Transaction, user: User) -> Email:
-    """Tells the owner of an address that somebody wanted it for another account. Doesn't say who."""
+    """Tell a user that someone requested their address for another user, without saying who."""
     return await _write(tx, user, "email_change_taken")
 
 
-async def email_change_asked(tx: Transaction, user: User, new_address: str, token: str | None) -> Email:
-    """Tells the current address that a new one is to replace it. With a token, asks for a confirmation."""
+async def email_change_requested(tx: Transaction, user: User, new_address: str, token: str | None) -> Email:
+    """Tell the current address of a user about a requested change. With a token, ask for a confirmation."""
     link = _page("email", token) if token else SIGN_IN_URL
-    return await _write(tx, user, "email_change_asked", email=new_address, link=link, token=token)
+    return await _write(tx, user, "email_change_requested", email=new_address, link=link, token=token)
 
 
 async def email_changed(tx: Transaction, user: User, new_address: str) -> Email:
-    """Tells the previous address which one has replaced it. `user` still has the previous address."""
+    """Tell the previous address, which `user` still has, which one has replaced it."""
     return await _write(tx, user, "email_changed", email=new_address)
 
 
 async def legal_name(tx: Transaction, user: User, change: LegalNameChange) -> Email:
-    """Tells a person the outcome of their company's change of legal name: evidence is needed, accepted or rejected."""
+    """Tell a member the state of their account's legal name change: evidence is needed, or it is accepted or rejected."""
     return await _write(
         tx, user, "legal_name", account_id=change.account_id, status=change.status.value, reason=change.reason,
         previous_name=_one_line(change.previous_name), legal_name=_one_line(change.legal_name),
@@ -147,7 +147,7 @@ async def legal_name(tx: Transaction, user: User, change: LegalNameChange) -> Em
 
 
 async def account_status(tx: Transaction, user: User, account: Account) -> Email:
-    """Tells an owner that the company's account is deactivated, active again, or will be deleted on a day."""
+    """Tell an owner that the account is deactivated, active again, or will be erased on a certain day."""
     on = day(local_date(account.erases_at), user.locale) if account.erases_at else ""
     return await _write(
         tx, user, "account_status", account_id=account.pk, company=_one_line(account.legal_name),
@@ -156,15 +156,15 @@ async def account_status(tx: Transaction, user: User, account: Account) -> Email
 
 
 async def reactivation_declined(tx: Transaction, user: User, account: Account, reason: str) -> Email:
-    """Tells an owner why the company's account isn't reactivated, or what support needs to know first."""
+    """Tell an owner why the account isn't reactivated, or what support needs to know first."""
     company = _one_line(account.legal_name)
     return await _write(tx, user, "reactivation_declined", account_id=account.pk, company=company, reason=reason)
 
 
 async def account_erased(tx: Transaction, user: User, erasure: Erasure) -> Email:
-    """Tells an owner that the company is erased, and what is kept, why and until when (GDPR, art. 12).
+    """Tell an owner that the account is erased, and what is kept, why and until when (GDPR, art. 12).
 
-    It refers to no person, and its content is deleted once it was sent, because nothing else about its recipient is kept.
+    The row refers to no user, and its content is deleted once it was sent, because nothing else about its recipient is kept.
     """
     until = day(erasure.kept_until, user.locale) if erasure.kept_until else ""
     return await _store(
@@ -198,17 +198,17 @@ def _one_line(text: str) -> str:
 
 
 def _greeting_name(user: User) -> str:
-    """The person's name on one line; empty until their address is verified.
+    """The user's name on one line; empty until their address is verified.
 
-    Anybody can sign up with a stranger's address and put an advertisement into the name: our emails must not deliver it. For
-    the same reason, an email to another address than the person's own greets nobody by name.
+    Anyone can sign up with someone else's address and put an advertisement into the name: our emails must not deliver it. For
+    the same reason, an email to another address than the user's own contains no name in its greeting.
     """
     return _one_line(user.name) if user.email_verified_at else ""
 
 
 def _without_links(name: str) -> str:
-    """A customer's name on one short line in which no mail program finds a link.
+    """A name that a customer chose, on one short line in which no mail program finds a link.
 
-    Anybody can sign a company up and invite strangers: our emails must not carry advertisements to them.
+    Anyone can sign up and invite any address: our emails must not deliver advertisements.
     """
     return _LINK_CHARACTERS.sub(" ", _one_line(name))[:_NAME_LENGTH]

@@ -23,7 +23,7 @@ ACCOUNT_ERASED = "account_erased"
 _CONFIDENTIAL = {
     "password_reset",
     "email_change",
-    "email_change_asked",
+    "email_change_requested",
     "invitation",
     "sign_in_unlock",
     "staff_welcome",

@@ -87,7 +87,7 @@ class TestWithoutASecondFactor:
         assert (await address_of(owner), bus.announced) == (owner.email, [])
         assert await confirm(tokens[1]) is True
         assert await address_of(owner) == NEW
-        assert await templates_to(owner.email) == ["email_change_asked", "email_changed"]
+        assert await templates_to(owner.email) == ["email_change_requested", "email_changed"]
         assert await still_valid([here.session.pk, there.session.pk], now().at) == {here.session.pk}
         assert bus.announced == [f"session:{there.session.pk}", f"user:{owner.pk}"]
         entered = await authenticate(now(), auth, email=NEW, password=PASSWORD, code=None, peer="192.0.2.7")
@@ -140,7 +140,7 @@ class TestWithASecondFactor:
         assert await tokens_to(owner.email, "email") == []
         assert await confirm(await token_to(NEW, "email")) is True
         assert await address_of(owner) == NEW
-        assert (await templates_to(owner.email))[-2:] == ["email_change_asked", "email_changed"]
+        assert (await templates_to(owner.email))[-2:] == ["email_change_requested", "email_changed"]
 
     async def test_turning_it_off_calls_the_wish_off(
         self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
@@ -209,7 +209,7 @@ class TestEdges:
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(await token_to(NEW, "email"))
         assert (await address_of(owner), await address_of(agent)) == (owner.email, NEW)
-        assert await templates_to(owner.email) == ["email_change_asked"]
+        assert await templates_to(owner.email) == ["email_change_requested"]
         assert await still_valid([here.session.pk], now().at) == {here.session.pk}
 
     async def test_a_wish_expires_after_a_day(

@@ -65,9 +65,9 @@ GREETING: dict[str, list[Write]] = {
         lambda tx, user: emails.second_factor_reset(tx, user, by_support=False),
     ],
     "email_change_taken": [emails.email_change_taken],
-    "email_change_asked": [
-        lambda tx, user: emails.email_change_asked(tx, user, "new@example.fr", "TOKEN-123"),
-        lambda tx, user: emails.email_change_asked(tx, user, "new@example.fr", None),
+    "email_change_requested": [
+        lambda tx, user: emails.email_change_requested(tx, user, "new@example.fr", "TOKEN-123"),
+        lambda tx, user: emails.email_change_requested(tx, user, "new@example.fr", None),
     ],
     "email_changed": [lambda tx, user: emails.email_changed(tx, user, "new@example.fr")],
     "legal_name": [
@@ -235,7 +235,7 @@ async def test_p1_3_the_owner_of_an_address_learns_that_somebody_wanted_it(actio
 async def test_p1_3_the_current_address_can_confirm_a_change_or_only_learns_of_it(
     action: Action, zoe: User, locale: Locale
 ) -> None:
-    with_token, without = await variants(action, zoe, locale, "email_change_asked")
+    with_token, without = await variants(action, zoe, locale, "email_change_requested")
     assert_token(with_token, "email")
     assert with_token.recipient == without.recipient == "zoe@example.fr"
     assert "\nnew@example.fr\n" in with_token.text

@@ -20,6 +20,7 @@ from models.action import Action
 from models.database.connection import config, connect, disconnect, migrated, pending_migrations, sqlite_path
 from models.database.sql import rows
 from models.event import EventKind, Stream, ticket_stream
+from models.operations.email import Email
 
 ROOT = Path(__file__).parents[3]
 
@@ -52,6 +53,25 @@ async def test_people_of_before_are_searched_for_as_well(database_url: str) -> N
     found = [row["searched"] for table in ('"user"', "account") for row in await rows(f"SELECT searched FROM {table}")]  # noqa: S608
     await disconnect()
     assert found == ["elodie e x example", "l epi  404833048"]
+
+
+async def test_emails_that_wait_keep_their_content_confidential(database_url: str) -> None:
+    """They are stored under the table and the template name of an earlier version."""
+    await migrated(database_url, "models.0015_abandoned_files", "backward")
+    await connect(database_url)
+    await rows(
+        "INSERT INTO letter (template, recipient, subject, text, html, attempts, created_at, next_attempt_at)"
+        " VALUES ('email_change_asked.fr', 'e@x.example', '-', 'cam_ec_1', '-', 0, '2026-11-01 00:00:00+00:00',"
+        " '2026-11-01 00:00:00+00:00')"
+    )
+    await disconnect()
+    await migrated(database_url)
+    await connect(database_url)
+    email = await Email.get()
+    await email.mark_sent(email.created_at)
+    sent = await Email.get()
+    await disconnect()
+    assert (sent.template, sent.text) == ("email_change_requested.fr", "")
 
 
 @pytest.mark.usefixtures("db")

@@ -123,7 +123,7 @@ async def test_p1_3_an_address_moves_by_its_emails(ask: Ask, house: "House", pau
     asked = await did(ask, paul, 'emailRequestChange(input: {email: "paul@new.example"})', "accepted")
     assert asked == {"accepted": True, "userErrors": []}
     assert await emails_to("paul@new.example") == ["email_change.fr"]
-    assert await emails_to(paul.user.email) == ["email_change_asked.fr"]
+    assert await emails_to(paul.user.email) == ["email_change_requested.fr"]
     tokens = [
         next(line for line in email.text.splitlines() if line.startswith("cam_ec_"))
         for email in await Email.filter(template__startswith="email_change").order_by("id")
@@ -131,7 +131,7 @@ async def test_p1_3_an_address_moves_by_its_emails(ask: Ask, house: "House", pau
     answers = [await did(ask, Viewer(), f'emailConfirmChange(input: {{token: "{each}"}})', "changed") for each in tokens]
     assert [answer["changed"] for answer in answers] == [False, True]
     assert (await User.get(pk=paul.user.pk)).email == "paul@new.example"
-    assert await emails_to(paul.user.email) == ["email_change_asked.fr", "email_changed.fr"]
+    assert await emails_to(paul.user.email) == ["email_change_requested.fr", "email_changed.fr"]
 
 
 async def test_p1_3_an_address_of_somebody_else_is_answered_the_same(ask: Ask, house: "House", paul: Viewer) -> None:
@@ -146,7 +146,7 @@ async def test_p1_3_an_address_of_somebody_else_is_answered_the_same(ask: Ask, h
     assert answers[0] == answers[1]
     assert await emails_to(theirs) == ["email_change_taken.fr"]
     assert paul.user.email not in (await Email.get(template="email_change_taken.fr")).text
-    assert await emails_to(paul.user.email) == ["email_change_asked.fr"] * 2
+    assert await emails_to(paul.user.email) == ["email_change_requested.fr"] * 2
 
 
 async def test_p4_3_a_reset_is_answered_the_same_for_nobody(ask: Ask, house: "House", paul: Viewer) -> None:
