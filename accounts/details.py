@@ -17,6 +17,7 @@ from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
 from models.audit_action import AuditAction
+from models.checks import Checks
 from models.errors import Forbidden, Refusal
 from models.identity.session import Session
 from models.identity.user import User
@@ -65,10 +66,11 @@ async def change_identifiers(
     Raises SIRET_INVALID, VAT_NUMBER_INVALID, SIREN_OTHER for numbers of another legal entity, and Forbidden.
     """
     numbers: dict[str, str | None] = {}
-    if siret is not ...:
-        numbers["nic"] = _nic(siret, account.siren)
-    if vat_number is not ...:
-        numbers["vat_key"] = _vat_key(vat_number, account.siren)
+    with Checks() as check:
+        if siret is not ...:
+            numbers["nic"] = check(_nic, siret, account.siren)
+        if vat_number is not ...:
+            numbers["vat_key"] = check(_vat_key, vat_number, account.siren)
     return await _changed(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers)
 
 

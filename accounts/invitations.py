@@ -5,7 +5,7 @@ invitations. Whoever has the token can read the mailbox, so they may learn it, a
 again.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from accounts.registration import NAME_LENGTH
 from accounts.unconfirmed import taken_over
 from auth import sessions, throttle
 from auth.email_address import deliverable
+from auth.passwords import require_length
 from auth.services import AuthServices
 from auth.tokens import invalid
 from mail import emails
@@ -26,12 +27,13 @@ from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.accounts.invitation import LIFETIME, Invitation
 from models.action import Action, Transaction
+from models.checks import Checks
 from models.content.policy import AcceptanceChannel, Policy
 from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.idempotency import earlier, made
 from models.identity.user import User
 from models.locale import Locale
-from models.text import line
+from models.text import client_key, line
 from models.translations import _
 
 KEPT = timedelta(days=30)
@@ -49,7 +51,7 @@ class Newcomer:
 
     name: str
     password: str = field(repr=False)
-    accepted: Collection[int | None] = ()
+    accepted: Sequence[int | None] = ()
     read_in: Locale | None = None
 
 
@@ -83,15 +85,17 @@ async def send(
     Raises EMAIL_INVALID, ROLE_RESERVED, ALREADY_MEMBER, ALREADY_INVITED, IDEMPOTENCY_MISMATCH, Throttled, and Forbidden for
     those who can't manage members.
     """
-    email = deliverable(email)
+    with Checks() as check:
+        email, key = check(deliverable, email), check(client_key, key)
+        check(_require_grantable, role)
     await _count(auth, account_id, email)
     asked = [account_id, email, role.value, locale.value]
     async with action.transaction() as tx:
-        inviter = _inviting(await People.locked(tx, account_id), action, role)
+        inviter = _inviting(await People.locked(tx, account_id), action)
         if known := await earlier(tx, f"user:{inviter.user_id}", "invitationSend", key, asked):
             return await _made_before(tx, known)
         await _require_news(tx, account_id, email)
-        token = _token()
+        token = sessions.random_token("cam_in_")
         invitation = await Invitation.create(
             using_db=tx.db, account_id=account_id, email=email, role=role, locale=locale, inviter_id=inviter.user_id,
             token_hash=sessions.hashed(token), created_at=action.at, sent_at=action.at, expires_at=action.at + LIFETIME,
@@ -113,12 +117,15 @@ async def _count(auth: AuthServices, account_id: int, email: str) -> None:
     await auth.throttle.attempt(throttle.key(throttle.INVITATION, account_id), throttle.key(throttle.EMAIL, email))
 
 
-def _inviting(people: People, action: Action, role: Role) -> Membership:
+def _require_grantable(role: Role) -> None:
+    if role is Role.OWNER:
+        raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role")
+
+
+def _inviting(people: People, action: Action) -> Membership:
     place = acting(people, action)
     if not place.role.manages:
         raise Forbidden
-    if role is Role.OWNER:
-        raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role")
     return place
 
 
@@ -135,10 +142,6 @@ async def _email(tx: Transaction, invitation: Invitation, token: str) -> None:
     await emails.invitation(tx, invitation, inviter, account, token)
 
 
-def _token() -> str:
-    return sessions.random_token("cam_in_")
-
-
 async def resend(action: Action, auth: AuthServices, invitation: Invitation, key: str) -> Invitation:
     """Send the email again, valid for another seven days, with a new token that replaces the old one. A repeat with the same
     key sends nothing.
@@ -147,13 +150,13 @@ async def resend(action: Action, auth: AuthServices, invitation: Invitation, key
     """
     await _count(auth, invitation.account_id, invitation.email)
     async with action.transaction() as tx:
-        inviter = _inviting(await People.locked(tx, invitation.account_id), action, invitation.role)
+        inviter = _inviting(await People.locked(tx, invitation.account_id), action)
         invitation = await tx.locked(Invitation, invitation.pk)
         if await earlier(tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]):
             return invitation
         if not invitation.open:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
-        token = _token()
+        token = sessions.random_token("cam_in_")
         await invitation.sent(tx, inviter.user_id, sessions.hashed(token))
         await _email(tx, invitation, token)
         await made(tx, f"user:{inviter.user_id}", "invitationResend", key, invitation.pk)
@@ -167,7 +170,7 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
     Raises NOT_ACTIVE when it was accepted, and Forbidden for those who can't manage members.
     """
     async with action.transaction() as tx:
-        _inviting(await People.locked(tx, invitation.account_id), action, invitation.role)
+        _inviting(await People.locked(tx, invitation.account_id), action)
         invitation = await tx.locked(Invitation, invitation.pk)
         if invitation.accepted_at:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
@@ -179,8 +182,7 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
 
 async def offered(action: Action, token: str) -> Offer:
     """The pending invitation that belongs to a token. Raises TOKEN_INVALID like `accept`."""
-    invitation = await _known(token)
-    _require_open(action, invitation)
+    invitation = await _open(action, token)
     return Offer(invitation, await User.filter(email=invitation.email).exclude(email_verified_at=None).first())
 
 
@@ -200,11 +202,9 @@ async def accept(action: Action, auth: AuthServices, token: str, newcomer: Newco
     is signed in and the address belongs to a user; for new users BLANK, TOO_LONG, PASSWORD_WEAK and POLICY_NOT_IN_FORCE;
     Throttled; and Forbidden for the vendor's staff.
     """
-    invitation = await _known(token)
     if action.actor:
-        return await _joined(action, invitation, action.actor)
-    _require_open(action, invitation)
-    return await _welcomed(action, auth, invitation, newcomer, peer)
+        return await _joined(action, await _known(token), action.actor)
+    return await _welcomed(action, auth, token, newcomer, peer)
 
 
 def _require_open(action: Action, invitation: Invitation) -> None:
@@ -252,20 +252,37 @@ async def _join(tx: Transaction, people: People, invitation: Invitation, user: U
     )
 
 
-async def _welcomed(action: Action, auth: AuthServices, invitation: Invitation, newcomer: Newcomer, peer: str) -> Membership:
-    if await User.filter(email=invitation.email).exclude(email_verified_at=None).exists():
-        raise Refusal(AccountsErrorCode.SIGN_IN_REQUIRED, "input", "token")
-    name = line(newcomer.name, "name", NAME_LENGTH)
-    current = await policies.in_force(action, newcomer.accepted, "acceptedPolicyIds") if newcomer.accepted else []
-    joining = _Joining(name, current, newcomer.read_in or invitation.locale)
+async def _welcomed(action: Action, auth: AuthServices, token: str, newcomer: Newcomer, peer: str) -> Membership:
     network = throttle.network_of(peer)
+    with Checks() as check:
+        invitation = await check.wait(_open(action, token))
+        if invitation:
+            await _require_new(invitation)  # else nothing more is needed of them than to sign in
+        name = check(line, newcomer.name, "name", NAME_LENGTH) if invitation or newcomer.name else ""
+        if invitation:
+            own_words = [words for words in (invitation.email, name, invitation.account.legal_name) if words]
+            await check.wait(auth.require_strong(newcomer.password, *own_words, subject=network))
+        elif newcomer.password:
+            check(require_length, newcomer.password)
+        current = await check.wait(policies.in_force(action, newcomer.accepted, "acceptedPolicyIds"))
+    joining = _Joining(name, current, newcomer.read_in or invitation.locale)
     await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network))
-    await auth.require_strong(newcomer.password, invitation.email, name, invitation.account.legal_name, subject=network)
     password_hash = await auth.passwords.hash(newcomer.password)
     try:
         return await _entered(action, invitation, joining, password_hash)
     except IntegrityError:  # somebody signed up with the address between our look and our write: now they are found
         return await _entered(action, invitation, joining, password_hash)
+
+
+async def _open(action: Action, token: str) -> Invitation:
+    invitation = await _known(token)
+    _require_open(action, invitation)
+    return invitation
+
+
+async def _require_new(invitation: Invitation) -> None:
+    if await User.filter(email=invitation.email).exclude(email_verified_at=None).exists():
+        raise Refusal(AccountsErrorCode.SIGN_IN_REQUIRED, "input", "token")
 
 
 async def _entered(action: Action, invitation: Invitation, joining: _Joining, password_hash: str) -> Membership:

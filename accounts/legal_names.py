@@ -9,6 +9,7 @@ agent has decided. The change is stored before the register is queried, so that 
 Invoices store a copy of the buyer when they are issued: only later invoices use the new name.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 
@@ -23,13 +24,14 @@ from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, prints_plainly, same_name
 from models.action import Action, Transaction
+from models.checks import Checks, known_keys
 from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, EventKind, account_stream
 from models.idempotency import earlier, made
 from models.identity.session import Session
 from models.identity.user import User
 from models.support.file import File, FileStatus, show
-from models.text import composed, worded
+from models.text import client_key, composed, worded
 from models.translations import _
 
 LEGAL_NAME_LENGTH = 200
@@ -49,7 +51,7 @@ class Decision(StrEnum):
 
 async def request(
     action: Action, auth: AuthServices, registry: Registry, session: Session, account: Account, *,
-    legal_name: str, siren_given: str | None, file_ids: tuple[int, ...], key: str,
+    legal_name: str, siren_given: str | None, file_ids: Sequence[int | None], key: str,
 ) -> LegalNameChange:  # fmt: skip
     """Request another legal name, with evidence if available. Returns the change after the lookup in the register.
 
@@ -58,20 +60,26 @@ async def request(
     company.
     """
     await require_fresh(action, session)
-    name = composed(legal_name, "legalName", LEGAL_NAME_LENGTH)
-    if siren_given is not None and siren(siren_given) != account.siren:
-        raise Refusal(AccountsErrorCode.SIREN_OTHER, "input", "siren")
+    with Checks() as checks:
+        name = checks(composed, legal_name, "legalName", LEGAL_NAME_LENGTH)
+        checks(_require_same_company, siren_given, account)
+        files, key = checks(known_keys, file_ids, "fileIds"), checks(client_key, key)
     await auth.throttle.attempt(throttle.key(throttle.LEGAL_NAME, account.pk))
     async with action.transaction() as tx:
         user = await managing(tx, session, account.pk)
         owner = f"account:{account.pk}"
-        if known := await earlier(tx, owner, "accountRequestLegalName", key, [name, sorted(file_ids)]):
+        if known := await earlier(tx, owner, "accountRequestLegalName", key, [name, sorted(files)]):
             return await LegalNameChange.get(pk=known, using_db=tx.db)
         change = await _wished(tx, user, account.pk, name)
-        await show(tx, change, user, file_ids)
+        await show(tx, change, user, files)
         await made(tx, owner, "accountRequestLegalName", key, change.pk)
-        tx.audit(AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME, change, evidence=len(set(file_ids)))
+        tx.audit(AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME, change, evidence=len(set(files)))
     return await check(action, registry, change)
+
+
+def _require_same_company(siren_given: str | None, account: Account) -> None:
+    if siren_given is not None and siren(siren_given) != account.siren:
+        raise Refusal(AccountsErrorCode.SIREN_OTHER, "input", "siren")
 
 
 async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> LegalNameChange:
@@ -169,19 +177,25 @@ async def check_accounts(action: Action, registry: Registry) -> int:
 
 
 async def add_evidence(
-    action: Action, session: Session, account: Account, change_id: int | None, file_ids: tuple[int, ...]
+    action: Action, session: Session, account: Account, change_id: int | None, file_ids: Sequence[int | None]
 ) -> LegalNameChange:
     """Add evidence to a change in progress, for an agent to review. Raises NOT_FOUND, FILE_REFUSED and TRANSITION_ILLEGAL."""
     async with action.transaction() as tx:
         user = await managing(tx, session, account.pk)
-        change = await _running(tx, account.pk, change_id)
-        if not file_ids:
-            raise Refusal(CommonErrorCode.BLANK, "input", "fileIds")
-        await show(tx, change, user, file_ids)
-        tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(file_ids)))
+        with Checks() as checks:
+            change = await checks.wait(_running(tx, account.pk, change_id))
+            files = checks(_evidence, file_ids)
+        await show(tx, change, user, files)
+        tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(files)))
         if change.status is LegalNameStatus.EVIDENCE_NEEDED:
             await _move(tx, change, LegalNameStatus.IN_REVIEW)
     return change
+
+
+def _evidence(file_ids: Sequence[int | None]) -> tuple[int, ...]:
+    if not file_ids:
+        raise Refusal(CommonErrorCode.BLANK, "input", "fileIds")
+    return known_keys(file_ids, "fileIds")
 
 
 async def cancel(action: Action, session: Session, account: Account, change_id: int | None) -> LegalNameChange:
@@ -203,10 +217,13 @@ async def decide(
     Raises NOT_FOUND, TRANSITION_ILLEGAL when it was decided differently, EVIDENCE_MISSING when it is accepted without evidence,
     and BLANK and TOO_LONG for the reason, which the customer reads.
     """
-    words = worded(reason or "", "reason", REASON_LENGTH) if reason or decision is not Decision.ACCEPT else None
-    found = await LegalNameChange.get_or_none(pk=change_id or 0)
-    if found is None:
-        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId")
+    with Checks() as checks:
+        found = await LegalNameChange.get_or_none(pk=change_id or 0)
+        if found is None:
+            checks.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId"))
+        needed = reason or decision is not Decision.ACCEPT
+        words = checks(worded, reason or "", "reason", REASON_LENGTH) if needed else None
+    assert found is not None, "the checks have passed"  # noqa: S101
     async with action.transaction() as tx:
         account = await tx.locked(Account, found.account_id)
         agent = await sessions.holder(tx, session)

@@ -22,6 +22,7 @@ from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
 from models.billing.periods import months_after
+from models.checks import Checks
 from models.clock import PARIS, local_date
 from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.idempotency import earlier, made
@@ -29,7 +30,7 @@ from models.identity.session import Session
 from models.identity.user import User
 from models.privacy.erasure import Erasure
 from models.support.ticket import Category, Channel, Ticket, TicketKind, TicketStatus
-from models.text import worded
+from models.text import client_key, worded
 from models.translations import _
 from models.translations import text as translated
 
@@ -53,17 +54,23 @@ async def request(
     back = kind is TicketKind.ACCOUNT_REACTIVATION
     if not back:
         await require_fresh(action, session)
-    text = worded(message, "message")
     async with action.transaction() as tx:
-        people = await People.locked(tx, account_id or 0)
-        place = people.of(session.user_id)
-        if people.account is None or place is None:
-            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
-        if place.role is not Role.OWNER:
-            raise Forbidden
-        _require(people.account, *_POSSIBLE[kind])
+        with Checks() as check:
+            account = await check.wait(_owned(tx, session, account_id))
+            text, key = check(worded, message, "message"), check(client_key, key)
+        _require(account, *_POSSIBLE[kind])
         user = await sessions.holder(tx, session)
-        return await _asked(tx, auth, people.account, user, kind, text, key)
+        return await _asked(tx, auth, account, user, kind, text, key)
+
+
+async def _owned(tx: Transaction, session: Session, account_id: int | None) -> Account:
+    people = await People.locked(tx, account_id or 0)
+    place = people.of(session.user_id)
+    if people.account is None or place is None:
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
+    if place.role is not Role.OWNER:
+        raise Forbidden
+    return people.account
 
 
 async def _asked(
@@ -163,7 +170,11 @@ async def schedule_deletion(
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
-        account, people, _ = await _dealt_with(tx, session, account_id)
+        with Checks() as check:
+            dealt_with = await check.wait(_dealt_with(tx, session, account_id))
+            if not await Ticket.filter(pk=ticket_id or 0).using_db(tx.db).exists():
+                check.refuse(Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "ticketId"))
+        account, people, _ = dealt_with
         if account.status is AccountStatus.CLOSING:
             return account
         _require(account, AccountStatus.ACTIVE, AccountStatus.DEACTIVATED)
@@ -198,9 +209,11 @@ async def decline_reactivation(action: Action, session: Session, account_id: int
 
     The owner can request it again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING and Unauthenticated.
     """
-    words = worded(reason, "reason", REASON_LENGTH)
     async with action.transaction() as tx:
-        account, _, agent = await _dealt_with(tx, session, account_id)
+        with Checks() as check:
+            dealt_with = await check.wait(_dealt_with(tx, session, account_id))
+            words = check(worded, reason, "reason", REASON_LENGTH)
+        account, _, agent = dealt_with
         ticket = await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION)).order_by("-id").first()
         if ticket is None:
             raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "accountId")

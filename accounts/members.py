@@ -21,6 +21,7 @@ from models.accounts.invitation import Invitation
 from models.action import Action, Transaction
 from models.audit import Detail
 from models.audit_action import AuditAction
+from models.checks import Checks
 from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
@@ -36,9 +37,10 @@ async def change_role(action: Action, session: Session, account_id: int, user_id
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
         people = await People.locked(tx, account_id)
-        place = _dealt_with(people, action, user_id)
-        if not acting(people, action).role.may_deal(role):
-            raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role")
+        with Checks() as check:
+            place = check(_dealt_with, people, action, user_id)
+            if not acting(people, action).role.may_deal(role):
+                check.refuse(Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role"))
         if place.role is not role:
             _keep_an_owner(people, place)
             if Role.OWNER in (place.role, role):

@@ -1,11 +1,12 @@
 """Accepting policies. Only what users accepted explicitly is recorded, because anything else would prove nothing."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from auth import sessions
 from models.action import Action, Transaction
+from models.checks import Checks
 from models.content.audit_actions import ContentAuditAction
 from models.content.errors import ContentErrorCode
 from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance
@@ -26,18 +27,25 @@ async def accept(action: Action, session: Session, policy: Policy, locale: Local
         known = await PolicyAcceptance.get_or_none(user_id=user.pk, policy_id=policy.pk, using_db=tx.db)
         if known:
             return known
-        (current,) = await in_force(action, (policy.pk,), "policyId", tx.db)
-        return await _noted(tx, user, current, locale, AcceptanceChannel.SETTINGS)
+        if policy.pk not in await _in_force(action, tx.db):
+            raise Refusal(ContentErrorCode.POLICY_NOT_IN_FORCE, "input", "policyId")
+        return await _noted(tx, user, policy, locale, AcceptanceChannel.SETTINGS)
 
 
-async def in_force(
-    action: Action, keys: Collection[int | None], field: str, db: BaseDBAsyncClient | None = None
-) -> list[Policy]:
-    """The policies with these keys, each once. Raises POLICY_NOT_IN_FORCE at `field` unless all are in force today."""
-    current = {policy.pk: policy for policy in (await Policy.in_force(action.day, db)).values()}
-    if any(key not in current for key in keys):
-        raise Refusal(ContentErrorCode.POLICY_NOT_IN_FORCE, "input", field)
+async def in_force(action: Action, keys: Sequence[int | None], field: str) -> list[Policy]:
+    """The policies with these keys, each once. Raises POLICY_NOT_IN_FORCE at the index of each that isn't in force today."""
+    if not keys:
+        return []
+    current = await _in_force(action)
+    with Checks() as check:
+        for index, key in enumerate(keys):
+            if key not in current:
+                check.refuse(Refusal(ContentErrorCode.POLICY_NOT_IN_FORCE, "input", field, str(index)))
     return [policy for key, policy in current.items() if key in keys]
+
+
+async def _in_force(action: Action, db: BaseDBAsyncClient | None = None) -> dict[int, Policy]:
+    return {policy.pk: policy for policy in (await Policy.in_force(action.day, db)).values()}
 
 
 async def note(

@@ -1,6 +1,6 @@
 """Sign-up: a company, its first owner, and the verification of their email address."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,11 @@ from auth.services import AuthServices
 from auth.sessions import hashed, person
 from auth.tokens import Purpose, invalid
 from mail import emails
-from models.accounts.account import Account, Membership, Role, siren
+from models.accounts.account import Account, Membership, Role
+from models.accounts.account import siren as valid_siren
 from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Transaction
+from models.checks import Checks
 from models.content.policy import AcceptanceChannel, Policy
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import User
@@ -54,7 +56,7 @@ class _Form:
 async def sign_up(
     action: Action, auth: AuthServices, *,
     email: str, password: str, name: str, legal_name: str, siren: str, locale: Locale, peer: str,
-    accepted: Collection[int | None] = (),
+    accepted: Sequence[int | None] = (),
 ) -> SignUp:  # fmt: skip
     """Sign up a company with its first owner, and email them a link that verifies the address.
 
@@ -62,24 +64,21 @@ async def sign_up(
     its user keeps their password once the address is verified, and before that the most recent sign-up counts. Raises
     EMAIL_INVALID, BLANK, TOO_LONG, SIREN_INVALID, POLICY_NOT_IN_FORCE, PASSWORD_WEAK and Throttled.
     """
-    current = await policies.in_force(action, accepted, "acceptedPolicyIds") if accepted else []
-    form = _checked(email, name, legal_name, siren, locale, current)
     network = throttle.network_of(peer)
-    await auth.require_strong(password, form.email, form.name, form.legal_name, subject=network)
+    with Checks() as check:
+        form = _Form(
+            email=check(deliverable, email), name=check(line, name, "name", NAME_LENGTH),
+            legal_name=check(line, legal_name, "legalName", LEGAL_NAME_LENGTH), siren=check(valid_siren, siren), locale=locale,
+            accepted=await check.wait(policies.in_force(action, accepted, "acceptedPolicyIds")),
+        )  # fmt: skip
+        own_words = [words for words in (form.email, form.name, form.legal_name) if words]
+        await check.wait(auth.require_strong(password, *own_words, subject=network))
     await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.EMAIL, form.email))
     password_hash = await auth.passwords.hash(password)
     try:
         return await _signed_up(action, auth, form, password_hash)
     except IntegrityError:  # somebody took the address between our look and our write: now it is found
         return await _signed_up(action, auth, form, password_hash)
-
-
-def _checked(email: str, name: str, legal_name: str, siren_text: str, locale: Locale, accepted: Collection[Policy]) -> _Form:
-    return _Form(
-        email=deliverable(email), name=line(name, "name", NAME_LENGTH),
-        legal_name=line(legal_name, "legalName", LEGAL_NAME_LENGTH), siren=siren(siren_text), locale=locale,
-        accepted=accepted,
-    )  # fmt: skip
 
 
 async def _signed_up(action: Action, auth: AuthServices, form: _Form, password_hash: str) -> SignUp:

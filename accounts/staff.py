@@ -23,6 +23,7 @@ from models.accounts.account import Membership
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
+from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal, Unauthenticated
 from models.idempotency import earlier, made
 from models.identity.access_links import PasswordReset, void_links
@@ -32,7 +33,7 @@ from models.identity.session import Session
 from models.identity.user import Staff, User, sought
 from models.locale import Locale
 from models.support.ticket import Ticket, TicketStatus
-from models.text import line
+from models.text import client_key, line
 from models.translations import _
 
 LIFETIME = timedelta(hours=72)  # of the email: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
@@ -50,7 +51,9 @@ async def hire(
     dismissed meanwhile.
     """
     await require_fresh(action, session)
-    email, name = deliverable(email), line(name, "name", NAME_LENGTH)
+    with Checks() as check:
+        email, name = check(deliverable, email), check(line, name, "name", NAME_LENGTH)
+        key = check(client_key, key)
     nobodys = await auth.passwords.hash(secrets.token_urlsafe())
     try:
         async with action.transaction() as tx:
@@ -73,7 +76,8 @@ async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, 
 
     Raises EMAIL_INVALID, BLANK, TOO_LONG and EMAIL_TAKEN.
     """
-    email, name = deliverable(email), line(name, "name", NAME_LENGTH)
+    with Checks() as check:
+        email, name = check(deliverable, email), check(line, name, "name", NAME_LENGTH)
     nobodys = await auth.passwords.hash(secrets.token_urlsafe())
     try:
         async with action.transaction() as tx:

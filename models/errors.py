@@ -3,6 +3,7 @@
 A `Refusal` is something the user can fix and becomes data (`userErrors`); every other error becomes a coded top-level error.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Self
@@ -71,6 +72,26 @@ class Refusal(DomainError):
         self.code = code
         self.field = field
         self.message = message or code.message
+
+    @property
+    def all(self) -> "tuple[Refusal, ...]":
+        """Every fault that was found."""
+        return (self,)
+
+
+class Refusals(Refusal):
+    """Several independent faults of one input (models/checks.py). `code`, `field` and `message` are the first one's."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        first = refusals[0]
+        super().__init__(first.code, *first.field, message=first.message, **first.values)
+        self.args = (" ".join(refusal.code.value for refusal in refusals),)
+        self._refusals = tuple(refusals)
+
+    @property
+    def all(self) -> tuple[Refusal, ...]:
+        """Every fault that was found, in the order of the input's fields."""
+        return self._refusals
 
 
 class Unauthenticated(DomainError):

@@ -6,6 +6,7 @@ from models.card_numbers import masked
 from models.errors import CommonErrorCode, Refusal
 
 BODY_LENGTH = 8_000
+KEY_LENGTH = 64
 
 
 def line(text: str, field: str, length: int) -> str:
@@ -38,6 +39,20 @@ def worded(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
     if len(text) > length:
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
     return masked(text)
+
+
+def client_key(key: str, field: str = "idempotencyKey") -> str:
+    """A key of the client's choice, kept as it is: two keys that differ never become one.
+
+    Raises BLANK, TOO_LONG, and VALUE_INVALID for characters that can't be printed.
+    """
+    if not key:
+        raise Refusal(CommonErrorCode.BLANK, "input", field)
+    if len(key) > KEY_LENGTH:
+        raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=KEY_LENGTH)
+    if not key.isprintable():
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)
+    return key
 
 
 def folded(text: str) -> str:

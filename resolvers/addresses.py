@@ -3,11 +3,15 @@
 from typing import Any
 
 import strawberry
+from babel.core import get_global
 
 from accounts.details import Address
-from models.errors import Refusal
+from models.checks import Checks
+from models.errors import CommonErrorCode, Refusal
 from models.text import masked_line
-from resolvers.text import country
+from models.translations import _
+
+_NO_COUNTRY = "ZZ"  # Unicode's code for an unknown one
 
 
 @strawberry.input(description="A postal address.")
@@ -19,17 +23,24 @@ class PostalAddressInput:
 
 
 def postal_address(given: PostalAddressInput, field: str) -> Address:
-    """The address of an input's field, tidied. Raises BLANK, TOO_LONG and VALUE_INVALID at the part that is wrong."""
-    try:
+    """The address of an input's field, tidied. Raises BLANK, TOO_LONG and VALUE_INVALID at each part that is wrong."""
+    with Checks(within=field) as check:
         return Address(
-            street=masked_line(given.street, "street", 200),
-            postal_code=masked_line(given.postal_code, "postalCode", 12),
-            city=masked_line(given.city, "city", 100),
-            country=country(given.country),
+            street=check(masked_line, given.street, "street", 200),
+            postal_code=check(masked_line, given.postal_code, "postalCode", 12),
+            city=check(masked_line, given.city, "city", 100),
+            country=check(_country, given.country),
         )
-    except Refusal as refusal:
-        refusal.field = ("input", field, *refusal.field[1:])
-        raise
+
+
+def _country(given: str) -> str:
+    """A country's two letters (ISO 3166-1 alpha-2). Raises VALUE_INVALID."""
+    code = given.strip().upper()
+    if code == _NO_COUNTRY or code not in get_global("territory_currencies"):
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID, "input", "country", message=_("Use a two-letter country code, such as FR.")
+        )
+    return code
 
 
 def address_of(root: Any) -> Address | None:

@@ -57,7 +57,7 @@ def mutation(
         try:
             return _payload(fields, await resolver(info, *args, **kwargs), info.context.viewer.locale)
         except Refusal as refusal:
-            return _payload(fields, {"refusals": [refusal]}, info.context.viewer.locale, refused=True)
+            return _payload(fields, {"refusals": refusal.all}, refusal.locale or info.context.viewer.locale, refused=True)
 
     field = strawberry.mutation(resolver=carried_out, description=description, metadata={"cost": cost, "audit": audit})
     for argument in field.base_resolver.arguments:

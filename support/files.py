@@ -11,6 +11,7 @@ from auth import throttle
 from auth.services import AuthServices
 from models.accounts.account import Account
 from models.action import Action
+from models.checks import Checks
 from models.errors import Refusal
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
@@ -52,11 +53,12 @@ async def announce(
     member of staff can't fill the disk.
     """
     expected = kind(content_type)
-    if expected is None:
-        raise Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "contentType")
-    if not 1 <= size <= MAX_BYTES:
-        raise Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "size")
-    name = _file_name(name, expected)
+    with Checks() as check:
+        name = check(_file_name, name, expected)
+        if expected is None:
+            check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "contentType"))
+        if not 1 <= size <= MAX_BYTES:
+            check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "size"))
     owner = ("company", account.pk) if account else ("person", uploader.pk)
     await auth.throttle.attempt(throttle.key(throttle.FILE, *owner))
     async with action.transaction() as tx:
@@ -68,10 +70,11 @@ async def announce(
     return file
 
 
-def _file_name(name: str, expected: Kind) -> str:
+def _file_name(name: str, expected: Kind | None) -> str:
     """The last part of a path, without leading dots, spoofed extensions and card numbers."""
     base = masked_line(_FOLDER_SEPARATORS.split(name)[-1], "name", _NAME_LENGTH)
-    return expected.named(masked_line(base.lstrip(". "), "name", _NAME_LENGTH), _NAME_LENGTH)
+    bare = masked_line(base.lstrip(". "), "name", _NAME_LENGTH)
+    return expected.named(bare, _NAME_LENGTH) if expected else bare
 
 
 def _media_type(content_type: str) -> str:

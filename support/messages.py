@@ -11,6 +11,7 @@ the first one's message: if that has the same key, the table's own rule (origin,
 and the steps find the first.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 from asyncpg import UniqueViolationError
@@ -18,28 +19,43 @@ from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
 
 from models.action import Action
+from models.checks import Checks, known_keys
 from models.database.instances import Make, maker
 from models.database.postgres import Client
 from models.database.reading import read
+from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, ticket_stream
 from models.identity.user import User
 from models.support.ticket import REOPENED_BY_CUSTOMERS, Message, Ticket, TicketStatus
-from models.text import worded
+from models.text import client_key, worded
 from models.viewer import Viewer
 
 
 async def reply(
-    action: Action, viewer: Viewer, ticket_id: int, body: str, client_message_id: str, file_ids: tuple[int, ...] = ()
-) -> Message | None:
-    """Append a message to a ticket that the viewer sees, as `Ticket.reply` does; None when they see no such ticket.
+    action: Action, viewer: Viewer, ticket_id: int | None, body: str, client_message_id: str,
+    file_ids: Sequence[int | None] = (),
+) -> Message:  # fmt: skip
+    """Append a message to a ticket that the viewer sees, as `Ticket.reply` does.
 
-    Raises BLANK, TOO_LONG, FILE_REFUSED.
+    Raises BLANK, TOO_LONG, NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL, and IDEMPOTENCY_MISMATCH for an id that the author has
+    sent with another message.
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
-    if not file_ids and (message := await _at_once(action, viewer, viewer.user, ticket_id, worded(body), client_message_id)):
+    with Checks() as check:
+        text, key = check(worded, body), check(client_key, client_message_id, "clientMessageId")
+        files = check(known_keys, file_ids, "fileIds")
+        if not check.passed:
+            await check.wait(_visible(viewer, ticket_id))
+    if ticket_id and not files and (message := await _at_once(action, viewer, viewer.user, ticket_id, text, key)):
         return message
-    seen = await read(Ticket.visible_to(viewer).filter(id=ticket_id))
-    return await seen[0].reply(action, viewer.user, body, client_message_id, file_ids) if seen else None
+    return await (await _visible(viewer, ticket_id)).reply(action, viewer.user, text, key, files)
+
+
+async def _visible(viewer: Viewer, ticket_id: int | None) -> Ticket:
+    seen = await read(Ticket.visible_to(viewer).filter(id=ticket_id)) if ticket_id else []
+    if not seen:
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "ticketId")
+    return seen[0]
 
 
 async def _at_once(

@@ -2,11 +2,12 @@
 
 from models.accounts.account import Account
 from models.action import Action
+from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier, made
 from models.identity.user import User
 from models.support.ticket import SUBJECT_LENGTH, Category, Channel, Ticket
-from models.text import worded
+from models.text import client_key, worded
 from models.translations import _
 
 _OPERATION = "ticketOpen"
@@ -22,11 +23,10 @@ async def open_ticket(
     Raises VALUE_INVALID for a channel that customers can't choose, BLANK and TOO_LONG for the texts, and IDEMPOTENCY_MISMATCH
     when the key was used with other arguments.
     """
-    if channel not in _CHANNELS_OF_CUSTOMERS:
-        raise Refusal(
-            CommonErrorCode.VALUE_INVALID, "input", "channel", message=_("Open a ticket by chat or from the website.")
-        )
-    subject, body = worded(" ".join(subject.split()), "subject", SUBJECT_LENGTH), worded(body)
+    with Checks() as check:
+        subject, body = check(worded, " ".join(subject.split()), "subject", SUBJECT_LENGTH), check(worded, body)
+        check(_require_channel, channel)
+        key = check(client_key, key)
     owner = f"user:{requester.pk}"
     arguments = [account.pk, subject, body, channel.value, category.value]
     async with action.transaction() as tx:
@@ -36,3 +36,10 @@ async def open_ticket(
         await ticket.post(tx, requester, body, f"open:{key}"[:64])
         await made(tx, owner, _OPERATION, key, ticket.pk)
     return ticket
+
+
+def _require_channel(channel: Channel) -> None:
+    if channel not in _CHANNELS_OF_CUSTOMERS:
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID, "input", "channel", message=_("Open a ticket by chat or from the website.")
+        )

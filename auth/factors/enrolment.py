@@ -19,6 +19,7 @@ from mail import emails
 from mail.emails import SecondFactorChange
 from models.action import Action, Transaction
 from models.audit_action import AuditAction
+from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import void_links
 from models.identity.audit_actions import IdentityAuditAction
@@ -50,8 +51,10 @@ async def begin_totp(action: Action, auth: AuthServices, session: Session, passw
 
     Raises CREDENTIALS_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED when the second factor is on already; Throttled.
     """
-    user, name = await User.get(pk=session.user_id), named(name, totp.NAME)
-    await require_password(action, auth, user, password)
+    user = await User.get(pk=session.user_id)
+    with Checks() as check:
+        await check.wait(require_password(action, auth, user, password))
+        name = check(named, name, totp.NAME)
     if user.second_factor:
         await require_fresh(action, session)
     secret = totp.new_secret()
@@ -142,7 +145,9 @@ async def confirm_passkey(
     Raises PASSKEY_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED.
     """
     await require_fresh(action, session)
-    name = named(name, passkeys.NAME)
+    with Checks() as check:
+        check(passkeys.require_readable, credential)
+        name = check(named, name, passkeys.NAME)
     made = await passkeys.registered(action, auth.party, await User.get(pk=session.user_id), credential)
     try:
         async with action.transaction() as tx:
@@ -159,8 +164,7 @@ async def confirm_passkey(
 
 
 async def rename(action: Action, authenticator: Authenticator, name: str) -> Authenticator:
-    """Give an authenticator of one's own another name. Raises BLANK, TOO_LONG."""
-    name = line(name, "name", NAME_LENGTH)
+    """Give an authenticator of one's own another name, one line of at most NAME_LENGTH characters."""
     async with action.transaction() as tx:
         await Authenticator.filter(pk=authenticator.pk).using_db(tx.db).update(name=name)
         tx.audit(IdentityAuditAction.AUTHENTICATOR_RENAME, authenticator)

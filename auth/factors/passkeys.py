@@ -101,6 +101,14 @@ async def registration(action: Action, party: RelyingParty, user: User) -> str:
     return options_to_json(options)
 
 
+def require_readable(credential: str) -> None:
+    """Raise PASSKEY_INVALID for what is no device's answer to such options, without using up a challenge."""
+    try:
+        parse_registration_credential_json(_limited(credential))
+    except _FAULTS:
+        raise invalid() from None
+
+
 async def registered(action: Action, party: RelyingParty, user: User, credential: str) -> NewPasskey:
     """The passkey that a device made by such options: `credential` is the JSON of its answer. Raises PASSKEY_INVALID."""
     try:

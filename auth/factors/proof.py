@@ -26,6 +26,12 @@ async def note_failure(action: Action, user: User, reason: ErrorCode) -> None:
         tx.audit(IdentityAuditAction.SESSION_STEP_UP_FAILED, user, reason=reason.value)
 
 
+def require_code(given: str | None) -> None:
+    """Raise SECOND_FACTOR_REQUIRED when no code, nor what stands for one, is given."""
+    if not given:
+        raise Refusal(IdentityErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
+
+
 async def require_second_factor(
     action: Action, auth: AuthServices, user: User, code: str | None, passkey: str | None = None, *, counted: bool = False
 ) -> None:
@@ -36,8 +42,7 @@ async def require_second_factor(
     Ask only who has proved something else before: the wait after too many guesses is the person's own, of one session where
     they are signed in, unless the attempt was `counted` before.
     """
-    if not code and not passkey:
-        raise Refusal(IdentityErrorCode.SECOND_FACTOR_REQUIRED, "input", "code")
+    require_code(code or passkey)
     keys = () if counted else (throttle.key(throttle.SECOND_FACTOR, user.pk, action.origin.session_id),)
     await auth.throttle.attempt(*keys)
     if passkey:

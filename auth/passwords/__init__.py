@@ -72,11 +72,7 @@ class Passwords:
         (`AuthServices.require_strong`). `own_words` are the person's own (name, address, company): attackers try passwords
         made of them first.
         """
-        length = len(unicodedata.normalize("NFKC", password[:READ]))
-        if length < SHORTEST:
-            raise _weak(field, _("This password is too short. Use at least %(shortest)s characters."))
-        if length > LONGEST:
-            raise _weak(field, _("This password is too long. Use at most %(longest)s characters."))
+        require_length(password, field)
         if await self._run(lambda: self._guessable(_normal(password), own_words)):
             raise _weak(field, _("This password is too easy to guess. Choose another one."))
         if self._breaches and await self._breaches.holds(_normal(password).encode("utf-8", "surrogatepass")):
@@ -98,6 +94,15 @@ class Passwords:
     def close(self) -> None:
         """Let the threads end once their work is done."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def require_length(password: str, field: str = "password") -> None:
+    """Raise PASSWORD_WEAK for a password that is too short or too long: what can be told without knowing whose it is."""
+    length = len(unicodedata.normalize("NFKC", password[:READ]))
+    if length < SHORTEST:
+        raise _weak(field, _("This password is too short. Use at least %(shortest)s characters."))
+    if length > LONGEST:
+        raise _weak(field, _("This password is too long. Use at most %(longest)s characters."))
 
 
 def _normal(password: str) -> str:

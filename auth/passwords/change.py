@@ -10,12 +10,14 @@ from datetime import timedelta
 from auth import sessions, throttle
 from auth.authentication import company_of
 from auth.email_address import deliverable
-from auth.factors.proof import require_password, require_second_factor
+from auth.factors.proof import require_code, require_password, require_second_factor
+from auth.passwords import require_length
 from auth.services import AuthServices
 from auth.sessions import hashed, random_token
 from auth.tokens import invalid
 from mail import emails
 from models.action import Action, Transaction
+from models.checks import Checks
 from models.identity.access_links import PasswordReset, void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
@@ -62,8 +64,11 @@ async def reset(action: Action, auth: AuthServices, *, token: str, password: str
     The address counts as verified: the email was read there. Raises TOKEN_INVALID, PASSWORD_WEAK, with a second factor
     SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID; Throttled.
     """
-    user = await reader_of(action, token)
-    await _require_strong(auth, user, password, "password")
+    with Checks() as check:
+        user = await check.wait(reader_of(action, token))
+        await check.wait(_require_strong(auth, user, password, "password"))
+        if user and user.second_factor:
+            check(require_code, code)
     if user.second_factor:
         await require_second_factor(action, auth, user, code)
     password_hash = await auth.passwords.hash(password)
@@ -83,8 +88,9 @@ async def change(action: Action, auth: AuthServices, session: Session, *, curren
     Raises CREDENTIALS_INVALID, PASSWORD_WEAK; Throttled.
     """
     user = await User.get(pk=session.user_id)
-    await require_password(action, auth, user, current, "currentPassword")
-    await _require_strong(auth, user, password, "newPassword")
+    with Checks() as check:
+        await check.wait(require_password(action, auth, user, current, "currentPassword"))
+        await check.wait(_require_strong(auth, user, password, "newPassword"))
     password_hash = await auth.passwords.hash(password)
     async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
@@ -95,7 +101,10 @@ async def change(action: Action, auth: AuthServices, session: Session, *, curren
         await emails.password_changed(tx, user)
 
 
-async def _require_strong(auth: AuthServices, user: User, password: str, field: str) -> None:
+async def _require_strong(auth: AuthServices, user: User | None, password: str, field: str) -> None:
+    if user is None:
+        require_length(password, field)
+        return
     company = await company_of(user)
     own_words = [user.email, user.name, *([company.legal_name] if company else [])]
     await auth.require_strong(password, *own_words, subject=user.pk, field=field)

@@ -154,13 +154,20 @@ class Ticket(Model):
         """Append a message. A repeated `client_message_id` of the same author returns the first one's message.
 
         A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and lands there. Raises BLANK,
-        TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL."""
-        from models.support.file import attach  # the file points at the message, so the module order is the other way round
+        TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL, and IDEMPOTENCY_MISMATCH for a repeated id with another text or other files.
+        """
+        from models.support.file import (  # the file refers to the message
+            File,
+            attach,
+        )
 
         text = worded(body)
         async with action.transaction() as tx:
             ticket = await self.locked(tx)
             if first := await Message.of(tx, ticket, author, client_message_id):
+                attached = {file.pk for file in await File.filter(message_id=first.pk).using_db(tx.db)}
+                if first.body != text or attached != set(file_ids):
+                    raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "clientMessageId")
                 return first
             if ticket.status is TicketStatus.CLOSED:
                 ticket = await ticket._follow_up(tx, author)

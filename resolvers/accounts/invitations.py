@@ -8,7 +8,9 @@ from accounts import invitations
 from accounts.invitations import Newcomer
 from models.accounts.account import Account
 from models.accounts.invitation import Invitation
+from models.checks import Checks
 from models.identity.user import User
+from models.text import client_key
 from resolvers.accounts.inputs import (
     InvitationAcceptInput,
     InvitationResendInput,
@@ -20,7 +22,6 @@ from resolvers.content.policies import policy_keys
 from resolvers.context import Context, Info
 from resolvers.ids import visible
 from resolvers.rows import ByKey, ByParent
-from resolvers.text import client_key
 
 
 async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
@@ -28,15 +29,16 @@ async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
     context = info.context
     return await invitations.send(
         context.action(), context.services.auth, context.account.pk, email=input.email, role=input.role,
-        locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
+        locale=input.locale or context.viewer.locale, key=input.idempotency_key,
     )  # fmt: skip
 
 
 async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitation:
     """Send an invitation's email again."""
     context = info.context
-    invitation = await visible(Invitation, input.invitation_id, context.viewer, "invitationId")
-    key = client_key(input.idempotency_key, "idempotencyKey")
+    with Checks() as check:
+        invitation = await check.wait(visible(Invitation, input.invitation_id, context.viewer, "invitationId"))
+        key = check(client_key, input.idempotency_key)
     return await invitations.resend(context.action(), context.services.auth, invitation, key)
 
 

@@ -10,7 +10,6 @@ from accounts import legal_names
 from engine import Deferred
 from models.accounts.account import Account
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus
-from models.errors import CommonErrorCode, Refusal
 from models.identity.user import User
 from models.support.file import File
 from resolvers.accounts.inputs import (
@@ -23,7 +22,6 @@ from resolvers.context import Context, Info
 from resolvers.ids import key_of
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
 from resolvers.rows import ByKey, ByParent
-from resolvers.text import client_key
 
 LATEST = Order("updated_at", descending=True)
 
@@ -43,15 +41,12 @@ async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) ->
         legal_name=input.legal_name,
         siren_given=input.siren,
         file_ids=_files(input.file_ids),
-        key=client_key(input.idempotency_key, "idempotencyKey"),
+        key=input.idempotency_key,
     )
 
 
-def _files(ids: Sequence[strawberry.ID]) -> tuple[int, ...]:
-    found = tuple(key for key in (key_of(File, each) for each in ids) if key is not None)
-    if len(found) != len(ids):
-        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "fileIds")
-    return found
+def _files(ids: Sequence[strawberry.ID]) -> list[int | None]:
+    return [key_of(File, each) for each in ids]
 
 
 async def add_evidence(info: Info, input: LegalNameChangeAddEvidenceInput) -> LegalNameChange:

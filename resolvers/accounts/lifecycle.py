@@ -14,7 +14,6 @@ from resolvers.accounts.inputs import (
 )
 from resolvers.context import Info
 from resolvers.ids import key_of
-from resolvers.text import client_key
 
 
 async def request_deactivation(info: Info, input: AccountRequestInput) -> Ticket:
@@ -39,7 +38,7 @@ async def _request(
     info: Info, account_id: int | None, kind: TicketKind,
     input: AccountRequestInput | AccountRequestReactivationInput | AccountRequestDeletionInput,
 ) -> Ticket:  # fmt: skip
-    context, key = info.context, client_key(input.idempotency_key, "idempotencyKey")
+    context, key = info.context, input.idempotency_key
     auth = context.services.auth
     return await lifecycle.request(context.action(), auth, context.session, account_id, kind, input.message, key)
 

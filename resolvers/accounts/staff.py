@@ -8,7 +8,6 @@ from resolvers.accounts.inputs import StaffChangeRoleInput, StaffDismissInput, S
 from resolvers.context import Info
 from resolvers.ids import key_of
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
-from resolvers.text import client_key
 
 FIRST_HIRED = Order("id")
 
@@ -24,7 +23,7 @@ async def hire(info: Info, input: StaffHireInput) -> User:
     context = info.context
     return await staff.hire(
         context.action(), context.services.auth, context.session, email=input.email, name=input.name, role=input.role,
-        locale=input.locale or context.viewer.locale, key=client_key(input.idempotency_key, "idempotencyKey"),
+        locale=input.locale or context.viewer.locale, key=input.idempotency_key,
     )  # fmt: skip
 
 

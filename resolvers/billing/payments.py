@@ -10,14 +10,14 @@ from billing.checkout import UNKNOWN_METHOD, CheckoutServices
 from models.billing.errors import BillingErrorCode
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase
+from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
-from models.text import masked_line
+from models.text import client_key, masked_line
 from models.translations import _
 from resolvers.billing.inputs import PaymentRefreshInput, PurchasePayInput
 from resolvers.context import Context, Info
 from resolvers.ids import visible
 from resolvers.rows import ByParent
-from resolvers.text import client_key
 
 
 def checkout_services(context: Context) -> CheckoutServices:
@@ -28,9 +28,10 @@ def checkout_services(context: Context) -> CheckoutServices:
 
 async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
     """Pay. A declined payment comes back with the refusal, so that another means can be tried."""
-    purchase = await visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
-    method = masked_line(input.payment_method, "paymentMethod", 64)
-    key = client_key(input.idempotency_key, "idempotencyKey")
+    with Checks() as check:
+        purchase = await check.wait(visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId"))
+        method = check(masked_line, input.payment_method, "paymentMethod", 64)
+        key = check(client_key, input.idempotency_key)
     return await _paid(await checkout.pay(info.context.action(), checkout_services(info.context), purchase, method, key))
 
 

@@ -1,8 +1,10 @@
 """Purchases: drafting, billing details, periods."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+import strawberry
 from tortoise.queryset import QuerySet
 
 from billing import checkout
@@ -11,10 +13,11 @@ from models.accounts.account import Account
 from models.billing.offer import Price
 from models.billing.periods import Period
 from models.billing.purchase import Purchase
+from models.checks import Checks
 from models.clock import local_date
 from models.errors import CommonErrorCode, Refusal
 from models.identity.user import User
-from models.text import masked_line
+from models.text import client_key, masked_line
 from models.viewer import Viewer
 from resolvers.addresses import postal_address
 from resolvers.billing.inputs import PurchaseConfirmBillingInput, PurchaseDraftInput
@@ -22,7 +25,6 @@ from resolvers.context import Context, Info
 from resolvers.ids import visible
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
 from resolvers.rows import ByKey
-from resolvers.text import client_key
 
 NEWEST = Order("created_at", descending=True)
 
@@ -39,11 +41,18 @@ def purchases(info: Info, first: First = None, after: After = None, last: Last =
 async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
     """Begin to buy."""
     account, buyer = _buying(info.context.viewer)
-    price = await visible(Price, input.price_id, info.context.viewer, "priceId")
     action = info.context.action()
-    if not await Price.current(action.at).filter(pk=price.pk).exists():
+    with Checks() as check:
+        price = await check.wait(_on_sale(info, input.price_id, action.at))
+        key = check(client_key, input.idempotency_key)
+    return await checkout.draft(action, account, buyer, price, key)
+
+
+async def _on_sale(info: Info, price_id: strawberry.ID, at: datetime) -> Price:
+    price = await visible(Price, price_id, info.context.viewer, "priceId")
+    if not await Price.current(at).filter(pk=price.pk).exists():
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "priceId")
-    return await checkout.draft(action, account, buyer, price, client_key(input.idempotency_key, "idempotencyKey"))
+    return price
 
 
 def _buying(viewer: Viewer) -> tuple[Account, User]:
@@ -54,12 +63,11 @@ def _buying(viewer: Viewer) -> tuple[Account, User]:
 
 async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Purchase:
     """Say whom and where to bill."""
-    purchase = await visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
-    billing: dict[str, str | None] = {
-        **vars(postal_address(input.billing_address, "billingAddress")),
-        "order_number": masked_line(input.order_number, "orderNumber", 50) if input.order_number else None,
-    }
-    return await purchase.confirm_billing(info.context.action(), billing)
+    with Checks() as check:
+        purchase = await check.wait(visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId"))
+        address = check(postal_address, input.billing_address, "billingAddress")
+        order_number = check(masked_line, input.order_number, "orderNumber", 50) if input.order_number else None
+    return await purchase.confirm_billing(info.context.action(), {**vars(address), "order_number": order_number})
 
 
 def price_of(context: Context, parents: Sequence[Purchase]) -> ByKey:

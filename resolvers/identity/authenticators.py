@@ -6,7 +6,9 @@ from typing import Any
 from auth import authentication, throttle
 from auth.factors import enrolment, passkeys, totp
 from models.accounts.account import Account
+from models.checks import Checks
 from models.identity.authenticator import Authenticator
+from models.text import line
 from resolvers.context import Context, Info
 from resolvers.identity.inputs import (
     AuthenticatorRemoveInput,
@@ -70,8 +72,10 @@ async def sign_in_with_passkey(info: Info, input: SessionSignInWithPasskeyInput)
 
 async def rename(info: Info, input: AuthenticatorRenameInput) -> Authenticator:
     """Give an authenticator another name."""
-    authenticator = await visible(Authenticator, input.authenticator_id, info.context.viewer, "authenticatorId")
-    return await enrolment.rename(info.context.action(), authenticator, input.name)
+    with Checks() as check:
+        authenticator = await check.wait(visible(Authenticator, input.authenticator_id, info.context.viewer, "authenticatorId"))
+        name = check(line, input.name, "name", enrolment.NAME_LENGTH)
+    return await enrolment.rename(info.context.action(), authenticator, name)
 
 
 async def remove(info: Info, input: AuthenticatorRemoveInput) -> bool:

@@ -8,7 +8,6 @@ from tortoise.queryset import QuerySet
 
 from engine import Deferred
 from models.accounts.account import Account
-from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, Event, account_stream, head, heads, ticket_stream
 from models.identity.user import User
 from models.support.file import File
@@ -27,7 +26,6 @@ from resolvers.support.inputs import (
     TicketReplyInput,
     TicketTypingInput,
 )
-from resolvers.text import client_key
 from support import messages as support_messages
 from support.tickets import open_ticket
 
@@ -82,7 +80,7 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
         category=input.category,
         subject=input.subject,
         body=input.body,
-        key=client_key(input.idempotency_key, "idempotencyKey"),
+        key=input.idempotency_key,
     )
 
 
@@ -100,18 +98,11 @@ async def release(info: Info, input: TicketReleaseInput) -> Ticket:
 
 async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
     """Say something in a ticket. Which ticket it became part of is told by its key: few clients ask for more."""
-    files = tuple(key for key in (key_of(File, each) for each in input.file_ids) if key is not None)
-    if len(files) != len(input.file_ids):
-        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "fileIds")
-    key, client_message_id = key_of(Ticket, input.ticket_id), client_key(input.client_message_id, "clientMessageId")
-    context = info.context
-    message = (
-        await support_messages.reply(context.action(), context.viewer, key, input.body, client_message_id, files)
-        if key
-        else None
+    context, files = info.context, [key_of(File, each) for each in input.file_ids]
+    ticket_id = key_of(Ticket, input.ticket_id)
+    message = await support_messages.reply(
+        context.action(), context.viewer, ticket_id, input.body, input.client_message_id, files
     )
-    if message is None:
-        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "ticketId")
     return {"message": message, "ticket_id": message.ticket_id}
 
 

@@ -94,7 +94,7 @@ async def test_p4_4_a_sign_up_with_another_version_is_refused_whole(
     for wrong in (old.pk, coming.pk, 10**12, None):
         with pytest.raises(Refusal) as refused:
             await signed_up(action, auth, current.pk, wrong)
-        assert (refused.value.code, refused.value.field) == ("POLICY_NOT_IN_FORCE", ("input", "acceptedPolicyIds"))
+        assert (refused.value.code, refused.value.field) == ("POLICY_NOT_IN_FORCE", ("input", "acceptedPolicyIds", "1"))
     assert not await User.exists()
 
 

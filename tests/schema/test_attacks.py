@@ -16,9 +16,9 @@ from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.card_numbers import masked
+from models.text import client_key
 from models.viewer import Viewer
 from resolvers.context import Services
-from resolvers.text import client_key
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 

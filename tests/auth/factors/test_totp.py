@@ -12,7 +12,7 @@ from cryptography.fernet import InvalidToken
 
 from auth.authentication import authenticate
 from auth.factors import totp
-from auth.factors.enrolment import begin_totp, confirm_totp, remove, rename, renew_recovery_codes
+from auth.factors.enrolment import begin_totp, confirm_totp, named, remove, rename, renew_recovery_codes
 from auth.reauthentication import step_up
 from auth.secret_box import SecretBox
 from auth.services import AuthServices
@@ -317,10 +317,10 @@ class TestSeveral:
         await enrolled(owner)
         mine = await Authenticator.get()
         assert mine.name == "Application"
-        assert (await rename(now(), mine, "  Téléphone\n")).name == "Téléphone"
+        assert (await rename(now(), mine, named("  Téléphone\n", "Application"))).name == "Téléphone"
         for name, code in ((" ", "BLANK"), ("x" * 61, "TOO_LONG")):
             with pytest.raises(Refusal, match=code):
-                await rename(now(), mine, name)
+                named(name, "Application")
 
     async def test_a_seed_shown_long_ago_is_not_confirmed_without_fresh_proof(
         self,

@@ -161,7 +161,7 @@ async def test_p1_4_a_company_tells_where_it_is(ask: "Ask", house: House) -> Non
 async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: House, action: Action, ids: list[str]) -> None:
     owner = await proved(house.paul.owner, action)
     answer = (await ask(owner, REQUEST, i=wish(fileIds=ids)))["data"]["accountRequestLegalName"]
-    assert answer == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds"]}]}
+    assert answer == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds", "0"]}]}
     other = house.marie.id(LegalNameChange)
     for change in (*ids, other):
         shown = (await ask(owner, SHOW, i={"changeId": change, "fileIds": []}))["data"]["legalNameChangeAddEvidence"]

@@ -1,0 +1,78 @@
+"""Checking an input as a whole: every independent fault is reported at once, each with the path of its field."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import ParamSpec, TypeVar, cast
+
+from models.errors import CommonErrorCode, Refusal, Refusals
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Checks:
+    """The checks of one input. Every one runs; what they refuse is raised together when the block ends.
+
+        with Checks() as check:
+            email = check(deliverable, email)
+            name = check(line, name, "name", NAME_LENGTH)
+
+    Use a check's result after the block: inside it, the result of a refused check is None. Check there what the input alone
+    or the rows it names can tell, and change nothing: what depends on the state of rows is checked later, under their locks.
+    For the checks of a nested input, `within` names its field: it becomes part of the paths.
+    Any other error, such as Throttled or Forbidden, ends the block at once.
+    """
+
+    def __init__(self, within: str | None = None) -> None:
+        self._within = within
+        self._refusals: list[Refusal] = []
+
+    def __call__(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of a function that may raise Refusal."""
+        try:
+            return check(*args, **kwargs)
+        except Refusal as refusal:
+            self.refuse(refusal)
+        return cast("T", None)
+
+    async def wait(self, check: Awaitable[T]) -> T:
+        """The result of an awaitable that may raise Refusal."""
+        try:
+            return await check
+        except Refusal as refusal:
+            self.refuse(refusal)
+        return cast("T", None)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Add a fault that was found otherwise."""
+        for each in refusal.all:
+            if self._within:
+                each.field = (*each.field[:1], self._within, *each.field[1:])
+            self._refusals.append(each)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is refused so far: for checks that make sense only then."""
+        return not self._refusals
+
+    def __enter__(self) -> "Checks":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, Refusal):
+            self.refuse(error)
+        elif error is not None:
+            return
+        if len(self._refusals) > 1:
+            raise Refusals(self._refusals) from None
+        if self._refusals:
+            raise self._refusals[0] from None
+
+
+def known_keys(keys: Sequence[int | None], field: str) -> tuple[int, ...]:
+    """The keys behind a list of ids. Raises NOT_FOUND for each that is None, for an id of no such row, at its index."""
+    with Checks() as check:
+        for index, key in enumerate(keys):
+            if key is None:
+                check.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", field, str(index)))
+    return tuple(key for key in keys if key is not None)
