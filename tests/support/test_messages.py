@@ -110,9 +110,12 @@ async def test_messages_of_many_at_once_get_one_gap_free_sequence(action: Action
 
 async def test_a_message_sent_again_and_at_once_is_stored_once(action: Action, paul: Viewer) -> None:
     chat = await ticket_of(action, paul, reply_awaited_since=action.at)
-    sent = await asyncio.gather(*(messages.reply(action, paul, chat.pk, f"bonjour {n}", "same") for n in range(5)))
-    again = await messages.reply(action, paul, chat.pk, "bonjour", "same")
-    assert len({message.pk for message in [*sent, again] if message}) == 1
+    sent = await asyncio.gather(*(messages.reply(action, paul, chat.pk, "bonjour", "same") for _ in range(5)))
+    again = await messages.reply(action, paul, chat.pk, " bonjour ", "same")
+    assert len({message.pk for message in [*sent, again]}) == 1
+    with pytest.raises(Refusal, match="IDEMPOTENCY_MISMATCH") as refused:
+        await messages.reply(action, paul, chat.pk, "bonsoir", "same")
+    assert refused.value.field == ("input", "clientMessageId")
     assert await Message.all().count() == 1
     assert await head(ticket_stream(chat.pk)) == 2  # opened, posted
 
@@ -122,8 +125,10 @@ async def test_who_does_not_see_the_ticket_says_nothing_in_it(action: Action, pa
     other = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
     strangers = [Viewer(paul.user, other), Viewer(paul.user), Viewer(alice.user), Viewer(alice.user, other)]
     for stranger in strangers:
-        assert await messages.reply(action, stranger, chat.pk, "bonjour", "a") is None
-    assert await messages.reply(action, paul, chat.pk + 1, "bonjour", "a") is None
+        with pytest.raises(Refusal, match="NOT_FOUND"):
+            await messages.reply(action, stranger, chat.pk, "bonjour", "a")
+    with pytest.raises(Refusal, match="NOT_FOUND"):
+        await messages.reply(action, paul, chat.pk + 1, "bonjour", "a")
     assert await Message.all().count() == 0
     assert await head(ticket_stream(chat.pk)) == 1
 

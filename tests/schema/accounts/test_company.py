@@ -165,7 +165,11 @@ async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: Hous
     other = house.marie.id(LegalNameChange)
     for change in (*ids, other):
         shown = (await ask(owner, SHOW, i={"changeId": change, "fileIds": []}))["data"]["legalNameChangeAddEvidence"]
-        assert shown == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "changeId"]}]}
+        faults = [
+            {"code": "NOT_FOUND", "field": ["input", "changeId"]},
+            {"code": "BLANK", "field": ["input", "fileIds"]},
+        ]
+        assert shown == {"change": None, "userErrors": faults}
 
 
 @pytest.mark.parametrize("kind", ["Deactivation", "Deletion"])
