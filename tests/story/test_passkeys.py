@@ -44,6 +44,6 @@ async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_fact
             "elsewhere": "SecurityError",
         }
         email = await server.email(PAUL, 2)
-        assert email["Subject"] == "Votre double authentification a été modifiée"
+        assert email["Subject"] == "Votre authentification à deux facteurs a été modifiée"
         assert "PASSKEY" not in server.log
         assert PAUL not in server.log
