@@ -1,4 +1,4 @@
-"""Authentication: who signs in, by password, second factor or passkey, and for which company."""
+"""Authentication: signing in with a password, a second factor or a passkey, and the company to sign in to."""
 
 from dataclasses import dataclass, field
 
@@ -31,12 +31,12 @@ async def authenticate(
     action: Action, auth: AuthServices, *, email: str, password: str, code: str | None, peer: str,
     passkey: str | None = None, unlock: str | None = None,
 ) -> User:  # fmt: skip
-    """The person whose password, and second factor if they have one, these are. `peer` is the caller's network address.
+    """Authenticate a user by password and, if they have one, second factor. `peer` is the client's network address.
 
-    `code` is a one-time or a recovery code, `passkey` a passkey's answer in its place, `unlock` the token of an email past the
-    waits (auth/throttle/unlocking.py). Raises CREDENTIALS_INVALID for an unknown address and a wrong password alike; only after
-    the right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID and PASSKEY_INVALID; Throttled. What
-    fails takes the same time, whatever is behind it.
+    `code` is a one-time code or a recovery code, `passkey` the response of a passkey instead of the code, `unlock` the token of
+    an unlock email (auth/throttle/unlocking.py). Raises CREDENTIALS_INVALID for an unknown address and for a wrong password;
+    only after the right password EMAIL_UNVERIFIED, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID and PASSKEY_INVALID; and
+    Throttled. All failures take the same time.
     """
     async with auth.even_failures():
         unlocked = await _unlocked(action, email, unlock) if unlock else None
@@ -57,17 +57,18 @@ async def authenticate(
 
 
 async def _unlocked(action: Action, email: str, token: str) -> throttle.Key | None:
-    """What attempts with this token count under, and with any other email's to its person: whoever guesses gains nothing by
-    asking for the next email. None for a token that is not this person's, which is as if there were none."""
+    """The key under which attempts with this token and all other unlock tokens of the user are counted, so that requesting
+    another email gains nothing. None when the token doesn't belong to the user, which is treated like no token.
+    """
     known = SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=action.at)
     found = await known.select_related("user").first()
     return throttle.key(throttle.UNLOCKED, found.user_id) if found and found.user.email == address(email) else None
 
 
 async def _note_failure(action: Action, user: User | None, refusal: Refusal) -> None:
-    """Tell the auditor of each of the person's companies: it could have been any that somebody wanted to get into.
+    """Record a failed sign-in in the audit log of each of the user's companies, because any of them may have been the target.
 
-    An unknown address is told with as many statements as a known one of however many, so that time tells nothing.
+    For an unknown address as many statements are executed as for a known one, so that the time reveals nothing.
     """
     async with action.transaction() as tx:
         for account_id in await concerned(tx, user):
@@ -91,9 +92,9 @@ async def _proved(
 
 
 async def authenticate_by_passkey(action: Action, auth: AuthServices, *, passkey: str, peer: str) -> User:
-    """The person whose passkey's answer this is: it stands for both factors. `peer` is the caller's network address.
+    """Authenticate a user by a passkey's response, which replaces both factors. `peer` is the client's network address.
 
-    Raises PASSKEY_INVALID, EMAIL_UNVERIFIED; Throttled.
+    Raises PASSKEY_INVALID, EMAIL_UNVERIFIED and Throttled.
     """
     counted = throttle.key(throttle.PASSKEY, throttle.network_of(peer))
     await auth.throttle.attempt(counted)
@@ -136,9 +137,9 @@ async def _rehash(action: Action, auth: AuthServices, user: User, password: str)
 
 
 async def company_of(user: User, chosen: int | None = None) -> Account | None:
-    """The company a person signs in for: the chosen one, or of those in use the one they joined first. None for staff.
+    """The company to sign in to: the chosen one, or the first active one that the user joined. None for staff.
 
-    Raises NOT_FOUND for a choice that is none of theirs, ACCOUNT_INACTIVE for one that is not in use.
+    Raises NOT_FOUND when the user isn't a member of the chosen company, ACCOUNT_INACTIVE when it isn't active.
     """
     theirs = Membership.filter(user_id=user.pk).order_by("id").select_related("account")
     if chosen is None:

@@ -1,13 +1,14 @@
-"""Who is calling: from an access token to a viewer, and whether long-lived sockets may stay.
+"""Identifying callers: from an access token to a viewer, and whether open websockets may stay open.
 
-A token is looked up with every request, and most requests come from somebody who asked a moment ago. So `Callers` keeps
-viewers, by the token's hash, under three rules. None is trusted for longer than a second after the database was asked, nor
-once its token has expired: so long may what another process changed go unseen, as it may for streams (`realtime/hub.py`).
-What this process changes drops it at once: whoever ends a session, or changes a person or their place in a company, announces
-it (`auth/sessions.py`). And an answer that was under way during such an announcement is used, but not kept.
+Each request looks up its token, and most requests come from someone who made another one a moment ago. So `Callers` caches
+viewers by the hash of the token, under three rules. A cached viewer is used for at most a second after the database was
+queried, and never after the token has expired; for that long, changes made by other processes may go unnoticed, as with streams
+(`realtime/hub.py`). A change made by this process removes the viewer at once: whoever ends a session or changes a user or a
+membership announces it (`auth/sessions.py`). The result of a query that was running during such an announcement is used once,
+but not cached.
 
-The rows of a kept viewer are shared by requests that run at the same time, so nobody may change them: a verb that changes a
-person or a session loads its own row, or writes by a statement.
+The rows of a cached viewer are shared by concurrent requests, so they must not be modified: code that changes a user or a
+session loads its own row, or uses an UPDATE statement.
 """
 
 from collections import OrderedDict, defaultdict
@@ -37,7 +38,7 @@ SessionRole = tuple[int, Role | None]
 
 
 class Caller:
-    """Somebody signed in, as one row of the database tells, and until when that is taken for true (on the clock's own)."""
+    """A signed-in user, as read from one row of the database, and how long it may be cached (by the monotonic clock)."""
 
     def __init__(self, told: tuple[Any, ...]) -> None:
         self.told, self.until = told, 0.0
@@ -47,16 +48,16 @@ class Caller:
 
     @property
     def keys(self) -> tuple[str, str]:
-        """What is announced when this may no longer be true."""
+        """The announcements that invalidate this caller."""
         return stream(self.session.pk), person(self.user.pk)
 
     def stands(self, at: datetime) -> bool:
-        """Whether token and session still count, and the person still belongs to the company they act for."""
+        """Whether token and session are valid, and the user is still a member of the company."""
         member = self.account is None or (self.role is not None and self.account.status is AccountStatus.ACTIVE)
         return member and at < self.session.access_expires_at and self.session.alive(at)
 
     def viewer(self, accept_language: str | None) -> Viewer:
-        """The viewer, in the header's language when it names one of ours, else the person's own."""
+        """The viewer in the first supported language of the header, else in the user's own language."""
         locale = preferred(accept_language, self.user.locale)
         if locale not in self._viewers:
             self._viewers[locale] = Viewer(self.user, self.account, self.role, self.session, locale)
@@ -64,7 +65,7 @@ class Caller:
 
 
 class Callers:
-    """The callers of one process. `seconds` tells seconds that pass, of which nothing but differences are used."""
+    """The callers of one process. `seconds` is a monotonic clock."""
 
     def __init__(self, hub: Hub, clock: Clock, seconds: Callable[[], float] = monotonic) -> None:
         self._clock, self._seconds = clock, seconds
@@ -125,7 +126,7 @@ class Callers:
 
 
 def nobody(accept_language: str | None = None) -> Viewer:
-    """Whoever is not signed in."""
+    """An anonymous viewer."""
     return Viewer(locale=preferred(accept_language))
 
 
@@ -191,7 +192,7 @@ async def close_code(viewer: Viewer, at: datetime) -> CloseCode | None:
 
 
 async def _acting(session_ids: Collection[int], at: datetime) -> dict[int, Role | None]:
-    """Those of these sessions that still count, and the role in which each acts."""
+    """The valid sessions among these, and the role in which each acts."""
     found = standing(at).filter(pk__in=list(session_ids)).values_list("id", "account__memberships__role")
     return {int(str(key)): Role(str(role)) if role else None for key, role in await found}
 

@@ -1,10 +1,11 @@
-"""Sessions of browsers: both tokens in cookies that no script can read.
+"""Sessions in browsers: both tokens are in cookies that scripts can't read.
 
-A browser sends cookies with whatever page makes it call us. So they count only in a call from a page of ours, which the browser
-itself says: by `Origin`, or where it sends none (GET within the site) by `Sec-Fetch-Site`. Neither means no browser of today's,
-and such a client has no business with cookies. They are SameSite=Strict besides, so a call from another site carries none; of
-two such walls one may have a hole (OWASP ASVS 5, 3.3.2 and 3.5.1). Tokens that came in cookies never come out in an answer's
-body: a script that got into the page can use the session while the page is open, and can't take it away.
+A browser sends cookies with every request to us, whichever page causes it. So they only count in requests that come from one of
+our pages, according to the browser's `Origin` header, or `Sec-Fetch-Site` where it sends no `Origin` (GET within the site). A
+client that sends neither is no current browser and doesn't need cookies. The cookies are also SameSite=Strict, so that requests
+from other sites don't carry them; either protection alone might have a gap (OWASP ASVS 5, 3.3.2 and 3.5.1). Tokens received in
+cookies are never returned in a response body: a script injected into the page can use the session while the page is open, but
+can't steal it.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,7 @@ UNLOCK = "camcha_unlock"  # the token of an email past the waits, put there by t
 
 
 class TokenDelivery(StrEnum):
-    """Where the tokens of a session go."""
+    """Where the tokens of a session are delivered."""
 
     BODY = "BODY"
     COOKIE = "COOKIE"
@@ -30,9 +31,9 @@ Header = Callable[[bytes], str | None]
 
 
 class Cookies:
-    """The cookies of one HTTP call, and those that its answer sets. `secure` when browsers reach us by https.
+    """The cookies of an HTTP request, and those that its response sets. `secure` is whether browsers use HTTPS.
 
-    `trusted` tells, when it is asked, whether a page of ours sent the call.
+    `trusted` returns whether the request comes from one of our pages.
     """
 
     __slots__ = ("_given", "_prefix", "_set", "_trusted")
@@ -45,47 +46,47 @@ class Cookies:
 
     @property
     def access(self) -> str | None:
-        """The access token that came."""
+        """The access token of the request."""
         return self._given.get(self._prefix + ACCESS)
 
     @property
     def refresh(self) -> str | None:
-        """The refresh token that came."""
+        """The refresh token of the request."""
         return self._given.get(self._prefix + REFRESH)
 
     @property
     def trusted(self) -> bool:
-        """Whether a page of ours sent the call."""
+        """Whether the request comes from one of our pages."""
         return self._trusted()
 
     @property
     def unlock(self) -> str | None:
-        """The token of an email past the waits that came."""
+        """The unlock token of the request."""
         return self._given.get(self._prefix + UNLOCK)
 
     @property
     def any(self) -> bool:
-        """Whether any came that says who somebody is."""
+        """Whether the request has a cookie that identifies a user."""
         return self.access is not None or self.refresh is not None
 
     def keep(self, tokens: Tokens | Kept, at: datetime) -> Kept:
-        """Set what a session begins or goes on with. Returns what the answer's body may hold: no token."""
+        """Set the cookies of a new or refreshed session. Returns what the response body may contain: no tokens."""
         if isinstance(tokens, Tokens):
             self._put(ACCESS, tokens.access, tokens.access_expires_at, at)
             self._put(REFRESH, tokens.refresh, tokens.session.expires_at, at)
         return Kept(tokens.access_expires_at, tokens.session)
 
     def clear(self) -> None:
-        """Have the browser forget both."""
+        """Delete both cookies."""
         for name in (ACCESS, REFRESH):
             self._write(name, "", 0)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """What the answer says of them."""
+        """The Set-Cookie headers of the response."""
         return [(b"set-cookie", text.encode()) for text in self._set.values()]
 
     def unlocked(self, token: str, seconds: int) -> None:
-        """Have this browser's next sign-in count as the reader's of that email."""
+        """Store an unlock token for the next sign-in from this browser."""
         self._write(UNLOCK, token, seconds)
 
     def _put(self, name: str, token: str, until: datetime, at: datetime) -> None:
@@ -97,10 +98,10 @@ class Cookies:
 
 
 def _read(header: str) -> dict[str, str]:
-    """Each cookie by its name, as RFC 6265 (4.2.1) writes them.
+    """The cookies of a header by name, as defined in RFC 6265, section 4.2.1.
 
-    A library that strips more than spaces, or takes the last of two, lets another host of the site set ours: with a character
-    before the name that is a space to the library alone, a browser sees no prefix there and keeps it for the whole site.
+    A parser that strips more than spaces, or uses the last of two equal names, would let another host of the site set our
+    cookies: a browser doesn't recognise the `__Host-` prefix after a character that only the parser treats as a space.
     """
     given: dict[str, str] = {}
     twice = set()
@@ -112,9 +113,10 @@ def _read(header: str) -> dict[str, str]:
 
 
 def from_ours(header: Header, allowed: frozenset[str], *, secure: bool) -> bool:
-    """Whether a call came from a page of ours, as far as its browser says so. `allowed` are other sites' origins.
+    """Whether a request comes from one of our pages, according to the browser. `allowed` are the origins of other sites of
+    ours.
 
-    Where browsers reach us by https (`secure`), a page of ours that came without it may be anybody's who holds the line.
+    With `secure`, a page of ours that was loaded without HTTPS doesn't count, because it may have been tampered with.
     """
     origin = header(b"origin")
     if origin is not None:

@@ -1,6 +1,7 @@
-"""What a person recognises a sign-in by: a few words of the browser's own (RFC 9110, 10.1.5), never the whole text.
+"""The name by which users recognise a session: a few words derived from the User-Agent header (RFC 9110, section 10.1.5), never
+the full text.
 
-The whole text identifies a machine; "Firefox, Windows" does not.
+The full text identifies a machine; "Firefox, Windows" does not.
 """
 
 import re
@@ -18,7 +19,9 @@ _PRODUCT = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,29}")
 
 
 def device_of(user_agent: str | None) -> str | None:
-    """Such as `Firefox, Windows`; of what is no browser the first product's name, such as `okhttp`. None for nothing of it."""
+    """A name such as `Firefox, Windows`; for other clients the first product's name, such as `okhttp`. None when there is
+    none.
+    """
     text = (user_agent or "")[:_READ]
     known = [_first(names, text) for names in (_BROWSERS, _SYSTEMS)]
     if any(known):

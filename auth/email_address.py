@@ -1,4 +1,4 @@
-"""Which e-mail addresses are accepted, and how they are stored."""
+"""Validating email addresses."""
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -10,7 +10,7 @@ EMAIL_LENGTH = 254
 
 
 def deliverable(email: str) -> str:
-    """An address as it is stored, if mail could reach it. Raises EMAIL_INVALID."""
+    """The address in the form in which it is stored. Raises EMAIL_INVALID when it can't receive email."""
     if len(email) > 2 * EMAIL_LENGTH:  # judging a million characters would hold everybody up
         raise Refusal(IdentityErrorCode.EMAIL_INVALID, "input", "email")
     try:

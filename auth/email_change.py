@@ -1,9 +1,10 @@
-"""Moving to another e-mail address: the new one proves that it is read, the old one is told, and nothing changes before.
+"""Changing a user's email address: the new address has to confirm, the current one is notified, and nothing changes before.
 
-An address is what a password is reset by, so moving it wants fresh proof (`auth/reauthentication.py`); and who has no second
-factor confirms from the old address as well, else a stolen password would be enough to take the account away for good. So does
-who has turned it on within a week: whoever has the password could do that, too, and the email about it wants time to be read.
-An address that somebody has already is answered the same, its owner told by email: nobody learns here who is a customer.
+Passwords are reset by email, so a change of address requires a recent step-up (`auth/reauthentication.py`). Users without a
+second factor have to confirm from the current address as well, because a stolen password would otherwise be enough to take over
+the account for good. The same holds for those who turned it on less than a week ago: whoever has the password could do that
+too, and the owner needs time to read the email about it. An address that already belongs to a user gets the same response, and
+its owner an email, so that the response doesn't reveal who is a customer.
 """
 
 from dataclasses import dataclass, field
@@ -47,9 +48,9 @@ class Wish:
 
 
 async def request(action: Action, auth: AuthServices, session: Session, *, email: str) -> None:
-    """Request a change to another address, in place of the person's earlier request. Both addresses get an email.
+    """Request a change of address, which replaces the user's earlier request. Both addresses get an email.
 
-    Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the address they have; Throttled.
+    Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the current address, and Throttled.
     """
     await require_fresh(action, session)
     email = deliverable(email)
@@ -86,10 +87,10 @@ def _settled(user: User, tx: Transaction) -> bool:
 
 
 async def confirm(action: Action, token: str) -> bool:
-    """Confirm a wish from the new address or the old one, each by its token, once. Returns whether that fulfilled it.
+    """Confirm a change from the new or the current address, each once with its token. Returns whether the change is complete.
 
-    Then the person signs in with the new address, and their sessions end but the one that asked; the old address is
-    notified. Raises TOKEN_INVALID, also when somebody else has taken the address meanwhile.
+    When it is, the user signs in with the new address, all sessions except the one that requested it end, and the previous
+    address is notified. Raises TOKEN_INVALID, also when another user has taken the address meanwhile.
     """
     wish = await wish_of(action, token)
     try:
@@ -106,7 +107,7 @@ async def confirm(action: Action, token: str) -> bool:
 
 
 async def wish_of(action: Action, token: str) -> EmailChange:
-    """The wish that a token confirms. Raises TOKEN_INVALID."""
+    """The requested change that a token confirms. Raises TOKEN_INVALID."""
     open_ = EmailChange.filter(expires_at__gt=action.at)
     side = Q(new_token_hash=hashed(token), new_confirmed_at=None) | Q(old_token_hash=hashed(token), old_confirmed_at=None)
     wish = await open_.get_or_none(side)

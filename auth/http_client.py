@@ -1,4 +1,4 @@
-"""Asking somebody else's server by HTTP: within a time, into a bounded answer, by the address that an operator named."""
+"""HTTP requests to other servers: with a time limit, a size limit, and a URL configured by the operator."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -10,7 +10,9 @@ LARGEST = 256 * 1024  # bytes of an answer
 
 
 class Unavailable(Exception):
-    """The server did not answer in time, or not with 200 and a body of reasonable size. `fault` says by its kind how."""
+    """The server did not respond in time, or not with status 200 and a body of reasonable size. `fault` names the kind of
+    failure.
+    """
 
     def __init__(self, fault: str) -> None:
         super().__init__(fault)
@@ -18,7 +20,7 @@ class Unavailable(Exception):
 
 
 def usable(url: str) -> bool:
-    """Whether this is the address of a server, or of a folder of it, without a name, a password, a query or a fragment."""
+    """Whether the URL is one of a server or of a path on it, without credentials, query and fragment."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises for a port that is none
@@ -29,7 +31,7 @@ def usable(url: str) -> bool:
 
 
 class HttpClient:
-    """A server at `url`, asked by GET for what lies below it; each question may take `seconds` in all."""
+    """Sends GET requests to paths below `url`; each may take `seconds` in total."""
 
     def __init__(self, url: str, seconds: float, **headers: str) -> None:
         self._url = url.rstrip("/")
@@ -40,7 +42,7 @@ class HttpClient:
     async def get(
         self, path: str, query: dict[str, str] | None = None, turn: AbstractAsyncContextManager[object] | None = None
     ) -> bytes:
-        """The body of the answer; `turn` is waited for within the time. Raises Unavailable."""
+        """The body of the response; waiting for `turn` counts towards the time limit. Raises Unavailable."""
         try:
             async with asyncio.timeout(self._seconds), turn or nullcontext():
                 return await self._body(path, query)

@@ -1,7 +1,8 @@
-"""Step-up: what would let a thief of a session keep it wants password and second factor again, within the last minutes.
+"""Step-up: operations that would let the thief of a session keep the account require password and second factor again, within
+the last minutes.
 
-OWASP ASVS 5 (7.5.1) asks for it before changes to what one signs in with. Signing in itself does not count: a session that
-was taken a moment later would be fresh.
+OWASP ASVS 5 (7.5.1) requires this before changes of credentials. Signing in doesn't count as a step-up, because a session
+stolen a moment later would count as well.
 """
 
 from datetime import datetime, timedelta
@@ -28,10 +29,10 @@ async def step_up(
     code: str | None = None,
     passkey: str | None = None,
 ) -> datetime:
-    """Make a session fresh, by its person's password and their second factor if they have one, or by a passkey, which is both.
-    Returns until when it is.
+    """Confirm the identity of a session's user by password and, if they have one, second factor, or by a passkey, which
+    replaces both. Returns until when the confirmation counts.
 
-    Raises CREDENTIALS_INVALID, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID; Throttled.
+    Raises CREDENTIALS_INVALID, SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID and Throttled.
     """
     user = await User.get(pk=session.user_id)
     if password is not None or not passkey:  # an empty one is none
@@ -57,11 +58,11 @@ async def _require_second_factor(action: Action, auth: AuthServices, user: User,
 
 
 async def require_fresh(action: Action, session: Session) -> None:
-    """What a delicate operation begins with. Raises STEP_UP_REQUIRED unless the session is fresh."""
+    """Raise STEP_UP_REQUIRED unless the session had a recent step-up. Call this first in sensitive operations."""
     if not await is_fresh(action, session):
         raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
 
 
 async def is_fresh(action: Action, session: Session) -> bool:
-    """Whether the session is fresh. The database is asked, because a viewer's own row may be a second old."""
+    """Whether the session had a recent step-up. Queries the database, because a viewer's row may be a second old."""
     return await Session.filter(pk=session.pk, ended_at=None, fresh_until__gt=action.at).exists()

@@ -1,4 +1,4 @@
-"""Who may use a root field: every one of them names its rule as `allow=`."""
+"""Rules of access to root fields; each field declares its rule as `allow=`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from models.viewer import Viewer
 
 @dataclass(frozen=True)
 class Rule:
-    """Lets viewers in or turns them away. `a | b` lets in whom either lets in."""
+    """Decides which viewers may use a field. `a | b` allows those that either rule allows."""
 
     name: str
     admits: Callable[[Viewer], bool]
 
     def __call__(self, viewer: Viewer) -> None:
-        """Raise Unauthenticated when nobody is signed in, Forbidden when the person's role is another."""
+        """Raise Unauthenticated when no one is signed in, Forbidden when the viewer's role isn't allowed."""
         if self.admits(viewer):
             return
         raise Unauthenticated if viewer.user is None else Forbidden

@@ -1,4 +1,4 @@
-"""Secrets that must be read again, encrypted at rest."""
+"""Encryption at rest for secrets that have to be read again."""
 
 import base64
 
@@ -8,17 +8,17 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 class SecretBox:
-    """Seals text with a key derived (HKDF, RFC 5869) from the secret key, and opens what older secret keys sealed."""
+    """Encrypts text with a key derived (HKDF, RFC 5869) from the secret key, and decrypts what older secret keys encrypted."""
 
     def __init__(self, secret_key: str, *older: str) -> None:
         self._fernet = MultiFernet([_fernet(key) for key in (secret_key, *older)])
 
     def seal(self, text: str) -> str:
-        """The text encrypted and authenticated: some 60 bytes more, then a third more for Base64."""
+        """The encrypted and authenticated text: about 60 bytes longer, then a third more for Base64."""
         return self._fernet.encrypt(text.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """The text again. Raises cryptography's InvalidToken for what none of the keys has sealed."""
+        """The decrypted text. Raises InvalidToken (cryptography) when none of the keys encrypted it."""
         return self._fernet.decrypt(sealed.encode()).decode()
 
 

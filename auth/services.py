@@ -1,4 +1,4 @@
-"""What the stories of identity need: made once from the settings, handed down."""
+"""The services that authentication needs, created once from the settings."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,10 +25,10 @@ _CHANCE = SystemRandom()
 
 @dataclass(frozen=True)
 class AuthServices:
-    """The password pool, the vault of seeds, the signer of links and the throttle of one app.
+    """Passwords, encryption of secrets, signed links, throttling and the sign-in queue of one process.
 
-    `party` is for whom passkeys are made. `even_seconds` is how long an answer takes at least that must not tell by its time
-    what it found.
+    `party` is the relying party of passkeys. `even_seconds` is the minimum duration of responses whose time must not reveal
+    what was found.
     """
 
     passwords: Passwords
@@ -44,27 +44,29 @@ class AuthServices:
         cls, secret_key: str, clock: Clock, party: RelyingParty | None = None, redis_url: str | None = None,
         breaches_url: str | None = None, passwords: Passwords | None = None,
     ) -> "AuthServices":  # fmt: skip
-        """A guard whose keys all derive from one secret key. Attempts are counted in Redis where there is one, and new
-        passwords looked up among the leaked ones where a range service is named."""
+        """Services whose keys are all derived from one secret key. Attempts are counted in Redis if `redis_url` is given, and
+        new passwords are looked up in a range service of leaked passwords if `breaches_url` is given.
+        """
         throttle = SharedThrottle(clock, redis_url, secret_key) if redis_url else Throttle(clock)
         passwords = passwords or Passwords(breaches=Breaches(breaches_url) if breaches_url else None)
         return cls(passwords, SecretBox(secret_key), Signer(secret_key), throttle, party=party or RelyingParty())
 
     async def require_strong(self, password: str, *own_words: str, subject: object, field: str = "password") -> None:
-        """As Passwords.require_strong, counted by `whom`: a network where anybody may ask, else the person. Raises Throttled.
+        """Like Passwords.require_strong, counted per `subject`: the network where anyone may call it, else the user. Raises
+        Throttled.
 
-        Judging takes the threads that sign-ins need, and asks another server, so it is counted before. Counted apart, so that
-        a password refused as weak costs nobody one of their sign-ups.
+        Evaluating the strength uses the threads that sign-ins need, and another server, so it is counted first. It is counted
+        separately, so that a weak password doesn't use up one of the sign-ups.
         """
         await self.throttle.attempt(throttle.key(throttle.NEW_PASSWORD, subject))
         await self.passwords.require_strong(password, *own_words, field=field)
 
     @asynccontextmanager
     async def even_failures(self) -> AsyncIterator[None]:
-        """Takes the same time for whatever fails sooner, so that it doesn't tell why. Success takes what it takes.
+        """Let all failures take the same time, so that it doesn't reveal their reason. Successes take as long as they need.
 
-        The same, but for a blur of a fifteenth: a wait, which is answered otherwise than a wrong password, differs by a
-        millisecond after that.
+        The time varies randomly by a fifteenth: a throttled attempt has another response than a wrong password and differs by
+        about a millisecond.
         """
         ends = monotonic() + self.even_seconds * _CHANCE.uniform(1, _BLUR)
         try:
@@ -75,8 +77,9 @@ class AuthServices:
 
     @asynccontextmanager
     async def even(self) -> AsyncIterator[None]:
-        """Takes the same time for whatever ends sooner, failures included. Holds nothing while it waits: keep it outside of
-        transactions."""
+        """Let everything take the same time, including failures. Nothing is held while waiting: use it outside of
+        transactions.
+        """
         ends = monotonic() + self.even_seconds
         try:
             yield

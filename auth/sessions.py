@@ -1,14 +1,14 @@
-"""Sign-ins: an opaque access token for 15 minutes, and a refresh token that renews it and is replaced each time.
+"""Sessions: an opaque access token that is valid for 15 minutes, and a refresh token that is replaced with each use.
 
-Both are 256 random bits; the database knows only their SHA-256. A refresh token works once. A second use means that two
-parties hold it, and nobody can say which is the thief: the whole session ends, as RFC 9700 (section 4.14.2) asks. There is
-no period of grace for two uses at once either, since that is what a theft looks like; a client renews in one place. The tabs
-of a browser can't, for they share their cookies: the second of two is told that all is done, and given nothing.
+Both are 256 random bits; the database stores only their SHA-256 hashes. A refresh token works once. A second use means that two
+parties have it, and it isn't known which one is the thief, so the whole session ends, as RFC 9700 (section 4.14.2) requires.
+Concurrent uses are no exception, because that is what a theft looks like; a client refreshes in one place. Browser tabs share
+their cookies and can't coordinate: the second of two learns that the refresh is done and gets no tokens.
 
-However it is used, a session ends after its longest life, counted from the sign-in (OWASP ASVS 5, 7.3.2).
+However it is used, a session ends after its maximum lifetime, counted from the sign-in (OWASP ASVS 5, 7.3.2).
 
-Whatever changes how a person signs in locks the person's row first. So does the beginning of a session, which then looks
-whether its proof still holds: nobody who proved an old password gets in after the new one has ended all sessions.
+Whatever changes how a user signs in locks the user's row first. So does the start of a session, which then checks that the
+credentials are still valid: no one who entered an old password gets in after the new one has ended all sessions.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ SHARED = timedelta(seconds=10)  # how long a browser's tabs may overlap as they 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a client keeps: both tokens in clear, for the only time, and until when the access token works."""
+    """The tokens of a session in clear text, which exist only here, and when the access token expires."""
 
     access: str
     refresh: str
@@ -52,7 +52,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a client is told whose tokens went elsewhere: into cookies, or a moment ago to another tab of the browser."""
+    """The result for a client whose tokens were delivered elsewhere: in cookies, or a moment ago to another browser tab."""
 
     access_expires_at: datetime
     session: Session
@@ -61,20 +61,20 @@ class Kept:
 
 
 def stream(session_id: int) -> str:
-    """The key announced when a session ends or its person's role changed, so that its sockets close."""
+    """The key to announce when a session ends or its role changes, so that its websockets close."""
     return f"session:{session_id}"
 
 
 def person(user_id: int) -> str:
-    """The key announced when a person, their sign-ins or their place in a company changed: what is known of them is stale.
+    """The key to announce when a user, their sessions or their memberships change, which invalidates cached viewers.
 
-    Announce it after every change of what a Viewer holds, except the end of a session, which has a key of its own.
+    Announce it after every change of what a Viewer contains, except the end of a session, which has its own key.
     """
     return f"user:{user_id}"
 
 
 def standing(at: datetime) -> QuerySet[Session]:
-    """The sessions that still count: not ended, not expired, and of people who still belong to the company they act for."""
+    """The valid sessions: not ended, not expired, and of users who are still members of the company they act for."""
     person = RawSQL('"session"."user_id"')  # F("user_id") would not say whose, and memberships have one as well
     member = Q(account_id=None) | Q(account__memberships__user_id=person, account__status=AccountStatus.ACTIVE)
     return Session.filter(member, ended_at=None, expires_at__gt=at)
@@ -83,9 +83,9 @@ def standing(at: datetime) -> QuerySet[Session]:
 async def sign_in(
     user: User, account: Account | None, second_factor: bool, action: Action, device: str | None = None
 ) -> Tokens:
-    """Begin a session for a person who has just proved who they are.
+    """Start a session for a user who has just been authenticated.
 
-    Raises CREDENTIALS_INVALID if that changed meanwhile, NOT_FOUND when they are of no such company.
+    Raises CREDENTIALS_INVALID when the credentials changed meanwhile, NOT_FOUND when the user isn't a member of the company.
     """
     account_id = account.pk if account else None
     async with action.transaction() as tx:
@@ -98,8 +98,9 @@ async def sign_in(
 
 
 async def _still_member(tx: Transaction, user: User, account_id: int) -> None:
-    """Wait for whoever changes the company's people, and look whether this person is still one of them. A company is locked
-    before its people, here as everywhere: so two transactions never wait for each other."""
+    """Wait for concurrent changes of the company's members, and check that the user is still one. A company is locked before
+    its members, here as everywhere, so that two transactions never wait for each other.
+    """
     account = await one_locked(Account, tx.db, id=account_id)
     _require_usable(account, await one(Membership, tx.db, user_id=user.pk, account_id=account_id) is not None)
 
@@ -121,17 +122,17 @@ async def _begun(tx: Transaction, user: User, created_at: datetime, **facts: Any
 
 
 def _ends(user: User, created_at: datetime, at: datetime) -> dict[str, datetime]:
-    """Until when a session counts that began then, and its access token, if both are renewed now."""
+    """When a session that started at `created_at` and its access token expire if both are renewed now."""
     longest = created_at + (LONGEST if user.staff is None else LONGEST_OF_STAFF)
     return {"access_expires_at": min(at + ACCESS_LIFETIME, longest), "expires_at": min(at + REFRESH_LIFETIME, longest)}
 
 
 async def switch(session: Session, account_id: int | None, action: Action) -> Tokens:
-    """Go on for another of the person's companies: a new session takes the place of this one, which ends with its sockets.
+    """Switch to another of the user's companies: a new session replaces this one, which ends together with its websockets.
 
-    What a socket may see was found out when it connected; so one that was opened for one company never serves another. The new
-    session counts as begun when the old one was, and isn't fresh: nobody proved anew who they are. Raises NOT_FOUND,
-    ACCOUNT_INACTIVE, Unauthenticated.
+    What a websocket may receive is decided when it connects, so one that was opened for one company never serves another. The
+    new session keeps the start time of the old one and has no step-up, because no one has confirmed their identity. Raises
+    NOT_FOUND, ACCOUNT_INACTIVE and Unauthenticated.
     """
     async with action.transaction() as tx:
         people = await People.locked(tx, account_id or 0)
@@ -149,19 +150,19 @@ async def switch(session: Session, account_id: int | None, action: Action) -> To
 
 
 async def require_unchanged(tx: Transaction, user: User) -> None:
-    """Lock a person's row. Raises CREDENTIALS_INVALID if what they proved against it has changed since it was read."""
+    """Lock a user's row. Raises CREDENTIALS_INVALID when their credentials have changed since it was read."""
     now = await tx.locked(User, user.pk)
     if proof_of(now) != proof_of(user):
         raise Refusal(IdentityErrorCode.CREDENTIALS_INVALID, "input", "password")
 
 
 def proof_of(user: User) -> tuple[object, ...]:
-    """What somebody proves who they are against; it changes with the address, the password and the authenticators."""
+    """What a user authenticates against; it changes with the address, the password and the authenticators."""
     return user.email, user.password_hash, user.second_factor_at, user.authenticators_changed_at
 
 
 async def holder(tx: Transaction, session: Session) -> User:
-    """The person of a sign-in, locked until the transaction ends. Raises Unauthenticated if the sign-in has ended meanwhile."""
+    """The user of a session, locked until the transaction ends. Raises Unauthenticated when the session has ended meanwhile."""
     user = await tx.locked(User, session.user_id)
     if not await standing(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
@@ -169,8 +170,8 @@ async def holder(tx: Transaction, session: Session) -> User:
 
 
 async def holder_and(tx: Transaction, session: Session, user_id: int | None) -> User | None:
-    """Somebody whom the person of a sign-in does something to, None for nobody: both locked, in the order of their keys, so two
-    who act on each other never wait in a circle. Raises Unauthenticated if the sign-in has ended meanwhile.
+    """The user of a session and another user, None if there is none, both locked in the order of their keys so that two who act
+    on each other never deadlock. Raises Unauthenticated when the session has ended meanwhile.
     """
     both = User.filter(pk__in=[session.user_id, user_id or 0]).using_db(tx.db).order_by("id")
     found = {user.pk: user for user in await both.select_for_update(no_key=True)}
@@ -180,9 +181,9 @@ async def holder_and(tx: Transaction, session: Session, user_id: int | None) -> 
 
 
 async def refresh(token: str, action: Action) -> Tokens:
-    """New tokens in place of the old ones. Raises TOKEN_INVALID; a token's second use also ends its session.
+    """Exchange a refresh token for new tokens. Raises TOKEN_INVALID; a second use of a token also ends its session.
 
-    Of two uses at once one gets tokens, and they die with the session when the other one is seen.
+    Of two concurrent uses one gets tokens, which stop working with the session when the other one is seen.
     """
     async with action.transaction() as tx:
         known = await _known(tx, token)
@@ -195,10 +196,9 @@ async def refresh(token: str, action: Action) -> Tokens:
 
 
 async def refresh_shared(token: str, action: Action) -> Tokens | Kept:
-    """The same, of a token that several tabs of a browser have in common: it may come again within SHARED.
+    """Like `refresh`, for a token that several browser tabs share: it may be used again within SHARED.
 
-    Then the answer is that all is done, without tokens: by that a thief gains nothing, and one who came first is found out
-    when the browser renews the next time.
+    The second use gets no tokens. So a thief gains nothing, and one who came first is detected when the browser refreshes next.
     """
     async with action.transaction() as tx:
         known = await _known(tx, token)
@@ -211,7 +211,7 @@ async def refresh_shared(token: str, action: Action) -> Tokens | Kept:
 
 
 async def _known(tx: Transaction, token: str) -> RefreshToken | None:
-    """The token's row, locked until the transaction ends."""
+    """The row of a token, locked until the transaction ends."""
     found = RefreshToken.filter(token_hash=hashed(token)).using_db(tx.db).select_for_update()
     return await found.first()
 
@@ -248,12 +248,12 @@ async def _end_if_used(tx: Transaction, known: RefreshToken) -> None:
 
 
 async def sign_out(session: Session, action: Action) -> None:
-    """End the session in use. A repeat changes nothing."""
+    """End the current session. A repeat changes nothing."""
     await _ended(session, action, IdentityAuditAction.SESSION_SIGN_OUT)
 
 
 async def sign_out_by(refresh_token: str, action: Action) -> None:
-    """End the session that a refresh token would renew. A repeat, or nobody's token, changes nothing."""
+    """End the session that a refresh token belongs to. A repeat or an unknown token changes nothing."""
     async with action.transaction() as tx:
         if known := await _known(tx, refresh_token):
             for ended in await _end(tx, Session.filter(pk=known.session_id)):
@@ -262,7 +262,7 @@ async def sign_out_by(refresh_token: str, action: Action) -> None:
 
 
 async def end(session: Session, action: Action) -> None:
-    """End one of a person's sessions from another, or from itself. A repeat changes nothing."""
+    """End one of the user's sessions. A repeat changes nothing."""
     await _ended(session, action, IdentityAuditAction.SESSION_END)
 
 
@@ -273,7 +273,7 @@ async def _ended(session: Session, action: Action, audit_action: AuditAction) ->
 
 
 async def end_others(session: Session, action: Action) -> int:
-    """End every other session of this one's person. Returns how many."""
+    """End all other sessions of the user. Returns how many ended."""
     async with action.transaction() as tx:
         user = await holder(tx, session)
         ended = await end_all(tx, user, but=session.pk)
@@ -282,21 +282,22 @@ async def end_others(session: Session, action: Action) -> int:
 
 
 async def end_all(tx: Transaction, user: User, but: int | None = None) -> int:
-    """End every session of a person, except the one of this key. Returns how many."""
+    """End all sessions of a user except the one with this key. Returns how many ended."""
     return len(await _end(tx, Session.filter(user_id=user.pk).exclude(pk=but or 0)))
 
 
 async def end_for(tx: Transaction, user_id: int, account_id: int) -> int:
-    """End every session in which a person acts for this company. Returns how many."""
+    """End all sessions in which a user acts for this company. Returns how many ended."""
     ended = await _end(tx, Session.filter(user_id=user_id, account_id=account_id))
     tx.touched[person(user_id)] = None
     return len(ended)
 
 
 async def tell(tx: Transaction, user_id: int, account_id: int) -> None:
-    """The person's role in this company changed: their sockets close and come back with the new one, in every process.
+    """Announce that a user's role in this company changed, in every process: their websockets close and reconnect with the new
+    role.
 
-    A session's key is a stream without events: its next number is what the other processes' sweep finds.
+    The key of a session is a stream without events: its next number is what the other processes' sweep finds.
     """
     for session in await Session.filter(user_id=user_id, account_id=account_id, ended_at=None).using_db(tx.db).order_by("id"):
         await tx.take(stream(session.pk))
@@ -312,7 +313,7 @@ async def _end(tx: Transaction, found: QuerySet[Session]) -> list[Session]:
 
 
 def random_token(prefix: str) -> str:
-    """A new token of 256 random bits; the prefix lets scanners of leaked secrets recognise it."""
+    """A new token of 256 random bits. The prefix lets secret scanners recognise it."""
     return prefix + secrets.token_urlsafe(32)
 
 
@@ -323,5 +324,5 @@ async def _refresh_token(tx: Transaction, session: Session) -> str:
 
 
 def hashed(token: str) -> str:
-    """What the database knows of a token."""
+    """The hash of a token, as stored in the database."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Signed tokens for links: each for one purpose, for a limited time, with nothing secret in them."""
+"""Signed tokens for links: each for one purpose and a limited time, without secrets in them."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from models.identity.errors import IdentityErrorCode
 
 
 class Purpose(StrEnum):
-    """What a token may be used for; it is worth nothing anywhere else."""
+    """What a token can be used for. It is worthless for any other purpose."""
 
     VERIFY_EMAIL = "VERIFY_EMAIL"
     DOWNLOAD = "DOWNLOAD"
@@ -29,18 +29,18 @@ LIFETIME = {
 
 
 class Signer:
-    """Signs and reads tokens under the secret key. The facts in a token can be read by whoever holds it, not changed."""
+    """Signs and reads tokens with the secret key. The data in a token can be read by whoever has it, but not changed."""
 
     def __init__(self, secret_key: str) -> None:
         self._serializers = {purpose: _serializer(secret_key, purpose) for purpose in Purpose}
 
     def sign(self, purpose: Purpose, at: datetime, **facts: Any) -> str:
-        """A token that carries the facts until its purpose's lifetime after `at` is over. Safe in a URL."""
+        """A token with this data, valid for the lifetime of its purpose from `at`. Safe in URLs."""
         until = (at + LIFETIME[purpose]).timestamp()
         return str(self._serializers[purpose].dumps({**facts, "until": until}))
 
     def read(self, purpose: Purpose, token: str, at: datetime) -> dict[str, Any]:
-        """The facts of a token. Raises TOKEN_INVALID for one that is forged, too old or meant for something else."""
+        """The data of a token. Raises TOKEN_INVALID when it is forged, expired or meant for another purpose."""
         try:
             facts: dict[str, Any] = self._serializers[purpose].loads(token)
         except BadData:
@@ -51,7 +51,7 @@ class Signer:
 
 
 def invalid(field: str = "token") -> Refusal:
-    """The refusal of a token, whatever is wrong with it."""
+    """The refusal of a token, for any reason."""
     return Refusal(IdentityErrorCode.TOKEN_INVALID, "input", field)
 
 

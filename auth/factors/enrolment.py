@@ -1,8 +1,9 @@
-"""A person's authenticators: how they come, go and are named.
+"""Adding, removing and renaming a user's authenticators.
 
-An app is set up by a seed that is shown, and counts once its first code proves that it arrived. A passkey comes with its own
-proof (auth/factors/passkeys.py). The first of them turns the second factor on and brings recovery codes, the last to go turns
-it off. Once it is on, every change of it wants fresh proof (`auth/reauthentication.py`). An email tells of each change.
+An app is set up with a secret and takes effect once its first code confirms it. A passkey is confirmed by its own response
+(auth/factors/passkeys.py). The first authenticator turns the second factor on and comes with recovery codes; removing the last
+one turns it off. Once it is on, each change requires a recent step-up (`auth/reauthentication.py`). Each change is notified by
+email.
 """
 
 from dataclasses import dataclass, field
@@ -35,21 +36,21 @@ NAME_LENGTH = 60
 
 @dataclass(frozen=True)
 class Enrolled:
-    """An authenticator that counts from now on. The first one brings recovery codes, shown this once."""
+    """An authenticator in effect. The first one comes with recovery codes, which are shown only once."""
 
     authenticator: Authenticator
     recovery_codes: list[str] | None = field(repr=False, default=None)
 
 
 def named(text: str | None, otherwise: str) -> str:
-    """The name of an authenticator as it is stored. Raises BLANK, TOO_LONG."""
+    """The name of an authenticator as stored. Raises BLANK and TOO_LONG."""
     return otherwise if text is None else line(text, "name", NAME_LENGTH)
 
 
 async def begin_totp(action: Action, auth: AuthServices, session: Session, password: str, name: str | None = None) -> str:
-    """A seed for another app of the person's, which counts only once confirmed. The password is asked for again.
+    """Create the secret for another app, which takes effect once confirmed. Requires the password.
 
-    Raises CREDENTIALS_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED when the second factor is on already; Throttled.
+    Raises CREDENTIALS_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED when the second factor is already on, and Throttled.
     """
     user = await User.get(pk=session.user_id)
     with Checks() as check:
@@ -79,16 +80,16 @@ def _waiting(user: User) -> QuerySet[Authenticator]:
 
 
 async def require_room(tx: Transaction, user: User) -> None:
-    """Raises TOO_MANY for somebody who has as many authenticators as there may be."""
+    """Raise TOO_MANY when the user has the maximum number of authenticators."""
     if await Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db).count() >= MOST:
         message = _("You can have at most %(limit)s authenticators. Remove one first.")
         raise Refusal(CommonErrorCode.TOO_MANY, message=message, limit=MOST)
 
 
 async def confirm_totp(action: Action, auth: AuthServices, session: Session, code: str) -> Enrolled:
-    """Put the app that was set up last in force, by its first code.
+    """Confirm the most recently set up app with its first code.
 
-    Raises SECOND_FACTOR_INVALID, TOO_MANY, STEP_UP_REQUIRED when the second factor is on already; Throttled.
+    Raises SECOND_FACTOR_INVALID, TOO_MANY, STEP_UP_REQUIRED when the second factor is already on, and Throttled.
     """
     counted = throttle.key(throttle.SECOND_FACTOR, session.user_id, session.pk)
     await auth.throttle.attempt(counted)
@@ -116,7 +117,9 @@ async def _confirmed(tx: Transaction, auth: AuthServices, user: User, code: str)
 async def joined(
     tx: Transaction, session: Session, user: User, authenticator: Authenticator, audit_action: AuditAction
 ) -> Enrolled:
-    """What follows once an authenticator counts: this session counts as made with it, the person's others end."""
+    """Apply the consequences of a new authenticator: this session counts as signed in with it, and the user's other sessions
+    end.
+    """
     codes = None if user.second_factor else await totp.new_recovery_codes(user, tx.db)
     changes = {"second_factor_at": user.second_factor_at or tx.action.at, "authenticators_changed_at": tx.action.at}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
@@ -129,7 +132,7 @@ async def joined(
 
 
 async def begin_passkey(action: Action, auth: AuthServices, session: Session) -> str:
-    """The options to make a passkey by, as JSON. Raises STEP_UP_REQUIRED, TOO_MANY."""
+    """The options for creating a passkey, as JSON. Raises STEP_UP_REQUIRED and TOO_MANY."""
     await require_fresh(action, session)
     async with action.transaction() as tx:
         user = await sessions.holder(tx, session)
@@ -140,9 +143,9 @@ async def begin_passkey(action: Action, auth: AuthServices, session: Session) ->
 async def confirm_passkey(
     action: Action, auth: AuthServices, session: Session, *, credential: str, name: str | None
 ) -> Enrolled:
-    """Note the passkey that the person's device has made by such options; it counts at once.
+    """Register a passkey that the user's device created with such options. It takes effect at once.
 
-    Raises PASSKEY_INVALID, BLANK, TOO_LONG, TOO_MANY, STEP_UP_REQUIRED.
+    Raises PASSKEY_INVALID, BLANK, TOO_LONG, TOO_MANY and STEP_UP_REQUIRED.
     """
     await require_fresh(action, session)
     with Checks() as check:
@@ -164,7 +167,7 @@ async def confirm_passkey(
 
 
 async def rename(action: Action, authenticator: Authenticator, name: str) -> Authenticator:
-    """Give an authenticator of one's own another name, one line of at most NAME_LENGTH characters."""
+    """Rename one of the user's authenticators. Raises BLANK and TOO_LONG."""
     async with action.transaction() as tx:
         await Authenticator.filter(pk=authenticator.pk).using_db(tx.db).update(name=name)
         tx.audit(IdentityAuditAction.AUTHENTICATOR_RENAME, authenticator)
@@ -172,11 +175,11 @@ async def rename(action: Action, authenticator: Authenticator, name: str) -> Aut
 
 
 async def remove(action: Action, session: Session, authenticator: Authenticator) -> bool:
-    """Take one of the person's authenticators away; the last one turns the second factor off, and sign-in asks for the
-    password alone. The person's other sessions end, and what their emails' links could change is void.
+    """Remove one of the user's authenticators. Removing the last one turns the second factor off. The user's other sessions
+    end, and the links in earlier emails stop working.
 
-    Returns whether the second factor is still on. Raises STEP_UP_REQUIRED, NOT_FOUND when it is gone already, and for the
-    vendor's people LAST_AUTHENTICATOR: they can't work without one.
+    Returns whether the second factor is still on. Raises STEP_UP_REQUIRED, NOT_FOUND when it was already removed, and
+    LAST_AUTHENTICATOR for staff, who need a second factor.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
@@ -205,7 +208,7 @@ async def _gone(tx: Transaction, user: User, still_on: bool) -> None:
 
 
 async def turned_off(tx: Transaction, user: User) -> None:
-    """Nothing is left of a person's second factor: no authenticator, none that waits, no recovery code."""
+    """Delete a user's second factor: all authenticators, including unconfirmed ones, and recovery codes."""
     changes = {"second_factor_at": None, "authenticators_changed_at": tx.action.at}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await Authenticator.filter(user_id=user.pk).using_db(tx.db).delete()
@@ -214,7 +217,7 @@ async def turned_off(tx: Transaction, user: User) -> None:
 
 
 async def renew_recovery_codes(action: Action, session: Session) -> list[str]:
-    """Ten new recovery codes, shown this once, in place of all older ones. Raises STEP_UP_REQUIRED, NOT_ACTIVE."""
+    """Replace the recovery codes with ten new ones, which are shown only once. Raises STEP_UP_REQUIRED and NOT_ACTIVE."""
     await require_fresh(action, session)
     async with action.transaction() as tx:
         user = await sessions.holder(tx, session)

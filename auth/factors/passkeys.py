@@ -1,11 +1,11 @@
-"""Passkeys (W3C Web Authentication, level 3): a second factor, and a way in without a password.
+"""Passkeys (W3C Web Authentication Level 3): a second factor, and sign-in without a password.
 
-A passkey lies on the person's device and signs a challenge for our host alone, so there is nothing to give away to a page that
-looks like ours. The device asks for a finger, a face or a PIN first (user verification), always: so a passkey is two factors in
-one, what one has and what one is or knows. Passkeys are discoverable: the device knows whose they are, and nobody is asked for
-an address first. So the options to prove somebody by are the same for everybody, and tell no one who is a customer.
+A passkey is stored on the user's device and signs challenges for our host only, so it can't be phished. The device always
+requires user verification (fingerprint, face or PIN), so a passkey combines two factors: possession, and biometrics or
+knowledge. Passkeys are discoverable: the device knows whose they are, and no address is needed first. So the options are the
+same for everyone, and reveal no customers.
 
-A challenge is 256 random bits, a row by its hash. It is deleted before its answer is looked at: it works once, whatever comes.
+A challenge is 256 random bits, stored as a hash. It is deleted before the response is verified, so that it works only once.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ _REQUIRED = UserVerificationRequirement.REQUIRED
 
 @dataclass(frozen=True)
 class RelyingParty:
-    """For whom passkeys are made: a host, and the origins of the pages that may use them."""
+    """The relying party of passkeys: a host, and the origins of the pages that may use them."""
 
     id: str = "localhost"
     name: str = "CAMCHA"
@@ -60,7 +60,9 @@ class RelyingParty:
 
     @classmethod
     def of(cls, base_url: str, others: Iterable[str] = ()) -> "RelyingParty":
-        """For the host of our address. A number is no host to WebAuthn: on one's own machine it is `localhost`."""
+        """The relying party for our base URL. WebAuthn doesn't accept IP addresses as hosts, so a local server uses
+        `localhost`.
+        """
         address = urlsplit(base_url)
         host = address.hostname or ""
         if _loopback(host):
@@ -78,7 +80,7 @@ def _loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class NewPasskey:
-    """What a device tells of a passkey it made. Identifier and key are Base64url."""
+    """A passkey created by a device. Identifier and public key are in Base64url."""
 
     credential_id: str
     public_key: str
@@ -86,8 +88,9 @@ class NewPasskey:
 
 
 async def registration(action: Action, party: RelyingParty, user: User) -> str:
-    """The options to make a passkey by: JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`. Those that the person's
-    device has are left out."""
+    """The options for creating a passkey: JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`. Existing passkeys of the
+    user are excluded.
+    """
     mine = Authenticator.filter(user_id=user.pk, kind=AuthenticatorKind.PASSKEY)
     known = [base64url_to_bytes(str(each)) for each in await mine.values_list("credential_id", flat=True)]
     options = generate_registration_options(
@@ -110,7 +113,7 @@ def require_readable(credential: str) -> None:
 
 
 async def registered(action: Action, party: RelyingParty, user: User, credential: str) -> NewPasskey:
-    """The passkey that a device made by such options: `credential` is the JSON of its answer. Raises PASSKEY_INVALID."""
+    """The passkey that a device created with such options; `credential` is the JSON of its response. Raises PASSKEY_INVALID."""
     try:
         told = parse_registration_credential_json(_limited(credential))
         proved = verify_registration_response(
@@ -126,16 +129,17 @@ async def registered(action: Action, party: RelyingParty, user: User, credential
 
 
 async def challenge(action: Action, party: RelyingParty) -> str:
-    """The options to prove oneself by: JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`, alike for everybody."""
+    """The options for using a passkey: JSON for `PublicKeyCredential.parseRequestOptionsFromJSON`, the same for everyone."""
     options = generate_authentication_options(rp_id=party.id, user_verification=_REQUIRED, timeout=_TIMEOUT)
     await _waits(action, options.challenge, None)
     return options_to_json(options)
 
 
 async def owner(action: Action, party: RelyingParty, credential: str) -> User:
-    """Whose passkey has answered such a challenge: `credential` is the JSON of its answer. Raises PASSKEY_INVALID.
+    """The user whose passkey responded to such a challenge; `credential` is the JSON of the response. Raises PASSKEY_INVALID.
 
-    A counter that did not go on tells of a copy (WebAuthn, 6.1.1), and is refused. Most passkeys have none.
+    A signature counter that didn't increase indicates a cloned passkey (WebAuthn, section 6.1.1), which is rejected. Most
+    passkeys have no counter.
     """
     try:
         told = parse_authentication_credential_json(_limited(credential))
@@ -162,12 +166,12 @@ async def _by_id(told: AuthenticationCredential) -> Authenticator:
 
 
 def handle(user: User) -> bytes:
-    """What a device knows a person by: the key of their row, which says nothing of them."""
+    """The user handle stored on the device: the key of the user's row, which reveals nothing about them."""
     return user.pk.to_bytes(8, "big")  # type: ignore[no-any-return] # keys are whole numbers
 
 
 def invalid() -> Refusal:
-    """The refusal of a passkey's answer, whatever is wrong with it."""
+    """The refusal of a passkey's response, for any reason."""
     return Refusal(IdentityErrorCode.PASSKEY_INVALID, "input", "passkey")
 
 
@@ -176,7 +180,7 @@ async def _waits(action: Action, challenge: bytes, user: User | None) -> None:
 
 
 async def _challenge(action: Action, told: RegistrationCredential | AuthenticationCredential, user: User | None) -> bytes:
-    """The challenge that an answer says it answers, if it is one of ours that waits for it; no longer from now on."""
+    """The pending challenge that a response answers, deleted from now on."""
     said = orjson.loads(told.response.client_data_json)
     given = base64url_to_bytes(said["challenge"])
     waiting = WebauthnChallenge.filter(challenge_hash=_hashed(given), registers_id=user.pk if user else None)
@@ -188,7 +192,7 @@ async def _challenge(action: Action, told: RegistrationCredential | Authenticati
 
 
 async def expire(action: Action) -> int:
-    """Remove the challenges that were never answered. Returns how many."""
+    """Delete challenges that were never used. Returns how many."""
     return await WebauthnChallenge.filter(expires_at__lte=action.at).delete()
 
 

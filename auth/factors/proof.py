@@ -1,4 +1,4 @@
-"""Proving who one is: by the password and, where there is one, the second factor. Guesses are counted, then judged."""
+"""Verifying a user's password and second factor. Attempts are counted before they are verified."""
 
 from auth import throttle
 from auth.factors import passkeys, totp
@@ -11,7 +11,7 @@ from models.identity.user import User
 
 
 async def require_password(action: Action, auth: AuthServices, user: User, password: str, field: str = "password") -> None:
-    """Ask somebody signed in for their password again. Raises CREDENTIALS_INVALID; Throttled."""
+    """Require the password of a signed-in user. Raises CREDENTIALS_INVALID and Throttled."""
     counted = throttle.key(throttle.STEP_UP, user.pk, action.origin.session_id)
     await auth.throttle.attempt(counted)
     if not await auth.passwords.matches(user.password_hash, password):
@@ -21,7 +21,7 @@ async def require_password(action: Action, auth: AuthServices, user: User, passw
 
 
 async def note_failure(action: Action, user: User, reason: ErrorCode) -> None:
-    """Tell the auditor that somebody signed in could not prove again who they are."""
+    """Record in the audit log that a signed-in user failed to confirm their identity."""
     async with action.transaction() as tx:
         tx.audit(IdentityAuditAction.SESSION_STEP_UP_FAILED, user, reason=reason.value)
 
@@ -35,12 +35,12 @@ def require_code(given: str | None) -> None:
 async def require_second_factor(
     action: Action, auth: AuthServices, user: User, code: str | None, passkey: str | None = None, *, counted: bool = False
 ) -> None:
-    """Ask for a one-time or a recovery code, which is used up, or for a passkey's answer.
+    """Require a one-time code or a recovery code, which is used up, or the response of a passkey.
 
-    Raises SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID; Throttled.
+    Raises SECOND_FACTOR_REQUIRED, SECOND_FACTOR_INVALID, PASSKEY_INVALID and Throttled.
 
-    Ask only who has proved something else before: the wait after too many guesses is the person's own, of one session where
-    they are signed in, unless the attempt was `counted` before.
+    Call this only after another factor was verified: failed attempts make the user wait, or one session of a signed-in user,
+    unless the attempt was `counted` before.
     """
     require_code(code or passkey)
     keys = () if counted else (throttle.key(throttle.SECOND_FACTOR, user.pk, action.origin.session_id),)
@@ -53,6 +53,6 @@ async def require_second_factor(
 
 
 async def require_passkey(action: Action, auth: AuthServices, user: User, passkey: str) -> None:
-    """Ask for the answer of one of the person's own passkeys. Raises PASSKEY_INVALID."""
+    """Require the response of one of the user's own passkeys. Raises PASSKEY_INVALID."""
     if (await passkeys.owner(action, auth.party, passkey)).pk != user.pk:
         raise passkeys.invalid()

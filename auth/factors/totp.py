@@ -1,4 +1,6 @@
-"""The second factor: codes of 30 seconds (RFC 6238), each accepted once, and recovery codes for the day the phone is lost."""
+"""One-time codes (TOTP, RFC 6238) with a period of 30 seconds, each accepted once, and recovery codes for users who lost their
+phone.
+"""
 
 import base64
 import hashlib
@@ -24,31 +26,31 @@ _RECOVERY_BYTES = 15  # 120 bits: from 112 on a fast hash is enough (OWASP ASVS 
 
 
 def new_secret() -> str:
-    """A fresh seed: 160 random bits in Base32, as authenticator apps take it."""
+    """A new secret: 160 random bits in Base32, as authenticator apps expect it."""
     return pyotp.random_base32()
 
 
 def provisioning_uri(user: User, secret: str) -> str:
-    """The `otpauth://` address that authenticator apps read."""
+    """The `otpauth://` URI for authenticator apps."""
     return pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name=ISSUER)
 
 
 def qr_svg(uri: str) -> str:
-    """The address as a QR code, one SVG element."""
+    """The URI as a QR code in SVG."""
     drawn = BytesIO()
     segno.make_qr(uri, error="m").save(drawn, kind="svg", scale=5, xmldecl=False, nl=False)
     return drawn.getvalue().decode()
 
 
 async def enrolled(user: User, sealed: str, at: datetime, db: BaseDBAsyncClient | None = None) -> Authenticator:
-    """An app with this encrypted seed, in force at once."""
+    """Store an app with this encrypted secret, in effect at once."""
     return await Authenticator.create(
         using_db=db, user=user, kind=AuthenticatorKind.TOTP, name=NAME, created_at=at, confirmed_at=at, secret=sealed
     )
 
 
 async def accept(user: User, code: str, at: datetime, secret_box: SecretBox) -> bool:
-    """Whether the code is of one of the person's apps, or an unused recovery code. Either is used up by it."""
+    """Whether the code is a valid code of one of the user's apps or an unused recovery code. It is used up."""
     apps = await Authenticator.filter(user_id=user.pk, kind=AuthenticatorKind.TOTP, confirmed_at__isnull=False).order_by("id")
     for app in apps:
         if step := matching_step(secret_box.open(str(app.secret)), code, at, app.last_step):
@@ -57,7 +59,7 @@ async def accept(user: User, code: str, at: datetime, secret_box: SecretBox) -> 
 
 
 def matching_step(secret: str, code: str, at: datetime, after: int) -> int | None:
-    """The time step within the window, later than `after`, whose code this is."""
+    """The time step within the window and later than `after` that the code belongs to."""
     given, now = _plain(code).encode(), int(at.timestamp()) // STEP
     for step in range(max(now - WINDOW, after + 1), now + WINDOW + 1):
         if hmac.compare_digest(pyotp.TOTP(secret).generate_otp(step).encode(), given):
@@ -77,7 +79,7 @@ async def _use_recovery_code(user: User, code: str, at: datetime) -> bool:
 
 
 async def new_recovery_codes(user: User, db: BaseDBAsyncClient) -> list[str]:
-    """Ten new codes in place of any older ones. They are shown once: only their hashes are kept."""
+    """Replace the recovery codes with ten new ones. Only their hashes are stored."""
     codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
     await RecoveryCode.filter(user_id=user.pk).using_db(db).delete()
     await RecoveryCode.bulk_create([RecoveryCode(user=user, code_hash=_hashed(code)) for code in codes], using_db=db)
@@ -94,5 +96,5 @@ def _hashed(code: str) -> str:
 
 
 def _plain(code: str) -> str:
-    """Without the spaces and dashes people type, in lower case."""
+    """The code in lower case, without spaces and dashes."""
     return "".join(c for c in code[:64].lower() if c.isascii() and c.isalnum())

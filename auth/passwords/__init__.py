@@ -1,4 +1,4 @@
-"""Passwords: strong enough to begin with, hashed with Argon2id in few processes of their own, never told apart by time."""
+"""Passwords: strength requirements, and hashing with Argon2id in separate processes, with the same timing for unknown users."""
 
 import asyncio
 import secrets
@@ -30,9 +30,9 @@ READ = 1024  # no stored password is this long, whatever form its letters came i
 
 
 class Passwords:
-    """Hashes and checks passwords in `workers` threads; at most `waiting` callers queue for them, the next is Throttled.
+    """Hashes and verifies passwords in `workers` threads; at most `waiting` calls queue for them, further ones raise Throttled.
 
-    Each thread waits for a process (auth/passwords/hashing_pool.py): 20 to 30 ms of one core for a hash.
+    Each thread waits for a process (auth/passwords/hashing_pool.py): a hash takes 20 to 30 ms of one core.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class Passwords:
         self._nobodys = parameters.hash(secrets.token_hex())
 
     async def hash(self, password: str) -> str:
-        """The Argon2id hash to store, with its parameters and salt."""
+        """The Argon2id hash to store, including its parameters and salt."""
         costs = self._parameters.time_cost, self._parameters.memory_cost, self._parameters.parallelism
         return str(await self._run(lambda: self._asked("made", _normal(password), *costs)))
 
     async def matches(self, stored: str | None, password: str) -> bool:
-        """Whether the password is the stored one. For nobody's (None) it does the same work, so that nobody can tell."""
+        """Whether the password matches the stored hash. For None the same work is done, so that the time reveals nothing."""
         right = await self._run(lambda: self._asked("matches", stored or self._nobodys, _normal(password)))
         return stored is not None and right is True
 
     def needs_rehash(self, stored: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
+        """Whether the hash was created with other parameters than the current ones."""
         return self._parameters.check_needs_rehash(stored)
 
     async def require_strong(self, password: str, *own_words: str, field: str = "password") -> None:
@@ -92,7 +92,7 @@ class Passwords:
             self._inside -= 1
 
     def close(self) -> None:
-        """Let the threads end once their work is done."""
+        """Stop the threads once their work is done."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -111,8 +111,9 @@ def _normal(password: str) -> str:
 
 
 def judged(text: str) -> str:
-    """What zxcvbn is given of a password. It tries each way to read digits and signs as letters (4 and @ as a), and of those
-    there can be thousands, which takes seconds: then each letter keeps one sign."""
+    """The part of a password that zxcvbn evaluates. It tries all ways to read digits and symbols as letters (4 and @ as a), of
+    which there can be thousands, which takes seconds; in that case each letter keeps only one symbol.
+    """
     text = text[:JUDGED]
     signs = [[sign for sign in signs if sign in text] for signs in L33T_TABLE.values()]
     if prod(len(each) or 1 for each in signs) > READINGS:

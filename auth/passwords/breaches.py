@@ -1,9 +1,9 @@
-"""Passwords that leaked elsewhere: asked of a range service, which learns neither the password nor its hash.
+"""Passwords known from data breaches, looked up in a range service that learns neither the password nor its hash.
 
-The service is sent the first 5 of the 40 hexadecimal digits of the password's SHA-1, which hundreds of leaked passwords share,
-and answers with the rest of each (Have I Been Pwned, API v3, "Searching by range": k-anonymity). With `Add-Padding` its answers
-are of like length, filled up with suffixes counted 0, so that their size tells nothing either. SHA-1 protects nothing here;
-it is the service's way to name a password.
+The service receives the first 5 of the 40 hexadecimal digits of the password's SHA-1 hash, which hundreds of leaked passwords
+share, and returns the remaining digits of each (Have I Been Pwned API v3, "Searching by range", k-anonymity). With
+`Add-Padding` all responses have a similar size, filled up with suffixes whose count is 0, so that the size reveals nothing.
+SHA-1 protects nothing here; it is how the service identifies passwords.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ log = structlog.stdlib.get_logger()
 
 
 def breaches_fault(url: str) -> str | None:
-    """What is wrong with the address of a range service."""
+    """The expected form when the URL of a range service is invalid, else None."""
     return None if usable(url) else "https://host/range"
 
 
 class Breaches:
-    """A range service at `url`, below which each range lies under its 5 digits."""
+    """A range service at `url`; each range is at a path of its 5 digits."""
 
     def __init__(self, url: str, seconds: float = _SECONDS) -> None:
         self._service = HttpClient(url, seconds, **{"Add-Padding": "true"})
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def holds(self, password: bytes) -> bool:
-        """Whether the password is known to have leaked.
+        """Whether the password is known to have been leaked.
 
-        False also when the service is away, slow or makes no sense, which is logged: sign-up and a reset after a theft must
-        not depend on somebody else's server, and the other checks have passed.
+        False when the service is unavailable, slow or returns nonsense, which is logged: sign-ups and resets must not depend on
+        another party's server, and the other checks have passed.
         """
         digest = hashlib.sha1(password, usedforsecurity=False).hexdigest().upper()
         try:
@@ -46,7 +46,7 @@ class Breaches:
 
 
 def _counted(body: bytes, suffix: str) -> bool:
-    """Whether a line `SUFFIX:COUNT` names the suffix with a count above 0: those of 0 are padding."""
+    """Whether a line `SUFFIX:COUNT` lists the suffix with a count above 0; lines with 0 are padding."""
     lines = body.upper().split()
     if not lines or not all(_is_line(line) for line in lines):
         raise Unavailable("nonsense")

@@ -1,8 +1,8 @@
-"""A new password: by an email when the old one is forgotten, or with the old one.
+"""Setting a new password: with a token from an email when it was forgotten, or with the current password.
 
-Either way it is judged as at sign-up, sessions end, and what earlier emails' links could change is void. An email
-tells the person, for whom it is the first sign that somebody else did it (OWASP ASVS 5, 6.3.7). A reset stands in for the
-password only: the second factor is asked for as ever, and stays on (6.4.3).
+In both cases its strength is checked as at sign-up, sessions end, and links in earlier emails stop working. The user is
+notified by email, which may be the first sign that someone else did it (OWASP ASVS 5, 6.3.7). A reset replaces the password
+only: the second factor is required as usual and stays on (6.4.3).
 """
 
 from datetime import timedelta
@@ -27,10 +27,10 @@ RESET_LIFETIME = timedelta(minutes=30)
 
 
 async def request_reset(action: Action, auth: AuthServices, *, email: str, peer: str) -> None:
-    """Write the person of an address an email with a token, good for 30 minutes and one use. `peer` is who asks.
+    """Send an email with a token that is valid for 30 minutes and one use. `peer` is the requester's network address.
 
-    Nobody's address is answered the same, after the same time. Asking again leaves earlier emails good: else whoever knows
-    an address could keep its owner from ever using one. Raises EMAIL_INVALID; Throttled.
+    An unknown address gets the same response after the same time. Another request leaves earlier emails valid, because anyone
+    could otherwise keep the owner from using one. Raises EMAIL_INVALID and Throttled.
     """
     email = deliverable(email)
     network = throttle.key(throttle.RESET, throttle.network_of(peer))
@@ -51,7 +51,7 @@ async def _granted(tx: Transaction, user: User) -> str:
 
 
 async def reader_of(action: Action, token: str) -> User:
-    """Whom a reset email was written to. Raises TOKEN_INVALID for a token that is used, too old or nobody's."""
+    """The user whom a reset email was sent to. Raises TOKEN_INVALID when the token is used, expired or unknown."""
     reset = await PasswordReset.get_or_none(token_hash=hashed(token), expires_at__gt=action.at).select_related("user")
     if reset is None:
         raise invalid()
@@ -59,10 +59,10 @@ async def reader_of(action: Action, token: str) -> User:
 
 
 async def reset(action: Action, auth: AuthServices, *, token: str, password: str, code: str | None) -> None:
-    """Set a new password by an email's token, which works once. Every session of the person ends.
+    """Set a new password with a token from an email. All sessions of the user end.
 
-    The address counts as verified: the email was read there. Raises TOKEN_INVALID, PASSWORD_WEAK, with a second factor
-    SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID; Throttled.
+    The address counts as verified because the email was read. Raises TOKEN_INVALID, PASSWORD_WEAK, with a second factor
+    SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID, and Throttled.
     """
     with Checks() as check:
         user = await check.wait(reader_of(action, token))
@@ -83,9 +83,9 @@ async def reset(action: Action, auth: AuthServices, *, token: str, password: str
 
 
 async def change(action: Action, auth: AuthServices, session: Session, *, current: str, password: str) -> None:
-    """Set a new password in place of the current one. The person's other sessions end.
+    """Replace the current password with a new one. The user's other sessions end.
 
-    Raises CREDENTIALS_INVALID, PASSWORD_WEAK; Throttled.
+    Raises CREDENTIALS_INVALID, PASSWORD_WEAK and Throttled.
     """
     user = await User.get(pk=session.user_id)
     with Checks() as check:

@@ -1,7 +1,8 @@
-"""Processes of their own in which passwords are hashed and judged, each lent to one thread at a time, started when needed.
+"""A pool of processes that hash passwords and evaluate their strength. Each serves one thread at a time and is started when
+needed.
 
-A thread of the server's would hold the interpreter's lock now and then; and where it has a low priority and the processors are
-busy, it would wait for one while it holds the lock, and everything else with it, for seconds. See docs/decisions/0020.
+A thread of the server would hold the interpreter lock now and then, and with a low priority on busy processors it would hold it
+while waiting for one, which would stop everything else for seconds. See docs/decisions/0020.
 """
 
 import atexit
@@ -18,9 +19,9 @@ _idle: list["_Process"] = []  # of the whole process: they know nothing of whom 
 
 
 def asked(what: str, *given: Any) -> Any:
-    """What a process answers (auth/passwords/hashing_process.py: WORK). Waits for it, so ask in a thread.
+    """Run a command in a process and return the result (auth/passwords/hashing_process.py: WORK). Blocks: call it in a thread.
 
-    Raises RuntimeError if it can't be done, OSError if no process lives long enough to answer.
+    Raises RuntimeError when the command fails, OSError when no process survives long enough to respond.
     """
     try:
         answer = _answer(_idle.pop(), what, *given)
@@ -65,6 +66,6 @@ class _Process:
 
 @atexit.register
 def end_all() -> None:
-    """Let those end that nobody uses."""
+    """Stop the idle processes."""
     while _idle:
         _idle.pop().end()

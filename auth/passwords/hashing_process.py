@@ -1,8 +1,8 @@
-"""The program of a process that hashes and judges passwords (auth/passwords/hashing_pool.py starts it). It imports nothing of
-ours.
+"""The program of a process that hashes passwords and evaluates their strength, started by auth/passwords/hashing_pool.py. It
+imports none of our modules.
 
-A line of JSON asks, a list of what to do and of what with; a line answers. It ends with its standard input, which is when the
-server ends, however it does. What it is asked is secret: it writes nothing else.
+A request is a line of JSON, a list of the command and its arguments; a response is a line as well. The process ends when its
+standard input ends, which is when the server ends for any reason. Requests contain secrets, so it writes nothing else.
 """
 
 import json
@@ -20,12 +20,12 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 
 def made(password: str, time_cost: int, memory_cost: int, parallelism: int) -> str:
-    """The Argon2id hash, with parameters and a salt."""
+    """The Argon2id hash, including parameters and salt."""
     return PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism).hash(_bytes(password))
 
 
 def matches(stored: str, password: str) -> bool:
-    """Whether this is the hash of the password; no other text is."""
+    """Whether this is the hash of the password; False for any other text."""
     try:
         return PasswordHasher().verify(stored, _bytes(password))
     except (VerificationError, InvalidHashError):
@@ -33,7 +33,7 @@ def matches(stored: str, password: str) -> bool:
 
 
 def score(password: str, words: list[str]) -> int:
-    """zxcvbn's, 0 to 4; the words are guessed first."""
+    """The zxcvbn score, 0 to 4; the given words count as guessable."""
     from zxcvbn import zxcvbn  # its dictionaries take some megabytes, and most that is asked are sign-ins
 
     return int(zxcvbn(password, user_inputs=words)["score"])
@@ -47,18 +47,18 @@ WORK: dict[str, Callable[..., Any]] = {"made": made, "matches": matches}
 
 
 class Work:
-    """What is asked, done when nobody else needs the processor.
+    """Runs commands when the processor isn't needed otherwise.
 
-    At the lowest niceness a chat would still wait for the end of a turn, some milliseconds, so a thread of the idle hashes. On
-    processors that are never idle it would take ten seconds: what it hasn't done after a while is done beside it, at the lowest
-    niceness, which takes one.
+    Even at the lowest niceness a hash would delay a chat message by a time slice of a few milliseconds, so a thread with the
+    idle policy hashes. On processors that are never idle that would take ten seconds: whatever isn't finished after a while is
+    done at the lowest niceness instead, which takes one.
     """
 
     def __init__(self, patience: float = 0.25) -> None:
         self._idle, self._patience = ThreadPoolExecutor(1, initializer=_as_idle), patience  # seconds, ten times a hash
 
     def done(self, what: str, *given: Any) -> Any:
-        """The answer."""
+        """The result of a command."""
         if what == "score":  # holds the interpreter's lock all the time
             return score(*given)
         begun = self._idle.submit(WORK[what], *given)
@@ -76,7 +76,7 @@ def _as_idle() -> None:
 
 
 def serve(asked: Iterable[str], answers: TextIO, work: Work) -> None:
-    """Answer each line with one, `null` for what can't be done."""
+    """Respond to each line with one line, `null` when the command fails."""
     for line in asked:
         try:
             what, *given = json.loads(line)

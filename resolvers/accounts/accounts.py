@@ -16,5 +16,5 @@ def accounts_of(context: Context, parents: Sequence[Any]) -> ByKey:
 
 
 def members(context: Context, parents: Sequence[Account]) -> ByParent:
-    """The people of each company, in the order in which they joined."""
+    """The members of each company, in the order in which they joined."""
     return ByParent(parents, QuerySet(Membership), "account_id", "id")

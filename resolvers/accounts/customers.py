@@ -29,16 +29,16 @@ def customers(
     ],
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> OnePage:  # fmt: skip
-    """The customers that a search finds, who came last at first."""
+    """The customers that match a search, most recently created first."""
     return page(search_customers(search), LAST_CAME, Window(first, after, last, before), info.context.viewer)
 
 
 async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
-    """End every session of somebody."""
+    """End all sessions of a user."""
     return await staff.end_sessions(info.context.action(), info.context.session, key_of(User, input.user_id) or 0)
 
 
 async def reset_second_factor(info: Info, input: UserResetSecondFactorInput) -> bool:
-    """Turn somebody's second factor off."""
+    """Reset a user's second factor."""
     await second_factor_reset.of_anybody(info.context.action(), info.context.session, key_of(User, input.user_id))
     return True

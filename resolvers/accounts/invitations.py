@@ -25,7 +25,7 @@ from resolvers.rows import ByKey, ByParent
 
 
 async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
-    """Invite an address."""
+    """Invite a person by email."""
     context = info.context
     return await invitations.send(
         context.action(), context.services.auth, context.account.pk, email=input.email, role=input.role,
@@ -34,7 +34,7 @@ async def send_invitation(info: Info, input: InvitationSendInput) -> Invitation:
 
 
 async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitation:
-    """Send an invitation's email again."""
+    """Send an invitation email again."""
     context = info.context
     with Checks() as check:
         invitation = await check.wait(visible(Invitation, input.invitation_id, context.viewer, "invitationId"))
@@ -43,13 +43,13 @@ async def resend_invitation(info: Info, input: InvitationResendInput) -> Invitat
 
 
 async def revoke_invitation(info: Info, input: InvitationRevokeInput) -> Invitation:
-    """Take an invitation back."""
+    """Revoke an invitation."""
     invitation = await visible(Invitation, input.invitation_id, info.context.viewer, "invitationId")
     return await invitations.revoke(info.context.action(), invitation)
 
 
 async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Company":
-    """Join a company."""
+    """Accept an invitation."""
     context, accepted = info.context, policy_keys(input.accepted_policy_ids)
     newcomer = Newcomer(input.name or "", input.password or "", accepted, context.viewer.locale)
     place = await invitations.accept(context.action(), context.services.auth, input.token, newcomer, context.peer)
@@ -57,10 +57,10 @@ async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Compan
 
 
 def open_invitations(context: Context, parents: Sequence[Account]) -> ByParent:
-    """The open invitations of each company, the first one first, as far as the viewer may see them."""
+    """The pending invitations of each company that the viewer may see, oldest first."""
     return ByParent(parents, Invitation.waiting(Invitation.visible_to(context.viewer)), "account_id", "id")
 
 
 def inviters(context: Context, parents: Sequence[Invitation]) -> ByKey:
-    """Who sent the latest email of each invitation."""
+    """The user who sent the most recent email of each invitation."""
     return ByKey(parents, "inviter_id", QuerySet(User))

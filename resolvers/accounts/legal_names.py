@@ -30,7 +30,7 @@ OLDEST = Order("updated_at")
 
 
 async def request_legal_name(info: Info, input: AccountRequestLegalNameInput) -> LegalNameChange:
-    """Ask for another legal name."""
+    """Request a change of legal name."""
     context = info.context
     return await legal_names.request(
         context.action(),
@@ -50,14 +50,14 @@ def _files(ids: Sequence[strawberry.ID]) -> list[int | None]:
 
 
 async def add_evidence(info: Info, input: LegalNameChangeAddEvidenceInput) -> LegalNameChange:
-    """Show evidence."""
+    """Add evidence to a change."""
     context = info.context
     key = key_of(LegalNameChange, input.change_id)
     return await legal_names.add_evidence(context.action(), context.session, context.account, key, _files(input.file_ids))
 
 
 async def cancel_legal_name(info: Info, input: LegalNameChangeCancelInput) -> LegalNameChange:
-    """Take the wish back."""
+    """Cancel a change."""
     context = info.context
     return await legal_names.cancel(
         context.action(), context.session, context.account, key_of(LegalNameChange, input.change_id)
@@ -65,7 +65,7 @@ async def cancel_legal_name(info: Info, input: LegalNameChangeCancelInput) -> Le
 
 
 async def decide_legal_name(info: Info, input: LegalNameChangeDecideInput) -> LegalNameChange:
-    """Decide as an agent."""
+    """Decide on a change, as an agent."""
     context, key = info.context, key_of(LegalNameChange, input.change_id)
     return await legal_names.decide(context.action(), context.session, key, input.decision, input.reason)
 
@@ -80,7 +80,7 @@ def legal_name_changes(
     last: Last = None,
     before: Before = None,
 ) -> OnePage:
-    """Changes of legal name of every company, the one that waits longest first: for agents."""
+    """The changes of all companies, longest waiting first, for agents."""
     viewer = info.context.viewer
     found = LegalNameChange.visible_to(viewer)
     if status is not None:
@@ -94,15 +94,15 @@ def account_legal_name_changes(context: Context, parents: Sequence[Account], win
 
 
 def requesters(context: Context, parents: Sequence[LegalNameChange]) -> ByKey:
-    """Who asked for each change."""
+    """The user who requested each change."""
     return ByKey(parents, "requester_id", QuerySet(User))
 
 
 def deciders(context: Context, parents: Sequence[LegalNameChange]) -> ByKey:
-    """Which agent decided, if one did."""
+    """The agent who decided on each change, None when none has."""
     return ByKey(parents, "decider_id", QuerySet(User))
 
 
 def evidence(context: Context, parents: Sequence[LegalNameChange]) -> ByParent:
-    """The files shown for each change."""
+    """The evidence of each change."""
     return ByParent(parents, QuerySet(File), "legal_name_change_id", "id")

@@ -17,19 +17,21 @@ from resolvers.ids import key_of
 
 
 async def request_deactivation(info: Info, input: AccountRequestInput) -> Ticket:
-    """Ask for the company's rest."""
+    """Request the deactivation of the company's account."""
     return await _request(info, info.context.account.pk, TicketKind.ACCOUNT_DEACTIVATION, input)
 
 
 async def request_deletion(info: Info, input: AccountRequestDeletionInput) -> Ticket:
-    """Ask for the end of the company one acts for, or of one that rests."""
+    """Request the deletion of the current company's account, or of a deactivated one."""
     current = info.context.viewer.account
     account_id = key_of(Account, input.account_id) if input.account_id else current.pk if current else None
     return await _request(info, account_id, TicketKind.ACCOUNT_DELETION, input)
 
 
 async def request_reactivation(info: Info, input: AccountRequestReactivationInput) -> bool:
-    """Ask to have a company back, from outside of it: its ticket is seen by agents, the answer comes by email."""
+    """Request the reactivation of a company that the viewer isn't acting for: its ticket is visible to agents, the answer comes
+    by email.
+    """
     await _request(info, key_of(Account, input.account_id), TicketKind.ACCOUNT_REACTIVATION, input)
     return True
 
@@ -44,19 +46,19 @@ async def _request(
 
 
 async def deactivate(info: Info, input: AccountDeactivateInput) -> Account:
-    """Let a company rest."""
+    """Deactivate an account."""
     context = info.context
     return await lifecycle.deactivate(context.action(), context.session, key_of(Account, input.account_id))
 
 
 async def reactivate(info: Info, input: AccountReactivateInput) -> Account:
-    """Have a company back."""
+    """Reactivate an account."""
     context = info.context
     return await lifecycle.reactivate(context.action(), context.session, key_of(Account, input.account_id))
 
 
 async def decline_reactivation(info: Info, input: AccountDeclineReactivationInput) -> Account:
-    """Answer by email."""
+    """Decline a request for reactivation by email."""
     context = info.context
     return await lifecycle.decline_reactivation(
         context.action(), context.session, key_of(Account, input.account_id), input.reason
@@ -64,7 +66,7 @@ async def decline_reactivation(info: Info, input: AccountDeclineReactivationInpu
 
 
 async def schedule_deletion(info: Info, input: AccountScheduleDeletionInput) -> Account:
-    """Have a company deleted after the grace."""
+    """Schedule the deletion of an account."""
     context, action = info.context, info.context.action()
     grace = context.services.seller.retention_on(action.day).grace
     return await lifecycle.schedule_deletion(

@@ -22,7 +22,7 @@ from resolvers.ids import encode, key_of
 
 
 async def change_role(info: Info, input: MemberChangeRoleInput) -> Membership:
-    """Give a member another role."""
+    """Change a member's role."""
     context = info.context
     return await members.change_role(
         context.action(), context.session, context.account.pk, key_of(User, input.user_id), input.role
@@ -30,14 +30,14 @@ async def change_role(info: Info, input: MemberChangeRoleInput) -> Membership:
 
 
 async def remove(info: Info, input: MemberRemoveInput) -> bool:
-    """Take a member out of the company."""
+    """Remove a member."""
     context = info.context
     await members.remove(context.action(), context.session, context.account.pk, key_of(User, input.user_id))
     return True
 
 
 async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -> Membership:
-    """Turn a colleague's second factor off."""
+    """Reset a member's second factor."""
     context = info.context
     key = key_of(User, input.user_id)
     return await second_factor_reset.of_colleague(context.action(), context.session, context.account.pk, key)
@@ -51,14 +51,14 @@ async def leave(info: Info) -> bool:
 
 
 async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -> Account:
-    """Make somebody else the owner."""
+    """Transfer the ownership to another member."""
     context, account = info.context, info.context.account
     await members.transfer(context.action(), context.session, account.pk, key_of(User, input.user_id))
     return account
 
 
 async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessions.Tokens | sessions.Kept:
-    """Act for another company."""
+    """Switch to another company."""
     context = info.context
     action, cookies = context.action(), context.cookies
     if context.by_cookie and cookies is None:  # over a websocket, whose answers can't replace them
@@ -69,7 +69,7 @@ async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessio
 
 @dataclass(frozen=True)
 class Company:
-    """A company that somebody may act for: what they need to choose it, and nothing that is reached only by doing so."""
+    """A company that the viewer can act for: what is needed to choose it, without anything that requires acting for it."""
 
     id: str
     account_id: str
@@ -93,6 +93,6 @@ class Company:
 
 
 async def companies(root: Viewer) -> list[Company]:
-    """The companies that the viewer may act for, the one joined first at first."""
+    """The companies that the viewer can act for, in the order in which they joined."""
     found = await Membership.filter(user_id=root.user_id).order_by("id").select_related("account")
     return [Company.of(place, place.account, root) for place in found]

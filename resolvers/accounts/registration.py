@@ -1,4 +1,4 @@
-"""Signing a company up and confirming the e-mail address."""
+"""Signing up a company and verifying the email address."""
 
 from accounts import registration
 from models.errors import DomainError
@@ -9,7 +9,7 @@ from resolvers.identity.inputs import EmailVerifyInput
 
 
 async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
-    """Sign a company up. A known address gets another email and the same answer, in the language they sign up with."""
+    """Sign up a company. A known address gets another email and the same response, in the language of the sign-up."""
     context = info.context
     try:
         await registration.sign_up(
@@ -24,6 +24,6 @@ async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
 
 
 async def verify_email(info: Info, input: EmailVerifyInput) -> bool:
-    """Confirm the address."""
+    """Verify an email address."""
     await registration.verify_email(info.context.action(), info.context.services.auth, input.token)
     return True

@@ -13,13 +13,13 @@ FIRST_HIRED = Order("id")
 
 
 def members(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
-    """The vendor's people, the one hired first at first."""
+    """The vendor's staff, in the order in which they were hired."""
     found: QuerySet[User] = User.filter(staff__isnull=False)
     return page(found, FIRST_HIRED, Window(first, after, last, before), info.context.viewer)
 
 
 async def hire(info: Info, input: StaffHireInput) -> User:
-    """Have an email sent to a new member of staff."""
+    """Hire a staff member by email."""
     context = info.context
     return await staff.hire(
         context.action(), context.services.auth, context.session, email=input.email, name=input.name, role=input.role,
@@ -28,12 +28,12 @@ async def hire(info: Info, input: StaffHireInput) -> User:
 
 
 async def change_role(info: Info, input: StaffChangeRoleInput) -> User:
-    """Give a member of staff another role."""
+    """Change the role of a staff member."""
     return await staff.change_role(info.context.action(), info.context.session, key_of(User, input.user_id), input.role)
 
 
 async def dismiss(info: Info, input: StaffDismissInput) -> bool:
-    """End somebody's work for the vendor."""
+    """Dismiss a staff member."""
     context = info.context
     await staff.dismiss(context.action(), context.services.auth, context.session, key_of(User, input.user_id))
     return True

@@ -1,7 +1,7 @@
-"""The analysts' reports: tickets and revenue by dimensions, each computed by the database in one statement.
+"""Reports for analysts: tickets and revenue grouped by dimensions, each computed by the database in one statement.
 
-Rows hold counts, sums and percentiles, never a name, a text or an id of a customer. Days are calendar days in Europe/Paris.
-Of n answered tickets the median is the mean of the two in the middle, and p90 the one of rank ceil(0.9 n) (nearest rank).
+Rows contain counts, sums and percentiles, never names, texts or IDs of customers. Days are calendar days in Europe/Paris. The
+median of n answered tickets is the mean of the middle two when n is even; p90 is the value of rank ceil(0.9 n) (nearest rank).
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ MOST_ROWS = 1_000
 
 
 class TicketDimension(StrEnum):
-    """By what tickets are grouped."""
+    """The dimensions by which tickets can be grouped."""
 
     CHANNEL = "CHANNEL"
     CATEGORY = "CATEGORY"
@@ -44,7 +44,7 @@ class TicketDimension(StrEnum):
 
 
 class RevenueDimension(StrEnum):
-    """By what invoices are grouped."""
+    """The dimensions by which invoices can be grouped."""
 
     OFFER = "OFFER"
     SEGMENT = "SEGMENT"
@@ -98,7 +98,7 @@ RevenueDimensions = Annotated[
 
 @dataclass(frozen=True)
 class TicketReportRow:
-    """A group of tickets; a dimension that was not asked for is None."""
+    """A group of tickets. Dimensions that weren't requested are None."""
 
     count: int
     answered: int
@@ -114,7 +114,7 @@ class TicketReportRow:
 
 @dataclass(frozen=True)
 class RevenueReportRow:
-    """A group of invoices; a dimension that was not asked for is None."""
+    """A group of invoices. Dimensions that weren't requested are None."""
 
     invoices: int
     net: Money
@@ -128,7 +128,7 @@ class RevenueReportRow:
 
 
 class Axis(NamedTuple):
-    """A dimension in SQL: the group's value, by what groups are ordered, and the field it becomes."""
+    """A dimension in SQL: the value to group by, the value to order by, and the field of the row."""
 
     value: str
     rank: str
@@ -147,7 +147,7 @@ async def ticket_report(
     category: Annotated[list[Category] | None, strawberry.argument(description="Only tickets of these categories.")] = None,
     first: Rows = ROWS,
 ) -> list[TicketReportRow]:
-    """Tickets opened in a range of days, ordered by the dimensions as they were given. Raises BadInput."""
+    """Tickets opened in a range of days, ordered by the given dimensions. Raises BadInput."""
     span = _span(info.context, since, until)
     axes = [_ticket_axis(each) for each in _distinct(group_by)]
     where, values = _among("ticket.opened_on", span, {"ticket.channel": channel, "ticket.category": category})
@@ -158,7 +158,7 @@ async def ticket_report(
 async def revenue_report(
     info: Info, group_by: RevenueDimensions, since: Since = None, until: Until = None, first: Rows = ROWS
 ) -> list[RevenueReportRow]:
-    """Invoices issued in a range of days, ordered by the dimensions as they were given. Raises BadInput."""
+    """Invoices issued in a range of days, ordered by the given dimensions. Raises BadInput."""
     span = _span(info.context, since, until)
     axes = [_revenue_axis(each) for each in _distinct(group_by)]
     where, values = _among("invoice.issued_on", span, {})
@@ -292,7 +292,7 @@ def _revenue_measures(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def offers_of(context: Context, parents: Sequence[RevenueReportRow]) -> ByKey:
-    """The offer of each row, None where offers are not told apart."""
+    """The offer of each row, None when the rows aren't grouped by offer."""
     return ByKey(parents, "offer_id", QuerySet(Offer))
 
 

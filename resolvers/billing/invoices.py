@@ -18,13 +18,13 @@ NEWEST_INVOICE = Order("issued_at", descending=True)
 
 
 def invoices(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
-    """The viewer's company's invoices, the latest first."""
+    """The invoices of the viewer's company, most recent first."""
     viewer = info.context.viewer
     return page(Invoice.visible_to(viewer), NEWEST_INVOICE, Window(first, after, last, before), viewer)
 
 
 def invoices_of(context: Context, parents: Sequence[Purchase]) -> ByParent:
-    """The invoices of each purchase, as far as the viewer may see them, in the order of their periods."""
+    """The invoices of each purchase that the viewer may see, in the order of their periods."""
     return ByParent(parents, Invoice.visible_to(context.viewer), "purchase_id", "period_index")
 
 
@@ -39,11 +39,11 @@ def account_invoices(context: Context, parents: Sequence[Account], window: Windo
 
 
 def download_url(root: Invoice, info: Info) -> str:
-    """A link to the PDF, good for five minutes."""
+    """A link to the PDF, valid for five minutes."""
     services = info.context.services
     return checkout.download_link(services.auth.signer, services.base_url, root, services.clock.now())
 
 
 def invoice_of_event(context: Context, parents: Sequence[Any]) -> ByKey:
-    """The invoice each event tells of, as far as the viewer may see it."""
+    """The invoice of each event, if the viewer may see it."""
     return ByKey(parents, "invoice_id", Invoice.visible_to(context.viewer))

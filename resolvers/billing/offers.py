@@ -18,19 +18,19 @@ def offers(
     segment: Annotated[Segment | None, strawberry.argument(description="Only offers made for this size of business.")] = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> OnePage:  # fmt: skip
-    """The catalogue, in the vendor's order."""
+    """The offers on sale, in the vendor's order."""
     found = Offer.visible_to(info.context.viewer)
     found = found.filter(segment=segment) if segment else found
     return page(found, Order("position"), Window(first, after, last, before), info.context.viewer)
 
 
 def offer(info: Info, slug: Slug) -> One | None:
-    """One offer by its slug."""
+    """The offer with a slug."""
     return One(Offer.visible_to(info.context.viewer), "slug", slug) if is_slug(slug, 60) else None
 
 
 def prices(context: Context, parents: Sequence[Offer]) -> ByParent:
-    """The prices on sale now of each offer, the shortest interval first."""
+    """The prices of each offer that are on sale, shortest interval first."""
     return ByParent(parents, Price.current(context.services.clock.now()), "offer_id", "net_cents", "id")
 
 

@@ -21,13 +21,15 @@ from resolvers.rows import ByParent
 
 
 def checkout_services(context: Context) -> CheckoutServices:
-    """What paying needs, from the parts of the house."""
+    """The services that payments need."""
     services = context.services
     return CheckoutServices(services.gateway, services.seller, services.auth.signer)
 
 
 async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
-    """Pay. A declined payment comes back with the refusal, so that another means can be tried."""
+    """Pay for a purchase. A declined payment is returned together with the refusal, so that another payment method can be
+    tried.
+    """
     with Checks() as check:
         purchase = await check.wait(visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId"))
         method = check(masked_line, input.payment_method, "paymentMethod", 64)
@@ -36,7 +38,7 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
 
 
 async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, Any]:
-    """Ask the bank again."""
+    """Query the payment provider again."""
     payment = await visible(Payment, input.payment_id, info.context.viewer, "paymentId")
     return await _paid(await checkout.refresh(info.context.action(), checkout_services(info.context), payment))
 
@@ -60,5 +62,5 @@ async def _paid(payment: Payment) -> dict[str, Any]:
 
 
 def payments(context: Context, parents: Sequence[Purchase]) -> ByParent:
-    """The attempts to pay each purchase, the first one first."""
+    """The payments of each purchase, oldest first."""
     return ByParent(parents, QuerySet(Payment), "purchase_id", "id")

@@ -33,13 +33,13 @@ UPCOMING = 3
 
 
 def purchases(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
-    """What the viewer's company bought, the latest first."""
+    """The purchases of the viewer's company, most recent first."""
     viewer = info.context.viewer
     return page(Purchase.visible_to(viewer), NEWEST, Window(first, after, last, before), viewer)
 
 
 async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:
-    """Begin to buy."""
+    """Start a purchase."""
     account, buyer = _buying(info.context.viewer)
     action = info.context.action()
     with Checks() as check:
@@ -62,7 +62,7 @@ def _buying(viewer: Viewer) -> tuple[Account, User]:
 
 
 async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Purchase:
-    """Say whom and where to bill."""
+    """Set the billing details."""
     with Checks() as check:
         purchase = await check.wait(visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId"))
         address = check(postal_address, input.billing_address, "billingAddress")
@@ -71,12 +71,12 @@ async def confirm_billing(info: Info, input: PurchaseConfirmBillingInput) -> Pur
 
 
 def price_of(context: Context, parents: Sequence[Purchase]) -> ByKey:
-    """The price version each purchase was made with."""
+    """The version of the price that each purchase was made with."""
     return ByKey(parents, "price_id", QuerySet(Price))
 
 
 async def upcoming(context: Context, parents: Sequence[Purchase]) -> list[list[Period]]:
-    """The running period of each purchase and the next ones."""
+    """The current period and the following ones of each purchase."""
     prices, today = await price_of(context, parents), local_date(context.services.clock.now())
     return [parent.upcoming(price.interval.months, today, UPCOMING) for parent, price in zip(parents, prices, strict=True)]
 
@@ -92,5 +92,5 @@ def account_purchases(context: Context, parents: Sequence[Account], window: Wind
 
 
 def purchase_of_event(context: Context, parents: Sequence[Any]) -> ByKey:
-    """The purchase each event tells of, as far as the viewer may see it."""
+    """The purchase of each event, if the viewer may see it."""
     return ByKey(parents, "purchase_id", Purchase.visible_to(context.viewer))

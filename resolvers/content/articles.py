@@ -21,7 +21,7 @@ def articles(
     locale: Language = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> OnePage:  # fmt: skip
-    """The library, searched in one language."""
+    """Search the help library in one language."""
     viewer = info.context.viewer
     chosen = {"kind": kind, "category": category}
     found = Article.visible_to(viewer).filter(**{name: value for name, value in chosen.items() if value})
@@ -31,5 +31,5 @@ def articles(
 
 
 def article(info: Info, slug: Slug) -> One | None:
-    """One article by its slug."""
+    """The article with a slug."""
     return One(Article.visible_to(info.context.viewer), "slug", slug) if is_slug(slug, 100) else None

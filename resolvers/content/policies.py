@@ -1,4 +1,4 @@
-"""Policies: what anyone may read, and what the viewer accepted of them."""
+"""Policies, and the viewer's acceptances of them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def policies(
     at: OnDay = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> OnePage:  # fmt: skip
-    """The versions that are in force or were replaced on a day, the latest first."""
+    """The versions in force on a day or replaced before, most recent first."""
     found = _begun(info.context, at)
     return page(found.filter(kind=kind) if kind else found, LATEST, Window(first, after, last, before), info.context.viewer)
 
@@ -43,7 +43,7 @@ def policies(
 def policy(
     info: Info, kind: Annotated[PolicyKind, strawberry.argument(description="The kind of policy.")], at: OnDay = None
 ) -> "Latest":
-    """The version in force on a day, None where there is none yet."""
+    """The version in force on a day, None when there is none yet."""
     return Latest(_begun(info.context, at).filter(kind=kind))
 
 
@@ -52,12 +52,12 @@ def _begun(context: Context, at: date | None) -> QuerySet[Policy]:
 
 
 def today(context: Context) -> date:
-    """The day in Europe/Paris, by which policies take effect."""
+    """The current date in Europe/Paris, by which policies take effect."""
     return local_date(context.services.clock.now())
 
 
 class Latest(Deferred):
-    """The version of a queryset that took effect last, or None."""
+    """The most recently effective version of a queryset, or None."""
 
     __slots__ = ("found",)
 
@@ -70,35 +70,37 @@ class Latest(Deferred):
 
 
 async def in_force(context: Context, parents: Sequence[Policy]) -> list[bool]:
-    """Whether each version is the one in force today."""
+    """Whether each version is in force today."""
     current = {policy.pk for policy in (await Policy.in_force(today(context))).values()}
     return [parent.id in current for parent in parents]
 
 
 def titles(context: Context, parents: Sequence[Policy], locale: Locale | None = None) -> list[str]:
-    """The title of each version, in the language asked for or the viewer's."""
+    """The title of each version in the requested language, by default the viewer's."""
     return [parent.title(locale or context.viewer.locale) for parent in parents]
 
 
 def texts(context: Context, parents: Sequence[Policy], locale: Locale | None = None) -> list[str]:
-    """The whole text of each version, in the language asked for or the viewer's."""
+    """The full text of each version in the requested language, by default the viewer's."""
     return [parent.text(locale or context.viewer.locale) for parent in parents]
 
 
 def urls(context: Context, parents: Sequence[Policy], locale: Locale | None = None) -> list[str]:
-    """The page of each version, in the language asked for or the viewer's."""
+    """The URL of each version's page in the requested language, by default the viewer's."""
     chosen = locale or context.viewer.locale
     return [page_url(context.services.base_url, parent.kind, version=parent.version, locale=chosen.value) for parent in parents]
 
 
 def page_url(base_url: str, kind: PolicyKind, **query: str) -> str:
-    """The address of a policy's page (web/policies.py); of the version in force, in the browser's language, unless told."""
+    """The URL of a policy's page (web/policies.py): by default of the version in force, in the browser's language."""
     return f"{base_url}/policies/{kind.lower()}{f'?{urlencode(query)}' if query else ''}"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A policy in force, the version announced after it, and whether somebody accepted it. `asked`: they have yet to do so."""
+    """A policy in force, the announced next version, and the viewer's acceptance. `asked` is whether they still have to accept
+    it.
+    """
 
     policy_id: int
     next_id: int | None
@@ -107,7 +109,7 @@ class Standing:
 
 
 async def standings(root: Viewer, info: Info) -> list[Standing]:
-    """What is in force for the viewer, the privacy policy first. The vendor's own people are asked for nothing."""
+    """The policies in force for the viewer, the privacy policy first. Staff members don't have to accept any."""
     day = today(info.context)
     current, coming = await Policy.in_force(day), await Policy.announced(day)
     theirs = PolicyAcceptance.visible_to(root).filter(policy_id__in=[policy.pk for policy in current.values()])
@@ -121,17 +123,17 @@ async def standings(root: Viewer, info: Info) -> list[Standing]:
 
 
 async def acceptances(root: Viewer) -> list[PolicyAcceptance]:
-    """Everything the viewer ever accepted, the latest first."""
+    """All acceptances of the viewer, most recent first."""
     return await PolicyAcceptance.visible_to(root).order_by("-accepted_at", "-id")
 
 
 def policy_of(context: Context, parents: Sequence[Any]) -> ByKey:
-    """The version that each standing or acceptance is about."""
+    """The version of each standing or acceptance."""
     return ByKey(parents, "policy_id", Policy.visible_to(context.viewer))
 
 
 def next_of(context: Context, parents: Sequence[Standing]) -> ByKey:
-    """The version announced after each policy in force."""
+    """The announced next version of each policy in force."""
     return ByKey(parents, "next_id", Policy.visible_to(context.viewer))
 
 
@@ -143,5 +145,5 @@ async def accept(info: Info, input: PolicyAcceptInput) -> PolicyAcceptance:
 
 
 def policy_keys(ids: Collection[str] | None) -> list[int | None]:
-    """The keys behind ids of policies, None for whatever is no such id."""
+    """The keys of policy IDs, None for those that aren't IDs of policies."""
     return [key_of(Policy, each) for each in ids or ()]

@@ -1,4 +1,4 @@
-"""What a person proves with that it is them: apps, passkeys, recovery codes."""
+"""Authenticators: apps, passkeys and recovery codes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ from resolvers.ids import key_of, visible
 
 
 async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
-    """A new seed for an authenticator app."""
+    """Create the secret for an authenticator app."""
     context = info.context
     secret = await enrolment.begin_totp(context.action(), context.services.auth, context.session, input.password, input.name)
     uri = totp.provisioning_uri(context.user, secret)
@@ -31,18 +31,18 @@ async def set_up_totp(info: Info, input: TotpSetUpInput) -> dict[str, str]:
 
 
 async def confirm_totp(info: Info, input: TotpConfirmInput) -> dict[str, Any]:
-    """Put an authenticator app in force."""
+    """Confirm an authenticator app."""
     context = info.context
     return vars(await enrolment.confirm_totp(context.action(), context.services.auth, context.session, input.code))
 
 
 async def begin_passkey(info: Info) -> str:
-    """The options to make a passkey by."""
+    """The options for creating a passkey."""
     return await enrolment.begin_passkey(info.context.action(), info.context.services.auth, info.context.session)
 
 
 async def register_passkey(info: Info, input: PasskeyRegisterInput) -> dict[str, Any]:
-    """Note a passkey that was made."""
+    """Register a passkey."""
     context = info.context
     enrolled = await enrolment.confirm_passkey(
         context.action(),
@@ -55,14 +55,14 @@ async def register_passkey(info: Info, input: PasskeyRegisterInput) -> dict[str,
 
 
 async def challenge_passkey(info: Info) -> str:
-    """The options to prove oneself by."""
+    """The options for using a passkey."""
     context = info.context
     await context.services.auth.throttle.attempt(throttle.key(throttle.CHALLENGE, throttle.network_of(context.peer)))
     return await passkeys.challenge(context.action(), context.services.auth.party)
 
 
 async def sign_in_with_passkey(info: Info, input: SessionSignInWithPasskeyInput) -> dict[str, Any]:
-    """Begin a session by a passkey alone."""
+    """Sign in with a passkey alone."""
     context = info.context
     action, cookies = context.action(), cookies_for(context, input.deliver)
     user = await authentication.authenticate_by_passkey(action, context.services.auth, passkey=input.passkey, peer=context.peer)
@@ -71,7 +71,7 @@ async def sign_in_with_passkey(info: Info, input: SessionSignInWithPasskeyInput)
 
 
 async def rename(info: Info, input: AuthenticatorRenameInput) -> Authenticator:
-    """Give an authenticator another name."""
+    """Rename an authenticator."""
     with Checks() as check:
         authenticator = await check.wait(visible(Authenticator, input.authenticator_id, info.context.viewer, "authenticatorId"))
         name = check(line, input.name, "name", enrolment.NAME_LENGTH)
@@ -79,19 +79,19 @@ async def rename(info: Info, input: AuthenticatorRenameInput) -> Authenticator:
 
 
 async def remove(info: Info, input: AuthenticatorRemoveInput) -> bool:
-    """Take an authenticator away: whether the second factor is still on."""
+    """Remove an authenticator. Returns whether the second factor is still on."""
     context = info.context
     authenticator = await visible(Authenticator, input.authenticator_id, context.viewer, "authenticatorId")
     return await enrolment.remove(context.action(), context.session, authenticator)
 
 
 async def renew_recovery_codes(info: Info) -> list[str]:
-    """New recovery codes in place of the old ones."""
+    """Replace the recovery codes."""
     context = info.context
     return await enrolment.renew_recovery_codes(context.action(), context.session)
 
 
 async def authenticators_of(context: Context, parents: Sequence[Any]) -> list[list[Authenticator]]:
-    """The viewer's authenticators, the first one first."""
+    """The viewer's authenticators, oldest first."""
     found = list(await Authenticator.visible_to(context.viewer).order_by("id"))
     return [found for _ in parents]

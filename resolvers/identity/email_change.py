@@ -1,4 +1,4 @@
-"""Changing a user's e-mail address."""
+"""Changing a user's email address."""
 
 from auth import email_change
 from resolvers.context import Info
@@ -6,12 +6,12 @@ from resolvers.identity.inputs import EmailConfirmChangeInput, EmailRequestChang
 
 
 async def request_email_change(info: Info, input: EmailRequestChangeInput) -> bool:
-    """Request a change of address. For an address that is taken the response is the same, and the email another one."""
+    """Request a change of address. For an address that is taken the response is the same, and the email a different one."""
     context = info.context
     await email_change.request(context.action(), context.services.auth, context.session, email=input.email)
     return True
 
 
 async def confirm_email_change(info: Info, input: EmailConfirmChangeInput) -> bool:
-    """Confirm another address by an email's token: whether that was the last confirmation."""
+    """Confirm a change of address with the token from an email. Returns whether the change is complete."""
     return await email_change.confirm(info.context.action(), input.token)

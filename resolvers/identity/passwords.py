@@ -26,7 +26,7 @@ async def request_unlock(info: Info, input: SessionRequestUnlockInput) -> bool:
 
 
 async def reset_password(info: Info, input: PasswordResetInput) -> bool:
-    """Set a new password by an email's token."""
+    """Set a new password with the token from an email."""
     await change.reset(
         info.context.action(), info.context.services.auth,
         token=input.token, password=input.password, code=input.code,
@@ -35,7 +35,7 @@ async def reset_password(info: Info, input: PasswordResetInput) -> bool:
 
 
 async def change_password(info: Info, input: PasswordChangeInput) -> bool:
-    """Set a new password by the current one."""
+    """Change the password with the current one."""
     context = info.context
     await change.change(
         context.action(), context.services.auth, context.session,

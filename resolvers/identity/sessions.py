@@ -26,14 +26,14 @@ from resolvers.ids import key_of, visible
 
 
 def viewer(info: Info) -> Viewer | None:
-    """Whoever is signed in, None for nobody. Raises Unauthenticated for a token or cookies that don't work."""
+    """The signed-in viewer, None for anonymous ones. Raises Unauthenticated for an invalid token or invalid cookies."""
     if info.context.rejected:
         raise Unauthenticated
     return info.context.viewer if info.context.viewer.user else None
 
 
 async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
-    """Begin a session."""
+    """Sign in."""
     context = info.context
     action, cookies = context.action(), cookies_for(context, input.deliver)
     unlock = input.unlock_token or (context.cookies.unlock if context.cookies and context.cookies.trusted else None)
@@ -48,14 +48,16 @@ async def sign_in(info: Info, input: SessionSignInInput) -> dict[str, Any]:
 async def signed_in(
     context: Context, action: Action, cookies: Cookies | None, user: User, chosen: int | None, second_factor: bool
 ) -> dict[str, Any]:
-    """Begin a session for a person who has just proved who they are, for the company of this key or the first of theirs."""
+    """Start a session for an authenticated user, for the company with this key or the first one that they joined."""
     account, device = await authentication.company_of(user, chosen), device_of(context.user_agent)
     tokens = await sessions.sign_in(user, account, second_factor, action, device)
     return {"tokens": cookies.keep(tokens, action.at) if cookies else tokens, "user": user}
 
 
 def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
-    """Where tokens go that are wanted in cookies. Raises COOKIES_UNAVAILABLE; OriginRefused for another's page."""
+    """The cookies for tokens that are to be delivered in cookies. Raises COOKIES_UNAVAILABLE, and OriginRefused for another
+    site's page.
+    """
     if deliver is TokenDelivery.BODY:
         return None
     if context.cookies is None:
@@ -66,7 +68,7 @@ def cookies_for(context: Context, deliver: TokenDelivery) -> Cookies | None:
 
 
 async def refresh(info: Info, input: SessionRefreshInput) -> Any:
-    """Go on with a session. Tokens that came in a cookie go on in cookies."""
+    """Refresh a session. Tokens that came in cookies are replaced in cookies."""
     action, cookies = info.context.action(), info.context.cookies
     if input.refresh_token is not None:
         return await sessions.refresh(input.refresh_token, action)
@@ -80,7 +82,7 @@ async def refresh(info: Info, input: SessionRefreshInput) -> Any:
 
 
 async def sign_out(info: Info) -> bool:
-    """End the session in use, its sockets included; where its access cookie has expired, by the cookie that renews it."""
+    """End the current session and its websockets; with an expired access cookie, the session of the refresh cookie."""
     context, cookies = info.context, info.context.cookies
     if context.viewer.session:
         await sessions.sign_out(context.session, context.action())
@@ -97,7 +99,7 @@ _MOST_SESSIONS = 100
 
 
 async def step_up(info: Info, input: SessionStepUpInput) -> datetime:
-    """Make the session fresh."""
+    """Confirm the viewer's identity."""
     context = info.context
     return await reauthentication.step_up(
         context.action(), context.services.auth, context.session,
@@ -106,25 +108,25 @@ async def step_up(info: Info, input: SessionStepUpInput) -> datetime:
 
 
 async def end_session(info: Info, input: SessionEndInput) -> bool:
-    """End one of the viewer's sessions, its sockets included."""
+    """End one of the viewer's sessions and its websockets."""
     session = await visible(Session, input.session_id, info.context.viewer, "sessionId")
     await sessions.end(session, info.context.action())
     return True
 
 
 async def end_other_sessions(info: Info) -> int:
-    """End every session of the viewer's but the one in use."""
+    """End all of the viewer's sessions except the current one."""
     return await sessions.end_others(info.context.session, info.context.action())
 
 
 async def sessions_of(context: Context, parents: Sequence[Any]) -> list[list[Session]]:
-    """Where the viewer is signed in, the latest sign-in first."""
+    """The viewer's sessions, most recent first."""
     mine = sessions.standing(context.services.clock.now()).filter(user_id=context.viewer.user_id)
     found = list(await mine.order_by("-id").limit(_MOST_SESSIONS))
     return [found for _ in parents]
 
 
 def current(context: Context, parents: Sequence[Session]) -> list[bool]:
-    """Of each session whether it is the one that asks."""
+    """Whether each session is the current one."""
     asking = context.viewer.session
     return [asking is not None and row.pk == asking.pk for row in parents]

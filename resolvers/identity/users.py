@@ -14,7 +14,7 @@ from resolvers.rows import ByKey, ByParent
 
 
 def users_of(context: Context, parents: Sequence[Membership]) -> ByKey:
-    """The person of each membership."""
+    """The user of each membership."""
     return ByKey(parents, "user_id", QuerySet(User))
 
 

@@ -1,4 +1,4 @@
-"""The audit log as its readers may see it."""
+"""The audit log, restricted to what the viewer may see."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def entries(
     last: Last = None,
     before: Before = None,
 ) -> OnePage:
-    """The entries the viewer may see, the latest first."""
+    """The entries that the viewer may see, most recent first."""
     viewer = info.context.viewer
     found = AuditEntry.visible_to(viewer)
     if action is not None:
@@ -58,7 +58,7 @@ def entries(
 
 
 def _by(found: QuerySet[AuditEntry], actor: int, viewer: Viewer) -> QuerySet[AuditEntry]:
-    """What one person did. Customers are told nothing of which of the vendor's people did what, by a filter neither."""
+    """The entries of one user. Customers can't find out which member of the staff did something, not even with a filter."""
     found = found.filter(actor_id=actor)
     return found if _operator(viewer) else found.filter(staff=None)
 
@@ -82,24 +82,24 @@ def _operator(viewer: Viewer) -> bool:
 
 
 def actors(context: Context, parents: Sequence[AuditEntry]) -> ByKey:
-    """Who did it: for the operator anybody, for customers their own people."""
+    """The user who performed each action: everyone for operators, members of their company for customers."""
     return ByKey(parents, "actor_id", QuerySet(User) if _operator(context.viewer) else User.visible_to(context.viewer))
 
 
 def staff(context: Context, parents: Sequence[AuditEntry]) -> list[Staff | None]:
-    """The role of the vendor's people, for the operator."""
+    """The role of the staff member who performed each action, for operators."""
     told = _operator(context.viewer)
     return [Staff(parent.staff) if told and parent.staff else None for parent in parents]
 
 
 def addresses(context: Context, parents: Sequence[AuditEntry]) -> list[str | None]:
-    """From where; of the vendor's people for the operator only."""
+    """The network address of each entry; for actions of staff members, only for operators."""
     told = _operator(context.viewer)
     return [parent.address if told or parent.staff is None else None for parent in parents]
 
 
 def object_of(root: AuditEntry) -> str | None:
-    """The global id of what it was done to."""
+    """The global ID of the object of an entry."""
     return encode(root.object_type, root.object_id) if root.object_type and root.object_id else None
 
 
@@ -118,5 +118,5 @@ def _detail(name: str, value: Any) -> SimpleNamespace:
 
 
 async def proof(info: Info) -> AuditProof:
-    """What a look at every entry finds."""
+    """The result of verifying every entry."""
     return await audit_proof()

@@ -1,4 +1,4 @@
-"""Moving time, in a demonstration only."""
+"""Moving the clock of a demonstration."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ _LONGEST = 366 * 86_400
 
 
 async def advance(info: Info, input: ClockAdvanceInput) -> datetime:
-    """Move the demonstration's clock forward. Raises NOT_ACTIVE on any other server, VALUE_INVALID."""
+    """Move the clock of a demonstration forward. Raises NOT_ACTIVE on any other server, and VALUE_INVALID."""
     clock = info.context.services.clock
     if not info.context.services.demonstration or not isinstance(clock, SystemClock):
         raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", message=_("Only a demonstration’s clock can be moved."))

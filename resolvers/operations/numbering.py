@@ -1,4 +1,4 @@
-"""Proof of the invoices' numbering."""
+"""Verifying the numbers of invoices."""
 
 from types import SimpleNamespace
 
@@ -8,5 +8,5 @@ from resolvers.context import Info
 
 
 async def invoice_numbering(info: Info) -> SimpleNamespace:
-    """How many invoices there are, and what is wrong with their numbers."""
+    """The number of invoices, and what is wrong with their numbers."""
     return SimpleNamespace(issued=await Invoice.all().count(), faults=await numbering_faults())

@@ -17,26 +17,26 @@ LATEST = Order("id", descending=True)
 
 
 def eraser(services: Services, store: Store) -> Eraser:
-    """What erasing needs, by what the law wants today."""
+    """What an erasure needs, with the retention periods in force today."""
     return Eraser(store, services.seller.retention_on(local_date(services.clock.now())))
 
 
 def erasures(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
-    """Every scheduled deletion, the latest first."""
+    """All scheduled deletions, most recent first."""
     viewer = info.context.viewer
     return page(Erasure.visible_to(viewer), LATEST, Window(first, after, last, before), viewer)
 
 
 def invoices_kept(root: Erasure) -> int | None:
-    """How many invoices are kept, once it is known."""
+    """The number of kept invoices, None until it is known."""
     return root.invoices_kept if root.started_at else None
 
 
 def removed(root: Erasure) -> list[dict[str, object]]:
-    """What went, by kind."""
+    """The number of removed items of each kind."""
     return [{"kind": kind, "count": count} for kind, count in sorted(root.removed.items())]
 
 
 def schedulers(context: Context, parents: Sequence[Erasure]) -> ByKey:
-    """Which agent scheduled each."""
+    """The agent who scheduled each erasure."""
     return ByKey(parents, "scheduler_id", QuerySet(User))

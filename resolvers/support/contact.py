@@ -1,4 +1,4 @@
-"""How to reach support."""
+"""Contact details of support."""
 
 from types import SimpleNamespace
 

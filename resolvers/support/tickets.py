@@ -1,4 +1,4 @@
-"""Tickets and chats: opening, answering, following."""
+"""Tickets and chats: opening, replying, moving, and their edges."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -50,7 +50,7 @@ def tickets(
     last: Last = None,
     before: Before = None,
 ) -> OnePage:
-    """The tickets the viewer may see, the latest change first: an agent's inbox, a customer's Messages."""
+    """The tickets that the viewer may see, most recently updated first."""
     viewer = info.context.viewer
     found = Ticket.visible_to(viewer)
     if status is not None:
@@ -85,7 +85,7 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
 
 
 async def claim(info: Info, input: TicketClaimInput) -> Ticket:
-    """Take a ticket on."""
+    """Assign a ticket to the viewer."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     return await ticket.claim(info.context.action(), info.context.user)
 
@@ -97,7 +97,7 @@ async def release(info: Info, input: TicketReleaseInput) -> Ticket:
 
 
 async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
-    """Say something in a ticket. Which ticket it became part of is told by its key: few clients ask for more."""
+    """Post a message. The ticket that contains it is returned by its key, because few clients ask for more."""
     context, files = info.context, [key_of(File, each) for each in input.file_ids]
     ticket_id = key_of(Ticket, input.ticket_id)
     message = await support_messages.reply(
@@ -107,19 +107,19 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
 
 
 async def move(info: Info, input: TicketMoveInput) -> Ticket:
-    """Change a ticket's state."""
+    """Change the status of a ticket."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     return await ticket.move(info.context.action(), input.status)
 
 
 async def close(info: Info, input: TicketCloseInput) -> Ticket:
-    """End a ticket, as its agent or as its customer."""
+    """Close a ticket, as its agent or as the customer."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     return await ticket.move(info.context.action(), TicketStatus.CLOSED)
 
 
 async def typing(info: Info, input: TicketTypingInput) -> bool:
-    """Tell the others that the viewer types, or stopped to."""
+    """Send a typing indicator."""
     ticket = await visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     info.context.services.presence.set_typing(ticket.pk, info.context.user.pk, input.typing)
     return True
@@ -131,44 +131,44 @@ def statuses(context: Context, parents: Sequence[Any]) -> list[TicketStatus]:
 
 
 async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int]:
-    """The number of each ticket's latest event."""
+    """The sequence of each ticket's latest event."""
     found = await heads([ticket_stream(ticket.pk) for ticket in parents])
     return [found.get(ticket_stream(ticket.pk), 0) for ticket in parents]
 
 
 async def inbox_sequence(root: Any, info: Info) -> int | None:
-    """The number of the inbox's latest event, for agents."""
+    """The sequence of the inbox's latest event, for agents."""
     return await head(INBOX) if info.context.viewer.agent else None
 
 
 async def account_sequence(root: Any, info: Info) -> int | None:
-    """The number of the company's latest event."""
+    """The sequence of the account's latest event."""
     account = info.context.viewer.account
     return await head(account_stream(account.pk)) if account else None
 
 
 def requesters(context: Context, parents: Sequence[Ticket]) -> ByKey:
-    """Who asked for help."""
+    """The user who opened each ticket."""
     return ByKey(parents, "requester_id", QuerySet(User))
 
 
 def assignees(context: Context, parents: Sequence[Ticket]) -> ByKey:
-    """Which agent took the ticket on, if one did."""
+    """The agent assigned to each ticket, None when there is none."""
     return ByKey(parents, "assignee_id", QuerySet(User))
 
 
 def authors(context: Context, parents: Sequence[Message]) -> ByKey:
-    """Who wrote each message."""
+    """The author of each message."""
     return ByKey(parents, "author_id", QuerySet(User))
 
 
 def actors(context: Context, parents: Sequence[Event]) -> ByKey:
-    """Who did it; nobody when the clock did."""
+    """The user who caused each event, None for the system."""
     return ByKey(parents, "actor_id", QuerySet(User))
 
 
 def typists(context: Context, parents: Sequence[Typing]) -> ByKey:
-    """Who types."""
+    """The user of each typing indicator."""
     return ByKey(parents, "user_id", QuerySet(User))
 
 
@@ -178,17 +178,17 @@ def tickets_of(context: Context, parents: Sequence[Any]) -> ByKey:
 
 
 def followed(context: Context, parents: Sequence[Ticket]) -> ByKey:
-    """The closed ticket that each follow-up goes on from."""
+    """The closed ticket that each follow-up continues."""
     return ByKey(parents, "follows_id", QuerySet(Ticket))
 
 
 def messages_of(context: Context, parents: Sequence[Event]) -> ByKey:
-    """The message an event tells of."""
+    """The message of each event."""
     return ByKey(parents, "message_id", QuerySet(Message))
 
 
 def last_messages(context: Context, parents: Sequence[Ticket]) -> FirstOfEach:
-    """The latest message of each ticket."""
+    """The most recent message of each ticket."""
     return FirstOfEach(parents, QuerySet(Message), "ticket_id", "-sequence")
 
 
