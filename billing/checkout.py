@@ -1,8 +1,8 @@
-"""Buying: from a draft to an active purchase.
+"""Checkout: from a draft to an active purchase.
 
-The provider is never asked inside a transaction. An attempt is stored first, then the provider is asked under a key made from
-it, then the answer is applied. Whatever dies in between, `reconcile` asks the provider again under the same key and applies
-what it says: nobody pays twice, and nobody pays for nothing.
+The payment provider is never called inside a transaction. A payment is stored first, then the provider is called with a key
+derived from it, then the result is applied. If the process dies in between, `reconcile` calls the provider again with the same
+key and applies the result: no one pays twice, and no one pays for nothing.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _LEFT_ALONE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class CheckoutServices:
-    """What paying needs: the provider, who sells, and how to sign a download link."""
+    """The services that checkout needs: the payment provider, the seller, and the signer of download links."""
 
     gateway: Gateway
     seller: Seller
@@ -44,7 +44,7 @@ class CheckoutServices:
 
 
 async def draft(action: Action, account: Account, buyer: User, price: Price, key: str) -> Purchase:
-    """Begin to buy a price that is on sale. The same key returns the same draft. Raises IDEMPOTENCY_MISMATCH."""
+    """Draft a purchase of a price on sale. The same key returns the same draft. Raises IDEMPOTENCY_MISMATCH."""
     owner = f"account:{account.pk}"
     async with action.transaction() as tx:
         if known := await earlier(tx, owner, "purchaseDraft", key, price.pk):
@@ -61,10 +61,10 @@ async def draft(action: Action, account: Account, buyer: User, price: Price, key
 
 
 async def pay(action: Action, services: CheckoutServices, purchase: Purchase, method: str, key: str) -> Payment:
-    """Pay a purchase whose billing details are confirmed. A repeat of the key returns the attempt as it stands.
+    """Pay for a purchase whose billing details are confirmed. A repeat of the key returns the payment in its current state.
 
-    A method the provider doesn't know is declined with UNKNOWN_METHOD.
-    Raises TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE.
+    A payment method that the provider doesn't know is declined with UNKNOWN_METHOD. Raises TRANSITION_ILLEGAL,
+    IDEMPOTENCY_MISMATCH and PAYMENT_UNAVAILABLE.
     """
     payment = await _attempted(action, purchase, method, key)
     return await refresh(action, services, payment) if payment.status is PaymentStatus.PROCESSING else payment
@@ -89,7 +89,7 @@ async def _attempted(action: Action, purchase: Purchase, method: str, key: str) 
 
 
 async def refresh(action: Action, services: CheckoutServices, payment: Payment) -> Payment:
-    """Ask the provider again about an attempt that is not settled, and apply what it says. Raises PAYMENT_UNAVAILABLE."""
+    """Query the provider for the state of an unsettled payment, and apply it. Raises PAYMENT_UNAVAILABLE."""
     if payment.status.final:
         return payment
     try:
@@ -108,7 +108,7 @@ async def _asked(gateway: Gateway, payment: Payment) -> Outcome:
 
 
 async def _apply(action: Action, services: CheckoutServices, payment: Payment, outcome: Outcome) -> Payment:
-    """Move the attempt forward to the provider's answer. Two at once, or a late one, change nothing twice."""
+    """Apply the provider's result to the payment. Concurrent and late results change nothing twice."""
     async with action.transaction() as tx:
         purchase = await Purchase.select_for_update().using_db(tx.db).get(pk=payment.purchase_id)
         payment = await Payment.select_for_update().using_db(tx.db).get(pk=payment.pk)
@@ -162,9 +162,9 @@ def download_link(signer: Signer, base_url: str, invoice: Invoice, at: datetime)
 
 
 async def reconcile(action: Action, services: CheckoutServices) -> int:
-    """Settle attempts of the last days that were left open for a minute, by asking the provider. Returns how many moved.
+    """Settle payments of the last days that have been open for a minute, by querying the provider. Returns how many changed.
 
-    One that can't be settled never holds up the others.
+    A payment that can't be settled doesn't delay the others.
     """
     left = Payment.under_way(action.at).filter(created_at__lt=action.at - _LEFT_ALONE)
     return sum([await _settled(action, services, payment) for payment in await left.order_by("id")])

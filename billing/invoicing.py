@@ -1,4 +1,4 @@
-"""Issuing an invoice: numbered, frozen, rendered, put into the outbox, all in the transaction that collects the money."""
+"""Issuing an invoice: it is numbered, frozen, rendered and put into the outbox in the transaction that records the payment."""
 
 import hashlib
 from datetime import timedelta
@@ -23,7 +23,7 @@ _CARD = 48  # UNTDID 4461
 
 
 async def issue(tx: Transaction, seller: Seller, purchase: Purchase, payment: Payment, locale: Locale, index: int) -> Invoice:
-    """Issue the paid invoice of one period of an active purchase. A second one for the same period can't be stored."""
+    """Issue the paid invoice of one period of an active purchase. The database rejects a second one for the same period."""
     price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
     account = await Account.get(pk=purchase.account_id, using_db=tx.db)
     assert purchase.anchor is not None, "an invoice is issued for an active purchase"  # noqa: S101

@@ -1,4 +1,4 @@
-"""Who sells and on which terms: dated configuration, read once from a TOML file, never code."""
+"""The seller and its terms: dated configuration, read once from a TOML file."""
 
 import tomllib
 from collections.abc import Iterable
@@ -17,23 +17,23 @@ _NOTES = ("PMD", "PMT", "AAB")
 
 @dataclass(frozen=True)
 class Terms:
-    """The wording that holds from a day on, by language."""
+    """The wording in force from a date on, by language."""
 
     since: date
     words: dict[str, dict[str, str]]
 
     def notes(self, locale: Locale) -> tuple[Note, ...]:
-        """The three notes every invoice carries."""
+        """The three notes on every invoice."""
         return tuple(Note(code=code, text=self.words[locale.value][code]) for code in _NOTES)
 
     def paid(self, locale: Locale, day: str) -> str:
-        """The sentence for an invoice paid at issue."""
+        """The sentence for an invoice that is paid when issued."""
         return self.words[locale.value]["paid"].format(day=day)
 
 
 @dataclass(frozen=True)
 class Seller:
-    """The vendor as printed on invoices, its terms, and how customers reach support."""
+    """The seller as printed on invoices, its terms, and how customers contact support."""
 
     party: Party
     terms: tuple[Terms, ...]
@@ -42,11 +42,11 @@ class Seller:
     support_phone: str
 
     def terms_on(self, day: date) -> Terms:
-        """The terms in force on a day. Raises LookupError before the first."""
+        """The terms in force on a date. Raises ValueError before the first."""
         return _on(day, self.terms)
 
     def retention_on(self, day: date) -> Retention:
-        """How long things are kept by what is in force on a day. Raises LookupError before the first."""
+        """The retention periods in force on a date. Raises ValueError before the first."""
         return _on(day, self.retention)
 
 

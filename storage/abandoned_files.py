@@ -25,9 +25,9 @@ log = structlog.stdlib.get_logger()
 
 
 async def delete_abandoned(action: Action, store: Store) -> int:
-    """Delete the files that hang on nothing a day after they were announced. Returns how many rows went.
+    """Delete the files that aren't attached to anything a day after they were announced. Returns how many rows were deleted.
 
-    Stops while the store is away. Whatever else goes wrong with one file is logged, and holds up no other.
+    Stops while the store is unavailable. Any other error of one file is logged and doesn't delay the others.
     """
     last = gone = 0
     while files := await File.unattached().filter(created_at__lte=action.at - KEPT, pk__gt=last).order_by("id").limit(_BATCH):

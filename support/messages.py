@@ -1,14 +1,14 @@
-"""Saying something in a ticket: in one statement where nothing else happens, else step by step.
+"""Posting a message in a ticket: in a single statement if nothing else changes, otherwise step by step.
 
-In a conversation under way a message changes no state: the ticket's time moves on, the stream gives its next number, the
-message and its event are stored under it. PostgreSQL does that in one statement, which is its own transaction, a fifth of
-what the steps take. Its conditions are those under which the steps would do the same and no more; whatever else may have to
-happen (the customer begins to wait, a first answer, reopening, a follow-up, files, a repeat) finds no row, and the steps see
-to it under the ticket's lock.
+In an ongoing conversation a message changes no status: the ticket's time is updated, the stream provides the next number, and
+the message and its event are stored under it. PostgreSQL does this in one statement, which is its own transaction and takes a
+fifth of the time. The statement only applies if the steps would do exactly the same; in all other cases (the customer starts
+waiting, a first response, reopening, a follow-up, files, a repeat) it matches no row, and the steps run under the lock of the
+ticket.
 
-Of two at once the second waits for the ticket's row and then looks at what the first one left. What it can't see by then is
-the first one's message: if that has the same key, the table's own rule (origin, author, client_message_id) stops the second,
-and the steps find the first.
+Of two concurrent messages the second waits for the ticket's row and then sees what the first one changed, except the first
+one's message: if it has the same key, the unique constraint (origin, author, client_message_id) stops the second, and the steps
+find the first.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,6 @@
-"""Pages that emails about an account's access lead to: a new password, another address. Only a button changes anything."""
+"""Pages that emails about access to an account link to: a new password, a change of address, unlocking. Only a button changes
+anything.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -22,7 +24,7 @@ _FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browser
 
 
 def routes(services: Services) -> list[Route]:
-    """The pages, each with what its button does."""
+    """The pages and what their buttons do."""
     reset, move, unlock = _Reset(services), _Move(services), _Unlock(services)
     return [
         Route("/unlock", unlock.ask),
@@ -36,12 +38,12 @@ def routes(services: Services) -> list[Route]:
 
 @dataclass(frozen=True)
 class _Reset:
-    """The address of an email that lets its reader choose a new password."""
+    """The page where a user sets a new password."""
 
     services: Services
 
     async def ask(self, request: Request) -> Response:
-        """Offer the form, if the link would work."""
+        """Show the form if the link is valid."""
         try:
             user = await change.reader_of(act_of(request, self.services), _token(request))
         except Refusal:
@@ -49,7 +51,7 @@ class _Reset:
         return _form(request, user)
 
     async def set(self, request: Request) -> Response:
-        """Set the password, or show the form again and say what is wrong."""
+        """Set the password, or show the form again with what is wrong."""
         given = await form(request, _FORM_BYTES)
         if given is None:
             return too_large(request)
@@ -74,12 +76,12 @@ class _Reset:
 
 @dataclass(frozen=True)
 class _Move:
-    """The address of the emails that ask whether another address is right: the new one's and the old one's."""
+    """The page where the new and the current address confirm a change."""
 
     services: Services
 
     async def ask(self, request: Request) -> Response:
-        """Offer the button, if the link would work."""
+        """Show the button if the link is valid."""
         try:
             wish = await email_change.wish_of(act_of(request, self.services), _token(request))
         except Refusal:
@@ -87,7 +89,7 @@ class _Move:
         return shown(request, replace(_MOVE, figure=wish.email))
 
     async def confirm(self, request: Request) -> Response:
-        """Note the confirmation."""
+        """Confirm the change."""
         if await form(request) is None:
             return too_large(request)
         try:
@@ -99,16 +101,16 @@ class _Move:
 
 @dataclass(frozen=True)
 class _Unlock:
-    """The address of an email past the waits: its button lets this browser's next sign-in be heard at once."""
+    """The page that unlocks sign-in: its button lets the next sign-in from this browser succeed at once."""
 
     services: Services
 
     async def ask(self, request: Request) -> Response:
-        """Offer the button, if the link would work."""
+        """Show the button if the link is valid."""
         return await self._if_good(request, _UNLOCK)
 
     async def allow(self, request: Request) -> Response:
-        """Keep the token in this browser, for sign-ins from pages of ours."""
+        """Store the token in this browser, for sign-ins from our pages."""
         if await form(request) is None:
             return too_large(request)
         answer = await self._if_good(request, _UNLOCKED)

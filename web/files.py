@@ -1,4 +1,4 @@
-"""Uploads and downloads by signed links: the token in the address is the whole permission, so no cookie and no sign-in."""
+"""Uploads and downloads through signed links: the token in the URL is the only permission, without cookies or sign-in."""
 
 import asyncio
 from dataclasses import dataclass
@@ -47,16 +47,17 @@ def routes(services: Services, file_service: FileService) -> list[Route]:
 
 @dataclass(frozen=True)
 class _Desk:
-    """Where files are handed in and out."""
+    """Receives uploads and serves downloads."""
 
     services: Services
     file_service: FileService
 
     async def upload(self, request: Request) -> Response:
-        """201 when the file is stored, 200 when the same was stored before, 202 when it waits for the scanner, else the fault.
+        """201 when the file is stored, 200 when the same file was stored before, 202 when it waits for the scanner, otherwise
+        the error.
 
-        507 when there is no room (RFC 4918, 11.5), 503 when the store is away: the announced file can be sent again. Each is
-        told in JSON.
+        507 when there is no space (RFC 4918, section 11.5), 503 when the store is unavailable; both can be retried. Responses
+        are JSON.
         """
         file = await self._announced(request.path_params["token"])
         if file is None:
@@ -86,7 +87,7 @@ class _Desk:
         return await File.get_or_none(pk=facts["file"], abandoned_at=None) if facts else None
 
     async def download(self, request: Request) -> Response:
-        """The file or the invoice's PDF, always to be saved, never to be shown as a page of ours."""
+        """The file or the invoice's PDF, always as an attachment, never displayed on our origin."""
         match self._facts(request.path_params["token"], Purpose.DOWNLOAD, Purpose.EMAIL_DOWNLOAD):
             case {"invoice": int(key)}:
                 return await self._invoice(request, key)
@@ -95,7 +96,7 @@ class _Desk:
         return not_found(request)
 
     def _facts(self, token: str, *purposes: Purpose) -> dict[str, Any]:
-        """The facts of a token that is good for one of the purposes, else none."""
+        """The data of a token that is valid for one of the purposes, otherwise empty."""
         for purpose in purposes:
             try:
                 return self.services.auth.signer.read(purpose, token, self.services.clock.now())
@@ -128,7 +129,7 @@ class _Desk:
 
 
 def _refused_by_headers(request: Request, file: File) -> Response | None:
-    """What can be refused before a byte of the body is read."""
+    """The response when the headers alone show that the upload is wrong, before the body is read."""
     if request.headers.get("content-encoding", "identity") != "identity":
         return _refused(request, UploadFault.OTHER_CONTENT)
     length = request.headers.get("content-length")
@@ -156,7 +157,9 @@ def _headers(name: str, content_type: str, size: int, sha256: str) -> dict[str, 
 
 
 def disposition(name: str) -> str:
-    """To be saved under this name: in full (RFC 6266, RFC 8187), and in ASCII for clients that read only that."""
+    """The Content-Disposition header to save a file under this name: in full (RFC 6266, RFC 8187), and in ASCII for older
+    clients.
+    """
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 

@@ -1,6 +1,6 @@
-"""GraphiQL as a page of our own: every byte from this server, and a policy that lets it ask no other.
+"""GraphiQL served entirely from this server, with a policy that forbids requests to any other.
 
-The libraries are served as npm installed them, so there is no build and no copy that could go stale.
+The libraries are served as npm installed them, so there is no build step and no outdated copy.
 """
 
 import gzip
@@ -52,7 +52,7 @@ HEADERS = {
 
 
 def page(request: Request) -> Response:
-    """GraphiQL's page; 503 and what to do about it when npm's packages are not installed."""
+    """The page of GraphiQL; 503 with instructions when the npm packages aren't installed."""
     installed = all(path.exists() for path in ASSETS.values())
     template = TEMPLATES.get_template("graphiql.html" if installed else "graphiql_missing.html")
     locale = language(request).value
@@ -61,7 +61,7 @@ def page(request: Request) -> Response:
 
 
 def routes() -> list[Route]:
-    """What the page loads, at /graphql/assets/."""
+    """The assets of the page, below /graphql/assets/."""
     return [Route("/graphql/assets/{name}", _asset, methods=["GET"])]
 
 
@@ -86,7 +86,7 @@ class _File(NamedTuple):
 
 @cache
 def _read(name: str, changed: int) -> _File:
-    """The file as it was at `changed`, its time of modification, packed once."""
+    """The compressed content of a file as of its modification time."""
     content = ASSETS[name].read_bytes()
     etag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'  # weak: the same for both encodings
     return _File(etag, MEDIA_TYPES[Path(name).suffix], gzip.compress(content))

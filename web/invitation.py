@@ -1,4 +1,4 @@
-"""The page of an invitation's email: somebody new chooses a name and a password, somebody known proves who they are."""
+"""The page that an invitation email links to: a new user enters a name and a password, a known user authenticates."""
 
 from dataclasses import dataclass, replace
 
@@ -20,12 +20,12 @@ _FORM_BYTES = 8192  # a name and a password of the longest, each of their charac
 
 @dataclass(frozen=True)
 class Invited:
-    """The address of an invitation email's link."""
+    """The page of an invitation."""
 
     services: Services
 
     async def ask(self, request: Request) -> Response:
-        """Who invites and as what, with the form, if the link would work."""
+        """Show who invites and with which role, and the form, if the link is valid."""
         try:
             offer = await invitations.offered(act_of(request, self.services), _token(request))
         except DomainError:
@@ -33,7 +33,7 @@ class Invited:
         return shown(request, await self._form(request, offer))
 
     async def answer(self, request: Request) -> Response:
-        """Join, or the form again with what is wrong."""
+        """Accept the invitation, or show the form again with what is wrong."""
         given = await form(request, _FORM_BYTES)
         if given is None:
             return too_large(request)
@@ -58,7 +58,7 @@ class Invited:
         return page if offer.known else replace(page, texts=await self._texts(request))
 
     async def _texts(self, request: Request) -> Texts | None:
-        """The policies in force, which somebody new accepts by the button."""
+        """The policies in force, which a new user accepts with the button."""
         current = await Policy.in_force(act_of(request, self.services).day)
         words = _("By accepting the invitation, you also accept these documents:")
         links = tuple((_TITLES[kind], policy_path(request, kind, policy.version)) for kind, policy in current.items())
@@ -85,7 +85,7 @@ def _token(request: Request) -> str:
 
 
 def _accepted(given: dict[str, str]) -> list[int | None]:
-    """The keys of the policies that the form named, None for what is none."""
+    """The keys of the policies in the form, None for anything else."""
     return [int(key) if key.isascii() and key.isdigit() and len(key) < 20 else None for key in given.get("texts", "").split()]
 
 

@@ -1,7 +1,7 @@
-"""As much of Markdown as our own long texts use, as HTML: headings, paragraphs, lists, bold, links.
+"""The part of Markdown that our own texts use, converted to HTML: headings, paragraphs, lists, bold text, links.
 
-Every character that is not one of these marks is escaped first, so whatever the text holds, no other element comes out. Links
-lead to https, to mail, or to a page of this server; others stay words.
+Everything else is escaped first, so that no other element can appear, whatever the text contains. Only links to https, mailto
+or a page of this server become links.
 """
 
 import re
@@ -16,12 +16,12 @@ _HEADING = re.compile(r"(#{1,3}) +(.*)")
 
 
 def html(text: str) -> Markup:
-    """The text as elements that stand below each other."""
+    """The text as HTML block elements."""
     return Markup("\n".join(_block(lines) for lines in _blocks(text)))  # noqa: S704 - made of escaped parts
 
 
 def _blocks(text: str) -> Iterator[list[str]]:
-    """Runs of lines between empty ones, headings apart."""
+    """The blocks of the text: lines between empty ones, with headings separate."""
     lines: list[str] = []
     for line in [*text.splitlines(), ""]:
         if lines and (not line.strip() or _HEADING.fullmatch(line)):

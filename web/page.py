@@ -1,4 +1,4 @@
-"""One small page: who speaks, a title, a sentence, perhaps fields and buttons. It asks nothing of any other address."""
+"""A small page: sender, title, a sentence, and possibly fields and buttons. It loads nothing from other servers."""
 
 import hashlib
 from base64 import b64encode
@@ -50,7 +50,7 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Field:
-    """What a page asks for: a line of the form. `fill` tells a browser what it may fill in (HTML's autocomplete)."""
+    """A line of a form. `fill` is its HTML autocomplete value."""
 
     name: str
     label: Translatable
@@ -62,7 +62,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Texts:
-    """Policies that pressing a page's button accepts: the words that say so, each one's title and address, and their ids."""
+    """The policies that pressing the button accepts: the sentence that says so, their titles and URLs, and their IDs."""
 
     words: Translatable
     links: tuple[tuple[Translatable, str], ...]
@@ -71,8 +71,9 @@ class Texts:
 
 @dataclass(frozen=True)
 class Page:
-    """What a page says. `figure` stands out, `notice` says what went wrong; `fields` and `buttons` (their values and labels)
-    make a form that posts to the same address, with the `texts` its reader accepts by it."""
+    """The content of a page. `figure` is emphasised, `notice` says what went wrong; `fields` and `buttons` (values and labels)
+    make a form that posts to the same URL, with the `texts` that its reader accepts.
+    """
 
     title: Translatable
     text: Translatable
@@ -94,7 +95,7 @@ def shown(request: Request, page: Page, status: int = 200) -> Response:
 
 
 def rendered(request: Request, template: str, locale: Locale, *, title: str, sender: str = "CAMCHA", **facts: object) -> str:
-    """A template inside our frame, whose footer leads to the policies, in the page's language where it was asked for."""
+    """A template inside our layout, whose footer links to the policies in the page's language."""
     asked = locale.value if "locale" in request.query_params else ""
     style = Markup(_STYLE)  # noqa: S704 - our own file
     return TEMPLATES.get_template(template).render(
@@ -105,13 +106,13 @@ def rendered(request: Request, template: str, locale: Locale, *, title: str, sen
 
 
 def policy_path(request: Request, kind: PolicyKind, version: str = "", locale: str = "") -> str:
-    """Where a policy's page is, from the root of this host: of the version in force in the reader's language unless told."""
+    """The path of a policy's page: by default of the version in force in the reader's language."""
     told = {name: value for name, value in (("version", version), ("locale", locale)) if value}
     return page_url(request.scope.get("root_path", ""), kind, **told)
 
 
 async def form(request: Request, most: int = 1024) -> dict[str, str] | None:
-    """What the page's form says, the first of each name; None for a body of more bytes than `most`."""
+    """The fields of a form, the first value of each name; None when the body has more than `most` bytes."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -121,23 +122,23 @@ async def form(request: Request, most: int = 1024) -> dict[str, str] | None:
 
 
 def act_of(request: Request, services: Services, user: User | None = None) -> Action:
-    """Something done by a page: by whoever proved there who they are, else by nobody in particular."""
+    """An action of a page: by the user who authenticated there, otherwise by no one."""
     origin = Origin(address=network_address(request.client.host) if request.client else None)
     return Action(user, services.clock.now(), services.hub, origin)
 
 
 def too_large(request: Request) -> Response:
-    """The answer to a form that is too large."""
+    """The response to a form that is too large."""
     return shown(request, UNCLEAR, 413)
 
 
 def language(request: Request) -> Locale:
-    """The reader's language, by the browser's settings."""
+    """The reader's language according to the browser."""
     return preferred(request.headers.get("accept-language"))
 
 
 def not_found(request: Request) -> Response:
-    """The page of a link that leads nowhere: forged, too old, and gone look the same."""
+    """The page for an invalid link: forged, expired and used links look the same."""
     return shown(request, _NOT_FOUND, 404)
 
 

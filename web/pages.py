@@ -1,7 +1,6 @@
-"""Pages that emails lead to: confirming an address, invitations (invitation.py), and the sandbox bank. Looking changes
-nothing, only a button does.
+"""Pages that emails link to: verifying an address, invitations (invitation.py), and the sandbox bank. GET changes nothing.
 
-Mail scanners follow links before people do. So GET shows what would happen, and POST makes it happen.
+Mail scanners follow links before people do. So GET shows what would happen, and POST does it.
 """
 
 import re
@@ -29,7 +28,7 @@ _OUTCOMES = {"approve": True, "refuse": False}
 
 
 def routes(services: Services) -> list[Route]:
-    """The pages. The bank's is there only when the sandbox is the payment provider."""
+    """The pages. The bank's page exists only when the sandbox is the payment provider."""
     verify = _Verification(services)
     invited = Invited(services)
     pages = [
@@ -47,12 +46,12 @@ def routes(services: Services) -> list[Route]:
 
 @dataclass(frozen=True)
 class _Verification:
-    """The address of a verification email's link."""
+    """The page that a verification email links to."""
 
     services: Services
 
     async def ask(self, request: Request) -> Response:
-        """Offer the button, if the link would work."""
+        """Show the button if the link is valid."""
         try:
             self.services.auth.signer.read(Purpose.VERIFY_EMAIL, _token(request), self.services.clock.now())
         except Refusal:
@@ -60,7 +59,7 @@ class _Verification:
         return shown(request, _VERIFY)
 
     async def confirm(self, request: Request) -> Response:
-        """Note that the email was read."""
+        """Verify the address."""
         if await form(request) is None:
             return too_large(request)
         try:
@@ -72,18 +71,18 @@ class _Verification:
 
 @dataclass(frozen=True)
 class _Bank:
-    """The page where a bank asks its customer to confirm a payment, as 3-D Secure does."""
+    """The page where a bank asks its customer to confirm a payment, as with 3-D Secure."""
 
     services: Services
     sandbox: Sandbox
 
     async def ask(self, request: Request) -> Response:
-        """The amount and two buttons, or what was decided before."""
+        """Show the amount and two buttons, or the earlier decision."""
         charge = await _charge(request)
         return _told(request, charge) if charge else not_found(request)
 
     async def decide(self, request: Request) -> Response:
-        """Note the answer, of which the first counts, and let the checkout learn of it at once."""
+        """Store the decision, of which only the first counts, and update the payment at once."""
         answer = await form(request)
         if answer is None:
             return too_large(request)

@@ -1,4 +1,4 @@
-"""The policies as pages, for everybody: `/policies/privacy` and `/policies/terms`.
+"""The policies as public pages: `/policies/privacy` and `/policies/terms`.
 
 `?version=` shows another version than the one in force, `?locale=` another language than the browser's.
 """
@@ -32,12 +32,12 @@ def routes(services: Services) -> list[Route]:
 
 @dataclass(frozen=True)
 class _Shelf:
-    """Where the versions lie."""
+    """Serves the versions of policies."""
 
     services: Services
 
     async def show(self, request: Request) -> Response:
-        """The version asked for, or the one in force; 304 for who has it as it is, 404 for one that is not there."""
+        """The requested version, or the one in force; 304 when the client has it already, 404 when it doesn't exist."""
         kind = _KINDS.get(request.path_params["kind"])
         if kind is None:
             return not_found(request)

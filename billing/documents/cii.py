@@ -1,6 +1,6 @@
-"""The structured half of an invoice: its facts as UN/CEFACT CII, profile EN 16931.
+"""The structured part of an invoice: its data as UN/CEFACT CII, profile EN 16931.
 
-The nesting below is the document's, and the order of siblings is the schema's (it is a sequence, so order counts).
+The nesting in the code is that of the document, and the order of siblings is that of the schema, in which the order matters.
 """
 
 from datetime import date
@@ -18,7 +18,7 @@ EXEMPTIONS = {Treatment.EXEMPT_SELLER: "VATEX-FR-FRANCHISE", Treatment.REVERSE_C
 
 
 def cii(facts: InvoiceFacts) -> bytes:
-    """The invoice as UTF-8 XML; the same facts give the same bytes."""
+    """The invoice as UTF-8 XML. The same data gives the same bytes."""
     root = etree.Element(f"{{{RSM}}}CrossIndustryInvoice", nsmap=NAMESPACES)
     fill(root, (_context(facts), _document(facts), _transaction(facts)))
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
@@ -43,7 +43,7 @@ def _document(facts: InvoiceFacts) -> Node:
 
 
 def _notes(facts: InvoiceFacts) -> list[Note]:
-    """EN 16931 has no field for these three, so they are notes without a code."""
+    """EN 16931 has no fields for these three texts, so they are notes without a code."""
     notes = [*facts.notes, Note(text=facts.category)]
     if facts.vat_on_debits:
         notes.append(Note(text=ON_DEBITS))
@@ -153,7 +153,7 @@ def _address(address: Address) -> Node:
 
 
 def _tax_registration(role: str, party: Party) -> Node:
-    """A seller without a VAT number is known to the tax office by the SIREN (BR-E-02 wants one of the two)."""
+    """A seller without a VAT number is identified to the tax office by the SIREN; BR-E-02 requires one of the two."""
     if party.vat_number:
         return el("SpecifiedTaxRegistration", el("ID", party.vat_number, schemeID="VA"))
     return el("SpecifiedTaxRegistration", el("ID", party.siren, schemeID="FC")) if role == "SellerTradeParty" else None
@@ -203,7 +203,7 @@ def _vat(facts: InvoiceFacts, band: VatBand) -> Node:
 
 
 def _due_when(facts: InvoiceFacts) -> str:
-    """UNTDID 2475: VAT on services falls due when they are paid (72), or when invoiced (5) for who opted for debits."""
+    """UNTDID 2475: VAT on services is due on payment (72), or on invoicing (5) for sellers who opted for debits."""
     return "5" if facts.vat_on_debits else "72"
 
 

@@ -1,4 +1,4 @@
-"""The words of CII: elements in their namespaces, dates and amounts as the schema spells them."""
+"""Building blocks of CII: elements in their namespaces, and dates and amounts in the format of the schema."""
 
 import re
 from collections.abc import Iterable
@@ -25,7 +25,9 @@ Child: TypeAlias = Node | str | Iterable[Node]
 
 
 def el(name: str, *children: Child, **attributes: str) -> Node:
-    """An element, in `ram` unless its name has a prefix; nothing when it would be empty (PEPPOL and BR-FR refuse those)."""
+    """An element, in the namespace `ram` unless its name has a prefix; None when it would be empty, which PEPPOL and BR-FR
+    reject.
+    """
     prefix, _, local = name.rpartition(":")
     element = etree.Element(f"{{{NAMESPACES[prefix or 'ram']}}}{local}", attributes)
     for child in children:
@@ -34,7 +36,7 @@ def el(name: str, *children: Child, **attributes: str) -> Node:
 
 
 def fill(element: Element, child: Child) -> None:
-    """Put text, an element, or a sequence of elements into an element; nothings are skipped."""
+    """Put text, an element or a sequence of elements into an element. None is skipped."""
     if isinstance(child, str):
         element.text = printable(child)
     elif isinstance(child, etree._Element):
@@ -44,20 +46,22 @@ def fill(element: Element, child: Child) -> None:
 
 
 def printable(text: str) -> str:
-    """The text without what XML 1.0 can't hold (production Char) or discourages: control characters, lone surrogates."""
+    """The text without characters that XML 1.0 can't contain (production Char) or discourages: control characters and lone
+    surrogates.
+    """
     return _NOT_XML.sub("", text)
 
 
 def day(on: date, prefix: str = "udt") -> Node:
-    """A calendar day as UNTDID 2379 format 102, YYYYMMDD."""
+    """A date in UNTDID 2379 format 102, YYYYMMDD."""
     return el(f"{prefix}:DateTimeString", f"{on:%Y%m%d}", format="102")
 
 
 def percent(basis_points: int) -> str:
-    """2000 basis points are "20.00"."""
+    """Basis points as a percentage: 2000 is "20.00"."""
     return str(Decimal(basis_points).scaleb(-2))
 
 
 def amount(cents: int) -> str:
-    """2900 cents are "29.00"."""
+    """Cents as a decimal: 2900 is "29.00"."""
     return str(decimal_of(cents))

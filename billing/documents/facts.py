@@ -1,7 +1,7 @@
-"""What an invoice says, frozen when it is issued: everything its page and its structured file are made from.
+"""The data of an invoice, frozen when it is issued: everything that its page and its structured file are made from.
 
-Legal figures (rates, terms, the recovery indemnity) arrive as facts, in notes; the code knows only the mentions that the
-law words itself. "BT-n" is the business term of EN 16931 that a field becomes.
+Legal figures (rates, terms, the recovery indemnity) are part of the data, as notes; the code contains only the mentions whose
+wording the law prescribes. "BT-n" is the business term of EN 16931 for a field.
 """
 
 import types
@@ -20,7 +20,7 @@ REQUIRED_NOTES = ("PMT", "PMD", "AAB")
 
 
 class DocumentType(IntEnum):
-    """UNTDID 1001 (BT-3). Credit notes carry positive amounts: the type says which way they go."""
+    """UNTDID 1001 (BT-3). Credit notes have positive amounts: the type determines the direction."""
 
     INVOICE = 380
     CREDIT_NOTE = 381
@@ -44,7 +44,7 @@ MENTIONS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """A postal address; `country` is ISO 3166 alpha-2. EN 16931 has room for three lines, more are joined."""
+    """A postal address; `country` is ISO 3166-1 alpha-2. EN 16931 has three lines, so further ones are joined."""
 
     lines: tuple[str, ...]
     postcode: str
@@ -54,7 +54,9 @@ class Address:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Party:
-    """Seller or buyer. `legal` is the seller's form, capital and register: "SAS au capital de 10 000 €, RCS Paris"."""
+    """The seller or the buyer. `legal` is the seller's legal form, capital and registration: "SAS au capital de 10 000 €, RCS
+    Paris".
+    """
 
     name: str
     siren: str
@@ -69,15 +71,15 @@ class Party:
 
     @property
     def electronic_address(self) -> str:
-        """Scheme 0225: the SIREN, then the platform's own suffix where there is one (BR-FR-21)."""
+        """Scheme 0225: the SIREN, followed by the platform's own suffix if there is one (BR-FR-21)."""
         return "_".join(filter(None, (self.siren, self.electronic_suffix)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """One line. The unit price is net and not negative: what is given back has a negative quantity (BR-27).
+    """A line of an invoice. The unit price excludes VAT and is never negative: a credit has a negative quantity (BR-27).
 
-    `unit` is a UN/ECE Recommendation 20 code: C62 one, MON month, DAY day, HUR hour.
+    `unit` is a code of UN/ECE Recommendation 20: C62 one, MON month, DAY day, HUR hour.
     """
 
     label: str
@@ -93,7 +95,7 @@ class Line:
 
     @property
     def net_cents(self) -> int:
-        """Quantity times unit price, rounded half up to the cent, less the discount (BT-131)."""
+        """Quantity times unit price, rounded half up to the cent, minus the discount (BT-131)."""
         gross = (self.quantity * self.unit_price_cents).quantize(Decimal(1), ROUND_HALF_UP)
         return int(gross) - self.discount_cents
 
@@ -108,7 +110,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Original:
-    """The invoice that a credit note or a corrective invoice cites (BT-25, BT-26)."""
+    """The invoice that a credit note or a corrective invoice refers to (BT-25, BT-26)."""
 
     number: str
     issued_on: date
@@ -116,7 +118,7 @@ class Original:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentMeans:
-    """How to pay, or how it was paid. Codes (UNTDID 4461): 30 transfer, 48 card, 59 SEPA direct debit."""
+    """How to pay, or how it was paid. Codes (UNTDID 4461): 30 credit transfer, 48 card, 59 SEPA direct debit."""
 
     code: int
     iban: str = ""
@@ -127,10 +129,10 @@ class PaymentMeans:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InvoiceFacts:
-    """All that one issued document says. Inconsistent facts raise ValueError, so that they never reach a page.
+    """All data of an issued document. Inconsistent data raises ValueError, so that it never reaches a page.
 
-    Dates are local days; `period_end` is the last day of supply, included. Only euros: another currency would owe VAT in
-    euros as well (BR-FR-CO-12).
+    Dates are local; `period_end` is the last day of the supply, inclusive. Only euros: another currency would require the VAT
+    in euros as well (BR-FR-CO-12).
     """
 
     number: str
@@ -161,26 +163,26 @@ class InvoiceFacts:
 
     @property
     def payable_cents(self) -> int:
-        """What is still owed (BT-115)."""
+        """The amount still due (BT-115)."""
         return self.totals.gross_cents - self.paid_cents
 
     @property
     def process(self) -> str:
-        """S2 for services already paid in full when issued, otherwise S1 (BT-23)."""
+        """S2 for services that are fully paid when issued, otherwise S1 (BT-23)."""
         return "S2" if self.paid_cents and not self.payable_cents else "S1"
 
     @property
     def mention(self) -> str:
-        """Why no VAT is charged, in the law's own words; empty where it is."""
+        """The legal mention that says why no VAT is charged. Empty when VAT is charged."""
         return MENTIONS[self.treatment]
 
     def to_json(self) -> dict[str, Any]:
-        """Only JSON's own types: dates as ISO text, decimals as text."""
+        """The data in JSON types: dates in ISO format, decimals as strings."""
         return typing.cast("dict[str, Any]", _plain(self))
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """The facts that `to_json` froze, equal to the first ones. Raises KeyError or ValueError when they are not facts."""
+        """The data that `to_json` produced. Raises KeyError or ValueError for anything else."""
         return typing.cast("Self", _typed(cls, stored))
 
     def _faults(self) -> dict[str, bool]:
@@ -215,7 +217,7 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(kind: Any, value: Any) -> Any:
-    """Read a plain value as the annotation `kind` says: the inverse of `_plain`, for the kinds that facts are made of."""
+    """Convert a JSON value to the annotated type `kind`: the inverse of `_plain`."""
     if typing.get_origin(kind) is types.UnionType:
         kind = next(option for option in typing.get_args(kind) if option is not types.NoneType)
         return None if value is None else _typed(kind, value)

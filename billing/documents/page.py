@@ -1,8 +1,8 @@
-"""The invoice as one Factur-X file: a page that people read, with the structured invoice inside (PDF/A-3b).
+"""The invoice as a Factur-X file: a page for people, with the structured invoice inside (PDF/A-3b).
 
-typst draws the page and embeds the XML; factur-x words the metadata by which software finds it. User text travels as JSON
-in an input, never inside the template's source, so nothing in it is code. Nothing depends on the time or on the machine:
-the same facts give the same bytes, whose SHA-256 proves later that a stored file is the one issued.
+typst renders the page and embeds the XML; factur-x provides the metadata by which software finds it. User text is passed as
+JSON input, never in the template's source, so it can't be executed. Nothing depends on the time or the machine: the same data
+gives the same bytes, whose SHA-256 later proves that a stored file is the one that was issued.
 """
 
 import asyncio
@@ -75,12 +75,12 @@ _UNSEEN = {"Cf", "Mn", "Me"}
 
 
 async def rendered(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
-    """`render` in a thread: it costs some tens of milliseconds of processor time, which the event loop can't spare."""
+    """Call `render` in a thread: it takes tens of milliseconds of processor time, which would block the event loop."""
     return await asyncio.to_thread(render, facts, locale)
 
 
 def render(facts: InvoiceFacts, locale: Locale | str = Locale.FR) -> bytes:
-    """The Factur-X PDF, its page in the reader's language. The same facts give the same bytes."""
+    """The Factur-X PDF, with the page in the reader's language. The same data gives the same bytes."""
     pdf = typst.compile(
         TEMPLATE,
         font_paths=FONTS,
@@ -97,7 +97,7 @@ def _issued_at(facts: InvoiceFacts) -> datetime:
 
 
 def _page(facts: InvoiceFacts, locale: Locale) -> dict[str, Any]:
-    """What the template prints, every amount and date already worded for the reader."""
+    """The input of the template, with all amounts and dates formatted for the reader."""
     return {
         "locale": locale.value,
         "labels": {name: text(label, locale) for name, label in LABELS.items()},
@@ -154,7 +154,7 @@ def _address(address: Address) -> list[str]:
 
 
 def _grouped(digits: str, *sizes: int) -> str:
-    """A registration number in the groups in which people read it, held together by non-breaking spaces."""
+    """A registration number in the groups in which people read it, separated by non-breaking spaces."""
     parts, rest = [], digits
     for size in sizes:
         parts.append(rest[:size])
@@ -241,13 +241,15 @@ def _drawable(value: Any) -> Any:
 
 
 def drawable(value: str) -> str:
-    """The text as the page can show it: composed, without bidirectional tricks, a run of emoji or ideograms as one □."""
+    """The text as the page can show it: composed, without bidirectional control characters, and with □ for a run of emoji or
+    ideograms.
+    """
     composed = unicodedata.normalize("NFC", re.sub(r"[\t\r\x85\v\f]", " ", value))
     return _NOT_DRAWN.sub(_stand_in, composed)
 
 
 def _stand_in(run: re.Match[str]) -> str:
-    """A compatible spelling (ﬁ, Ａ) where Unicode has one; nothing for what has no shape; otherwise a box."""
+    """A compatible spelling (ﬁ, Ａ) if Unicode has one; nothing for invisible characters; otherwise a box."""
     compatible = unicodedata.normalize("NFKC", run[0])
     if not _NOT_DRAWN.search(compatible):
         return compatible
@@ -259,7 +261,7 @@ def _is_unseen(char: str) -> bool:
 
 
 def _announced(pdf: bytes, facts: InvoiceFacts) -> bytes:
-    """The PDF with metadata that call it Factur-X: typst embeds the XML, but has no way to say so in XMP."""
+    """The PDF with the metadata of Factur-X: typst embeds the XML but can't write this XMP."""
     writer = PdfWriter(clone_from=io.BytesIO(pdf))
     writer.pdf_header = pdf[:8].decode()
     cast(StreamObject, writer.root_object["/Metadata"]).set_data(_xmp(writer, facts))
@@ -269,7 +271,7 @@ def _announced(pdf: bytes, facts: InvoiceFacts) -> bytes:
 
 
 def _xmp(writer: PdfWriter, facts: InvoiceFacts) -> bytes:
-    """PDF/A wants the XMP to repeat what typst put into the document's information dictionary."""
+    """The XMP metadata, in which PDF/A requires a copy of typst's document information dictionary."""
     known: dict[str, Any] = dict(writer.metadata or {})
     packet = facturx.generate_xmp_object(
         {

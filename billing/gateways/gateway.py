@@ -1,4 +1,4 @@
-"""The edge to a payment provider: what is asked, what comes back. Every real provider and the sandbox speak this."""
+"""The interface to a payment provider, implemented by each provider and by the sandbox."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,7 +8,7 @@ from models.billing.payment import PaymentStatus
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the provider says of a charge: where it stands, its own reference, and what the customer must do or know."""
+    """The state of a charge: its status, the provider's reference, and what the customer has to do or know."""
 
     status: PaymentStatus
     reference: str
@@ -19,16 +19,16 @@ class Outcome:
 
 
 class GatewayDown(Exception):
-    """The provider did not answer; whether it charged is not known, and asking again with the same key is safe."""
+    """The provider did not respond. It isn't known whether it charged; calling again with the same key is safe."""
 
 
 class Gateway(Protocol):
-    """A payment provider. `method` is the provider's token of a means of payment, never a card number."""
+    """A payment provider. `method` is the provider's token for a payment method, never a card number."""
 
     async def charge(self, key: str, amount_cents: int, method: str) -> Outcome:
-        """Charge once per key: a repeat returns the first charge as it stands. Raises ValueError for an unknown method."""
+        """Charge once per key; a repeat returns the charge in its current state. Raises ValueError for an unknown method."""
         ...
 
     async def find(self, key: str) -> Outcome | None:
-        """The charge made under this key, None if there is none."""
+        """The charge with this key, None if there is none."""
         ...

@@ -1,7 +1,7 @@
-"""A payment provider for tests and demonstrations. It keeps a book of its own, so it remembers across restarts.
+"""A payment provider for tests and demonstrations. Its charges are stored in the database, so they survive restarts.
 
-The method chooses the outcome: `pm_sandbox_success`, `pm_sandbox_declined`, or `pm_sandbox_confirmation`, which waits until
-somebody says yes or no on the sandbox bank's page, as 3-D Secure does.
+The payment method determines the outcome: `pm_sandbox_success`, `pm_sandbox_declined`, or `pm_sandbox_confirmation`, which
+waits until someone approves or declines on the sandbox bank's page, as with 3-D Secure.
 """
 
 from secrets import token_urlsafe
@@ -20,13 +20,13 @@ _REFUSED = "authentication_failed"
 
 
 class Sandbox:
-    """Implements Gateway. `base_url` is where the bank's page is served."""
+    """Implements Gateway. `base_url` is the URL where the bank's page is served."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
 
     async def charge(self, key: str, amount_cents: int, method: str) -> Outcome:
-        """Charge once per key; a repeat returns the first. Raises ValueError for an unknown method."""
+        """Charge once per key; a repeat returns the first charge. Raises ValueError for an unknown method."""
         if method not in METHODS:
             raise ValueError(method)
         status = METHODS[method]
@@ -39,12 +39,14 @@ class Sandbox:
         return self._outcome(await SandboxCharge.get(key=key))
 
     async def find(self, key: str) -> Outcome | None:
-        """The charge made under this key."""
+        """The charge with this key."""
         charge = await SandboxCharge.get_or_none(key=key)
         return self._outcome(charge) if charge else None
 
     async def decide(self, reference: str, approved: bool) -> SandboxCharge | None:
-        """The customer's answer on the bank's page: the first one counts. Returns the charge, None if there is none."""
+        """Store the customer's decision on the bank's page; only the first one counts. Returns the charge, None if there is
+        none.
+        """
         status = PaymentStatus.SUCCEEDED if approved else PaymentStatus.DECLINED
         waiting = SandboxCharge.filter(reference=reference, status=PaymentStatus.REQUIRES_ACTION)
         await waiting.update(status=status, decline_code=None if approved else _REFUSED)
