@@ -1,8 +1,7 @@
-"""Rows as deferred values: the operation says first which fields it selects of them, then only their columns are read.
+"""Rows as deferred values: the operation first tells which fields it selects, then only their columns are read.
 
-A resolver says which rows, by a queryset, and how they belong to their parents. Which columns a field needs is declared with
-it (schema/fields.py): a plain field needs the column of its name, others say `needs=`, and whoever says nothing needs all.
-graphql-core selects nothing in advance: there all columns are read.
+A resolver defines the rows by a queryset, and how they belong to their parents. The columns that a field reads are declared
+with the field (schema/fields.py). graphql-core doesn't tell the selected fields in advance, so it reads all columns.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -22,7 +21,7 @@ ID = attrgetter("id")  # of a row; its `pk` takes ten times as long
 
 
 class One(Deferred):
-    """The row of a queryset that has this key in this unique column, or None."""
+    """The row of a queryset with a key in a unique column, or None."""
 
     __slots__ = ("column", "found", "key")
 
@@ -35,7 +34,7 @@ class One(Deferred):
 
 
 class ByKey(Deferred):
-    """For each parent the row whose id is the parent's `attribute`, None where there is none: one statement."""
+    """For each parent the row whose ID is the parent's `attribute`, or None, in one statement."""
 
     __slots__ = ("attribute", "found", "parents")
 
@@ -50,7 +49,7 @@ class ByKey(Deferred):
 
 
 class ByParent(Deferred):
-    """For each parent the list of rows whose column `owner` is the parent's id, in their order: one statement."""
+    """For each parent the rows whose column `owner` is the parent's ID, in the given order, in one statement."""
 
     __slots__ = ("found", "order", "owner", "parents")
 
@@ -63,7 +62,7 @@ class ByParent(Deferred):
 
 
 class FirstOfEach(Deferred):
-    """For each parent the first row, in this order, whose column `owner` is the parent's id, or None: one statement."""
+    """For each parent the first row, in the given order, whose column `owner` is the parent's ID, or None, in one statement."""
 
     __slots__ = ("found", "order", "owner", "parents")
 
@@ -78,7 +77,7 @@ class FirstOfEach(Deferred):
 
 
 def grouped(parents: Sequence[Model], owner: str, rows: Sequence[Any]) -> list[list[Any]]:
-    """For each parent a list of its own of the rows whose column `owner` is its id, in their order."""
+    """For each parent the list of the rows whose column `owner` is its ID, in their order."""
     keys = list(map(ID, parents))
     mine: dict[int, list[Any]] = {key: [] for key in keys}
     for key, row in zip(map(attrgetter(owner), rows), rows, strict=True):
@@ -87,7 +86,7 @@ def grouped(parents: Sequence[Model], owner: str, rows: Sequence[Any]) -> list[l
 
 
 def columns(model: type[Model], selections: Collection[Selection | None], *also: str) -> tuple[str, ...]:
-    """The columns of a model that the selected fields need, its key and `also` among them."""
+    """The columns of a model that the selected fields read, including its key and `also`."""
     known = [selection for selection in selections if selection is not None]
     if len(known) < len(selections):
         return every(model)
@@ -118,7 +117,7 @@ def _needs(model: type[Model], name: str, field: GraphQLField) -> set[str]:
 
 
 def needs(model: type[Model], field: StrawberryField) -> set[str]:
-    """The columns that one field needs of a row of this model."""
+    """The columns of a model that a field reads."""
     told = field.metadata.get("needs")
     if told is not None:
         return set(told)

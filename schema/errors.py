@@ -1,4 +1,4 @@
-"""Top-level errors: the domain's in the viewer's language with their codes, everything else masked."""
+"""Top-level errors: those of the domain in the viewer's language with their codes, all others masked."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from resolvers.context import Context
 
 
 def present(error: GraphQLError, context: Context) -> dict[str, Any]:
-    """One error of an answer. Path and locations stay, nothing internal leaks."""
+    """The formatted error of a response. Path and locations are kept, nothing internal is revealed."""
     cause: BaseException | None = error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
@@ -20,7 +20,7 @@ def present(error: GraphQLError, context: Context) -> dict[str, Any]:
 
 
 def coded(error: DomainError, context: Context) -> dict[str, Any]:
-    """A domain error's message and extensions."""
+    """The message and extensions of a domain error."""
     extensions: dict[str, Any] = {"code": error.code}
     if isinstance(error, Throttled):
         extensions["retryAfter"] = error.retry_after

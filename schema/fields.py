@@ -1,7 +1,8 @@
-"""How fields are declared: `query`, `mutation`, `subscription` for roots, `edge` for what hangs off rows. The one clever file.
+"""Declaring fields: `query`, `mutation` and `subscription` for root fields, `edge` and `connection` for related rows, `field`,
+`viewer_field` and `localized_field` for values of a row. This is the only clever file of the schema.
 
-The attribute's annotation decides the GraphQL type; the resolver honestly returns rows. Every root field says who is let in
-(`allow=`). A mutation's Refusal becomes `userErrors`; everything else that goes wrong is put into words by schema/errors.py.
+The attribute's annotation determines the GraphQL type, and the resolver returns database rows. Each root field declares who may
+use it (`allow=`). A Refusal of a mutation becomes `userErrors`; all other errors are formatted by schema/errors.py.
 """
 
 import functools
@@ -31,13 +32,13 @@ Cost = int | Callable[[dict[str, Any]], int]
 
 
 def query(resolver: Resolver, *, allow: Rule, description: str, cost: Cost = 0) -> Any:
-    """A root field of Query. `cost` is its own, besides what it selects; a function gets the arguments."""
+    """A root field of Query. `cost` is the field's own cost without its selections, or a function of its arguments."""
     return strawberry.field(resolver=_guarded(resolver, allow), description=description, metadata={"cost": cost})
 
 
 @dataclass(frozen=True)
 class Unaudited:
-    """Why the audit log is not told of a mutation."""
+    """Why a mutation isn't recorded in the audit log."""
 
     reason: str
 
@@ -45,10 +46,10 @@ class Unaudited:
 def mutation(
     resolver: Resolver, *fields: str, allow: Rule, audit: AuditAction | Unaudited, description: str, cost: Cost = 10
 ) -> Any:
-    """A root field of Mutation. What the resolver returns becomes the payload's one field, or fields by their names.
+    """A root field of Mutation. The resolver's result becomes the payload's only field, or its fields by name.
 
-    `audit` is what the verb tells the audit log (`Transaction.audit`): tests/schema/operations/test_audit.py carries each one
-    out to see.
+    `audit` is the action that the mutation records in the audit log (`Transaction.audit`).
+    tests/schema/operations/test_audit.py executes each mutation to verify it.
     """
 
     @functools.wraps(resolver)
@@ -66,9 +67,9 @@ def mutation(
 
 
 def subscription(resolver: Resolver, *, allow: Rule, description: str) -> Any:
-    """A root field of Subscription. Its rule is checked when it starts, its stream checks again at every delivery.
+    """A root field of Subscription. Its rule is checked when it starts, and its stream checks access again at each delivery.
 
-    What the resolver returns is passed through unchanged: the websocket shares the events of an EventStream between clients.
+    The resolver's result is passed through unchanged: websockets share the events of an EventStream between clients.
     """
 
     @functools.wraps(resolver)
@@ -80,7 +81,9 @@ def subscription(resolver: Resolver, *, allow: Rule, description: str) -> Any:
 
 
 def edge(batch: Batch, *, description: str, cost: Cost = 0, needs: Sequence[str] = ("id",)) -> Any:
-    """What hangs off rows, by a batch: all parents of a level in, one answer for each out. It `needs` columns of them."""
+    """A field for related rows, resolved by a batch: the parents of a level go in, and one result for each comes out. `needs`
+    are the columns of the parents that the batch reads.
+    """
 
     def resolve(root: Any, info: Info) -> Any:
         raise NotImplementedError  # the engine calls the batch
@@ -89,7 +92,7 @@ def edge(batch: Batch, *, description: str, cost: Cost = 0, needs: Sequence[str]
 
 
 def connection(batch: Batch, *, description: str) -> Any:
-    """A list that hangs off rows, a page of it for each parent: the batch gets the `Window` besides the parents."""
+    """A paginated list of related rows for each parent: the batch receives the `Window` in addition to the parents."""
 
     def pages(
         context: Context,
@@ -116,7 +119,9 @@ def field(
     needs: Sequence[str] | None = None,
     name: str | None = None,
 ) -> Any:
-    """A plain field of a row. Unless it is a column itself, it says which columns it `needs`, or gets all of them."""
+    """A plain field of a row. `needs` are the columns that it reads: by default the column of its name, or all columns if it
+    has a resolver.
+    """
     metadata = {} if needs is None else {"needs": needs}
     if resolver is None:
         return strawberry.field(name=name, description=description, metadata=metadata)
@@ -124,7 +129,7 @@ def field(
 
 
 def viewer_field(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
-    """A plain field whose value depends on who asks: worked out for all rows of a level at once, without a statement."""
+    """A plain field whose value depends on the viewer, computed for all rows of a level at once, without a query."""
 
     def resolve(root: Any, info: Info) -> Any:
         return batch(info.context, [root])[0]
@@ -133,7 +138,7 @@ def viewer_field(batch: Column, *, description: str, needs: Sequence[str]) -> An
 
 
 def localized_field(batch: Column, *, description: str, needs: Sequence[str]) -> Any:
-    """A plain field in a language: worked out as `seen` does it, `locale` being the one asked for."""
+    """A plain field in a language: like `viewer_field`, with the requested language as `locale`."""
 
     def resolve(root: Any, info: Info, locale: Language = None) -> Any:
         return batch(info.context, [root], locale=locale)[0]
@@ -142,7 +147,7 @@ def localized_field(batch: Column, *, description: str, needs: Sequence[str]) ->
 
 
 def _apart(batch: Column) -> Column:
-    """The same, but where one row fails, only that row does."""
+    """The batch, retried row by row if it fails, so that only the rows at fault get an error."""
 
     def alone(context: Context, row: Any, arguments: dict[str, Any]) -> Any:
         try:
@@ -161,13 +166,13 @@ def _apart(batch: Column) -> Column:
 
 
 def batch_of(field: GraphQLField) -> Batch | None:
-    """The batch of a field declared by `edge` or `connection`: the engine's hook."""
+    """The batch of a field declared with `edge` or `connection`: a hook of the engine."""
     declared = (field.extensions or {}).get("strawberry-definition")
     return declared.metadata.get("batch") if isinstance(declared, StrawberryField) else None
 
 
 def cost_of(field: GraphQLField) -> int | Callable[[dict[str, Any]], int]:
-    """What a field costs by itself, or how that follows from its arguments, as declared above: the engine's hook."""
+    """The cost of a field as declared above, or a function of its arguments: a hook of the engine."""
     declared = (field.extensions or {}).get("strawberry-definition")
     cost = declared.metadata.get("cost", 0) if isinstance(declared, StrawberryField) else 0
     return cost if callable(cost) else int(cost)
@@ -183,7 +188,7 @@ def _guarded(resolver: Resolver, allow: Rule) -> Resolver:
 
 
 def _admit(resolver: Resolver, allow: Rule, info: Info) -> None:
-    """Raises Unauthenticated and Forbidden, as the rule does. Who tries what is not for their role is told to the operator."""
+    """Check the rule. Raises Unauthenticated or Forbidden, and logs attempts to use fields that a role doesn't allow."""
     try:
         allow(info.context.viewer)
     except Forbidden:

@@ -1,4 +1,4 @@
-"""Global ids, the Node interface and Relay's connections."""
+"""Global IDs, the Node interface, and Relay's connections."""
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar

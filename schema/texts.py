@@ -1,4 +1,4 @@
-"""Fields of localised texts."""
+"""Localised texts of offers and articles."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from schema.fields import Column
 
 
 def text_of(name: str) -> Column:
-    """One of the texts of offers and articles, in the language asked for or the viewer's."""
+    """The batch of a text in the requested language, by default the viewer's."""
 
     def localized(context: Context, parents: Sequence[Any], locale: Locale | None = None) -> list[Any]:
         chosen = locale or context.viewer.locale

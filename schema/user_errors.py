@@ -1,4 +1,4 @@
-"""User errors: what a mutation's caller can correct."""
+"""User errors: what the caller of a mutation can correct."""
 
 from typing import Any
 
@@ -16,5 +16,5 @@ class UserError:
 
 
 def errors() -> Any:
-    """The field every payload ends with."""
+    """The field `userErrors`, which each payload ends with."""
     return field("What the user can correct. Empty when the mutation succeeded.")
