@@ -140,9 +140,8 @@ async def test_many_at_once_take_turns_without_gap(action: Action) -> None:
     assert (proof.entries, proof.fault) == (60, None)
 
 
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # only PostgreSQL has two writers at once
 async def test_what_people_say_never_waits_for_the_log(db: str, action: Action) -> None:
-    if dialect() != "postgres":
-        pytest.skip("only PostgreSQL has two writers at once")
     account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
     camille = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at)
     async with action.transaction() as tx:

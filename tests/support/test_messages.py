@@ -9,7 +9,6 @@ import pytest
 
 from models.accounts.account import Account
 from models.action import Action
-from models.database.sql import dialect
 from models.errors import Refusal
 from models.event import INBOX, Event, EventKind, head, ticket_stream
 from models.identity.session import Session
@@ -140,11 +139,10 @@ async def test_what_may_not_be_said(action: Action, paul: Viewer) -> None:
             await messages.reply(action, paul, chat.pk, body, "a")
 
 
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite has no statement that writes to several tables
 async def test_in_a_conversation_under_way_a_message_is_one_statement(
     action: Action, paul: Viewer, alice: Viewer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if dialect() != "postgres":
-        pytest.skip("SQLite has no statement that writes to several tables")
     chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)
     with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
         await messages.reply(action, paul, chat.pk, "bonjour", "a")

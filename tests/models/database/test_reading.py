@@ -38,6 +38,10 @@ class Desk:
     tickets: list[Ticket]
 
 
+# SQLite has one connection.
+ONLY_POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+
+
 @pytest.fixture
 async def desk(db: str, action: Action) -> Desk:
     user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at)
@@ -168,10 +172,10 @@ async def test_many_read_at_once_and_write_meanwhile(desk: Desk) -> None:
     assert [len(rows) for rows in found[:60] if rows is not None] == [3] * 60
 
 
+@ONLY_POSTGRES
 async def test_a_reader_that_was_cancelled_or_lost_is_replaced(desk: Desk) -> None:
     client = get_connection("default")
-    if not isinstance(client, Client):
-        pytest.skip("SQLite has one connection")
+    assert isinstance(client, Client)
     for _ in range(30):
         task = asyncio.create_task(client.read("SELECT pg_sleep(30)", []))
         await asyncio.sleep(0.01)
@@ -190,8 +194,7 @@ async def test_a_reader_that_was_cancelled_or_lost_is_replaced(desk: Desk) -> No
 async def small(most: int = 2) -> Client:
     """A client of few connections to the database in use."""
     client = get_connection("default")
-    if not isinstance(client, Client):
-        pytest.skip("SQLite has one connection")
+    assert isinstance(client, Client)
     settings = {name: getattr(client, name) for name in ("user", "password", "database", "host", "port", "extra")}
     extra = settings.pop("extra")
     two = Client(**settings, connection_name="two", minsize=1, maxsize=most, **extra)
@@ -200,6 +203,7 @@ async def small(most: int = 2) -> Client:
 
 
 @pytest.mark.parametrize("seed", range(8))
+@ONLY_POSTGRES
 async def test_two_connections_serve_whoever_comes_goes_and_gives_up(desk: Desk, seed: int) -> None:
     chance, client = Random(seed), await small()
     pool: Any = client._pool
@@ -235,6 +239,7 @@ async def test_two_connections_serve_whoever_comes_goes_and_gives_up(desk: Desk,
         await client.close()
 
 
+@ONLY_POSTGRES
 async def test_a_transaction_gets_a_connection_though_statements_keep_coming(desk: Desk) -> None:
     client = await small()
     pool: Any = client._pool
@@ -254,6 +259,7 @@ async def test_a_transaction_gets_a_connection_though_statements_keep_coming(des
     await client.close()
 
 
+@ONLY_POSTGRES
 async def test_transactions_may_have_every_connection_that_lies_idle(desk: Desk) -> None:
     client = await small()
     pool: Any = client._pool
@@ -265,6 +271,7 @@ async def test_transactions_may_have_every_connection_that_lies_idle(desk: Desk)
     await client.close()
 
 
+@ONLY_POSTGRES
 async def test_a_statement_waits_for_no_transaction_while_a_connection_comes_free(desk: Desk) -> None:
     client = await small()
     pool: Any = client._pool
@@ -278,6 +285,7 @@ async def test_a_statement_waits_for_no_transaction_while_a_connection_comes_fre
     await client.close()
 
 
+@ONLY_POSTGRES
 async def test_whoever_gives_up_waiting_leaves_the_connection_to_a_transaction(desk: Desk) -> None:
     client = await small(1)
     pool: Any = client._pool
