@@ -27,15 +27,22 @@ from models.database.connection import connect, disconnect, migrated
 from seed.catalogue import load as load_catalogue
 from tests import forked
 
-# How long an example takes is up to the machine. Examples are the same in each run, except in long ones: see docs/testing.md.
+# How long an example takes is up to the machine. Examples are the same in each run, except with `bin/check --long`.
 hypothesis.settings.register_profile("camcha", deadline=None, derandomize="CAMCHA_CASES" not in os.environ)
 hypothesis.settings.load_profile("camcha")
 
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 4 << 30  # bytes: the databases and files of a run take less than a fourth of that
-POSTGRES_SETTINGS = {  # a crash of the server is no subject of these tests
-    "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off", "max_wal_size": "'256MB'",
-}  # fmt: skip
+POSTGRES_SETTINGS = """
+fsync = off  # a crash of the database server is no subject of these tests
+full_page_writes = off
+synchronous_commit = off
+autovacuum = off
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = 256MB
+max_connections = 400  # for all workers
+"""
 
 
 def pytest_configure() -> None:
@@ -119,11 +126,15 @@ def postgres(shared_folder: Path, testrun_uid: str) -> Iterator[PostgresServer]:
     """A real PostgreSQL for all workers of this run, with a migrated database named `template` to copy."""
     # Not in pytest's own folder: it keeps that of the last three runs only, and others may run at the same time.
     with locked(shared_folder):
-        server = get_server(Path(tempfile.gettempdir()) / f"camcha-postgres-{testrun_uid}", cleanup_mode="delete")
+        folder = Path(tempfile.gettempdir()) / f"camcha-postgres-{testrun_uid}"
+        server = get_server(folder, cleanup_mode="delete", start=False)
+        if not (folder / "PG_VERSION").exists():
+            server.ensure_pgdata_inited()
+            with (folder / "postgresql.conf").open("a") as file:
+                file.write(POSTGRES_SETTINGS)
+        server.start()
         if not exists(server, "template"):
-            settings = [f"ALTER SYSTEM SET {name} = {value}" for name, value in POSTGRES_SETTINGS.items()]
-            for statement in (*settings, "SELECT pg_reload_conf()", "CREATE DATABASE template"):
-                asyncio.run(_fetch(server, statement))
+            asyncio.run(_fetch(server, "CREATE DATABASE template"))
             asyncio.run(migrated(postgres_url(server, "template")))
     yield server
     with locked(shared_folder):
