@@ -6,7 +6,7 @@ import strawberry
 
 
 def described(enum: type[Enum], description: str, values: dict[str, str]) -> None:
-    """Make an enum of the models one of the graph. Every value must be described."""
+    """Make an enum of the models an enum of the schema. Each value must have a description."""
     strawberry.enum(enum, description=description)
     definition = enum.__strawberry_definition__  # type: ignore[attr-defined] # set by the line above
     for value in definition.values:

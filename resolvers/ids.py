@@ -1,4 +1,4 @@
-"""Global ids: opaque to clients, the type and the row's key to us."""
+"""Global IDs: opaque to clients, the type and the key of a row to us."""
 
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64
@@ -15,12 +15,12 @@ _LARGEST_KEY = 2**63 - 1
 
 
 def encode(kind: str, key: int) -> str:
-    """The global id of a row."""
+    """The global ID of a row."""
     return b2a_base64(f"{kind}:{key}".encode(), newline=False).decode().rstrip("=")  # of these letters, no `+` and no `/`
 
 
 def decode(global_id: str) -> tuple[str, int] | None:
-    """The type and the key behind a global id, None when it is not one of ours."""
+    """The type and the key of a global ID, None for anything else."""
     try:
         kind, _, key = urlsafe_b64decode(global_id.encode() + b"=" * (-len(global_id) % 4)).decode().partition(":")
     except ValueError:
@@ -30,7 +30,7 @@ def decode(global_id: str) -> tuple[str, int] | None:
 
 
 def key_of(model: type[Model], global_id: str) -> int | None:
-    """The key of a row of this model, None for any other id."""
+    """The key of a row of this model, None for any other ID."""
     match decode(global_id):
         case (kind, key) if kind == model.__name__:
             return key
@@ -38,7 +38,9 @@ def key_of(model: type[Model], global_id: str) -> int | None:
 
 
 async def visible(model: type[Row], global_id: str, viewer: Viewer, *field: str) -> Row:
-    """The row that an input's id names. Raises NOT_FOUND at `field`, missing and forbidden alike."""
+    """The row that an ID of an input refers to. Raises NOT_FOUND at `field` when it doesn't exist or the viewer may not see
+    it.
+    """
     found = await model.visible_to(viewer).get_or_none(pk=key_of(model, global_id))  # type: ignore[attr-defined] # each of our models has it
     if found is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", *field)
@@ -46,7 +48,7 @@ async def visible(model: type[Row], global_id: str, viewer: Viewer, *field: str)
 
 
 def key_argument(model: type[Model], global_id: str, argument: str) -> int:
-    """The key behind a query's argument. Raises BadInput when it is no id of this model."""
+    """The key that an ID in an argument of a query refers to. Raises BadInput when it isn't an ID of this model."""
     key = key_of(model, global_id)
     if key is None:
         raise BadInput(argument, _("“%(argument)s” must be the ID of an object of type %(type)s."), type=model.__name__)

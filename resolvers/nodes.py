@@ -1,4 +1,4 @@
-"""Any row by its global id, as far as the viewer may see it."""
+"""Any row by its global ID, if the viewer may see it."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ _models: dict[str, Any] = {}
 
 
 def register(kind: str, model: type[Model]) -> None:
-    """Let `node` find objects of this GraphQL type: rows of this model, as far as `visible_to` lets the viewer see them."""
+    """Let `node` find objects of this GraphQL type: rows of this model that `visible_to` lets the viewer see."""
     _models[kind] = model
 
 
 def model_of(kind: str) -> Any:
-    """The model behind a GraphQL type that implements Node, None for any other name."""
+    """The model of a GraphQL type that implements Node, None for any other name."""
     return _models.get(kind)
 
 
 class Several(Deferred):
-    """The rows of these types and keys, None for those not seen: one statement for each type."""
+    """The rows with these types and keys, None for those that the viewer can't see, in one statement per type."""
 
     __slots__ = ("viewer", "wanted")
 
@@ -51,7 +51,7 @@ class Several(Deferred):
 
 
 class Single(Several):
-    """The one row of a type and key, or None."""
+    """The row with a type and key, or None."""
 
     __slots__ = ()
 
@@ -60,7 +60,7 @@ class Single(Several):
 
 
 def node(info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global ID.")]) -> Single:
-    """The row, null when it does not exist or is not the viewer's to see."""
+    """The row, or null when it doesn't exist or the viewer can't see it."""
     return Single(info.context.viewer, [decode(id)])
 
 
@@ -68,7 +68,7 @@ def nodes(
     info: Info,
     ids: Annotated[list[strawberry.ID], strawberry.argument(description="Global IDs (at most 100).")],
 ) -> Several:
-    """One answer for each id, in their order."""
+    """A result for each ID, in the same order."""
     if len(ids) > MOST:
         raise BadInput("ids", _("“%(argument)s” can hold at most %(maximum)s IDs."), maximum=MOST)
     return Several(info.context.viewer, [decode(each) for each in ids])
