@@ -51,6 +51,11 @@ class Order:
     column: str
     descending: bool = False
 
+    @property
+    def name(self) -> str:
+        """What a cursor of this order begins with: one of another order is refused."""
+        return f"-{self.column}" if self.descending else self.column
+
     def by(self, window: "Window") -> tuple[str, str]:
         """By which columns to read, the window's near end first."""
         sign = "-" if self.descending != window.backwards else ""
@@ -214,15 +219,15 @@ def _between(found: QuerySet[Any], order: Order, window: Window) -> QuerySet[Any
 
 def cursor(row: Model, order: Order) -> str:
     """A row's place in an order, opaque to clients."""
-    return urlsafe_b64encode(orjson.dumps([order.column, getattr(row, order.column), row.pk])).decode().rstrip("=")
+    return urlsafe_b64encode(orjson.dumps([order.name, getattr(row, order.column), row.pk])).decode().rstrip("=")
 
 
 def _place(found: QuerySet[Any], order: Order, argument: str, text: str) -> tuple[Any, int]:
     try:
-        column, value, key = orjson.loads(urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
-        if column != order.column or type(key) is not int or abs(key) >= 2**63:
+        name, value, key = orjson.loads(urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
+        if name != order.name or type(key) is not int or abs(key) >= 2**63:
             raise ValueError(text)
-        return _typed(found.model._meta.fields_map[column].field_type, value), key
+        return _typed(found.model._meta.fields_map[order.column].field_type, value), key
     except (ValueError, TypeError, OverflowError):
         raise BadInput(argument, _("“%(argument)s” isn’t a cursor of this list.")) from None
 

@@ -33,6 +33,19 @@ class One(Deferred):
         return rows[0] if rows else None
 
 
+class Only(Deferred):
+    """The row of a queryset that has one at most, or None."""
+
+    __slots__ = ("found",)
+
+    def __init__(self, found: Found) -> None:
+        self.found = found
+
+    async def fetch(self, selection: Selection | None) -> Any:
+        rows = await read(self.found, columns(self.found.model, [selection]), limit=1)
+        return rows[0] if rows else None
+
+
 class ByKey(Deferred):
     """For each parent the row whose ID is the parent's `attribute`, or None, in one statement."""
 

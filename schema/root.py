@@ -16,7 +16,7 @@ from schema.privacy.root import PrivacyQuery
 from schema.support.root import SupportMutation, SupportQuery, SupportSubscription
 
 
-@strawberry.type(description="Queries.")
+@strawberry.type(description="Everything that can be read.")
 class Query(
     IdentityQuery,
     AccountsQuery,

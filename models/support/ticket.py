@@ -1,10 +1,12 @@
 """A request for help and what was said about it. A live chat is a ticket whose channel is CHAT."""
 
-from datetime import date, datetime
+import re
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
+from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -132,6 +134,11 @@ class Ticket(Model):
         if viewer.agent:
             return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+
+    @classmethod
+    def numbered(cls, *numbers: str) -> Q:
+        """The condition that a ticket has one of these numbers: its key, and a time of opening in the number's year."""
+        return Q(*(_numbered(number) for number in numbers), join_type=Q.OR) if numbers else Q(id=None)
 
     @property
     def number(self) -> str:
@@ -310,6 +317,17 @@ class Ticket(Model):
     async def _tell(self, tx: Transaction, kind: EventKind, **facts: Any) -> None:
         for stream in (ticket_stream(self.pk), account_stream(self.account_id), INBOX):
             await tx.append(stream, kind, ticket_id=self.pk, **facts)
+
+
+_NUMBER = re.compile(r"CAM-([2-8]\d{3})-(\d{6,18})", re.ASCII)
+
+
+def _numbered(number: str) -> Q:
+    match = _NUMBER.fullmatch(number.strip().upper())
+    if match is None or f"{int(match[2]):06d}" != match[2]:
+        return Q(id=None)
+    begin, end = (datetime(int(match[1]) + years, 1, 1, tzinfo=PARIS).astimezone(UTC) for years in (0, 1))
+    return Q(id=int(match[2]), created_at__gte=begin, created_at__lt=end)
 
 
 class Message(Model):

@@ -1,13 +1,23 @@
 """Companies and their members as edges of other rows."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import strawberry
 from tortoise.queryset import QuerySet
 
 from models.accounts.account import Account, Membership
-from resolvers.context import Context
-from resolvers.rows import ByKey, ByParent
+from resolvers.context import Context, Info
+from resolvers.ids import key_of
+from resolvers.rows import ByKey, ByParent, One
+
+
+def account(
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The ID of the company's account.")]
+) -> One | None:
+    """The account of this ID, None when there is none that the viewer may see."""
+    key = key_of(Account, id)
+    return One(Account.visible_to(info.context.viewer), "id", key) if key else None
 
 
 def accounts_of(context: Context, parents: Sequence[Any]) -> ByKey:

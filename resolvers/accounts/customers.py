@@ -7,11 +7,13 @@ import strawberry
 from accounts import second_factor_reset, staff
 from models.identity.customer_search import customers as search_customers
 from models.identity.user import User
+from resolvers.accounts.filters import UserOrder
 from resolvers.accounts.inputs import (
     UserEndSessionsInput,
     UserResetSecondFactorInput,
 )
 from resolvers.context import Info
+from resolvers.filters import ordered
 from resolvers.ids import key_of
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 
@@ -24,13 +26,19 @@ def customers(
         str,
         strawberry.argument(
             description="Up to five words, all of which must match part of the user's name, email address, company name or "
-                        "SIREN. Case and accents are ignored."
+            "SIREN. Case and accents are ignored."
         ),
     ],
-    first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> OnePage:  # fmt: skip
-    """The customers that match a search, most recently created first."""
-    return page(search_customers(search), LAST_CAME, Window(first, after, last, before), info.context.viewer)
+    order_by: Annotated[
+        UserOrder | None, strawberry.argument(description="The order of the list, most recently created first when omitted.")
+    ] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
+    """The customers that match a search."""
+    return page(search_customers(search), ordered(order_by, LAST_CAME), Window(first, after, last, before), info.context.viewer)
 
 
 async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:

@@ -9,9 +9,10 @@ from tortoise.queryset import QuerySet
 from accounts import legal_names
 from engine import Deferred
 from models.accounts.account import Account
-from models.accounts.legal_name import LegalNameChange, LegalNameStatus
+from models.accounts.legal_name import LegalNameChange
 from models.identity.user import User
 from models.support.file import File
+from resolvers.accounts.filters import LegalNameChangeFilter, LegalNameChangeOrder
 from resolvers.accounts.inputs import (
     AccountRequestLegalNameInput,
     LegalNameChangeAddEvidenceInput,
@@ -19,6 +20,7 @@ from resolvers.accounts.inputs import (
     LegalNameChangeDecideInput,
 )
 from resolvers.context import Context, Info
+from resolvers.filters import among, ordered, wanted
 from resolvers.ids import key_of
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
 from resolvers.rows import ByKey, ByParent
@@ -72,20 +74,22 @@ async def decide_legal_name(info: Info, input: LegalNameChangeDecideInput) -> Le
 
 def legal_name_changes(
     info: Info,
-    status: Annotated[
-        list[LegalNameStatus] | None, strawberry.argument(description="Only items with one of these statuses.")
+    filter: Annotated[
+        LegalNameChangeFilter | None, strawberry.argument(description="Conditions on the changes to return.")
+    ] = None,
+    order_by: Annotated[
+        LegalNameChangeOrder | None,
+        strawberry.argument(description="The order of the list, longest waiting first when omitted."),
     ] = None,
     first: First = None,
     after: After = None,
     last: Last = None,
     before: Before = None,
 ) -> OnePage:
-    """The changes of all companies, longest waiting first, for agents."""
+    """The changes of legal name of every company, for agents."""
     viewer = info.context.viewer
-    found = LegalNameChange.visible_to(viewer)
-    if status is not None:
-        found = found.filter(status__in=status)
-    return page(found, OLDEST, Window(first, after, last, before), viewer)
+    rows = among(LegalNameChange.visible_to(viewer), "status", wanted(filter.status if filter else None))
+    return page(rows, ordered(order_by, OLDEST), Window(first, after, last, before), viewer)
 
 
 def account_legal_name_changes(context: Context, parents: Sequence[Account], window: Window) -> Deferred:

@@ -1,21 +1,35 @@
 """The vendor's staff."""
 
+from typing import Annotated
+
+import strawberry
 from tortoise.queryset import QuerySet
 
 from accounts import staff
 from models.identity.user import User
+from resolvers.accounts.filters import UserOrder
 from resolvers.accounts.inputs import StaffChangeRoleInput, StaffDismissInput, StaffHireInput
 from resolvers.context import Info
+from resolvers.filters import ordered
 from resolvers.ids import key_of
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 
 FIRST_HIRED = Order("id")
 
 
-def members(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
-    """The vendor's staff, in the order in which they were hired."""
-    found: QuerySet[User] = User.filter(staff__isnull=False)
-    return page(found, FIRST_HIRED, Window(first, after, last, before), info.context.viewer)
+def members(
+    info: Info,
+    order_by: Annotated[
+        UserOrder | None, strawberry.argument(description="The order of the list, in the order of hiring when omitted.")
+    ] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
+    """The vendor's staff."""
+    rows: QuerySet[User] = User.filter(staff__isnull=False)
+    return page(rows, ordered(order_by, FIRST_HIRED), Window(first, after, last, before), info.context.viewer)
 
 
 async def hire(info: Info, input: StaffHireInput) -> User:

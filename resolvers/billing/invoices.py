@@ -1,8 +1,9 @@
 """Invoices and their downloads."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import strawberry
 from tortoise.queryset import QuerySet
 
 from billing import checkout
@@ -10,17 +11,42 @@ from engine import Deferred
 from models.accounts.account import Account
 from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.purchase import Purchase
+from resolvers.arguments import is_slug
+from resolvers.billing.filters import InvoiceFilter, InvoiceOrder
 from resolvers.context import Context, Info
+from resolvers.filters import among, between, few, ordered, wanted
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
-from resolvers.rows import ByKey, ByParent
+from resolvers.rows import ByKey, ByParent, One
 
 NEWEST_INVOICE = Order("issued_at", descending=True)
 
 
-def invoices(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
-    """The invoices of the viewer's company, most recent first."""
-    viewer = info.context.viewer
-    return page(Invoice.visible_to(viewer), NEWEST_INVOICE, Window(first, after, last, before), viewer)
+def invoices(
+    info: Info,
+    filter: Annotated[InvoiceFilter | None, strawberry.argument(description="Conditions on the invoices to return.")] = None,
+    order_by: Annotated[
+        InvoiceOrder | None, strawberry.argument(description="The order of the list, most recently issued first when omitted.")
+    ] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
+    """The invoices that the viewer may see."""
+    viewer, given = info.context.viewer, filter or InvoiceFilter()
+    numbers = few([each for each in wanted(given.number) or [] if is_slug(each, 35)])
+    rows = Invoice.visible_to(viewer)
+    rows = rows if wanted(given.number) is None else among(rows, "number", numbers)
+    rows = between(rows, "issued_on", given.issued_on)
+    return page(rows, ordered(order_by, NEWEST_INVOICE), Window(first, after, last, before), viewer)
+
+
+def invoice(
+    info: Info,
+    number: Annotated[str, strawberry.argument(description="The number of the invoice, such as FA-2026-000042.")],
+) -> One | None:
+    """The invoice of this number, None when there is none that the viewer may see."""
+    return One(Invoice.visible_to(info.context.viewer), "number", number) if is_slug(number, 35) else None
 
 
 def invoices_of(context: Context, parents: Sequence[Purchase]) -> ByParent:

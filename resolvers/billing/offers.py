@@ -6,22 +6,29 @@ from typing import Annotated, Any
 import strawberry
 from tortoise.queryset import QuerySet
 
-from models.billing.offer import Offer, Price, Segment
+from models.billing.offer import Offer, Price
 from resolvers.arguments import Slug, is_slug
+from resolvers.billing.filters import OfferFilter, OfferOrder
 from resolvers.context import Context, Info
+from resolvers.filters import among, ordered, wanted
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 from resolvers.rows import ByKey, ByParent, One
 
 
 def offers(
     info: Info,
-    segment: Annotated[Segment | None, strawberry.argument(description="Only offers made for this size of business.")] = None,
-    first: First = None, after: After = None, last: Last = None, before: Before = None,
-) -> OnePage:  # fmt: skip
-    """The offers on sale, in the vendor's order."""
-    found = Offer.visible_to(info.context.viewer)
-    found = found.filter(segment=segment) if segment else found
-    return page(found, Order("position"), Window(first, after, last, before), info.context.viewer)
+    filter: Annotated[OfferFilter | None, strawberry.argument(description="Conditions on the offers to return.")] = None,
+    order_by: Annotated[
+        OfferOrder | None, strawberry.argument(description="The order of the list, in the vendor's order when omitted.")
+    ] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
+    """The catalogue."""
+    rows = among(Offer.visible_to(info.context.viewer), "segment", wanted(filter.segment if filter else None))
+    return page(rows, ordered(order_by, Order("position")), Window(first, after, last, before), info.context.viewer)
 
 
 def offer(info: Info, slug: Slug) -> One | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from tortoise.queryset import QuerySet
@@ -20,11 +20,13 @@ from models.identity.user import User
 from models.text import client_key, masked_line
 from models.viewer import Viewer
 from resolvers.addresses import postal_address
+from resolvers.billing.filters import PurchaseFilter, PurchaseOrder
 from resolvers.billing.inputs import PurchaseConfirmBillingInput, PurchaseDraftInput
 from resolvers.context import Context, Info
-from resolvers.ids import visible
+from resolvers.filters import between, ordered
+from resolvers.ids import key_of, visible
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
-from resolvers.rows import ByKey
+from resolvers.rows import ByKey, One
 
 NEWEST = Order("created_at", descending=True)
 
@@ -32,10 +34,30 @@ NEWEST = Order("created_at", descending=True)
 UPCOMING = 3
 
 
-def purchases(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
-    """The purchases of the viewer's company, most recent first."""
-    viewer = info.context.viewer
-    return page(Purchase.visible_to(viewer), NEWEST, Window(first, after, last, before), viewer)
+def purchases(
+    info: Info,
+    filter: Annotated[PurchaseFilter | None, strawberry.argument(description="Conditions on the purchases to return.")] = None,
+    order_by: Annotated[
+        PurchaseOrder | None,
+        strawberry.argument(description="The order of the list, most recently drafted first when omitted."),
+    ] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
+    """The purchases that the viewer may see."""
+    viewer, given = info.context.viewer, filter or PurchaseFilter()
+    rows = between(Purchase.visible_to(viewer), "created_at", given.created_at)
+    return page(rows, ordered(order_by, NEWEST), Window(first, after, last, before), viewer)
+
+
+def purchase(
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The ID of the purchase.")]
+) -> One | None:
+    """The purchase of this ID, None when there is none that the viewer may see."""
+    key = key_of(Purchase, id)
+    return One(Purchase.visible_to(info.context.viewer), "id", key) if key else None
 
 
 async def draft(info: Info, input: PurchaseDraftInput) -> Purchase:

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import strawberry
 
-from models.content.article import Article, ArticleCategory, ArticleKind
+from models.content.article import Article
 from resolvers.arguments import Language, Slug, is_slug
+from resolvers.content.filters import ArticleFilter, ArticleOrder
 from resolvers.context import Info
+from resolvers.filters import among, ordered, wanted
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 from resolvers.rows import One
 
@@ -16,18 +18,20 @@ def articles(
     search: Annotated[
         str | None, strawberry.argument(description="Words that must all occur. Case and accents are ignored.")
     ] = None,
-    kind: Annotated[ArticleKind | None, strawberry.argument(description="Only articles of this kind.")] = None,
-    category: Annotated[ArticleCategory | None, strawberry.argument(description="Only articles of this category.")] = None,
+    filter: Annotated[ArticleFilter | None, strawberry.argument(description="Conditions on the articles to return.")] = None,
+    order_by: Annotated[ArticleOrder | None, strawberry.argument(description="The order of the list, in the vendor's"
+    " order when omitted.")] = None,
     locale: Language = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> OnePage:  # fmt: skip
     """Search the help library in one language."""
     viewer = info.context.viewer
-    chosen = {"kind": kind, "category": category}
-    found = Article.visible_to(viewer).filter(**{name: value for name, value in chosen.items() if value})
+    given = filter or ArticleFilter()
+    found = among(Article.visible_to(viewer), "kind", wanted(given.kind))
+    found = among(found, "category", wanted(given.category))
     if search:
         found = Article.matching(found, search, locale or viewer.locale)
-    return page(found, Order("position"), Window(first, after, last, before), viewer)
+    return page(found, ordered(order_by, Order("position")), Window(first, after, last, before), viewer)
 
 
 def article(info: Info, slug: Slug) -> One | None:

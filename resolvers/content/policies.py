@@ -16,8 +16,10 @@ from models.content.policy import Policy, PolicyAcceptance, PolicyKind
 from models.database.reading import read
 from models.locale import Locale
 from models.viewer import Viewer
+from resolvers.content.filters import PolicyFilter, PolicyOrder
 from resolvers.content.inputs import PolicyAcceptInput
 from resolvers.context import Context, Info
+from resolvers.filters import among, ordered, wanted
 from resolvers.ids import key_of, visible
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 from resolvers.rows import ByKey, columns
@@ -31,13 +33,15 @@ OnDay = Annotated[
 
 def policies(
     info: Info,
-    kind: Annotated[PolicyKind | None, strawberry.argument(description="Only versions of this kind of policy.")] = None,
+    filter: Annotated[PolicyFilter | None, strawberry.argument(description="Conditions on the versions to return.")] = None,
+    order_by: Annotated[PolicyOrder | None, strawberry.argument(description="The order of the list, most recently"
+    " effective first when omitted.")] = None,
     at: OnDay = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> OnePage:  # fmt: skip
-    """The versions in force on a day or replaced before, most recent first."""
-    found = _begun(info.context, at)
-    return page(found.filter(kind=kind) if kind else found, LATEST, Window(first, after, last, before), info.context.viewer)
+    """The versions in force on a day or replaced before."""
+    rows = among(_begun(info.context, at), "kind", wanted(filter.kind if filter else None))
+    return page(rows, ordered(order_by, LATEST), Window(first, after, last, before), info.context.viewer)
 
 
 def policy(

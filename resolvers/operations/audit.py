@@ -1,7 +1,6 @@
 """The audit log, restricted to what the viewer may see."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -17,8 +16,9 @@ from models.translations import _
 from models.viewer import Viewer
 from operations.audit_proof import AuditProof, audit_proof
 from resolvers.context import Context, Info
+from resolvers.filters import among, between, few, ordered, wanted
 from resolvers.ids import decode, encode, key_argument
-from resolvers.operations.enums import AnyAuditAction
+from resolvers.operations.filters import AuditEntryFilter, AuditEntryOrder
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 from resolvers.rows import ByKey
 
@@ -27,39 +27,30 @@ LATEST = Order("id", descending=True)
 
 def entries(
     info: Info,
-    action: Annotated[
-        list[AnyAuditAction] | None, strawberry.argument(description="Only entries with one of these actions.")
+    filter: Annotated[AuditEntryFilter | None, strawberry.argument(description="Conditions on the entries to return.")] = None,
+    order_by: Annotated[
+        AuditEntryOrder | None, strawberry.argument(description="The order of the list, most recent first when omitted.")
     ] = None,
-    actor_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only actions performed by this user.")] = None,
-    object_id: Annotated[
-        strawberry.ID | None, strawberry.argument(description="Only actions performed on this object.")
-    ] = None,
-    since: Annotated[datetime | None, strawberry.argument(description="Only entries from this time on.")] = None,
-    until: Annotated[datetime | None, strawberry.argument(description="Only entries before this time.")] = None,
     first: First = None,
     after: After = None,
     last: Last = None,
     before: Before = None,
 ) -> OnePage:
-    """The entries that the viewer may see, most recent first."""
-    viewer = info.context.viewer
-    found = AuditEntry.visible_to(viewer)
-    if action is not None:
-        found = found.filter(action__in=[each.value for each in action])
-    if actor_id is not None:
-        found = _by(found, key_argument(User, actor_id, "actorId"), viewer)
-    if object_id is not None:
-        found = _about(found, object_id)
-    if since is not None:
-        found = found.filter(at__gte=_moment(since, "since"))
-    if until is not None:
-        found = found.filter(at__lt=_moment(until, "until"))
-    return page(found, LATEST, Window(first, after, last, before), viewer)
+    """The entries that the viewer may see."""
+    viewer, given = info.context.viewer, filter or AuditEntryFilter()
+    actions = wanted(given.action)
+    rows = among(AuditEntry.visible_to(viewer), "action", actions and [each.value for each in actions])
+    if (actors := wanted(given.actor_id)) is not None:
+        rows = _by(rows, [key_argument(User, each, "actorId") for each in few(actors)], viewer)
+    if given.object_id is not None:
+        rows = _about(rows, given.object_id)
+    rows = between(rows, "at", given.at)
+    return page(rows, ordered(order_by, LATEST), Window(first, after, last, before), viewer)
 
 
-def _by(found: QuerySet[AuditEntry], actor: int, viewer: Viewer) -> QuerySet[AuditEntry]:
-    """The entries of one user. Customers can't find out which member of the staff did something, not even with a filter."""
-    found = found.filter(actor_id=actor)
+def _by(found: QuerySet[AuditEntry], actors: list[int], viewer: Viewer) -> QuerySet[AuditEntry]:
+    """The entries of some users. Customers can't find out which member of the staff did something, not even with a filter."""
+    found = among(found, "actor_id", actors)
     return found if _operator(viewer) else found.filter(staff=None)
 
 
@@ -68,13 +59,6 @@ def _about(found: QuerySet[AuditEntry], object_id: str) -> QuerySet[AuditEntry]:
         case (kind, key):
             return found.filter(object_type=kind, object_id=key)
     raise BadInput("objectId", _("“%(argument)s” must be the ID of an object."))
-
-
-def _moment(at: datetime, argument: str) -> datetime:
-    try:
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:  # at the ends of time
-        raise BadInput(argument, _("“%(argument)s” is too far from today.")) from None
 
 
 def _operator(viewer: Viewer) -> bool:

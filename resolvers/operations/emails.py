@@ -5,9 +5,11 @@ from typing import Annotated
 import strawberry
 from tortoise.expressions import Q
 
-from models.operations.email import Email, EmailState
+from models.operations.email import Email
 from resolvers.context import Info
+from resolvers.filters import ordered, wanted
 from resolvers.ids import key_of
+from resolvers.operations.filters import EmailFilter, EmailOrder
 from resolvers.operations.inputs import EmailRetryInput
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
 
@@ -16,15 +18,17 @@ MOST_RECENT = Order("id", descending=True)
 
 def emails(
     info: Info,
-    state: Annotated[list[EmailState] | None, strawberry.argument(description="Only emails in one of these states.")] = None,
+    filter: Annotated[EmailFilter | None, strawberry.argument(description="Conditions on the emails to return.")] = None,
+    order_by: Annotated[EmailOrder | None, strawberry.argument(description="The order of the list, most recent first"
+    " when omitted.")] = None,
     first: First = None, after: After = None, last: Last = None, before: Before = None,
 ) -> OnePage:  # fmt: skip
     """The emails that the viewer may see, most recent first."""
     viewer = info.context.viewer
     rows = Email.visible_to(viewer)
-    if state is not None:
-        rows = rows.filter(Q(*(each.condition for each in state), join_type=Q.OR)) if state else rows.filter(id=None)
-    return page(rows, MOST_RECENT, Window(first, after, last, before), viewer)
+    if (states := wanted(filter.state if filter else None)) is not None:
+        rows = rows.filter(Q(*(each.condition for each in states), join_type=Q.OR)) if states else rows.filter(id=None)
+    return page(rows, ordered(order_by, MOST_RECENT), Window(first, after, last, before), viewer)
 
 
 async def retry(info: Info, input: EmailRetryInput) -> Email:

@@ -1,7 +1,9 @@
 """Scheduled and completed erasures."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
+import strawberry
 from tortoise.queryset import QuerySet
 
 from models.clock import local_date
@@ -9,7 +11,9 @@ from models.identity.user import User
 from models.privacy.erasure import Erasure
 from privacy.erasure import Eraser
 from resolvers.context import Context, Info, Services
+from resolvers.filters import ordered
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page
+from resolvers.privacy.filters import ErasureOrder
 from resolvers.rows import ByKey
 from storage.store import Store
 
@@ -21,10 +25,19 @@ def eraser(services: Services, store: Store) -> Eraser:
     return Eraser(store, services.seller.retention_on(local_date(services.clock.now())))
 
 
-def erasures(info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None) -> OnePage:
-    """All scheduled deletions, most recent first."""
+def erasures(
+    info: Info,
+    order_by: Annotated[
+        ErasureOrder | None, strawberry.argument(description="The order of the list, most recent first when omitted.")
+    ] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> OnePage:
+    """Every scheduled erasure."""
     viewer = info.context.viewer
-    return page(Erasure.visible_to(viewer), LATEST, Window(first, after, last, before), viewer)
+    return page(Erasure.visible_to(viewer), ordered(order_by, LATEST), Window(first, after, last, before), viewer)
 
 
 def invoices_kept(root: Erasure) -> int | None:

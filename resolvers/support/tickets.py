@@ -11,12 +11,14 @@ from models.accounts.account import Account
 from models.event import INBOX, Event, account_stream, head, heads, ticket_stream
 from models.identity.user import User
 from models.support.file import File
-from models.support.ticket import Channel, Message, Ticket, TicketStatus, visible_status
+from models.support.ticket import Message, Ticket, TicketStatus, visible_status
 from realtime.presence import Typing
 from resolvers.context import Context, Info
+from resolvers.filters import among, between, few, ordered, wanted
 from resolvers.ids import key_of, visible
 from resolvers.paging import After, Before, First, Last, OnePage, Order, Window, page, pages_of
-from resolvers.rows import ByKey, ByParent, FirstOfEach
+from resolvers.rows import ByKey, ByParent, FirstOfEach, Only
+from resolvers.support.filters import TicketFilter, TicketOrder
 from resolvers.support.inputs import (
     TicketClaimInput,
     TicketCloseInput,
@@ -35,34 +37,38 @@ SPOKEN = Order("sequence")
 
 def tickets(
     info: Info,
-    status: Annotated[
-        list[TicketStatus] | None, strawberry.argument(description="Only items with one of these statuses.")
-    ] = None,
-    channel: Annotated[Channel | None, strawberry.argument(description="Only tickets opened through this channel.")] = None,
-    assigned: Annotated[
-        bool | None,
-        strawberry.argument(
-            description="For agents: true returns the tickets assigned to the viewer, false those without an assignee."
-        ),
+    filter: Annotated[TicketFilter | None, strawberry.argument(description="Conditions on the tickets to return.")] = None,
+    order_by: Annotated[
+        TicketOrder | None, strawberry.argument(description="The order of the list, most recently changed first when omitted.")
     ] = None,
     first: First = None,
     after: After = None,
     last: Last = None,
     before: Before = None,
 ) -> OnePage:
-    """The tickets that the viewer may see, most recently updated first."""
+    """The tickets that the viewer may see: an agent's inbox, a customer's messages."""
     viewer = info.context.viewer
-    found = Ticket.visible_to(viewer)
-    if status is not None:
-        found = found.filter(status__in=_asked(status, viewer.agent))
-    if channel:
-        found = found.filter(channel=channel)
-    if assigned is not None:
-        found = found.filter(assignee_id=viewer.user_id) if assigned else found.filter(assignee_id=None)
-    return page(found, LATEST, Window(first, after, last, before), viewer)
+    rows, given = Ticket.visible_to(viewer), filter or TicketFilter()
+    status = wanted(given.status)
+    rows = among(rows, "status", status and _stored(status, viewer.agent))
+    rows = among(rows, "channel", wanted(given.channel))
+    if (numbers := wanted(given.number)) is not None:
+        rows = rows.filter(Ticket.numbered(*few(numbers)))
+    if given.assigned is not None:
+        rows = rows.filter(assignee_id=viewer.user_id if given.assigned else None)
+    rows = between(rows, "updated_at", given.updated_at)
+    return page(rows, ordered(order_by, LATEST), Window(first, after, last, before), viewer)
 
 
-def _asked(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
+def ticket(
+    info: Info,
+    number: Annotated[str, strawberry.argument(description="The number of the ticket, such as CAM-2026-000123.")],
+) -> Only:
+    """The ticket of this number, None when there is none that the viewer may see."""
+    return Only(Ticket.visible_to(info.context.viewer).filter(Ticket.numbered(number)))
+
+
+def _stored(status: list[TicketStatus], agent: bool) -> list[TicketStatus]:
     if agent:
         return status
     known: list[TicketStatus] = [each for each in status if each is not TicketStatus.ON_HOLD]  # customers know it as OPEN

@@ -5,6 +5,7 @@ import strawberry
 from auth.rules import agent, anyone, customer, manager, operator, owner, signed_in
 from models.accounts.audit_actions import AccountsAuditAction
 from models.identity.audit_actions import IdentityAuditAction
+from resolvers.accounts import accounts as account_resolvers
 from resolvers.accounts import customers as customer_resolvers
 from resolvers.accounts import details as detail_resolvers
 from resolvers.accounts import invitations as invitation_resolvers
@@ -14,6 +15,7 @@ from resolvers.accounts import members as member_resolvers
 from resolvers.accounts import registration as registration_resolvers
 from resolvers.accounts import staff as staff_resolvers
 from schema.accounts.accounts import (
+    Account,
     AccountPayload,
     AccountRequestReactivationPayload,
     AccountSignUpPayload,
@@ -34,6 +36,10 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 @strawberry.type
 class AccountsQuery:
+    account: Account | None = query(
+        account_resolvers.account, allow=customer | agent,
+        description="The company with the given ID. Null when it doesn't exist or the viewer can't see it.",
+    )  # fmt: skip
     staff: Connection[User] | None = query(
         staff_resolvers.members, allow=operator, description="The vendor's staff, in the order in which they were hired."
     )

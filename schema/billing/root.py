@@ -21,6 +21,14 @@ class BillingQuery:
         offer_resolvers.offers, allow=anyone, description="The offers on sale, in the vendor's order."
     )
     offer: Offer | None = query(offer_resolvers.offer, allow=anyone, description="The offer with the given slug.")
+    purchase: Purchase | None = query(
+        purchase_resolvers.purchase, allow=buyer | agent,
+        description="The purchase with the given ID. Null when it doesn't exist or the viewer can't see it.",
+    )  # fmt: skip
+    invoice: Invoice | None = query(
+        invoice_resolvers.invoice, allow=buyer | agent,
+        description="The invoice with the given number. Null when it doesn't exist or the viewer can't see it.",
+    )  # fmt: skip
     purchases: Connection[Purchase] | None = query(
         purchase_resolvers.purchases, allow=buyer | agent, description="Purchases, most recent first."
     )

@@ -23,6 +23,10 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 @strawberry.type
 class SupportQuery:
     contact: Contact = query(contact_resolvers.contact, allow=anyone, description="How to contact support.")
+    ticket: Ticket | None = query(
+        ticket_resolvers.ticket, allow=customer | agent,
+        description="The ticket with the given number. Null when it doesn't exist or the viewer can't see it.",
+    )  # fmt: skip
     tickets: Connection[Ticket] | None = query(
         ticket_resolvers.tickets,
         allow=customer | agent,

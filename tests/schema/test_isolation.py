@@ -36,6 +36,10 @@ ARGUMENTS = {
     "ticketReport": "groupBy: [DAY]",
     "revenueReport": "groupBy: [DAY]",
     "users": 'search: "mark"',
+    "ticket": 'number: "CAM-2026-000002"',  # Marie's
+    "invoice": 'number: "FA-2026-000002"',
+    "purchase": f'id: "{encode("Purchase", 2)}"',
+    "account": f'id: "{encode("Account", 2)}"',
 }
 BILLS = (Purchase, Payment, Invoice)
 

@@ -126,7 +126,7 @@ async def test_what_waits_for_a_third_party_is_open_to_the_customer(ask: Ask, ho
         ask, house.alice, "ticketMove", "TicketMoveInput", "ticket { status }", ticketId=house.paul.id(Ticket), status="ON_HOLD"
     )
     listed = """query($s: [TicketStatus!], $a: Boolean) {
-        tickets(status: $s, assigned: $a) { nodes { status assignee { name email } } } }"""
+        tickets(filter: {status: {in: $s}, assigned: $a}) { nodes { status assignee { name email } } } }"""
     customers = (await ask(house.paul.owner, listed, s=["OPEN"]))["data"]["tickets"]["nodes"]
     assert customers == [{"status": "OPEN", "assignee": {"name": "Alice", "email": None}}]
     assert (await ask(house.paul.owner, listed, s=["ON_HOLD"]))["data"]["tickets"]["nodes"] == []

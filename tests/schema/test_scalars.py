@@ -51,7 +51,7 @@ def test_a_big_int_out_of_range_is_refused_without_its_value(engine: Engine, val
     "value", ["2031-02-03", "2031-02-03T17:00:00", "2031-13-24T17:00:00Z", "20310203T170000Z", "31415", 31415]
 )
 def test_a_time_that_is_not_rfc_3339_is_refused_without_its_value(engine: Engine, value: Any) -> None:
-    query = "query($at: DateTime) { auditEntries(since: $at) { totalCount } }"
+    query = "query($at: DateTime) { auditEntries(filter: {at: {gte: $at}}) { totalCount } }"
     with pytest.raises(RequestError) as refusal:
         engine.prepare(Params(query=query, variables={"at": value}))
     (error,) = refusal.value.errors
@@ -60,7 +60,7 @@ def test_a_time_that_is_not_rfc_3339_is_refused_without_its_value(engine: Engine
 
 
 async def test_a_time_with_an_offset_is_understood(ask: "Ask", house: "House") -> None:
-    query = "query($at: DateTime) { auditEntries(since: $at) { totalCount } }"
+    query = "query($at: DateTime) { auditEntries(filter: {at: {gte: $at}}) { totalCount } }"
     for at, all_of_them in (("2026-01-01T00:00:00.5+01:00", True), ("2100-01-01T00:00:00Z", False)):
         answer = await ask(house.marie.owner, query, at=at)
         assert (answer["data"]["auditEntries"]["totalCount"] > 0) is all_of_them

@@ -39,7 +39,7 @@ async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
     """P2.1, P5.7: without signing in, in French and in English."""
     visitor = Client(server)
     found = await visitor.data(
-        """{ offers(segment: TPE) { totalCount nodes { slug name english: name(locale: EN)
+        """{ offers(filter: {segment: {eq: TPE}}) { totalCount nodes { slug name english: name(locale: EN)
              prices { interval net { amountCents formatted } gross { amountCents } } } }
              articles(search: "TELECHARGER une facture") { nodes { slug title } } contact { email phone openingHours } }"""
     )

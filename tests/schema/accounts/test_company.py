@@ -31,7 +31,7 @@ REQUEST = """mutation($i: AccountRequestLegalNameInput!) { accountRequestLegalNa
     userErrors { code field } } }"""
 SHOW = """mutation($i: LegalNameChangeAddEvidenceInput!) { legalNameChangeAddEvidence(input: $i) {
     change { status evidence { name status downloadUrl } } userErrors { code field } } }"""
-LIST = """{ legalNameChanges(status: [IN_REVIEW]) { totalCount nodes {
+LIST = """{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { totalCount nodes {
     id legalName reason account { siren legalName } evidence { name downloadUrl } decider { name } } } }"""
 DECIDE = """mutation($i: LegalNameChangeDecideInput!) { legalNameChangeDecide(input: $i) {
     change { status reason decidedAt decider { name } account { legalName } } userErrors { code field } } }"""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 READ = """query($kind: PolicyKind!, $at: Date, $locale: Locale) { policy(kind: $kind, at: $at) {
     id kind version effectiveOn inForce title(locale: $locale) text(locale: $locale) url(locale: $locale) sha256 } }"""
-LISTED = "query($kind: PolicyKind, $at: Date) { policies(kind: $kind, at: $at) { totalCount nodes { kind version inForce } } }"
+LISTED = """query($kind: PolicyKind, $at: Date) {
+    policies(filter: {kind: {eq: $kind}}, at: $at) { totalCount nodes { kind version inForce } } }"""
 SETTINGS = """{ viewer {
     policies { policy { kind version inForce } next { version effectiveOn } acceptanceNeeded
         acceptance { acceptedAt locale channel policy { version } } }

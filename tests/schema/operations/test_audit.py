@@ -95,7 +95,7 @@ def test_every_action_is_recorded_somewhere() -> None:
 
 ENTRIES = """query($action: [AuditAction!], $actor: ID, $object: ID, $since: DateTime, $until: DateTime,
                    $first: Int, $after: String) {
-    auditEntries(action: $action, actorId: $actor, objectId: $object, since: $since, until: $until,
+    auditEntries(filter: {action: {in: $action}, actorId: {eq: $actor}, objectId: $object, at: {gte: $since, lt: $until}},
                  first: $first, after: $after) {
         totalCount pageInfo { hasNextPage endCursor }
         nodes { sequence at action fromStaff staff objectType objectId address hash

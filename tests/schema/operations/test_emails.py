@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Ask
 
 FIELDS = "id template recipient state attempts createdAt sentAt nextAttemptAt"
-LIST = f"query($s: [EmailState!]) {{ emails(state: $s) {{ totalCount nodes {{ {FIELDS} }} }} }}"
+LIST = f"query($s: [EmailState!]) {{ emails(filter: {{state: {{in: $s}}}}) {{ totalCount nodes {{ {FIELDS} }} }} }}"
 RETRY = "mutation($i: EmailRetryInput!) { emailRetry(input: $i) { email { state attempts } userErrors { code field } } }"
 
 

@@ -1,0 +1,48 @@
+"""Filters and orders of the accounts lists."""
+
+from enum import Enum
+
+import strawberry
+
+from models.accounts.legal_name import LegalNameStatus
+from resolvers.described import described
+from resolvers.filters import Filter, OrderDirection
+
+
+class UserOrderField(Enum):
+    """The columns that users can be ordered by."""
+
+    CREATED_AT = "id"
+
+
+described(UserOrderField, "What users can be ordered by.", {"CREATED_AT": "When the person signed up or was hired."})
+
+
+@strawberry.input(description="The order of users.")
+class UserOrder:
+    field: UserOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+
+
+class LegalNameChangeOrderField(Enum):
+    """The columns that changes of legal name can be ordered by."""
+
+    UPDATED_AT = "updated_at"
+
+
+described(
+    LegalNameChangeOrderField,
+    "What changes of legal name can be ordered by.",
+    {"UPDATED_AT": "When the change last moved to another status."},
+)
+
+
+@strawberry.input(description="The order of changes of legal name.")
+class LegalNameChangeOrder:
+    field: LegalNameChangeOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+
+
+@strawberry.input(description="Conditions on changes of legal name. A change must satisfy all of those given.")
+class LegalNameChangeFilter:
+    status: Filter[LegalNameStatus] | None = strawberry.field(default=None, description="The status of the change.")

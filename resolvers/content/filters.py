@@ -1,0 +1,55 @@
+"""Filters and orders of the content lists."""
+
+from enum import Enum
+
+import strawberry
+
+from models.content.article import ArticleCategory, ArticleKind
+from models.content.policy import PolicyKind
+from resolvers.described import described
+from resolvers.filters import Filter, OrderDirection
+
+
+class ArticleOrderField(Enum):
+    """The columns that articles can be ordered by."""
+
+    POSITION = "position"
+
+
+described(ArticleOrderField, "What articles can be ordered by.", {"POSITION": "The vendor's own order of the library."})
+
+
+@strawberry.input(description="The order of articles.")
+class ArticleOrder:
+    field: ArticleOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+
+
+@strawberry.input(description="Conditions on articles. An article must satisfy all of those given.")
+class ArticleFilter:
+    kind: Filter[ArticleKind] | None = strawberry.field(default=None, description="The kind of article.")
+    category: Filter[ArticleCategory] | None = strawberry.field(
+        default=None, description="The part of the service that the article is about."
+    )
+
+
+class PolicyOrderField(Enum):
+    """The columns that versions of policies can be ordered by."""
+
+    EFFECTIVE_ON = "effective_on"
+
+
+described(
+    PolicyOrderField, "What versions of policies can be ordered by.", {"EFFECTIVE_ON": "The day the version takes effect."}
+)
+
+
+@strawberry.input(description="The order of versions of policies.")
+class PolicyOrder:
+    field: PolicyOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+
+
+@strawberry.input(description="Conditions on versions of policies. A version must satisfy all of those given.")
+class PolicyFilter:
+    kind: Filter[PolicyKind] | None = strawberry.field(default=None, description="The kind of policy.")

@@ -1,0 +1,123 @@
+"""Filters and orders of lists: typed conditions on indexed columns, and the columns a list can be ordered by."""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+import strawberry
+from tortoise.queryset import QuerySet
+
+from models.errors import BadInput
+from models.translations import _
+from resolvers.described import described
+from resolvers.paging import MOST, Order
+
+T = TypeVar("T")
+Rows = QuerySet[Any]
+
+
+class OrderDirection(StrEnum):
+    """Which end of an order comes first."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+described(
+    OrderDirection,
+    "Which end of an order comes first. Objects with equal values are ordered by ID in the same direction.",
+    {"ASC": "The smallest or earliest value first.", "DESC": "The largest or most recent value first."},
+)
+
+
+@strawberry.input(description="Conditions on a value. An object must satisfy all of those given.")
+class Filter(Generic[T]):
+    eq: T | None = strawberry.field(default=None, description="The value equals this one.")
+    in_: list[T] | None = strawberry.field(
+        name="in", default=None, description="The value is one of these. An empty list matches nothing."
+    )
+
+
+@strawberry.input(description="Conditions on a text. An object must satisfy all of those given.")
+class StringFilter:
+    eq: str | None = strawberry.field(default=None, description="The text equals this one.")
+    in_: list[str] | None = strawberry.field(
+        name="in", default=None, description="The text is one of these, at most 100. An empty list matches nothing."
+    )
+
+
+@strawberry.input(description="Conditions on an ID. An object must satisfy all of those given.")
+class IdFilter:
+    eq: strawberry.ID | None = strawberry.field(default=None, description="The ID equals this one.")
+    in_: list[strawberry.ID] | None = strawberry.field(
+        name="in", default=None, description="The ID is one of these, at most 100. An empty list matches nothing."
+    )
+
+
+@strawberry.input(description="A range of time. An object must satisfy all of the conditions given.")
+class DateTimeFilter:
+    gte: datetime | None = strawberry.field(default=None, description="At this time or later.")
+    lt: datetime | None = strawberry.field(default=None, description="Before this time.")
+
+
+@strawberry.input(description="A range of days. An object must satisfy all of the conditions given.")
+class DateFilter:
+    gte: date | None = strawberry.field(default=None, description="On this day or later.")
+    lt: date | None = strawberry.field(default=None, description="Before this day.")
+
+
+class _OneOf(Protocol):
+    eq: Any
+    in_: Any
+
+
+class _Range(Protocol):
+    gte: Any
+    lt: Any
+
+
+class _OrderBy(Protocol):
+    field: Any
+    direction: OrderDirection
+
+
+def wanted(given: _OneOf | None) -> list[Any] | None:
+    """The values that a filter accepts, without duplicates; None when it accepts all of them."""
+    if given is None or (given.eq is None and given.in_ is None):
+        return None
+    values = [given.eq] if given.in_ is None else list(dict.fromkeys(given.in_))
+    return values if given.eq is None else [each for each in values if each == given.eq]
+
+
+def few(values: list[Any]) -> list[Any]:
+    """The same values. Raises BadInput for more than a hundred."""
+    if len(values) > MOST:
+        raise BadInput("in", _("“%(argument)s” can hold at most %(maximum)s values."), maximum=MOST)
+    return values
+
+
+def among(rows: Rows, column: str, values: list[Any] | None) -> Rows:
+    """The rows whose column has one of these values; all of them when there is no condition."""
+    if values is None:
+        return rows
+    return rows.filter(**({column: values[0]} if len(values) == 1 else {f"{column}__in": values}))
+
+
+def between(rows: Rows, column: str, given: _Range | None) -> Rows:
+    """The rows whose column lies in a range. Raises BadInput for a time that can't be told in UTC."""
+    for side in ("gte", "lt"):
+        if (value := getattr(given, side, None)) is not None:
+            rows = rows.filter(**{f"{column}__{side}": _utc(value) if isinstance(value, datetime) else value})
+    return rows
+
+
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:  # at the ends of time
+        raise BadInput("filter", _("“%(argument)s” is too far from today.")) from None
+
+
+def ordered(given: _OrderBy | None, default: Order) -> Order:
+    """The order that a client chose, or the list's own."""
+    return default if given is None else Order(given.field.value, given.direction is OrderDirection.DESC)

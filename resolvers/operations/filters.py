@@ -1,0 +1,53 @@
+"""Filters and orders of the operators' lists."""
+
+from enum import Enum
+
+import strawberry
+
+from models.operations.email import EmailState
+from resolvers.described import described
+from resolvers.filters import DateTimeFilter, Filter, IdFilter, OrderDirection
+from resolvers.operations.enums import AnyAuditAction
+
+
+class EmailOrderField(Enum):
+    """The columns that emails can be ordered by."""
+
+    CREATED_AT = "id"
+
+
+described(EmailOrderField, "What emails can be ordered by.", {"CREATED_AT": "When the email was written."})
+
+
+@strawberry.input(description="The order of emails.")
+class EmailOrder:
+    field: EmailOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+
+
+@strawberry.input(description="Conditions on emails. An email must satisfy all of those given.")
+class EmailFilter:
+    state: Filter[EmailState] | None = strawberry.field(default=None, description="The delivery state of the email.")
+
+
+class AuditEntryOrderField(Enum):
+    """The columns that audit entries can be ordered by."""
+
+    SEQUENCE = "id"
+
+
+described(AuditEntryOrderField, "What audit entries can be ordered by.", {"SEQUENCE": "The number of the entry in the log."})
+
+
+@strawberry.input(description="The order of audit entries.")
+class AuditEntryOrder:
+    field: AuditEntryOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+
+
+@strawberry.input(description="Conditions on audit entries. An entry must satisfy all of those given.")
+class AuditEntryFilter:
+    action: Filter[AnyAuditAction] | None = strawberry.field(default=None, description="What was done.")
+    actor_id: IdFilter | None = strawberry.field(default=None, description="The user who did it.")
+    object_id: strawberry.ID | None = strawberry.field(default=None, description="The object it was done to.")
+    at: DateTimeFilter | None = strawberry.field(default=None, description="When it was done.")

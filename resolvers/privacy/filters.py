@@ -1,0 +1,28 @@
+"""Orders of the privacy lists."""
+
+from enum import Enum
+
+import strawberry
+
+from resolvers.described import described
+from resolvers.filters import OrderDirection
+
+
+class ErasureOrderField(Enum):
+    """The columns that erasures can be ordered by."""
+
+    SCHEDULED_AT = "id"
+    DUE_AT = "due_at"
+
+
+described(
+    ErasureOrderField,
+    "What erasures can be ordered by.",
+    {"SCHEDULED_AT": "When the erasure was scheduled.", "DUE_AT": "When the grace period ends."},
+)
+
+
+@strawberry.input(description="The order of erasures.")
+class ErasureOrder:
+    field: ErasureOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which end comes first.")

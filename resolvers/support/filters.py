@@ -1,0 +1,42 @@
+"""Filters and orders of the support lists."""
+
+from enum import Enum
+
+import strawberry
+
+from models.support.ticket import Channel, TicketStatus
+from resolvers.described import described
+from resolvers.filters import DateTimeFilter, Filter, OrderDirection, StringFilter
+
+
+class TicketOrderField(Enum):
+    """The columns that tickets can be ordered by."""
+
+    UPDATED_AT = "updated_at"
+    CREATED_AT = "id"
+
+
+described(
+    TicketOrderField,
+    "What tickets can be ordered by.",
+    {"UPDATED_AT": "When the ticket last changed.", "CREATED_AT": "When the ticket was opened."},
+)
+
+
+@strawberry.input(description="The order of tickets.")
+class TicketOrder:
+    field: TicketOrderField = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(description="Which end comes first.")
+
+
+@strawberry.input(description="Conditions on tickets. A ticket must satisfy all of those given.")
+class TicketFilter:
+    status: Filter[TicketStatus] | None = strawberry.field(default=None, description="The status, as the viewer sees it.")
+    channel: Filter[Channel] | None = strawberry.field(default=None, description="How the ticket was opened.")
+    number: StringFilter | None = strawberry.field(
+        default=None, description="The number that people know the ticket by, such as CAM-2026-000123."
+    )
+    updated_at: DateTimeFilter | None = strawberry.field(default=None, description="When the ticket last changed.")
+    assigned: bool | None = strawberry.field(
+        default=None, description="For agents: true for tickets assigned to the viewer, false for those without an assignee."
+    )

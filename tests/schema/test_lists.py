@@ -1,0 +1,151 @@
+"""Lists and roots by name: typed filters, orders whose cursors fit no other order, objects found by number or ID."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from models.accounts.account import Account
+from models.action import Action
+from models.billing.invoice import Invoice
+from models.billing.purchase import Purchase
+from models.support.ticket import Category, Channel, Ticket
+from models.viewer import Viewer
+from resolvers.ids import encode
+
+if TYPE_CHECKING:
+    from tests.conftest import MovableClock
+    from tests.schema.conftest import Ask, House
+
+TICKETS = """query($f: TicketFilter, $o: TicketOrder, $first: Int, $after: String, $last: Int, $before: String) {
+    tickets(filter: $f, orderBy: $o, first: $first, after: $after, last: $last, before: $before) {
+        totalCount nodes { number subject } pageInfo { startCursor endCursor } } }"""
+INVOICES = "query($f: InvoiceFilter, $o: InvoiceOrder) { invoices(filter: $f, orderBy: $o) { nodes { number } } }"
+BY_NAME = """query($ticket: String!, $invoice: String!, $purchase: ID!, $account: ID!) {
+    ticket(number: $ticket) { id } invoice(number: $invoice) { id } purchase(id: $purchase) { id } account(id: $account) { id }
+    contact { email } }"""
+
+
+def by(field: str, direction: str) -> dict[str, str]:
+    return {"field": field, "direction": direction}
+
+
+@pytest.fixture
+async def tickets(house: "House", action: Action, clock: "MovableClock") -> list[str]:
+    """The numbers of Paul's tickets as they were opened. The first one is the last to change."""
+    user = house.paul.owner.user
+    assert user
+    first: Ticket = house.paul.row(Ticket)
+    numbers = [first.number]
+    for subject in "abc":
+        clock.advance(timedelta(seconds=1))
+        at = replace(action, at=clock.now())
+        async with at.transaction() as tx:
+            ticket = await Ticket.open(
+                tx, house.paul.account, user, subject=subject, channel=Channel.WEB, category=Category.BUG
+            )
+        numbers.append(ticket.number)
+    clock.advance(timedelta(seconds=1))
+    await first.reply(replace(action, at=clock.now()), user, "Encore", "again")
+    return numbers
+
+
+async def listed(ask: "Ask", viewer: Viewer, **given: Any) -> list[str]:
+    return [each["number"] for each in (await ask(viewer, TICKETS, **given))["data"]["tickets"]["nodes"]]
+
+
+async def test_tickets_come_in_the_order_that_is_asked_for(ask: "Ask", house: "House", tickets: list[str]) -> None:
+    first, a, b, c = tickets
+    for order, numbers in (
+        (None, [first, c, b, a]),
+        (by("UPDATED_AT", "ASC"), [a, b, c, first]),
+        (by("CREATED_AT", "DESC"), [c, b, a, first]),
+        (by("CREATED_AT", "ASC"), [first, a, b, c]),
+    ):
+        assert await listed(ask, house.paul.owner, o=order) == numbers
+        page = (await ask(house.paul.owner, TICKETS, o=order, first=2))["data"]["tickets"]
+        rest = await listed(ask, house.paul.owner, o=order, after=page["pageInfo"]["endCursor"])
+        assert [each["number"] for each in page["nodes"]] + rest == numbers
+        end = (await ask(house.paul.owner, TICKETS, o=order, last=1))["data"]["tickets"]
+        assert await listed(ask, house.paul.owner, o=order, before=end["pageInfo"]["startCursor"]) == numbers[:-1]
+
+
+async def test_a_cursor_of_another_order_is_refused(ask: "Ask", house: "House", tickets: list[str]) -> None:
+    orders = [by("UPDATED_AT", "DESC"), by("UPDATED_AT", "ASC"), by("CREATED_AT", "DESC"), by("CREATED_AT", "ASC")]
+    for order in orders:
+        page = (await ask(house.paul.owner, TICKETS, o=order, first=1))["data"]["tickets"]
+        for other in orders:
+            answer = await ask(house.paul.owner, TICKETS, o=other, after=page["pageInfo"]["endCursor"])
+            codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+            assert codes == ([] if other == order else ["BAD_USER_INPUT"])
+
+
+async def test_filters_must_all_hold(ask: "Ask", house: "House", tickets: list[str], clock: "MovableClock") -> None:
+    first, a, b, c = tickets
+    now = clock.now()
+    for given, numbers in (
+        ({"channel": {"eq": "CHAT"}}, [first]),
+        ({"channel": {"in": ["CHAT", "WEB", "WEB"]}}, [first, c, b, a]),
+        ({"channel": {"in": []}}, []),
+        ({"channel": {"eq": "CHAT", "in": ["WEB"]}}, []),
+        ({"channel": {"eq": None, "in": None}}, [first, c, b, a]),
+        ({"status": {"eq": "OPEN"}}, []),
+        ({"status": {"in": ["NEW", "CLOSED"]}, "channel": {"eq": "WEB"}}, [c, b, a]),
+        ({"updatedAt": {"gte": (now - timedelta(seconds=2)).isoformat(), "lt": now.isoformat()}}, [c, b]),
+        ({"number": {"eq": b}}, [b]),
+        ({"number": {"in": [a, c, "CAM-2026-999999", "x"]}}, [c, a]),
+        ({"number": {"in": []}}, []),
+    ):
+        assert await listed(ask, house.paul.owner, f=given) == numbers, given
+
+
+async def test_staff_find_what_people_name_by_number(ask: "Ask", house: "House") -> None:
+    ticket, invoice = house.marie.row(Ticket).number, house.marie.row(Invoice).number
+    assert await listed(ask, house.alice, f={"number": {"eq": ticket.lower()}}) == [ticket]
+    for given in ({"number": {"eq": invoice}}, {"number": {"in": [invoice, "FA-1", "\x00"]}}):
+        answer = await ask(house.alice, INVOICES, f=given)
+        assert answer["data"]["invoices"]["nodes"] == [{"number": invoice}]
+        assert (await ask(house.paul.owner, INVOICES, f=given))["data"]["invoices"]["nodes"] == []
+    many = {"number": {"in": [invoice] * 50 + [f"FA-2026-{number:06d}" for number in range(101)]}}
+    for query in (INVOICES, TICKETS):
+        assert (await ask(house.alice, query, f=many))["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_invoices_come_by_number_or_by_day(ask: "Ask", house: "House") -> None:
+    numbers = sorted(company.row(Invoice).number for company in (house.paul, house.marie))
+    for order in ("NUMBER", "ISSUED_ON"):
+        for direction, expected in (("ASC", numbers), ("DESC", numbers[::-1])):
+            answer = await ask(house.alice, INVOICES, o=by(order, direction))
+            assert [each["number"] for each in answer["data"]["invoices"]["nodes"]] == expected
+    for given, count in (({"gte": "2026-11-23"}, 2), ({"lt": "2026-11-23"}, 0), ({"gte": "2026-11-23", "lt": "2026-11-24"}, 2)):
+        answer = await ask(house.alice, INVOICES, f={"issuedOn": given})
+        assert len(answer["data"]["invoices"]["nodes"]) == count
+
+
+async def test_objects_are_found_by_name_by_those_who_may_see_them(ask: "Ask", house: "House") -> None:
+    marie = house.marie
+    names: dict[str, str] = {
+        "ticket": marie.row(Ticket).number, "invoice": marie.row(Invoice).number, "purchase": marie.id(Purchase),
+        "account": marie.id(Account),
+    }  # fmt: skip
+    found = {"ticket": {"id": marie.id(Ticket)}, "invoice": {"id": marie.id(Invoice)}}
+    found |= {name: {"id": names[name]} for name in ("purchase", "account")}
+    for viewer in (marie.owner, house.alice):
+        answer = await ask(viewer, BY_NAME, **names)
+        contact = answer["data"].pop("contact")
+        assert contact["email"]
+        assert answer["data"] == found
+    missing = {"ticket": "CAM-2026-999999", "invoice": "FA-2026-999999", "purchase": encode("Purchase", 99),
+               "account": encode("Account", 99)}  # fmt: skip
+    wrong = {"ticket": "CAM-2026-2", "invoice": "\x00" * 50, "purchase": "x", "account": names["purchase"]}
+    for given in (names, missing, wrong, {**names, "ticket": names["ticket"].replace("2026", "2025")}):
+        answer = await ask(house.paul.owner, BY_NAME, **given)
+        assert "errors" not in answer
+        assert {name: answer["data"][name] for name in found} == dict.fromkeys(found)
+
+
+async def test_a_refusal_leaves_the_answers_beside_it(ask: "Ask", house: "House") -> None:
+    answer = await ask(house.paul.member, "{ tickets { totalCount } invoices { totalCount } offers(first: -1) { totalCount } }")
+    assert answer["data"] == {"tickets": {"totalCount": 1}, "invoices": None, "offers": None}
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN", "BAD_USER_INPUT"]
