@@ -1,4 +1,4 @@
-"""A company of several people, each signed in, and what the tests of its stories do with them."""
+"""A company with several signed-in members, and the steps that the tests of accounts share."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Company:
-    """A company's account, its people by their names, and the sign-in of each."""
+    """A company's account, with its members by name and each member's session."""
 
     account: Account
     clock: "MovableClock"
@@ -30,7 +30,7 @@ class Company:
     tokens: dict[str, Tokens] = field(default_factory=dict)
 
     async def join(self, name: str, role: Role) -> User:
-        """Somebody new in this role, signed in with fresh proof."""
+        """Adds a new user in this role, signed in and with a recent step-up."""
         user = await person(self.action(), name)
         await Membership.create(user=user, account=self.account, role=role, created_at=self.clock.now())
         self.people[name] = user
@@ -40,15 +40,15 @@ class Company:
         return user
 
     def action(self, name: str | None = None) -> Action:
-        """Something that this person does now."""
+        """The action of this member at the current time."""
         return Action(self.people[name] if name else None, self.clock.now(), self.bus)
 
     def does(self, name: str) -> tuple[Action, Session, int]:
-        """What a change of the company's people begins with, when this person makes it."""
+        """The first arguments of a membership change made by this member."""
         return self.action(name), self.tokens[name].session, self.account.pk
 
     async def changes(self, name: str, whom: str, role: Role) -> str:
-        """This person gives that one a role: how it ended."""
+        """Changes the role of `whom` on behalf of `name`, and returns the outcome."""
         return await outcome(members.change_role(*self.does(name), self.people[whom].pk, role))
 
     async def removes(self, name: str, whom: str) -> str:
@@ -61,18 +61,18 @@ class Company:
         return await outcome(members.leave(*self.does(name)))
 
     async def roles(self) -> dict[str, str]:
-        """Everybody's role, by name."""
+        """The role of every member, by name."""
         places = await Membership.filter(account_id=self.account.pk).select_related("user")
         return {place.user.name: place.role.value for place in places}
 
     async def stays(self, name: str) -> bool:
-        """Whether this person's sign-in still counts."""
+        """Whether this member's session is still valid."""
         session = self.tokens[name].session.pk
         return await still_valid([session], self.clock.now()) == {session}
 
 
 async def founded(clock: "MovableClock", bus: "RecordingBus", siren: str = "404833048", **people: Role) -> Company:
-    """A company of these people."""
+    """Creates a company with these members."""
     account = await Account.create(legal_name="Le Fournil d'Aubry", siren=siren, created_at=clock.now())
     company = Company(account, clock, bus)
     for name, role in people.items():
@@ -81,13 +81,13 @@ async def founded(clock: "MovableClock", bus: "RecordingBus", siren: str = "4048
 
 
 async def person(action: Action, name: str, **facts: Any) -> User:
-    """Somebody whose address is verified."""
+    """Creates a user whose email address is verified."""
     given: dict[str, Any] = {"email": f"{name}@fournil.example", "password_hash": "-", "email_verified_at": action.at}
     return await User.create(name=name, created_at=action.at, **given | facts)
 
 
 async def outcome(doing: Awaitable[object]) -> str:
-    """How something ended: `done`, or the code it was refused with."""
+    """Returns `done`, or the error code with which the action was refused."""
     try:
         await doing
     except DomainError as error:

@@ -1,4 +1,4 @@
-"""Accounts are tested with the people and services of the tests of auth."""
+"""The tests of accounts use the users and services of the tests of auth."""
 
 from tests.auth.conftest import agent, auth, enrolled, now, owner, password, statements
 

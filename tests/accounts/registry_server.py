@@ -1,4 +1,4 @@
-"""A register of companies as a peer: on a port of its own, by the protocol of the State's search."""
+"""A company registry on a port of its own, which speaks the protocol of the State's search service."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,19 +9,21 @@ import orjson
 
 
 def result(**facts: Any) -> dict[str, Any]:
-    """One company as the register tells it."""
+    """One company as the registry returns it."""
     return {"siren": "404833048", "nom_complet": "LE FOURNIL (FOURNIL)", "nom_raison_sociale": "LE FOURNIL", **facts}
 
 
 def answer(body: Any, status: str = "200 OK", headers: str = "") -> bytes:
-    """A whole answer by HTTP."""
+    """A complete HTTP response."""
     content = body if isinstance(body, bytes) else orjson.dumps(body)
     return f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n{headers}\r\n".encode() + content
 
 
 @asynccontextmanager
 async def register(reply: bytes | Callable[[], bytes] | None) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Its address and what it was asked. It gives this answer to everything, and none ever where that is None."""
+    """Yields the registry's address and the requests it received. It sends `reply` to every request, or never answers when
+    `reply` is None.
+    """
     asked: list[bytes] = []
     gone = asyncio.Event()
 

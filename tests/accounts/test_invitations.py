@@ -1,4 +1,4 @@
-"""Inviting by email, and taking an invitation: once, in time, by whoever reads mail at the address."""
+"""Inviting by email and accepting an invitation: once, in time, and only with the token from the email."""
 
 import asyncio
 from collections.abc import Callable
@@ -38,7 +38,7 @@ PEER = "192.0.2.7"
 
 
 class House:
-    """A company that invites, its emails, and what is done with them."""
+    """A company that sends invitations, and the emails it sent."""
 
     def __init__(self, company: Company, auth: AuthServices) -> None:
         self.company, self.auth = company, auth
@@ -70,7 +70,7 @@ async def house(db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthS
 
 class TestSending:
     async def test_p1_4_an_address_is_invited_by_one_email(self, house: House, clock: "MovableClock") -> None:
-        """P1.4: the row holds no token, only its hash."""
+        """P1.4: the row holds only the hash of the token."""
         invitation = await house.sends(email=" NOE@Fournil.example ", role=Role.BILLING)
         stored = await Invitation.get().values()
         assert (invitation.email, invitation.role, invitation.locale) == (GUEST, Role.BILLING, Locale.EN)
@@ -110,7 +110,7 @@ class TestSending:
     async def test_nobody_learns_who_is_a_customer(
         self, house: House, clock: "MovableClock", bus: "RecordingBus", statements: "Statements"
     ) -> None:
-        """P3.5: an address that CAMCHA knows is answered as one that it doesn't, after the same statements."""
+        """P3.5: known and unknown addresses get the same answer after the same statements."""
         await founded(clock, bus, "732829320", nora=Role.OWNER)
         counts, answers = [], []
         for email in ("nora@fournil.example", "nobody@fournil.example"):
@@ -138,7 +138,7 @@ class TestSending:
         assert await Email.all().count() == 1
 
     async def test_nobody_is_flooded_with_emails(self, house: House) -> None:
-        """Neither one address nor, by one company, the world."""
+        """Invitations are limited per address and per company."""
         for _ in range(6):
             await house.revokes(await house.sends())
         with pytest.raises(Throttled):
@@ -182,7 +182,7 @@ class TestResending:
 
 class TestAccepting:
     async def test_p1_4_somebody_new_joins_and_can_sign_in(self, house: House, clock: "MovableClock") -> None:
-        """P1.4: with a name and a password; the address needs no other email."""
+        """P1.4: a name and a password are enough; the address needs no further verification."""
         await house.sends(role=Role.BILLING)
         place = await house.accepts()
         user = await User.get(email=GUEST)
@@ -242,7 +242,7 @@ class TestAccepting:
         assert (refused.value.code, refused.value.field) == ("TOKEN_INVALID", ("input", "token"))
 
     async def test_the_email_is_for_its_address_only(self, house: House) -> None:
-        """P1.4: neither a colleague's token nor staff's sign-in lets anybody in."""
+        """P1.4: another member's token and a staff session are both refused."""
         await house.sends()
         assert await outcome(house.accepts(await person(house.company.action(), "zoe"))) == "INVITATION_ELSEWHERE"
         assert await outcome(house.accepts(await person(house.company.action(), "noe", staff=Staff.AGENT))) == "FORBIDDEN"
@@ -290,7 +290,7 @@ class TestAccepting:
     async def test_two_companies_invite_a_newcomer_who_joins_both(
         self, house: House, clock: "MovableClock", bus: "RecordingBus"
     ) -> None:
-        """The second email was written before the person was known."""
+        """The second email was sent before the user existed."""
         others = House(await founded(clock, bus, "732829320", nora=Role.OWNER), house.auth)
         await house.sends()
         await others.sends("nora")
@@ -303,7 +303,7 @@ class TestAccepting:
 
 
 async def test_what_is_over_is_forgotten_after_a_month(house: House, clock: "MovableClock") -> None:
-    """Open ones stay, and an expired one can be sent again until then."""
+    """Open invitations stay, and an expired one can be sent again until then."""
     await house.sends(key="k")
     await house.accepts()
     await house.revokes(await house.sends(email="revoked@fournil.example"))
@@ -326,7 +326,7 @@ STRANGERS: dict[str, Any] = {
 
 
 async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_other(db: str, house: House) -> None:
-    """The company before the person, in both: else one of them would fail, each holding what the other wants."""
+    """Both lock the company before the user. In different orders they would deadlock, and one of them would fail."""
     made = await sign_up(house.company.action(), house.auth, **STRANGERS)
     assert made.account
     assert made.user
@@ -347,7 +347,9 @@ async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_oth
 
 
 async def test_a_stranger_who_signed_up_with_the_address_gets_nothing(house: House) -> None:
-    """Whoever holds the email reads mail there; the password of whoever signed up without does not work any more."""
+    """Only the owner of the address can read the email. The password of someone else who signed up with the address stops
+    working.
+    """
     await sign_up(house.company.action(), house.auth, **STRANGERS)
     await house.sends()
     await house.accepts()

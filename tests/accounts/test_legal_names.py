@@ -1,4 +1,4 @@
-"""P1.1: a company comes to another legal name by the register, or by evidence and an agent; never by silence."""
+"""P1.1: a company's legal name changes only after the registry or an agent confirms it, never by default."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ EVIDENCE_NEEDED = "Un justificatif est nécessaire pour votre changement de rais
 
 
 class Desk:
-    """A company that looks for a new name, an agent, and a register whose answer can be changed."""
+    """A company that requests a new name, an agent, and a registry whose answer can be changed."""
 
     def __init__(self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens, url: str) -> None:
         self.bakery, self.auth, self.agent, self.agents = bakery, auth, agent, agents
@@ -87,7 +87,7 @@ class Desk:
         return (await Account.get(pk=self.bakery.account.pk)).legal_name
 
     async def turn(self) -> int:
-        """The timetable's next look at the register."""
+        """Runs the timetable's lookup once."""
         return await legal_names.check_waiting(self.bakery.action(), self.registry)
 
 
@@ -223,7 +223,7 @@ async def test_p1_1_one_that_stays_away_is_given_up_after_days(desk: Desk) -> No
 
 
 async def test_p1_1_who_dies_while_the_register_is_asked_loses_nothing(desk: Desk) -> None:
-    """The wish is stored first; the timetable of any process goes on with it."""
+    """The request is stored first, so the timetable of any process can continue with it."""
     async with register(None) as (silent, asked):
         desk.registry = PublicRegistry(silent, seconds=30)
         dying = asyncio.create_task(desk.asks())
@@ -432,13 +432,13 @@ async def test_p1_4_la_poste_counts_its_sirets_otherwise(clock: "MovableClock", 
 
 
 async def known(desk: Desk) -> tuple[str | None, bool]:
-    """What is known of the bakery, and whether the register is still to be asked."""
+    """Returns the registry's verdict on the bakery, and whether a lookup is still pending."""
     account = await Account.get(pk=desk.bakery.account.pk)
     return account.registry_verdict and account.registry_verdict.value, account.registry_due_at is not None
 
 
 async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Desk, auth: AuthServices) -> None:
-    """P1.4: a good checksum is not existence; a register that is away, or none, is never taken for a yes."""
+    """P1.4: a valid checksum does not prove that a company exists, and an unavailable registry never counts as a confirmation."""
     made = await registration.sign_up(
         desk.bakery.action(), auth, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
         legal_name="Le Fournil d'Aubry", siren="732829320", locale=Locale.FR, peer="192.0.2.1",
@@ -459,7 +459,7 @@ async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Des
 
 
 async def test_p1_4_whoever_signs_up_again_as_another_company_is_looked_up_again(desk: Desk, auth: AuthServices) -> None:
-    """Else the register's yes to one company would stand beside the name of another."""
+    """Otherwise the verdict on one company would appear next to the name of another."""
     desk.registers("LE FOURNIL D AUBRY", siren="732829320")
     form: dict[str, Any] = {
         "email": "zoe@quais.example", "password": "mouette phare ardoise 77", "name": "Zoé", "locale": Locale.FR,
@@ -494,7 +494,7 @@ async def test_p1_1_an_answer_about_a_former_name_is_dropped(desk: Desk) -> None
     await Account.filter(pk=desk.bakery.account.pk).update(registry_due_at=desk.bakery.clock.now())
 
     class Slow(NoRegistry):
-        """A register during whose answer the company gets another name."""
+        """A registry that changes the company's name before it answers."""
 
         knows = True
 

@@ -1,4 +1,4 @@
-"""P1.2: a company's account rests or ends through support, and comes back as long as nothing was erased."""
+"""P1.2: support deactivates or deletes a company's account, and can restore it until its data is erased."""
 
 import asyncio
 from dataclasses import replace
@@ -45,7 +45,7 @@ ACTIVE = "Le compte de votre entreprise est de nouveau actif"
 
 
 class Desk:
-    """A bakery, and the agent who deals with it."""
+    """A bakery and the agent who handles its requests."""
 
     def __init__(self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens) -> None:
         self.bakery, self.auth, self.agent, self.agents = bakery, auth, agent, agents
@@ -60,7 +60,7 @@ class Desk:
         )
 
     async def asks_again(self, kind: TicketKind, key: str = "k") -> Ticket:
-        """From a sign-in for no company, as who has none in use may."""
+        """Sends the request from a session without an account, as the owner of a deactivated account does."""
         tokens = await sessions.sign_in(self.bakery.people["Camille"], None, False, self.bakery.action())
         until = self.bakery.clock.now() + timedelta(minutes=5)
         await Session.filter(pk=tokens.session.pk).update(fresh_until=until)
@@ -288,7 +288,7 @@ async def test_p1_2_an_agent_who_was_dismissed_does_nothing(desk: Desk) -> None:
 
 @pytest.mark.parametrize("status", [AccountStatus.DEACTIVATED, AccountStatus.CLOSING, AccountStatus.ERASED])
 async def test_p1_2_no_session_stands_for_a_company_that_is_not_in_use(desk: Desk, status: AccountStatus) -> None:
-    """Whatever became of the sessions themselves."""
+    """Even when the sessions themselves have not ended."""
     tokens, at = desk.bakery.tokens["Max"], desk.bakery.clock.now()
     assert await still_valid([tokens.session.pk], at)
     await Account.filter(pk=desk.bakery.account.pk).update(status=status)
@@ -300,7 +300,7 @@ async def test_p1_2_no_session_stands_for_a_company_that_is_not_in_use(desk: Des
 
 
 async def test_p1_2_what_was_asked_for_is_done_and_asked_for_once(desk: Desk) -> None:
-    """The request is solved by the act, and schedules no second deletion after the first was called off."""
+    """Carrying out the request solves its ticket. A cancelled deletion is not scheduled a second time."""
     ticket = await desk.asks()
     await desk.schedules(ticket)
     assert (await Ticket.get(pk=ticket.pk)).status is TicketStatus.SOLVED
@@ -318,7 +318,7 @@ async def test_p1_2_what_was_asked_for_is_done_and_asked_for_once(desk: Desk) ->
 
 @pytest.mark.parametrize(("days", "left"), [(0, 14), (10, 14), (25, 5), (29, 1), (60, 1)])
 async def test_p1_2_the_grace_is_shorter_where_the_laws_term_is_near(desk: Desk, days: int, left: int) -> None:
-    """RGPD, art. 12, 3: within a month of the request. There is always a day to change one's mind."""
+    """GDPR, article 12(3): within a month of the request. There is always at least one day to cancel."""
     ticket = await desk.asks()
     desk.bakery.clock.advance(timedelta(days=days))
     desk.agents = await sessions.sign_in(desk.agent, None, True, desk.bakery.action())
@@ -334,7 +334,7 @@ async def test_p1_2_the_owner_of_a_company_at_rest_may_ask_for_its_end(desk: Des
 
 
 async def test_p1_2_a_reactivation_that_is_not_granted_is_answered_by_email(desk: Desk) -> None:
-    """Its owner sees no tickets, and may ask again."""
+    """The owner of a deactivated account can't see tickets, and may ask again."""
 
     async def declines(reason: str) -> Account:
         return await lifecycle.decline_reactivation(desk.action(), desk.agents.session, desk.bakery.account.pk, reason)

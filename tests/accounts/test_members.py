@@ -1,4 +1,4 @@
-"""Who may change whom in a company, and that it never ends up without an owner."""
+"""Which members may change which others, and that a company always keeps an owner."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ async def company(db: str, clock: "MovableClock", bus: "RecordingBus") -> Compan
 
 
 def expected(mine: Role, *dealt: Role) -> str:
-    """How a change ends that gives or takes these roles."""
+    """The expected outcome of a change from or to these roles."""
     if not BELOW[mine]:
         return "FORBIDDEN"
     return "done" if set(dealt) <= BELOW[mine] else "ROLE_RESERVED"
@@ -49,7 +49,7 @@ ACTORS = {OWNER: "odile", ADMIN: "ada", BILLING: "bea", MEMBER: "max"}
 
 @pytest.mark.parametrize("mine", list(Role))
 async def test_p1_4_each_role_changes_only_what_it_may(company: Company, mine: Role) -> None:
-    """P1.4, the whole table: an administrator neither touches nor makes an owner, the others change nobody."""
+    """P1.4, the whole table: administrators can't change or appoint owners, and the other roles can't change anyone."""
     for theirs, wanted in product(Role, Role):
         user = company.people[ONE_OF_EACH[theirs]]
         await Membership.filter(user_id=user.pk).update(role=theirs)
@@ -91,7 +91,7 @@ async def test_nobody_raises_themselves(company: Company) -> None:
 
 
 async def test_the_last_owner_stays(company: Company) -> None:
-    """P1.4: demoted, removed or gone of their own accord, it is refused in the same words."""
+    """P1.4: demoting, removing or leaving is refused with the same error."""
     await company.changes("odile", "olivier", ADMIN)
     assert await company.changes("odile", "odile", ADMIN) == "LAST_OWNER"
     assert await company.removes("odile", "odile") == "LAST_OWNER"
@@ -118,7 +118,7 @@ async def test_of_the_last_two_owners_at_once_one_stays(company: Company, how: s
 
 @pytest.mark.parametrize("how", ["hands over", "makes", "unmakes", "removes", "leaves"])
 async def test_p1_4_who_owns_the_company_wants_fresh_proof_and_every_owner_is_told(company: Company, how: str) -> None:
-    """A stolen session can't give the company away, nor can it keep the owners from knowing."""
+    """A stolen session can neither transfer the company nor hide a change from its owners."""
     deeds: dict[str, tuple[Callable[[], Awaitable[str]], str | None, str | None]] = {
         "hands over": (lambda: company.transfers("odile", "ada"), "ada", "odile"),
         "makes": (lambda: company.changes("odile", "ada", OWNER), "ada", None),
@@ -169,7 +169,7 @@ async def test_strangers_and_the_missing_look_the_same(company: Company, clock: 
 
 
 async def test_a_change_is_announced_once_it_is_one(company: Company, bus: "RecordingBus") -> None:
-    """Callers in memory and open sockets learn of it, in the person's own session only; a repeat says nothing."""
+    """Cached viewers and open websockets of the member's own session are updated. A repeated change announces nothing."""
     max_, session = company.people["max"].pk, company.tokens["max"].session.pk
     for _ in range(2):
         assert await company.changes("odile", "max", BILLING) == "done"
@@ -182,7 +182,7 @@ async def test_a_change_is_announced_once_it_is_one(company: Company, bus: "Reco
 
 
 async def test_another_process_learns_of_a_role_by_its_sweep(company: Company) -> None:
-    """Although its own hub is not notified of the change."""
+    """Even though its own hub receives no notification of the change."""
     elsewhere = Hub()
     with elsewhere.listen(sessions.stream(company.tokens["max"].session.pk)) as notified:
         await elsewhere.sweep()
@@ -208,7 +208,7 @@ async def test_a_removed_person_keeps_their_other_company(company: Company, cloc
 
 @pytest.mark.parametrize("how", ["removed", "left", "demoted"])
 async def test_who_may_invite_no_more_takes_their_invitations_along(company: Company, auth: AuthServices, how: str) -> None:
-    """A removed administrator can't come back by an invitation to an address of their own."""
+    """A removed administrator can't return through an invitation to another address of their own."""
     for name, email in (("ada", "ada@elsewhere.example"), ("alan", "guest@fournil.example")):
         await send(company.action(name), auth, company.account.pk, email=email, role=ADMIN, locale=Locale.FR, key="k")
     await {
@@ -221,7 +221,9 @@ async def test_who_may_invite_no_more_takes_their_invitations_along(company: Com
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_whatever_they_do_an_owner_stays(company: Company, seed: int) -> None:
-    """Any sequence of changes, removals, departures and transfers, some at once: an owner stays, and sign-ins follow."""
+    """After any sequence of changes, removals, departures and transfers, some of them concurrent, the company has an owner and
+    every session matches its member's role.
+    """
     random, names = Random(seed), list(company.people)
 
     async def anything() -> str:

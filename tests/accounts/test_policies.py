@@ -1,4 +1,4 @@
-"""P4.4: who accepted which policy when: noted of who said so, once, and of nobody else."""
+"""P4.4: an acceptance is recorded once, with its time, and only for the user who gave it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ async def test_p4_4_a_sign_up_notes_what_was_accepted(action: Action, auth: Auth
 
 
 async def test_p4_4_nothing_is_noted_of_who_did_not_say_so(action: Action, auth: AuthServices, current: Policy) -> None:
-    """Clients made before there were policies sign people up as ever."""
+    """Clients that predate the policies can still sign users up."""
     assert (await signed_up(action, auth)).user
     assert not await PolicyAcceptance.exists()
     assert await entries() == []
@@ -119,7 +119,7 @@ async def test_p4_4_a_later_sign_up_replaces_what_an_unconfirmed_one_accepted(
 
 
 async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus") -> str:
-    """The token of an email to FORM's address."""
+    """The token from an invitation to FORM's address."""
     company = await founded(clock, bus, ada=Role.OWNER)
     given: dict[str, Any] = {"email": FORM["email"], "role": Role.MEMBER, "locale": Locale.FR, "key": "k"}
     await invite(company.action("ada"), auth, company.account.pk, **given)
@@ -129,7 +129,7 @@ async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus
 async def test_p4_4_who_takes_a_sign_up_over_has_accepted_only_what_they_accept(
     action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus", current: Policy
 ) -> None:
-    """A stranger signed up with the address and accepted; whoever has the email did not."""
+    """Someone else signed up with the address and accepted the policy. The owner of the address did not."""
     privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
     stranger = await signed_up(action, auth, current.pk)
     assert stranger.user
@@ -178,7 +178,7 @@ async def test_p4_4_a_repeat_changes_nothing_even_once_another_is_in_force(
 async def test_p4_4_what_is_not_in_force_cannot_be_accepted(
     ada: Desk, clock: "MovableClock", old: Policy, current: Policy, coming: Policy
 ) -> None:
-    """Nor a minute before midnight in Paris what comes into force then."""
+    """A policy that takes effect at midnight in Paris can't be accepted a minute earlier."""
     clock.time = clock.time.replace(hour=22, minute=59)
     for wrong in (old, coming):
         with pytest.raises(Refusal) as refused:

@@ -1,4 +1,4 @@
-"""P1.1: the register of companies, asked by its protocol; whatever it does, it never fails otherwise than by being away."""
+"""P1.1: the registry's protocol. Every malformed or missing answer counts as an unavailable registry."""
 
 from typing import Any
 

@@ -1,4 +1,6 @@
-"""Somebody lost their phone and their recovery codes: another person vouches for them, and they get in by their password."""
+"""A user who lost both phone and recovery codes signs in with the password alone once an owner or operator resets the second
+factor.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 @pytest.fixture
 async def company(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices, enrolled: "Enrolled") -> Company:
-    """Odile and Olivier own it, Ada manages; Max has a second factor, and lost it."""
+    """A company with two owners (Odile and Olivier), an administrator (Ada), and Max, who lost his second factor."""
     made = await founded(clock, bus, odile=Role.OWNER, olivier=Role.OWNER, ada=Role.ADMIN, max=Role.MEMBER)
     await User.all().update(password_hash=await auth.passwords.hash(PASSWORD))
     for name in ("max", "olivier"):
@@ -49,7 +51,7 @@ async def company(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices
 
 
 def by(company: Company, name: str, whom: str) -> Awaitable[Membership]:
-    """This person resets that one's."""
+    """Resets the second factor of `whom` on behalf of `name`."""
     session, key = company.tokens[name].session, company.people[whom].pk
     return second_factor_reset.of_colleague(company.action(name), session, company.account.pk, key)
 
@@ -57,7 +59,7 @@ def by(company: Company, name: str, whom: str) -> Awaitable[Membership]:
 async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an_owner_vouches(
     company: Company, auth: AuthServices, now: "Now"
 ) -> None:
-    """Nothing is left of what was lost, nor of what was signed in with it; the password stays, and a new factor is set up."""
+    """The old factor and the sessions it started are gone, the password stays, and the user sets up a new factor."""
     lost = company.people["max"]
     await Authenticator.create(user=lost, kind=AuthenticatorKind.TOTP, name="waits", created_at=now().at, secret="-")
     await WebauthnChallenge.create(challenge_hash="x", registers=lost, expires_at=now().at)
@@ -82,7 +84,7 @@ async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an
 
 
 async def test_whose_an_owner_may_not_reset(company: Company, now: "Now", clock: "MovableClock", bus: "RecordingBus") -> None:
-    """Another owner's, their own, of somebody who belongs to another company, of the vendor's people, of strangers."""
+    """Another owner's, their own, and those of a user with a second company, of staff, and of users of other companies."""
     others = await founded(clock, bus, "732829320", nora=Role.OWNER)
     for whom in ("olivier", "odile"):
         assert await outcome(by(company, "odile", whom)) == "SECOND_FACTOR_RESERVED"
@@ -110,7 +112,7 @@ async def test_only_an_owner_with_fresh_proof_vouches(company: Company, now: "No
 
 
 async def operator(now: "Now", name: str) -> tuple[User, sessions.Tokens]:
-    """Somebody who operates, with fresh proof."""
+    """A staff operator with a recent step-up."""
     user = await User.create(
         email=f"{name}@camcha.example", name=name, password_hash="-", staff=Staff.OPERATOR, created_at=now().at,
         email_verified_at=now().at, second_factor_at=now().at,
@@ -123,7 +125,7 @@ async def operator(now: "Now", name: str) -> tuple[User, sessions.Tokens]:
 async def test_an_operator_resets_anybodys_but_their_own(
     company: Company, agent: User, enrolled: "Enrolled", now: "Now"
 ) -> None:
-    """An owner's and a colleague's: who works for the vendor has no role until they have set up a new one."""
+    """Including an owner's and another staff user's. Staff have no role until they have set up a new factor."""
     omar, tokens = await operator(now, "omar")
     for user in (company.people["olivier"], await _enrolled(agent, enrolled)):
         await second_factor_reset.of_anybody(now(), tokens.session, user.pk)
@@ -149,7 +151,7 @@ async def _enrolled(user: User, enrolled: "Enrolled") -> User:
 async def test_each_of_the_persons_companies_reads_of_it(
     company: Company, now: "Now", clock: "MovableClock", bus: "RecordingBus", agent: User, enrolled: "Enrolled"
 ) -> None:
-    """And of somebody without a company the operator alone."""
+    """The operator alone is notified about a user without a company."""
     others = await founded(clock, bus, "732829320", nora=Role.OWNER)
     await Membership.create(user=company.people["max"], account=others.account, role=Role.MEMBER, created_at=now().at)
     omar, tokens = await operator(now, "omar")
@@ -164,7 +166,7 @@ async def test_each_of_the_persons_companies_reads_of_it(
 
 @pytest.mark.parametrize("how", ["reset", "end"])
 async def test_two_operators_who_act_on_each_other_at_once_never_wait_in_a_circle(now: "Now", how: str) -> None:
-    """The slower one is signed out already."""
+    """The slower operator's session has already ended."""
     (omar, his), (olga, hers) = await operator(now, "omar"), await operator(now, "olga")
 
     def acts(tokens: sessions.Tokens, on: User) -> Awaitable[Any]:
@@ -181,7 +183,7 @@ async def test_two_operators_who_act_on_each_other_at_once_never_wait_in_a_circl
 
 
 async def test_a_new_password_by_email_does_not_turn_it_off(company: Company, auth: AuthServices, now: "Now") -> None:
-    """So two things must be lost, and vouched for, before anybody gets in without the second factor."""
+    """Signing in without the second factor takes two separate recoveries, each of which is confirmed."""
     lost = company.people["max"]
     await PasswordReset.create(user=lost, token_hash=sessions.hashed("t"), expires_at=now().at + timedelta(days=1))
     with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):

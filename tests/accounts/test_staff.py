@@ -1,4 +1,4 @@
-"""The vendor's people, looked after by an operator: they come by an email, change their role, and go at once."""
+"""How an operator manages staff: they are invited by email, change roles, and lose access immediately when dismissed."""
 
 import asyncio
 from collections.abc import Callable
@@ -43,7 +43,7 @@ STRANGERS = "corneille sabot pluvier 42"
 
 
 class Office:
-    """Where an operator works, with fresh proof."""
+    """An operator's session with a recent step-up."""
 
     def __init__(self, auth: AuthServices, now: "Now", operator: User, tokens: Tokens) -> None:
         self.auth, self.now, self.operator, self.tokens = auth, now, operator, tokens
@@ -65,7 +65,7 @@ class Office:
         return await staff.change_role(self.now(), self.session, user.pk, role)
 
     async def at_work(self, user: User) -> Tokens:
-        """Somebody who has chosen a password by the email, and set up a second factor."""
+        """Creates a staff user who chose a password through the email and set up a second factor."""
         token = await token_to(user.email, "reset")
         await change.reset(self.now(), self.auth, token=token, password=CHOSEN, code=None)
         tokens = await sign_in(await User.get(pk=user.pk), None, False, self.now())
@@ -87,7 +87,7 @@ async def office(auth: AuthServices, now: "Now") -> Office:
 
 
 async def test_p4_3_from_the_email_to_work(office: Office, now: "Now") -> None:
-    """Nobody has seen a password but its person, and the email works once; the role begins with the second factor."""
+    """Only the new user knows the password, and the email works once. The role takes effect with the second factor."""
     lea = await office.hire()
     assert (lea.staff, lea.locale, lea.name, lea.second_factor) == (Staff.AGENT, Locale.EN, "Léa", False)
     tokens = await office.at_work(lea)
@@ -113,7 +113,7 @@ async def test_an_address_of_somebody_elses_is_taken(office: Office, owner: User
 async def test_a_sign_up_that_nobody_confirmed_makes_room(
     office: Office, auth: AuthServices, now: Callable[[], Action]
 ) -> None:
-    """Else a stranger could keep anybody from being hired; and nothing that the stranger holds leads to the role."""
+    """Otherwise an outsider could prevent anyone from being hired. The outsider's own tokens never lead to the role."""
 
     made = await sign_up(
         now(), auth, email=LEA, password=STRANGERS, name="Stranger", legal_name="Trap", siren="732829320",
@@ -142,7 +142,9 @@ async def test_of_two_hired_at_once_at_one_address_one_is(office: Office) -> Non
 
 
 async def test_a_repeat_hires_nobody_and_writes_no_email(office: Office) -> None:
-    """Also of several at once. Other arguments under the same key are a mistake; who was dismissed doesn't come back by it."""
+    """The same holds for concurrent repeats. Other arguments with the same key are an error, and a repeat never restores a
+    dismissed user.
+    """
     first = await office.hire(key="k")
     again = await asyncio.gather(*(office.hire(key="k") for _ in range(3)))
     assert {each.pk for each in again} == {first.pk}
@@ -157,7 +159,7 @@ async def test_a_repeat_hires_nobody_and_writes_no_email(office: Office) -> None
 async def test_no_ticket_stays_with_somebody_dismissed_while_they_took_it(
     db: str, office: Office, now: "Now", owner: User
 ) -> None:
-    """The claim has begun, and waits for another's work on the ticket; the dismissal waits for the claim, and frees it."""
+    """The claim has begun and waits for a lock on the ticket. The dismissal waits for the claim, then releases the ticket."""
     lea, ticket = await office.hire(), await opened(now(), owner)
     held, free = asyncio.Event(), asyncio.Event()
 
@@ -180,7 +182,7 @@ async def test_no_ticket_stays_with_somebody_dismissed_while_they_took_it(
 
 
 async def test_who_is_dismissed_takes_no_ticket_by_a_claim_that_comes_after(office: Office, now: "Now", owner: User) -> None:
-    """What a server knows of a caller may be a second old: the row decides."""
+    """A cached viewer may be a second out of date, so the row decides."""
     lea, ticket = await office.hire(), await opened(now(), owner)
     await office.dismiss(lea)
     with pytest.raises(Forbidden):
@@ -200,7 +202,7 @@ async def test_who_answers_customers_no_more_leaves_their_tickets(office: Office
 
 
 async def test_who_is_dismissed_is_out_at_once(office: Office, now: "Now", owner: User) -> None:
-    """Sessions, password and authenticators; their open tickets are free, closed ones stay as they were."""
+    """Sessions, password and authenticators are removed. Open tickets become unassigned, and closed ones stay as they were."""
     lea = await office.hire()
     tokens = await office.at_work(lea)
     ticket = await claimed(now(), owner, lea)
@@ -253,7 +255,7 @@ async def test_an_operator_who_gives_up_the_role_keeps_it_in_no_socket(office: O
 
 
 async def test_one_operator_always_stays(office: Office, now: "Now") -> None:
-    """Also of two who dismiss each other at once."""
+    """Even when two operators dismiss each other at the same time."""
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
         await office.dismiss(office.operator)
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
@@ -282,7 +284,7 @@ async def test_who_was_a_customer_has_no_role_in_the_sessions_of_before(office: 
 
 
 async def test_nobody_is_staff_and_a_customer(office: Office, now: "Now", owner: User) -> None:
-    """Also not by an invitation that was taken before the email of the vendor's."""
+    """Not even through a company's invitation that was accepted before the staff invitation."""
     lea = await office.hire()
     account = await Account.get(memberships__user_id=owner.pk)
     await Invitation.create(
@@ -308,7 +310,7 @@ async def test_all_of_it_wants_fresh_proof(office: Office, agent: User) -> None:
 
 
 async def test_the_operator_ends_somebodys_sessions(office: Office, now: "Now", owner: User) -> None:
-    """OWASP ASVS 5, 7.4.5: every one, and the person is told; nobody's are none."""
+    """OWASP ASVS 5, 7.4.5: all sessions end and the user is notified. A user without sessions is not an error."""
     sessions = [(await sign_in(owner, None, False, now())).session.pk for _ in range(2)]
     assert await staff.end_sessions(now(), office.session, owner.pk) == 2
     assert await staff.end_sessions(now(), office.session, owner.pk) == 0

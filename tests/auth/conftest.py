@@ -1,4 +1,4 @@
-"""Named people, a guard whose hashes are counted, and the statements sent."""
+"""Fixtures of the tests of auth: named users, services that count password hashes, and the SQL statements sent."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +23,7 @@ PASSWORD = "corneille sabot pluvier 42"
 
 @pytest.fixture
 def now(clock: "MovableClock", bus: "RecordingBus") -> Callable[[], Action]:
-    """Something done by nobody in particular, whatever time it is when called."""
+    """Returns an anonymous action at the current time of the clock."""
     return lambda: Action(None, clock.now(), bus)
 
 
@@ -41,7 +41,7 @@ def password() -> str:
 
 @pytest.fixture
 async def owner(db: str, auth: AuthServices, action: Action) -> User:
-    """Camille, who owns a bakery, her address verified."""
+    """Camille, who owns a bakery and whose address is verified."""
     user = await User.create(
         email="camille@fournil.example", name="Camille Aubry", password_hash=await auth.passwords.hash(PASSWORD),
         created_at=action.at, email_verified_at=action.at,
@@ -64,7 +64,7 @@ async def agent(db: str, auth: AuthServices, action: Action) -> User:
 def enrolled(
     auth: AuthServices, now: Callable[[], Action], password: str
 ) -> "Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]":
-    """Sets the second factor up, as the person would: the seed, the recovery codes and the session it was done in."""
+    """Sets up a second factor as the user would. Returns the seed, the recovery codes and the session."""
 
     async def enrol(user: User) -> tuple[str, list[str], Tokens]:
         tokens = await sign_in(user, None, False, now())
@@ -82,6 +82,6 @@ def code_of(secret: str, action: Action, steps: int = 0) -> str:
 
 @pytest.fixture
 def statements(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """The SQL sent since the test began."""
+    """The SQL statements sent since the test began."""
     caplog.set_level(logging.DEBUG, logger="tortoise.db_client")
     return lambda: [record.getMessage() for record in caplog.records if record.name == "tortoise.db_client"]

@@ -1,4 +1,4 @@
-"""What the audit log tells of sign-ins, and that writing it tells a stranger nothing."""
+"""Which sign-ins the audit log records, and that recording them reveals nothing to an outsider."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -28,13 +28,13 @@ PEER = "192.0.2.7"
 
 
 async def attempt(action: Action, auth: AuthServices, email: str, password: str, code: str | None = None) -> None:
-    """A sign-in that fails."""
+    """Makes a sign-in that fails."""
     with pytest.raises(Refusal):
         await authenticate(action, auth, email=email, password=password, code=code, peer=PEER)
 
 
 async def told() -> list[tuple[str, int | None, int | None, str]]:
-    """Action, person, company and details of every entry."""
+    """The action, user, company and details of every entry."""
     entries = await AuditEntry.all().order_by("id")
     return [(entry.action, entry.object_id, entry.account_id, entry.details) for entry in entries]
 
@@ -69,7 +69,7 @@ async def test_failures_name_the_person_where_one_is_known(owner: User, auth: Au
 
 
 async def joined(user: User, companies: int, action: Action) -> list[Account]:
-    """This many other companies that somebody belongs to."""
+    """Adds the user to this many other companies."""
     made = [await Account.create(legal_name="Other", siren="732829320", created_at=action.at) for _ in range(companies)]
     for account in made:
         await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=action.at)
@@ -77,7 +77,7 @@ async def joined(user: User, companies: int, action: Action) -> list[Account]:
 
 
 async def test_a_failure_is_told_to_each_of_the_persons_companies(owner: User, auth: AuthServices, now: "Now") -> None:
-    """So their owners read of it, whichever of them somebody wanted to get into; the chain is whole."""
+    """The owners of every company of the user can read the entry, and the hash chain stays valid."""
     first = await Account.get(memberships__user_id=owner.pk)
     others = await joined(owner, 101, now())  # more than one statement holds
     await attempt(now(), auth, owner.email, "wrong")
@@ -102,7 +102,7 @@ async def test_a_wrong_code_is_told_and_who_was_appointed(
 
 
 async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, auth: AuthServices, now: "Now") -> None:
-    """Who must wait is refused before anything is looked up or written."""
+    """A throttled attempt is refused before anything is read or written."""
     throttled = 0
     with capture_logs() as logged:
         for _ in range(50):
@@ -119,7 +119,7 @@ async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, auth: AuthS
 async def test_a_known_and_an_unknown_address_take_the_same_statements(
     owner: User, auth: AuthServices, now: "Now", statements: Callable[[], list[str]]
 ) -> None:
-    """Else the time would tell which addresses have an account, and which of those several companies."""
+    """Otherwise the timing would reveal which addresses belong to users, and to users of several companies."""
     sent = []
     for email, others in ((owner.email, 0), ("nobody@fournil.example", 0), (owner.email, 5)):
         await joined(owner, others, now())

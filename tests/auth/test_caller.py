@@ -1,4 +1,4 @@
-"""Callers are remembered for a moment, and never longer than what is known of them is true."""
+"""Viewers are cached briefly, and never after their session, role or account has changed."""
 
 import asyncio
 import secrets
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 class House:
-    """One process: its hub, its callers, its time, which passes when told to."""
+    """One process with a hub, a viewer cache and a clock that the test moves."""
 
     def __init__(self, clock: "MovableClock") -> None:
         self.clock, self.hub, self.seconds = clock, Hub(), 0.0
@@ -47,7 +47,7 @@ class House:
             await self.viewer_of(tokens.access)
 
     def size(self) -> int:
-        """How many things are kept, in all."""
+        """The total number of cached entries."""
         return sum(len(kept) for kept in vars(self.callers).values() if isinstance(kept, dict))
 
 
@@ -58,7 +58,7 @@ def house(clock: "MovableClock") -> House:
 
 @pytest.fixture
 async def tokens(house: House, owner: User) -> Tokens:
-    """Camille, signed in for her bakery and seen a moment ago."""
+    """The tokens of Camille, signed in for her bakery and already cached."""
     tokens = await signed_in(house, owner)
     await house.viewer_of(tokens.access)
     return tokens
@@ -118,7 +118,7 @@ async def test_a_change_announced_here_is_seen_at_once(house: House, owner: User
 
 
 async def test_the_token_lasts_as_long_as_the_clock_says(house: House, tokens: Tokens) -> None:
-    """Also when the demonstration's time is moved within the second."""
+    """Even when the demonstration's clock moves within the cached second."""
     house.clock.advance(timedelta(minutes=15, microseconds=-1))
     await house.viewer_of(tokens.access)
     house.clock.advance(timedelta(microseconds=1))

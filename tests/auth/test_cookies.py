@@ -1,4 +1,4 @@
-"""Whose cookies count, and from whose pages."""
+"""Which session cookies are accepted, and from which origins."""
 
 import pytest
 
@@ -18,14 +18,14 @@ def test_they_are_read_by_their_whole_names() -> None:
 
 @pytest.mark.parametrize("before", ["\x85", "\xa0", "\x1f", "\x0b", "\u2000"])
 def test_another_host_of_the_site_sets_none_by_a_space_that_its_browser_does_not_know(before: str) -> None:
-    """To the browser such a name has no prefix, so any host of the site may set it; to us it must not have one either."""
+    """A browser sees no prefix in such a name, so any host of the site can set the cookie. The server must not see one either."""
     tossed = f"{before}__Host-camcha_access=cam_at_theirs"
     assert kept(tossed).access is None
     assert kept(f"__Host-camcha_access=cam_at_mine; {tossed}").access == "cam_at_mine"
 
 
 def test_one_that_comes_twice_with_different_values_counts_for_nobody() -> None:
-    """One of them was set by somebody else, and nobody can say which."""
+    """Someone else may have set one of the two, and the server can't tell which."""
     assert kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_theirs").access is None
     assert kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_mine").access == "cam_at_mine"
 
@@ -45,6 +45,6 @@ def test_one_that_comes_twice_with_different_values_counts_for_nobody() -> None:
     ],
 )
 def test_only_a_page_of_ours_may_use_them(origin: str, secure: bool, counts: bool) -> None:
-    """Where browsers reach us by TLS, a page without it is none of ours, though its host is."""
+    """When browsers reach the server over TLS, a page of the same host without TLS is a different origin."""
     headers = {b"origin": origin, b"host": "api.camcha.example", b"sec-fetch-site": "same-origin"}
     assert from_ours(headers.get, PAGES, secure=secure) is counts

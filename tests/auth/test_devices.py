@@ -1,4 +1,4 @@
-"""What a person recognises a device by."""
+"""How a session's device is described to its user."""
 
 import pytest
 

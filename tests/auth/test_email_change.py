@@ -1,4 +1,4 @@
-"""Moving to another address."""
+"""Changing a user's email address."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ NEW = "camille@aubry.example"
 
 @pytest.fixture
 async def here(owner: User, auth: AuthServices, now: "Now") -> Tokens:
-    """Camille's session, fresh."""
+    """Camille's session, with a recent step-up."""
     tokens = await sign_in(owner, None, False, now())
     await step_up(now(), auth, tokens.session, password=PASSWORD, code=None)
     return tokens
@@ -75,7 +75,7 @@ class TestWithoutASecondFactor:
         self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm,
         bus: "RecordingBus", first: str,
     ) -> None:  # fmt: skip
-        """The story, whichever email is read first."""
+        """The whole change, with either address confirming first."""
         there = await sign_in(owner, None, False, now())
         await ask(here, f" {NEW.title()} ")
         tokens = [await token_to(NEW, "email"), await token_to(owner.email, "email")]
@@ -96,7 +96,7 @@ class TestWithoutASecondFactor:
             await authenticate(now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
 
     async def test_the_auditor_reads_whose_email_it_was(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
-        """The link may be opened in a browser where nobody is signed in: the token proves whose email it is."""
+        """The link may be opened in a browser without a session: the token identifies the address that confirmed."""
         await ask(here)
         for token in (await token_to(NEW, "email"), await token_to(owner.email, "email")):
             await confirm(token)
@@ -146,7 +146,7 @@ class TestWithASecondFactor:
         self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
-        """Else the old address, which needed not confirm, would never be asked."""
+        """Otherwise the old address, which didn't have to confirm, would never be asked to."""
         _, codes, tokens = await enrolled(owner)
         clock.advance(timedelta(days=7))
         await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
@@ -159,7 +159,7 @@ class TestWithASecondFactor:
         self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
-        """Whoever stole the password could turn it on, to be asked for their own code."""
+        """Otherwise someone with a stolen password could turn on a second factor of their own and confirm with that."""
         _, codes, tokens = await enrolled(owner)
         clock.advance(timedelta(days=7, seconds=-1))
         await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0])
@@ -194,7 +194,9 @@ class TestEdges:
     async def test_p1_3_an_address_that_is_taken_is_answered_the_same(
         self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm
     ) -> None:
-        """The email to that address tells its owner; the asker sees no difference, and the old address is asked as ever."""
+        """The email to that address notifies its owner. The requester sees no difference, and the old address must still
+        confirm.
+        """
         await ask(here, agent.email)
         assert await templates_to(agent.email) == ["email_change_taken"]
         assert await confirm(await token_to(owner.email, "email")) is False
@@ -260,7 +262,7 @@ class TestEdges:
     async def test_a_reset_by_the_old_address_calls_it_off(
         self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
-        """What the email to the old address advises whoever did not ask."""
+        """The email to the old address recommends a reset to users who didn't request the change."""
         await ask(here)
         await change.request_reset(now(), auth, email=owner.email, peer="192.0.2.7")
         token = await token_to(owner.email, "reset")

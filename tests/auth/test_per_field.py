@@ -1,4 +1,4 @@
-"""An alias, a fragment, a batch, a socket: each field that is carried out is one attempt, however it was asked for."""
+"""Each executed field counts as one attempt, whether it came through an alias, a fragment, a batch or a websocket."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,7 +22,7 @@ SIGN_IN = 'sessionSignIn(input: {email: "%s", password: "%s"}) { userErrors { co
 
 @pytest.fixture
 def server(database_url: str, tmp_path: Path, clock: MovableClock) -> Iterator[Server]:
-    """One whose clock stands still: no wait is over, however long a busy machine takes."""
+    """A server whose clock stands still, so that no wait expires on a slow machine."""
     server = Server(database_url, tmp_path)
     settings = {name: value for name, value in server.environment.items() if name.startswith("CAMCHA_")}
     with serving(create_app(read(settings), clock), lifespan="on", port=server.port):
@@ -30,7 +30,7 @@ def server(database_url: str, tmp_path: Path, clock: MovableClock) -> Iterator[S
 
 
 def codes(answer: dict[str, Any]) -> list[str]:
-    """What became of each attempt."""
+    """The outcome of each attempt."""
     judged = [each["userErrors"][0]["code"] for each in (answer.get("data") or {}).values() if each]
     return judged + [error["extensions"]["code"] for error in answer.get("errors", [])]
 
@@ -43,7 +43,7 @@ async def test_p3_5_aliases_fragments_batches_and_sockets_gain_no_attempt(server
 
 
 async def guess(server: Server, way: Callable[[Server, str], Awaitable[list[str]]]) -> None:
-    """Guess at somebody's password until told to wait."""
+    """Guesses a password until the server asks to wait."""
     told: list[str] = []
     while "RATE_LIMITED" not in told:
         told += await way(server, f"{way.__name__}@boulangerie.example")
@@ -51,19 +51,19 @@ async def guess(server: Server, way: Callable[[Server, str], Awaitable[list[str]
 
 
 async def aliases(server: Server, email: str) -> list[str]:
-    """Three in one operation."""
+    """Three attempts as aliases in one operation."""
     fields = " ".join(f"a{n}: {SIGN_IN % (email, n)}" for n in range(3))
     return codes(await Client(server).ask(f"mutation {{ {fields} }}"))
 
 
 async def fragments(server: Server, email: str) -> list[str]:
-    """Three spread in fragments."""
+    """Three attempts spread over fragments."""
     parts = " ".join(f"fragment f{n} on Mutation {{ a{n}: {SIGN_IN % (email, n)} }}" for n in range(3))
     return codes(await Client(server).ask(f"mutation {{ ...f0 ...f1 ...f2 }} {parts}"))
 
 
 async def by_socket(server: Server, email: str) -> list[str]:
-    """Three at once over one socket."""
+    """Three concurrent attempts over one websocket."""
     told = []
     async with Client(server).socket() as live:
         sent = [await live.follow(f"mutation {{ {SIGN_IN % (email, n)} }}") for n in range(3)]

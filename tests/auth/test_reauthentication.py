@@ -1,4 +1,4 @@
-"""Step-up: proving again who one is."""
+"""Step-up: proving one's identity again during a session."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("db")
 async def test_p4_3_the_password_makes_a_session_fresh_for_five_minutes(
     owner: User, auth: AuthServices, now: "Now", clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
-    """The story: signing in is not enough, another session gains nothing, and it is over soon."""
+    """Signing in is not a step-up, a step-up doesn't apply to another session, and it expires."""
     here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED") as refused:
         await require_fresh(now(), here.session)
@@ -74,7 +74,7 @@ async def test_a_wrong_password_is_refused_before_the_code_is_looked_at(
 
 
 async def test_a_code_alone_is_not_enough(owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled") -> None:
-    """An empty passkey is none: it stands for no password."""
+    """An empty passkey answer doesn't replace the password."""
     _, codes, tokens = await enrolled(owner)
     for passkey in (None, ""):
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):

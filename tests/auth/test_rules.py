@@ -1,4 +1,4 @@
-"""Who may do what."""
+"""Which viewers each access rule admits."""
 
 from datetime import UTC, datetime
 
@@ -51,7 +51,7 @@ def staff(role: Staff, second_factor: bool = True) -> Viewer:
     ],
 )
 def test_each_role_enters_where_it_belongs_and_nowhere_else(viewer: Viewer, admitted: list[Rule]) -> None:
-    """P4.3: staff without a second factor enter nowhere that staff do."""
+    """P4.3: staff without a second factor have no staff access."""
     for rule in RULES:
         if rule in admitted:
             rule(viewer)

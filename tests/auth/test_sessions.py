@@ -1,4 +1,4 @@
-"""Sign-ins: tokens that rotate, die once and take their sockets with them."""
+"""Sessions: tokens rotate and work once, and websockets close with their session."""
 
 import asyncio
 from collections.abc import Callable
@@ -56,7 +56,7 @@ async def test_tokens_are_opaque_and_stored_only_as_hashes(owner: User, now: "No
 
 
 async def test_a_token_stands_for_the_person_their_company_and_role(owner: User, now: "Now") -> None:
-    """P1.4: signed in, a person acts for their company in their role."""
+    """P1.4: a signed-in user acts for their company in their role."""
     tokens = await signed_in(owner, now)
     viewer = await viewer_of(tokens.access, now().at)
     assert viewer.user == owner
@@ -67,7 +67,7 @@ async def test_a_token_stands_for_the_person_their_company_and_role(owner: User,
 
 
 async def test_staff_are_signed_in_without_a_company(agent: User, now: "Now") -> None:
-    """P4.3: staff without a second factor have no staff role; with it they do."""
+    """P4.3: staff have a staff role only with a second factor."""
     bare = await viewer_of((await sign_in(agent, None, False, now())).access, now().at)
     assert (bare.user, bare.account, bare.role, bare.staff) == (agent, None, None, None)
     assert (await viewer_of((await sign_in(agent, None, True, now())).access, now().at)).agent
@@ -134,7 +134,7 @@ async def test_a_session_unused_for_thirty_days_is_over(owner: User, now: "Now",
 
 
 async def test_a_refresh_token_used_twice_ends_the_session(owner: User, now: "Now", bus: "RecordingBus") -> None:
-    """P3.5: a copied refresh token is worth nothing for long."""
+    """P3.5: a copied refresh token soon becomes useless."""
     first = await signed_in(owner, now)
     other = await signed_in(owner, now)
     second = await refresh(first.refresh, now())
@@ -195,7 +195,7 @@ async def test_leaving_the_company_ends_what_was_signed_in_for_it(owner: User, n
 
 @pytest.fixture
 async def second(owner: User, action: Action) -> Account:
-    """Another company, in which Camille is a member."""
+    """Another company, of which Camille is a member."""
     account = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
     await Membership.create(user=owner, account=account, role=Role.MEMBER, created_at=action.at)
     return account
@@ -204,7 +204,7 @@ async def second(owner: User, action: Action) -> Account:
 async def test_p1_4_switching_goes_on_for_another_company(
     owner: User, second: Account, now: "Now", bus: "RecordingBus", clock: "MovableClock"
 ) -> None:
-    """P1.4: new tokens; the old ones are worth nothing, and sockets opened with them close."""
+    """P1.4: the viewer gets new tokens, the old ones stop working, and websockets opened with them close."""
     first = await signed_in(owner, now)
     await Session.filter(pk=first.session.pk).update(second_factor=True)
     clock.advance(timedelta(minutes=5))
@@ -253,7 +253,7 @@ async def test_nobody_signs_in_for_a_company_they_left_meanwhile(owner: User, se
 
 
 async def test_a_websocket_closes_when_the_users_role_changes(owner: User, agent: User, now: "Now") -> None:
-    """It receives nothing more, and the client connects again with the new role."""
+    """It receives nothing more, and the client reconnects with the new role."""
     tokens, staffs = await signed_in(owner, now), await sign_in(agent, None, True, now())
     viewer, staff = [await viewer_of(each.access, now().at) for each in (tokens, staffs)]
     opened_with = [session_role(viewer), session_role(staff)]
@@ -285,7 +285,7 @@ async def test_one_statement_each_whatever_the_number(owner: User, now: "Now", s
 async def test_p4_3_a_session_knows_its_device_and_when_it_was_last_used(
     owner: User, now: "Now", clock: "MovableClock", statements: "Callable[[], list[str]]"
 ) -> None:
-    """As coarsely as its tokens are renewed: asking costs no write."""
+    """The time is updated only when the tokens are refreshed, so that requests cause no writes."""
     began = now().at
     tokens = await sign_in(owner, None, False, now(), "Firefox, Linux")
     clock.advance(timedelta(minutes=10))
@@ -328,7 +328,7 @@ async def test_a_session_that_ended_ends_no_others(owner: User, now: "Now") -> N
 async def test_p4_3_a_session_in_use_all_the_time_ends_after_its_longest_life(
     role: str, owner: User, agent: User, now: "Now", clock: "MovableClock"
 ) -> None:
-    """OWASP ASVS 5, 7.3.2: renewed as often as one likes, it ends to the second."""
+    """OWASP ASVS 5, 7.3.2: however often it is refreshed, it ends exactly at its maximum lifetime."""
     longest, user = (LONGEST_OF_STAFF, agent) if role == "staff" else (LONGEST, owner)
     began, tokens = now().at, await sign_in(user, await company_of(user), True, now())
     step = (longest - timedelta(seconds=1)) / 5
@@ -361,7 +361,7 @@ async def test_switching_companies_gains_no_time(owner: User, now: "Now", clock:
 
 
 async def test_of_two_tabs_that_renew_at_once_both_go_on(owner: User, now: "Now", clock: "MovableClock") -> None:
-    """The second gets no tokens: those are in the cookies that the first one's answer has set."""
+    """The second tab gets no tokens in its response: the first response has already set them as cookies."""
     first = await signed_in(owner, now)
     renewed, told = await asyncio.gather(refresh_shared(first.refresh, now()), refresh_shared(first.refresh, now()))
     if isinstance(renewed, Kept):

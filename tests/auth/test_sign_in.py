@@ -1,4 +1,4 @@
-"""Signing up, verifying the address, proving who one is."""
+"""Signing up, verifying the address and signing in."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -38,7 +38,7 @@ FORM: dict[str, Any] = {
 
 
 class Meter:
-    """Asks the processes, and counts Argon2's computations."""
+    """Counts the Argon2 computations of the hashing processes."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -48,7 +48,7 @@ class Meter:
         return asked(what, *given)
 
     async def work(self, doing: Awaitable[object]) -> tuple[object, ...]:
-        """How something ended for whoever asked, and how many computations it took."""
+        """The outcome, and the number of computations it took."""
         before = self.count
         try:
             await doing
@@ -76,7 +76,7 @@ async def enter(auth: AuthServices, now: "Now", **changed: Any) -> User:
 
 class TestSignUp:
     async def test_makes_a_company_and_its_owner_and_writes_one_email(self, auth: AuthServices, now: "Now") -> None:
-        """P1.4: a person signs their company up."""
+        """P1.4: a user signs a company up."""
         made = await sign_up(now(), auth, **FORM)
         assert made.user is not None
         assert made.account is not None
@@ -94,7 +94,7 @@ class TestSignUp:
     async def test_a_known_address_is_answered_after_the_same_work(
         self, auth: AuthServices, now: "Now", owner: User, meter: Meter
     ) -> None:
-        """P3.5: signing up doesn't tell who is a customer; their password and company stay as they are."""
+        """P3.5: signing up doesn't reveal who is a customer, and leaves an existing password and company unchanged."""
         first = await meter.work(sign_up(now(), auth, **FORM))
         again = FORM | {"email": owner.email.upper(), "password": "mouette phare ardoise 77"}
         assert await meter.work(sign_up(now(), auth, **again)) == first == ("accepted", 1)
@@ -155,7 +155,7 @@ class TestVerification:
     async def test_the_link_verifies_the_address_and_a_second_click_changes_nothing(
         self, auth: AuthServices, now: "Now", clock: "MovableClock"
     ) -> None:
-        """P1.4: verify the e-mail."""
+        """P1.4: email verification."""
         user = (await sign_up(now(), auth, **FORM)).user
         assert user is not None
         token = await token_to(user.email, "verify")
@@ -166,7 +166,7 @@ class TestVerification:
         assert (await verify_email(now(), auth, token)).email_verified_at == verified.email_verified_at is not None
 
     async def test_a_stranger_who_signed_up_first_gains_nothing(self, auth: AuthServices, now: "Now") -> None:
-        """Neither the company nor the password are theirs, and their email's link confirms nothing."""
+        """The later company and password are not theirs, and the link in their own email confirms nothing."""
         stranger = FORM | {"password": "mouette phare ardoise 77", "name": "X", "legal_name": "X", "siren": "404 833 048"}
         before = (await sign_up(now(), auth, **stranger)).user
         assert before is not None
@@ -211,7 +211,7 @@ class TestVerification:
 
 class TestAuthenticate:
     async def test_lets_in_whoever_has_the_password(self, auth: AuthServices, now: "Now", owner: User) -> None:
-        """P1.4: sign in."""
+        """P1.4: sign-in."""
         assert await enter(auth, now, email=" CAMILLE@fournil.example") == owner
 
     async def test_unknown_and_wrong_cannot_be_told_apart(
@@ -271,6 +271,6 @@ class TestAuthenticate:
 async def test_what_is_far_too_long_is_not_even_tidied(
     auth: AuthServices, now: "Now", changed: dict[str, str], code: str
 ) -> None:
-    """A million characters, forty times in one request, would hold everybody up for seconds."""
+    """Normalizing a million characters forty times in one request would block the server for seconds."""
     with pytest.raises(Refusal, match=code):
         await sign_up(now(), auth, **(FORM | changed))

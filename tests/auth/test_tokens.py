@@ -1,4 +1,4 @@
-"""Signed links: one purpose, one lifetime, not to be changed."""
+"""Signed links have one purpose and one lifetime, and can't be altered."""
 
 from datetime import UTC, datetime, timedelta
 

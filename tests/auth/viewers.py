@@ -1,4 +1,4 @@
-"""The viewer of an access token, found as the server does it."""
+"""Resolves access tokens to viewers as the server does."""
 
 from datetime import datetime
 
@@ -9,5 +9,5 @@ from tests.conftest import MovableClock
 
 
 async def viewer_of(access_token: str | None, at: datetime, accept_language: str | None = None) -> Viewer:
-    """The viewer that the token stands for at this time, by a server that has cached nothing. Raises Unauthenticated."""
+    """The viewer that the token identifies at this time, without a cache. Raises Unauthenticated."""
     return await Callers(Hub(), MovableClock(at)).viewer_of(access_token, accept_language)

@@ -1,4 +1,4 @@
-"""A passkey's device, in software: makes keys and answers challenges as WebAuthn says (level 3, 6 and 7)."""
+"""A passkey device in software, which creates keys and answers challenges (WebAuthn level 3, sections 6 and 7)."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
 
 
 class Device:
-    """One with a single key. What it says of itself can be made wrong."""
+    """A device with a single key. Each part of its answers can be falsified."""
 
     def __init__(self, origin: str = ORIGIN, verifies: bool = True, counter: int = 0) -> None:
         self.origin, self.verifies, self.counter, self.framed = origin, verifies, counter, False
@@ -23,7 +23,7 @@ class Device:
         self.id, self.handle = os.urandom(32), b""
 
     def made(self, options: str) -> str:
-        """The answer to options to make a passkey by, as JSON."""
+        """The answer to creation options, as JSON."""
         asked = json.loads(options)
         self.handle = base64url_to_bytes(asked["user"]["id"])
         told = self._client_data("webauthn.create", asked["challenge"])
@@ -35,7 +35,7 @@ class Device:
         return self._credential(clientDataJSON=told, attestationObject=statement)
 
     def got(self, options: str) -> str:
-        """The answer to options to prove oneself by, as JSON."""
+        """The answer to request options, as JSON."""
         asked = json.loads(options)
         told = self._client_data("webauthn.get", asked["challenge"])
         self.counter += 1 if self.counter else 0

@@ -1,4 +1,4 @@
-"""Passkeys: made, used as both factors or as the second, each challenge once, and never by anybody else."""
+"""Passkeys: creating them, and using them alone or as the second factor. Each challenge works once, for its own user."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 class Hand:
-    """Does what a person does with a device, in a session made fresh by their password."""
+    """Registers and uses passkeys in a session with a recent step-up."""
 
     def __init__(self, auth: AuthServices, now: "Now") -> None:
         self.auth, self.now = auth, now
@@ -65,7 +65,7 @@ def hand(auth: AuthServices, now: "Now") -> Hand:
 
 
 async def test_p4_3_from_making_one_to_signing_in_without_a_password(hand: Hand, now: "Now", owner: User) -> None:
-    """The first one turns the second factor on and brings recovery codes; the next brings none."""
+    """The first passkey turns the second factor on and returns recovery codes; the next one returns none."""
     device, tokens = Device(counter=1), await hand.fresh(owner)
     other = await sign_in(owner, None, False, now())
     made = await hand.register(tokens, device, " My   key ")
@@ -110,7 +110,7 @@ async def test_p4_3_a_passkey_alone_steps_up(auth: AuthServices, hand: Hand, now
 async def test_somebody_elses_passkey_is_worth_nothing(
     auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User
 ) -> None:
-    """Neither to step up nor as a second factor, though it is a good one."""
+    """A valid passkey of another user works neither for a step-up nor as a second factor."""
     theirs, mine = Device(), Device()
     await hand.register(await hand.fresh(agent), theirs)
     await hand.register(await hand.fresh(owner), mine)
@@ -289,7 +289,7 @@ _CHANGED = st.dictionaries(
 @given(text=_TEXTS, changed=_CHANGED)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_is_sent_is_refused(hand: Hand, owner: User, text: str, changed: dict[str, object]) -> None:
-    """Nonsense, and a good answer with a part of it changed."""
+    """Malformed answers, and valid answers with one part changed."""
     hand.auth.throttle._counts.clear()  # of another example
     if not await Authenticator.exists():
         await hand.register(await hand.fresh(owner), DEVICE)

@@ -1,4 +1,4 @@
-"""The second factor: set up, asked for, each code taken once."""
+"""One-time codes as the second factor: setting it up, requiring it, and accepting each code once."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ class TestSetUp:
     async def test_nothing_is_asked_for_until_the_first_code_proves_the_seed_arrived(
         self, auth: AuthServices, now: "Now", owner: User, password: str, enter: Enter
     ) -> None:
-        """P4.3: an abandoned set-up locks nobody out."""
+        """P4.3: an abandoned set-up doesn't lock the user out."""
         tokens = await sign_in(owner, None, False, now())
         secret = await begin_totp(now(), auth, tokens.session, password)
         assert await enter(owner, None) == owner
@@ -110,7 +110,7 @@ class TestSetUp:
     async def test_the_seed_reaches_the_authenticator_as_a_qr_code_and_the_database_sealed(
         self, auth: AuthServices, owner: User, enrolled: "Enrolled"
     ) -> None:
-        """P4.3: TOTP with QR. P3.5: seeds encrypted at rest."""
+        """P4.3: TOTP with a QR code. P3.5: seeds are encrypted at rest."""
         secret, codes, _ = await enrolled(owner)
         uri = totp.provisioning_uri(owner, secret)
         read = pyotp.parse_uri(uri)
@@ -127,7 +127,7 @@ class TestCodes:
     async def test_a_code_is_accepted_once(
         self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
     ) -> None:
-        """P4.3: a code read over the shoulder is worth nothing, not even the one that confirmed the set-up."""
+        """P4.3: a code that someone else saw can't be reused, and neither can the code that confirmed the set-up."""
         secret, _, _ = await enrolled(owner)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code_of(secret, now()))
@@ -193,7 +193,7 @@ class TestCodes:
 
 class TestRecovery:
     async def test_a_recovery_code_stands_in_once(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
-        """P4.3: recovery codes, single-use."""
+        """P4.3: recovery codes are single-use."""
         _, codes, _ = await enrolled(owner)
         assert len(set(codes)) == 10
         assert await enter(owner, codes[0]) == owner
@@ -226,7 +226,7 @@ class TestVault:
 
 @pytest.fixture
 def prove(auth: AuthServices, now: "Now", password: str) -> Callable[[Tokens, str], Awaitable[object]]:
-    """Makes a session fresh."""
+    """Completes a step-up with the password."""
 
     async def prove(tokens: Tokens, code: str) -> object:
         return await step_up(now(), auth, tokens.session, password=password, code=code)
@@ -248,7 +248,7 @@ class TestSeveral:
         self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, enter: Enter,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
-        """A new phone: from its first code on both work, each code once, until the person takes the old one away."""
+        """A user moves to a new phone: both apps work, each code once, until the user removes the old one."""
         old, codes, tokens = await enrolled(owner)
         other = await sign_in(owner, None, True, now())
         await prove(tokens, codes[0])
@@ -301,7 +301,7 @@ class TestSeveral:
     async def test_who_proved_with_one_that_is_taken_away_meanwhile_does_not_get_in(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, clock: "MovableClock"
     ) -> None:
-        """Between the code and the session's beginning: the removal would not have ended that session."""
+        """The authenticator is removed between the code and the start of the session, which the removal would not have ended."""
         _, codes, tokens = await enrolled(owner)
         await prove(tokens, codes[0])
         second = await Authenticator.create(
@@ -354,7 +354,7 @@ class TestRemoving:
     async def test_p4_3_a_customer_turns_it_off_with_fresh_proof(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, bus: "RecordingBus"
     ) -> None:
-        """Their other devices are signed out, an email tells them, and the recovery codes are gone."""
+        """Their other devices are signed out, an email notifies them, and the recovery codes are deleted."""
         _, codes, tokens = await enrolled(owner)
         other, mine = await sign_in(owner, None, True, now()), await Authenticator.get()
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
@@ -415,7 +415,7 @@ class TestRenewing:
 async def test_whoever_proved_the_password_alone_does_not_get_in_once_a_second_factor_is_on(
     now: "Now", owner: User, enrolled: "Enrolled", enter: Enter
 ) -> None:
-    """A sign-in under way while it is turned on would have been one without it."""
+    """A sign-in in progress when the second factor is turned on would otherwise have bypassed it."""
     proved = await enter(owner, None)
     await enrolled(await User.get(pk=owner.pk))
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):

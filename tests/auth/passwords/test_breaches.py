@@ -1,4 +1,4 @@
-"""New passwords that leaked elsewhere are refused; the service that knows them learns none, and stops nobody by being away."""
+"""Passwords known from breaches are refused. The breach service never receives a password, and its outages block no one."""
 
 import asyncio
 import hashlib
@@ -33,7 +33,7 @@ def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 @asynccontextmanager
 async def service(reply: Callable[[], bytes | None]) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A range service of its own port that answers each request by `reply`, and nothing ever where that is None."""
+    """A breach service on a port of its own that answers each request with `reply`, or never answers when `reply` is None."""
     asked: list[bytes] = []
     gone = asyncio.Event()
 
@@ -123,8 +123,7 @@ async def test_a_service_that_is_down_keeps_nobody_out() -> None:
 
 @pytest.mark.usefixtures("db")
 async def test_a_flood_of_sign_ups_does_not_reach_the_service(auth: AuthServices, now: Callable[[], Action]) -> None:
-    """Some tries are free for each network, then they wait; and who tries weak or leaked passwords loses none of their
-    sign-ups."""
+    """Each network gets a few free attempts and then has to wait. Weak or breached passwords don't count as failed sign-ins."""
 
     async def outcome(network: str, password: str = LEAKED) -> str:
         try:

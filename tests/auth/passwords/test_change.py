@@ -1,4 +1,4 @@
-"""A forgotten password and a changed one."""
+"""Resetting a forgotten password and changing a known one."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ NEW = "mouette phare ardoise 77"
 
 @pytest.fixture
 def ask(auth: AuthServices, now: "Now") -> Callable[..., Awaitable[str]]:
-    """Requests an email. Returns the token of the latest one to Camille, if there is one."""
+    """Requests a reset email, and returns the latest token sent to Camille, or None."""
 
     async def ask(email: str, peer: str = "192.0.2.7") -> str:
         await change.request_reset(now(), auth, email=email, peer=peer)
@@ -74,7 +74,7 @@ class TestReset:
     async def test_p4_3_a_forgotten_password_is_replaced_by_an_emails_token(
         self, owner: User, now: "Now", ask: Ask, use: Use, enter: Enter, bus: "RecordingBus"
     ) -> None:
-        """The story: asked for, read, set; every device is signed out and told, the person gets an email."""
+        """The whole reset: every device is signed out, and an email notifies the user."""
         laptop, phone = [await sign_in(owner, None, False, now()) for _ in range(2)]
         token = await ask(f" {owner.email.upper()} ")
         stored = str(await PasswordReset.all().values())
@@ -161,7 +161,7 @@ class TestReset:
     async def test_a_weak_password_is_refused_and_the_token_stays_good(
         self, owner: User, ask: Ask, use: Use, enter: Enter
     ) -> None:
-        """The rules of sign-up, the person's own words included."""
+        """The rules are those of sign-up, including the check against the user's own details."""
         token = await ask(owner.email)
         for weak in ("short", "x" * 129, "camille aubry fournil", "motdepasse12345"):
             with pytest.raises(Refusal, match="PASSWORD_WEAK"):
@@ -232,7 +232,7 @@ class TestResetWithASecondFactor:
     async def test_one_that_is_turned_on_meanwhile_counts(
         self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask
     ) -> None:
-        """Between the question and the answer the person turns it on: the reset that knew of none sets nothing."""
+        """The user turns the second factor on while a reset without it is in progress. The reset is refused."""
         token, hash_ = await ask(owner.email), auth.passwords.hash
 
         async def meanwhile(password: str) -> str:
@@ -255,7 +255,7 @@ class TestChange:
     async def test_p3_5_a_password_is_changed_by_the_current_one(
         self, owner: User, now: "Now", change: Use, enter: Enter, bus: "RecordingBus"
     ) -> None:
-        """The story: this device stays, the others are signed out, an email tells."""
+        """The current session stays, the others end, and an email notifies the user."""
         here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
         await change(here)
         assert await enter(owner, NEW) == owner
@@ -302,7 +302,7 @@ class TestChange:
 async def test_whoever_proved_the_old_password_does_not_get_in_after_it_was_replaced(
     owner: User, now: "Now", ask: Ask, use: Use, enter: Enter
 ) -> None:
-    """P4.3: a sign-in under way while the password changes would have outlived the end of all sessions."""
+    """P4.3: a sign-in in progress during the change would otherwise have outlived the end of all sessions."""
     proved = await enter(owner, PASSWORD)
     await use(await ask(owner.email))
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):

@@ -1,4 +1,4 @@
-"""The processes in which passwords are hashed: others go first, and one that dies takes nobody's sign-in with it."""
+"""Worker processes hash passwords at a lower priority than requests, and a crash of one doesn't fail a sign-in."""
 
 import asyncio
 import io
@@ -19,7 +19,7 @@ PASSWORD = "corneille sabot pluvier 42"
 
 @pytest.fixture(autouse=True)
 def processes() -> Iterator[list["hashing_pool._Process"]]:
-    """Those of this test only."""
+    """Hashing processes that only this test uses."""
     hashing_pool.end_all()
     yield hashing_pool._idle
     hashing_pool.end_all()
@@ -92,7 +92,7 @@ def test_they_end_with_the_server_however_it_ends() -> None:
 
 
 def _gone(pid: int) -> bool:
-    """Whether the process has ended within two minutes, seen or unseen by whoever has to bury it."""
+    """Whether the process ends within two minutes, counting a zombie as ended."""
     import time
 
     for _ in range(12_000):

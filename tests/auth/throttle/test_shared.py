@@ -1,4 +1,4 @@
-"""Attempts of several processes are counted together in a real Redis, as one process counts them by itself."""
+"""Attempts counted in Redis by several processes give the same waits as those counted in one process."""
 
 import asyncio
 import subprocess
@@ -22,7 +22,7 @@ SECRET = "a secret key of a test, long enough"
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may take longer to answer than a sign-in would wait for."""
+    """A longer Redis timeout, because a busy machine may answer more slowly than a sign-in would wait."""
     monkeypatch.setattr(shared, "TIMEOUT", 20.0)
 
 
@@ -40,7 +40,7 @@ def redis(server: RedisHouse) -> RedisHouse:
 
 
 async def test_two_processes_count_together(redis: RedisHouse) -> None:
-    """P3.5: a guesser gains nothing by asking another process, a success clears for both."""
+    """P3.5: switching to another process gives a guesser no extra attempts, and a success clears the count for both."""
     clock = Still()
     one, two = (SharedThrottle(clock, redis.url, SECRET) for _ in range(2))
     guesses = [await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) for throttle in (one, two) * 4]
@@ -71,7 +71,7 @@ _STEPS = st.lists(
 @given(steps=_STEPS)
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_it_counts_as_one_process_does(redis: RedisHouse, steps: list[tuple[str, list[Key], int]]) -> None:
-    """Any attempts, successes and pauses (microseconds) on any keys: the same waits."""
+    """Any sequence of attempts, successes and pauses (in microseconds) on any keys gives the same waits."""
     redis.client().flushall()
     clock = Still()
     shared, alone = SharedThrottle(clock, redis.url, SECRET), Throttle(clock)
@@ -101,7 +101,7 @@ async def test_nothing_in_it_names_anybody_and_all_of_it_expires(redis: RedisHou
 
 @pytest.mark.parametrize("trouble", ["dead", "hanging", "out of memory"])
 async def test_while_redis_is_away_the_process_counts_by_itself(monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
-    """Nobody is kept from signing in, and no guesser let through; an outage is told once, and its end."""
+    """Sign-ins go on and guesses stay limited. The start and the end of an outage are each logged once."""
     monkeypatch.setattr(shared, "RETRY_AFTER", 0.0)
     monkeypatch.setattr(shared, "TIMEOUT", 1.0)
     house = RedisHouse()
@@ -136,7 +136,7 @@ async def test_while_redis_is_away_the_process_counts_by_itself(monkeypatch: pyt
 
 
 async def test_a_redis_that_did_not_answer_is_left_alone_for_a_while() -> None:
-    """Else each sign-in would wait for it."""
+    """Otherwise each sign-in would wait for the timeout."""
     house = RedisHouse()
     throttle = SharedThrottle(Still(), house.url, SECRET)
     house.kill()
@@ -149,7 +149,7 @@ async def test_a_redis_that_did_not_answer_is_left_alone_for_a_while() -> None:
 
 
 def test_a_process_of_its_own_finds_the_counts(server: RedisHouse) -> None:
-    """Not only another connection."""
+    """A separate process, not only a second connection."""
     program = f"""
 import asyncio
 from auth.throttle.shared import SharedThrottle

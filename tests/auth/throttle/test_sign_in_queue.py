@@ -1,4 +1,4 @@
-"""A flood of sign-ins waits at the door: few are inside, nobody is forgotten, and the last is told to come back."""
+"""The sign-in queue: few sign-ins run at once, the others wait in order, and excess ones are asked to retry later."""
 
 import asyncio
 from collections.abc import Callable
@@ -67,7 +67,7 @@ async def test_who_gives_up_or_fails_leaves_their_place() -> None:
 
 
 async def test_who_is_sent_away_at_the_door_is_not_counted(auth: AuthServices, owner: User, now: Callable[[], Action]) -> None:
-    """Else a flood of others' would in the end make the person wait for minutes."""
+    """Otherwise a flood of other sign-ins would eventually make the user wait for minutes."""
     full = replace(auth, sign_in_queue=SignInQueue(concurrency=1, max_waiting=-1))
     for _ in range(20):
         with pytest.raises(Throttled):

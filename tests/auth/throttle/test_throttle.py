@@ -1,4 +1,4 @@
-"""Guessing is slowed down; nobody is locked out for good; memory is bounded."""
+"""Throttling slows guesses down, never locks an account permanently, and uses a bounded amount of memory."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from models.errors import Throttled
 
 
 class Still:
-    """A clock for tests that Hypothesis repeats."""
+    """A fixed clock for tests that Hypothesis repeats."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 23, tzinfo=UTC)
@@ -25,7 +25,7 @@ def sign_in_keys(email: str, peer: str) -> tuple[Key, ...]:
 
 
 async def wait_of(throttle: Throttle, *keys: Key) -> int:
-    """0 when the attempt was let through, else the seconds it must wait."""
+    """Returns 0 when the attempt was allowed, otherwise the seconds to wait."""
     try:
         await throttle.attempt(*keys)
     except Throttled as error:

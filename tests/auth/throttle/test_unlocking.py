@@ -1,4 +1,4 @@
-"""An email past the waits: nobody is locked out by a stranger, and nobody gains by it who can't read the mail."""
+"""An email lets a throttled user sign in despite other people's guesses, and gives nothing to those who can't read it."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -30,7 +30,7 @@ SHARED = "192.0.2.7"  # the network of the customer and of whoever guesses
 
 
 class Door:
-    """Where people sign in."""
+    """Signs users in and requests unlock emails."""
 
     def __init__(self, auth: AuthServices, now: "Now") -> None:
         self.auth, self.now = auth, now
@@ -48,7 +48,7 @@ class Door:
         return "in"
 
     async def email(self, user: User) -> str:
-        """The token in the email that the person asked for."""
+        """The token from the email that the user requested."""
         await unlocking.request(self.now(), self.auth, email=user.email, peer=SHARED)
         return await token_to(user.email, "unlock")
 
@@ -64,7 +64,7 @@ async def lock_out(door: Door, user: User) -> None:
 
 
 async def test_p3_5_whoever_reads_the_mail_signs_in_however_many_others_guess(door: Door, owner: User) -> None:
-    """From the very network that the guesses come from; the guesser goes on waiting, and the email works once."""
+    """Even from the network that the guesses come from. The guesser still has to wait, and the email works once."""
     await lock_out(door, owner)
     assert await door.outcome(owner) == "RATE_LIMITED"
     token = await door.email(owner)
@@ -103,7 +103,7 @@ async def test_whoever_holds_it_waits_for_their_own_guesses(door: Door, owner: U
 async def test_p3_5_who_reads_the_mail_and_knows_the_password_cannot_guess_the_code_for_ever(
     door: Door, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
 ) -> None:
-    """Neither by one email nor by the next; and the person's own code is heard again after the wait."""
+    """Further emails don't help either, and the user's own code is accepted after the wait."""
     secret, _, _ = await enrolled(owner)
     clock.advance(timedelta(minutes=1))
     guesses = []
@@ -127,7 +127,7 @@ async def test_one_of_somebody_elses_or_too_old_is_as_if_there_were_none(
 
 
 async def test_asking_tells_nobody_whether_the_address_is_known(door: Door, owner: User) -> None:
-    """And floods nobody with emails."""
+    """Requests don't flood the address with emails either."""
     await unlocking.request(door.now(), door.auth, email="nobody@fournil.example", peer=SHARED)
     assert not await Email.exists()
     for _ in range(6):
@@ -137,7 +137,7 @@ async def test_asking_tells_nobody_whether_the_address_is_known(door: Door, owne
 
 
 async def test_p3_5_nobody_keeps_the_email_back_by_asking_for_others(door: Door, owner: User) -> None:
-    """For resets until those wait; and whoever asks for this one itself has sent it to the person."""
+    """Reset emails by someone else delay it only until their own limit, and requesting the unlock email itself sends it."""
 
     async def asked() -> None:
         await change.request_reset(door.now(), door.auth, email=owner.email, peer="198.51.100.7")
