@@ -438,7 +438,7 @@ async def known(desk: Desk) -> tuple[str | None, bool]:
 
 
 async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Desk, auth: AuthServices) -> None:
-    """P1.4: a valid checksum does not prove that a company exists, and an unavailable registry never counts as a confirmation."""
+    """P1.4: a valid checksum doesn't prove that a company exists, and an unavailable registry never confirms it."""
     made = await registration.sign_up(
         desk.bakery.action(), auth, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
         legal_name="Le Fournil d'Aubry", siren="732829320", locale=Locale.FR, peer="192.0.2.1",

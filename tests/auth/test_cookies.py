@@ -18,7 +18,7 @@ def test_they_are_read_by_their_whole_names() -> None:
 
 @pytest.mark.parametrize("before", ["\x85", "\xa0", "\x1f", "\x0b", "\u2000"])
 def test_another_host_of_the_site_sets_none_by_a_space_that_its_browser_does_not_know(before: str) -> None:
-    """A browser sees no prefix in such a name, so any host of the site can set the cookie. The server must not see one either."""
+    """A browser sees no prefix in such a name, so any host of the site can set it. The server must not see a prefix either."""
     tossed = f"{before}__Host-camcha_access=cam_at_theirs"
     assert kept(tossed).access is None
     assert kept(f"__Host-camcha_access=cam_at_mine; {tossed}").access == "cam_at_mine"

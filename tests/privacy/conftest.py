@@ -1,4 +1,4 @@
-"""Erasures are tested with the companies of the tests of schema/."""
+"""The tests of erasure use the companies of the tests of schema/."""
 
 from tests.schema.conftest import ask, engine, house, price, services
 

@@ -1,4 +1,6 @@
-"""P1.2: after the grace nothing is left of a company and its people, but what the law keeps; whatever died in between."""
+"""P1.2: after the grace period, only what the law requires remains of a company and its members, even if the process was killed
+during the erasure.
+"""
 
 import asyncio
 import contextvars
@@ -64,7 +66,7 @@ async def dumped() -> dict[str, list[str]]:
 
 
 async def marked(mark: str = MARK) -> set[str]:
-    """The tables that hold the mark."""
+    """The tables that contain the mark."""
     return {table for table, found in (await dumped()).items() if any(mark in row for row in found)}
 
 
@@ -86,7 +88,7 @@ def files(store: FolderStore, tmp: Path) -> list[str]:
 
 
 async def lived_in(house: House, action: Action, store: FolderStore) -> None:
-    """What a company leaves behind that the house does not hold yet."""
+    """Adds the data of a company that the fixture `house` doesn't create."""
     paul = house.paul
     owner, member = paul.owner.user, paul.member.user
     assert owner
@@ -120,7 +122,7 @@ async def lived_in(house: House, action: Action, store: FolderStore) -> None:
 
 
 async def asked_and_scheduled(house: House, action: Action, services: Services) -> Erasure:
-    """Paul's owner asks, Alice schedules."""
+    """Paul's owner requests the deletion and Alice schedules it."""
     owner, alice = house.paul.owner, house.alice
     assert owner.session
     assert alice.session
@@ -139,14 +141,14 @@ async def asked_and_scheduled(house: House, action: Action, services: Services) 
 
 @pytest.fixture
 async def leaving(house: House, action: Action, services: Services, store: FolderStore) -> Erasure:
-    """The house, whose Paul is to be deleted in two weeks."""
+    """The two companies, of which Paul's is to be deleted in two weeks."""
     await lived_in(house, action, store)
     return await asked_and_scheduled(house, action, services)
 
 
 @pytest.fixture
 def later(clock: "MovableClock", action: Action) -> Action:
-    """When the grace is over."""
+    """The time at which the grace period is over."""
     clock.advance(timedelta(days=14))
     return Action(None, clock.now(), action.bus)
 
@@ -280,7 +282,7 @@ class Died(BaseException):
 
 
 class Dying(Action):
-    """An act whose process dies before its n-th transaction."""
+    """An action whose process is killed before its n-th transaction."""
 
     left = [0]
 
@@ -296,7 +298,7 @@ class Dying(Action):
 async def test_p1_2_whenever_the_process_dies_the_next_one_goes_on(
     leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
-    """P1.2: killed before each of its transactions in turn, it ends as if nothing had happened, and counts nothing twice."""
+    """P1.2: killed before each of its transactions in turn, the erasure still completes and counts nothing twice."""
     dying, deaths = Dying(None, later.at, later.bus), 0
     while True:
         Dying.left[0] = deaths + 1
@@ -353,7 +355,7 @@ async def test_p1_2_it_waits_for_payments_that_are_under_way(
 async def test_p1_2_a_payment_that_nobody_ever_confirms_holds_nothing_up(
     leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
-    """The provider is asked about an attempt for seven days; the law leaves a month."""
+    """The provider is asked about a payment for seven days, and the law allows a month for the erasure."""
     await Payment.all().update(status=PaymentStatus.REQUIRES_ACTION)
     assert await erase_due(later, eraser(services, store)) == 1
 
@@ -376,7 +378,7 @@ async def test_p1_2_nothing_is_left_of_who_was_invited_elsewhere_as_well(
 async def test_p1_2_who_takes_an_invitation_meanwhile_and_the_erasure_never_wait_in_a_circle(
     db: str, leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
-    """Company, invitation, person: the order in which an invitation is taken."""
+    """The erasure locks the company, the invitation and the user, in the same order as accepting an invitation does."""
     member, marie = house.paul.member.user, house.marie
     assert member
     await Invitation.filter(pk=marie.row(Invitation).pk).update(email=member.email)
@@ -406,7 +408,7 @@ async def test_p1_2_nobody_says_anything_more_in_what_was_erased(
 
 
 class Stubborn(FolderStore):
-    """A store that fails in a way nobody thought of."""
+    """A store that fails with an unexpected error."""
 
     failures = 1
 
@@ -437,7 +439,7 @@ async def test_p1_2_one_that_fails_holds_up_no_other(
 
 
 class AwayStore(FolderStore):
-    """A store that does not answer."""
+    """A store that doesn't answer."""
 
     async def delete(self, key: str) -> None:
         raise StoreUnavailable

@@ -1,4 +1,4 @@
-"""What each mutation needs to be executed once by the right viewer, for the tests of the audit log."""
+"""What the tests of the audit log need to execute each mutation once, as a viewer who may."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -44,7 +44,7 @@ def declared(name: str) -> AuditAction | Unaudited:
 
 @dataclass
 class Stage:
-    """Whatever a mutation needs to be carried out."""
+    """The rows, services and viewers that the examples use."""
 
     house: House
     services: Services
@@ -57,7 +57,7 @@ class Stage:
         return self.house.paul.owner
 
     async def do(self, viewer: Viewer, name: str, selected: str = "", /, **given: Any) -> dict[str, Any]:
-        """Carry a mutation out; its payload's userErrors may say whatever they want. What it returns besides is selected."""
+        """Executes a mutation, whose payload may contain any userErrors. `selected` is selected as well."""
         kind = str(MUTATIONS[name].args["input"].type) if given else ""
         head, call = (f"($i: {kind})", "(input: $i)") if given else ("", "")
         query = f"mutation{head} {{ {name}{call} {{ {selected} userErrors {{ code }} }} }}"
@@ -69,7 +69,7 @@ class Stage:
 
 
 async def known(stage: Stage, **facts: Any) -> User:
-    """Somebody with a password, in Paul's company."""
+    """A member of Paul's company who has a password."""
     user = stage.house.paul.member.user
     assert user is not None
     facts["password_hash"] = await stage.services.auth.passwords.hash(PASSWORD)
@@ -82,7 +82,7 @@ def member_id(stage: Stage) -> str:
 
 
 async def proved(stage: Stage) -> Viewer:
-    """Paul's owner, with fresh proof."""
+    """Paul's owner, with a recent step-up."""
     assert stage.owner.session
     await Session.filter(pk=stage.owner.session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
     return stage.owner
@@ -93,7 +93,7 @@ async def known_viewer(stage: Stage, **facts: Any) -> Viewer:
 
 
 async def operating(stage: Stage) -> Viewer:
-    """An operator with fresh proof."""
+    """An operator with a recent step-up."""
     operator = await person(stage.action, "Omar", Staff.OPERATOR)
     viewer = await signed_in(stage.action, operator, factor=True)
     assert viewer.session
@@ -102,7 +102,7 @@ async def operating(stage: Stage) -> Viewer:
 
 
 async def managing(stage: Stage) -> Viewer:
-    """Paul's owner with fresh proof."""
+    """Paul's owner with a recent step-up."""
     session = stage.owner.session
     assert session
     await Session.filter(pk=session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
@@ -110,7 +110,7 @@ async def managing(stage: Stage) -> Viewer:
 
 
 async def answering(stage: Stage) -> Viewer:
-    """Alice with fresh proof."""
+    """Alice with a recent step-up."""
     session = stage.house.alice.session
     assert session
     await Session.filter(pk=session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))

@@ -1,4 +1,4 @@
-"""Two companies with everything, the vendor's people, and real documents executed for whoever asks."""
+"""Two companies with every kind of data, staff, and a fixture that executes GraphQL documents for any viewer."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
-    """One for all tests, which keeps the documents that they repeat."""
+    """One engine for all tests, because it caches the documents that they repeat."""
     return new_engine()
 
 
@@ -72,7 +72,7 @@ def services(clock: "MovableClock") -> "AsyncIterator[Services] | Any":
 
 @pytest.fixture
 def ask(engine: Engine, services: Services) -> Ask:
-    """Executes a document for a viewer: the whole answer."""
+    """Executes a document for a viewer and returns the whole response."""
 
     async def asked(viewer: Viewer, query: str, **variables: Any) -> dict[str, Any]:
         operation = engine.prepare(Params(query=query, variables=variables), cost_limit=10**9)
@@ -82,14 +82,14 @@ def ask(engine: Engine, services: Services) -> Ask:
 
 
 def sent(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer as its client reads it."""
+    """A response as its client reads it."""
     found: dict[str, Any] = orjson.loads(encode_json(answer))
     return found
 
 
 @dataclass
 class Company:
-    """One customer's rows, every text in them beginning with the company's mark."""
+    """One customer's rows. Every text in them begins with the company's mark."""
 
     mark: str
     account: Account
@@ -100,7 +100,7 @@ class Company:
 
     @property
     def accepted_at(self) -> datetime:
-        """When its people accepted the terms: told by nothing else."""
+        """When the members accepted the terms. No other row has this time."""
         return datetime(2026, 10, 1, 3, 7, len(self.mark), 123, tzinfo=UTC)
 
     @property
@@ -117,7 +117,7 @@ class Company:
 
 @dataclass
 class House:
-    """Paul's and Marie's companies, Alice who answers them, Nadia who counts."""
+    """Paul's and Marie's companies, the agent Alice and the analyst Nadia."""
 
     paul: Company
     marie: Company
@@ -142,7 +142,7 @@ async def signed_in(
 
 
 async def company(action: Action, services: Services, price: Price, mark: str, siren: str) -> Company:
-    """A company that bought, paid, was invoiced, asked for help and sent a file."""
+    """Creates a company with a purchase, a payment, an invoice, a ticket and a file."""
     account = await Account.create(
         legal_name=f"{mark} legal", trade_name=f"{mark} trade", siren=siren, street="1 rue X", postal_code="75001",
         city="Paris", created_at=action.at,
@@ -182,7 +182,7 @@ async def company(action: Action, services: Services, price: Price, mark: str, s
 
 
 async def recorded(action: Action, by: Company) -> None:
-    """What each person alone sees, and what only operators do."""
+    """Creates rows that only one user may read, and rows that only operators write."""
     for viewer, rows in ((by.owner, by.rows), (by.member, by.restricted)):
         assert viewer.user and viewer.session  # noqa: PT018 - both are signed in
         authenticator = await Authenticator.create(
@@ -202,7 +202,7 @@ async def recorded(action: Action, by: Company) -> None:
 
 
 async def accepted(action: Action, by: Company) -> None:
-    """Both of its people accepted the terms, at a moment of the company's own."""
+    """Records that both members accepted the terms, at a time that differs between the companies."""
     policy = await Policy.get(kind=PolicyKind.TERMS)
     for viewer in (by.owner, by.member):
         await PolicyAcceptance.create(
@@ -242,7 +242,7 @@ async def asked_for_help(action: Action, by: Company) -> list[Any]:
 
 
 async def out_of_date() -> list[str]:
-    """Whom a search would miss, because what it looks through did not follow a name."""
+    """Rows whose search text no longer matches their names, so that a search would miss them."""
     people = [each.email for each in await User.all() if each.searched != sought(each.name, each.email)]
     return people + [each.legal_name for each in await Account.all() if each.searched != each.sought]
 

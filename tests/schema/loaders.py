@@ -1,4 +1,4 @@
-"""Batches under graphql-core, which resolves field by field: a data loader gathers the parents of a level."""
+"""Batches under graphql-core, which resolves field by field: a data loader collects the parents of a level."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Loaders:
         self._waiting: dict[Hashable, list[tuple[Any, asyncio.Future[Any]]]] = {}
 
     def load(self, context: Any, batch: Batch, parent: Any, **arguments: Any) -> asyncio.Future[Any]:
-        """The batch's answer for this parent."""
+        """The batch's result for this parent."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         key = (batch, tuple(arguments.items()))
@@ -46,7 +46,7 @@ class Loaders:
 
 
 def resolve_by_loaders(schema: GraphQLSchema, batch_of: BatchOf, patch: pytest.MonkeyPatch) -> None:
-    """Let graphql-core resolve the fields that have a batch: each context has loaders of its own."""
+    """Makes graphql-core resolve batched fields with data loaders, which belong to one context."""
     loaders: defaultdict[int, Loaders] = defaultdict(Loaders)
 
     def resolver(batch: Batch) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Everybody who has no right to Marie's company, and what it has: for operations that are generated."""
+"""Viewers without access to Marie's company, and the data that they must not read, for tests with generated operations."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +22,7 @@ NOBODYS = 10**12  # keys from here on are of no row
 
 @dataclass
 class Outsider:
-    """Somebody, and the words of Marie's that they may read all the same."""
+    """A viewer, and the texts of Marie's company that this viewer may read."""
 
     name: str
     viewer: Viewer
@@ -31,7 +31,7 @@ class Outsider:
 
 
 async def outsiders(house: House, action: Action) -> list[Outsider]:
-    """Nobody, each role of another company, somebody of both, somebody who was removed, staff without their rights."""
+    """Anonymous, each role of another company, a member of both companies, a former member, and staff without the rights."""
     paul, marie = house.paul, house.marie
     found = [Outsider("nobody", Viewer()), Outsider("owner", paul.owner), Outsider("member", paul.member)]
     for role in (Role.ADMIN, Role.BILLING):
@@ -53,14 +53,14 @@ async def outsiders(house: House, action: Action) -> list[Outsider]:
 
 
 def secrets(house: House) -> list[str]:
-    """What no outsider may read."""
+    """The texts that no outsider may read."""
     marie, invoice = house.marie, house.marie.row(Invoice)
     accepted = f"{marie.accepted_at:%Y-%m-%dT%H:%M:%S}"
     return [marie.mark, marie.mark[:6] + "pc", marie.account.siren, invoice.number, invoice.sha256, accepted]
 
 
 def leaked(house: House, outsider: Outsider, asked: str, answer: str) -> list[str]:
-    """The secrets and ids of Marie's company that an answer tells, but for what the outsider may know or has sent."""
+    """The secrets and ids of Marie's company in a response, except those that the outsider may read or has sent."""
     for known in outsider.allowed:
         answer = answer.replace(known, "")
     ids = [each for each in house.marie.ids if each not in asked and each not in outsider.allowed]
@@ -70,7 +70,7 @@ def leaked(house: House, outsider: Outsider, asked: str, answer: str) -> list[st
 
 
 def nobodys(house: House, text: str) -> str:
-    """The same text with ids of no row in place of Marie's."""
+    """The same text with Marie's ids replaced by ids of rows that don't exist."""
     for each in house.marie.ids:
         found = decode(each)
         assert found
@@ -79,7 +79,7 @@ def nobodys(house: House, text: str) -> str:
 
 
 async def marie_works(house: House, action: Action) -> None:
-    """Something new of everything that goes on by itself: a ticket, messages, a changed address."""
+    """Changes what outsiders could observe of Marie's company: a ticket, messages and an address."""
     marie = house.marie
     acting = replace(action, actor=marie.owner.user)
     assert marie.owner.user
@@ -93,7 +93,7 @@ async def marie_works(house: House, action: Action) -> None:
 
 
 async def belongings(house: House) -> dict[str, list[dict[str, Any]]]:
-    """Every row that hangs on Marie's company or her people, as it is stored, by its table."""
+    """Every stored row that belongs to Marie's company or its members, by table."""
     owned: dict[type[Any], set[int]] = {Account: {house.marie.account.pk}}
     people = {row.pk for row in house.marie.rows if isinstance(row, User)}
     owned[User] = people
@@ -120,7 +120,7 @@ async def belongings(house: House) -> dict[str, list[dict[str, Any]]]:
 
 
 def text(answer: Any) -> str:
-    """An answer as its client reads it, without the random ids of errors, and where in the document they are."""
+    """A response as its client reads it, without the random ids and the locations of errors."""
     for error in answer.get("errors", []):
         error.get("extensions", {}).pop("errorId", None)
         error.pop("locations", None)

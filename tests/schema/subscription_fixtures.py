@@ -1,4 +1,4 @@
-"""Subscriptions as a viewer's client makes them, over a websocket in memory."""
+"""Subscriptions as a viewer's client makes them, over an in-memory websocket."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tests.realtime.stream_fixtures import LIMITS, client_in_memory, results
 
 @dataclass(frozen=True)
 class ViewerClient:
-    """A viewer's client, whose connection stays open whatever happens to the session. Implements realtime.client.Client."""
+    """A viewer's client, whose connection stays open when the session ends. Implements realtime.client.Client."""
 
     viewer: Viewer
     services: Services
@@ -27,10 +27,10 @@ class ViewerClient:
         return Context(self.viewer, self.services, "192.0.2.1")
 
     def add_listener(self, listener: Listener) -> None:
-        """The stream's own access checks are what is tested."""
+        """Does nothing: the tests are about the stream's own access checks."""
 
     def remove_listener(self, listener: Listener) -> None:
-        """None was added."""
+        """Does nothing, because no listener was added."""
 
     async def close_code(self) -> CloseCode | None:
         return None
@@ -41,5 +41,5 @@ def endpoint_of(engine: Engine) -> SocketEndpoint:
 
 
 def subscribe(engine: Engine, viewer: Viewer, services: Services, query: str, **variables: Any) -> AsyncGenerator[Any, None]:
-    """The results of the viewer's subscription, on an endpoint of its own; of one that can't start, its errors."""
+    """Yields the results of the viewer's subscription on an endpoint of its own, or the errors when it can't start."""
     return results(endpoint_of(engine), ViewerClient(viewer, services), query, **variables)

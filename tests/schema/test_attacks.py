@@ -1,4 +1,4 @@
-"""What an attack on the running server found: each finding a test."""
+"""Regression tests for vulnerabilities that attacks on the running server revealed."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 
 def test_keys_of_clients_that_look_like_cards_stay_apart() -> None:
-    """Masked, both were `•••• 1234`, and the second message was answered with the first."""
+    """Both keys used to be masked to `•••• 1234`, so the second message returned the first."""
     keys = ["4000000000081234", "4000000000161234", "a  b", "a b"]
     assert [client_key(key, "clientMessageId") for key in keys] == keys
 
@@ -48,7 +48,7 @@ async def test_a_strange_slug_is_just_not_found(db: str, ask: Ask, slug: str) ->
 async def test_one_payment_that_cannot_be_settled_holds_up_no_other(
     db: str, action: Action, price: Price, services: Services
 ) -> None:
-    """A kill between storing an attempt and asking the bank leaves it open; the next ones must still be settled."""
+    """A kill between storing a payment and asking the bank leaves it open. Later payments must still be settled."""
     account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=action.at)
     attempts = [await _left_open(action, account, price, method) for method in ("bogus", "pm_sandbox_success")]
     later = Action(None, action.at + timedelta(minutes=2), action.bus)
@@ -74,7 +74,7 @@ async def _left_open(action: Action, account: Account, price: Price, method: str
     "moment", ["9999-12-31T23:59:59", "2026-11-23T10:00:00", "0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00"]
 )
 async def test_a_forged_cursor_harms_nobody(ask: Ask, house: Any, moment: str) -> None:
-    """Without a zone, or at the ends of time: a page or a coded error, no warning and nothing internal."""
+    """A time without a zone or out of range returns a page or a coded error, without warnings or internal details."""
     forged = urlsafe_b64encode(orjson.dumps(["updated_at", moment, 1])).decode()
     answer = await ask(house.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged)
     codes = [error["extensions"]["code"] for error in answer.get("errors", [])]

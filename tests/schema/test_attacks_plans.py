@@ -1,4 +1,4 @@
-"""What an attack on plans found: variables of one operation that only another operation's directives read."""
+"""Regression tests for vulnerabilities of execution plans, such as variables that only another operation's directives read."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ OTHER = "query Other($x: Boolean!) { ...F } fragment F on Query { viewer @includ
 
 @pytest.fixture
 def engine() -> Engine:
-    """With no documents and plans of other tests."""
+    """An engine without the documents and plans of other tests."""
     return new_engine()
 
 
@@ -24,14 +24,14 @@ def _asked(engine: Engine, query: str, x: Any) -> Any:
 
 
 async def test_a_list_may_have_the_name_of_another_operations_switch(db: str, engine: Engine, services: Services) -> None:
-    """It was a key of the kept plans, can't be hashed, and anybody could so have a 500 answered."""
+    """The unhashable list was part of a plan's key, so any client could cause a 500 response."""
     operation = _asked(engine, "query Mine($x: [ID!]!) { nodes(ids: $x) { id } }", ["a"])
     assert (await engine.execute(operation, Context(Viewer(), services)))["data"] == {"nodes": [None]}
 
 
 @pytest.mark.parametrize("query", ["query Mine($x: String!) { article(slug: $x) { id } }"])
 async def test_plans_keep_no_callers_texts(db: str, engine: Engine, services: Services, query: str) -> None:
-    """A megabyte of a caller's stayed with each of 16 plans of 1,000 documents."""
+    """A megabyte of a client's text used to stay in memory for each of 16 plans of 1,000 documents."""
     for number in range(3):
         operation = _asked(engine, query, f"{number}")
         await engine.execute(operation, Context(Viewer(), services))
@@ -39,7 +39,7 @@ async def test_plans_keep_no_callers_texts(db: str, engine: Engine, services: Se
 
 
 async def test_many_documents_keep_a_bounded_number_of_fields(db: str, engine: Engine, services: Services) -> None:
-    """A document of 800 bytes may have a plan of a megabyte, 16 of them, and a customer may send thousands."""
+    """A document of 800 bytes can have 16 plans of a megabyte each, and a customer can send thousands of documents."""
     engine.plans = PlanCache(max_fields=100)
     below = "... on Account { siren } ... on Offer { slug } ... on Ticket { number subject channel } ... on User { name }"
     for number in range(40):

@@ -1,4 +1,4 @@
-"""Each field says which columns it needs: selected alone, when no others are read, it answers as with the whole row."""
+"""Each field declares the columns it needs: selected alone, it returns the same value as when the whole row is read."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ LIMITS = Limits(document_bytes=10**6, tokens=10**5, depth=20, aliases=100, root_
 
 @pytest.fixture
 def engines() -> tuple[Engine, Engine]:
-    """One that reads what is selected, one that reads whole rows."""
+    """An engine that reads the selected columns, and one that reads whole rows."""
     given: dict[str, Any] = {"format_error": present, "cost_of": cost_of, "batch_of": batch_of, "limits": LIMITS}
     return Engine(GRAPH, **given), CoreEngine(GRAPH, **given)
 
@@ -45,7 +45,7 @@ def node_types() -> list[GraphQLObjectType]:
 
 
 def single(kind: GraphQLObjectType, depth: int, above: tuple[GraphQLObjectType, ...] = ()) -> Iterator[str]:
-    """Every way to select one leaf below a type, without going round in circles."""
+    """Every path to one leaf below a type, without cycles."""
     for name, field in kind.fields.items():
         below = get_named_type(field.type)
         if any(is_required_argument(argument) for argument in field.args.values()):
@@ -57,7 +57,7 @@ def single(kind: GraphQLObjectType, depth: int, above: tuple[GraphQLObjectType, 
 
 
 def documents(ids: list[str]) -> Iterator[str]:
-    """Each leaf selected by itself, some roots in one document."""
+    """Documents that each select a single leaf; some share a document with other roots."""
     keys = {kind.name: [each for each in ids if (decode(each) or ("", 0))[0] == kind.name] for kind in node_types()}
     roots = [
         f"nodes(ids: {orjson.dumps(keys[kind.name]).decode()}) {{ ... on {kind.name} {{ {alone} }} }}"
@@ -90,7 +90,7 @@ async def test_every_field_answers_from_its_own_columns(
 
 
 def declared() -> Iterator[tuple[str, Any, StrawberryField]]:
-    """The fields of every type that is made of rows."""
+    """The fields of every type that is backed by rows."""
     for kind in node_types():
         for name, field in kind.fields.items():
             definition = field.extensions["strawberry-definition"]
@@ -98,7 +98,9 @@ def declared() -> Iterator[tuple[str, Any, StrawberryField]]:
 
 
 def test_no_field_needs_the_whole_row() -> None:
-    """What declares nothing gets all columns: right, and dear. So every field of a row says what it needs."""
+    """A field without a declaration reads all columns, which is correct but slow. So every field of a row
+    must declare its own.
+    """
     silent = [
         path
         for path, _, field in declared()

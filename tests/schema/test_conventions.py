@@ -1,4 +1,4 @@
-"""What holds for the whole graph: pages, ids, refusals in the viewer's language, masked errors."""
+"""Conventions of the whole schema: pages, ids, errors in the viewer's language, and masked errors."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -31,7 +31,7 @@ PAGE = """query($first: Int, $after: String, $last: Int, $before: String) {
 
 @pytest.fixture
 async def house(house: "House", action: "Action") -> "House":
-    """The companies with a row of every type that is about somebody."""
+    """The companies, with a row of every type that contains personal data."""
     for company in (house.paul, house.marie):
         await recorded(action, company)
     return house
@@ -50,7 +50,7 @@ async def test_a_bad_page_is_refused(ask: "Ask", house: "House", window: dict[st
 
 
 async def open_tickets(action: Action, house: "House", count: int) -> list[str]:
-    """Tickets opened in one instant: their ids."""
+    """Opens tickets at the same time, and returns their ids."""
     user, ids = house.paul.owner.user, []
     assert user is not None
     for number in range(count):
@@ -63,7 +63,7 @@ async def open_tickets(action: Action, house: "House", count: int) -> list[str]:
 
 
 async def walk(ask: "Ask", viewer: Viewer, backwards: bool, random: Random, between: Callable[[], Awaitable[Any]]) -> list[str]:
-    """All ids, page by page, with something happening between the pages."""
+    """All ids, read page by page, with `between` called between the pages."""
     size, cursor, more, end = ("last", "before", "hasPreviousPage", "startCursor") if backwards else (
         "first", "after", "hasNextPage", "endCursor",
     )  # fmt: skip

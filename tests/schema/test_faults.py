@@ -1,4 +1,4 @@
-"""Every independent fault of an input is reported at once, each with the path of its field, and nothing is written."""
+"""All independent errors of an input are reported together, each with the path of its field, and nothing is written."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -147,7 +147,7 @@ def stage(house: House, services: Services, engine: Engine, price: Price, action
 
 
 def _checkable(name: str) -> list[str]:
-    """The fields of an input that somebody may get wrong: not those whose type already tells every right value."""
+    """The input fields that can have an invalid value: those whose type doesn't already exclude every one."""
     arguments = MUTATIONS[name].args
     return _texts(get_named_type(arguments["input"].type)) if arguments else []
 

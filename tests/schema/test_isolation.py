@@ -1,4 +1,4 @@
-"""Nobody reads another company's words: every field of every type, asked by everybody who has no right to it."""
+"""No viewer reads another company's data: every field of every type, requested by every viewer without access."""
 
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -46,14 +46,14 @@ BILLS = (Purchase, Payment, Invoice)
 
 @pytest.fixture
 async def house(house: "House", action: "Action") -> "House":
-    """The companies with a row of every type that is about somebody."""
+    """The companies, with a row of every type that contains personal data."""
     for company in (house.paul, house.marie):
         await recorded(action, company)
     return house
 
 
 def selection(kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
-    """Every field of a type that needs no argument, nested as deep as asked."""
+    """Every field of a type that needs no argument, nested to the given depth."""
     services = ["__typename"]
     for name, each in kind.fields.items():
         below = get_named_type(each.type)
@@ -67,7 +67,7 @@ def selection(kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str
 
 
 def documents(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every root, and every type by its id: documents with their variables."""
+    """Every root field, and every type by its id, as documents with their variables."""
     assert GRAPH.query_type is not None
     for name, root in GRAPH.query_type.fields.items():
         below = get_named_type(root.type)
@@ -84,14 +84,14 @@ def documents(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def secrets(company: "Company") -> list[str]:
-    """What nobody else may read."""
+    """The texts that other companies must not read."""
     invoice: Invoice = company.row(Invoice)
     accepted = f"{company.accepted_at:%Y-%m-%dT%H:%M:%S}"
     return [company.mark, company.mark[:6] + "pc", company.account.siren, invoice.number, invoice.sha256, accepted]
 
 
 async def everything(ask: "Ask", viewer: Viewer, ids: list[str]) -> str:
-    """All that a viewer gets out of the whole graph."""
+    """All responses that a viewer gets from the whole schema."""
     return "\n".join([orjson.dumps(await ask(viewer, query, **variables)).decode() for query, variables in documents(ids)])
 
 
@@ -114,7 +114,7 @@ async def test_the_owner_and_the_agent_read_all_of_it(ask: "Ask", house: "House"
 
 
 async def test_p1_4_in_one_company_nothing_of_ones_other_is_reached(ask: "Ask", house: "House", action: Action) -> None:
-    """P1.4: Wanda works for both and acts for Paul: of Marie's company she is told enough to choose it, and nothing else."""
+    """P1.4: Wanda belongs to both companies and acts for Paul's. Of Marie's she reads only what she needs to switch to it."""
     wanda = await person(action, "Wanda")
     for company, role in ((house.paul, Role.MEMBER), (house.marie, Role.OWNER)):
         await Membership.create(user=wanda, account=company.account, role=role, created_at=action.at)

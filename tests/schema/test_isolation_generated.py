@@ -1,8 +1,8 @@
-"""Generated operations over the whole schema reach nothing of another company: by id, node, nesting, filter, cursor, stream.
+"""Generated operations over the whole schema reveal nothing of another company, by id, node, nesting, filter, cursor or stream.
 
-Besides looking for Marie's marks in what outsiders are told, two properties say that there is nothing to be read between the
-lines either: an answer stays the same when Marie goes on working, and when ids of no row stand in place of hers. Mutations
-leave each of her rows as it was. CAMCHA_CASES= takes more cases, others each time.
+The tests look for Marie's marks in the responses of outsiders. Two more properties exclude indirect leaks: a response stays the
+same while Marie's company changes, and when her ids are replaced by ids of rows that don't exist. Mutations leave each of her
+rows unchanged. CAMCHA_CASES= runs more cases, different ones each time.
 """
 
 import asyncio
@@ -48,14 +48,14 @@ BY_ADDRESS = {"accountSignUp", "passwordRequestReset", "sessionRequestUnlock", "
 
 @pytest.fixture
 async def house(house: "House", action: "Action") -> "House":
-    """The companies with a row of every type that is about somebody."""
+    """The companies, with a row of every type that contains personal data."""
     for company in (house.paul, house.marie):
         await recorded(action, company)
     return house
 
 
 def scalars(house: House) -> dict[str, st.SearchStrategy[Any]]:
-    """Ids of Marie's rows, of one's own, of other types under her keys, of no row; her cursors, numbers and words."""
+    """Ids of Marie's rows, of the outsider's own, of other types with her keys and of missing rows; her cursors and texts."""
     marie, invoice = house.marie, house.marie.row(Invoice)
     kinds = sorted({decode(each)[0] for each in marie.ids})  # type: ignore[index] # they are all ours
     keys = sorted({decode(each)[1] for each in marie.ids})  # type: ignore[index]
@@ -79,7 +79,7 @@ def generated(house: House, engine: Engine) -> "partial[st.SearchStrategy[Genera
 
 @pytest.fixture
 def quick(services: Services) -> Services:
-    """The same house, in which what fails need not take its time."""
+    """The same services without the delays after failures."""
     return replace(services, auth=replace(services.auth, even_seconds=0))
 
 
@@ -90,7 +90,7 @@ async def crowd(house: House, action: "Action") -> list[Outsider]:
 
 @pytest.fixture
 async def before(house: House, crowd: list[Outsider]) -> tuple[dict[str, Any], int]:
-    """What Marie has, and the number of emails to her people, before the first operation: no operation may change it."""
+    """Marie's rows and the number of emails to her members before the first operation, which no operation may change."""
     return await belongings(house), await emails_to_marie()
 
 
@@ -99,7 +99,7 @@ async def emails_to_marie() -> int:
 
 
 class Asking:
-    """Executes a case for an outsider; what they read of it."""
+    """Executes a case for an outsider, and returns what they read."""
 
     def __init__(self, engine: Engine, services: Services) -> None:
         self.engine, self.services = engine, services
@@ -134,7 +134,7 @@ async def test_queries_tell_outsiders_nothing(
 async def test_every_type_by_every_id_tells_outsiders_nothing(
     engine: Engine, quick: Services, house: House, crowd: list[Outsider]
 ) -> None:
-    """The walk of test_isolation.py, for all of them: chance alone seldom asks for the right type by the right id."""
+    """The same exhaustive documents as in test_isolation.py, because generated ones seldom combine a type with the right id."""
     ask = Asking(engine, quick)
     for document, variables in documents(house.marie.ids):
         asked = document + orjson.dumps(variables).decode()
@@ -159,7 +159,7 @@ async def test_mutations_change_nothing_of_hers(
 async def test_the_one_who_may_does_read_and_change(
     generated: Any, engine: Engine, quick: Services, house: House, action: "Action"
 ) -> None:
-    """Else nothing above would mean anything: the agent's answers hold the marks, and Marie's own work shows in them."""
+    """Checks the other tests: the agent's responses contain the marks, and Marie's own changes are visible."""
     alice = Outsider("agent", house.alice)
     case = GeneratedOperation("{ tickets { totalCount nodes { subject account { legalName } } } }", {})
     read = await Asking(engine, quick)(case, alice)
@@ -178,7 +178,7 @@ SUBSCRIPTIONS = GRAPH.subscription_type.fields if GRAPH.subscription_type else {
 async def test_subscriptions_tell_outsiders_nothing(
     name: str, engine: Engine, quick: Services, house: House, crowd: list[Outsider], action: "Action"
 ) -> None:
-    """With every id of hers and their own: while she works, the first thing they hear is of their own company, or a refusal."""
+    """With every id of hers and their own: while Marie works, the first event concerns their own company, or is an error."""
     by_id = "ticketId" in SUBSCRIPTIONS[name].args
     inner = selection(get_named_type(SUBSCRIPTIONS[name].type), 2)
     for each in crowd:
@@ -202,13 +202,13 @@ async def test_subscriptions_tell_outsiders_nothing(
 
 
 async def _head(house: House) -> int:
-    """The number of the latest event of Paul's company: what comes after it is heard, whenever the stream begins."""
+    """The sequence of the latest event of Paul's company. Later events are delivered whenever the stream begins."""
     latest = await Event.filter(stream=account_stream(house.paul.account.pk)).order_by("-sequence").first()
     return latest.sequence if latest else 0
 
 
 async def _refusal(following: Any) -> dict[str, Any]:
-    """What an outsider is told who may not follow: nothing else comes."""
+    """The only event that a subscription without access receives: its error."""
     first: dict[str, Any] = await anext(following)
     assert first["errors"], first
     return first
@@ -222,7 +222,7 @@ async def _paul_works(house: House, action: "Action") -> None:
 
 
 def test_every_field_is_asked_for() -> None:
-    """By the walk of test_isolation.py, which needs no chance: a field that takes a required argument must be added there."""
+    """By the documents of test_isolation.py. A field with a required argument has to be added there."""
     asked: set[str] = set()
     for document, _ in documents(["an id"]):
         info = TypeInfo(GRAPH)

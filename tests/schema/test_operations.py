@@ -1,4 +1,4 @@
-"""What people do through the graph, at its edges: buying, asking for help, running the service."""
+"""Edge cases of the main use cases in the GraphQL API: buying, asking for help, and operating the service."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ PAYMENT = "payment { status declineCode } purchase { id status } userErrors { co
 
 
 async def did(ask: Ask, who: Viewer, name: str, kind: str, selection: str, **given: Any) -> dict[str, Any]:
-    """One mutation's payload."""
+    """The payload of one mutation."""
     answer = await ask(who, f"mutation($i: {kind}!) {{ {name}(input: $i) {{ {selection} }} }}", i=given)
     assert "errors" not in answer, answer
     return dict(answer["data"][name])
@@ -49,7 +49,7 @@ async def paid(ask: Ask, who: Viewer, purchase: str, method: str, key: str) -> d
 
 
 async def test_a_purchase_refuses_what_is_wrong_and_loses_nothing(ask: Ask, house: House, price: Price) -> None:
-    """P2.2: resumable and idempotent; P2.3: an unknown means of payment is told, and told again."""
+    """P2.2: resumable and idempotent. P2.3: an unknown payment method is reported, again on each repeat."""
     owner = house.paul.owner
     purchase = (await drafted(ask, owner, price, "one"))["purchase"]["id"]
     assert (await drafted(ask, owner, price, "one"))["purchase"]["id"] == purchase
@@ -78,7 +78,7 @@ async def test_a_purchase_refuses_what_is_wrong_and_loses_nothing(ask: Ask, hous
 async def test_a_payment_waits_for_the_bank_and_is_asked_again(
     ask: Ask, house: House, price: Price, services: Services
 ) -> None:
-    """P2.3: the states of strong customer authentication are shown."""
+    """P2.3: the states of strong customer authentication are visible."""
     owner = house.paul.owner
     purchase = (await drafted(ask, owner, price, "sca"))["purchase"]["id"]
     await billed(ask, owner, purchase)
@@ -101,7 +101,7 @@ async def test_a_price_that_is_no_longer_sold_cannot_be_bought(ask: Ask, house: 
 
 
 async def test_a_ticket_is_opened_once_by_chat_or_from_the_account(ask: Ask, house: House) -> None:
-    """P5.1, P5.8: phone calls and mails become tickets by other ways."""
+    """P5.1, P5.8: phone calls and emails become tickets in other ways."""
     given = {"subject": "Lenteur", "body": "Tout est lent", "category": "PERFORMANCE", "idempotencyKey": "k"}
     selection = "ticket { id channel category } userErrors { code field }"
     first = await did(ask, house.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given)
@@ -119,7 +119,7 @@ async def test_a_ticket_is_opened_once_by_chat_or_from_the_account(ask: Ask, hou
 
 
 async def test_what_waits_for_a_third_party_is_open_to_the_customer(ask: Ask, house: House, action: Action) -> None:
-    """P5.3: on hold is the vendor's affair."""
+    """P5.3: the ON_HOLD status is internal to the vendor."""
     ticket = house.paul.row(Ticket)
     await ticket.claim(action, house.alice.user)
     await did(
@@ -137,7 +137,7 @@ async def test_what_waits_for_a_third_party_is_open_to_the_customer(ask: Ask, ho
 
 
 async def test_an_illegal_move_names_the_legal_ones(ask: Ask, house: House) -> None:
-    """P5.2: closed stays closed; P6.2."""
+    """P5.2, P6.2: a closed ticket stays closed."""
     ticket = house.paul.id(Ticket)
     closed = await did(ask, house.paul.owner, "ticketClose", "TicketCloseInput", "ticket { status closedAt }", ticketId=ticket)
     assert closed["ticket"]["status"] == TicketStatus.CLOSED.value
@@ -158,7 +158,7 @@ async def test_an_illegal_move_names_the_legal_ones(ask: Ask, house: House) -> N
 
 
 async def test_the_operator_proves_the_numbering(ask: Ask, house: House, action: Action) -> None:
-    """P6.4, and nobody else may ask."""
+    """P6.4: only operators may verify it."""
     oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
     found = await ask(oscar, "{ invoiceNumbering { issued faults } }")
     assert found["data"]["invoiceNumbering"] == {"issued": 2, "faults": []}

@@ -1,4 +1,4 @@
-"""Generated queries over the whole schema get the same response by plans as by graphql-core, for each kind of viewer.
+"""Generated queries over the whole schema get the same response from plans as from graphql-core, for each kind of viewer.
 
 See tests/engine/differential/test_generated.py for longer runs.
 """
@@ -47,14 +47,14 @@ def collect_garbage() -> Iterator[None]:
 
 @pytest.fixture
 def database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """The URL of a fresh, migrated SQLite database. One kind suffices: the difference between executors is tested."""
+    """The URL of a fresh, migrated SQLite database. One database is enough, because only the executors are compared."""
     path = tmp_path / "camcha.sqlite3"
     path.write_bytes(sqlite_template.read_bytes())
     return f"sqlite://{path}"
 
 
 def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
-    """The error as clients see it, without its random id, and the class of its cause."""
+    """The error as clients see it, without its random id and with the class of its cause."""
     formatted = present(error, context)
     formatted.get("extensions", {}).pop("errorId", None)
     return {**formatted, "cause": format_with_cause(error, context)["cause"]}
@@ -72,7 +72,7 @@ def viewers(house: House) -> list[Viewer]:
 
 
 def scalars(house: House) -> dict[str, st.SearchStrategy[Any]]:
-    """Ids, slugs and cursors that exist, and others."""
+    """Ids, slugs and cursors, some of which exist."""
     ids = [*house.paul.ids, *house.marie.ids, encode("Offer", 1), encode("Price", 1), encode("User", 99), "", "no id"]
     cursors = [cursor(house.paul.row(Invoice), NEWEST_INVOICE), cursor(house.marie.row(Purchase), NEWEST), "no cursor", ""]
     return {

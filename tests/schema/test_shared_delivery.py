@@ -1,4 +1,4 @@
-"""What clients get together is what each would get alone: every field of every event, for everybody with access."""
+"""Clients that share a delivery get the same events as each would get alone, for every field, event and viewer."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -32,7 +32,7 @@ DEPTH = 2
 
 @pytest.fixture
 async def crowd(house: "House", action: Action) -> list[Viewer]:
-    """Everybody who may follow Paul's ticket: his company's people and the agents, in both languages, some of them twice."""
+    """All viewers of Paul's ticket: members and agents, in both languages, some of them twice."""
     account = house.paul.account
     users = [await person(action, name) for name in ("Ida", "Jo")]
     people = [house.paul.owner, house.paul.member, house.alice]
@@ -44,7 +44,7 @@ async def crowd(house: "House", action: Action) -> list[Viewer]:
 
 
 def documents(field: str, arguments: str = "") -> Iterator[str]:
-    """Everything a subscription's event leads to, at once and field by field."""
+    """Everything that a subscription's event leads to, all at once and field by field."""
     root = schema._schema.subscription_type
     assert root is not None
     kind = root.fields[field].type.of_type
@@ -67,7 +67,7 @@ class Counting(Engine):
 
 
 async def alone(engine: Engine, client: ViewerClient, query: str, sequence: int) -> Any:
-    """What this client gets of one event when it is the only one."""
+    """The event that this client receives when it is the only one."""
     query = query.replace("after: null", f"after: {sequence - 1}")
     async with aclosing(subscribe(engine, client.viewer, client.services, query)) as results:
         return sent(await anext(results))
@@ -81,7 +81,7 @@ def counting(engine: Engine) -> Counting:
 
 
 async def together(endpoint: SocketEndpoint, clients: list[ViewerClient], queries: list[str]) -> list[MemorySocket]:
-    """A websocket for each client, with live subscriptions to all these queries, whose ids are their numbers."""
+    """Yields one websocket per client, with live subscriptions to all these queries, numbered by their position."""
     sockets = [MemorySocket(endpoint, client) for client in clients]
     for socket in sockets:
         for number, query in enumerate(queries):
@@ -91,7 +91,7 @@ async def together(endpoint: SocketEndpoint, clients: list[ViewerClient], querie
 
 
 async def work(services: Services, action: Action, house: "House") -> AsyncIterator[int]:
-    """Three events, of which customers see one otherwise than agents; their numbers."""
+    """Causes three events, one of which customers see differently from agents, and returns their sequences."""
     alice, ticket = house.alice.user, house.paul.row(Ticket)
     assert alice is not None
     now = Action(alice, action.at, services.hub)

@@ -1,4 +1,4 @@
-"""How many SQL statements a page takes: one a list and a level, however many rows."""
+"""How many SQL statements a page takes: one per list and level, regardless of the number of rows."""
 
 import logging
 from typing import TYPE_CHECKING, Any
@@ -56,14 +56,14 @@ async def invoice(action: Action, company: "Company", price: Price, invoices: in
 
 
 def statements(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was sent to the database since the last look."""
+    """The statements sent to the database since the last call."""
     sent = [record.getMessage() for record in caplog.records if record.name == "tortoise.db_client"]
     caplog.clear()
     return [each for each in sent if each.lstrip().startswith("SELECT")]
 
 
 async def counted(ask: "Ask", viewer: Any, query: str, caplog: pytest.LogCaptureFixture) -> tuple[int, int]:
-    """How many rows a list has and how many statements it took."""
+    """The number of rows of a list, and of the statements that it took."""
     with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
         statements(caplog)
         answer = await ask(viewer, query)

@@ -1,4 +1,4 @@
-"""GraphiQL's page over a toy graph, in a real server. The one place that says what the browser visits."""
+"""GraphiQL's page over a small schema in a real server. Also defines the addresses that the browser visits."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -90,7 +90,7 @@ class Subscription:
 
 
 class Caller:
-    """Who opened a socket."""
+    """The client that opened a websocket."""
 
     cost_limit = None
     introspection = True
@@ -113,7 +113,7 @@ class Caller:
 
 
 def application() -> Starlette:
-    """A toy graph at /graphql, for browsers and sockets, and the page's assets."""
+    """A small schema at /graphql over HTTP and websockets, and the page's assets."""
     engine = Engine(strawberry.Schema(Query, Mutation, Subscription)._schema)
 
     async def context(request: HTTPRequest) -> str:

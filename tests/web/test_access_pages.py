@@ -1,4 +1,4 @@
-"""Pages that emails about an account's access lead to: only their button changes anything."""
+"""The pages that emails about account access link to: only their button changes anything."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -45,14 +45,14 @@ async def owner(site: Site) -> User:
 
 @pytest.fixture
 async def reset(site: Site, owner: User) -> str:
-    """The address in Camille's email."""
+    """The link in Camille's email."""
     await change.request_reset(site.action(), site.services.auth, email=owner.email, peer="192.0.2.7")
     return f"/reset?token={await token_to(owner.email, 'reset')}"
 
 
 @pytest.fixture
 async def moves(site: Site, owner: User) -> tuple[str, str]:
-    """The addresses in the emails to Camille's new address and to her old one."""
+    """The links in the emails to Camille's new address and to her old one."""
     session = (await sessions.sign_in(owner, None, False, site.action())).session
     await step_up(site.action(), site.services.auth, session, password=OLD, code=None)
     await email_change.request(site.action(), site.services.auth, session, email=NEW_ADDRESS)
@@ -65,7 +65,7 @@ async def right(site: Site, owner: User, password: str) -> bool:
 
 
 async def test_p4_3_a_new_password_is_chosen_on_a_page(site: Site, owner: User, reset: str) -> None:
-    """Looking changes nothing; the button works once."""
+    """Opening the page changes nothing, and the button works once."""
     for method in ("GET", "HEAD", "GET"):
         shown = await site.client.request(method, reset, headers=FRENCH)
         assert shown.status_code == 200

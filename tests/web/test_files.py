@@ -1,4 +1,4 @@
-"""Uploads and downloads by signed links: what is taken, what is refused, and what lies in the store afterwards."""
+"""Uploads and downloads by signed links: what is accepted, what is refused, and what is in the store afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -63,7 +63,7 @@ async def test_content_that_lies_about_its_kind_is_refused(site: Site) -> None:
 
 
 async def assert_nothing_came(site: Site, file: File) -> None:
-    """No byte is left, the row still waits, and the right content is still taken afterwards."""
+    """Asserts that no bytes are stored, the file is still announced, and the right content is still accepted."""
     assert site.bytes_kept() == {}
     assert (await File.get(pk=file.pk)).uploaded_at is None
     assert (await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")).status_code == 404
@@ -111,7 +111,7 @@ async def test_a_compressed_body_is_refused(site: Site) -> None:
 
 @contextmanager
 def room_for(size: int) -> Iterator[None]:
-    """This process can write no file past this size: the system refuses as it does on a full disk (setrlimit(2))."""
+    """Limits the size of files that this process can write, so that writing fails as on a full disk (setrlimit(2))."""
     resource = pytest.importorskip("resource", reason="this system knows no such limit")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))

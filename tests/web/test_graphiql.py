@@ -1,4 +1,4 @@
-"""GraphiQL in a real browser, against a real server; and what its assets promise."""
+"""GraphiQL in a real browser, against a real server, and the headers and contents of its assets."""
 
 import asyncio
 import html.parser
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 async def visit() -> dict[str, Any]:
-    """What a person saw: see graphiql.mjs. CAMCHA_SCREENSHOT names a file for a picture of the end."""
+    """What graphiql.mjs reports of a visit. CAMCHA_SCREENSHOT names a file for a screenshot of its end."""
     screenshot = [os.environ["CAMCHA_SCREENSHOT"]] if "CAMCHA_SCREENSHOT" in os.environ else []
     with serving(application()) as address:
         command = ["node", str(HERE / "graphiql.mjs"), f"{address}/graphql", EMAIL, PASSWORD, *screenshot]

@@ -1,4 +1,4 @@
-"""The page that an invitation's email leads to."""
+"""The page that an invitation's email links to."""
 
 import re
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 
 @pytest.fixture
 async def link(site: Site) -> str:
-    """The address in the email to Noé, whom Camille invites."""
+    """The link in the email to Noé, whom Camille invites."""
     viewer = await camille(site.action())
     assert viewer.account
     action = Action(viewer.user, site.action().at, site.services.hub)
@@ -46,7 +46,7 @@ async def link(site: Site) -> str:
 
 
 async def known(site: Site) -> User:
-    """Noé, who has a password already."""
+    """Noé, who already has a password."""
     password_hash = await site.services.auth.passwords.hash(PASSWORD)
     at = site.action().at
     return await User.create(email=GUEST, name="Noé", password_hash=password_hash, created_at=at, email_verified_at=at)

@@ -1,4 +1,4 @@
-"""Our small Markdown: what it makes of our own texts, and that nothing else ever comes out of it."""
+"""Our subset of Markdown: how it renders our own texts, and that it never outputs any other HTML."""
 
 import re
 from html.parser import HTMLParser
@@ -34,7 +34,7 @@ def test_marks_become_elements_and_everything_else_stays_words(text: str, expect
 
 
 class Elements(HTMLParser):
-    """What a browser would find: elements, their attributes, and whether each is closed in order."""
+    """Collects elements and their attributes, and whether each is closed in order."""
 
     def __init__(self) -> None:
         super().__init__()

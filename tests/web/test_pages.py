@@ -1,4 +1,4 @@
-"""Pages that emails lead to: what a person sees, and that only their button changes anything."""
+"""The pages that emails link to: what users see, and that only their button changes anything."""
 
 import re
 from base64 import b64encode
@@ -36,7 +36,7 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 
 @pytest.fixture
 async def link(site: Site) -> str:
-    """The address in Camille's verification email."""
+    """The link in Camille's verification email."""
     user = (await camille(site.action())).user
     assert user
     return f"/verify?token={verification_token(site.services.auth, user, site.action().at)}"
@@ -47,7 +47,7 @@ async def verified() -> bool:
 
 
 def assert_closed(response: httpx.Response) -> None:
-    """The page can load, send and leak nothing, and its own style is let in."""
+    """Asserts that the page can't load, submit or leak anything, and may use its own style."""
     policy = response.headers["content-security-policy"]
     style = re.search(r"<style>(.*)</style>", response.text, re.DOTALL)
     assert style
@@ -205,7 +205,7 @@ async def test_an_unknown_reference_is_not_found(site: Site, reference: str) -> 
 
 
 class RealBank:
-    """Another provider than the sandbox."""
+    """A payment provider other than the sandbox."""
 
     async def charge(self, key: str, amount_cents: int, method: str) -> Outcome:
         return Outcome(PaymentStatus.DECLINED, key)

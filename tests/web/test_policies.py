@@ -1,4 +1,4 @@
-"""P4.4: the policies as pages, which every other page leads to."""
+"""P4.4: the policies as web pages, which every other page links to."""
 
 import re
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 
 
 def later(clock: "MovableClock", text: str = "Nouveau") -> PolicyContent:
-    """A version of the terms for in a month."""
+    """Creates a version of the terms that takes effect in a month."""
     day = local_date(clock.now()) + timedelta(days=30)
     return PolicyContent(PolicyKind.TERMS, "2.0", day, f"# {text}\n\n{text}\n", f"# {text}\n\n{text}\n")
 
@@ -134,7 +134,7 @@ async def test_p4_4_hostile_text_stays_words(site: Site, clock: "MovableClock") 
 
 
 async def invited(site: Site) -> str:
-    """The address in an email to Noé, who is new."""
+    """The link in an email to Noé, a new user."""
     viewer = await camille(site.action())
     assert viewer.account
     action = Action(viewer.user, site.action().at, site.services.hub)

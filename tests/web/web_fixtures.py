@@ -1,4 +1,4 @@
-"""The plain HTTP routes with a real store, the people who use them, and a purchase that waits for the bank."""
+"""The HTTP routes with a real store, their users, and a purchase whose payment awaits the bank."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,13 +41,13 @@ FRENCH, ENGLISH = {"Accept-Language": "fr-FR,fr;q=0.9"}, {"Accept-Language": "en
 
 
 async def bytewise(content: bytes, at_once: int = 1) -> AsyncIterator[bytes]:
-    """The content in pieces."""
+    """Yields the content in pieces."""
     for start in range(0, len(content), at_once):
         yield content[start : start + at_once]
 
 
 class Site:
-    """The routes, their parts and a client."""
+    """The routes, their services and a client."""
 
     def __init__(self, services: Services, file_service: FileService, folder: Path, client: httpx.AsyncClient) -> None:
         self.services, self.file_service, self.folder, self.client = services, file_service, folder, client
@@ -62,17 +62,17 @@ class Site:
         return CheckoutServices(self.services.gateway, self.services.seller, self.services.auth.signer)
 
     def bytes_kept(self) -> dict[str, bytes]:
-        """What lies in the store, half files included."""
+        """What the store contains, including partial files."""
         return {path.name: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
 
     async def put(self, file: File, content: bytes, **headers: str) -> httpx.Response:
-        """Upload to an announced file."""
+        """Uploads the content of an announced file."""
         token = self.sign(Purpose.UPLOAD, file=file.pk)
         return await self.client.put(f"/uploads/{token}", content=content, headers=headers)
 
 
 def app(services: Services, file_service: FileService) -> Starlette:
-    """An application of nothing but these routes."""
+    """An application that consists only of these routes."""
     return Starlette(
         routes=[
             *pages.routes(services),
@@ -85,7 +85,7 @@ def app(services: Services, file_service: FileService) -> Starlette:
 
 @asynccontextmanager
 async def site(clock: "MovableClock", folder: Path, scanner: Scanner | None = None) -> AsyncIterator[Site]:
-    """The routes with a store in this folder."""
+    """The routes, with a store in this folder."""
     hub, auth = Hub(), quick_auth(clock)
     seller = billing.seller.seller(Path(billing.seller.__file__).parent / "seller.toml")
     services = Services(clock, hub, Presence(hub, clock), auth, Sandbox(BASE_URL), seller, BASE_URL)
@@ -117,7 +117,7 @@ async def announced(action: Action, content: bytes = PNG, name: str = "photo.png
 
 
 async def waiting_payment(site: Site) -> tuple[Purchase, Payment]:
-    """A purchase of 34.80 EUR whose payment waits for the bank."""
+    """A purchase of 34.80 EUR whose payment awaits the bank."""
     viewer, action = await camille(site.action()), site.action()
     assert viewer.account
     assert viewer.user

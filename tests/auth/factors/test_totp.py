@@ -301,7 +301,7 @@ class TestSeveral:
     async def test_who_proved_with_one_that_is_taken_away_meanwhile_does_not_get_in(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, clock: "MovableClock"
     ) -> None:
-        """The authenticator is removed between the code and the start of the session, which the removal would not have ended."""
+        """It is removed after the code was accepted and before the session starts, so the removal can't end that session."""
         _, codes, tokens = await enrolled(owner)
         await prove(tokens, codes[0])
         second = await Authenticator.create(

@@ -1,4 +1,4 @@
-"""P1.1 through the graph: a company asks for another name, an agent decides, the next invoice says it."""
+"""P1.1 in the GraphQL API: a company requests a new legal name, an agent decides, and the next invoice states the name."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -39,7 +39,7 @@ OWN = "{ viewer { account { legalName address { street city country } legalNameC
 
 
 async def proved(viewer: Viewer, action: Action) -> Viewer:
-    """The same with fresh proof."""
+    """The same viewer with a recent step-up."""
     assert viewer.session
     await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
     return Viewer(viewer.user, viewer.account, viewer.role, await Session.get(pk=viewer.session.pk), viewer.locale)
@@ -174,7 +174,7 @@ async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: Hous
 
 @pytest.mark.parametrize("kind", ["Deactivation", "Deletion"])
 async def test_p1_2_requests_to_rest_or_end_are_slowed_down(ask: "Ask", house: House, action: Action, kind: str) -> None:
-    """The way back is counted in tests/accounts/test_lifecycle.py."""
+    """The limit on reactivation requests is tested in tests/accounts/test_lifecycle.py."""
     field, type_ = f"accountRequest{kind}", {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input")
     document = f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} userErrors {{ code }} }} }}"
     owner = await proved(house.paul.owner, action)

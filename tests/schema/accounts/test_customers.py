@@ -1,4 +1,4 @@
-"""Agents and operators find customers by what they have heard of them, the same on both databases."""
+"""Agents and operators search for customers, with the same results on both databases."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ async def customer(action: Action, name: str, email: str, *companies: Account) -
 
 @pytest.fixture
 async def alice(db: str, action: Action) -> Viewer:
-    """An agent; and the people she looks for."""
+    """An agent, and the customers that she searches for."""
     bakery = await Account.create(
         legal_name="SARL L'Épi d'Œuvre 100%", trade_name="Chez Élodie", siren="404833048", created_at=action.at
     )
@@ -112,7 +112,7 @@ async def test_they_come_page_by_page(ask: "Ask", alice: Viewer) -> None:
 
 
 async def test_nobody_else_looks_for_anybody(ask: "Ask", house: House, action: Action) -> None:
-    """An operator does, too; an analyst sees no personal data."""
+    """Operators may search as well. Analysts see no personal data."""
     omar = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
     for viewer in (house.alice, omar):
         assert (await ask(viewer, SEARCH, s="paulmark"))["data"]["users"]["totalCount"] == 2

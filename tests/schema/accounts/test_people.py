@@ -1,4 +1,4 @@
-"""People of a company through the graph: who may ask, what comes back, and what happens when much happens at once."""
+"""The members of a company in the GraphQL API: who may change them, what is returned, and how concurrent changes behave."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -50,7 +50,7 @@ EVERYBODYS = {"accountLeave", "sessionSwitchAccount"}
 
 
 async def asked(ask: "Ask", viewer: Viewer, name: str, **given: Any) -> dict[str, Any]:
-    """The whole answer of one mutation, without what it returns."""
+    """The whole response to one mutation, with only `userErrors` selected."""
     if not INPUTS[name]:
         return await ask(viewer, f"mutation {{ {name} {{ userErrors {{ code field }} }} }}")
     kind = f"{name[0].upper()}{name[1:]}Input"
@@ -60,7 +60,7 @@ async def asked(ask: "Ask", viewer: Viewer, name: str, **given: Any) -> dict[str
 
 @pytest.mark.parametrize("name", INPUTS)
 async def test_p1_4_each_role_may_ask_for_what_is_its_own(ask: "Ask", house: House, name: str) -> None:
-    """P1.4: nobody, the vendor's people and each role of the company, before anything else is looked at."""
+    """P1.4: anonymous viewers, staff and members are checked before the input is read."""
     viewers = {role: replace(house.paul.owner, role=role) for role in Role}
     emails = await Email.all().count()  # of the invoices
     for role, viewer in viewers.items():
@@ -82,7 +82,7 @@ async def test_staff_act_for_no_company(ask: "Ask", house: House) -> None:
 
 
 async def test_a_role_that_was_lost_opens_nothing(ask: "Ask", house: House, action: Action) -> None:
-    """What is known of a caller may be a second old: the place under the lock decides."""
+    """A cached viewer may be a second out of date, so the locked membership row decides."""
     await Membership.filter(user_id=house.paul.owner.user_id).update(role=Role.MEMBER)
     colleague = encode("User", house.paul.member.user_id or 0)
     assert house.paul.owner.session
@@ -94,7 +94,7 @@ async def test_a_role_that_was_lost_opens_nothing(ask: "Ask", house: House, acti
 
 
 async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask: "Ask", house: House, action: Action) -> None:
-    """Only after fresh proof; each in their own language, and with both names."""
+    """After a step-up; each owner gets the email in their own language, with both names."""
     member, session = house.paul.member.user, house.paul.owner.session
     assert member
     assert session
@@ -134,7 +134,7 @@ async def test_the_first_company_is_signed_in_for_unless_another_is_chosen(house
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_nothing_waits_for_itself_when_much_happens_at_once(house: House, action: Action, seed: int) -> None:
-    """People come, go, switch and ask for help in two companies at the same time: no deadlock, an owner stays in each."""
+    """Concurrent changes of members, switches and tickets in two companies cause no deadlock, and each keeps an owner."""
     for company, other in ((house.paul, house.marie), (house.marie, house.paul)):
         assert company.member.user
         await Membership.create(user=company.member.user, account=other.account, role=Role.OWNER, created_at=action.at)
@@ -159,11 +159,11 @@ async def _somebody(company: Company, random: Random) -> tuple[Action, int]:
 
 class _Deaf:
     def announce(self, streams: Any) -> None:
-        """Nobody listens."""
+        """Does nothing, because there are no listeners."""
 
 
 async def _does(action: Action, company: Company, random: Random) -> tuple[Action, Session, int]:
-    """What a change of the people begins with, by somebody with fresh proof."""
+    """The first arguments of a membership change by a member with a recent step-up."""
     mine, key = await _somebody(company, random)
     session = (await sessions.sign_in(await User.get(pk=key), company.account, False, action)).session
     await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
@@ -219,7 +219,7 @@ DEEDS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
 async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
     engine: Engine, services: Services, house: House, action: Action, how: str
 ) -> None:
-    """P1.4: what comes after the change waits for a new connection, whatever the old one was opened with."""
+    """P1.4: later events require a new connection, however the old one was opened."""
     user, session = house.paul.member.user, house.paul.member.session
     assert user
     assert session
@@ -247,7 +247,7 @@ async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
 
 
 async def test_a_switched_sockets_viewer_is_nobody(house: House, action: Action) -> None:
-    """What a socket was opened with is not what its session's successor acts for."""
+    """A websocket opened before the switch doesn't act for the new account."""
     user = house.paul.owner.user
     assert user
     await Membership.create(user=user, account=house.marie.account, role=Role.OWNER, created_at=action.at)

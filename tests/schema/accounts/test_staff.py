@@ -1,4 +1,4 @@
-"""The vendor's people through the graph: for operators alone, and who is hired reaches the page their email names."""
+"""Staff in the GraphQL API: only operators manage staff, and a new staff user reaches the page that their email names."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ HIRE = """mutation {
 
 @pytest.fixture
 async def omar(house: House, action: Action) -> Viewer:
-    """An operator with fresh proof."""
+    """An operator with a recent step-up."""
     viewer = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
     assert viewer.session
     await Session.filter(pk=viewer.session.pk).update(fresh_until=action.at + timedelta(minutes=5))

@@ -1,4 +1,4 @@
-"""Rows for the reports: tickets and invoices with nothing around them but what the database insists on."""
+"""Rows for the reports: tickets and invoices with only the related rows that the database requires."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ TODAY = date(2026, 11, 23)
 
 
 class Asked(NamedTuple):
-    """What a report reads of a ticket."""
+    """The columns of a ticket that a report reads."""
 
     channel: Channel
     category: Category
@@ -30,7 +30,7 @@ class Asked(NamedTuple):
 
 
 class Sold(NamedTuple):
-    """What a report reads of an invoice. `product` is an index into the shop's purchases."""
+    """The columns of an invoice that a report reads. `product` is an index into the shop's purchases."""
 
     product: int
     day: date
@@ -49,14 +49,14 @@ class Shop:
 
 
 class FixedClock:
-    """Monday 23 November 2026, 23:30 in UTC: Tuesday already in Paris."""
+    """Monday 23 November 2026, 23:30 in UTC: already Tuesday in Paris."""
 
     def now(self) -> datetime:
         return datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
 
 
 def info(viewer: Viewer | None = None) -> Info:
-    """All that a report takes from its operation: who asks, and the time."""
+    """The parts of a GraphQL operation's info that a report uses: the viewer and the time."""
     services = cast(Services, SimpleNamespace(clock=FixedClock()))
     return cast(Info, SimpleNamespace(context=Context(viewer or Viewer(), services)))
 
@@ -66,7 +66,7 @@ def noon(day: date) -> datetime:
 
 
 async def open_shop() -> Shop:
-    """Two offers, TPE last in the vendor's order, each bought by the month and by the year."""
+    """Creates two offers, TPE last in the vendor's order, each bought monthly and yearly."""
     at = noon(TODAY)
     account = await Account.create(legal_name="Paul SARL", siren="404833048", created_at=at)
     user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=at)
@@ -82,7 +82,7 @@ async def open_shop() -> Shop:
 
 
 async def ask(shop: Shop, tickets: Sequence[Asked]) -> None:
-    """Store the tickets."""
+    """Stores the tickets."""
     await Ticket.bulk_create(
         Ticket(
             account=shop.account, requester=shop.user, subject="Aide", channel=each.channel, category=each.category,
@@ -94,7 +94,7 @@ async def ask(shop: Shop, tickets: Sequence[Asked]) -> None:
 
 
 async def sell(shop: Shop, invoices: Sequence[Sold]) -> None:
-    """Store the invoices."""
+    """Stores the invoices."""
     await Invoice.bulk_create(_invoice(shop, position, each) for position, each in enumerate(invoices, 1))
 
 

@@ -1,4 +1,4 @@
-"""The analysts' reports against the same figures computed plainly in Python, on both databases."""
+"""The analysts' reports against the same figures computed in plain Python, on both databases."""
 
 import statistics
 from collections import defaultdict
@@ -59,7 +59,7 @@ async def shop(db: str) -> Shop:
 
 
 def groups(rows: Iterable[Any], key: Any) -> list[tuple[tuple[Any, ...], list[Any]]]:
-    """Rows by their keys, the keys in order: enums by their places, days by the calendar."""
+    """The rows grouped by key and sorted: enums in their declared order, days by date."""
     found = defaultdict(list)
     for row in rows:
         found[key(row)].append(row)
@@ -75,7 +75,7 @@ def measures(row: TicketReportRow) -> tuple[Any, ...]:
 
 
 def measured(tickets: list[Asked]) -> tuple[Any, ...]:
-    """The measures of a group, by the book."""
+    """The measures of a group, computed by their definitions."""
     waits = sorted(each.seconds for each in tickets if each.seconds is not None)
     solved = sum(each.status in (TicketStatus.SOLVED, TicketStatus.CLOSED) for each in tickets)
     median = float(statistics.median(waits)) if waits else None

@@ -1,4 +1,4 @@
-"""An example of each audited mutation of billing, named after it."""
+"""An example of each audited mutation of billing, in a function with the mutation's name."""
 
 from typing import TYPE_CHECKING
 

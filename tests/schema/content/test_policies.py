@@ -1,4 +1,4 @@
-"""P4.4: the policies in the graph: what anyone reads, what the settings say, and that acceptances are one's own."""
+"""P4.4: policies in the GraphQL API: everyone can read them, the settings show them, and acceptances are private."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -32,7 +32,7 @@ COMING = date(2026, 12, 1)
 
 @pytest.fixture
 async def installed(db: str, clock: "MovableClock") -> None:
-    """Our own texts, and the terms that will be in force from 1 December on."""
+    """Installs the repository's policies, of which the terms take effect on 1 December."""
     coming = PolicyContent(PolicyKind.TERMS, "2.0", COMING, "# Conditions\n\nB\n", "# Terms\n\nB\n")
     await install(clock.now(), [*read_policies(), coming])
 
@@ -95,7 +95,7 @@ async def test_p4_4_the_contact_leads_to_the_policies(ask: "Ask", db: str) -> No
 
 
 async def another(clock: "MovableClock", kind: PolicyKind = PolicyKind.TERMS) -> str:
-    """A new version for 1 December; its id."""
+    """Creates a version that takes effect on 1 December, and returns its id."""
     text = "# Texte\n\nC\n"
     await install(clock.now(), [PolicyContent(kind, "2.0", COMING, text, text)])
     return encode("Policy", (await Policy.get(version="2.0")).pk)

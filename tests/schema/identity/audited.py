@@ -1,4 +1,4 @@
-"""An example of each audited mutation of identity, named after it."""
+"""An example of each audited mutation of identity, in a function with the mutation's name."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING

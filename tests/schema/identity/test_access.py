@@ -1,4 +1,4 @@
-"""Keeping an account safe, through the graph: what anybody may ask, and what it answers to whom."""
+"""Account security in the GraphQL API: who may use each operation, and what it returns."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -31,7 +31,7 @@ DELICATE = [
 
 
 async def did(ask: Ask, who: Viewer, call: str, selection: str) -> dict[str, Any]:
-    """One mutation's payload."""
+    """The payload of one mutation."""
     answer = await ask(who, f"mutation {{ {call} {{ {selection} {REFUSED} }} }}")
     assert "errors" not in answer, answer
     (payload,) = answer["data"].values()
@@ -40,7 +40,7 @@ async def did(ask: Ask, who: Viewer, call: str, selection: str) -> dict[str, Any
 
 @pytest.fixture
 async def paul(house: "House", services: "Services") -> Viewer:
-    """Paul, who owns a company, with a password."""
+    """Paul, who owns a company and has a password."""
     viewer = house.paul.owner
     assert viewer.user
     await User.filter(pk=viewer.user.pk).update(password_hash=await services.auth.passwords.hash(PASSWORD))
@@ -60,7 +60,7 @@ async def emails_to(email: str) -> list[str]:
 async def test_p4_3_a_person_lists_their_devices_and_ends_them(
     ask: Ask, house: "House", action: "Action", paul: Viewer
 ) -> None:
-    """The story: two devices, one is ended by name, then all others."""
+    """With sessions on two devices, one is ended by its id, then all others."""
     from tests.schema.conftest import signed_in
 
     assert paul.user
@@ -117,7 +117,7 @@ async def test_p4_3_delicate_operations_want_fresh_proof(
 
 
 async def test_p1_3_an_address_moves_by_its_emails(ask: Ask, house: "House", paul: Viewer, services: "Services") -> None:
-    """Fresh proof, an email to each address, a token from each, and nothing in between."""
+    """The change takes a step-up and one token from each address, and nothing changes before both are confirmed."""
     assert paul.user
     assert (await stepped_up(ask, paul))["freshUntil"] == "2026-11-23T09:05:00+00:00"
     asked = await did(ask, paul, 'emailRequestChange(input: {email: "paul@new.example"})', "accepted")
@@ -150,7 +150,7 @@ async def test_p1_3_an_address_of_somebody_else_is_answered_the_same(ask: Ask, h
 
 
 async def test_p4_3_a_reset_is_answered_the_same_for_nobody(ask: Ask, house: "House", paul: Viewer) -> None:
-    """And the email is written in the person's language."""
+    """The email is written in the user's language."""
     assert paul.user
     await User.filter(pk=paul.user.pk).update(locale=Locale.EN)
     answers = [

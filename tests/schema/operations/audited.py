@@ -1,4 +1,4 @@
-"""An example of each audited mutation of operations, named after it."""
+"""An example of each audited mutation of operations, in a function with the mutation's name."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING

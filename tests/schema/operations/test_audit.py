@@ -1,4 +1,4 @@
-"""Every mutation is audited or declares why it isn't, and everyone reads only their part of the audit log."""
+"""Every mutation is audited or declares why it isn't, and viewers read only their part of the audit log."""
 
 import ast
 from collections.abc import Awaitable, Callable, Iterator
@@ -81,7 +81,7 @@ async def test_a_mutation_carried_out_is_told_once_and_tells_no_secret(stage: St
 
 
 def used(path: Path) -> Iterator[str]:
-    """The actions that a file tells of."""
+    """The audit actions that a file records."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id.endswith("AuditAction"):
             yield node.attr
@@ -212,7 +212,7 @@ async def tried(stage: Stage, viewer: Viewer, email: str) -> None:
 
 
 def shape(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What an owner reads, but for numbers."""
+    """What an owner reads, with the numbers removed."""
     return [{name: value for name, value in entry.items() if name not in ("sequence", "hash")} for entry in entries]
 
 
@@ -240,7 +240,7 @@ async def test_the_log_tells_an_owner_who_failed_at_their_door_and_nobody_whose_
 
 
 async def test_who_signs_in_as_another_is_told_of_in_the_others_part(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
-    """A customer who has the credentials of one of the vendor's people, or a renewal of theirs."""
+    """A customer who uses the credentials or the refresh token of a staff user."""
     before = len(await listed(ask, stage.owner))
     alice = stage.house.alice.user
     assert alice is not None
@@ -267,7 +267,7 @@ async def test_the_operator_proves_the_log_and_is_told_the_first_fault(ask: "Ask
 
 
 async def test_what_others_did_to_a_company_stays_with_the_company(ask: "Ask", stage: Stage) -> None:
-    """Every entry that an owner reads belongs to their company: by all acts of both companies."""
+    """After every audited mutation in both companies, an owner reads entries of their own company only."""
     for company in (stage.house.paul, stage.house.marie):
         await both(stage, company)
     for mine, other in ((stage.house.paul, "MARIE"), (stage.house.marie, "PAUL")):

@@ -1,4 +1,4 @@
-"""An example of each audited mutation of support, named after it."""
+"""An example of each audited mutation of support, in a function with the mutation's name."""
 
 from models.support.ticket import Ticket
 from tests.schema.audited_fixtures import Stage

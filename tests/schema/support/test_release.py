@@ -1,4 +1,4 @@
-"""An agent who can't go on with a ticket returns it to the inbox (P6.2)."""
+"""P6.2: an agent who can't continue with a ticket returns it to the inbox."""
 
 from models.action import Action
 from models.identity.user import Staff
