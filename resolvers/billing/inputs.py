@@ -4,8 +4,10 @@ import strawberry
 
 from resolvers.addresses import PostalAddressInput
 
-_KEY = "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments"
-" returns the first result."
+_KEY = (
+    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
+    "first result."
+)
 
 
 @strawberry.input(description="The price to buy.")
