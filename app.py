@@ -33,7 +33,7 @@ from engine.http import GraphQLEndpoint, HTTPError, HTTPRequest, RequestSchedule
 from mail.transport import transport
 from models.clock import Clock, SystemClock
 from models.database.connection import connect, disconnect, pending_migrations
-from models.database.sql import rows
+from models.database.sql import execute
 from models.errors import OriginRefused, Unauthenticated
 from models.identity.user import Staff
 from models.operations.clock_offset import offset
@@ -254,7 +254,7 @@ class Application:
     async def readyz(self, request: Request) -> Response:
         """200 when the database responds and all migrations are applied, else 503 with what is missing."""
         try:
-            await rows("SELECT 1")
+            await execute("SELECT 1")
             missing = await pending_migrations()
         except (BaseORMException, OSError):
             return json_response({"ready": False, "database": False}, 503)

@@ -19,8 +19,8 @@ from auth.services import AuthServices
 from engine import ManifestError
 from models.action import Action
 from models.clock import SystemClock
-from models.database.connection import connect, disconnect, migrated, pending_migrations
-from models.database.sql import rows
+from models.database.connection import connect, disconnect, migrate_database, pending_migrations
+from models.database.sql import execute
 from models.errors import Refusal, message_for
 from models.identity.user import Staff
 from models.locale import Locale
@@ -113,7 +113,7 @@ async def _prepare_demonstration(settings: Settings) -> SystemClock:
     from billing.seller import seller
     from seed import demonstration
 
-    await migrated(settings.database_url)
+    await migrate_database(settings.database_url)
     async with _connected(settings) as clock, _auth_services(settings, clock) as auth:
         checkout_services = CheckoutServices(Sandbox(settings.base_url), seller(settings.seller), auth.signer)
         with _reported_content_errors():
@@ -140,7 +140,7 @@ async def _connected(settings: Settings) -> AsyncIterator[SystemClock]:
 async def _pending(settings: Settings) -> list[str]:
     with _safe_database_errors():
         await connect(settings.database_url)
-        await rows("SELECT 1")  # pending_migrations() takes an unreachable database for an empty one
+        await execute("SELECT 1")  # pending_migrations() takes an unreachable database for an empty one
         return await pending_migrations()
 
 
@@ -188,7 +188,7 @@ def migrate(args: argparse.Namespace) -> int:
     settings = read(os.environ)
     target = f"models.{args.to}" if args.to and "." not in args.to else args.to
     with exclusive(settings.database_url), _safe_database_errors():
-        asyncio.run(migrated(settings.database_url, target))
+        asyncio.run(migrate_database(settings.database_url, target))
     print("The database is up to date.")
     return 0
 

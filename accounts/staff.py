@@ -30,7 +30,7 @@ from models.identity.access_links import PasswordReset, void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
-from models.identity.user import Staff, User, sought
+from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
 from models.support.ticket import Ticket, TicketStatus
 from models.text import client_key, line
@@ -87,7 +87,7 @@ async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, 
 
 
 async def _appointed(tx: Transaction, user: User, *, emailed: bool, name: str, staff: Staff, **facts: Locale) -> str:
-    changes = {"name": name, "searched": sought(name, user.email), "staff": staff, **facts}
+    changes = {"name": name, "searched": person_search_text(name, user.email), "staff": staff, **facts}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await user.refresh_from_db(using_db=tx.db)
     token, until = random_token("cam_pr_"), tx.action.at + LIFETIME

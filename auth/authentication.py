@@ -12,7 +12,7 @@ from auth.sessions import hashed, person
 from models.accounts.account import Account, AccountStatus, Membership
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action
-from models.database.writing import one
+from models.database.writing import find_one
 from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import SignInUnlock
 from models.identity.audit_actions import IdentityAuditAction
@@ -124,7 +124,7 @@ async def _by_password(
 
 async def _known(email: str) -> User | None:
     # Neither database is asked for what it could not hold: PostgreSQL refuses a NUL, Tortoise a text that is too long.
-    return await one(User, email=email) if email.isprintable() and len(email) <= EMAIL_LENGTH else None
+    return await find_one(User, email=email) if email.isprintable() and len(email) <= EMAIL_LENGTH else None
 
 
 async def _rehash(action: Action, auth: AuthServices, user: User, password: str) -> None:

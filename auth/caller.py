@@ -21,9 +21,9 @@ from typing import Any
 from auth.sessions import hashed, person, standing, stream
 from models.accounts.account import Account, AccountStatus, Role
 from models.clock import Clock
-from models.database.instances import maker
-from models.database.reading import every
-from models.database.sql import dialect, records
+from models.database.instances import row_factory
+from models.database.reading import all_columns
+from models.database.sql import dialect, fetch_records
 from models.errors import Unauthenticated
 from models.identity.session import Session
 from models.identity.user import User
@@ -131,7 +131,7 @@ def nobody(accept_language: str | None = None) -> Viewer:
 
 
 async def _caller(access_hash: str, at: datetime, before: Caller | None = None) -> Caller | None:
-    found = await records(_statement(), access_hash)
+    found = await fetch_records(_statement(), access_hash)
     if not found:
         return None
     told = tuple(found[0])
@@ -142,7 +142,7 @@ async def _caller(access_hash: str, at: datetime, before: Caller | None = None) 
 @cache
 def _statement() -> str:
     # Written here, for the ORM takes a millisecond over it; every token that is used costs it once a second.
-    columns = [f'"{model._meta.db_table}"."{name}"' for model in (Session, User, Account) for name in every(model)]
+    columns = [f'"{model._meta.db_table}"."{name}"' for model in (Session, User, Account) for name in all_columns(model)]
     return (
         f'SELECT {", ".join(columns)}, membership.role FROM session JOIN "user" ON "user".id = session.user_id'  # noqa: S608
         " LEFT JOIN account ON account.id = session.account_id LEFT JOIN membership"
@@ -162,7 +162,7 @@ def _rows(told: tuple[Any, ...]) -> tuple[Session, User, Account | None, str | N
 
 @cache
 def _makers(dialect: str) -> Any:
-    return [(maker(model, every(model), dialect), len(every(model))) for model in (Session, User, Account)]
+    return [(row_factory(model, all_columns(model), dialect), len(all_columns(model))) for model in (Session, User, Account)]
 
 
 async def still_valid(session_ids: Collection[int], at: datetime) -> set[int]:

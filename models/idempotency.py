@@ -8,7 +8,7 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models.action import Transaction
-from models.database.sql import rows
+from models.database.sql import execute
 from models.errors import CommonErrorCode, Refusal
 
 
@@ -34,7 +34,7 @@ async def earlier(tx: Transaction, owner: str, operation: str, key: str, argumen
     Of two at once, the second waits for the first's commit. Raises IDEMPOTENCY_MISMATCH when the key came with other arguments.
     """
     fingerprint = hashlib.sha256(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    taken = await rows(
+    taken = await execute(
         "INSERT INTO idempotency_key (owner, operation, key, fingerprint, created_on) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (owner, operation, key) DO NOTHING RETURNING id",
         owner, operation, key, fingerprint, tx.action.day.isoformat(), db=tx.db,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from models.action import Action, Transaction
 from models.audit import BEGINNING, TOLD, detailed, digest
-from models.database.sql import records, rows
+from models.database.sql import execute, fetch_records
 from models.operations.audit_actions import OperationsAuditAction
 
 KEPT = timedelta(days=365)
@@ -80,7 +80,7 @@ async def audit_proof(noted: End | None = None) -> AuditProof:
 
 
 async def _chain() -> _Chain:
-    found = await rows(_CHAIN)
+    found = await execute(_CHAIN)
     if not found:
         return _Chain(End(0, BEGINNING), End(0, ""), None, None)
     return _Chain(
@@ -138,7 +138,7 @@ def _close(chain: _Chain, place: End, expiry: str | None, noted: End | None) -> 
 
 async def _entries(chain: _Chain) -> AsyncIterator[Sequence[Any]]:
     place = chain.begin.sequence
-    while page := await records(_READ, place, chain.last.sequence, _PAGE):
+    while page := await fetch_records(_READ, place, chain.last.sequence, _PAGE):
         for entry in page:
             yield entry
         place = page[-1][0]
@@ -159,21 +159,21 @@ async def _expire_some(action: Action, kept: timedelta) -> int:
         end = await _expirable(tx, kept)
         if end is None or not await _moved(tx, end):
             return 0
-        gone = await rows("DELETE FROM audit_entry WHERE id <= ? RETURNING id", end.sequence, db=tx.db)
+        gone = await execute("DELETE FROM audit_entry WHERE id <= ? RETURNING id", end.sequence, db=tx.db)
         tx.audit(OperationsAuditAction.AUDIT_EXPIRE, through=end.sequence, hash=end.hash)
     return len(gone)
 
 
 async def _expirable(tx: Transaction, kept: timedelta) -> End | None:
     """The last entry of the next batch whose entries are all too old."""
-    found = await rows(_OLDEST, (tx.action.at - kept).astimezone(UTC), _BATCH, db=tx.db)
+    found = await execute(_OLDEST, (tx.action.at - kept).astimezone(UTC), _BATCH, db=tx.db)
     old = list(takewhile(lambda entry: entry["old"], found))
     return End(old[-1]["id"], old[-1]["hash"]) if old else None
 
 
 async def _moved(tx: Transaction, end: End) -> bool:
     """Let the chain start after this entry, unless another process has just done so."""
-    moved = await rows(_MOVE, end.sequence, end.hash, end.sequence, db=tx.db)
+    moved = await execute(_MOVE, end.sequence, end.hash, end.sequence, db=tx.db)
     return bool(moved)
 
 

@@ -27,7 +27,7 @@ from models.action import Action, Transaction
 from models.billing.invoice import Invoice
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
-from models.database.sql import rows
+from models.database.sql import execute
 from models.idempotency import IdempotencyKey
 from models.identity.access_links import void_links
 from models.identity.session import Session
@@ -158,7 +158,7 @@ async def _messages(tx: Transaction, account_id: int) -> int:
     keys = [int(str(key)) for key in await said.values_list("id", flat=True)]
     if keys:
         places = ", ".join("?" * len(keys))
-        await rows(
+        await execute(
             f"UPDATE message SET body = ?, client_message_id = 'erased-' || id WHERE id IN ({places})",  # noqa: S608 - places
             ERASED, *keys, db=tx.db,
         )  # fmt: skip

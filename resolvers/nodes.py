@@ -47,7 +47,7 @@ class Several(Deferred):
         return [found.get(each) if each else None for each in self.wanted]
 
     async def _rows(self, model: Any, keys: set[int], selection: Selection | None) -> list[Any]:
-        return await read(model.visible_to(self.viewer), columns(model, [selection]), among=("id", keys))
+        return await read(model.visible_to(self.viewer), columns(model, [selection]), where_in=("id", keys))
 
 
 class Single(Several):

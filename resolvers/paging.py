@@ -14,7 +14,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from engine import Deferred, Selection
-from models.database.reading import every, read
+from models.database.reading import all_columns, read
 from models.errors import BadInput
 from models.identity.user import Staff
 from models.translations import _
@@ -168,7 +168,7 @@ class PageOfEach(Deferred):
 
     async def _rows(self, chosen: tuple[str, ...]) -> list[Any]:
         keys, order = set(map(ID, self.parents)), self.order.by(self.window)
-        return await read(self.found, chosen, *order, among=(self.owner, keys), limit=self.window.size + 1, each=True)
+        return await read(self.found, chosen, *order, where_in=(self.owner, keys), limit=self.window.size + 1, per_key=True)
 
 
 def page(found: QuerySet[Any], order: Order, window: Window, viewer: Viewer) -> OnePage:
@@ -194,7 +194,7 @@ def pages_of(
 def _chosen(model: type[Model], selection: Selection | None, order: Order, *also: str) -> tuple[str, ...] | None:
     """The columns that a page's selection needs, None when it needs no row."""
     if selection is None:
-        return every(model)
+        return all_columns(model)
     place = (model, order, also)
     if place not in selection.memo:
         nodes = [*selection.below("nodes"), *(node for edge in selection.below("edges") for node in edge.below("node"))]

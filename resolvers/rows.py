@@ -14,7 +14,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from engine import Deferred, Selection
-from models.database.reading import every, read
+from models.database.reading import all_columns, read
 
 Found = QuerySet[Any]
 ID = attrgetter("id")  # of a row; its `pk` takes ten times as long
@@ -29,7 +29,7 @@ class One(Deferred):
         self.found, self.column, self.key = found, column, key
 
     async def fetch(self, selection: Selection | None) -> Any:
-        rows = await read(self.found, columns(self.found.model, [selection]), among=(self.column, (self.key,)))
+        rows = await read(self.found, columns(self.found.model, [selection]), where_in=(self.column, (self.key,)))
         return rows[0] if rows else None
 
 
@@ -57,7 +57,7 @@ class ByKey(Deferred):
     async def fetch(self, selection: Selection | None) -> list[Any]:
         keys = list(map(attrgetter(self.attribute), self.parents))
         wanted = {*keys} - {None}
-        rows = await read(self.found, columns(self.found.model, [selection]), among=("id", wanted)) if wanted else ()
+        rows = await read(self.found, columns(self.found.model, [selection]), where_in=("id", wanted)) if wanted else ()
         return list(map({row.id: row for row in rows}.get, keys))
 
 
@@ -71,7 +71,7 @@ class ByParent(Deferred):
 
     async def fetch(self, selection: Selection | None) -> list[list[Any]]:
         wanted, keys = columns(self.found.model, [selection], self.owner), set(map(ID, self.parents))
-        return grouped(self.parents, self.owner, await read(self.found, wanted, *self.order, among=(self.owner, keys)))
+        return grouped(self.parents, self.owner, await read(self.found, wanted, *self.order, where_in=(self.owner, keys)))
 
 
 class FirstOfEach(Deferred):
@@ -85,7 +85,7 @@ class FirstOfEach(Deferred):
     async def fetch(self, selection: Selection | None) -> list[Any]:
         wanted = columns(self.found.model, [selection], self.owner)
         keys = set(map(ID, self.parents))
-        rows = await read(self.found, wanted, *self.order, among=(self.owner, keys), limit=1, each=True)
+        rows = await read(self.found, wanted, *self.order, where_in=(self.owner, keys), limit=1, per_key=True)
         return [next(iter(mine), None) for mine in grouped(self.parents, self.owner, rows)]
 
 
@@ -102,7 +102,7 @@ def columns(model: type[Model], selections: Collection[Selection | None], *also:
     """The columns of a model that the selected fields read, including its key and `also`."""
     known = [selection for selection in selections if selection is not None]
     if len(known) < len(selections):
-        return every(model)
+        return all_columns(model)
     memo, place = (known[0].memo, (model, also)) if len(known) == 1 else ({}, None)
     if place not in memo:
         memo[place] = _columns(model, known, also)
@@ -115,7 +115,7 @@ def _columns(model: type[Model], selections: Iterable[Selection], also: Iterable
         for name, each in selection.fields.items():
             for selected in each:
                 wanted |= _needs(model, name, selected.field)
-    return tuple(column for column in every(model) if column in wanted)
+    return tuple(column for column in all_columns(model) if column in wanted)
 
 
 def _needs(model: type[Model], name: str, field: GraphQLField) -> set[str]:
@@ -123,7 +123,7 @@ def _needs(model: type[Model], name: str, field: GraphQLField) -> set[str]:
         return set()
     declared = field.extensions.get("strawberry-definition")
     if not isinstance(declared, StrawberryField):
-        return set(every(model))
+        return set(all_columns(model))
     if getattr(declared.origin, "made_of", model) is not model:
         return set()  # a field of another type behind the same interface
     return needs(model, declared)
@@ -136,4 +136,4 @@ def needs(model: type[Model], field: StrawberryField) -> set[str]:
         return set(told)
     if field.base_resolver is None and field.python_name in model._meta.fields_db_projection:
         return {field.python_name}
-    return set(every(model))
+    return set(all_columns(model))

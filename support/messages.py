@@ -20,8 +20,8 @@ from tortoise.exceptions import IntegrityError
 
 from models.action import Action
 from models.checks import Checks, known_keys
-from models.database.instances import Make, maker
-from models.database.postgres import Client
+from models.database.instances import RowFactory, row_factory
+from models.database.postgres import PostgresClient
 from models.database.reading import read
 from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, ticket_stream
@@ -63,7 +63,7 @@ async def _at_once(
 ) -> Message | None:
     db, staff = get_connection("default"), author.staff is not None
     company = viewer.account.pk if viewer.account and not viewer.agent else None  # the rule of Ticket.visible_to
-    if not isinstance(db, Client) or not (viewer.agent or company):  # SQLite has no such statement
+    if not isinstance(db, PostgresClient) or not (viewer.agent or company):  # SQLite has no such statement
         return None
     values = [ticket_id, author.pk, text, client_message_id, action.at, staff, company, ticket_stream(ticket_id)]
     try:
@@ -78,9 +78,9 @@ async def _at_once(
 
 
 @cache
-def _made() -> Make:
+def _made() -> RowFactory:
     columns = ("id", "sequence", "ticket_id", "origin_id", "author_id", "body", "client_message_id", "at", "from_staff")
-    return maker(Message, columns, "postgres")
+    return row_factory(Message, columns, "postgres")
 
 
 _POST = """

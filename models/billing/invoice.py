@@ -11,7 +11,7 @@ from tortoise.queryset import QuerySet
 from models.accounts.account import AccountStatus
 from models.action import Transaction
 from models.billing.money import Money
-from models.database.sql import rows
+from models.database.sql import execute
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
@@ -139,7 +139,7 @@ class InvoiceDocument(Model):
 
 async def next_position(tx: Transaction, series: Series) -> int:
     """Take the series' next number, holding its row until the transaction ends: a rollback gives the number back."""
-    taken = await rows(
+    taken = await execute(
         "INSERT INTO counter (series, last_position) VALUES (?, 1)"
         " ON CONFLICT (series) DO UPDATE SET last_position = counter.last_position + 1 RETURNING last_position",
         series.value,

@@ -1,4 +1,4 @@
-"""The connection to the database, and whether it is ready to be used."""
+"""Connect to the database, migrate it, and tell which migrations are missing."""
 
 import gc
 from collections.abc import Iterator
@@ -39,76 +39,90 @@ MODULES = [
 ]
 
 
-def config(url: str) -> dict[str, Any]:
-    """Tortoise's configuration for a database URL (`sqlite://path` or `postgres://...`, through asyncpg)."""
+def tortoise_config(url: str) -> dict[str, Any]:
+    """Return Tortoise's configuration for a database URL: `sqlite://path`, or `postgres://...`,
+    which uses asyncpg.
+    """
     return {
-        "connections": {"default": _tuned(url)},
+        "connections": {"default": _connection_config(url)},
         "apps": {"models": {"models": MODULES, "default_connection": "default", "migrations": "migrations"}},
         "use_tz": True,
         "timezone": "UTC",
     }
 
 
-def _tuned(url: str) -> dict[str, Any]:
+def _connection_config(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
-        # FULL: what was acknowledged outlives a power cut. WAL and foreign_keys are Tortoise's own defaults, said aloud here.
-        wanted = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000"}
+        # FULL makes every committed transaction survive a power failure. WAL and foreign_keys are
+        # Tortoise's defaults, stated here.
+        defaults = {"journal_mode": "WAL", "synchronous": "FULL", "foreign_keys": "ON", "busy_timeout": "5000"}
     else:
-        # More statements than asyncpg's 100 are kept prepared: clients choose columns, and each choice is another one.
+        # asyncpg's default is 100 prepared statements. Clients choose columns, and each choice is
+        # another statement.
         parts = parts._replace(scheme="asyncpg")
-        wanted = {"minsize": "1", "maxsize": "20", "statement_cache_size": "300"}
-    query = wanted | dict(parse_qsl(parts.query))
-    tuned = expand_db_url(urlunsplit(parts._replace(query=urlencode(query))))
+        defaults = {"minsize": "1", "maxsize": "20", "statement_cache_size": "300"}
+    query = defaults | dict(parse_qsl(parts.query))
+    settings = expand_db_url(urlunsplit(parts._replace(query=urlencode(query))))
     if parts.scheme == "asyncpg":
-        tuned["credentials"]["reset"] = _as_it_is
-        tuned["engine"] = "models.database.postgres"  # connections are kept at hand for single statements
+        settings["credentials"]["reset"] = _no_reset
+        settings["engine"] = "models.database.postgres"  # reuses connections for single statements
     else:
-        tuned["engine"] = "models.database.sqlite"  # transactions wait for those of other processes
-    return tuned
+        settings["engine"] = "models.database.sqlite"  # transactions wait for other processes
+    return settings
 
 
-async def _as_it_is(connection: object) -> None:
-    """What a connection needs before its next use: nothing, since an open transaction was rolled back already.
+async def _no_reset(connection: object) -> None:
+    """Leave a connection as it is when it returns to asyncpg's pool, which has already rolled back
+    an open transaction.
 
-    asyncpg's own way is one more statement after each, a third of a short one's time. It undoes advisory locks, LISTEN, SET
-    and cursors that outlive their transaction: use none of them through the pool.
+    asyncpg's own reset is one more statement, a third of a short statement's time. It undoes
+    advisory locks, LISTEN, SET and cursors declared WITH HOLD: don't use any of these on pooled
+    connections.
     """
 
 
 async def connect(url: str) -> None:
-    """Open the database for the whole process. The folder of an SQLite file is made when it is missing."""
+    """Connect the whole process to the database. Creates the folder of an SQLite file when it is
+    missing.
+    """
     if path := sqlite_path(url):
         path.parent.mkdir(parents=True, exist_ok=True)
-    await Tortoise.init(config=config(url), _enable_global_fallback=True)
+    await Tortoise.init(config=tortoise_config(url), _enable_global_fallback=True)
 
 
 async def disconnect() -> None:
     """Close every connection."""
     await Tortoise.close_connections()
-    EXECUTOR_CACHE.clear()  # Tortoise keeps its SQL for the process, and the next database may speak the other dialect
+    # Tortoise caches SQL per process, and the next database may have another dialect
+    EXECUTOR_CACHE.clear()
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of an SQLite URL, None for any other database."""
+    """The path of an SQLite URL's file, or None for any other database."""
     return Path(url.removeprefix("sqlite://").split("?")[0]) if url.startswith("sqlite://") else None
 
 
-async def migrated(url: str, target: str | None = None, direction: str = "both") -> None:
-    """Apply the migrations not applied yet, or move up or down to `target` (`models.0001_initial`, `models.__first__`)."""
+async def migrate_database(url: str, target: str | None = None, direction: str = "both") -> None:
+    """Apply all pending migrations, or migrate to `target` (`models.0001_initial`,
+    `models.__first__`).
+
+    `direction` is `forward`, `backward` or `both`.
+    """
     if path := sqlite_path(url):
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _collector_off():
-            await migrate(config=config(url), target=target, direction=direction)
+        with _garbage_collection_disabled():
+            await migrate(config=tortoise_config(url), target=target, direction=direction)
     finally:
         await disconnect()
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
-    """Switch the garbage collector off: Tortoise builds all models again for each step, and looking through them took 60 %
-    of the time."""
+def _garbage_collection_disabled() -> Iterator[None]:
+    """Disable the garbage collector: Tortoise builds all models again for each migration, and
+    scanning them took 60 % of the time.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -119,7 +133,7 @@ def _collector_off() -> Iterator[None]:
 
 
 async def pending_migrations() -> list[str]:
-    """The names of migrations that the connected database has not seen yet."""
+    """Return the names of the migrations that have not been applied to the connected database."""
     connection = get_connection("default")
-    executor = MigrationExecutor(connection, {"models": config("")["apps"]["models"]})
+    executor = MigrationExecutor(connection, {"models": tortoise_config("")["apps"]["models"]})
     return [step.migration.name for step in await executor.plan()]

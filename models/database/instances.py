@@ -1,11 +1,15 @@
-"""From a driver's rows to rows of a model, written out as source once for each set of columns.
+"""Build model instances from a driver's rows, by code that is generated once for each set of
+columns.
 
-A row holds the fetched columns only: any other raises AttributeError, naming it. A value is converted as its field would do
-it, where the driver's own value isn't right already.
+An instance has the fetched columns only; accessing any other raises AttributeError with the
+column's name. A value is converted as its field would convert it, unless the driver's own value is
+already right.
 
-Rows of some columns only are of a class under the model's, which leaves out what the ORM does when a row is made and an
-attribute is set: so they are made in half the time, and read in a third. They are the model's rows in everything else, its
-name and equality included. Whole rows are the model's own, for verbs may hand them to the ORM, which looks at the class.
+Rows with some of their columns are instances of a lightweight subclass of the model, which leaves
+out what the ORM does when an instance is created and an attribute is set: they are built in half
+the time, and read in a third. In everything else, including the class name and equality, they
+behave like the model. Complete rows are instances of the model itself, because they may be passed
+to the ORM, which looks at the class.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,25 +21,30 @@ from tortoise.fields import BigIntField, BooleanField, CharField, DateField, Dat
 from tortoise.fields.data import CharEnumFieldInstance
 from tortoise.models import Model
 
-Make = Callable[[Sequence[Any]], list[Any]]
-_RIGHT = {
+RowFactory = Callable[[Sequence[Any]], list[Any]]
+_UNCONVERTED_FIELDS = {
     "postgres": {IntField, BigIntField, CharField, TextField, BooleanField, DateField, DatetimeField},
     "sqlite": {IntField, BigIntField, CharField, TextField},
 }
 
 
-class _Blank:
+class _EmptyObject:
     pass
 
 
-def maker(model: type[Model], columns: Sequence[str], dialect: str) -> Make:
-    """A function from the driver's rows, which hold these columns in this order, to rows of the model."""
-    places = {f"v{place}": name for place, name in enumerate(columns)}
-    whole = len(columns) == len(model._meta.db_fields)
-    given: dict[str, Any] = {"Row": _Blank if whole else light(model), "model": model}
-    lines = [f"row.{name} = {_value(model._meta.fields_map[name], dialect, place, given)}" for place, name in places.items()]
-    if whole:
-        given["own"] = model._meta.db_pk_column not in model._meta.generated_db_fields
+def row_factory(model: type[Model], columns: Sequence[str], dialect: str) -> RowFactory:
+    """Return a function from a driver's rows, which hold these columns in this order, to a list of
+    instances of the model.
+    """
+    variables = {f"v{position}": name for position, name in enumerate(columns)}
+    complete = len(columns) == len(model._meta.db_fields)
+    namespace: dict[str, Any] = {"Row": _EmptyObject if complete else lightweight_class(model), "model": model}
+    lines = [
+        f"row.{name} = {_converted(model._meta.fields_map[name], dialect, variable, namespace)}"
+        for variable, name in variables.items()
+    ]
+    if complete:
+        namespace["own"] = model._meta.db_pk_column not in model._meta.generated_db_fields
         lines += [
             "row._partial = False",
             "row._saved_in_db = True",
@@ -43,57 +52,61 @@ def maker(model: type[Model], columns: Sequence[str], dialect: str) -> Make:
             "row._await_when_save = {}",
         ]
         lines.append("row.__class__ = model")
-    source = _SOURCE.format(unpacked=", ".join(places), lines="\n        ".join(lines))
-    exec(source, given)  # noqa: S102 - the source holds names of our own models' columns, nothing of a request
-    made: Make = given["make"]
-    return made
+    source = _SOURCE.format(variables=", ".join(variables), lines="\n        ".join(lines))
+    exec(source, namespace)  # noqa: S102 - the source contains names of our own models' columns, and nothing from a request
+    create_rows: RowFactory = namespace["create_rows"]
+    return create_rows
 
 
 _SOURCE = """
-def make(found):
+def create_rows(records):
     rows = []
-    add = rows.append
-    for {unpacked}, in found:
+    append = rows.append
+    for {variables}, in records:
         row = Row()
         {lines}
-        add(row)
+        append(row)
     return rows
 """
 
 
 @cache
-def light(model: type[Model]) -> type[Model]:
-    """The class of a model's light rows. The ORM's own metaclass would take it for a further table."""
+def lightweight_class(model: type[Model]) -> type[Model]:
+    """The class of a model's incomplete rows. It bypasses the ORM's metaclass, which would register
+    it as another table.
+    """
 
     def equal(self: Model, other: object) -> bool:
         return isinstance(other, model) and bool(self.pk == other.pk)
 
-    said: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "__module__": model.__module__, "__qualname__": model.__qualname__, "__doc__": model.__doc__,
         "__init__": object.__init__, "__setattr__": object.__setattr__, "__eq__": equal, "__hash__": model.__hash__,
         "_partial": True, "_saved_in_db": True, "_await_when_save": {},
         "_custom_generated_pk": model._meta.db_pk_column not in model._meta.generated_db_fields,
     }  # fmt: skip
-    made: type[Model] = type.__new__(type(model), model.__name__, (model,), said)
-    return made
+    subclass: type[Model] = type.__new__(type(model), model.__name__, (model,), attributes)
+    return subclass
 
 
-def _value(field: Field[Any], dialect: str, place: str, given: dict[str, Any]) -> str:
-    if type(field) in _RIGHT[dialect]:
-        return place
+def _converted(field: Field[Any], dialect: str, variable: str, namespace: dict[str, Any]) -> str:
+    """The source of an expression that converts a variable's value to the field's Python type."""
+    if type(field) in _UNCONVERTED_FIELDS[dialect]:
+        return variable
     if isinstance(field, CharEnumFieldInstance):
-        given[f"of_{place}"] = {None: None} | {member.value: member for member in field.enum_type}
-        return f"of_{place}[{place}]"
-    given[f"of_{place}"] = _TEXTS.get(type(field), field.to_python_value)
-    return f"of_{place}({place})"
+        namespace[f"members_{variable}"] = {None: None} | {member.value: member for member in field.enum_type}
+        return f"members_{variable}[{variable}]"
+    namespace[f"convert_{variable}"] = _SQLITE_CONVERTERS.get(type(field), field.to_python_value)
+    return f"convert_{variable}({variable})"
 
 
-def _moment(stored: str | None) -> datetime | None:
-    return datetime.fromisoformat(stored).astimezone(UTC) if stored else None
+def _parse_datetime(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 
-def _day(stored: str | None) -> date | None:
-    return date.fromisoformat(stored) if stored else None
+def _parse_date(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
-_TEXTS: dict[Any, Callable[[Any], Any]] = {DatetimeField: _moment, DateField: _day}  # SQLite holds them as ISO texts
+# SQLite stores them as ISO 8601 text.
+_SQLITE_CONVERTERS: dict[Any, Callable[[Any], Any]] = {DatetimeField: _parse_datetime, DateField: _parse_date}

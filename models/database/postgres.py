@@ -1,12 +1,14 @@
-"""The client for PostgreSQL: the ORM's own, with a short way for single statements.
+"""A PostgreSQL client for Tortoise with a fast path for single statements.
 
-To borrow a connection from the driver's pool and give it back takes longer than a short statement: a task, two futures, two
-timers. So connections stay borrowed between statements that are transactions by themselves, and go straight from one to the
-next that waits. Nothing is ever open on them.
+Acquiring a connection from asyncpg's pool and releasing it costs a task, two futures and two
+timers, which takes longer than a short statement. So `ConnectionPool` keeps connections acquired
+between statements that run outside transactions, and passes a connection straight from one
+statement to the next that waits for it. No transaction is ever open on such a connection.
 
-Transactions of several statements borrow from the driver's pool as ever. When it has none left, one of the connections that
-lie here is given back for them, or the next that comes free; and so is one on which something went wrong, for the pool looks
-after it.
+Transactions of several statements still acquire their connection from asyncpg's pool. When that
+pool is exhausted, an idle connection of the fast path is released for them, or else the next one
+whose statement ends. A connection whose statement failed or was canceled is always released, so
+that asyncpg's pool checks and resets it.
 """
 
 import asyncio
@@ -19,129 +21,144 @@ from asyncpg.pool import PoolConnectionProxy
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 
 
-class Reader:
-    """A borrowed connection. `connection` is the driver's own: its stand-in takes a fifth of a short statement's time."""
+class ReadConnection:
+    """A connection acquired from asyncpg's pool.
 
-    __slots__ = ("connection", "lent")
+    `connection` is the connection behind the pool's proxy, which would take a fifth of a short
+    statement's time.
+    """
 
-    def __init__(self, lent: PoolConnectionProxy) -> None:
-        self.lent = lent
-        self.connection: Connection = lent._con
+    __slots__ = ("connection", "proxy")
+
+    def __init__(self, proxy: PoolConnectionProxy) -> None:
+        self.proxy = proxy
+        self.connection: Connection = proxy._con
 
 
-class Pool:
-    """The driver's pool, and the connections of it that lie at hand for single statements."""
+class ConnectionPool:
+    """asyncpg's pool, and the connections acquired from it that are kept for single statements."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._idle: list[Reader] = []
-        self._waiting: deque[asyncio.Future[Reader | None]] = deque()
-        self._kept = 0
-        self._wanted = 0  # connections, by whoever waits for the driver's pool
+        self._idle: list[ReadConnection] = []
+        self._waiters: deque[asyncio.Future[ReadConnection | None]] = deque()
+        self._acquired = 0  # connections kept for single statements, idle or not
+        self._pending_acquires = 0  # callers that wait for asyncpg's pool
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pool, name)
 
     async def acquire(self) -> PoolConnectionProxy:
-        """A connection for a transaction: give it back with `release`, which is the driver's."""
-        self._wanted += 1
+        """Acquire a connection for a transaction. Return it with `release`, which is asyncpg's
+        own.
+        """
+        self._pending_acquires += 1
         try:
-            if self._idle and self._pool.get_size() - self._pool.get_idle_size() >= self._pool.get_max_size():  # all are lent
-                await self._give_back(self._idle.pop())
+            exhausted = self._pool.get_size() - self._pool.get_idle_size() >= self._pool.get_max_size()
+            if self._idle and exhausted:
+                await self._release(self._idle.pop())
             return await self._pool.acquire()
         finally:
-            self._wanted -= 1
+            self._pending_acquires -= 1
 
     async def close(self) -> None:
-        """Give back what lies here, then close the driver's pool, which waits for what is at work."""
+        """Release the idle connections, then close asyncpg's pool, which waits for the connections
+        in use.
+        """
         while self._idle:
-            await self._give_back(self._idle.pop())
+            await self._release(self._idle.pop())
         await self._pool.close()
 
-    async def read(self, statement: str, values: list[Any]) -> list[Any]:
-        """The driver's rows of one statement outside any transaction."""
-        reader = self._idle.pop() if self._idle else await self._reader()
-        while reader.connection.is_closed():  # while it lay here
-            await self._give_back(reader)
-            reader = self._idle.pop() if self._idle else await self._reader()
+    async def read(self, statement: str, params: list[Any]) -> list[Any]:
+        """Execute one statement outside any transaction and return asyncpg's records."""
+        reader = self._idle.pop() if self._idle else await self._acquire_reader()
+        while reader.connection.is_closed():  # the server may have closed it while it was idle
+            await self._release(reader)
+            reader = self._idle.pop() if self._idle else await self._acquire_reader()
         try:
-            found: list[Any] = await reader.connection.fetch(statement, *values)
+            records: list[Any] = await reader.connection.fetch(statement, *params)
         except BaseException:
-            await self._give_back(reader)
+            await self._release(reader)
             raise
-        if self._wanted or self._pool.is_closing():
-            await self._give_back(reader)
+        if self._pending_acquires or self._pool.is_closing():
+            await self._release(reader)
         else:
-            self._hand_on(reader)
-        return found
+            self._reuse(reader)
+        return records
 
-    async def _reader(self) -> Reader:
-        while self._kept >= self._pool.get_max_size():
-            if reader := await self._next():
+    async def _acquire_reader(self) -> ReadConnection:
+        while self._acquired >= self._pool.get_max_size():
+            if reader := await self._wait_for_reader():
                 return reader
-        self._kept += 1
-        self._wanted += 1
+        self._acquired += 1
+        self._pending_acquires += 1
         try:
-            return Reader(await self._pool.acquire())
+            return ReadConnection(await self._pool.acquire())
         except BaseException:
-            self._one_less()
+            self._decrement_acquired()
             raise
         finally:
-            self._wanted -= 1
+            self._pending_acquires -= 1
 
-    async def _next(self) -> Reader | None:
-        """The next connection that comes free; None when one was given back instead."""
-        waiting: asyncio.Future[Reader | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
+    async def _wait_for_reader(self) -> ReadConnection | None:
+        """Wait for the next connection whose statement ends. Returns None when a connection was
+        released instead.
+        """
+        waiter: asyncio.Future[ReadConnection | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
         try:
-            return await waiting
+            return await waiter
         except asyncio.CancelledError:
-            if not waiting.cancelled():  # it came at the very moment when nobody wanted it any more
-                await self._pass(waiting.result())
+            # a connection was assigned in the same iteration of the loop in which we were canceled
+            if not waiter.cancelled():
+                await self._forward(waiter.result())
             raise
 
-    async def _pass(self, reader: Reader | None) -> None:
-        if reader and (self._wanted or self._pool.is_closing()):
-            await self._give_back(reader)
+    async def _forward(self, reader: ReadConnection | None) -> None:
+        """Pass on what a canceled waiter received."""
+        if reader and (self._pending_acquires or self._pool.is_closing()):
+            await self._release(reader)
         elif reader:
-            self._hand_on(reader)
+            self._reuse(reader)
         else:
-            self._tell(None)
+            self._notify_waiter(None)
 
-    def _hand_on(self, reader: Reader) -> None:
-        if not self._tell(reader):
+    def _reuse(self, reader: ReadConnection) -> None:
+        if not self._notify_waiter(reader):
             self._idle.append(reader)
 
-    def _tell(self, reader: Reader | None) -> bool:
-        """Whether somebody waited."""
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(reader)
+    def _notify_waiter(self, reader: ReadConnection | None) -> bool:
+        """Give the first waiter this connection, or None to make it try again. Returns whether
+        anyone was waiting.
+        """
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(reader)
                 return True
         return False
 
-    async def _give_back(self, reader: Reader) -> None:
-        self._one_less()
-        await self._pool.release(reader.lent)
+    async def _release(self, reader: ReadConnection) -> None:
+        self._decrement_acquired()
+        await self._pool.release(reader.proxy)
 
-    def _one_less(self) -> None:
-        self._kept -= 1
-        self._tell(None)
+    def _decrement_acquired(self) -> None:
+        self._acquired -= 1
+        self._notify_waiter(None)
 
 
-class Client(AsyncpgDBClient):
-    """The ORM's client on such a pool."""
+class PostgresClient(AsyncpgDBClient):
+    """Tortoise's asyncpg client with a `ConnectionPool`."""
 
     async def create_pool(self, **settings: Any) -> Any:
-        return Pool(await super().create_pool(**settings))
+        return ConnectionPool(await super().create_pool(**settings))
 
-    async def read(self, statement: str, values: list[Any]) -> list[Any]:
-        """The driver's rows of one statement outside any transaction."""
+    async def read(self, statement: str, params: list[Any]) -> list[Any]:
+        """Execute one statement outside any transaction and return asyncpg's records."""
         pool: Any = self._pool
-        self.log.debug("%s", statement)  # not its values, which are people's
-        found: list[Any] = await pool.read(statement, values) if pool else (await self.execute_query(statement, values))[1]
-        return found
+        self.log.debug("%s", statement)  # without its parameters, which may be personal data
+        records: list[Any] = await pool.read(statement, params) if pool else (await self.execute_query(statement, params))[1]
+        return records
 
 
-client_class = Client
+client_class = PostgresClient  # where Tortoise looks for a backend's client

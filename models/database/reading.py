@@ -1,12 +1,13 @@
-"""Reading rows the cheap way: only the columns asked for, as light rows of the model, one statement.
+"""Read the rows of a queryset in one statement, with the requested columns only.
 
-A queryset says which rows, as the models' rules do (`visible_to`, filters); `read` adds which columns, in which order, how
-many. On PostgreSQL the ORM takes 300 microseconds for one row and 10 for each further one of 9 columns; `read` 50 and 1.2.
-Statements are kept by the query's shape (models/database/statement.py), rows made by written-out source
+A queryset says which rows (`visible_to` and filters); `read` adds which columns, in which order and
+how many. On PostgreSQL the ORM takes 300 microseconds for the first row of 9 columns and 10 for
+each further one; `read` takes 50 and 1.2. Statements are cached by the shape of the query
+(models/database/statement.py), and instances are built by generated code
 (models/database/instances.py).
 
-A light row is an object of the model's class: its properties and predicates work as far as their columns were read. It was
-not made to be saved.
+A row with some of its columns is an instance of a subclass of the model: its properties and methods
+work as far as the columns they need were read. Such a row can't be saved.
 """
 
 from collections.abc import Collection
@@ -16,32 +17,40 @@ from tortoise.connection import get_connection
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.database.postgres import Client
-from models.database.statement import Asked, filled
+from models.database.postgres import PostgresClient
+from models.database.statement import ReadOptions, bind
 
 Row = TypeVar("Row", bound=Model)
 
 
-def every(model: type[Model]) -> tuple[str, ...]:
-    """All the columns of a model, in their order."""
+def all_columns(model: type[Model]) -> tuple[str, ...]:
+    """The names of a model's columns, in the order of their declaration."""
     return tuple(model._meta.fields_db_projection)
 
 
 async def read(
-    found: QuerySet[Row],
+    queryset: QuerySet[Row],
     columns: tuple[str, ...] | None = None,
     *order: str,
-    among: tuple[str, Collection[Any]] | None = None,
+    where_in: tuple[str, Collection[Any]] | None = None,
     limit: int | None = None,
-    each: bool = False,
+    per_key: bool = False,
 ) -> list[Row]:
-    """The rows of a queryset of filters, with these columns (all unless told).
+    """Return the rows of a queryset that has filters only, with the given columns (all when
+    omitted).
 
-    `among` is a column and the keys it must be one of; with `each`, the limit counts for each of these keys, and the order
-    is the whole list's. A column that was not read raises AttributeError. Joins the caller's transaction.
+    `order` names columns, with a leading `-` for descending order. `where_in` is a column and the
+    keys that its value must be one of. With `per_key`, `limit` applies to the rows of each key, and
+    `order` to the whole list. Accessing a column that was not read raises AttributeError. Joins the
+    caller's transaction.
+
+    Raises TypeError for a queryset with anything but filters (annotations, its own limit,
+    select_related, ...).
     """
-    name, keys = among or (None, None)
-    asked = Asked(columns or every(found.model), order, limit is not None, name, each)
-    db = found._db or get_connection("default")
-    text, values, make = filled(found, asked, db.capabilities.dialect, keys, limit)
-    return make(await db.read(text, values) if isinstance(db, Client) else (await db.execute_query(text, values))[1])
+    key_column, keys = where_in or (None, None)
+    options = ReadOptions(columns or all_columns(queryset.model), order, limit is not None, key_column, per_key)
+    db = queryset._db or get_connection("default")
+    sql, params, create_rows = bind(queryset, options, db.capabilities.dialect, keys, limit)
+    return create_rows(
+        await db.read(sql, params) if isinstance(db, PostgresClient) else (await db.execute_query(sql, params))[1]
+    )

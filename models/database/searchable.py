@@ -1,4 +1,4 @@
-"""Rows that a search finds by their names: what it looks through follows the names whenever a row is saved."""
+"""Models with a column for full-text search, which is kept up to date whenever a row is saved."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -7,19 +7,23 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 
 
-class Searched(Model):
-    """A row with a column `searched`, made of `sought_in`. An UPDATE that changes one of these must set it itself."""
+class Searchable(Model):
+    """A model whose column `searched` holds `search_text`, derived from the columns in
+    `searched_columns`.
 
-    sought_in: ClassVar[frozenset[str]]
+    Saving a row updates it. A bulk UPDATE of one of these columns has to set `searched` as well.
+    """
+
+    searched_columns: ClassVar[frozenset[str]]
     searched: str | None
 
     class Meta:
         abstract = True
 
     @property
-    def sought(self) -> str:
-        """What a search looks through."""
-        raise NotImplementedError  # each kind of row has its own
+    def search_text(self) -> str:
+        """The normalized text that a search is matched against."""
+        raise NotImplementedError  # each model has its own
 
     async def save(
         self,
@@ -28,9 +32,9 @@ class Searched(Model):
         force_create: bool = False,
         force_update: bool = False,
     ) -> None:
-        """Save the row, what is searched included."""
+        """Save the row, and update `searched` if one of the columns it depends on is saved."""
         fields = None if update_fields is None else {*update_fields}
-        if fields is None or fields & self.sought_in:
-            self.searched = self.sought
+        if fields is None or fields & self.searched_columns:
+            self.searched = self.search_text
             fields = fields and fields | {"searched"}
         await super().save(using_db, fields, force_create, force_update)

@@ -1,4 +1,6 @@
-"""Plain SQL for the few statements the ORM has no words for, or takes too long over; written once for both databases."""
+"""Run SQL that the ORM can't express or is too slow at. Each statement is written once, for both
+databases.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,32 +9,36 @@ from typing import Any
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection
 
-from models.database.postgres import Client
+from models.database.postgres import PostgresClient
 
 
-async def rows(statement: str, *values: Any, db: BaseDBAsyncClient | None = None) -> list[dict[str, Any]]:
-    """Run one statement with `?` placeholders; its rows as dictionaries. Joins the caller's transaction."""
+async def execute(statement: str, *params: Any, db: BaseDBAsyncClient | None = None) -> list[dict[str, Any]]:
+    """Execute a statement with `?` placeholders and return its rows as dictionaries. Joins the
+    caller's transaction.
+    """
     connection = db or get_connection("default")
-    return await connection.execute_query_dict(_spelt(statement, dialect(connection)), list(values))
+    return await connection.execute_query_dict(_with_numbered_placeholders(statement, dialect(connection)), list(params))
 
 
-async def records(statement: str, *values: Any, db: BaseDBAsyncClient | None = None) -> Sequence[Sequence[Any]]:
-    """Run a SELECT with `?` placeholders; its rows as the driver has them, by position, not copied."""
+async def fetch_records(statement: str, *params: Any, db: BaseDBAsyncClient | None = None) -> Sequence[Sequence[Any]]:
+    """Execute a SELECT with `?` placeholders and return the driver's own rows, whose values are
+    accessed by position.
+    """
     connection = db or get_connection("default")
-    text = _spelt(statement, dialect(connection))
-    if isinstance(connection, Client):
-        return await connection.read(text, list(values))
-    _, found = await connection.execute_query(text, list(values))
-    return found  # type: ignore[return-value] # records of asyncpg and rows of sqlite3 are sequences, whatever Tortoise says
+    sql = _with_numbered_placeholders(statement, dialect(connection))
+    if isinstance(connection, PostgresClient):
+        return await connection.read(sql, list(params))
+    _, records = await connection.execute_query(sql, list(params))
+    return records  # type: ignore[return-value] # asyncpg's and sqlite3's rows are sequences, despite Tortoise's annotation
 
 
 def dialect(db: BaseDBAsyncClient | None = None) -> str:
-    """`sqlite` or `postgres`."""
+    """The SQL dialect of a connection, or of the default one: `sqlite` or `postgres`."""
     return (db or get_connection("default")).capabilities.dialect
 
 
 @lru_cache(500)
-def _spelt(statement: str, dialect: str) -> str:
+def _with_numbered_placeholders(statement: str, dialect: str) -> str:
     if dialect != "postgres":
         return statement
     head, *tail = statement.split("?")

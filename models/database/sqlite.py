@@ -1,8 +1,9 @@
-"""The client for SQLite: the ORM's own, whose transactions begin as writers.
+"""An SQLite client for Tortoise whose transactions start with BEGIN IMMEDIATE.
 
-A transaction that begins by reading and writes later fails at once when another process has written in between, however long
-`busy_timeout` is: its view of the database is old (https://www.sqlite.org/isolation.html). One that begins as a writer waits
-for its turn.
+A deferred transaction that reads first and writes later fails at once if another process has
+written in between, whatever `busy_timeout` is, because its snapshot is out of date
+(https://www.sqlite.org/isolation.html). One that starts as a writer waits until the other writer
+has finished.
 """
 
 import asyncio
@@ -18,11 +19,13 @@ from tortoise.migrations import executor
 from tortoise.migrations.schema_editor import SqliteSchemaEditor
 
 
-class Writer(SqliteTransactionWrapper):
-    """One transaction."""
+class ImmediateTransaction(SqliteTransactionWrapper):
+    """A transaction that starts as a writer."""
 
     async def begin(self) -> None:
-        """Wait for the database, `busy_timeout` at most. Raises OperationalError."""
+        """Start the transaction. Waits for other writers for at most `busy_timeout`, then raises
+        OperationalError.
+        """
         try:
             await self._connection.commit()
             await self._connection.execute("BEGIN IMMEDIATE")
@@ -30,8 +33,10 @@ class Writer(SqliteTransactionWrapper):
             raise OperationalError(error) from error
 
 
-class Turn(SqliteTransactionContext):
-    """Holds the process's only connection for one transaction, and lets go of it also where that can't begin."""
+class ImmediateTransactionContext(SqliteTransactionContext):
+    """Holds the process's only connection during one transaction, and releases it if the
+    transaction can't start.
+    """
 
     async def __aenter__(self) -> TransactionalDBClient:
         await self._trxlock.acquire()
@@ -48,24 +53,27 @@ class Turn(SqliteTransactionContext):
     async def _begin(self) -> None:
         try:
             await self.connection.begin()
-        except asyncio.CancelledError:  # it begins nevertheless, in the driver's thread
+        except asyncio.CancelledError:  # the driver's thread starts it nevertheless
             await self.connection.rollback()
             raise
 
 
-class Client(SqliteClient):
-    """The ORM's client with such transactions."""
+class ImmediateClient(SqliteClient):
+    """Tortoise's SQLite client with immediate transactions."""
 
     def _in_transaction(self) -> TransactionContext:
-        return Turn(Writer(self), self._lock)
+        return ImmediateTransactionContext(ImmediateTransaction(self), self._lock)
 
 
-client_class = Client
+client_class = ImmediateClient  # where Tortoise looks for a backend's client
 
 
-class Editor(SqliteSchemaEditor):
-    """What migrations change tables by. The ORM's own makes a table anew to take a column away, and forgets its indexes then,
-    and that a foreign key's column goes with the key."""
+class SchemaEditor(SqliteSchemaEditor):
+    """Alters tables for migrations.
+
+    To remove a column, Tortoise's own editor creates the table again, loses its indexes, and keeps
+    the column of a removed foreign key. This one restores the indexes and removes that column.
+    """
 
     async def _remake_table(
         self, model: Any, create_field: Any = None, delete_field: Any = None, alter_fields: Any = None
@@ -73,22 +81,23 @@ class Editor(SqliteSchemaEditor):
         table = model._meta.db_table
         indexes = await self._indexes(table)
         await super()._remake_table(model, create_field, delete_field, alter_fields)
-        gone = None
+        removed_column = None
         if isinstance(delete_field, ForeignKeyFieldInstance):
-            gone = delete_field.source_field or f"{delete_field.model_field_name}_id"
-            for name in {name for name, text in (await self._indexes(table)).items() if f'"{gone}"' in text}:
+            removed_column = delete_field.source_field or f"{delete_field.model_field_name}_id"
+            for name in {name for name, sql in (await self._indexes(table)).items() if f'"{removed_column}"' in sql}:
                 await self.client.execute_query(f'DROP INDEX "{name}"')
-            await self.client.execute_query(f'ALTER TABLE "{table}" DROP COLUMN "{gone}"')
+            await self.client.execute_query(f'ALTER TABLE "{table}" DROP COLUMN "{removed_column}"')
         elif delete_field:
-            gone = delete_field.source_field or delete_field.model_field_name
+            removed_column = delete_field.source_field or delete_field.model_field_name
         for name in indexes.keys() - (await self._indexes(table)).keys():
-            if f'"{gone}"' not in indexes[name]:
+            if f'"{removed_column}"' not in indexes[name]:
                 await self.client.execute_query(indexes[name])
 
     async def _indexes(self, table: str) -> dict[str, str]:
-        written = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
-        _, found = await self.client.execute_query(written, [table])
-        return {index["name"]: index["sql"] for index in found}
+        """The CREATE INDEX statements of a table, by the name of the index."""
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
+        _, rows = await self.client.execute_query(query, [table])
+        return {row["name"]: row["sql"] for row in rows}
 
 
-executor.SqliteSchemaEditor = Editor  # type: ignore[attr-defined] # the ORM has no other place to name it
+executor.SqliteSchemaEditor = SchemaEditor  # type: ignore[attr-defined] # Tortoise has no setting for it

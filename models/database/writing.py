@@ -1,8 +1,8 @@
-"""Finding, locking and storing single rows the cheap way, for the few verbs that are called all the time.
+"""Insert, find and lock single rows quickly, for the few operations that run all the time.
 
-The ORM takes 150 to 300 microseconds to put a statement together and to look at each value. These statements are put together
-once for each model and set of columns; the values go to the driver as they are, so they must be what the columns hold (an
-enum's `value`).
+The ORM takes 150 to 300 microseconds to build a statement and to convert each value. These
+statements are built once for each model and set of columns. Values go to the driver unconverted, so
+they have to be what the columns store (an enum's `value`).
 """
 
 from collections.abc import Mapping
@@ -13,32 +13,39 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import DoesNotExist
 from tortoise.models import Model
 
-from models.database.instances import maker
-from models.database.reading import every
-from models.database.sql import dialect, records, rows
+from models.database.instances import row_factory
+from models.database.reading import all_columns
+from models.database.sql import dialect, execute, fetch_records
 
 Row = TypeVar("Row", bound=Model)
 
 
 async def insert(model: type[Row], values: Mapping[str, Any], db: BaseDBAsyncClient) -> Row:
-    """Store a row with these columns, the others empty. Returns it; a column that was not given raises AttributeError."""
-    statement, make = _insertion(model, tuple(values))
-    stored = await rows(statement, *values.values(), db=db)
-    row: Row = make([(stored[0]["id"], *values.values())])[0]
+    """Insert a row with values for these columns and return it. Accessing any other column of it
+    raises AttributeError.
+    """
+    statement, create_rows = _insert_statement(model, tuple(values))
+    inserted = await execute(statement, *values.values(), db=db)
+    row: Row = create_rows([(inserted[0]["id"], *values.values())])[0]
     return row
 
 
 @cache
-def _insertion(model: type[Model], columns: tuple[str, ...]) -> Any:
-    names, places = ", ".join(columns), ", ".join("?" * len(columns))
-    statement = f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({places}) RETURNING id'  # noqa: S608 - names of columns
-    return statement, maker(model, ("id", *columns), "postgres")  # whose driver gives values as we have them here
+def _insert_statement(model: type[Model], columns: tuple[str, ...]) -> Any:
+    names, placeholders = ", ".join(columns), ", ".join("?" * len(columns))
+    statement = f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({placeholders}) RETURNING id'  # noqa: S608 - column names
+    return statement, row_factory(
+        model, ("id", *columns), "postgres"
+    )  # its driver returns values in the types that we have here
 
 
 async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
-    """The row as it stands, locked until the transaction ends. Raises DoesNotExist.
+    """Return the current row with this primary key, locked until the transaction ends. Raises
+    DoesNotExist.
 
-    New rows may refer to it meanwhile: else whoever writes one would wait, and be waited for, in an order of its own.
+    On PostgreSQL the lock is FOR NO KEY UPDATE, which lets others insert rows that refer to this
+    one. FOR UPDATE would make them wait, and could deadlock with transactions that take their locks
+    in another order.
     """
     row = await one_locked(model, db, id=key)
     if row is None:
@@ -47,19 +54,22 @@ async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
 
 
 async def one_locked(model: type[Row], db: BaseDBAsyncClient, **by: Any) -> Row | None:
-    """The row whose columns hold these values, locked like `locked`, if there is one."""
-    return await one(model, db, " FOR NO KEY UPDATE" if dialect(db) == "postgres" else "", **by)  # SQLite has one writer
+    """Return the row whose columns have these values, locked as by `locked`, or None."""
+    # SQLite has one writer
+    return await find_one(model, db, " FOR NO KEY UPDATE" if dialect(db) == "postgres" else "", **by)
 
 
-async def one(model: type[Row], db: BaseDBAsyncClient | None = None, lock: str = "", **by: Any) -> Row | None:
-    """The row whose columns hold these values, if there is one."""
-    statement, make = _search(model, tuple(by), lock, dialect(db))
-    rows: list[Row] = make(await records(statement, *by.values(), db=db))
+async def find_one(model: type[Row], db: BaseDBAsyncClient | None = None, lock: str = "", **by: Any) -> Row | None:
+    """Return the row whose columns have these values, or None. `lock` is a locking clause to append
+    to the SELECT.
+    """
+    statement, create_rows = _select_statement(model, tuple(by), lock, dialect(db))
+    rows: list[Row] = create_rows(await fetch_records(statement, *by.values(), db=db))
     return rows[0] if rows else None
 
 
 @cache
-def _search(model: type[Model], by: tuple[str, ...], lock: str, dialect: str) -> Any:
-    columns, conditions = ", ".join(every(model)), " AND ".join(f"{name} = ?" for name in by)
-    statement = f'SELECT {columns} FROM "{model._meta.db_table}" WHERE {conditions}{lock}'  # noqa: S608 - names of columns
-    return statement, maker(model, every(model), dialect)
+def _select_statement(model: type[Model], by: tuple[str, ...], lock: str, dialect: str) -> Any:
+    columns, conditions = ", ".join(all_columns(model)), " AND ".join(f"{name} = ?" for name in by)
+    statement = f'SELECT {columns} FROM "{model._meta.db_table}" WHERE {conditions}{lock}'  # noqa: S608 - column names
+    return statement, row_factory(model, all_columns(model), dialect)

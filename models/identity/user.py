@@ -9,7 +9,7 @@ from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.database.searchable import Searched
+from models.database.searchable import Searchable
 from models.locale import Locale
 from models.text import folded
 
@@ -32,15 +32,17 @@ class Staff(StrEnum):
         return self in (Staff.AGENT, Staff.SUPERVISOR)
 
 
-class User(Searched):
-    """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted (seeds of authenticators).
+class User(Searchable):
+    """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted
+    (seeds of authenticators).
 
-    second_factor_at is since when sign-in asks for a second factor, authenticators_changed_at when one came or went last.
-    searched is what a search for people looks through (`sought`): it follows name and email by itself when the row is saved,
-    while an UPDATE of one of them names it too.
+    second_factor_at is since when sign-in asks for a second factor, authenticators_changed_at when
+    one came or went last. searched holds `search_text`, which a search for people is matched
+    against. Saving the row updates it; an UPDATE of the name or the email address has to set it as
+    well.
     """
 
-    sought_in = frozenset({"name", "email"})
+    searched_columns = frozenset({"name", "email"})
 
     id = fields.BigIntField(primary_key=True)
     email = fields.CharField(max_length=254, unique=True)
@@ -61,7 +63,9 @@ class User(Searched):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["User"]:
-        """Agents and operators see every person. A member sees their company's people; of staff, only themselves."""
+        """Agents and operators see every person. A member sees their company's people; of staff,
+        only themselves.
+        """
         if viewer.agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
         if viewer.account:
@@ -69,9 +73,9 @@ class User(Searched):
         return cls.filter(id=viewer.user_id)
 
     @property
-    def sought(self) -> str:
+    def search_text(self) -> str:
         """What a search for people looks through of the person."""
-        return sought(self.name, self.email)
+        return person_search_text(self.name, self.email)
 
     @property
     def second_factor(self) -> bool:
@@ -80,7 +84,9 @@ class User(Searched):
 
 
 class RecoveryCode(Model):
-    """A single-use code for the day the authenticator is lost, stored as a SHA-256 of 120 random bits."""
+    """A single-use code for the day the authenticator is lost, stored as a SHA-256 of 120 random
+    bits.
+    """
 
     id = fields.BigIntField(primary_key=True)
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name="recovery_codes")
@@ -92,7 +98,7 @@ class RecoveryCode(Model):
         unique_together = (("user", "code_hash"),)
 
 
-def sought(name: str, email: str) -> str:
+def person_search_text(name: str, email: str) -> str:
     """What a search for people looks through of a person."""
     return folded(f"{name} {email}")
 

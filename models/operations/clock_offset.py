@@ -6,7 +6,7 @@ from tortoise import fields
 from tortoise.models import Model
 
 from models.action import Action
-from models.database.sql import rows
+from models.database.sql import execute
 from models.operations.audit_actions import OperationsAuditAction
 
 
@@ -29,7 +29,7 @@ async def offset() -> timedelta:
 async def move(action: Action, seconds: int) -> timedelta:
     """Move the clock forward, and return how far it is ahead now."""
     async with action.transaction() as tx:
-        await rows(
+        await execute(
             "INSERT INTO clock_offset (id, seconds) VALUES (1, ?)"
             " ON CONFLICT (id) DO UPDATE SET seconds = clock_offset.seconds + excluded.seconds",
             seconds,

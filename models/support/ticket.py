@@ -13,7 +13,7 @@ from tortoise.queryset import QuerySet
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.clock import PARIS
-from models.database.writing import insert, one
+from models.database.writing import find_one, insert
 from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.event import INBOX, EventKind, account_stream, ticket_stream
 from models.identity.user import User
@@ -361,7 +361,7 @@ class Message(Model):
     @classmethod
     async def of(cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str) -> "Message | None":
         """What this author already sent to this ticket under this id."""
-        return await one(cls, tx.db, origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
+        return await find_one(cls, tx.db, origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
 
 
 def visible_status(status: TicketStatus, viewer: "Viewer") -> TicketStatus:

@@ -16,7 +16,7 @@ from tortoise.queryset import QuerySet
 from models.billing.money import Money
 from models.billing.offer import Interval, Offer, Segment
 from models.clock import local_date
-from models.database.sql import dialect, rows
+from models.database.sql import dialect, execute
 from models.errors import BadInput
 from models.support.ticket import Category, Channel, TicketStatus
 from models.translations import _
@@ -151,7 +151,7 @@ async def ticket_report(
     span = _span(info.context, since, until)
     axes = [_ticket_axis(each) for each in _distinct(group_by)]
     where, values = _among("ticket.opened_on", span, {"ticket.channel": channel, "ticket.category": category})
-    found = await rows(_ticket_statement(axes, where), *values, _limit(first))
+    found = await execute(_ticket_statement(axes, where), *values, _limit(first))
     return [TicketReportRow(**_keys(axes, row), **_ticket_measures(row)) for row in found]
 
 
@@ -162,7 +162,7 @@ async def revenue_report(
     span = _span(info.context, since, until)
     axes = [_revenue_axis(each) for each in _distinct(group_by)]
     where, values = _among("invoice.issued_on", span, {})
-    found = await rows(_revenue_statement(axes, where), *values, _limit(first))
+    found = await execute(_revenue_statement(axes, where), *values, _limit(first))
     return [RevenueReportRow(**_keys(axes, row), **_revenue_measures(row)) for row in found]
 
 

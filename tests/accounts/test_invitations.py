@@ -16,7 +16,7 @@ from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role
 from models.accounts.invitation import Invitation
 from models.action import Action
-from models.database.sql import rows
+from models.database.sql import execute
 from models.errors import Refusal, Throttled
 from models.identity.user import Staff, User
 from models.locale import Locale
@@ -129,11 +129,11 @@ class TestSending:
         assert (refused.value.code, refused.value.field) == ("EMAIL_INVALID", ("input", "email"))
 
     async def test_nothing_is_kept_when_the_email_cannot_be_written(self, house: House) -> None:
-        await rows("ALTER TABLE email RENAME TO gone")
+        await execute("ALTER TABLE email RENAME TO gone")
         with pytest.raises(OperationalError):
             await house.sends(key="k")
         assert not await Invitation.exists()
-        await rows("ALTER TABLE gone RENAME TO email")
+        await execute("ALTER TABLE gone RENAME TO email")
         await house.sends(key="k")
         assert await Email.all().count() == 1
 

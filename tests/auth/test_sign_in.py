@@ -17,7 +17,7 @@ from auth.passwords.hashing_pool import asked
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role
 from models.action import Action
-from models.database.sql import rows
+from models.database.sql import execute
 from models.errors import Refusal, Throttled
 from models.identity.user import User
 from models.locale import Locale
@@ -111,7 +111,7 @@ class TestSignUp:
         assert await templates_to("nadia@verrier.example") == ["verification"] * 4
 
     async def test_nothing_is_kept_when_the_email_cannot_be_written(self, auth: AuthServices, now: "Now") -> None:
-        await rows("ALTER TABLE email RENAME TO gone")
+        await execute("ALTER TABLE email RENAME TO gone")
         with pytest.raises(OperationalError):
             await sign_up(now(), auth, **FORM)
         assert await User.all().count() == await Account.all().count() == 0

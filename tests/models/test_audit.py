@@ -18,7 +18,7 @@ from models.action import Action, Origin, network_address
 from models.audit import BEGINNING, TOLD, AuditChain, AuditEntry, detailed, digest
 from models.audit_action import AuditAction
 from models.database.reading import read
-from models.database.sql import dialect, rows
+from models.database.sql import dialect, execute
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import Staff, User
 from models.operations.audit_actions import OperationsAuditAction
@@ -56,7 +56,7 @@ async def unlocked(five: list[AuditEntry]) -> list[AuditEntry]:
     if dialect() == "postgres":
         drops = ("ALTER TABLE audit_entry DISABLE TRIGGER USER",)  # type: ignore[assignment] # one instead of two
     for statement in drops:
-        await rows(statement)
+        await execute(statement)
     return five
 
 
@@ -122,7 +122,7 @@ async def hired(action: Action) -> None:
 
 
 async def test_without_its_chain_nothing_that_is_audited_is_done(action: Action) -> None:
-    await rows("DELETE FROM audit_chain")
+    await execute("DELETE FROM audit_chain")
     with pytest.raises(ValueError, match="not enough values"):
         await hired(action)
     assert not await User.exists()
@@ -168,7 +168,7 @@ async def test_what_people_say_never_waits_for_the_log(db: str, action: Action) 
 )
 async def test_the_database_itself_refuses_changes(five: list[AuditEntry], statement: str) -> None:
     with pytest.raises(REFUSED):
-        await rows(statement)  # SQLite knows no TRUNCATE at all
+        await execute(statement)  # SQLite knows no TRUNCATE at all
     assert (await audit_proof()).entries == await AuditEntry.all().count() == 5
 
 
@@ -200,7 +200,7 @@ TAMPERED = [
 async def test_tampering_is_found_and_the_entry_named(
     unlocked: list[AuditEntry], statement: str, broken_at: int, fault: str
 ) -> None:
-    await rows(statement)
+    await execute(statement)
     proof = await audit_proof()
     assert proof.broken_at == broken_at
     assert fault in str(proof.fault)
@@ -214,15 +214,15 @@ async def test_another_moment_is_found(unlocked: list[AuditEntry]) -> None:
 
 async def test_two_that_changed_places_are_found(unlocked: list[AuditEntry]) -> None:
     for before, after in ((2, 99), (3, 2), (99, 3)):
-        await rows("UPDATE audit_entry SET id = ? WHERE id = ?", after, before)
+        await execute("UPDATE audit_entry SET id = ? WHERE id = ?", after, before)
     assert (await audit_proof()).fault == "entry 2 does not follow the one before it"
 
 
 async def test_a_value_no_verb_could_have_written_is_found_not_stumbled_over(unlocked: list[AuditEntry]) -> None:
     if dialect() == "sqlite":  # a column there holds whatever it is given
-        await rows("UPDATE audit_entry SET details = x'00ff' WHERE id = 4")
+        await execute("UPDATE audit_entry SET details = x'00ff' WHERE id = 4")
     else:
-        await rows("UPDATE audit_entry SET staff = 'EMPEROR' WHERE id = 4")
+        await execute("UPDATE audit_entry SET staff = 'EMPEROR' WHERE id = 4")
     assert (await audit_proof()).fault == "entry 4 was changed"
 
 
@@ -232,10 +232,10 @@ async def rewritten(entries: list[AuditEntry]) -> None:
     for entry in entries:
         action = "staff.hire" if entry.id == 3 else entry.action
         hashed = digest(entry.id, [action if name == "action" else getattr(entry, name) for name in TOLD], previous)
-        await rows("UPDATE audit_entry SET action = ?, previous_hash = ?, hash = ? WHERE id = ?",
+        await execute("UPDATE audit_entry SET action = ?, previous_hash = ?, hash = ? WHERE id = ?",
                    action, previous, hashed, entry.id)  # fmt: skip
         previous = hashed
-    await rows("UPDATE audit_chain SET last_hash = ?", previous)
+    await execute("UPDATE audit_chain SET last_hash = ?", previous)
 
 
 async def test_a_log_written_anew_is_held_against_what_was_noted(unlocked: list[AuditEntry], action: Action) -> None:
@@ -398,8 +398,8 @@ async def test_any_acts_are_proved_and_any_change_of_them_found(action: Action, 
     victim = random.choice(entries)
     column = random.choice(["action", "details", "hash", "previous_hash"])
     if dialect() == "postgres":
-        await rows("ALTER TABLE audit_entry DISABLE TRIGGER USER")
+        await execute("ALTER TABLE audit_entry DISABLE TRIGGER USER")
     else:
-        await rows("DROP TRIGGER audit_entry_unchanged")
-    await rows(f"UPDATE audit_entry SET {column} = ? WHERE id = ?", _other(getattr(victim, column), random), victim.id)  # noqa: S608
+        await execute("DROP TRIGGER audit_entry_unchanged")
+    await execute(f"UPDATE audit_entry SET {column} = ? WHERE id = ?", _other(getattr(victim, column), random), victim.id)  # noqa: S608
     assert (await audit_proof()).broken_at == victim.id

@@ -27,7 +27,7 @@ from models.action import Action, Transaction
 from models.audit import AuditEntry
 from models.billing.invoice import Invoice
 from models.billing.payment import Payment, PaymentStatus
-from models.database.sql import rows
+from models.database.sql import execute
 from models.idempotency import IdempotencyKey
 from models.identity.access_links import EmailChange, PasswordReset, SignInUnlock
 from models.identity.authenticator import Authenticator, AuthenticatorKind
@@ -62,7 +62,7 @@ async def dumped() -> dict[str, list[str]]:
     """Every row of every table, in lower case."""
     tables = [model._meta.db_table for model in Tortoise.apps["models"].values()]
     reads = {table: f'SELECT * FROM "{table}"' for table in sorted(tables)}  # noqa: S608 - our tables
-    return {table: [str(row).lower() for row in await rows(read)] for table, read in reads.items()}
+    return {table: [str(row).lower() for row in await execute(read)] for table, read in reads.items()}
 
 
 async def marked(mark: str = MARK) -> set[str]:

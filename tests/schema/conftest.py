@@ -28,7 +28,7 @@ from models.billing.purchase import Purchase
 from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
 from models.identity.authenticator import Authenticator, AuthenticatorKind
 from models.identity.session import Session
-from models.identity.user import Staff, User, sought
+from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.erasure import Erasure
@@ -243,8 +243,8 @@ async def asked_for_help(action: Action, by: Company) -> list[Any]:
 
 async def out_of_date() -> list[str]:
     """Rows whose search text no longer matches their names, so that a search would miss them."""
-    people = [each.email for each in await User.all() if each.searched != sought(each.name, each.email)]
-    return people + [each.legal_name for each in await Account.all() if each.searched != each.sought]
+    people = [each.email for each in await User.all() if each.searched != person_search_text(each.name, each.email)]
+    return people + [each.legal_name for each in await Account.all() if each.searched != each.search_text]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tortoise.exceptions import BaseORMException
 
 from models.clock import PARIS, local_date
 from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
-from models.database.sql import rows
+from models.database.sql import execute
 from models.identity.user import User
 from seed import catalogue, policies
 from seed.policies import FOLDER, PolicyContent, install, read_policies
@@ -130,7 +130,7 @@ async def test_p4_4_the_database_refuses_changes_of_a_policy(db: str, clock: "Mo
     await catalogue.load(clock.now())
     before = await stored()
     with pytest.raises(REFUSED):
-        await rows(statement)
+        await execute(statement)
     assert await stored() == before
 
 
@@ -142,7 +142,7 @@ async def test_p4_4_the_database_refuses_changes_of_an_acceptance(db: str, clock
     await PolicyAcceptance.create(accepted_at=clock.now(), **facts)
     for statement in ("UPDATE policy_acceptance SET channel = 'SIGN_UP'", "UPDATE policy_acceptance SET accepted_at = NULL"):
         with pytest.raises(REFUSED):
-            await rows(statement)
+            await execute(statement)
     assert (await PolicyAcceptance.get()).accepted_at == clock.now()
 
 
@@ -160,7 +160,9 @@ async def test_p4_4_a_text_changed_without_the_triggers_is_detected(db: str, clo
 async def test_p4_4_the_version_in_force_is_the_latest_in_effect(data: st.DataObject, db: str) -> None:
     """On every day in Paris, for any versions, announced in any order."""
     days = data.draw(st.lists(st.dates(date(2026, 1, 1), date(2026, 3, 1)), unique=True, max_size=6).map(sorted))
-    await rows("DROP TRIGGER IF EXISTS policy_kept" if db.startswith("sqlite") else "ALTER TABLE policy DISABLE TRIGGER USER")
+    await execute(
+        "DROP TRIGGER IF EXISTS policy_kept" if db.startswith("sqlite") else "ALTER TABLE policy DISABLE TRIGGER USER"
+    )
     await Policy.all().delete()
     at = datetime(2025, 1, 1, tzinfo=PARIS)
     await install(at, [version(str(number), day) for number, day in enumerate(days)])

@@ -27,7 +27,7 @@ from models.billing.offer import Offer, Price
 from models.clock import SystemClock
 from models.content.policy import Policy, PolicyKind
 from models.database.connection import connect, disconnect
-from models.database.sql import rows
+from models.database.sql import execute
 from models.identity.user import Staff, User
 from realtime.hub import Hub
 from resolvers.ids import encode
@@ -144,7 +144,7 @@ async def everything_breaks(talk: Talk, bearers: list[str | None], valid: list[O
     """What fails inside is logged by its kind and its place, not in words, which may quote what was sent."""
     before = len(talk.server.log)
     for table in BROKEN:
-        await rows(f"ALTER TABLE {table} RENAME TO {table}_{MARK}")
+        await execute(f"ALTER TABLE {table} RENAME TO {table}_{MARK}")
     await everything_is_asked(talk, bearers, valid)
     assert talk.server.log[before:].count("Internal error") > 20
     assert talk.leaks() == []

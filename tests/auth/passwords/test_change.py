@@ -16,7 +16,7 @@ from auth.passwords import change
 from auth.services import AuthServices
 from auth.sessions import Tokens, hashed, refresh, sign_in
 from models.action import Action
-from models.database.sql import rows
+from models.database.sql import execute
 from models.errors import Refusal, Throttled, Unauthenticated
 from models.identity.access_links import PasswordReset
 from models.identity.user import User
@@ -190,7 +190,7 @@ class TestReset:
             await ask("camille@")
 
     async def test_nothing_is_kept_when_the_email_cannot_be_written(self, owner: User, auth: AuthServices, now: "Now") -> None:
-        await rows("ALTER TABLE email RENAME TO gone")
+        await execute("ALTER TABLE email RENAME TO gone")
         with pytest.raises(OperationalError):
             await change.request_reset(now(), auth, email=owner.email, peer="192.0.2.7")
         assert not await PasswordReset.exists()

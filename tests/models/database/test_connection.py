@@ -11,7 +11,7 @@ from tortoise.transactions import in_transaction
 from models.accounts.account import Account
 from models.action import Action
 from models.database.connection import sqlite_path
-from models.database.sql import rows
+from models.database.sql import execute
 from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -50,7 +50,7 @@ async def test_a_transaction_that_reads_first_outlasts_what_another_process_writ
             await Account.create(using_db=tx.db, created_at=action.at, legal_name="Le Fournil", siren="404833048")
         other.execute("UPDATE account SET siren = siren")
         other.execute("BEGIN IMMEDIATE")
-        await rows("PRAGMA busy_timeout = 0")
+        await execute("PRAGMA busy_timeout = 0")
         with pytest.raises(OperationalError, match="locked"):
             async with action.transaction():
                 raise AssertionError("began beside another writer")
@@ -78,7 +78,7 @@ async def test_a_transaction_cancelled_while_it_waits_for_another_process_leaves
             other.execute("ROLLBACK")  # now it begins, though nobody wants it any more
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await rows("SELECT 1")  # the driver's thread has come through
+            await execute("SELECT 1")  # the driver's thread has come through
             other.execute("UPDATE account SET siren = siren")  # not locked
             async with asyncio.timeout(PATIENCE), action.transaction():
                 pass
@@ -87,5 +87,5 @@ async def test_a_transaction_cancelled_while_it_waits_for_another_process_leaves
 async def test_a_statement_that_failed_leaves_nothing() -> None:
     for _ in range(20):  # as often as there are connections, and again
         with pytest.raises(OperationalError):
-            await rows("SELECT nothing FROM nowhere")
-    assert await rows("SELECT 1 AS one") == [{"one": 1}]
+            await execute("SELECT nothing FROM nowhere")
+    assert await execute("SELECT 1 AS one") == [{"one": 1}]

@@ -17,8 +17,8 @@ from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.operations import AlterModelOptions
 
 from models.action import Action
-from models.database.connection import config, connect, disconnect, migrated, pending_migrations, sqlite_path
-from models.database.sql import rows
+from models.database.connection import connect, disconnect, migrate_database, pending_migrations, sqlite_path, tortoise_config
+from models.database.sql import execute
 from models.event import EventKind, Stream, ticket_stream
 from models.operations.email import Email
 
@@ -34,38 +34,38 @@ async def tables(url: str) -> set[str]:
         if sqlite
         else "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'"
     )
-    found = {row["name"] for row in await rows(names)}
+    found = {row["name"] for row in await execute(names)}
     await disconnect()
     return {name for name in found if "migration" not in name}
 
 
 async def test_people_of_before_are_searched_for_as_well(database_url: str) -> None:
-    await migrated(database_url, "models.0011_letters_given_up", "backward")
+    await migrate_database(database_url, "models.0011_letters_given_up", "backward")
     await connect(database_url)
     for table, columns, values in (
         ('"user"', "name, email, locale, password_hash", "'Élodie', 'e@x.example', 'fr', '-'"),
         ("account", "legal_name, siren, street, postal_code, city, country", "'L''Épi', '404833048', '', '', '', 'FR'"),
     ):
-        await rows(f"INSERT INTO {table} ({columns}, created_at) VALUES ({values}, '2026-11-01 00:00:00+00:00')")  # noqa: S608
+        await execute(f"INSERT INTO {table} ({columns}, created_at) VALUES ({values}, '2026-11-01 00:00:00+00:00')")  # noqa: S608
     await disconnect()
-    await migrated(database_url)
+    await migrate_database(database_url)
     await connect(database_url)
-    found = [row["searched"] for table in ('"user"', "account") for row in await rows(f"SELECT searched FROM {table}")]  # noqa: S608
+    found = [row["searched"] for table in ('"user"', "account") for row in await execute(f"SELECT searched FROM {table}")]  # noqa: S608
     await disconnect()
     assert found == ["elodie e x example", "l epi  404833048"]
 
 
 async def test_emails_that_wait_keep_their_content_confidential(database_url: str) -> None:
     """They are stored under the table and the template name of an earlier version."""
-    await migrated(database_url, "models.0015_abandoned_files", "backward")
+    await migrate_database(database_url, "models.0015_abandoned_files", "backward")
     await connect(database_url)
-    await rows(
+    await execute(
         "INSERT INTO letter (template, recipient, subject, text, html, attempts, created_at, next_attempt_at)"
         " VALUES ('email_change_asked.fr', 'e@x.example', '-', 'cam_ec_1', '-', 0, '2026-11-01 00:00:00+00:00',"
         " '2026-11-01 00:00:00+00:00')"
     )
     await disconnect()
-    await migrated(database_url)
+    await migrate_database(database_url)
     await connect(database_url)
     email = await Email.get()
     await email.mark_sent(email.created_at)
@@ -83,14 +83,14 @@ async def test_a_second_run_changes_nothing(db: str, action: Action) -> None:
     async with action.transaction() as tx:
         await tx.append(ticket_stream(1), EventKind.STATUS_CHANGED)
     await disconnect()
-    await migrated(db)
+    await migrate_database(db)
     await connect(db)
     assert await Stream.all().count() == 1
 
 
 async def test_the_models_hold_nothing_that_no_migration_makes(db: str) -> None:
     apps: Any = Tortoise.apps
-    writers = await MigrationAutodetector(apps, config(db)["apps"]).changes()
+    writers = await MigrationAutodetector(apps, tortoise_config(db)["apps"]).changes()
     operations = [operation for writer in writers for operation in writer.operations]
     # Tortoise sees different options where a foreign key is the primary key (the invoice's PDF); no table depends on them.
     assert [each for each in operations if not isinstance(each, AlterModelOptions)] == []
@@ -124,7 +124,7 @@ async def steps(url: str, direction: str) -> dict[str, set[str]]:
             seen[name] = schema(url)
 
     target = "models.__first__" if direction == "backward" else None
-    await migrate(config=config(url), target=target, direction=direction, progress=look)
+    await migrate(config=tortoise_config(url), target=target, direction=direction, progress=look)
     await disconnect()
     return seen
 

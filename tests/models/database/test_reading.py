@@ -20,8 +20,8 @@ from models.action import Action
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.content.article import Article, ArticleCategory, ArticleKind, searched
 from models.database import statement
-from models.database.postgres import Client
-from models.database.reading import every, read
+from models.database.postgres import PostgresClient
+from models.database.reading import all_columns, read
 from models.identity.user import User
 from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
 from tests.patience import PATIENCE
@@ -66,7 +66,7 @@ async def desk(db: str, action: Action) -> Desk:
 
 
 def values(row: Model) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in every(type(row))}
+    return {name: getattr(row, name) for name in all_columns(type(row))}
 
 
 QUERIES: dict[str, Callable[[Desk], Found]] = {
@@ -104,20 +104,20 @@ async def test_rows_are_what_the_orm_reads(desk: Desk, name: str) -> None:
 
 async def test_a_shape_is_written_once_whatever_its_values(desk: Desk) -> None:
     await read(Ticket.filter(id__in=[1], subject="a"), ("id",))
-    known = len(statement._kept)
+    known = len(statement._statements)
     assert await read(Ticket.filter(id__in=[], subject="b"), ("id",)) == []
     first, _, third = desk.tickets
     found = await read(Ticket.filter(id__in=[first.pk, third.pk], subject="Aide 2"), ("id",))
     assert [row.pk for row in found] == [third.pk]
-    assert len(statement._kept) == known
+    assert len(statement._statements) == known
 
 
 async def test_shapes_are_kept_up_to_a_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statement, "MOST_SHAPES", 5)
-    statement._kept.clear()
-    for column in every(Ticket):
+    monkeypatch.setattr(statement, "MAX_STATEMENTS", 5)
+    statement._statements.clear()
+    for column in all_columns(Ticket):
         assert len(await read(Ticket.all(), ("id", column) if column != "id" else ("id",))) == 3
-    assert len(statement._kept) == 5
+    assert len(statement._statements) == 5
 
 
 async def test_other_columns_are_not_there(desk: Desk) -> None:
@@ -139,9 +139,9 @@ async def test_the_first_rows_of_each_key(desk: Desk, descending: bool) -> None:
         Message.filter(from_staff=False),
         ("id", "ticket_id", "sequence", "body"),
         order,
-        among=("ticket_id", keys),
+        where_in=("ticket_id", keys),
         limit=2,
-        each=True,
+        per_key=True,
     )
     for number, key in enumerate(keys):
         expected = [f"{number}.{said}" for said in range(number + 1)]
@@ -175,7 +175,7 @@ async def test_many_read_at_once_and_write_meanwhile(desk: Desk) -> None:
 @ONLY_POSTGRES
 async def test_a_reader_that_was_cancelled_or_lost_is_replaced(desk: Desk) -> None:
     client = get_connection("default")
-    assert isinstance(client, Client)
+    assert isinstance(client, PostgresClient)
     for _ in range(30):
         task = asyncio.create_task(client.read("SELECT pg_sleep(30)", []))
         await asyncio.sleep(0.01)
@@ -191,13 +191,13 @@ async def test_a_reader_that_was_cancelled_or_lost_is_replaced(desk: Desk) -> No
     assert len(await read(Ticket.all())) == 3
 
 
-async def small(most: int = 2) -> Client:
+async def small(most: int = 2) -> PostgresClient:
     """A client of few connections to the database in use."""
     client = get_connection("default")
-    assert isinstance(client, Client)
+    assert isinstance(client, PostgresClient)
     settings = {name: getattr(client, name) for name in ("user", "password", "database", "host", "port", "extra")}
     extra = settings.pop("extra")
-    two = Client(**settings, connection_name="two", minsize=1, maxsize=most, **extra)
+    two = PostgresClient(**settings, connection_name="two", minsize=1, maxsize=most, **extra)
     await two.create_connection(with_db=True)
     return two
 
@@ -234,7 +234,7 @@ async def test_two_connections_serve_whoever_comes_goes_and_gives_up(desk: Desk,
                 found = await asyncio.gather(*tasks, return_exceptions=True)
             assert all(each == number or isinstance(each, asyncio.CancelledError) for number, each in enumerate(found))
         assert [await one(number) for number in range(3)] == [0, 1, 2]
-        assert (pool._wanted, len(pool._idle)) == (0, pool._kept)
+        assert (pool._pending_acquires, len(pool._idle)) == (0, pool._acquired)
     finally:
         await client.close()
 
@@ -293,16 +293,16 @@ async def test_whoever_gives_up_waiting_leaves_the_connection_to_a_transaction(d
     await asyncio.sleep(0.02)
     waiting = asyncio.create_task(client.read("SELECT 1", []))
     await asyncio.sleep(0.02)
-    hand_on = pool._hand_on
+    reuse = pool._reuse
     taken: list[asyncio.Future[Any]] = []
 
     def at_once(reader: Any) -> None:
         if not taken:  # a transaction begins in the same turn of the loop
             taken.append(asyncio.ensure_future(pool.acquire()))
-        hand_on(reader)
+        reuse(reader)
         waiting.cancel()
 
-    pool._hand_on = at_once
+    pool._reuse = at_once
     async with asyncio.timeout(PATIENCE):
         await working
         await pool.release(await taken[0])

@@ -20,7 +20,7 @@ from models.accounts.account import Account
 from models.action import Action
 from models.audit import TOLD, AuditEntry
 from models.billing.offer import Price
-from models.database.sql import dialect, rows
+from models.database.sql import dialect, execute
 from models.identity.user import Staff, User
 from models.support.ticket import Ticket
 from models.viewer import Viewer
@@ -260,8 +260,8 @@ async def test_the_operator_proves_the_log_and_is_told_the_first_fault(ask: "Ask
     found = (await ask(oscar, query))["data"]["auditProof"]
     assert found == {"entries": count, "lastSequence": count, "lastHash": last.hash, "brokenAt": None, "fault": None}
     drop = "ALTER TABLE audit_entry DISABLE TRIGGER USER" if dialect() == "postgres" else "DROP TRIGGER audit_entry_unchanged"
-    await rows(drop)
-    await rows("UPDATE audit_entry SET account_id = 1 WHERE account_id = 2")
+    await execute(drop)
+    await execute("UPDATE audit_entry SET account_id = 1 WHERE account_id = 2")
     broken = (await ask(oscar, query))["data"]["auditProof"]
     assert broken["fault"] == f"entry {broken['brokenAt']} was changed"
 
