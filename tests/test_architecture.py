@@ -83,3 +83,15 @@ def test_transactions_begin_below_resolvers_and_the_clock_is_handed_down() -> No
         for path in sorted((ROOT / layer).rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             assert not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & forbidden, path
+
+
+def test_no_string_stands_alone() -> None:
+    """A string literal that continues the line above without parentheses is lost without a warning."""
+    for path in [*sources(), *sorted((ROOT / "tests").rglob("*.py"))]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            body = getattr(node, "body", None)
+            for statement in (
+                body[1:] if isinstance(body, list) and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else ()
+            ):
+                value = statement.value if isinstance(statement, ast.Expr) else None
+                assert not (isinstance(value, ast.Constant) and isinstance(value.value, str)), (path, statement.lineno)

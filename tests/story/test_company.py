@@ -92,8 +92,10 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
         assert sent.status_code == 201
         given = {"changeId": change["id"], "fileIds": [announced["file"]["id"]]}
         await paul.do("legalNameChangeAddEvidence", "LegalNameChangeAddEvidenceInput", given, CHANGE)
-        waiting = "{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { nodes { id account { legalName }"
-        " evidence { downloadUrl } } } }"
+        waiting = (
+            "{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { nodes { id account { legalName }"
+            " evidence { downloadUrl } } } }"
+        )
         [found] = (await agent.data(waiting))["legalNameChanges"]["nodes"]
         assert (await http.get(found["evidence"][0]["downloadUrl"])).content == PDF
     decided = {"changeId": found["id"], "decision": "ACCEPT"}
