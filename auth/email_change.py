@@ -7,7 +7,6 @@ too, and the owner needs time to read the email about it. An address that alread
 its owner an email, so that the response doesn't reveal who is a customer.
 """
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tortoise.exceptions import IntegrityError
@@ -33,20 +32,6 @@ LIFETIME = timedelta(hours=24)
 SETTLED = timedelta(days=7)
 
 
-@dataclass(frozen=True)
-class Wish:
-    """A requested change: the user, the new address, who has it already, and the tokens that confirm it.
-
-    `old_token` is None when the old address is only notified.
-    """
-
-    user: User
-    email: str
-    taken_by: User | None
-    new_token: str = field(repr=False)
-    old_token: str | None = field(repr=False)
-
-
 async def request(action: Action, auth: AuthServices, session: Session, *, email: str) -> None:
     """Request a change of address, which replaces the user's earlier request. Both addresses get an email.
 
@@ -59,27 +44,18 @@ async def request(action: Action, auth: AuthServices, session: Session, *, email
         user = await sessions.holder(tx, session)
         if email == user.email:
             raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "email", message=_("This is already your email address."))
-        wish = await _wished(tx, user, session, email)
-        tx.audit(IdentityAuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=wish.old_token is not None)
-        await _email(tx, wish)
-
-
-async def _email(tx: Transaction, wish: Wish) -> None:
-    if wish.taken_by:
-        await emails.email_change_taken(tx, wish.taken_by)
-    else:
-        await emails.email_change(tx, wish.user, wish.email, wish.new_token)
-    await emails.email_change_requested(tx, wish.user, wish.email, wish.old_token)
-
-
-async def _wished(tx: Transaction, user: User, session: Session, email: str) -> Wish:
-    new_token, old_token = random_token("cam_ec_"), None if _settled(user, tx) else random_token("cam_ec_")
-    await EmailChange.filter(user_id=user.pk).using_db(tx.db).delete()
-    await EmailChange.create(
-        using_db=tx.db, user=user, email=email, session_id=session.pk, expires_at=tx.action.at + LIFETIME,
-        new_token_hash=hashed(new_token), old_token_hash=hashed(old_token) if old_token else None,
-    )  # fmt: skip
-    return Wish(user, email, await User.get_or_none(email=email, using_db=tx.db), new_token, old_token)
+        new_token, old_token = random_token("cam_ec_"), None if _settled(user, tx) else random_token("cam_ec_")
+        await EmailChange.filter(user_id=user.pk).using_db(tx.db).delete()
+        await EmailChange.create(
+            using_db=tx.db, user=user, email=email, session_id=session.pk, expires_at=action.at + LIFETIME,
+            new_token_hash=hashed(new_token), old_token_hash=hashed(old_token) if old_token else None,
+        )  # fmt: skip
+        tx.audit(IdentityAuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=old_token is not None)
+        if owner := await User.get_or_none(email=email, using_db=tx.db):
+            await emails.email_change_taken(tx, owner)
+        else:
+            await emails.email_change(tx, user, email, new_token)
+        await emails.email_change_requested(tx, user, email, old_token)
 
 
 def _settled(user: User, tx: Transaction) -> bool:
