@@ -36,7 +36,7 @@ from models.database.connection import connect, disconnect, pending_migrations
 from models.database.sql import execute
 from models.errors import OriginRefused, Unauthenticated
 from models.identity.user import Staff
-from models.operations.clock_offset import offset
+from models.operations.clock_offset import clock_offset
 from models.viewer import Viewer
 from realtime.client import SocketLimits
 from realtime.close_codes import CloseCode, CloseConnection
@@ -49,8 +49,8 @@ from schema.fields import batch_of, cost_of
 from schema.root import schema
 from settings import Settings, SettingsError
 from storage.file_service import FileService
-from storage.object_store import store
-from storage.scanner import scanner
+from storage.object_store import store_from_url
+from storage.scanner import scanner_from_url
 from web import access, files, graphiql, pages, policies
 from worker import jobs, run
 
@@ -148,8 +148,8 @@ class Application:
         except ManifestError as error:
             raise SettingsError([f"CAMCHA_DOCUMENTS: {fault}" for fault in error.problems]) from None
         self.socket = SocketEndpoint(self.engine, self.socket_client, SocketLimits(), self._pages)
-        files = store(settings.files, settings.s3_key_id, settings.s3_secret)
-        self.file_service = FileService(files, scanner(settings.scanner) if settings.scanner else None)
+        files = store_from_url(settings.files, settings.s3_key_id, settings.s3_secret)
+        self.file_service = FileService(files, scanner_from_url(settings.scanner) if settings.scanner else None)
 
     def app(self) -> FastPath:
         """The ASGI application."""
@@ -267,7 +267,7 @@ class Application:
         """
         await connect(self.settings.database_url)
         if self.settings.demonstration and isinstance(self.services.clock, SystemClock):
-            self.services.clock.offset = await offset()
+            self.services.clock.offset = await clock_offset()
         timetable = asyncio.create_task(
             run(jobs(self.services, self.settings, transport(self.settings.mail_url), self.file_service))
         )

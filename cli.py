@@ -24,7 +24,7 @@ from models.database.sql import execute
 from models.errors import Refusal, message_for
 from models.identity.user import Staff
 from models.locale import Locale
-from models.operations.clock_offset import offset
+from models.operations.clock_offset import clock_offset
 from operations.audit_proof import AuditProof, End, audit_proof
 from operations.invoice_numbering import numbering_faults
 from realtime.hub import Hub
@@ -132,7 +132,7 @@ async def _connected(settings: Settings) -> AsyncIterator[SystemClock]:
     try:
         if pending := await _pending(settings):
             raise CommandError(f"migrations are missing ({', '.join(pending)}): run python -m cli migrate")
-        yield SystemClock(await offset() if settings.demonstration else timedelta())
+        yield SystemClock(await clock_offset() if settings.demonstration else timedelta())
     finally:
         await disconnect()
 

@@ -13,7 +13,7 @@ from auth.throttle.shared import redis_fault
 from billing.seller import seller
 from mail.transport import transport
 from storage.object_store import ObjectStore
-from storage.scanner import scanner
+from storage.scanner import scanner_from_url
 
 DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
 _DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S105 - refused for any other database
@@ -152,7 +152,7 @@ def _mail(settings: Settings) -> list[str]:
 def _scanner(url: str | None) -> list[str]:
     try:
         if url:
-            scanner(url)
+            scanner_from_url(url)
     except ValueError as error:
         return [f"CAMCHA_SCANNER: must be {error}"]
     return []

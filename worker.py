@@ -26,7 +26,7 @@ from resolvers.context import Services
 from resolvers.privacy.erasures import eraser
 from settings import Settings
 from storage.abandoned_files import delete_abandoned
-from storage.file_service import FileService, examine_waiting
+from storage.file_service import FileService, scan_waiting_files
 
 log = structlog.stdlib.get_logger()
 
@@ -48,7 +48,7 @@ def jobs(services: Services, settings: Settings, transport: Transport, file_serv
     return [
         Job("emails", 1, lambda: deliver_due(transport, clock.now(), sender=sender)),
         Job("payments", 15, lambda: reconcile(Action(None, clock.now(), services.hub), checkout_services)),
-        Job("quarantine", 15, lambda: examine_waiting(Action(None, clock.now(), services.hub), file_service)),
+        Job("quarantine", 15, lambda: scan_waiting_files(Action(None, clock.now(), services.hub), file_service)),
         Job("abandoned files", 3_600, lambda: delete_abandoned(Action(None, clock.now(), services.hub), file_service.store)),
         Job("registry", 30, lambda: legal_names.check_waiting(Action(None, clock.now(), services.hub), services.registry)),
         Job(

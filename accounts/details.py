@@ -12,7 +12,7 @@ from stdnum.exceptions import ValidationError
 
 from accounts.members import acting
 from auth import sessions
-from models.accounts.account import Account, Membership, People
+from models.accounts.account import Account, AccountMembers, Membership
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
@@ -35,8 +35,8 @@ class Address:
 
 async def managing(tx: Transaction, session: Session, account_id: int) -> User:
     """Lock the company and the actor's membership, and return the actor if they may manage the company. Raises Forbidden."""
-    people = await People.locked(tx, account_id)
-    if not acting(people, tx.action).role.manages:
+    people = await AccountMembers.locked(tx, account_id)
+    if not acting(people, tx.action).role.manages_members:
         raise Forbidden
     return await sessions.holder(tx, session)
 
@@ -44,7 +44,7 @@ async def managing(tx: Transaction, session: Session, account_id: int) -> User:
 async def touch(tx: Transaction, account_id: int) -> None:
     """Invalidate what is cached about the company and its members."""
     for place in await Membership.filter(account_id=account_id).using_db(tx.db):
-        tx.touched[sessions.person(place.user_id)] = None
+        tx.streams[sessions.person(place.user_id)] = None
 
 
 async def change_trade_name(action: Action, session: Session, account: Account, trade_name: str | None) -> Account:

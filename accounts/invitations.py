@@ -22,7 +22,7 @@ from auth.passwords import require_length
 from auth.services import AuthServices
 from auth.tokens import invalid
 from mail import emails
-from models.accounts.account import Account, Membership, People, Role
+from models.accounts.account import Account, AccountMembers, Membership, Role
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.accounts.invitation import LIFETIME, Invitation
@@ -91,7 +91,7 @@ async def send(
     await _count(auth, account_id, email)
     asked = [account_id, email, role.value, locale.value]
     async with action.transaction() as tx:
-        inviter = _inviting(await People.locked(tx, account_id), action)
+        inviter = _inviting(await AccountMembers.locked(tx, account_id), action)
         if known := await earlier(tx, f"user:{inviter.user_id}", "invitationSend", key, asked):
             return await _made_before(tx, known)
         await _require_news(tx, account_id, email)
@@ -122,9 +122,9 @@ def _require_grantable(role: Role) -> None:
         raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role")
 
 
-def _inviting(people: People, action: Action) -> Membership:
+def _inviting(people: AccountMembers, action: Action) -> Membership:
     place = acting(people, action)
-    if not place.role.manages:
+    if not place.role.manages_members:
         raise Forbidden
     return place
 
@@ -150,7 +150,7 @@ async def resend(action: Action, auth: AuthServices, invitation: Invitation, key
     """
     await _count(auth, invitation.account_id, invitation.email)
     async with action.transaction() as tx:
-        inviter = _inviting(await People.locked(tx, invitation.account_id), action)
+        inviter = _inviting(await AccountMembers.locked(tx, invitation.account_id), action)
         invitation = await tx.locked(Invitation, invitation.pk)
         if await earlier(tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]):
             return invitation
@@ -170,7 +170,7 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
     Raises NOT_ACTIVE when it was accepted, and Forbidden for those who can't manage members.
     """
     async with action.transaction() as tx:
-        _inviting(await People.locked(tx, invitation.account_id), action)
+        _inviting(await AccountMembers.locked(tx, invitation.account_id), action)
         invitation = await tx.locked(Invitation, invitation.pk)
         if invitation.accepted_at:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
@@ -212,7 +212,7 @@ def _require_open(action: Action, invitation: Invitation) -> None:
         raise invalid()
 
 
-def _require_joinable(action: Action, people: People, invitation: Invitation) -> None:
+def _require_joinable(action: Action, people: AccountMembers, invitation: Invitation) -> None:
     _require_open(action, invitation)
     if not people.active:
         raise invalid()
@@ -224,7 +224,7 @@ async def _joined(action: Action, invitation: Invitation, user: User) -> Members
     if user.email != invitation.email:
         raise Refusal(AccountsErrorCode.INVITATION_ELSEWHERE, "input", "token")
     async with action.transaction() as tx:
-        people = await People.locked(tx, invitation.account_id)
+        people = await AccountMembers.locked(tx, invitation.account_id)
         invitation = await _as_sent(tx, invitation)
         place = people.of(user.pk)
         if place and invitation.accepted_by_id == user.pk:
@@ -241,12 +241,12 @@ async def _as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
     return latest
 
 
-async def _join(tx: Transaction, people: People, invitation: Invitation, user: User) -> Membership:
+async def _join(tx: Transaction, people: AccountMembers, invitation: Invitation, user: User) -> Membership:
     if (await tx.locked(User, user.pk)).staff:  # hired a moment ago, or not yet at work
         raise Forbidden
     await invitation.accepted(tx, user.pk)
     tx.audit(AccountsAuditAction.INVITATION_ACCEPT, invitation, by=user, role=invitation.role.value)
-    tx.touched[sessions.person(user.pk)] = None
+    tx.streams[sessions.person(user.pk)] = None
     return people.of(user.pk) or await Membership.create(
         using_db=tx.db, user_id=user.pk, account_id=invitation.account_id, role=invitation.role, created_at=tx.action.at
     )
@@ -287,7 +287,7 @@ async def _require_new(invitation: Invitation) -> None:
 
 async def _entered(action: Action, invitation: Invitation, joining: _Joining, password_hash: str) -> Membership:
     async with action.transaction() as tx:
-        people = await People.locked(tx, invitation.account_id)
+        people = await AccountMembers.locked(tx, invitation.account_id)
         invitation = await _as_sent(tx, invitation)
         _require_joinable(action, people, invitation)
         user = await _person(tx, invitation, joining.name, password_hash)

@@ -22,7 +22,7 @@ from mail import emails
 from models.accounts.account import Account, Membership, Role, siren
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
-from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, prints_plainly, same_name
+from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict, has_plain_characters, same_name
 from models.action import Action, Transaction
 from models.checks import Checks, known_keys
 from models.errors import CommonErrorCode, Refusal
@@ -30,8 +30,8 @@ from models.event import INBOX, EventKind, account_stream
 from models.idempotency import earlier, made
 from models.identity.session import Session
 from models.identity.user import User
-from models.support.file import File, FileStatus, show
-from models.text import client_key, composed, worded
+from models.support.file import File, FileStatus, attach_evidence
+from models.text import client_key, composed_line, message_text
 from models.translations import _
 
 LEGAL_NAME_LENGTH = 200
@@ -61,7 +61,7 @@ async def request(
     """
     await require_fresh(action, session)
     with Checks() as checks:
-        name = checks(composed, legal_name, "legalName", LEGAL_NAME_LENGTH)
+        name = checks(composed_line, legal_name, "legalName", LEGAL_NAME_LENGTH)
         checks(_require_same_company, siren_given, account)
         files, key = checks(known_keys, file_ids, "fileIds"), checks(client_key, key)
     await auth.throttle.attempt(throttle.key(throttle.LEGAL_NAME, account.pk))
@@ -71,7 +71,7 @@ async def request(
         if known := await earlier(tx, owner, "accountRequestLegalName", key, [name, sorted(files)]):
             return await LegalNameChange.get(pk=known, using_db=tx.db)
         change = await _wished(tx, user, account.pk, name)
-        await show(tx, change, user, files)
+        await attach_evidence(tx, change, user, files)
         await made(tx, owner, "accountRequestLegalName", key, change.pk)
         tx.audit(AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME, change, evidence=len(set(files)))
     return await check(action, registry, change)
@@ -88,7 +88,7 @@ async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> Le
         raise Refusal(
             CommonErrorCode.VALUE_INVALID, "input", "legalName", message=_("This is already the company’s legal name.")
         )
-    if await LegalNameChange.running_of(account_id).using_db(tx.db).exists():
+    if await LegalNameChange.undecided_of(account_id).using_db(tx.db).exists():
         raise Refusal(AccountsErrorCode.CHANGE_RUNNING, "input", "legalName")
     return await LegalNameChange.create(
         using_db=tx.db, account_id=account_id, requester=user, previous_name=account.legal_name, legal_name=name,
@@ -128,7 +128,7 @@ async def _verdict(registry: Registry, siren: str, name: str) -> tuple[RegistryV
         return RegistryVerdict.NOT_FOUND, None
     if not registered.active:
         return RegistryVerdict.CEASED, registered
-    match = prints_plainly(name) and any(same_name(name, each) for each in registered.names)
+    match = has_plain_characters(name) and any(same_name(name, each) for each in registered.names)
     return RegistryVerdict.MATCH if match else RegistryVerdict.OTHER_NAME, registered
 
 
@@ -185,7 +185,7 @@ async def add_evidence(
         with Checks() as checks:
             change = await checks.wait(_running(tx, account.pk, change_id))
             files = checks(_evidence, file_ids)
-        await show(tx, change, user, files)
+        await attach_evidence(tx, change, user, files)
         tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_ADD_EVIDENCE, change, evidence=len(set(files)))
         if change.status is LegalNameStatus.EVIDENCE_NEEDED:
             await _move(tx, change, LegalNameStatus.IN_REVIEW)
@@ -222,7 +222,7 @@ async def decide(
         if found is None:
             checks.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId"))
         needed = reason or decision is not Decision.ACCEPT
-        words = checks(worded, reason or "", "reason", REASON_LENGTH) if needed else None
+        words = checks(message_text, reason or "", "reason", REASON_LENGTH) if needed else None
     assert found is not None, "the checks have passed"  # noqa: S101
     async with action.transaction() as tx:
         account = await tx.locked(Account, found.account_id)
@@ -303,6 +303,6 @@ async def _tell(tx: Transaction, change: LegalNameChange) -> None:
     """Notify the requester, if they can still manage the company, and its owners by email."""
     places = await Membership.filter(account_id=change.account_id).using_db(tx.db).select_related("user").order_by("id")
     for place in places:
-        asked = place.user_id == change.requester_id and place.role.manages
+        asked = place.user_id == change.requester_id and place.role.manages_members
         if asked or place.role is Role.OWNER:
             await emails.legal_name(tx, place.user, change)

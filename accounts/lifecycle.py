@@ -17,7 +17,7 @@ from auth import sessions, throttle
 from auth.reauthentication import require_fresh
 from auth.services import AuthServices
 from mail import emails
-from models.accounts.account import Account, AccountStatus, Membership, People, Role
+from models.accounts.account import Account, AccountMembers, AccountStatus, Membership, Role
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
@@ -30,7 +30,7 @@ from models.identity.session import Session
 from models.identity.user import User
 from models.privacy.erasure import Erasure
 from models.support.ticket import Category, Channel, Ticket, TicketKind, TicketStatus
-from models.text import client_key, worded
+from models.text import client_key, message_text
 from models.translations import _
 from models.translations import text as translated
 
@@ -57,14 +57,14 @@ async def request(
     async with action.transaction() as tx:
         with Checks() as check:
             account = await check.wait(_owned(tx, session, account_id))
-            text, key = check(worded, message, "message"), check(client_key, key)
+            text, key = check(message_text, message, "message"), check(client_key, key)
         _require(account, *_POSSIBLE[kind])
         user = await sessions.holder(tx, session)
         return await _asked(tx, auth, account, user, kind, text, key)
 
 
 async def _owned(tx: Transaction, session: Session, account_id: int | None) -> Account:
-    people = await People.locked(tx, account_id or 0)
+    people = await AccountMembers.locked(tx, account_id or 0)
     place = people.of(session.user_id)
     if people.account is None or place is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
@@ -212,7 +212,7 @@ async def decline_reactivation(action: Action, session: Session, account_id: int
     async with action.transaction() as tx:
         with Checks() as check:
             dealt_with = await check.wait(_dealt_with(tx, session, account_id))
-            words = check(worded, reason, "reason", REASON_LENGTH)
+            words = check(message_text, reason, "reason", REASON_LENGTH)
         account, _, agent = dealt_with
         ticket = await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION)).order_by("-id").first()
         if ticket is None:
@@ -224,9 +224,9 @@ async def decline_reactivation(action: Action, session: Session, account_id: int
     return account
 
 
-async def _dealt_with(tx: Transaction, session: Session, account_id: int | None) -> tuple[Account, People, User]:
+async def _dealt_with(tx: Transaction, session: Session, account_id: int | None) -> tuple[Account, AccountMembers, User]:
     """Lock the company, its members and the agent, who must still be one. Returns the company and its members."""
-    people = await People.locked(tx, account_id or 0)
+    people = await AccountMembers.locked(tx, account_id or 0)
     agent = await sessions.holder(tx, session)
     if not agent.staff:
         raise Forbidden
@@ -235,7 +235,7 @@ async def _dealt_with(tx: Transaction, session: Session, account_id: int | None)
     return people.account, people, agent
 
 
-async def _request_of(tx: Transaction, account: Account, people: People, ticket_id: int | None) -> Ticket:
+async def _request_of(tx: Transaction, account: Account, people: AccountMembers, ticket_id: int | None) -> Ticket:
     ticket = await (await _open(tx, account, TicketKind.ACCOUNT_DELETION)).filter(pk=ticket_id or 0).first()
     place = people.of(ticket.requester_id) if ticket else None
     if ticket is None or place is None or place.role is not Role.OWNER:
@@ -243,7 +243,7 @@ async def _request_of(tx: Transaction, account: Account, people: People, ticket_
     return ticket
 
 
-async def _rested(tx: Transaction, account: Account, people: People, status: AccountStatus) -> int:
+async def _rested(tx: Transaction, account: Account, people: AccountMembers, status: AccountStatus) -> int:
     """Set the company's status and end all sessions for it. Returns how many sessions ended."""
     await _set(tx, account, status)
     return sum([await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(people.user_ids)])

@@ -14,7 +14,7 @@ session could otherwise give the company away unnoticed.
 from auth import sessions
 from auth.reauthentication import is_fresh
 from mail import emails
-from models.accounts.account import Account, Membership, People, Role
+from models.accounts.account import Account, AccountMembers, Membership, Role
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.errors import AccountsErrorCode
 from models.accounts.invitation import Invitation
@@ -36,10 +36,10 @@ async def change_role(action: Action, session: Session, account_id: int, user_id
     """
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
-        people = await People.locked(tx, account_id)
+        people = await AccountMembers.locked(tx, account_id)
         with Checks() as check:
             place = check(_dealt_with, people, action, user_id)
-            if not acting(people, action).role.may_deal(role):
+            if not acting(people, action).role.may_grant(role):
                 check.refuse(Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role"))
         if place.role is not role:
             _keep_an_owner(people, place)
@@ -59,7 +59,7 @@ async def remove(action: Action, session: Session, account_id: int, user_id: int
     """
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
-        people = await People.locked(tx, account_id)
+        people = await AccountMembers.locked(tx, account_id)
         place = _dealt_with(people, action, user_id)
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
@@ -74,7 +74,7 @@ async def leave(action: Action, session: Session, account_id: int) -> None:
     """
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
-        people = await People.locked(tx, account_id)
+        people = await AccountMembers.locked(tx, account_id)
         place = acting(people, action)
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
@@ -89,7 +89,7 @@ async def transfer(action: Action, session: Session, account_id: int, user_id: i
     """
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
-        people = await People.locked(tx, account_id)
+        people = await AccountMembers.locked(tx, account_id)
         mine, theirs = acting(people, action), people.of(user_id)
         if mine.role is not Role.OWNER:
             raise Forbidden
@@ -103,7 +103,7 @@ async def transfer(action: Action, session: Session, account_id: int, user_id: i
     return theirs
 
 
-def acting(people: People, action: Action) -> Membership:
+def acting(people: AccountMembers, action: Action) -> Membership:
     """The actor's membership. Raises Forbidden when they have none."""
     place = people.of(action.actor.pk) if action.actor else None
     if place is None or not people.active:
@@ -111,19 +111,19 @@ def acting(people: People, action: Action) -> Membership:
     return place
 
 
-def _dealt_with(people: People, action: Action, user_id: int | None) -> Membership:
+def _dealt_with(people: AccountMembers, action: Action, user_id: int | None) -> Membership:
     mine, theirs = acting(people, action), people.of(user_id)
-    if not mine.role.manages:
+    if not mine.role.manages_members:
         raise Forbidden
     if theirs is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
-    if not mine.role.may_deal(theirs.role):
+    if not mine.role.may_grant(theirs.role):
         raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "userId")
     return theirs
 
 
 async def _handed(
-    tx: Transaction, session: Session, fresh: bool, people: People,
+    tx: Transaction, session: Session, fresh: bool, people: AccountMembers,
     gained: Membership | None = None, lost: Membership | None = None,
 ) -> None:  # fmt: skip
     """Check a change of owners, and notify everyone who is an owner before or after it."""
@@ -143,15 +143,15 @@ async def _handed(
         )  # fmt: skip
 
 
-def _keep_an_owner(people: People, place: Membership) -> None:
-    if people.last_owner(place):
+def _keep_an_owner(people: AccountMembers, place: Membership) -> None:
+    if people.is_last_owner(place):
         raise Refusal(AccountsErrorCode.LAST_OWNER, "input")
 
 
 async def _give(tx: Transaction, place: Membership, role: Role) -> None:
     place.role = role
     await place.save(using_db=tx.db, update_fields=["role"])
-    if not role.manages:
+    if not role.manages_members:
         await _withdraw(tx, place)
     await sessions.tell(tx, place.user_id, place.account_id)
 

@@ -163,5 +163,5 @@ async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
         if changed:
             for account_id in await concerned(tx, user):
                 tx.audit(IdentityAuditAction.EMAIL_VERIFY, user, account_id, by=user)
-        tx.touched[person(user.pk)] = None
+        tx.streams[person(user.pk)] = None
     return user

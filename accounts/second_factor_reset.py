@@ -12,7 +12,7 @@ from auth.factors import enrolment
 from auth.memberships import companies_of, concerned
 from auth.reauthentication import require_fresh
 from mail import emails
-from models.accounts.account import Membership, People, Role
+from models.accounts.account import AccountMembers, Membership, Role
 from models.action import Action, Transaction
 from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.identity.access_links import void_links
@@ -31,7 +31,7 @@ async def of_colleague(action: Action, session: Session, account_id: int, user_i
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
-        people = await People.locked(tx, account_id)
+        people = await AccountMembers.locked(tx, account_id)
         if acting(people, action).role is not Role.OWNER:
             raise Forbidden
         place = people.of(user_id)
@@ -69,7 +69,7 @@ async def _reset(tx: Transaction, user: User, *, by_support: bool) -> None:
     await enrolment.turned_off(tx, user)
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user)
-    tx.touched[sessions.person(user.pk)] = None
+    tx.streams[sessions.person(user.pk)] = None
     for account_id in await concerned(tx, user):
         tx.audit(IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=ended)
     await emails.second_factor_reset(tx, user, by_support=by_support)

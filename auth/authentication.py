@@ -17,7 +17,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import SignInUnlock
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.errors import IdentityErrorCode
-from models.identity.user import User, address
+from models.identity.user import User, normalized_email
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ async def authenticate(
         auth.sign_in_queue.require_capacity()
         await auth.throttle.attempt(*keys)
         async with auth.sign_in_queue.slot():  # throttled attempts never take a slot
-            user = await _known(address(email))
+            user = await _known(normalized_email(email))
             try:
                 user = await _proved(action, auth, user, keys, _Proof(password, code, passkey), unlocked)
             except Refusal as refusal:
@@ -62,7 +62,7 @@ async def _unlocked(action: Action, email: str, token: str) -> throttle.Key | No
     """
     known = SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=action.at)
     found = await known.select_related("user").first()
-    return throttle.key(throttle.UNLOCKED, found.user_id) if found and found.user.email == address(email) else None
+    return throttle.key(throttle.UNLOCKED, found.user_id) if found and found.user.email == normalized_email(email) else None
 
 
 async def _note_failure(action: Action, user: User | None, refusal: Refusal) -> None:

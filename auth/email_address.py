@@ -4,7 +4,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from models.errors import Refusal
 from models.identity.errors import IdentityErrorCode
-from models.identity.user import address
+from models.identity.user import normalized_email
 
 EMAIL_LENGTH = 254
 
@@ -14,6 +14,6 @@ def deliverable(email: str) -> str:
     if len(email) > 2 * EMAIL_LENGTH:  # judging a million characters would hold everybody up
         raise Refusal(IdentityErrorCode.EMAIL_INVALID, "input", "email")
     try:
-        return address(validate_email(email.strip(), check_deliverability=False).normalized)
+        return normalized_email(validate_email(email.strip(), check_deliverability=False).normalized)
     except EmailNotValidError:
         raise Refusal(IdentityErrorCode.EMAIL_INVALID, "input", "email") from None

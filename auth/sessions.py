@@ -21,7 +21,7 @@ from tortoise.expressions import Q, RawSQL
 from tortoise.queryset import QuerySet
 
 from auth.tokens import invalid
-from models.accounts.account import Account, AccountStatus, Membership, People
+from models.accounts.account import Account, AccountMembers, AccountStatus, Membership
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
 from models.audit_action import AuditAction
@@ -135,7 +135,7 @@ async def switch(session: Session, account_id: int | None, action: Action) -> To
     NOT_FOUND, ACCOUNT_INACTIVE and Unauthenticated.
     """
     async with action.transaction() as tx:
-        people = await People.locked(tx, account_id or 0)
+        people = await AccountMembers.locked(tx, account_id or 0)
         _require_usable(people.account, people.of(session.user_id) is not None)
         user = await holder(tx, session)
         old = await tx.locked(Session, session.pk)
@@ -229,7 +229,7 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
         access_hash=hashed(access), last_used_at=tx.action.at, **ends
     ):
         return None
-    tx.touched[person(session.user_id)] = None
+    tx.streams[person(session.user_id)] = None
     session = await Session.get(pk=session.pk, using_db=tx.db)
     return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
 
@@ -289,7 +289,7 @@ async def end_all(tx: Transaction, user: User, but: int | None = None) -> int:
 async def end_for(tx: Transaction, user_id: int, account_id: int) -> int:
     """End all sessions in which a user acts for this company. Returns how many ended."""
     ended = await _end(tx, Session.filter(user_id=user_id, account_id=account_id))
-    tx.touched[person(user_id)] = None
+    tx.streams[person(user_id)] = None
     return len(ended)
 
 
@@ -300,15 +300,15 @@ async def tell(tx: Transaction, user_id: int, account_id: int) -> None:
     The key of a session is a stream without events: its next number is what the other processes' sweep finds.
     """
     for session in await Session.filter(user_id=user_id, account_id=account_id, ended_at=None).using_db(tx.db).order_by("id"):
-        await tx.take(stream(session.pk))
-    tx.touched[person(user_id)] = None
+        await tx.next_sequence(stream(session.pk))
+    tx.streams[person(user_id)] = None
 
 
 async def _end(tx: Transaction, found: QuerySet[Session]) -> list[Session]:
     running = await found.filter(ended_at=None).using_db(tx.db).order_by("id").select_for_update()
     for session in running:
         await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.action.at)
-        tx.touched[stream(session.pk)] = None
+        tx.streams[stream(session.pk)] = None
     return running
 
 

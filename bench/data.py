@@ -16,8 +16,8 @@ import orjson
 from stdnum.luhn import calc_check_digit
 
 from auth.sessions import hashed
-from models.billing.invoice import Series, number
-from models.billing.money import vat_of
+from models.billing.invoice import Series, invoice_number
+from models.billing.money import vat_amount
 from models.clock import local_date
 from models.event import INBOX, account_stream, ticket_stream
 
@@ -169,14 +169,14 @@ def _invoices(sizes: Sizes) -> Iterator[dict[str, Any]]:
 def _invoice(sizes: Sizes, n: int, purchase: int, period: int) -> dict[str, Any]:
     at = START + timedelta(days=30 * period, minutes=purchase)
     day = local_date(at)
-    invoice_number = number(Series.INVOICE, day, n)
+    printed_number = invoice_number(Series.INVOICE, day, n)
     net = sum(quantity * price for quantity, price in _quantities_and_prices(n))
-    vat = vat_of(net, RATE)
+    vat = vat_amount(net, RATE)
     return {
-        "id": n, "series": "FA", "position": n, "number": invoice_number, "account_id": 1 + (purchase - 1) % sizes.accounts,
+        "id": n, "series": "FA", "position": n, "number": printed_number, "account_id": 1 + (purchase - 1) % sizes.accounts,
         "purchase_id": purchase, "payment_id": n, "offer_id": 1 + purchase % sizes.offers, "period_index": period,
         "issued_at": at, "issued_on": day, "due_on": day, "net_cents": net, "vat_cents": vat, "gross_cents": net + vat,
-        "facts": "{}", "sha256": hashlib.sha256(invoice_number.encode()).hexdigest(),
+        "facts": "{}", "sha256": hashlib.sha256(printed_number.encode()).hexdigest(),
     }  # fmt: skip
 
 

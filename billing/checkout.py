@@ -166,7 +166,7 @@ async def reconcile(action: Action, services: CheckoutServices) -> int:
 
     A payment that can't be settled doesn't delay the others.
     """
-    left = Payment.under_way(action.at).filter(created_at__lt=action.at - _LEFT_ALONE)
+    left = Payment.unsettled(action.at).filter(created_at__lt=action.at - _LEFT_ALONE)
     return sum([await _settled(action, services, payment) for payment in await left.order_by("id")])
 
 

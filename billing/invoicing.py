@@ -9,7 +9,7 @@ from billing.seller import Seller
 from models.accounts.account import Account
 from models.action import Transaction
 from models.billing.audit_actions import BillingAuditAction
-from models.billing.invoice import Invoice, InvoiceDocument, InvoiceLine, Series, next_position, number
+from models.billing.invoice import Invoice, InvoiceDocument, InvoiceLine, Series, invoice_number, next_position
 from models.billing.money import totals
 from models.billing.offer import Offer, Price
 from models.billing.payment import Payment
@@ -29,7 +29,9 @@ async def issue(tx: Transaction, seller: Seller, purchase: Purchase, payment: Pa
     assert purchase.anchor is not None, "an invoice is issued for an active purchase"  # noqa: S101
     when = period(purchase.anchor, price.interval.months, index)
     position = await next_position(tx, Series.INVOICE)
-    facts = _facts(tx, seller, purchase, payment, account, price, when, number(Series.INVOICE, tx.action.day, position), locale)
+    facts = _facts(
+        tx, seller, purchase, payment, account, price, when, invoice_number(Series.INVOICE, tx.action.day, position), locale
+    )
     return await _frozen(tx, facts, position, purchase, payment, price.offer, when, await rendered(facts, locale))
 
 

@@ -1,5 +1,5 @@
 from models.database.sql import execute
-from models.text import folded
+from models.text import fold_text
 from tortoise import fields, migrations
 from tortoise.migrations import operations as ops
 
@@ -16,7 +16,7 @@ async def _fold(db, table, *columns):
     last, read = 0, f"SELECT id, {', '.join(columns)} FROM {table} WHERE id > ? ORDER BY id LIMIT {_BATCH}"  # noqa: S608 - our names
     while found := await execute(read, last, db=db):
         for row in found:
-            text = folded(" ".join(row[column] or "" for column in columns))
+            text = fold_text(" ".join(row[column] or "" for column in columns))
             await execute(f"UPDATE {table} SET searched = ? WHERE id = ?", text, row["id"], db=db)  # noqa: S608 - ours
         last = found[-1]["id"]
 

@@ -61,24 +61,26 @@ class Transaction:
     def __init__(self, db: BaseDBAsyncClient, action: "Action") -> None:
         self.db = db
         self.action = action
-        self.touched: dict[str, None] = {}
-        self.audited: list[dict[str, Any]] = []
+        self.streams: dict[str, None] = {}
+        self.audit_entries: list[dict[str, Any]] = []
 
-    async def take(self, stream: str) -> int:
+    async def next_sequence(self, stream: str) -> int:
         """The stream's next number, its row locked until the commit.
 
         Streams are taken in the order ticket, account, inbox, so that two transactions never wait for each other.
         """
-        self.touched[stream] = None
+        self.streams[stream] = None
         return await next_sequence(self.db, stream)
 
     async def append(self, stream: str, kind: EventKind, sequence: int | None = None, **facts: Any) -> None:
         """Store the stream's next event, under a number taken before or now."""
-        told = {
-            "stream": stream, "sequence": sequence or await self.take(stream), "kind": kind.value, "at": self.action.at,
+        if sequence is None:
+            sequence = await self.next_sequence(stream)
+        event = {
+            "stream": stream, "sequence": sequence, "kind": kind.value, "at": self.action.at,
             "actor_id": self.action.actor.pk if self.action.actor else None,
-        } | facts  # fmt: skip
-        await insert(Event, told, db=self.db)
+        }  # fmt: skip
+        await insert(Event, event | facts, db=self.db)
 
     def audit(
         self, audit_action: AuditAction, about: Model | None = None, account_id: int | EllipsisType | None = ...,
@@ -90,7 +92,7 @@ class Transaction:
         words that somebody typed.
         """
         actor, origin = by or self.action.actor, self.action.origin
-        self.audited.append({
+        self.audit_entries.append({
             "at": self.action.at.astimezone(UTC),
             "actor_id": actor.pk if actor else None,
             "staff": actor.staff.value if actor and actor.staff else None,
@@ -100,7 +102,7 @@ class Transaction:
             "object_type": type(about).__name__ if about else None,
             "object_id": about.pk if about else None,
             "address": origin.address,
-            "details": audit.detailed(details),
+            "details": audit.encode_details(details),
         })  # fmt: skip
 
     async def locked(self, model: type[Row], key: int) -> Row:
@@ -131,6 +133,6 @@ class Action:
         async with in_transaction() as db:
             transaction = Transaction(db, self)
             yield transaction
-            if transaction.audited:
-                await audit.append(db, transaction.audited)
-        self.bus.announce(transaction.touched)
+            if transaction.audit_entries:
+                await audit.append(db, transaction.audit_entries)
+        self.bus.announce(transaction.streams)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 Detail = str | int | bool | None
-BEGINNING = "0" * 64  # what the first entry of all has for the hash before it
+GENESIS_HASH = "0" * 64  # what the first entry of all has for the hash before it
 
 
 class AuditEntry(Model):
@@ -68,18 +68,29 @@ class AuditChain(Model):
 
     id = fields.IntField(primary_key=True, generated=False)
     expired_sequence = fields.BigIntField(default=0)
-    expired_hash = fields.CharField(max_length=64, default=BEGINNING)
+    expired_hash = fields.CharField(max_length=64, default=GENESIS_HASH)
     last_sequence = fields.BigIntField(default=0)
-    last_hash = fields.CharField(max_length=64, default=BEGINNING)
+    last_hash = fields.CharField(max_length=64, default=GENESIS_HASH)
 
     class Meta:
         table = "audit_chain"
 
 
-TOLD = ("at", "actor_id", "staff", "account_id", "session_id", "action", "object_type", "object_id", "address", "details")
+HASHED_COLUMNS = (
+    "at",
+    "actor_id",
+    "staff",
+    "account_id",
+    "session_id",
+    "action",
+    "object_type",
+    "object_id",
+    "address",
+    "details",
+)
 
 
-def digest(sequence: int, told: Sequence[Any], previous: str) -> str:
+def entry_hash(sequence: int, told: Sequence[Any], previous: str) -> str:
     """An entry's hash: SHA-256 over a JSON list of its number, its columns in the order of TOLD, and the hash before it.
 
     Raises TypeError for values that no column of ours holds.
@@ -89,7 +100,7 @@ def digest(sequence: int, told: Sequence[Any], previous: str) -> str:
     return hashlib.sha256(orjson.dumps([sequence, moment, *others, previous])).hexdigest()
 
 
-def detailed(details: Mapping[str, Detail]) -> str:
+def encode_details(details: Mapping[str, Detail]) -> str:
     """Details as they are stored: their JSON, the keys in order."""
     return orjson.dumps(details, option=orjson.OPT_SORT_KEYS).decode()
 
@@ -102,8 +113,8 @@ async def append(db: BaseDBAsyncClient, entries: Sequence[Mapping[str, Any]]) ->
     end, previous = await _taken(db, len(entries))
     values: list[list[Any]] = []
     for sequence, entry in enumerate(entries, end - len(entries) + 1):
-        told = [entry[column] for column in TOLD]
-        following = digest(sequence, told, previous)
+        told = [entry[column] for column in HASHED_COLUMNS]
+        following = entry_hash(sequence, told, previous)
         values.append([sequence, *told, previous, following])
         previous = following
     for start in range(0, len(values), _AT_ONCE):
@@ -120,7 +131,7 @@ async def _taken(db: BaseDBAsyncClient, count: int) -> tuple[int, str]:
     return end["last_sequence"], end["last_hash"]
 
 
-_COLUMNS = ("id", *TOLD, "previous_hash", "hash")
+_COLUMNS = ("id", *HASHED_COLUMNS, "previous_hash", "hash")
 _INSERT = f"INSERT INTO audit_entry ({', '.join(_COLUMNS)}) VALUES"
 _PLACES = f"({', '.join('?' * len(_COLUMNS))})"
 _AT_ONCE = 100

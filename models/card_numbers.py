@@ -11,7 +11,7 @@ _GROUP = re.compile(r"\d+")
 _GROUPS_LOOKED_AT = 200
 
 
-def masked(text: str) -> str:
+def mask_card_numbers(text: str) -> str:
     """The text with whatever looks like a card number (13 to 19 digits, Luhn) masked but for its last four digits.
 
     Digits may be grouped. A number is looked for between group borders, so that a year before it doesn't hide it.

@@ -112,12 +112,12 @@ async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
     return int(updated[0]["last_sequence"])
 
 
-async def heads(streams: list[str]) -> dict[str, int]:
+async def last_sequences_of(streams: list[str]) -> dict[str, int]:
     """The number of the last event of each of these streams. Streams without events are left out."""
-    heads = await read(QuerySet(Stream), where_in=("key", streams))
-    return {stream.key: stream.last_sequence for stream in heads}
+    rows = await read(QuerySet(Stream), where_in=("key", streams))
+    return {row.key: row.last_sequence for row in rows}
 
 
-async def head(stream: str) -> int:
+async def last_sequence_of(stream: str) -> int:
     """The number of the last event of one stream, 0 when it has none."""
-    return (await heads([stream])).get(stream, 0)
+    return (await last_sequences_of([stream])).get(stream, 0)

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from models.card_numbers import masked
+from models.card_numbers import mask_card_numbers
 from models.errors import CommonErrorCode, Refusal
 
 BODY_LENGTH = 8_000
@@ -23,22 +23,22 @@ def line(text: str, field: str, length: int) -> str:
 
 def masked_line(text: str, field: str, length: int) -> str:
     """One line of at most `length` characters, card numbers masked. Raises BLANK and TOO_LONG at `field`."""
-    return masked(line(text, field, length))
+    return mask_card_numbers(line(text, field, length))
 
 
-def composed(text: str, field: str, length: int) -> str:
+def composed_line(text: str, field: str, length: int) -> str:
     """A line whose accents are one character with their letter, as keyboards write them (NFC). Raises BLANK and TOO_LONG."""
     return line(unicodedata.normalize("NFC", line(text, field, length)), field, length)
 
 
-def worded(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
+def message_text(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
     """What may be stored of a text: trimmed, card numbers masked. Raises BLANK and TOO_LONG."""
     text = body.replace("\x00", "").strip()
     if not text:
         raise Refusal(CommonErrorCode.BLANK, "input", field)
     if len(text) > length:
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
-    return masked(text)
+    return mask_card_numbers(text)
 
 
 def client_key(key: str, field: str = "idempotencyKey") -> str:
@@ -55,7 +55,7 @@ def client_key(key: str, field: str = "idempotencyKey") -> str:
     return key
 
 
-def folded(text: str) -> str:
+def fold_text(text: str) -> str:
     """Lower case, without accents, ligatures apart, punctuation as spaces: `L'été` and `l ete` fold alike."""
     return "".join(c if c.isalnum() else " " for c in unaccented(text.lower().replace("œ", "oe").replace("æ", "ae")))
 

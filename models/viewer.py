@@ -36,7 +36,7 @@ class Viewer:
     @property
     def agent(self) -> bool:
         """Answers customers: agents and supervisors."""
-        return self.staff is not None and self.staff.answers
+        return self.staff is not None and self.staff.answers_customers
 
     @property
     def customer(self) -> bool:
@@ -46,7 +46,7 @@ class Viewer:
     @property
     def manager(self) -> bool:
         """Looks after the company's people."""
-        return self.role is not None and self.role.manages
+        return self.role is not None and self.role.manages_members
 
     @property
     def buyer(self) -> bool:
@@ -59,7 +59,7 @@ class Viewer:
         return (value._meta, value.pk) if isinstance(value, Model) else value
 
 
-class Watched(Viewer):
+class RecordingViewer(Viewer):
     """Stands for a viewer while something is worked out that others may get as well: notes each fact that is read.
 
     Whoever has the same values of the facts read gets the same outcome. Reading a row counts as the fact of its key.

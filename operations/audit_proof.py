@@ -13,7 +13,7 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 from models.action import Action, Transaction
-from models.audit import BEGINNING, TOLD, detailed, digest
+from models.audit import GENESIS_HASH, HASHED_COLUMNS, encode_details, entry_hash
 from models.database.sql import execute, fetch_records
 from models.operations.audit_actions import OperationsAuditAction
 
@@ -32,7 +32,7 @@ class End(NamedTuple):
     def of(cls, text: str) -> "End":
         """Parse an end as printed by a verification. Raises ValueError."""
         sequence, _, hashed = text.partition(":")
-        if len(hashed) != len(BEGINNING):
+        if len(hashed) != len(GENESIS_HASH):
             raise ValueError(text)
         return cls(int(sequence), hashed)
 
@@ -82,7 +82,7 @@ async def audit_proof(noted: End | None = None) -> AuditProof:
 async def _chain() -> _Chain:
     found = await execute(_CHAIN)
     if not found:
-        return _Chain(End(0, BEGINNING), End(0, ""), None, None)
+        return _Chain(End(0, GENESIS_HASH), End(0, ""), None, None)
     return _Chain(
         End(found[0]["expired_sequence"], found[0]["expired_hash"]), End(found[0]["last_sequence"], found[0]["last_hash"]),
         found[0]["oldest"], found[0]["newest"],
@@ -116,7 +116,7 @@ def _follow(before: End, sequence: int, told: Sequence[Any], previous: Any, hash
     if previous != before.hash:
         raise _Broken(sequence, f"entry {sequence} does not follow the one before it")
     try:
-        right = hashed == digest(sequence, told, before.hash)
+        right = hashed == entry_hash(sequence, told, before.hash)
     except TypeError:
         right = False
     if not right:
@@ -128,7 +128,7 @@ def _close(chain: _Chain, place: End, expiry: str | None, noted: End | None) -> 
     if place != last or (chain.newest or last.sequence) > last.sequence:
         more = ", and there are later ones" if place.sequence == last.sequence else ""
         raise _Broken(place.sequence + 1, f"the entries end at {place.sequence}, but the chain at {last.sequence}{more}")
-    if begin.sequence and expiry != detailed({"through": begin.sequence, "hash": begin.hash}):
+    if begin.sequence and expiry != encode_details({"through": begin.sequence, "hash": begin.hash}):
         raise _Broken(begin.sequence, f"no entry tells that those up to {begin.sequence} expired")
     if chain.oldest is not None and chain.oldest <= begin.sequence:
         raise _Broken(chain.oldest, f"entry {chain.oldest} expired, but is there")
@@ -177,14 +177,14 @@ async def _moved(tx: Transaction, end: End) -> bool:
     return bool(moved)
 
 
-_ACTION, _DETAILS = TOLD.index("action"), TOLD.index("details")
+_ACTION, _DETAILS = HASHED_COLUMNS.index("action"), HASHED_COLUMNS.index("details")
 _CHAIN = """
 SELECT expired_sequence, expired_hash, last_sequence, last_hash,
     (SELECT MIN(id) FROM audit_entry) AS oldest, (SELECT MAX(id) FROM audit_entry) AS newest
 FROM audit_chain WHERE id = 1
 """
 _READ = (
-    f"SELECT id, {', '.join(TOLD)}, previous_hash, hash FROM audit_entry"  # noqa: S608 - names of columns
+    f"SELECT id, {', '.join(HASHED_COLUMNS)}, previous_hash, hash FROM audit_entry"  # noqa: S608 - names of columns
     " WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 )
 _OLDEST = "SELECT id, hash, at < ? AS old FROM audit_entry ORDER BY id LIMIT ?"

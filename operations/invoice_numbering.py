@@ -5,7 +5,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from models.billing.invoice import Counter, Invoice, Series, number
+from models.billing.invoice import Counter, Invoice, Series, invoice_number
 
 
 class Numbered(NamedTuple):
@@ -56,6 +56,6 @@ def _dates(issued: Iterable[Numbered]) -> Iterator[str]:
 
 def _printed(series: Series, issued: Iterable[Numbered]) -> Iterator[str]:
     for each in issued:
-        wanted = number(series, each.issued_on, each.position)
+        wanted = invoice_number(series, each.issued_on, each.position)
         if each.printed != wanted:
             yield f"{each.printed}: position {each.position} of {each.issued_on.year} must read {wanted}"

@@ -96,7 +96,7 @@ async def _begun(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | N
             return None
         if erasure.started_at:
             return erasure
-        if await Payment.under_way(action.at).filter(account_id=account.pk).using_db(tx.db).exists():
+        if await Payment.unsettled(action.at).filter(account_id=account.pk).using_db(tx.db).exists():
             log.warning("erasure.waiting", erasure=erasure.pk)
             return None
         await _promise(tx, eraser, erasure)
@@ -211,7 +211,7 @@ async def _people(tx: Transaction, account_id: int) -> int:
     await place.delete(using_db=tx.db)
     if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
         await _nobody(tx, user)
-    tx.touched[sessions.person(user.pk)] = None
+    tx.streams[sessions.person(user.pk)] = None
     return 1
 
 

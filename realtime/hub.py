@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from models.event import heads
+from models.event import last_sequences_of
 
 SWEEP_SECONDS = 1.0
 _SWEEP_BATCH = 500  # streams compared by one query
@@ -70,7 +70,7 @@ class Hub:
         """Announce the streams whose head has moved since the last sweep."""
         keys = self.keys()
         for start in range(0, len(keys), _SWEEP_BATCH):
-            current = await heads(keys[start : start + _SWEEP_BATCH])
+            current = await last_sequences_of(keys[start : start + _SWEEP_BATCH])
             self.announce(key for key, head in current.items() if self._moved(key, head))
 
     def _moved(self, key: str, head: int) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 from models.errors import AfterAhead, BadInput, Unauthenticated
-from models.event import head
+from models.event import last_sequence_of
 from models.translations import _
 from realtime.hub import Hub
 
@@ -57,7 +57,7 @@ class EventStream:
 
     async def first_cursor(self) -> int:
         """The cursor to start from. Raises BadInput when it is below 0, AfterAhead when it is beyond the stream's head."""
-        last = await head(self.key)
+        last = await last_sequence_of(self.key)
         if self.after is None:
             return last
         if self.after < 0:

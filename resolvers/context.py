@@ -15,7 +15,7 @@ from models.action import Action, Origin, network_address
 from models.clock import Clock
 from models.identity.session import Session
 from models.identity.user import User
-from models.viewer import Viewer, Watched
+from models.viewer import RecordingViewer, Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence
 
@@ -89,7 +89,7 @@ class Context:
         The facts are filled in while the work runs; others with the same facts can have the same result.
         """
         facts: dict[str, Any] = {}
-        return _Recorded(Watched(self.viewer, facts), self.services, self.peer, self.user_agent, facts=facts), facts
+        return _Recorded(RecordingViewer(self.viewer, facts), self.services, self.peer, self.user_agent, facts=facts), facts
 
     def fact(self, name: str) -> Any:
         """The value of one of these facts for this context."""

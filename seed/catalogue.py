@@ -8,7 +8,7 @@ from tortoise.transactions import in_transaction
 
 from models.billing.offer import Interval, Offer, OfferTexts, Price
 from models.clock import local_date
-from models.content.article import Article, ArticleTexts, searched
+from models.content.article import Article, ArticleTexts, search_text
 from models.locale import Locale
 from seed import policies
 from seed.content import ArticleContent, ArticleText, OfferContent, OfferText
@@ -69,7 +69,7 @@ def _article(at: datetime, position: int, content: ArticleContent, installed: Ar
     return article.update_from_dict(
         {
             "kind": content.kind, "category": content.category, "position": position, "texts": texts,
-            "searched_fr": searched(texts["fr"]), "searched_en": searched(texts["en"]),
+            "searched_fr": search_text(texts["fr"]), "searched_en": search_text(texts["en"]),
             "media": content.media, "duration_seconds": content.duration_seconds,
         }
     )  # fmt: skip

@@ -14,7 +14,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
 from models.clock import local_date
-from models.content.policy import Policy, PolicyKind, digest
+from models.content.policy import Policy, PolicyKind, content_sha256
 
 FOLDER = Path(__file__).with_name("policies")
 _INDEX = "versions.toml"
@@ -38,7 +38,7 @@ class PolicyContent:
 
     @property
     def sha256(self) -> str:
-        return digest(self.fr, self.en)
+        return content_sha256(self.fr, self.en)
 
 
 def read_policies(folder: Path = FOLDER) -> list[PolicyContent]:
@@ -93,7 +93,7 @@ async def install(at: datetime, contents: list[PolicyContent]) -> None:
     async with in_transaction() as db:
         installed = {(policy.kind, policy.version): policy for policy in await Policy.all().using_db(db)}
         for policy in installed.values():
-            if policy.sha256 != digest(policy.text_fr, policy.text_en):
+            if policy.sha256 != content_sha256(policy.text_fr, policy.text_en):
                 raise ValueError(f"{policy.kind.lower()} {policy.version}: the texts in the database do not match their hash")
         installed_kinds = {kind for kind, _ in installed}
         for content in contents:

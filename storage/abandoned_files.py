@@ -18,7 +18,7 @@ from storage.store import Store, StoreUnavailable
 
 # From its announcement. A message or a request is written in a sitting: a day lets one be finished the next morning. It must be
 # longer than an upload can last (the link's five minutes and the five of its body), so no bytes arrive for a row that went.
-KEPT = timedelta(hours=24)
+RETENTION = timedelta(hours=24)
 _BATCH = 100
 
 log = structlog.stdlib.get_logger()
@@ -30,7 +30,9 @@ async def delete_abandoned(action: Action, store: Store) -> int:
     Stops while the store is unavailable. Any other error of one file is logged and doesn't delay the others.
     """
     last = gone = 0
-    while files := await File.unattached().filter(created_at__lte=action.at - KEPT, pk__gt=last).order_by("id").limit(_BATCH):
+    while (
+        files := await File.unattached().filter(created_at__lte=action.at - RETENTION, pk__gt=last).order_by("id").limit(_BATCH)
+    ):
         for file in files:
             try:
                 gone += await _deleted(action, store, file)

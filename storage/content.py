@@ -13,7 +13,7 @@ _MACROS = b"vbaProject.bin"
 
 
 @dataclass(frozen=True)
-class Kind:
+class ContentKind:
     """One kind: its extensions, the usual one first, how its bytes begin, which names it holds, whether it is text."""
 
     extensions: tuple[str, ...]
@@ -28,24 +28,24 @@ class Kind:
         return name[: length - len(self.extensions[0])] + self.extensions[0]
 
 
-def _office(extension: str, part: bytes) -> Kind:
-    return Kind((extension,), re.compile(rb"PK\x03\x04"), frozenset({b"[Content_Types].xml", part}))
+def _office(extension: str, part: bytes) -> ContentKind:
+    return ContentKind((extension,), re.compile(rb"PK\x03\x04"), frozenset({b"[Content_Types].xml", part}))
 
 
-def _open_document(extension: str, media_type: bytes) -> Kind:
-    return Kind((extension,), re.compile(rb"PK\x03\x04.{26}mimetype" + re.escape(media_type), re.DOTALL))
+def _open_document(extension: str, media_type: bytes) -> ContentKind:
+    return ContentKind((extension,), re.compile(rb"PK\x03\x04.{26}mimetype" + re.escape(media_type), re.DOTALL))
 
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
-KINDS = {
-    "image/png": Kind((".png",), re.compile(rb"\x89PNG\r\n\x1a\n")),
-    "image/jpeg": Kind((".jpg", ".jpeg"), re.compile(rb"\xff\xd8\xff")),
-    "image/webp": Kind((".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
-    "image/gif": Kind((".gif",), re.compile(rb"GIF8[79]a")),
-    "application/pdf": Kind((".pdf",), re.compile(rb"%PDF-\d")),
-    "text/plain": Kind((".txt", ".log"), text=True),
-    "text/csv": Kind((".csv",), text=True),
+CONTENT_KINDS = {
+    "image/png": ContentKind((".png",), re.compile(rb"\x89PNG\r\n\x1a\n")),
+    "image/jpeg": ContentKind((".jpg", ".jpeg"), re.compile(rb"\xff\xd8\xff")),
+    "image/webp": ContentKind((".webp",), re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
+    "image/gif": ContentKind((".gif",), re.compile(rb"GIF8[79]a")),
+    "application/pdf": ContentKind((".pdf",), re.compile(rb"%PDF-\d")),
+    "text/plain": ContentKind((".txt", ".log"), text=True),
+    "text/csv": ContentKind((".csv",), text=True),
     f"{_OFFICE}.wordprocessingml.document": _office(".docx", b"word/"),
     f"{_OFFICE}.spreadsheetml.sheet": _office(".xlsx", b"xl/"),
     f"{_OPEN_DOCUMENT}.text": _open_document(".odt", b"application/vnd.oasis.opendocument.text"),
@@ -53,18 +53,18 @@ KINDS = {
 }
 
 
-def kind(content_type: str) -> Kind | None:
+def content_kind(content_type: str) -> ContentKind | None:
     """The kind of a media type, whatever its case and parameters; None when it may not be sent."""
-    return KINDS.get(content_type.partition(";")[0].strip().lower())
+    return CONTENT_KINDS.get(content_type.partition(";")[0].strip().lower())
 
 
 class Inspection:
     """Looks at content while it passes by, and keeps no more of it than a chunk."""
 
-    def __init__(self, kind: Kind) -> None:
-        self._kind = kind
+    def __init__(self, content_kind: ContentKind) -> None:
+        self._kind = content_kind
         self._head = self._tail = b""
-        self._missing = set(kind.holding)
+        self._missing = set(content_kind.holding)
         self._clean = True
 
     def look(self, chunk: bytes) -> None:

@@ -18,8 +18,8 @@ from storage.scanner import Scanner, ScannerUnavailable
 from storage.store import Store, StoreUnavailable
 
 _BATCH = 100
-_REMEMBERED = timedelta(hours=1)
-_MISSED = timedelta(days=1)  # what an operator restores from a backup is found again within this time
+_DELETION_RETRIED = timedelta(hours=1)
+_MISSING_RETRIED_AFTER = timedelta(days=1)  # what an operator restores from a backup is found again within this time
 
 log = structlog.stdlib.get_logger()
 
@@ -32,7 +32,7 @@ class FileService:
     scanner: Scanner | None = None
 
 
-async def examine(action: Action, file_service: FileService, file: File) -> bool:
+async def scan_file(action: Action, file_service: FileService, file: File) -> bool:
     """Look into an uploaded file: `cleared_at` or `infected_at` is set then. False when there is nobody to look."""
     if file_service.scanner is None:
         return False
@@ -51,11 +51,11 @@ async def examine(action: Action, file_service: FileService, file: File) -> bool
     if found is None:
         await File.filter(pk=file.pk, infected_at=None).update(cleared_at=action.at)
     else:
-        await _condemn(action, file_service, file, found)
+        await _mark_infected(action, file_service, file, found)
     return True
 
 
-async def _condemn(action: Action, file_service: FileService, file: File, found: str) -> None:
+async def _mark_infected(action: Action, file_service: FileService, file: File, found: str) -> None:
     async with action.transaction() as tx:
         if await File.filter(pk=file.pk, infected_at=None).using_db(tx.db).update(infected_at=action.at, cleared_at=None):
             tx.audit(SupportAuditAction.FILE_INFECTED, file, uploader=file.uploader_id)
@@ -63,7 +63,7 @@ async def _condemn(action: Action, file_service: FileService, file: File, found:
     await file_service.store.delete(file.key)
 
 
-async def examine_waiting(action: Action, file_service: FileService) -> int:
+async def scan_waiting_files(action: Action, file_service: FileService) -> int:
     """Look into files that wait for a verdict. Returns how many were looked into.
 
     Stops at the first that could not be: the scanner is away, and the others would wait for nothing. Their order is left to
@@ -72,13 +72,13 @@ async def examine_waiting(action: Action, file_service: FileService) -> int:
     """
     if file_service.scanner is None:
         return 0
-    for infected in await File.filter(infected_at__gte=action.at - _REMEMBERED):
+    for infected in await File.filter(infected_at__gte=action.at - _DELETION_RETRIED):
         await file_service.store.delete(infected.key)
     unseen = File.filter(uploaded_at__not_isnull=True, cleared_at=None, infected_at=None, abandoned_at=None)
-    waiting = await unseen.filter(Q(missing_at=None) | Q(missing_at__lte=action.at - _MISSED)).limit(_BATCH)
+    waiting = await unseen.filter(Q(missing_at=None) | Q(missing_at__lte=action.at - _MISSING_RETRIED_AFTER)).limit(_BATCH)
     done = 0
     for file in random.sample(waiting, len(waiting)):
-        if not await examine(action, file_service, file):
+        if not await scan_file(action, file_service, file):
             break
         done += 1
     return done

@@ -19,7 +19,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from storage.store import KEY, FolderStore, Store, Stored, StoreUnavailable
+from storage.store import KEY, FolderStore, Store, StoredObject, StoreUnavailable
 
 if TYPE_CHECKING:
     from obstore import BytesStream, GetResult
@@ -47,12 +47,12 @@ class ObjectStore:
         self._store = _client(parts.netloc, config, plain, timedelta(seconds=seconds))
         self._reading = _client(parts.netloc, config, plain, timedelta(days=1))
 
-    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Stored:
+    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> StoredObject:
         """Upload in parts, and complete at the end: what `chunks` raises comes through, and the key stays as it was.
 
         Raises StoreUnavailable.
         """
-        name, taken = self._name(key), _Taken(chunks)
+        name, taken = self._name(key), _RecordedChunks(chunks)
         try:
             await obstore.put_async(self._store, name, taken, use_multipart=True, chunk_size=_PART)
         except (BaseError, FileNotFoundError) as fault:  # the bucket may be the one that isn't found
@@ -61,7 +61,7 @@ class ObjectStore:
             if taken.fault:
                 raise taken.fault from None
             raise
-        return Stored(taken.size, taken.digest.hexdigest())
+        return StoredObject(taken.size, taken.digest.hexdigest())
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
         """The bytes, in chunks. Raises FileNotFoundError, StoreUnavailable."""
@@ -109,7 +109,7 @@ def _config(asked: dict[str, str], key_id: str, secret: str) -> "S3Config":
     return config
 
 
-class _Taken:
+class _RecordedChunks:
     """Hands chunks on, and remembers what they were and what went wrong with them."""
 
     def __init__(self, chunks: AsyncIterable[bytes]) -> None:
@@ -117,7 +117,7 @@ class _Taken:
         self.digest, self.size = hashlib.sha256(), 0
         self.fault: BaseException | None = None
 
-    def __aiter__(self) -> "_Taken":
+    def __aiter__(self) -> "_RecordedChunks":
         return self
 
     async def __anext__(self) -> bytes:
@@ -147,6 +147,6 @@ async def _next(chunks: "BytesStream", seconds: float) -> bytes:
         raise StoreUnavailable from fault
 
 
-def store(files: str, key_id: str, secret: str) -> Store:
+def store_from_url(files: str, key_id: str, secret: str) -> Store:
     """The store at a folder's path, or at an `s3://` URL. Raises ValueError for a URL that can't be used."""
     return ObjectStore(files, key_id, secret) if files.startswith("s3://") else FolderStore(Path(files))

@@ -27,7 +27,7 @@ class Scanner(Protocol):
         ...
 
 
-def scanner(url: str) -> Scanner:
+def scanner_from_url(url: str) -> Scanner:
     """The scanner at `tcp://host:port` or `unix:///path` (clamd's TCPSocket, LocalSocket). Raises ValueError."""
     parts = urlsplit(url)
     if parts.query or parts.fragment or parts.username is not None:

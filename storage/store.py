@@ -29,7 +29,7 @@ class StoreFull(Exception):
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredObject:
     """What was stored: its size in bytes and its SHA-256 in hexadecimal."""
 
     size: int
@@ -39,7 +39,7 @@ class Stored:
 class Store(Protocol):
     """Keeps bytes under keys of 16 to 64 letters, digits, `-` and `_`. Any other key raises ValueError."""
 
-    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Stored:
+    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> StoredObject:
         """Store all the chunks, or nothing: what `chunks` raises comes through, and the key stays as it was.
 
         Raises StoreFull.
@@ -77,13 +77,13 @@ class FolderStore:
             if partial.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                 partial.unlink(missing_ok=True)
 
-    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> Stored:
+    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> StoredObject:
         """Write aside, reach the disk, then rename: killed at any point, no half file bears the key. Raises StoreFull."""
         path, partial = self._path(key), self._root / _PARTIAL / random_key()
         try:
-            with _room():
+            with _raising_store_full():
                 with await asyncio.to_thread(partial.open, "xb") as file:
-                    stored = await _written(file, chunks)
+                    stored = await _write_chunks(file, chunks)
                 await asyncio.to_thread(_publish, partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -104,7 +104,7 @@ class FolderStore:
 
 
 @contextmanager
-def _room() -> Iterator[None]:
+def _raising_store_full() -> Iterator[None]:
     """What the system says about a lack of room is StoreFull; its other errors come through."""
     try:
         yield
@@ -114,7 +114,7 @@ def _room() -> Iterator[None]:
         raise
 
 
-async def _written(file: BinaryIO, chunks: AsyncIterable[bytes]) -> Stored:
+async def _write_chunks(file: BinaryIO, chunks: AsyncIterable[bytes]) -> StoredObject:
     digest, size = hashlib.sha256(), 0
     async for chunk in chunks:
         await asyncio.to_thread(file.write, chunk)
@@ -122,7 +122,7 @@ async def _written(file: BinaryIO, chunks: AsyncIterable[bytes]) -> Stored:
         size += len(chunk)
     file.flush()
     await asyncio.to_thread(os.fsync, file.fileno())
-    return Stored(size, digest.hexdigest())
+    return StoredObject(size, digest.hexdigest())
 
 
 def _publish(partial: Path, path: Path) -> None:

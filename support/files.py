@@ -18,8 +18,8 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
 from models.support.file import MAX_BYTES, File, FileStatus
 from models.text import masked_line
-from storage.content import Inspection, Kind, kind
-from storage.file_service import FileService, examine
+from storage.content import ContentKind, Inspection, content_kind
+from storage.file_service import FileService, scan_file
 from storage.store import random_key
 
 _NAME_LENGTH = 200
@@ -52,7 +52,7 @@ async def announce(
     Raises FILE_UNSUPPORTED for the type and the size, BLANK and TOO_LONG for the name, and Throttled, so that one company or
     member of staff can't fill the disk.
     """
-    expected = kind(content_type)
+    expected = content_kind(content_type)
     with Checks() as check:
         name = check(_file_name, name, expected)
         if expected is None:
@@ -70,7 +70,7 @@ async def announce(
     return file
 
 
-def _file_name(name: str, expected: Kind | None) -> str:
+def _file_name(name: str, expected: ContentKind | None) -> str:
     """The last part of a path, without leading dots, spoofed extensions and card numbers."""
     base = masked_line(_FOLDER_SEPARATORS.split(name)[-1], "name", _NAME_LENGTH)
     bare = masked_line(base.lstrip(". "), "name", _NAME_LENGTH)
@@ -101,7 +101,7 @@ async def receive(action: Action, file_service: FileService, file: File, chunks:
     if file.sha256 != stored.sha256:
         raise UploadRejected(UploadFault.UPLOADED_BEFORE)
     if file.status is FileStatus.QUARANTINED and new:
-        await examine(action, file_service, file)
+        await scan_file(action, file_service, file)
         await file.refresh_from_db()
     if file.status is FileStatus.INFECTED:
         raise UploadRejected(UploadFault.INFECTED)
@@ -123,8 +123,8 @@ async def _as_announced(file: File, chunks: AsyncIterable[bytes]) -> AsyncIterat
         raise UploadRejected(UploadFault.OTHER_CONTENT)
 
 
-def _kind_of(file: File) -> Kind:
-    expected = kind(file.content_type)
+def _kind_of(file: File) -> ContentKind:
+    expected = content_kind(file.content_type)
     if expected is None:  # the type was supported when the file was announced
         raise UploadRejected(UploadFault.OTHER_CONTENT)
     return expected

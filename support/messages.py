@@ -27,7 +27,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, ticket_stream
 from models.identity.user import User
 from models.support.ticket import REOPENED_BY_CUSTOMERS, Message, Ticket, TicketStatus
-from models.text import client_key, worded
+from models.text import client_key, message_text
 from models.viewer import Viewer
 
 
@@ -42,7 +42,7 @@ async def reply(
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
     with Checks() as check:
-        text, key = check(worded, body), check(client_key, client_message_id, "clientMessageId")
+        text, key = check(message_text, body), check(client_key, client_message_id, "clientMessageId")
         files = check(known_keys, file_ids, "fileIds")
         if not check.passed:
             await check.wait(_visible(viewer, ticket_id))

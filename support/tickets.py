@@ -7,7 +7,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier, made
 from models.identity.user import User
 from models.support.ticket import SUBJECT_LENGTH, Category, Channel, Ticket
-from models.text import client_key, worded
+from models.text import client_key, message_text
 from models.translations import _
 
 _OPERATION = "ticketOpen"
@@ -24,7 +24,7 @@ async def open_ticket(
     when the key was used with other arguments.
     """
     with Checks() as check:
-        subject, body = check(worded, " ".join(subject.split()), "subject", SUBJECT_LENGTH), check(worded, body)
+        subject, body = check(message_text, " ".join(subject.split()), "subject", SUBJECT_LENGTH), check(message_text, body)
         check(_require_channel, channel)
         key = check(client_key, key)
     owner = f"user:{requester.pk}"

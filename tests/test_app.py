@@ -229,15 +229,15 @@ async def test_moving_time_is_for_demonstrations(http: httpx.AsyncClient) -> Non
 
 def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path, action: Action) -> None:
     """Kept in the database, so that a restart doesn't take invoices back in time."""
-    from models.operations.clock_offset import move, offset
+    from models.operations.clock_offset import advance_clock, clock_offset
 
     async def story() -> float:
         url = f"sqlite://{tmp_path}/demonstration.sqlite3"
         await migrate_database(url)
         await connect(url)
-        await move(action, 60)
-        await move(action, 40)
-        moved = await offset()
+        await advance_clock(action, 60)
+        await advance_clock(action, 40)
+        moved = await clock_offset()
         await disconnect()
         return moved.total_seconds()
 

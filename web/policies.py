@@ -43,7 +43,7 @@ class _Shelf:
             return not_found(request)
         today = local_date(self.services.clock.now())
         begun = (
-            await Policy.begun(today)
+            await Policy.in_force_by(today)
             .filter(kind=kind)
             .order_by("-effective_on", "-id")
             .only("id", "kind", "version", "effective_on")

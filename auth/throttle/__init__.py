@@ -32,7 +32,7 @@ import structlog
 
 from models.clock import Clock
 from models.errors import Throttled
-from models.identity.user import address
+from models.identity.user import normalized_email
 
 log = structlog.stdlib.get_logger()
 
@@ -174,9 +174,9 @@ def key(limit: Limit, *subject: object) -> Key:
 
 def pair(email: str, peer: str) -> Key:
     """The key of an email address together with a network."""
-    return key(PAIR, address(email), network_of(peer))
+    return key(PAIR, normalized_email(email), network_of(peer))
 
 
 def broad(email: str, peer: str) -> tuple[Key, Key]:
     """The keys of the network alone and of the email address alone."""
-    return key(NETWORK, network_of(peer)), key(TARGET, address(email))
+    return key(NETWORK, network_of(peer)), key(TARGET, normalized_email(email))

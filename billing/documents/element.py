@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from lxml import etree
 
-from models.billing.money import decimal_of
+from models.billing.money import to_decimal
 
 _UNECE = "urn:un:unece:uncefact:data:standard:"
 RSM = f"{_UNECE}CrossIndustryInvoice:100"
@@ -64,4 +64,4 @@ def percent(basis_points: int) -> str:
 
 def amount(cents: int) -> str:
     """Cents as a decimal: 2900 is "29.00"."""
-    return str(decimal_of(cents))
+    return str(to_decimal(cents))

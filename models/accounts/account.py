@@ -17,7 +17,7 @@ from models.accounts.legal_name import RegistryVerdict
 from models.database.searchable import Searchable
 from models.errors import Refusal
 from models.identity.user import Staff
-from models.text import folded
+from models.text import fold_text
 from models.translations import Translatable, _p
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Role(StrEnum):
     MEMBER = "MEMBER"
 
     @property
-    def manages(self) -> bool:
+    def manages_members(self) -> bool:
         """Whether they invite, change and remove the company's people."""
         return self in (Role.OWNER, Role.ADMIN)
 
@@ -44,7 +44,7 @@ class Role(StrEnum):
         """What people call the role."""
         return _ROLES[self]
 
-    def may_deal(self, other: "Role") -> bool:
+    def may_grant(self, other: "Role") -> bool:
         """Whether they may give the other role and take it away: administrators all but the
         owner's.
         """
@@ -111,7 +111,7 @@ class Account(Searchable):
     @property
     def search_text(self) -> str:
         """What a search for people looks through of the company."""
-        return folded(f"{self.legal_name} {self.trade_name or ''} {self.siren}")
+        return fold_text(f"{self.legal_name} {self.trade_name or ''} {self.siren}")
 
     @property
     def vat_number(self) -> str:
@@ -159,7 +159,7 @@ class Membership(Model):
         return self.created_at
 
 
-class People:
+class AccountMembers:
     """The people of one company as they stand until the transaction ends: who looks next waits, and
     finds what it left.
     """
@@ -169,7 +169,7 @@ class People:
         self._places = places
 
     @classmethod
-    async def locked(cls, tx: "Transaction", account_id: int) -> "People":
+    async def locked(cls, tx: "Transaction", account_id: int) -> "AccountMembers":
         """Everybody of this company; nobody, where there is none."""
         account = await Account.select_for_update().using_db(tx.db).get_or_none(pk=account_id)
         return cls(account, {place.user_id: place for place in await Membership.filter(account_id=account_id).using_db(tx.db)})
@@ -193,7 +193,7 @@ class People:
         """The keys of the people who own it."""
         return {place.user_id for place in self._places.values() if place.role is Role.OWNER}
 
-    def last_owner(self, place: Membership) -> bool:
+    def is_last_owner(self, place: Membership) -> bool:
         """Whether the company would be without an owner if this place went."""
         return [each for each in self._places.values() if each.role is Role.OWNER] == [place]
 

@@ -30,7 +30,7 @@ class LegalNameStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
-RUNNING = (LegalNameStatus.CHECKING, LegalNameStatus.EVIDENCE_NEEDED, LegalNameStatus.IN_REVIEW)
+UNDECIDED_STATUSES = (LegalNameStatus.CHECKING, LegalNameStatus.EVIDENCE_NEEDED, LegalNameStatus.IN_REVIEW)
 
 
 class RegistryVerdict(StrEnum):
@@ -85,17 +85,17 @@ class LegalNameChange(Model):
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.manager else cls.filter(id=None)
 
     @classmethod
-    def running_of(cls, account_id: int) -> QuerySet["LegalNameChange"]:
+    def undecided_of(cls, account_id: int) -> QuerySet["LegalNameChange"]:
         """Those of a company that still wait for something: one at most."""
-        return cls.filter(account_id=account_id, status__in=RUNNING)
+        return cls.filter(account_id=account_id, status__in=UNDECIDED_STATUSES)
 
     @property
     def running(self) -> bool:
         """Whether it still waits for something."""
-        return self.status in RUNNING
+        return self.status in UNDECIDED_STATUSES
 
 
-class Name(NamedTuple):
+class ComparableName(NamedTuple):
     """A company's name for comparing: without case, accents, punctuation and legal form, which is told apart."""
 
     words: str
@@ -105,12 +105,12 @@ class Name(NamedTuple):
 def same_name(one: str, other: str) -> bool:
     """Whether two spellings name the same company: case, accents, punctuation and a legal form that one leaves out don't
     count. Another legal form does: an SAS is not the SARL of the same name."""
-    first, second = folded(one), folded(other)
+    first, second = comparable_name(one), comparable_name(other)
     forms = {first.form, second.form} - {None}
     return bool(first.words) and first.words == second.words and len(forms) < 2
 
 
-def prints_plainly(name: str) -> bool:
+def has_plain_characters(name: str) -> bool:
     """Whether a name looks on paper like what it is compared as: letters and digits of ordinary shape, usual punctuation.
 
     Comparing overlooks signs, marks over letters, and letters of another shape (𝐃upont), which an invoice would print or lack.
@@ -123,7 +123,7 @@ def prints_plainly(name: str) -> bool:
 _PUNCTUATION = "’‘“”«»–—·•°"
 
 
-def folded(name: str) -> Name:
+def comparable_name(name: str) -> ComparableName:
     """A name as it is compared. What is nothing but a legal form stays the name."""
     plain = unaccented(name.casefold().translate(_LIGATURES)).replace("&", " et ").replace(".", "")
     words = f" {' '.join(_WORDS.findall(plain))} "  # joined ones stay one here: of Sci-Fi, no form is taken away
@@ -132,7 +132,7 @@ def folded(name: str) -> Name:
         for bare in (words.removeprefix(f" {spelled} "), words.removesuffix(f" {spelled} ")):
             if form is None and bare != words and bare.strip():
                 words, form = f" {bare.strip()} ", short
-    return Name(" ".join(words.translate(_JOINTS).split()), form)
+    return ComparableName(" ".join(words.translate(_JOINTS).split()), form)
 
 
 _WORDS = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")

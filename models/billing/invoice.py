@@ -148,6 +148,6 @@ async def next_position(tx: Transaction, series: Series) -> int:
     return int(taken[0]["last_position"])
 
 
-def number(series: Series, day: date, position: int) -> str:
+def invoice_number(series: Series, day: date, position: int) -> str:
     """The number printed on the document, such as FA-2026-000042: at most 35 characters, unique and chronological."""
     return f"{series.value}-{day.year}-{position:06d}"

@@ -29,7 +29,7 @@ class Money:
 
     def formatted(self, locale: str = "fr") -> str:
         """As a reader of that language writes it: `29,00 €` with a non-breaking space in fr, `€29.00` in en."""
-        return format_currency(decimal_of(self.cents, self.currency), self.currency, locale=locale)
+        return format_currency(to_decimal(self.cents, self.currency), self.currency, locale=locale)
 
     def _cents_of(self, other: "Money") -> int:
         if other.currency != self.currency:
@@ -37,7 +37,7 @@ class Money:
         return other.cents
 
 
-def decimal_of(cents: int, currency: str = "EUR") -> Decimal:
+def to_decimal(cents: int, currency: str = "EUR") -> Decimal:
     """The exact amount in the currency's major unit: 2900 cents are Decimal("29.00")."""
     return Decimal(cents).scaleb(-get_currency_precision(currency))
 
@@ -80,11 +80,11 @@ def totals(lines: Iterable[Taxable]) -> Totals:
     nets: defaultdict[int, int] = defaultdict(int)
     for line in lines:
         nets[line.vat_basis_points] += line.net_cents
-    bands = tuple(VatBand(rate, net, vat_of(net, rate)) for rate, net in sorted(nets.items(), reverse=True))
+    bands = tuple(VatBand(rate, net, vat_amount(net, rate)) for rate, net in sorted(nets.items(), reverse=True))
     return Totals(sum(nets.values()), sum(band.vat_cents for band in bands), bands)
 
 
-def vat_of(net_cents: int, rate_basis_points: int) -> int:
+def vat_amount(net_cents: int, rate_basis_points: int) -> int:
     """VAT in cents on a net amount, rounded half up (away from zero, so that a credit note mirrors its invoice)."""
     exact = Decimal(net_cents * rate_basis_points).scaleb(-4)
     return int(exact.quantize(Decimal(1), ROUND_HALF_UP))

@@ -9,7 +9,7 @@ from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.billing.money import Money, vat_of
+from models.billing.money import Money, vat_amount
 from models.locale import Locale
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Price(Model):
 
     @property
     def vat(self) -> Money:
-        return Money(vat_of(self.net_cents, self.vat_rate))
+        return Money(vat_amount(self.net_cents, self.vat_rate))
 
     @property
     def gross(self) -> Money:

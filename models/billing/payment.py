@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 
-GIVEN_UP = timedelta(days=7)  # no bank waits longer for a confirmation; the customer can still ask by hand
+POLLING_PERIOD = timedelta(days=7)  # no bank waits longer for a confirmation; the customer can still ask by hand
 
 
 class PaymentStatus(StrEnum):
@@ -68,10 +68,10 @@ class Payment(Model):
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
 
     @classmethod
-    def under_way(cls, at: datetime) -> QuerySet["Payment"]:
+    def unsettled(cls, at: datetime) -> QuerySet["Payment"]:
         """Attempts of the last days that are not settled: the provider is still asked about them."""
         open_ = [PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION]
-        return cls.filter(status__in=open_, created_at__gte=at - GIVEN_UP)
+        return cls.filter(status__in=open_, created_at__gte=at - POLLING_PERIOD)
 
     @property
     def amount(self) -> Money:

@@ -9,7 +9,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.locale import Locale
-from models.text import folded
+from models.text import fold_text
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -70,7 +70,7 @@ class Article(Model):
     @classmethod
     def matching(cls, found: QuerySet["Article"], search: str, locale: Locale) -> QuerySet["Article"]:
         """The articles of `found` that hold every word of the search, whatever its case and accents."""
-        for word in folded(search[:SEARCH_LENGTH]).split():
+        for word in fold_text(search[:SEARCH_LENGTH]).split():
             found = found.filter(**{f"searched_{locale.value}__contains": word})
         return found
 
@@ -78,6 +78,6 @@ class Article(Model):
         return self.texts[locale.value]
 
 
-def searched(texts: ArticleTexts) -> str:
+def search_text(texts: ArticleTexts) -> str:
     """What the search looks through."""
-    return folded(f"{texts['title']} {texts['summary']} {texts['body']}")
+    return fold_text(f"{texts['title']} {texts['summary']} {texts['body']}")

@@ -61,14 +61,14 @@ class Policy(Model):
         return QuerySet(cls)
 
     @classmethod
-    def begun(cls, day: date) -> QuerySet["Policy"]:
+    def in_force_by(cls, day: date) -> QuerySet["Policy"]:
         """The versions in force or replaced on this day."""
         return cls.filter(effective_on__lte=day)
 
     @classmethod
     async def in_force(cls, day: date, db: BaseDBAsyncClient | None = None) -> dict[PolicyKind, "Policy"]:
         """The version of each kind that is in force on this day, without its texts; none of a kind that has none yet."""
-        found = cls.begun(day).order_by("effective_on", "id").only("id", "kind", "version", "effective_on")
+        found = cls.in_force_by(day).order_by("effective_on", "id").only("id", "kind", "version", "effective_on")
         return {policy.kind: policy for policy in await (found.using_db(db) if db else found)}
 
     @classmethod
@@ -86,7 +86,7 @@ class Policy(Model):
         return self.text(locale).partition("\n")[0].removeprefix("#").strip()
 
 
-def digest(text_fr: str, text_en: str) -> str:
+def content_sha256(text_fr: str, text_en: str) -> str:
     """SHA-256 of both texts, the French one first, as UTF-8: what `cat <version>.fr.md <version>.en.md | sha256sum` says."""
     return sha256(f"{text_fr}{text_en}".encode()).hexdigest()
 

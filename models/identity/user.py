@@ -11,7 +11,7 @@ from tortoise.queryset import QuerySet
 
 from models.database.searchable import Searchable
 from models.locale import Locale
-from models.text import folded
+from models.text import fold_text
 
 if TYPE_CHECKING:
     from models.accounts.account import Membership
@@ -27,7 +27,7 @@ class Staff(StrEnum):
     OPERATOR = "OPERATOR"
 
     @property
-    def answers(self) -> bool:
+    def answers_customers(self) -> bool:
         """Whether they answer customers."""
         return self in (Staff.AGENT, Staff.SUPERVISOR)
 
@@ -100,9 +100,9 @@ class RecoveryCode(Model):
 
 def person_search_text(name: str, email: str) -> str:
     """What a search for people looks through of a person."""
-    return folded(f"{name} {email}")
+    return fold_text(f"{name} {email}")
 
 
-def address(text: str) -> str:
+def normalized_email(text: str) -> str:
     """The form in which addresses are stored and compared: trimmed, in lower case."""
     return text.strip().lower()

@@ -20,13 +20,13 @@ class ClockOffset(Model):
         table = "clock_offset"
 
 
-async def offset() -> timedelta:
+async def clock_offset() -> timedelta:
     """How far the clock was moved so far."""
     stored = await ClockOffset.get_or_none(pk=1)
     return timedelta(seconds=stored.seconds if stored else 0)
 
 
-async def move(action: Action, seconds: int) -> timedelta:
+async def advance_clock(action: Action, seconds: int) -> timedelta:
     """Move the clock forward, and return how far it is ahead now."""
     async with action.transaction() as tx:
         await execute(
@@ -36,4 +36,4 @@ async def move(action: Action, seconds: int) -> timedelta:
             db=tx.db,
         )
         tx.audit(OperationsAuditAction.CLOCK_ADVANCE, seconds=seconds)
-    return await offset()
+    return await clock_offset()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PER_MESSAGE = 10
-PLACES = ("message_id", "legal_name_change_id")  # what a file can hang on
+ATTACHMENT_COLUMNS = ("message_id", "legal_name_change_id")  # what a file can hang on
 
 
 class FileStatus(StrEnum):
@@ -99,24 +99,26 @@ class File(Model):
     @classmethod
     def unattached(cls) -> QuerySet["File"]:
         """Those that hang on nothing."""
-        return cls.filter(**dict.fromkeys(PLACES))
+        return cls.filter(**dict.fromkeys(ATTACHMENT_COLUMNS))
 
 
-async def attach(tx: Transaction, account_id: int, message: "Message", author: "User", file_ids: tuple[int, ...]) -> None:
+async def attach_to_message(
+    tx: Transaction, account_id: int, message: "Message", author: "User", file_ids: tuple[int, ...]
+) -> None:
     """Attach the author's uploaded files to their message in a ticket of this company, each once. Raises FILE_REFUSED."""
     if file_ids:
-        await _put(tx, author, account_id, file_ids, message_id=message.pk)
+        await _attach(tx, author, account_id, file_ids, message_id=message.pk)
 
 
-async def show(tx: Transaction, change: "LegalNameChange", author: "User", file_ids: tuple[int, ...]) -> None:
+async def attach_evidence(tx: Transaction, change: "LegalNameChange", author: "User", file_ids: tuple[int, ...]) -> None:
     """Show the author's uploaded files as evidence, each once, at most ten in all. Raises FILE_REFUSED."""
     if file_ids:
-        await _put(tx, author, change.account_id, file_ids, legal_name_change_id=change.pk)
+        await _attach(tx, author, change.account_id, file_ids, legal_name_change_id=change.pk)
         if await File.filter(legal_name_change_id=change.pk).using_db(tx.db).count() > MAX_PER_MESSAGE:
             raise _refused()
 
 
-async def _put(tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **place: int) -> None:
+async def _attach(tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **place: int) -> None:
     """A file that somebody sent while they acted for another company stays that company's."""
     free = File.unattached().filter(pk__in=file_ids, uploader_id=author.pk, abandoned_at=None)
     free = free.filter(uploaded_at__not_isnull=True, infected_at=None)

@@ -19,7 +19,7 @@ from models.event import INBOX, EventKind, account_stream, ticket_stream
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
-from models.text import worded
+from models.text import message_text
 from models.translations import _, _p
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class TicketStatus(StrEnum):
 
 _WORKED = {TicketStatus.PENDING, TicketStatus.ON_HOLD, TicketStatus.SOLVED, TicketStatus.CLOSED}
 REOPENED_BY_CUSTOMERS = (TicketStatus.PENDING, TicketStatus.SOLVED)  # by a reply
-LEGAL: dict[TicketStatus, set[TicketStatus]] = {
+TRANSITIONS: dict[TicketStatus, set[TicketStatus]] = {
     TicketStatus.NEW: {TicketStatus.OPEN} | _WORKED,
     TicketStatus.OPEN: _WORKED,
     TicketStatus.PENDING: {TicketStatus.OPEN} | _WORKED - {TicketStatus.PENDING},
@@ -165,10 +165,10 @@ class Ticket(Model):
         """
         from models.support.file import (  # the file refers to the message
             File,
-            attach,
+            attach_to_message,
         )
 
-        text = worded(body)
+        text = message_text(body)
         async with action.transaction() as tx:
             ticket = await self.locked(tx)
             if first := await Message.of(tx, ticket, author, client_message_id):
@@ -179,7 +179,7 @@ class Ticket(Model):
             if ticket.status is TicketStatus.CLOSED:
                 ticket = await ticket._follow_up(tx, author)
             message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
-            await attach(tx, ticket.account_id, message, author, file_ids)
+            await attach_to_message(tx, ticket.account_id, message, author, file_ids)
         return message
 
     async def locked(self, tx: Transaction) -> "Ticket":
@@ -203,7 +203,7 @@ class Ticket(Model):
         self, tx: Transaction, author: User, text: str, client_message_id: str, origin: int | None = None
     ) -> "Message":
         """Append a message to this ticket, already locked, and keep the ticket's measures."""
-        sequence = await tx.take(ticket_stream(self.pk))
+        sequence = await tx.next_sequence(ticket_stream(self.pk))
         facts = {
             "ticket_id": self.pk, "author_id": author.pk, "origin_id": origin or self.pk, "sequence": sequence,
             "body": text, "from_staff": author.staff is not None, "client_message_id": client_message_id, "at": tx.action.at,
@@ -240,7 +240,7 @@ class Ticket(Model):
         """
         async with action.transaction() as tx:
             role = (await tx.locked(User, agent.pk)).staff
-            if role is None or not role.answers:
+            if role is None or not role.answers_customers:
                 raise Forbidden
             ticket = await self.locked(tx)
             if ticket.assignee_id == agent.pk:
@@ -260,7 +260,7 @@ class Ticket(Model):
     async def settle(self, tx: Transaction) -> None:
         """What it asked for is done: SOLVED, unless it is over already."""
         ticket = await self.locked(tx)
-        if TicketStatus.SOLVED in LEGAL[ticket.status]:
+        if TicketStatus.SOLVED in TRANSITIONS[ticket.status]:
             await ticket._set_status(tx, TicketStatus.SOLVED)
 
     async def release(self, action: Action, agent: User) -> "Ticket":
@@ -291,12 +291,12 @@ class Ticket(Model):
         return ticket
 
     def _require(self, status: TicketStatus) -> None:
-        if status is not self.status and status not in LEGAL[self.status]:
+        if status is not self.status and status not in TRANSITIONS[self.status]:
             raise self._illegal()
 
     def _illegal(self) -> Refusal:
         """The refusal of a move, naming the legal ones. Staff alone get it, for a customer can close any ticket."""
-        legal = [_LABELS[status] for status in TicketStatus if status in LEGAL[self.status]]
+        legal = [_LABELS[status] for status in TicketStatus if status in TRANSITIONS[self.status]]
         message = _("This ticket is %(status)s. It can only become %(legal)s.")
         if not legal:
             message = _("This ticket is closed and can’t be changed. A reply opens a follow-up ticket.")

@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from accounts import second_factor_reset, staff
-from models.identity.customer_search import customers as search_customers
+from models.identity.customer_search import search_customers
 from models.identity.user import User
 from resolvers.accounts.filters import UserOrder
 from resolvers.accounts.inputs import (

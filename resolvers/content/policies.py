@@ -52,7 +52,7 @@ def policy(
 
 
 def _begun(context: Context, at: date | None) -> QuerySet[Policy]:
-    return Policy.begun(at or today(context))
+    return Policy.in_force_by(at or today(context))
 
 
 def today(context: Context) -> date:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from models.clock import SystemClock
 from models.errors import CommonErrorCode, Refusal
-from models.operations.clock_offset import move
+from models.operations.clock_offset import advance_clock
 from models.translations import _
 from resolvers.context import Info
 from resolvers.operations.inputs import ClockAdvanceInput
@@ -20,5 +20,5 @@ async def advance(info: Info, input: ClockAdvanceInput) -> datetime:
     if not 0 < input.seconds <= _LONGEST:
         message = _("The clock can only be moved forward, by at most %(days)s days at a time.")
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "seconds", message=message, days=_LONGEST // 86_400)
-    clock.offset = await move(info.context.action(), input.seconds)
+    clock.offset = await advance_clock(info.context.action(), input.seconds)
     return clock.now()

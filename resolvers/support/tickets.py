@@ -8,7 +8,7 @@ from tortoise.queryset import QuerySet
 
 from engine import Deferred
 from models.accounts.account import Account
-from models.event import INBOX, Event, account_stream, head, heads, ticket_stream
+from models.event import INBOX, Event, account_stream, last_sequence_of, last_sequences_of, ticket_stream
 from models.identity.user import User
 from models.support.file import File
 from models.support.ticket import Message, Ticket, TicketStatus, visible_status
@@ -138,19 +138,19 @@ def statuses(context: Context, parents: Sequence[Any]) -> list[TicketStatus]:
 
 async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int]:
     """The sequence of each ticket's latest event."""
-    found = await heads([ticket_stream(ticket.pk) for ticket in parents])
+    found = await last_sequences_of([ticket_stream(ticket.pk) for ticket in parents])
     return [found.get(ticket_stream(ticket.pk), 0) for ticket in parents]
 
 
 async def inbox_sequence(root: Any, info: Info) -> int | None:
     """The sequence of the inbox's latest event, for agents."""
-    return await head(INBOX) if info.context.viewer.agent else None
+    return await last_sequence_of(INBOX) if info.context.viewer.agent else None
 
 
 async def account_sequence(root: Any, info: Info) -> int | None:
     """The sequence of the account's latest event."""
     account = info.context.viewer.account
-    return await head(account_stream(account.pk)) if account else None
+    return await last_sequence_of(account_stream(account.pk)) if account else None
 
 
 def requesters(context: Context, parents: Sequence[Ticket]) -> ByKey:

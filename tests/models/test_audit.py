@@ -15,7 +15,7 @@ from tortoise.exceptions import OperationalError
 from models.accounts.account import Account
 from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Origin, network_address
-from models.audit import BEGINNING, TOLD, AuditChain, AuditEntry, detailed, digest
+from models.audit import GENESIS_HASH, HASHED_COLUMNS, AuditChain, AuditEntry, encode_details, entry_hash
 from models.audit_action import AuditAction
 from models.database.reading import read
 from models.database.sql import dialect, execute
@@ -79,13 +79,13 @@ async def test_a_ticket_is_claimed_and_moved_and_the_auditor_reads_who_did_it(ac
     assert (claimed.id, claimed.action, claimed.actor_id, claimed.staff) == (1, "ticket.claim", alice.pk, "AGENT")
     assert (claimed.object_type, claimed.object_id, claimed.account_id) == ("Ticket", ticket.pk, account.pk)
     assert (claimed.session_id, claimed.address, claimed.at) == (7, "2001:db8::1", action.at)
-    assert (claimed.previous_hash, moved.previous_hash) == (BEGINNING, claimed.hash)
+    assert (claimed.previous_hash, moved.previous_hash) == (GENESIS_HASH, claimed.hash)
     assert (moved.action, moved.details) == ("ticket.move", '{"before":"OPEN","status":"SOLVED"}')
     assert await audit_proof() == AuditProof(2, End(2, moved.hash))
 
 
 async def test_an_empty_log_is_proved() -> None:
-    assert await audit_proof() == AuditProof(0, End(0, BEGINNING))
+    assert await audit_proof() == AuditProof(0, End(0, GENESIS_HASH))
 
 
 async def test_the_hash_is_what_the_documentation_says(action: Action) -> None:
@@ -96,7 +96,7 @@ async def test_the_hash_is_what_the_documentation_says(action: Action) -> None:
     await told(replace(action, origin=Origin(1, 2, "192.0.2.1")), IdentityAuditAction.SESSION_SIGN_IN)
     (entry,) = await AuditEntry.all()
     values = [1, "2026-11-23 09:00:00+00:00", None, None, 2, 1, "session.sign_in", None, None, "192.0.2.1", '{"amount":1}']
-    text = json.dumps([*values, BEGINNING], separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps([*values, GENESIS_HASH], separators=(",", ":"), ensure_ascii=False)
     assert entry.hash == hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -228,10 +228,12 @@ async def test_a_value_no_verb_could_have_written_is_found_not_stumbled_over(unl
 
 async def rewritten(entries: list[AuditEntry]) -> None:
     """What somebody with every right can do: change an entry and compute all that follows anew."""
-    previous = BEGINNING
+    previous = GENESIS_HASH
     for entry in entries:
         action = "staff.hire" if entry.id == 3 else entry.action
-        hashed = digest(entry.id, [action if name == "action" else getattr(entry, name) for name in TOLD], previous)
+        hashed = entry_hash(
+            entry.id, [action if name == "action" else getattr(entry, name) for name in HASHED_COLUMNS], previous
+        )
         await execute("UPDATE audit_entry SET action = ?, previous_hash = ?, hash = ? WHERE id = ?",
                    action, previous, hashed, entry.id)  # fmt: skip
         previous = hashed
@@ -245,10 +247,10 @@ async def test_a_log_written_anew_is_held_against_what_was_noted(unlocked: list[
     await rewritten(await AuditEntry.all().order_by("id"))
     assert (await audit_proof()).fault is None  # the chain alone can't know
     assert (await audit_proof(noted)).fault == "entry 5 is not the one that was noted"
-    assert (await audit_proof(End(7, BEGINNING))).fault == "entry 7 was noted, but the chain ends at 6"
+    assert (await audit_proof(End(7, GENESIS_HASH))).fault == "entry 7 was noted, but the chain ends at 6"
 
 
-@pytest.mark.parametrize("text", ["", "5", "5:abc", "x:" + BEGINNING, BEGINNING])
+@pytest.mark.parametrize("text", ["", "5", "5:abc", "x:" + GENESIS_HASH, GENESIS_HASH])
 def test_an_end_is_a_number_and_a_hash(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - int's own words
         End.of(text)
@@ -266,7 +268,7 @@ async def test_what_is_too_old_expires_and_the_rest_is_proved(action: Action, cl
     (told_of,) = await AuditEntry.filter(action=OperationsAuditAction.AUDIT_EXPIRE.value)
     assert told_of.details.startswith('{"hash":"')
     assert (await audit_proof(noted)).fault is None
-    assert (await audit_proof(End(1, BEGINNING))).fault == "entry 1 is not the one that was noted"
+    assert (await audit_proof(End(1, GENESIS_HASH))).fault == "entry 1 is not the one that was noted"
 
 
 async def test_everything_expires_in_pieces(action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +282,7 @@ async def test_everything_expires_in_pieces(action: Action, clock: "MovableClock
     clock.advance(timedelta(days=366))
     assert await expire(replace(action, at=clock.now())) == 3
     assert (await audit_proof()).fault is None
-    assert (await audit_proof(End(1, BEGINNING))).fault == "entry 1 was noted, but has expired: note a later one"
+    assert (await audit_proof(End(1, GENESIS_HASH))).fault == "entry 1 was noted, but has expired: note a later one"
 
 
 async def test_two_processes_let_the_same_expire_once(action: Action, clock: "MovableClock") -> None:
@@ -304,7 +306,7 @@ async def test_an_entry_that_expired_but_came_back_is_found(action: Action, cloc
     clock.advance(timedelta(days=366))
     await expire(replace(action, at=clock.now()))
     (entry,) = await AuditEntry.all()
-    values = {name: getattr(entry, name) for name in (*TOLD, "previous_hash", "hash")}
+    values = {name: getattr(entry, name) for name in (*HASHED_COLUMNS, "previous_hash", "hash")}
     await AuditEntry.create(id=1, **values)
     assert (await audit_proof()).fault == "entry 1 expired, but is there"
 
@@ -347,21 +349,21 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 NUMBERS = st.none() | st.integers(1, 2**63 - 1)
 ENTRIES = st.tuples(
     st.datetimes(timezones=st.just(UTC), allow_imaginary=False), NUMBERS, TEXTS, NUMBERS, NUMBERS, TEXTS, TEXTS, NUMBERS, TEXTS,
-    st.dictionaries(TEXTS, TEXTS | st.integers(-(2**53), 2**53) | st.booleans() | st.none()).map(detailed),
+    st.dictionaries(TEXTS, TEXTS | st.integers(-(2**53), 2**53) | st.booleans() | st.none()).map(encode_details),
 )  # fmt: skip
 
 
 @given(ENTRIES, st.integers(1, 2**63 - 1), st.randoms(use_true_random=False))
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_other_byte_is_another_hash(entry: tuple[Any, ...], sequence: int, random: Random) -> None:
-    hashed = digest(sequence, entry, BEGINNING)
+    hashed = entry_hash(sequence, entry, GENESIS_HASH)
     place = random.randrange(len(entry))
     changed = list(entry)
     changed[place] = _other(entry[place], random)
-    assert digest(sequence, changed, BEGINNING) != hashed
-    assert digest(sequence + 1, entry, BEGINNING) != hashed
-    assert digest(sequence, entry, "1" + BEGINNING[1:]) != hashed
-    assert digest(sequence, entry, BEGINNING) == hashed
+    assert entry_hash(sequence, changed, GENESIS_HASH) != hashed
+    assert entry_hash(sequence + 1, entry, GENESIS_HASH) != hashed
+    assert entry_hash(sequence, entry, "1" + GENESIS_HASH[1:]) != hashed
+    assert entry_hash(sequence, entry, GENESIS_HASH) == hashed
 
 
 def _other(value: Any, random: Random) -> Any:

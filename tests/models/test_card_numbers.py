@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from stdnum import luhn
 
-from models.card_numbers import masked
+from models.card_numbers import mask_card_numbers
 
 VISA = "4242424242424242"
 
@@ -24,12 +24,12 @@ VISA = "4242424242424242"
     ],
 )
 def test_card_numbers_are_masked_however_they_are_grouped(written: str, read: str) -> None:
-    assert masked(written) == read
+    assert mask_card_numbers(written) == read
 
 
 def test_a_number_before_the_card_does_not_hide_it() -> None:
-    assert VISA not in masked(f"2026 {VISA}")
-    assert "4242 4242 4242" not in masked("2026 4242 4242 4242 4242")
+    assert VISA not in mask_card_numbers(f"2026 {VISA}")
+    assert "4242 4242 4242" not in mask_card_numbers("2026 4242 4242 4242 4242")
 
 
 @pytest.mark.parametrize(
@@ -40,15 +40,15 @@ def test_a_number_before_the_card_does_not_hide_it() -> None:
     ],
 )  # fmt: skip
 def test_other_numbers_stay_as_they_are(text: str) -> None:
-    assert masked(text) == text
+    assert mask_card_numbers(text) == text
 
 
 def test_a_siret_is_taken_for_a_card_because_it_has_the_same_checksum() -> None:
-    assert masked("SIRET 404 833 048 00022") == "SIRET •••• 0022"
+    assert mask_card_numbers("SIRET 404 833 048 00022") == "SIRET •••• 0022"
 
 
 def test_an_iban_loses_digits_only_when_a_run_of_its_groups_passes_for_a_card() -> None:
-    assert masked("FR14 2004 1010 0505 0001 3M02 606") == "FR14 2004 1010 0505 0001 3M02 606"
+    assert mask_card_numbers("FR14 2004 1010 0505 0001 3M02 606") == "FR14 2004 1010 0505 0001 3M02 606"
 
 
 digits = some.text("0123456789", min_size=12, max_size=18)
@@ -58,10 +58,10 @@ digits = some.text("0123456789", min_size=12, max_size=18)
 def test_every_number_with_the_checksum_is_masked(number: str, size: int) -> None:
     card = number + str(luhn.calc_check_digit(number))
     grouped = " ".join(card[start : start + size] for start in range(0, len(card), size))
-    assert masked(card) == f"•••• {card[-4:]}"
-    assert card not in masked(f"Voici {grouped} merci").replace(" ", "")
+    assert mask_card_numbers(card) == f"•••• {card[-4:]}"
+    assert card not in mask_card_numbers(f"Voici {grouped} merci").replace(" ", "")
 
 
 @given(some.text())
 def test_masking_twice_changes_nothing_more(text: str) -> None:
-    assert masked(masked(text)) == masked(text)
+    assert mask_card_numbers(mask_card_numbers(text)) == mask_card_numbers(text)

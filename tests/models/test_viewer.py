@@ -10,7 +10,7 @@ from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.support.ticket import TicketStatus, visible_status
-from models.viewer import FACTS, Viewer, Watched
+from models.viewer import FACTS, RecordingViewer, Viewer
 
 USER = User(id=1, staff=Staff.AGENT, created_at=datetime.now(UTC))
 ALICE = Viewer(USER, None, None, Session(id=2, second_factor=True), Locale.EN)
@@ -21,7 +21,7 @@ PAUL = Viewer(User(id=3), Account(id=4), Role.OWNER, Session(id=5), Locale.FR)
 @pytest.mark.parametrize("name", sorted(FACTS))
 def test_each_fact_is_as_of_the_viewer_and_noted(viewer: Viewer, name: str) -> None:
     facts: dict[str, Any] = {}
-    assert getattr(Watched(viewer, facts), name) == getattr(viewer, name)
+    assert getattr(RecordingViewer(viewer, facts), name) == getattr(viewer, name)
     assert facts == {name: viewer.fact(name)}
 
 
@@ -41,18 +41,18 @@ def test_a_row_counts_as_its_key() -> None:
 @pytest.mark.parametrize("read", [vars, hash, repr, lambda viewer: viewer.fact("agent")])
 def test_whatever_else_is_read_counts_as_everything(read: Any) -> None:
     facts: dict[str, Any] = {}
-    read(Watched(PAUL, facts))
+    read(RecordingViewer(PAUL, facts))
     assert {"user", "account", "role", "session", "locale"} <= facts.keys()
 
 
 def test_rules_note_what_they_read() -> None:
     facts: dict[str, Any] = {}
-    assert visible_status(TicketStatus.OPEN, Watched(PAUL, facts)) is TicketStatus.OPEN
+    assert visible_status(TicketStatus.OPEN, RecordingViewer(PAUL, facts)) is TicketStatus.OPEN
     assert facts == {}
-    assert visible_status(TicketStatus.ON_HOLD, Watched(PAUL, facts)) is TicketStatus.OPEN
+    assert visible_status(TicketStatus.ON_HOLD, RecordingViewer(PAUL, facts)) is TicketStatus.OPEN
     assert facts == {"agent": False}
 
 
 def test_nobody_can_change_it() -> None:
     with pytest.raises(AttributeError):
-        Watched(PAUL, {}).locale = Locale.EN  # type: ignore[misc]
+        RecordingViewer(PAUL, {}).locale = Locale.EN  # type: ignore[misc]

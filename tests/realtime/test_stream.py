@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from models.action import Action
-from models.event import Event, EventKind, Stream, head, ticket_stream
+from models.event import Event, EventKind, Stream, last_sequence_of, ticket_stream
 from realtime import broadcast
 from realtime.close_codes import CloseCode
 from realtime.stream import PAGE_SIZE
@@ -105,7 +105,7 @@ async def test_every_reader_receives_the_whole_sequence_once(
         reading = (read(app, Random(number), start, 40) for number, start in enumerate(starts))
         sequences = await asyncio.gather(*writing, *reading)
     assert sequences[3:] == [list(range(start + 1, 41)) for start in starts]
-    assert await head(STREAM) == await Event.all().count() == 40
+    assert await last_sequence_of(STREAM) == await Event.all().count() == 40
     await app.endpoint.close_all()
     assert app.unused
 
@@ -145,7 +145,7 @@ async def test_a_transaction_that_is_rolled_back_takes_no_number_and_announces_n
     announced = list(bus.announced)
     with pytest.raises(Undone):
         await append(action, 2, undone=True)
-    assert await head(STREAM) == 1
+    assert await last_sequence_of(STREAM) == 1
     assert bus.announced == announced
 
 

@@ -25,7 +25,7 @@ from models.billing.invoice import Invoice, InvoiceLine
 from models.billing.offer import Interval, Offer, Price, Segment
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
-from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
+from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, content_sha256
 from models.identity.authenticator import Authenticator, AuthenticatorKind
 from models.identity.session import Session
 from models.identity.user import Staff, User, person_search_text
@@ -262,7 +262,7 @@ async def house(price: Price, action: Action, services: Services) -> House:
     text = "# Conditions\n\nTexte.\n"
     await Policy.create(
         kind=PolicyKind.TERMS, version="1.0", effective_on=date(2026, 1, 1), text_fr=text, text_en=text,
-        sha256=digest(text, text), installed_at=action.at,
+        sha256=content_sha256(text, text), installed_at=action.at,
     )  # fmt: skip
     alice, nadia = await person(action, "Alice", Staff.AGENT), await person(action, "Nadia", Staff.ANALYST)
     return House(

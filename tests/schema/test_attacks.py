@@ -15,7 +15,7 @@ from models.action import Action
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
-from models.card_numbers import masked
+from models.card_numbers import mask_card_numbers
 from models.text import client_key
 from models.viewer import Viewer
 from resolvers.context import Services
@@ -31,12 +31,12 @@ def test_keys_of_clients_that_look_like_cards_stay_apart() -> None:
 
 @pytest.mark.parametrize("text", ["4111​1111​1111​1111", "4111­1111­1111­1111", "4111—1111—1111—1111", "4111,1111,1111,1111"])
 def test_unusual_separators_hide_no_card(text: str) -> None:
-    assert masked(text) == "•••• 1111"
+    assert mask_card_numbers(text) == "•••• 1111"
 
 
 def test_digits_of_other_scripts_hide_no_card() -> None:
     fullwidth = "".join(chr(ord("０") + int(digit)) for digit in "4111111111111111")
-    assert masked(fullwidth) == "•••• 1111"
+    assert mask_card_numbers(fullwidth) == "•••• 1111"
 
 
 @pytest.mark.parametrize("slug", ["x" * 61, "x" * 200_000, "a\x00b", "\ud800"])

@@ -10,7 +10,7 @@ from graphql import GraphQLObjectType
 from engine import Engine
 from models.accounts.account import Membership, Role
 from models.action import Action
-from models.event import head, ticket_stream
+from models.event import last_sequence_of, ticket_stream
 from models.identity.user import Staff
 from models.locale import Locale
 from models.support.ticket import Ticket, TicketStatus
@@ -98,7 +98,7 @@ async def work(services: Services, action: Action, house: "House") -> AsyncItera
     yield (await ticket.reply(now, alice, "Bonjour", "k1")).sequence
     for status in (TicketStatus.ON_HOLD, TicketStatus.CLOSED):
         await (await Ticket.get(pk=ticket.pk)).move(now, status)
-        yield await head(ticket_stream(ticket.pk))
+        yield await last_sequence_of(ticket_stream(ticket.pk))
 
 
 async def test_everybody_gets_together_what_they_get_alone(

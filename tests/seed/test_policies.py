@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tortoise.exceptions import BaseORMException
 
 from models.clock import PARIS, local_date
-from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, digest
+from models.content.policy import AcceptanceChannel, Policy, PolicyAcceptance, PolicyKind, content_sha256
 from models.database.sql import execute
 from models.identity.user import User
 from seed import catalogue, policies
@@ -149,7 +149,7 @@ async def test_p4_4_the_database_refuses_changes_of_an_acceptance(db: str, clock
 async def test_p4_4_a_text_changed_without_the_triggers_is_detected(db: str, clock: "MovableClock") -> None:
     await Policy.create(
         kind=PolicyKind.TERMS, version="0.9", effective_on=date(2025, 1, 1), text_fr="# A\n\nb\n", text_en="# A\n\nb\n",
-        sha256=digest("# A\n\nb\n", "# A\n\nc\n"), installed_at=clock.now(),
+        sha256=content_sha256("# A\n\nb\n", "# A\n\nc\n"), installed_at=clock.now(),
     )  # fmt: skip
     with pytest.raises(ValueError, match=r"terms 0\.9: the texts in the database do not match their hash"):
         await catalogue.load(clock.now())

@@ -19,13 +19,13 @@ from mail.transport import FolderTransport
 from models.accounts.account import Role
 from models.errors import Refusal
 from models.identity.user import Staff
-from models.support.file import PLACES, File, attach
+from models.support.file import ATTACHMENT_COLUMNS, File, attach_to_message
 from models.support.ticket import Channel, Message
 from models.viewer import Viewer
 from settings import read
-from storage.abandoned_files import KEPT
-from storage.file_service import examine_waiting
-from storage.scanner import scanner
+from storage.abandoned_files import RETENTION
+from storage.file_service import scan_waiting_files
+from storage.scanner import scanner_from_url
 from tests.accounts.company_fixtures import founded, outcome, person
 from tests.patience import lock_waiters
 from tests.storage.clamd import EICAR, Daemon
@@ -51,7 +51,7 @@ async def test_what_nobody_attached_goes_a_day_later_row_and_bytes(desk: Desk, c
     await desk.announced()
     await desk.uploaded()
     await desk.uploaded(desk.agent)
-    clock.advance(KEPT - timedelta(seconds=1))
+    clock.advance(RETENTION - timedelta(seconds=1))
     assert await desk.turn() == 0
     young = await desk.uploaded()
     clock.advance(timedelta(seconds=1))
@@ -105,7 +105,7 @@ async def test_what_is_attached_never_goes(
 def test_each_place_of_a_file_is_known() -> None:
     """Whoever lets files hang on something else is told to name the place here, and to test that it keeps them."""
     whose = {"uploader", "account"}
-    assert {f"{name}_id" for name in File._meta.fk_fields - whose} == set(PLACES)
+    assert {f"{name}_id" for name in File._meta.fk_fields - whose} == set(ATTACHMENT_COLUMNS)
     for model in Tortoise.apps["models"].values():
         for name in model._meta.fk_fields:
             field = model._meta.fields_map[name]
@@ -114,11 +114,14 @@ def test_each_place_of_a_file_is_known() -> None:
 
 
 def test_no_upload_lasts_that_long() -> None:
-    assert 10 * (LIFETIME[Purpose.UPLOAD] + timedelta(seconds=_UPLOAD_SECONDS)) < KEPT
+    assert 10 * (LIFETIME[Purpose.UPLOAD] + timedelta(seconds=_UPLOAD_SECONDS)) < RETENTION
 
 
 async def test_what_waits_for_the_scanner_or_was_infected_goes_too(desk: Desk, clock: "MovableClock") -> None:
-    async with Daemon().open() as daemon, opened(clock, desk.site.folder, scanner(f"tcp://127.0.0.1:{daemon.port}")) as site:
+    async with (
+        Daemon().open() as daemon,
+        opened(clock, desk.site.folder, scanner_from_url(f"tcp://127.0.0.1:{daemon.port}")) as site,
+    ):
         watched = Desk(site, desk.bakery, desk.agent)
         bad = await watched.announced(size=len(EICAR))
         assert (await site.put(bad, EICAR)).status_code == 422
@@ -127,16 +130,16 @@ async def test_what_waits_for_the_scanner_or_was_infected_goes_too(desk: Desk, c
         for file in (waiting, shown):
             assert (await site.put(file, CONTENT)).status_code == 202
         await watched.said(shown)
-        clock.advance(KEPT)
+        clock.advance(RETENTION)
         assert await watched.turn() == 2
         assert set(site.bytes_kept()) == await watched.kept() == {(await File.get(pk=shown.pk)).key}
         daemon.answer = b""
-        assert await examine_waiting(site.action(), site.file_service) == 1  # it still waits for its turn
+        assert await scan_waiting_files(site.action(), site.file_service) == 1  # it still waits for its turn
 
 
 async def test_what_is_being_attached_while_the_job_runs_stays(db: str, desk: Desk, clock: "MovableClock") -> None:
     file, ticket = await desk.uploaded(), await desk.ticket()
-    clock.advance(KEPT)
+    clock.advance(RETENTION)
     attached = asyncio.Event()
 
     async def meanwhile() -> int:
@@ -146,7 +149,7 @@ async def test_what_is_being_attached_while_the_job_runs_stays(db: str, desk: De
     turn = asyncio.create_task(meanwhile())  # out here: a task that begins in the transaction would be part of it
     async with desk.bakery.action("Camille").transaction() as tx:
         message = await (await ticket.locked(tx)).post(tx, desk.camille, "Voici.", "k")
-        await attach(tx, ticket.account_id, message, desk.camille, (file.pk,))
+        await attach_to_message(tx, ticket.account_id, message, desk.camille, (file.pk,))
         attached.set()
         await lock_waiters(db)
         assert not turn.done()
@@ -158,7 +161,7 @@ async def test_what_is_being_attached_while_the_job_runs_stays(db: str, desk: De
 @pytest.mark.parametrize("after", [False, True])
 async def test_what_is_being_deleted_is_as_good_as_gone(desk: Desk, clock: "MovableClock", after: bool) -> None:
     file, ticket = await desk.uploaded(), await desk.ticket()
-    clock.advance(KEPT)
+    clock.advance(RETENTION)
     store = SlowStore(desk.site.folder, after)
     turn = asyncio.create_task(desk.turn(store))
     await store.asked.wait()
@@ -181,7 +184,7 @@ async def test_one_that_dies_between_bytes_and_row_is_followed_by_another(
     desk: Desk, clock: "MovableClock", after: bool
 ) -> None:
     await desk.uploaded()
-    clock.advance(KEPT)
+    clock.advance(RETENTION)
     store = SlowStore(desk.site.folder, after)
     turn = asyncio.create_task(desk.turn(store))
     await store.asked.wait()
@@ -196,7 +199,7 @@ async def test_one_that_dies_between_bytes_and_row_is_followed_by_another(
 async def test_several_at_once_and_their_owner_who_attaches(desk: Desk, clock: "MovableClock") -> None:
     """Each file is either in its message, bytes and all, or gone and refused; none is counted twice."""
     uploaded, tickets = [await desk.uploaded() for _ in range(24)], [await desk.ticket() for _ in range(8)]
-    clock.advance(KEPT)
+    clock.advance(RETENTION)
 
     async def replies(turn: int) -> str:
         three = tuple(file.pk for file in reversed(uploaded[3 * turn : 3 * turn + 3]))
@@ -221,7 +224,7 @@ async def test_more_than_a_batch_goes_and_one_that_fails_holds_up_no_other(
     monkeypatch.setattr("storage.abandoned_files._BATCH", 2)
     files = [await desk.uploaded() for _ in range(7)]
     await File.filter(pk=files[0].pk).update(key="no key")
-    clock.advance(KEPT)
+    clock.advance(RETENTION)
     with capture_logs() as logged:
         assert await desk.turn() == 6
     assert [(each["event"], each["error"]) for each in logged] == [("file.not_deleted", "ValueError")]
@@ -234,7 +237,7 @@ async def test_while_the_store_is_away_nothing_is_lost(desk: Desk, clock: "Movab
     files = [await desk.announced() for _ in range(2)]
     for file in files:
         await peer.store.put(file.key, bytewise(CONTENT))
-    clock.advance(KEPT)
+    clock.advance(RETENTION)
     peer.kill()
     with capture_logs() as logged:
         assert await desk.turn(peer.store) == 0
@@ -248,7 +251,7 @@ async def test_while_the_store_is_away_nothing_is_lost(desk: Desk, clock: "Movab
 
 async def test_it_is_on_the_timetable(desk: Desk, clock: "MovableClock", tmp_path: Path) -> None:
     await desk.uploaded()
-    clock.advance(KEPT)
+    clock.advance(RETENTION)
     timetable = jobs(desk.site.services, read({}), FolderTransport(tmp_path / "mail"), desk.site.file_service)
     [job] = [each for each in timetable if each.name == "abandoned files"]
     assert await job.work() == 1

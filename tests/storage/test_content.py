@@ -5,7 +5,7 @@ from io import BytesIO
 
 import pytest
 
-from storage.content import KINDS, Inspection, kind
+from storage.content import CONTENT_KINDS, Inspection, content_kind
 
 
 def archive(*names: str, first: bytes = b"") -> bytes:
@@ -37,27 +37,27 @@ SAMPLES = {
 
 
 def passes(content_type: str, content: bytes, at_once: int) -> bool:
-    inspection = Inspection(KINDS[content_type])
+    inspection = Inspection(CONTENT_KINDS[content_type])
     for start in range(0, len(content), at_once):
         inspection.look(content[start : start + at_once])
     return inspection.passed
 
 
 def test_there_is_a_sample_of_every_kind() -> None:
-    assert SAMPLES.keys() == KINDS.keys()
+    assert SAMPLES.keys() == CONTENT_KINDS.keys()
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 10_000])
-@pytest.mark.parametrize("content_type", KINDS)
+@pytest.mark.parametrize("content_type", CONTENT_KINDS)
 def test_content_is_of_its_own_kind_and_of_no_other(content_type: str, at_once: int) -> None:
     similar = {"text/plain", "text/csv"}
-    of = {other for other in KINDS if passes(other, SAMPLES[content_type], at_once)}
+    of = {other for other in CONTENT_KINDS if passes(other, SAMPLES[content_type], at_once)}
     assert of - similar == {content_type} - similar
     assert (of & similar == similar) is (content_type in similar)
 
 
 @pytest.mark.parametrize("at_once", [1, 10_000])
-@pytest.mark.parametrize("content_type", KINDS)
+@pytest.mark.parametrize("content_type", CONTENT_KINDS)
 @pytest.mark.parametrize(
     "content",
     [
@@ -73,12 +73,12 @@ def test_content_of_another_kind_is_told(content_type: str, content: bytes, at_o
 
 @pytest.mark.parametrize("told", ["IMAGE/PNG", " image/png ; charset=x", "image/png;"])
 def test_a_media_type_is_known_whatever_its_spelling(told: str) -> None:
-    assert kind(told) is KINDS["image/png"]
+    assert content_kind(told) is CONTENT_KINDS["image/png"]
 
 
 @pytest.mark.parametrize("told", ["", "text/html", "image/svg+xml", "application/zip", "image/*", "application/javascript"])
 def test_what_may_not_be_sent(told: str) -> None:
-    assert kind(told) is None
+    assert content_kind(told) is None
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_what_may_not_be_sent(told: str) -> None:
     ],
 )  # fmt: skip
 def test_a_name_ends_with_an_extension_of_the_kind(name: str, named: str) -> None:
-    assert KINDS["image/png"].named(name, 200) == named
+    assert CONTENT_KINDS["image/png"].named(name, 200) == named

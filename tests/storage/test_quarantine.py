@@ -14,9 +14,9 @@ from models.action import Action
 from models.audit import AuditEntry
 from models.errors import Refusal
 from models.support.audit_actions import SupportAuditAction
-from models.support.file import File, FileStatus, attach
-from storage.file_service import examine_waiting
-from storage.scanner import Clamd, ScannerUnavailable, scanner
+from models.support.file import File, FileStatus, attach_to_message
+from storage.file_service import scan_waiting_files
+from storage.scanner import Clamd, ScannerUnavailable, scanner_from_url
 from tests.storage.clamd import EICAR, Daemon
 from tests.web.web_fixtures import ENGLISH, Site, announced, bytewise
 from tests.web.web_fixtures import site as opened
@@ -35,7 +35,7 @@ async def daemon() -> AsyncIterator[Daemon]:
 
 @pytest.fixture
 async def site(db: str, clock: "MovableClock", tmp_path: Path, daemon: Daemon) -> AsyncIterator[Site]:
-    async with opened(clock, tmp_path / "files", scanner(f"tcp://127.0.0.1:{daemon.port}")) as site:
+    async with opened(clock, tmp_path / "files", scanner_from_url(f"tcp://127.0.0.1:{daemon.port}")) as site:
         yield site
 
 
@@ -48,7 +48,7 @@ async def downloaded(site: Site, file: File) -> int:
 
 
 async def look_again(site: Site) -> int:
-    return await examine_waiting(site.action(), site.file_service)
+    return await scan_waiting_files(site.action(), site.file_service)
 
 
 async def test_what_is_clean_is_there_at_once(site: Site) -> None:
@@ -82,7 +82,7 @@ async def test_an_infected_file_is_attached_to_nothing(site: Site) -> None:
     author = await file.uploader
     async with site.action().transaction() as tx:
         with pytest.raises(Refusal, match="FILE_REFUSED"):
-            await attach(tx, 1, File(pk=1), author, (file.pk,))  # type: ignore[arg-type] # refused before the message is looked at
+            await attach_to_message(tx, 1, File(pk=1), author, (file.pk,))  # type: ignore[arg-type] # refused before the message is looked at
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_bytes_pass_in_pieces_and_none_is_lost(daemon: Daemon) -> None:
 
 async def test_a_daemon_that_is_down_or_mute_is_away(daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ScannerUnavailable):
-        await scanner(f"unix://{tmp_path}/clamd.ctl").scan(bytewise(CLEAN))
+        await scanner_from_url(f"unix://{tmp_path}/clamd.ctl").scan(bytewise(CLEAN))
     async with Daemon().open() as gone:
         pass
     with pytest.raises(ScannerUnavailable):
@@ -223,7 +223,7 @@ async def test_a_daemon_that_is_down_or_mute_is_away(daemon: Daemon, tmp_path: P
 
     async with await asyncio.start_unix_server(mute, tmp_path / "mute") as _:
         with pytest.raises(ScannerUnavailable):
-            await scanner(f"unix://{tmp_path}/mute").scan(bytewise(CLEAN))
+            await scanner_from_url(f"unix://{tmp_path}/mute").scan(bytewise(CLEAN))
 
 
 @pytest.mark.parametrize(
@@ -231,4 +231,4 @@ async def test_a_daemon_that_is_down_or_mute_is_away(daemon: Daemon, tmp_path: P
 )
 def test_a_senseless_address_is_told(url: str) -> None:
     with pytest.raises(ValueError, match=r"tcp://|without options"):
-        scanner(url)
+        scanner_from_url(url)

@@ -10,7 +10,7 @@ import pytest
 from models.accounts.account import Account
 from models.action import Action
 from models.errors import Refusal
-from models.event import INBOX, Event, EventKind, head, ticket_stream
+from models.event import INBOX, Event, EventKind, last_sequence_of, ticket_stream
 from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
@@ -101,7 +101,7 @@ async def test_messages_of_many_at_once_get_one_gap_free_sequence(action: Action
     await asyncio.gather(*(messages.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}") for n in range(40)))
     events = await Event.since(ticket_stream(chat.pk), 0, 1000)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    assert await head(ticket_stream(chat.pk)) == len(events)
+    assert await last_sequence_of(ticket_stream(chat.pk)) == len(events)
     told = [event.message_id for event in events if event.kind is EventKind.MESSAGE_POSTED]
     assert told == [message.pk for message in await Message.filter(ticket_id=chat.pk).order_by("sequence")]
     assert len(told) == 40
@@ -116,7 +116,7 @@ async def test_a_message_sent_again_and_at_once_is_stored_once(action: Action, p
         await messages.reply(action, paul, chat.pk, "bonsoir", "same")
     assert refused.value.field == ("input", "clientMessageId")
     assert await Message.all().count() == 1
-    assert await head(ticket_stream(chat.pk)) == 2  # opened, posted
+    assert await last_sequence_of(ticket_stream(chat.pk)) == 2  # opened, posted
 
 
 async def test_who_does_not_see_the_ticket_says_nothing_in_it(action: Action, paul: Viewer, alice: Viewer) -> None:
@@ -129,7 +129,7 @@ async def test_who_does_not_see_the_ticket_says_nothing_in_it(action: Action, pa
     with pytest.raises(Refusal, match="NOT_FOUND"):
         await messages.reply(action, paul, chat.pk + 1, "bonjour", "a")
     assert await Message.all().count() == 0
-    assert await head(ticket_stream(chat.pk)) == 1
+    assert await last_sequence_of(ticket_stream(chat.pk)) == 1
 
 
 async def test_what_may_not_be_said(action: Action, paul: Viewer) -> None:

@@ -25,7 +25,7 @@ from models.viewer import Viewer
 from realtime.hub import Hub
 from realtime.presence import Presence
 from resolvers.context import Services
-from storage.content import kind
+from storage.content import content_kind
 from storage.file_service import FileService
 from storage.scanner import Scanner
 from storage.store import FolderStore, random_key
@@ -109,7 +109,7 @@ async def camille(action: Action) -> Viewer:
 async def announced(action: Action, content: bytes = PNG, name: str = "photo.png", content_type: str = "image/png") -> File:
     """A file that Camille announced."""
     viewer = await camille(action)
-    assert kind(content_type)
+    assert content_kind(content_type)
     return await File.create(
         key=random_key(), uploader=viewer.user, account=viewer.account, name=name, content_type=content_type,
         size=len(content), created_at=action.at,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.billing.money import Money, VatBand, decimal_of, totals, vat_of
+from models.billing.money import Money, VatBand, to_decimal, totals, vat_amount
 
 CENTS = st.integers(-(10**12), 10**12)
 RATES = st.sampled_from([0, 210, 550, 850, 1000, 2000])
@@ -56,8 +56,8 @@ def test_sums_are_those_of_the_cents(a: int, b: int) -> None:
 
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_the_decimal_is_exact(cents: int) -> None:
-    assert decimal_of(cents) * 100 == cents
-    assert decimal_of(cents).as_tuple().exponent == -2
+    assert to_decimal(cents) * 100 == cents
+    assert to_decimal(cents).as_tuple().exponent == -2
 
 
 def test_three_lines_are_rounded_once() -> None:
@@ -72,21 +72,21 @@ def test_rates_have_a_band_each_highest_first() -> None:
 
 @pytest.mark.parametrize(("net", "vat"), [(2, 0), (3, 1), (-3, -1), (-2, 0), (7, 1), (8, 2)])
 def test_half_a_cent_goes_up_away_from_zero(net: int, vat: int) -> None:
-    assert vat_of(net, 2000) == vat
-    assert vat_of(net * 1000, 2000) == net * 200
+    assert vat_amount(net, 2000) == vat
+    assert vat_amount(net * 1000, 2000) == net * 200
 
 
 def test_exactly_half_a_cent_goes_up() -> None:
-    assert vat_of(1, 5000) == 1
-    assert vat_of(-1, 5000) == -1
-    assert vat_of(250, 1000) == 25
-    assert vat_of(25, 1000) == 3
+    assert vat_amount(1, 5000) == 1
+    assert vat_amount(-1, 5000) == -1
+    assert vat_amount(250, 1000) == 25
+    assert vat_amount(25, 1000) == 3
 
 
 @given(CENTS, st.integers(0, 10_000))
 def test_vat_is_within_half_a_cent_and_mirrors(net: int, rate: int) -> None:
-    assert abs(vat_of(net, rate) - Fraction(net * rate, 10_000)) <= Fraction(1, 2)
-    assert vat_of(-net, rate) == -vat_of(net, rate)
+    assert abs(vat_amount(net, rate) - Fraction(net * rate, 10_000)) <= Fraction(1, 2)
+    assert vat_amount(-net, rate) == -vat_amount(net, rate)
 
 
 @given(LINES)
@@ -95,7 +95,7 @@ def test_totals_add_up_whatever_the_lines_order(lines: list[Line]) -> None:
     assert sums == totals(reversed(lines))
     assert sums.net_cents == sum(line.net_cents for line in lines)
     assert sums.gross_cents == sum(band.net_cents + band.vat_cents for band in sums.bands)
-    assert all(band.vat_cents == vat_of(band.net_cents, band.basis_points) for band in sums.bands)
+    assert all(band.vat_cents == vat_amount(band.net_cents, band.basis_points) for band in sums.bands)
 
 
 @given(LINES)
@@ -105,4 +105,4 @@ def test_a_credit_of_everything_is_the_negative(lines: list[Line]) -> None:
 
 
 def test_amounts_are_decimals_never_floats() -> None:
-    assert decimal_of(2900) == Decimal("29.00")
+    assert to_decimal(2900) == Decimal("29.00")

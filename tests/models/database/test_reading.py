@@ -18,7 +18,7 @@ from tortoise.queryset import QuerySet
 from models.accounts.account import Account
 from models.action import Action
 from models.billing.offer import Interval, Offer, Price, Segment
-from models.content.article import Article, ArticleCategory, ArticleKind, searched
+from models.content.article import Article, ArticleCategory, ArticleKind, search_text
 from models.database import statement
 from models.database.postgres import PostgresClient
 from models.database.reading import all_columns, read
@@ -60,7 +60,7 @@ async def desk(db: str, action: Action) -> Desk:
         await Price.create(offer=offer, interval=interval, net_cents=net, vat_rate=2000, valid_from=action.at)
     await Article.create(
         slug="ete", kind=ArticleKind.FAQ, category=ArticleCategory.SUPPORT, texts=TEXTS, starts_at=action.at,
-        searched_fr=searched(TEXTS["fr"]), searched_en=searched(TEXTS["en"]),
+        searched_fr=search_text(TEXTS["fr"]), searched_en=search_text(TEXTS["en"]),
     )  # fmt: skip
     return desk
 

@@ -7,10 +7,10 @@ import pytest
 from models.accounts.account import Account
 from models.action import Action
 from models.errors import Refusal, message_for
-from models.event import Event, EventKind, head, ticket_stream
+from models.event import Event, EventKind, last_sequence_of, ticket_stream
 from models.identity.user import Staff, User
 from models.locale import Locale
-from models.support.ticket import LEGAL, Category, Channel, Message, Ticket, TicketStatus
+from models.support.ticket import TRANSITIONS, Category, Channel, Message, Ticket, TicketStatus
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def test_messages_of_many_at_once_get_one_gap_free_sequence(
     await asyncio.gather(*(chat.reply(action, author, f"bonjour {n}", f"id-{n}") for n, author in enumerate(authors)))
     events = await Event.since(ticket_stream(chat.pk), 0, 1000)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    assert await head(ticket_stream(chat.pk)) == len(events)
+    assert await last_sequence_of(ticket_stream(chat.pk)) == len(events)
     assert sum(event.kind is EventKind.MESSAGE_POSTED for event in events) == 40
 
 
@@ -83,7 +83,7 @@ async def test_an_illegal_move_names_the_legal_ones(chat: Ticket, action: Action
 
 def test_a_customer_is_never_refused_with_the_statuses_of_the_vendor() -> None:
     """Closing is their only move, and legal in every status: no message tells them of ON_HOLD."""
-    assert all(TicketStatus.CLOSED in LEGAL[status] for status in TicketStatus if status is not TicketStatus.CLOSED)
+    assert all(TicketStatus.CLOSED in TRANSITIONS[status] for status in TicketStatus if status is not TicketStatus.CLOSED)
 
 
 async def test_a_customers_reply_reopens_what_was_solved(chat: Ticket, action: Action, paul: User) -> None:

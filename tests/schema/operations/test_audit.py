@@ -18,7 +18,7 @@ from auth import sessions
 from engine import Engine
 from models.accounts.account import Account
 from models.action import Action
-from models.audit import TOLD, AuditEntry
+from models.audit import HASHED_COLUMNS, AuditEntry
 from models.billing.offer import Price
 from models.database.sql import dialect, execute
 from models.identity.user import Staff, User
@@ -75,7 +75,7 @@ async def test_a_mutation_carried_out_is_told_once_and_tells_no_secret(stage: St
     assert len(told) == (2 if name == "paymentRefresh" else 1)  # the payment began to wait, and was settled
     assert told[0].address == PEER
     assert told[0].object_id or name == "clockAdvance"
-    text = str([[getattr(entry, column) for column in TOLD] for entry in entries])
+    text = str([[getattr(entry, column) for column in HASHED_COLUMNS] for entry in entries])
     assert [secret for secret in ("MARK", PASSWORD, "@", "cam_", "pm_sandbox") if secret in text] == []
     assert await out_of_date() == []  # whatever was given another name is found by it
 
