@@ -1,4 +1,4 @@
-"""Renders emails in the reader's language, as plain text and as HTML, from one template each.
+"""Renders emails in the recipient's language, as plain text and as HTML, from one template each.
 
 `templates/<domain>/<name>.jinja` holds what an email says. It extends `layout.jinja` and uses the macros of `blocks.jinja`.
 Both exist twice: in `templates/text/` and in `templates/html/`, where values are escaped.
@@ -29,7 +29,8 @@ class RenderedEmail(NamedTuple):
 
 
 def render(template_name: str, locale: Locale, /, **values: object) -> RenderedEmail:
-    """Render the template of this name. Among its values are `name`, whom to greet, and `privacy_policy`, where it is."""
+    """Render the template of this name. All templates need `name`, the name in the greeting or "", and the URLs
+    `privacy_policy` and `sign_in_url`."""
     values |= {"locale": locale.value}
     template = _TEXT.get_template(PATHS[template_name])
     subject = "".join(template.blocks["subject"](template.new_context(values))).strip()
