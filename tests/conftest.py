@@ -1,6 +1,6 @@
-"""What every test shares: both databases, real ones, and a clock that can be moved.
+"""What all tests share: both real databases, and a clock that tests can move.
 
-A test that asks for `db` runs twice, on SQLite and on PostgreSQL, each time on a fresh database migrated as in production.
+A test that requests `db` runs twice, on SQLite and on PostgreSQL, each time on a fresh database migrated as in production.
 """
 
 import asyncio
@@ -46,13 +46,15 @@ max_connections = 400  # for all workers
 
 
 def pytest_configure() -> None:
-    """Keep temporary files in memory where there is room: copying a database takes a tenth of the time it takes on a disk."""
+    """Keeps temporary files in memory when there is room: copying a database takes a tenth of the time
+    that it takes on a disk.
+    """
     if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector look less often, and not at modules and tests: it took a fifth of the time."""
+    """Makes the garbage collector run less often and skip modules and tests. It took a fifth of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 4)
@@ -76,7 +78,7 @@ class MovableClock:
 
 
 class RecordingBus:
-    """A bus that remembers what was announced."""
+    """A bus that records its announcements."""
 
     def __init__(self) -> None:
         self.announced: list[str] = []
@@ -87,14 +89,14 @@ class RecordingBus:
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of this run share."""
+    """A folder shared by all workers of this run."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep the other workers of this run out."""
+    """Holds a lock that excludes the other workers of this run."""
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -112,7 +114,7 @@ def sqlite_template(shared_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def sqlite_catalogue(sqlite_template: Path, shared_folder: Path) -> Path:
-    """The same, with the catalogue."""
+    """A migrated SQLite file with the catalogue, to copy."""
     path = shared_folder / "catalogue.sqlite3"
     with locked(shared_folder):
         if not path.exists():
@@ -123,7 +125,7 @@ def sqlite_catalogue(sqlite_template: Path, shared_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres(shared_folder: Path, testrun_uid: str) -> Iterator[PostgresServer]:
-    """A real PostgreSQL for all workers of this run, with a migrated database named `template` to copy."""
+    """A PostgreSQL server for all workers of this run, with a migrated database named `template` to copy."""
     # Not in pytest's own folder: it keeps that of the last three runs only, and others may run at the same time.
     with locked(shared_folder):
         folder = Path(tempfile.gettempdir()) / f"camcha-postgres-{testrun_uid}"
@@ -169,7 +171,7 @@ def exists(server: PostgresServer, name: str) -> bool:
 
 @contextmanager
 def database_copy(request: pytest.FixtureRequest, kind: str, folder: Path, *, catalogue: bool = False) -> Iterator[str]:
-    """The URL of a fresh database, migrated and perhaps with the catalogue; an SQLite file lies in the folder."""
+    """Yields the URL of a fresh, migrated database, optionally with the catalogue. An SQLite file is created in `folder`."""
     if kind == "sqlite":
         path = folder / "camcha.sqlite3"
         shutil.copy(request.getfixturevalue("sqlite_catalogue" if catalogue else "sqlite_template"), path)
@@ -226,5 +228,5 @@ def bus() -> RecordingBus:
 
 @pytest.fixture
 def action(clock: MovableClock, bus: RecordingBus) -> Action:
-    """Something done by nobody in particular, now."""
+    """An anonymous action at the current time."""
     return Action(None, clock.now(), bus)

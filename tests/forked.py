@@ -1,6 +1,7 @@
-"""Processes of the program, forked from one that has imported it already: each starts two seconds sooner than `python -m cli`.
+"""Processes of the program, forked from a parent that has already imported it, which saves two seconds compared to `python -m
+cli`.
 
-Tests of what only a process can show use them like subprocess.Popen. tests/test_cli.py starts `python -m cli` itself as well.
+Tests that need a separate process use them like subprocess.Popen. tests/test_cli.py also starts `python -m cli` itself.
 """
 
 import atexit
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Forked:
-    """A running command of the program. What it writes is appended to the files."""
+    """A running command of the program. Its output is appended to the given files."""
 
     def __init__(self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: Path, err: Path) -> None:
         request = {"arguments": [*arguments], "cwd": str(cwd), "env": {**env}, "out": str(out), "err": str(err)}
@@ -53,7 +54,7 @@ class Forked:
 
 
 def run(arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, like subprocess.run."""
+    """Runs a command until it exits, like subprocess.run."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         code = Forked(arguments, cwd=cwd, env=env, out=out, err=err).wait()
@@ -61,7 +62,7 @@ def run(arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subpr
 
 
 class _Parent:
-    """The process that forks them, started with the first one."""
+    """The process that forks the others, started with the first one."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -88,7 +89,7 @@ end = _PARENT.end
 
 
 def serve() -> None:
-    """Fork a process for each request, or say whether one has ended."""
+    """Forks a process for each request, or reports whether one has exited."""
     sys.path[0] = str(ROOT)
     import app  # noqa: F401 - for the processes
     import cli
@@ -117,7 +118,7 @@ def _become(request: Mapping[str, Any]) -> None:
 
 
 def _end(code: int) -> None:
-    """As the interpreter ends, but without taking apart what was imported, which takes as long as a command."""
+    """Exits like the interpreter, but without tearing down the imported modules, which takes as long as a command."""
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What people were sent, read from the outbox."""
+"""Reads the emails that users were sent from the outbox."""
 
 import re
 
@@ -22,11 +22,11 @@ async def tokens_to(address: str, page: str) -> list[str]:
 
 
 async def token_to(address: str, page: str) -> str:
-    """The latest of these tokens."""
+    """The most recent token in a link to this page that was sent to this address."""
     return (await tokens_to(address, page))[-1]
 
 
 async def written(template: str) -> list[tuple[str, str]]:
-    """The recipient and the subject of each email with a template, in whatever language, oldest first."""
+    """The recipient and the subject of each email with this template, in any language, oldest first."""
     emails = await Email.filter(template__startswith=f"{template}.").order_by("id")
     return [(email.recipient, email.subject) for email in emails]

@@ -1,4 +1,4 @@
-"""Waiting for what another task, process or statement does, for as long as a busy machine takes."""
+"""Waits for another task, process or statement without a fixed time limit, so that slow machines don't fail the tests."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,9 @@ WAITING = """SELECT count(*) FROM pg_stat_activity
 
 
 async def lock_waiters(database_url: str, number: int = 1, enough: Callable[[], bool] = lambda: False) -> None:
-    """Wait until so many statements wait for a lock, or it is enough. SQLite's writers wait for each other in this process."""
+    """Waits until `number` statements wait for a lock, or until `enough` returns true. SQLite's writers
+    wait in this process.
+    """
     if sqlite_path(database_url):
         for _ in range(100):
             await asyncio.sleep(0)

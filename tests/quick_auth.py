@@ -1,4 +1,4 @@
-"""What tests sign people in with when neither the cost of a hash nor even answers are their subject."""
+"""Fast authentication services for tests that don't depend on the cost of hashes or on constant response times."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ LOW_COST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def quick_passwords() -> Passwords:
-    """Real hashes and scores, at the lowest cost and without a process: on a busy machine its low priority takes a second."""
+    """Real hashes and scores at the lowest cost and without a process, whose low priority costs a second on a busy machine."""
     return Passwords(asked=_work, parameters=LOW_COST)
 
 
@@ -23,6 +23,6 @@ def _work(what: str, *given: Any) -> Any:
 
 
 def quick_auth(clock: Clock) -> AuthServices:
-    """Answers as soon as they are known."""
+    """Responds without padding the response time."""
     auth = AuthServices.of("a secret key of a test, long enough", clock, passwords=quick_passwords())
     return replace(auth, even_seconds=0)

@@ -1,4 +1,4 @@
-"""The front door: health, what may be introspected, who is let in."""
+"""The application's entry point: health checks, introspection and authentication."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -38,19 +38,19 @@ def _client(app: object, url: str = "http://camcha.example") -> httpx.AsyncClien
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=url)  # type: ignore[arg-type] # an ASGI app
 
 
-async def test_alive_and_ready(http: httpx.AsyncClient) -> None:
-    """P6.4: one variable chose the database, and health tells."""
+async def test_the_server_is_alive_and_ready(http: httpx.AsyncClient) -> None:
+    """P6.4: one variable chose the database, and the health check reports it."""
     assert (await http.get("/healthz")).json() == {"alive": True}
     ready = await http.get("/readyz")
     assert (ready.status_code, ready.json()["ready"]) == (200, True)
 
 
-async def test_the_address_alone_leads_to_the_graph(http: httpx.AsyncClient) -> None:
+async def test_the_root_redirects_to_graphql(http: httpx.AsyncClient) -> None:
     answer = await http.get("/")
     assert (answer.status_code, answer.headers["location"]) == (307, "/graphql")
 
 
-async def test_not_ready_without_its_migrations(tmp_path: Path) -> None:
+async def test_the_server_is_not_ready_without_its_migrations(tmp_path: Path) -> None:
     app = create_app(settings_of(f"sqlite://{tmp_path}/empty.sqlite3", tmp_path))
     async with app.router.lifespan_context(app), _client(app) as client:
         answer = await client.get("/readyz")
@@ -58,7 +58,7 @@ async def test_not_ready_without_its_migrations(tmp_path: Path) -> None:
     assert "0001_initial" in answer.json()["pendingMigrations"]
 
 
-async def test_strangers_see_no_schema_outside_the_demonstration(http: httpx.AsyncClient) -> None:
+async def test_anonymous_viewers_cannot_introspect_outside_the_demonstration(http: httpx.AsyncClient) -> None:
     answer = await http.post("/graphql", json={"query": "{ __schema { types { name } } }"})
     assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     misspelt = await http.post("/graphql", json={"query": "{ offerz { nodes { slug } } }"})
@@ -66,8 +66,8 @@ async def test_strangers_see_no_schema_outside_the_demonstration(http: httpx.Asy
 
 
 @pytest.mark.parametrize("token", ["Bearer x", "Bearer ", "Bearer undefined", "Basic eDp5"])
-async def test_a_token_that_does_not_work_only_refuses_what_needs_somebody(http: httpx.AsyncClient, token: str) -> None:
-    """Apollo's auth link sends it with everything: public fields and the next sign-in work all the same."""
+async def test_an_invalid_token_allows_public_operations(http: httpx.AsyncClient, token: str) -> None:
+    """Apollo's auth link sends it with every request: public fields and the next sign-in still work."""
     document = "{ viewer { locale } offers { nodes { slug } } contact { email } }"
     answer = await http.post("/graphql", json={"query": document}, headers={"Authorization": token})
     assert answer.status_code == 200
@@ -82,7 +82,7 @@ async def test_a_token_that_does_not_work_only_refuses_what_needs_somebody(http:
     assert answer.json()["data"]["sessionSignIn"]["userErrors"] == [{"code": "CREDENTIALS_INVALID"}]
 
 
-async def test_nobody_gets_no_challenge(http: httpx.AsyncClient) -> None:
+async def test_an_anonymous_request_gets_no_challenge(http: httpx.AsyncClient) -> None:
     answer = await http.post("/graphql", json={"query": "{ viewer { locale } tickets { nodes { id } } }"})
     assert [(error["path"], error["extensions"]["code"]) for error in answer.json()["errors"]] == [
         (["tickets"], "UNAUTHENTICATED")
@@ -97,10 +97,10 @@ async def test_nobody_gets_no_challenge(http: httpx.AsyncClient) -> None:
     ("en", None, ("This email address isn’t valid.", "Too many attempts.")),
     (None, None, ("Cette adresse e-mail n’est pas valide.", "Trop de tentatives.")),
 ])  # fmt: skip
-async def test_who_signs_up_in_a_language_is_answered_in_it(
+async def test_a_sign_up_is_answered_in_its_language(
     http: httpx.AsyncClient, header: str | None, locale: str | None, said: tuple[str, str]
 ) -> None:
-    """The form's language is that of the page somebody reads, whatever else the browser prefers."""
+    """The form's language is the page's, even when the browser prefers another."""
     form = {"email": "nope", "password": PASSWORD, "name": "Paul", "legalName": "Boulangerie", "siren": "404833048"}
     query = "mutation($i: AccountSignUpInput!) { accountSignUp(input: $i) { userErrors { message } } }"
 
@@ -114,8 +114,8 @@ async def test_who_signs_up_in_a_language_is_answered_in_it(
     assert waits["errors"][0]["message"].startswith(said[1])
 
 
-async def test_a_crowd_of_strangers_holds_nobody_up_who_is_signed_in(http: httpx.AsyncClient) -> None:
-    """Five hundred who come together, to sign in or to look, begin one in each turn of the loop."""
+async def test_anonymous_requests_do_not_delay_signed_in_users(http: httpx.AsyncClient) -> None:
+    """Of five hundred concurrent anonymous requests, only one starts in each iteration of the event loop."""
     at, ended = SystemClock().now(), list[str]()
     user = await User.create(name="Paul", email=PAUL, created_at=at, email_verified_at=at, password_hash="-")
     tokens = await sign_in(user, None, False, Action(user, at, Hub()))
@@ -136,8 +136,8 @@ async def test_a_crowd_of_strangers_holds_nobody_up_who_is_signed_in(http: httpx
     assert len(ended) == 302
 
 
-async def test_other_origins_are_allowed_by_setting_only(database_url: str, tmp_path: Path) -> None:
-    """P6.1: the web client's origin, and no other, may call and upload."""
+async def test_other_origins_are_allowed_only_by_a_setting(database_url: str, tmp_path: Path) -> None:
+    """P6.1: only the web client's origin may send requests and upload files."""
     environ = {
         "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
         "CAMCHA_ALLOWED_ORIGINS": "https://app.camcha.example",
@@ -153,8 +153,8 @@ async def test_other_origins_are_allowed_by_setting_only(database_url: str, tmp_
     assert "access-control-allow-origin" not in others.headers
 
 
-async def test_over_https_cookies_are_of_this_host_alone(database_url: str, tmp_path: Path) -> None:
-    """P4.3: a page of a subdomain that may call keeps its session in cookies that no other host could have set."""
+async def test_over_https_cookies_are_bound_to_their_host(database_url: str, tmp_path: Path) -> None:
+    """P4.3: an allowed subdomain's session is in cookies that no other host can set."""
     app_page = "https://app.camcha.example"
     environ = {
         "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
@@ -190,8 +190,8 @@ async def test_over_https_cookies_are_of_this_host_alone(database_url: str, tmp_
 @pytest.mark.parametrize(
     ("origin", "answered"), [("https://api.camcha.example", "websocket.accept"), ("https://evil.example", "refused")]
 )
-async def test_a_proxy_may_call_us_by_another_name(origin: str, answered: str, database_url: str, tmp_path: Path) -> None:
-    """Pages of the address that browsers know open a socket all the same, and no others."""
+async def test_a_proxy_can_use_another_host_name(origin: str, answered: str, database_url: str, tmp_path: Path) -> None:
+    """Only pages of the public address can open a websocket."""
     environ = {
         "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
         "CAMCHA_BASE_URL": "https://api.camcha.example",
@@ -213,7 +213,7 @@ async def test_a_proxy_may_call_us_by_another_name(origin: str, answered: str, d
     assert said[0] == answered
 
 
-async def test_the_cost_is_told_before_and_after(http: httpx.AsyncClient) -> None:
+async def test_the_cost_is_reported_before_and_after_execution(http: httpx.AsyncClient) -> None:
     document = "{ offers(first: 50) { nodes { slug prices { net { amountCents } } } } }"
     dry = (await http.post("/graphql", json={"query": document, "extensions": {"dryRun": True}})).json()
     done = (await http.post("/graphql", json={"query": document})).json()
@@ -222,13 +222,13 @@ async def test_the_cost_is_told_before_and_after(http: httpx.AsyncClient) -> Non
     assert done["extensions"]["cost"]["limit"] == 5_000
 
 
-async def test_moving_time_is_for_demonstrations(http: httpx.AsyncClient) -> None:
+async def test_only_demonstrations_can_move_time(http: httpx.AsyncClient) -> None:
     answer = await http.post("/graphql", json={"query": "mutation { clockAdvance(input: {seconds: 60}) { now } }"})
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-def test_the_demonstrations_time_moves_and_stays_moved(tmp_path: Path, action: Action) -> None:
-    """Kept in the database, so that a restart doesn't take invoices back in time."""
+def test_the_demonstrations_time_survives_a_restart(tmp_path: Path, action: Action) -> None:
+    """The time is stored in the database, so that a restart doesn't move invoices back in time."""
     from models.operations.clock_offset import advance_clock, clock_offset
 
     async def story() -> float:

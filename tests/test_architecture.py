@@ -1,4 +1,4 @@
-"""The layers and domains of docs/decisions/0001-layout.md, as far as import-linter can't see them."""
+"""The rules of docs/decisions/0001-layout.md for layers and domains that import-linter can't check."""
 
 import ast
 import sys
@@ -20,7 +20,7 @@ def sources() -> list[Path]:
 
 
 def imported(path: Path) -> set[str]:
-    """The top-level names a file imports, wherever in it."""
+    """The top-level names that a file imports, at any level of its code."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -42,7 +42,7 @@ def test_settings_come_from_the_environment_in_one_place() -> None:
         assert not uses & {"environ", "getenv"} or path.name in READS_ENVIRONMENT, path
 
 
-def test_the_engine_imports_nothing_of_ours() -> None:
+def test_the_engine_imports_no_other_layer() -> None:
     for path in sorted((ROOT / "engine").rglob("*.py")):
         assert not imported(path) & set(LAYERS) - {"engine"}, path
 
@@ -53,7 +53,7 @@ def test_no_top_level_name_shadows_the_standard_library() -> None:
 
 
 def test_every_top_level_folder_is_explained() -> None:
-    """The documented layers are known; any other folder has a page in docs/decisions."""
+    """The layers are known, and any other folder has a page in docs/decisions."""
     known = {
         "schema", "resolvers", "operations", "privacy", "billing", "support", "accounts", "auth", "mail", "realtime", "storage",
         "models", "migrations", "web", "bench", "docs", "bin", "tests",
@@ -64,21 +64,21 @@ def test_every_top_level_folder_is_explained() -> None:
 
 
 def test_queries_are_written_in_resolvers_and_models_only() -> None:
-    """schema/ describes the graph; it reads nothing."""
+    """schema/ only describes the GraphQL schema."""
     for path in sorted((ROOT / "schema").rglob("*.py")):
         assert "tortoise" not in imported(path), path
 
 
-def test_folders_of_the_layers_with_domains_are_domains() -> None:
-    """A newcomer finds a domain under the same name in every layer."""
+def test_folders_of_layers_are_domains() -> None:
+    """A domain has the same name in every layer."""
     technical = {"database", "translations", "common", "templates", "__pycache__"}
     for layer in ("models", "resolvers", "schema"):
         folders = {path.name for path in (ROOT / layer).iterdir() if path.is_dir()}
         assert folders <= {*DOMAINS, *technical}, layer
 
 
-def test_transactions_begin_below_resolvers_and_the_clock_is_handed_down() -> None:
-    """Stories own their transactions; access rules and the time of day don't live in schema/."""
+def test_schema_starts_no_transaction_and_reads_no_clock() -> None:
+    """Use cases own their transactions. Access rules and the current time don't belong in schema/."""
     for layer, forbidden in {"resolvers": {"transaction"}, "schema": {"transaction", "now"}}.items():
         for path in sorted((ROOT / layer).rglob("*.py")):
             tree = ast.parse(path.read_text(encoding="utf-8"))

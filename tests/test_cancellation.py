@@ -1,4 +1,4 @@
-"""A request whose client left, or whose time is up, stops its statement in the database; nobody else notices."""
+"""A request whose client disconnected or whose time limit is over cancels its statement, without affecting others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ async def address(app: FastPath) -> AsyncIterator[tuple[str, int]]:
 
 @asynccontextmanager
 async def locked(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Nobody can read the offers meanwhile."""
+    """Locks the offers, so that no one can read them."""
     operator = await asyncpg.connect(database_url.replace("postgres://", "postgresql://", 1))
     try:
         async with operator.transaction():
@@ -55,7 +55,7 @@ async def locked(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def waiting(operator: asyncpg.Connection, number: int) -> None:
-    """Wait until so many statements wait for the lock."""
+    """Waits until `number` statements wait for the lock."""
     asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(PATIENCE):
         while await operator.fetchval(asked) != number:
@@ -67,7 +67,7 @@ async def ask(address: tuple[str, int]) -> httpx.Response:
         return await client.post("/graphql", content=BODY, headers={"content-type": "application/json"})
 
 
-async def test_a_statement_ends_when_its_client_leaves(address: tuple[str, int], database_url: str) -> None:
+async def test_a_statement_is_cancelled_when_its_client_disconnects(address: tuple[str, int], database_url: str) -> None:
     async with locked(database_url) as operator:
         for _ in range(LEAVERS):
             _reader, writer = await asyncio.open_connection(*address)
@@ -78,7 +78,7 @@ async def test_a_statement_ends_when_its_client_leaves(address: tuple[str, int],
     assert "errors" not in (await ask(address)).json()
 
 
-async def test_a_statement_ends_when_its_time_is_up(app: FastPath, address: tuple[str, int], database_url: str) -> None:
+async def test_a_statement_is_cancelled_at_its_time_limit(app: FastPath, address: tuple[str, int], database_url: str) -> None:
     app.graph.engine.limits = Limits(timeout=0.5)
     async with locked(database_url) as operator:
         answers = await asyncio.gather(*(ask(address) for _ in range(LEAVERS)))
@@ -89,7 +89,7 @@ async def test_a_statement_ends_when_its_time_is_up(app: FastPath, address: tupl
     assert "errors" not in (await ask(address)).json()
 
 
-async def test_others_are_served_while_one_hangs(address: tuple[str, int], database_url: str) -> None:
+async def test_other_requests_are_served_during_a_slow_statement(address: tuple[str, int], database_url: str) -> None:
     async with locked(database_url) as operator:
         hanging = asyncio.create_task(ask(address))
         await waiting(operator, 1)

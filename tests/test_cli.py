@@ -47,7 +47,7 @@ def environment(**camcha: str) -> dict[str, str]:
 
 
 def command(folder: Path, *arguments: str, **camcha: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder of its own, where the demonstration keeps its var/."""
+    """Runs a command in a folder of its own, where the demonstration stores its var/."""
     return run(arguments, cwd=folder, env=environment(**camcha))
 
 
@@ -58,7 +58,7 @@ class Demonstration:
         self.folder, self.out, self.err = folder, folder / "out", folder / "err"
 
     def start(self) -> None:
-        """Start and wait until it says that it listens."""
+        """Starts the server and waits until it reports its address."""
         with self.out.open("w") as out, self.err.open("w") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cli", "serve", "--port", "0"],
@@ -86,7 +86,7 @@ class Demonstration:
 
 @pytest.fixture(scope="module")
 def only_demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
-    """One for all tests of this module: it takes seconds to fill."""
+    """One demonstration for all tests of this module, because filling it takes seconds."""
     demonstration = Demonstration(tmp_path_factory.mktemp("demonstration"))
     demonstration.start()
     yield demonstration
@@ -95,7 +95,7 @@ def only_demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dem
 
 @pytest.fixture
 def demonstration(only_demonstration: Demonstration) -> Demonstration:
-    """It runs."""
+    """The demonstration, started if it isn't running."""
     if only_demonstration.process.poll() is not None:
         only_demonstration.start()
     return only_demonstration
@@ -124,7 +124,7 @@ def test_a_second_process_on_the_same_sqlite_file_is_refused(demonstration: Demo
     )
 
 
-def test_codes_are_told_of_the_demonstrations_staff_only(demonstration: Demonstration) -> None:
+def test_codes_are_printed_only_for_the_demonstrations_staff(demonstration: Demonstration) -> None:
     done = demonstration.command("code", AGENT.email)
     assert re.fullmatch(r"\d{6}\n", done.stdout)
     assert demonstration.command("code", "customer@camcha.example").returncode == 1
@@ -132,12 +132,12 @@ def test_codes_are_told_of_the_demonstrations_staff_only(demonstration: Demonstr
     assert demonstration.command("code", AGENT.email, **ours).returncode == 1
 
 
-def test_a_stopped_server_ends_in_order(demonstration: Demonstration) -> None:
+def test_a_stopped_server_shuts_down_cleanly(demonstration: Demonstration) -> None:
     demonstration.end(signal.SIGTERM)
     assert "Traceback" not in demonstration.err.read_text()
 
 
-def test_a_taken_port_is_named(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = command(tmp_path, "serve", "--port", str(port))
@@ -145,7 +145,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"error: can't listen on 127.0.0.1, port {port}: ")
 
 
-def test_faults_of_the_environment_are_told_one_a_line(tmp_path: Path) -> None:
+def test_errors_of_the_environment_are_printed_one_per_line(tmp_path: Path) -> None:
     done = command(tmp_path, "serve", "--port", "0", DATABASE_URL="mysql://x", NONSENSE="1")
     assert done.returncode == 2
     assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == [
@@ -153,7 +153,7 @@ def test_faults_of_the_environment_are_told_one_a_line(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_database_that_is_not_migrated_is_refused_until_it_is(tmp_path: Path) -> None:
+def test_a_database_without_migrations_is_refused(tmp_path: Path) -> None:
     ours = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": KEY}
     refused = command(tmp_path, "serve", "--port", "0", **ours)
     assert (refused.returncode, "run python -m cli migrate" in refused.stderr) == (1, True)
@@ -163,7 +163,7 @@ def test_a_database_that_is_not_migrated_is_refused_until_it_is(tmp_path: Path) 
     assert "run python -m cli migrate" in command(tmp_path, "seed", **ours).stderr
 
 
-def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
+def test_an_unavailable_database_is_reported_without_its_password(tmp_path: Path) -> None:
     ours = {"DATABASE_URL": "postgres://camcha:hunter2@127.0.0.1:1/camcha", "SECRET_KEY": KEY}
     for asked in (["serve", "--port", "0"], ["migrate"], ["check-invoices"]):
         done = command(tmp_path, *asked, **ours)
@@ -172,8 +172,8 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: 
         )  # fmt: skip
 
 
-async def test_p4_3_no_password_is_printed_but_where_to_choose_one(db: str, tmp_path: Path) -> None:
-    """OWASP ASVS 5, 6.4.1: the first operator's link works once and for three days; the role wants a second factor."""
+async def test_p4_3_a_link_is_printed_instead_of_a_password(db: str, tmp_path: Path) -> None:
+    """OWASP ASVS 5, 6.4.1: the first operator's link works once and for three days, and the role requires a second factor."""
     ours = {"DATABASE_URL": db, "SECRET_KEY": KEY, "BASE_URL": "https://api.camcha.example"}
     asked = ["staff", "Omar@camcha.example", "--name", "Omar Diop", "--role", "OPERATOR"]
     done = command(tmp_path, *asked, **ours)
@@ -200,7 +200,7 @@ async def test_p4_3_no_password_is_printed_but_where_to_choose_one(db: str, tmp_
         auth.passwords.close()
 
 
-def test_staff_with_an_impossible_address_or_role_are_refused(tmp_path: Path) -> None:
+def test_staff_with_an_invalid_address_or_role_are_refused(tmp_path: Path) -> None:
     ours = {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3", "SECRET_KEY": KEY}
     command(tmp_path, "migrate", **ours)
     assert "isn’t valid" in command(tmp_path, "staff", "nobody", "--name", "N", "--role", "AGENT", **ours).stderr
@@ -235,7 +235,7 @@ async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(db
     assert not await Offer.exists()
 
 
-async def test_the_audit_log_is_proved_and_its_end_can_be_noted(db: str, tmp_path: Path, action: Action) -> None:
+async def test_the_audit_log_is_verified_and_its_last_hash_printed(db: str, tmp_path: Path, action: Action) -> None:
     ours = {"DATABASE_URL": db, "SECRET_KEY": KEY}
     asked = ["staff", "amadou@camcha.example", "--name", "Amadou Diop", "--role", "AGENT"]
     assert command(tmp_path, *asked, **ours).returncode == 0

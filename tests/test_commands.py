@@ -13,7 +13,7 @@ PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)", re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_file_names_no_host(name: str) -> None:
+def test_lock_files_contain_no_host(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
     assert "resolved" not in text
@@ -26,7 +26,7 @@ def test_every_locked_python_package_has_hashes() -> None:
         assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
-def test_the_development_lock_holds_the_production_lock() -> None:
+def test_the_development_lock_includes_the_production_lock() -> None:
     production, development = (dict(PIN.findall((ROOT / name).read_text())) for name in LOCKS[:2])
     assert production.items() <= development.items()
 
@@ -39,7 +39,7 @@ def test_every_dependency_is_locked() -> None:
     assert [name for name in names if name not in locked] == []
 
 
-def test_every_dependency_says_why_it_is_there() -> None:
+def test_every_dependency_has_a_reason() -> None:
     lines = (ROOT / "pyproject.toml").read_text().splitlines()
     start = lines.index("dependencies = [")
     listed = [line for line in lines[start : lines.index("[tool.ruff]")] if line.startswith('    "')]

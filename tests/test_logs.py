@@ -1,4 +1,4 @@
-"""Errors are logged with their type and location, never with their message, which may quote what someone typed."""
+"""Errors are logged with their type and location, never with their message, which may quote user input."""
 
 import asyncio
 import gc
@@ -23,7 +23,7 @@ MESSAGE = "a message that quotes someone@leak.example"
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
-    """Log to a buffer as in production; restore the process's logging afterwards."""
+    """Logs to a buffer as in production, and restores the process's logging afterwards."""
     root, hooks = logging.getLogger(), (warnings.showwarning, sys.excepthook, sys.unraisablehook, threading.excepthook)
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in logs._QUIET_LIBRARIES}
@@ -80,7 +80,7 @@ def test_a_line_cannot_be_forged(logged: io.StringIO) -> None:
     assert theirs["event"] == "received fine"
 
 
-def test_what_python_itself_would_print_is_logged(logged: io.StringIO) -> None:
+def test_output_of_python_itself_is_logged(logged: io.StringIO) -> None:
     class FailsInDestructor:
         def __del__(self) -> None:
             fail()
@@ -114,7 +114,7 @@ def test_an_uncaught_exception_is_logged(logged: io.StringIO, capsys: pytest.Cap
 
 @pytest.mark.parametrize("configured_before", [False, True])
 def test_a_traceback_in_a_librarys_message_keeps_its_locations(logged: io.StringIO, configured_before: bool) -> None:
-    """Starlette reports a failed start to uvicorn this way; uvicorn's own logging may have been configured before."""
+    """Starlette reports a failed start to uvicorn this way, whose own logging may have been configured before."""
     if configured_before:
         logging.config.dictConfig(LOGGING_CONFIG)
         logs.configure(logged)
@@ -131,7 +131,7 @@ def test_a_traceback_in_a_librarys_message_keeps_its_locations(logged: io.String
     "name", ["tortoise.db_client", "aiosqlite", "asyncpg", "uvicorn.access", "websockets.server", "asyncio"]
 )
 def test_libraries_that_log_values_are_silent_below_warning(logged: io.StringIO, name: str) -> None:
-    """Even when the root logger's level is lowered."""
+    """Even when the root logger's level is lower."""
     logging.getLogger().setLevel(logging.DEBUG)
     for level in (logging.DEBUG, logging.INFO):
         logging.getLogger(name).log(level, "%s", MESSAGE)

@@ -1,4 +1,4 @@
-"""docs/promises.md and the promises that tests name agree."""
+"""docs/promises.md is consistent with the promises that tests refer to."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ STATES = dict(re.findall(r"^\| (P\d\.\d+) \| .+ \| (\w+)(?:: .+)? \|$", PAGE, re
 
 
 def named() -> Iterator[tuple[str, str]]:
-    """Each promise that a test's name or a docstring names, with the place."""
+    """Each promise in a test's name or docstring, with its location."""
     for path in sorted((ROOT / "tests").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -26,9 +26,9 @@ def test_each_promise_has_a_known_state() -> None:
     assert set(STATES.values()) == {"works", "partly", "open"}
 
 
-def test_tests_name_existing_promises_only() -> None:
+def test_tests_name_only_existing_promises() -> None:
     assert [(promise, place) for promise, place in named() if promise not in STATES] == []
 
 
-def test_each_promise_that_works_is_named_by_a_test() -> None:
+def test_each_working_promise_is_named_by_a_test() -> None:
     assert {promise for promise, state in STATES.items() if state == "works"} <= {promise for promise, _ in named()}

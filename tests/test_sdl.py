@@ -1,4 +1,4 @@
-"""schema.graphql at the root is the graph as it is, complete with descriptions."""
+"""schema.graphql in the root folder is the current schema, complete with descriptions."""
 
 from pathlib import Path
 
@@ -18,16 +18,16 @@ from schema.root import schema
 STORED = Path(__file__).parents[1] / "schema.graphql"
 
 
-def test_the_stored_schema_is_the_exported_one() -> None:
+def test_the_stored_schema_is_current() -> None:
     """`python -m cli export-schema` writes it."""
     assert STORED.read_text(encoding="utf-8").strip() == schema.as_str().strip()
 
 
-def test_the_stored_schema_can_be_read_by_others() -> None:
+def test_the_stored_schema_is_valid_graphql() -> None:
     assert build_schema(STORED.read_text(encoding="utf-8")).query_type
 
 
-def test_everything_has_a_description_that_says_more_than_its_name() -> None:
+def test_every_description_says_more_than_its_name() -> None:
     """P6.1: types, fields, arguments, input fields and enum values."""
     for name, described in _described().items():
         assert len((described or "").split()) >= 2, name
@@ -48,8 +48,8 @@ def test_every_mutation_takes_one_input_and_returns_user_errors() -> None:
         assert "userErrors" in field.type.fields, name
 
 
-def test_a_refused_root_field_leaves_the_others_their_answers() -> None:
-    """A root field is nullable, for an error at one that isn't takes the whole response. Nobody is refused `contact`."""
+def test_a_refused_root_field_does_not_affect_others() -> None:
+    """Root fields are nullable, because an error in a non-null one would null the whole response. `contact` never fails."""
     roots = [schema._schema.query_type, schema._schema.mutation_type]
     fields = {name: field for root in roots if root for name, field in root.fields.items()}
     assert {name for name, field in fields.items() if is_non_null_type(field.type)} == {"contact"}

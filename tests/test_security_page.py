@@ -1,4 +1,4 @@
-"""docs/security.md stays true: the tests it names exist, and each requirement names a test or says why it has none."""
+"""docs/security.md is up to date: its tests exist, and each requirement names a test or says why it has none."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Reading the settings: every error is reported, all of them at once."""
+"""Reading the settings: all errors are reported together."""
 
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def test_with_a_database_the_server_is_not_a_demonstration() -> None:
     ],
 )
 def test_urls_are_spelled_as_in_the_origin_header(url: str, origin: str) -> None:
-    """Otherwise no page would ever match, and nothing would explain why."""
+    """Otherwise no page would match, and no error would explain why."""
     settings = read({**VALID, "CAMCHA_BASE_URL": url, "CAMCHA_ALLOWED_ORIGINS": url})
     assert settings.base_url == origin
     assert settings.allowed_origins == {origin}

@@ -1,4 +1,4 @@
-"""The timetable goes on, whatever happens to one of its lines."""
+"""The timetable keeps running when one of its jobs fails."""
 
 import asyncio
 import io
@@ -16,7 +16,7 @@ from worker import Job, run
 
 
 class Counted:
-    """Work that counts its turns, and fails in some of them."""
+    """A job that counts its runs, and fails in some of them."""
 
     def __init__(self, fails: int = 0) -> None:
         self.turns = 0
@@ -33,7 +33,7 @@ class Counted:
 
 @pytest.fixture
 def told() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """What was logged, line by line."""
+    """The logged lines."""
     root, stream = logging.getLogger(), io.StringIO()
     handlers, level = root.handlers, root.level
     root.handlers = []
@@ -43,7 +43,7 @@ def told() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     structlog.reset_defaults()
 
 
-async def test_a_failing_job_is_logged_tried_again_and_harms_no_other(told: Callable[[], list[dict[str, Any]]]) -> None:
+async def test_a_failing_job_is_logged_and_retried_without_affecting_others(told: Callable[[], list[dict[str, Any]]]) -> None:
     failing, steady = Counted(fails=2), Counted()
     timetable = asyncio.create_task(run([Job("failing", 0.01, failing), Job("steady", 0.01, steady)]))
     async with asyncio.timeout(PATIENCE):
@@ -57,7 +57,7 @@ async def test_a_failing_job_is_logged_tried_again_and_harms_no_other(told: Call
     assert [(line["job"], line["error"]) for line in failures] == [("failing", "ValueError")] * 2
 
 
-async def test_a_failure_is_logged_without_its_words_but_with_its_place(told: Callable[[], list[dict[str, Any]]]) -> None:
+async def test_a_failure_is_logged_with_its_location_and_without_its_message(told: Callable[[], list[dict[str, Any]]]) -> None:
     work = Counted(fails=1)
     timetable = asyncio.create_task(run([Job("failing", 0.01, work)]))
     async with asyncio.timeout(PATIENCE):
@@ -69,7 +69,7 @@ async def test_a_failure_is_logged_without_its_words_but_with_its_place(told: Ca
     assert any("test_worker.py" in place for place in line["where"])
 
 
-async def test_cancelling_ends_a_job_in_the_middle_of_its_turn() -> None:
+async def test_cancelling_ends_a_running_job() -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def slow() -> None:

@@ -1,4 +1,4 @@
-"""A real server in a thread of the tests' own process: a test can hand parts to it, such as a clock that stands still."""
+"""A real server in a thread of the test process, so that a test can pass services to it, such as a clock that stands still."""
 
 import asyncio
 import threading

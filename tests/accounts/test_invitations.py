@@ -69,7 +69,7 @@ async def house(db: str, clock: "MovableClock", bus: "RecordingBus", auth: AuthS
 
 
 class TestSending:
-    async def test_p1_4_an_address_is_invited_by_one_email(self, house: House, clock: "MovableClock") -> None:
+    async def test_p1_4_an_invitation_sends_one_email(self, house: House, clock: "MovableClock") -> None:
         """P1.4: the row holds only the hash of the token."""
         invitation = await house.sends(email=" NOE@Fournil.example ", role=Role.BILLING)
         stored = await Invitation.get().values()
@@ -83,7 +83,7 @@ class TestSending:
 
     @pytest.mark.parametrize("mine", ["odile", "ada", "bea", "max"])
     @pytest.mark.parametrize("role", list(Role))
-    async def test_p1_4_each_role_invites_only_as_what_it_may(self, house: House, mine: str, role: Role) -> None:
+    async def test_p1_4_each_role_invites_only_the_roles_it_may(self, house: House, mine: str, role: Role) -> None:
         answer = await outcome(house.sends(mine, role=role))
         allowed = "done" if mine in ("odile", "ada") else "FORBIDDEN"
         assert answer == ("ROLE_RESERVED" if role is Role.OWNER else allowed)
@@ -95,19 +95,19 @@ class TestSending:
         assert await outcome(house.sends(key="k", role=Role.ADMIN)) == "IDEMPOTENCY_MISMATCH"
         assert await Email.all().count() == 1
 
-    async def test_members_and_the_invited_are_not_invited_again(self, house: House) -> None:
+    async def test_members_and_invited_addresses_are_not_invited_again(self, house: House) -> None:
         assert await outcome(house.sends(email="MAX@fournil.example")) == "ALREADY_MEMBER"
         invitation = await house.sends()
         assert await outcome(house.sends("odile")) == "ALREADY_INVITED"
         await house.revokes(invitation)
         assert await outcome(house.sends("odile")) == "done"
 
-    async def test_of_two_invitations_at_once_one_is_sent(self, house: House) -> None:
+    async def test_only_one_of_two_concurrent_invitations_is_sent(self, house: House) -> None:
         answers = await asyncio.gather(outcome(house.sends("ada")), outcome(house.sends("odile")))
         assert sorted(answers) == ["ALREADY_INVITED", "done"]
         assert await Email.all().count() == 1
 
-    async def test_nobody_learns_who_is_a_customer(
+    async def test_an_invitation_does_not_reveal_who_is_a_customer(
         self, house: House, clock: "MovableClock", bus: "RecordingBus", statements: "Statements"
     ) -> None:
         """P3.5: known and unknown addresses get the same answer after the same statements."""
@@ -123,12 +123,12 @@ class TestSending:
         assert answers[0] == answers[1]
 
     @pytest.mark.parametrize("email", ["", "noe", "noe@\x00fournil.example", "a@b.example, c@d.example"])
-    async def test_a_bad_address_is_named(self, house: House, email: str) -> None:
+    async def test_an_invalid_address_is_reported(self, house: House, email: str) -> None:
         with pytest.raises(Refusal) as refused:
             await house.sends(email=email)
         assert (refused.value.code, refused.value.field) == ("EMAIL_INVALID", ("input", "email"))
 
-    async def test_nothing_is_kept_when_the_email_cannot_be_written(self, house: House) -> None:
+    async def test_nothing_is_stored_when_the_email_cannot_be_written(self, house: House) -> None:
         await execute("ALTER TABLE email RENAME TO gone")
         with pytest.raises(OperationalError):
             await house.sends(key="k")
@@ -137,7 +137,7 @@ class TestSending:
         await house.sends(key="k")
         assert await Email.all().count() == 1
 
-    async def test_nobody_is_flooded_with_emails(self, house: House) -> None:
+    async def test_the_number_of_emails_is_limited(self, house: House) -> None:
         """Invitations are limited per address and per company."""
         for _ in range(6):
             await house.revokes(await house.sends())
@@ -148,7 +148,7 @@ class TestSending:
 
 
 class TestResending:
-    async def test_a_new_email_makes_the_old_one_worthless(self, house: House, clock: "MovableClock") -> None:
+    async def test_a_new_email_invalidates_the_previous_one(self, house: House, clock: "MovableClock") -> None:
         invitation = await house.sends()
         first = await token_to(GUEST, "invitation")
         clock.advance(timedelta(days=8))
@@ -164,7 +164,7 @@ class TestResending:
         assert (await house.resends(invitation)).token_hash == first.token_hash
         assert await Email.all().count() == 2
 
-    async def test_what_is_over_stays_over(self, house: House) -> None:
+    async def test_a_closed_invitation_cannot_be_resent(self, house: House) -> None:
         revoked = await house.sends()
         assert (await house.revokes(revoked)).revoked_at == (await house.revokes(revoked)).revoked_at is not None
         assert await outcome(house.resends(revoked)) == "NOT_ACTIVE"
@@ -174,14 +174,14 @@ class TestResending:
         assert await outcome(house.revokes(taken)) == "NOT_ACTIVE"
 
     @pytest.mark.parametrize("name", ["bea", "max"])
-    async def test_others_may_not(self, house: House, name: str) -> None:
+    async def test_other_roles_cannot_resend(self, house: House, name: str) -> None:
         invitation = await house.sends()
         assert await outcome(house.resends(invitation, name)) == "FORBIDDEN"
         assert await outcome(house.revokes(invitation, name)) == "FORBIDDEN"
 
 
 class TestAccepting:
-    async def test_p1_4_somebody_new_joins_and_can_sign_in(self, house: House, clock: "MovableClock") -> None:
+    async def test_p1_4_a_new_user_joins_and_can_sign_in(self, house: House, clock: "MovableClock") -> None:
         """P1.4: a name and a password are enough; the address needs no further verification."""
         await house.sends(role=Role.BILLING)
         place = await house.accepts()
@@ -194,7 +194,7 @@ class TestAccepting:
         )
         assert entered == user
 
-    async def test_p1_4_somebody_known_joins_signed_in_and_keeps_everything(self, house: House, bus: "RecordingBus") -> None:
+    async def test_p1_4_an_existing_user_joins_signed_in_and_keeps_their_data(self, house: House, bus: "RecordingBus") -> None:
         known = await person(house.company.action(), "noe", password_hash="theirs")
         before = await User.filter(pk=known.pk).values()
         await house.sends()
@@ -203,7 +203,7 @@ class TestAccepting:
         assert await User.filter(pk=known.pk).values() == before
         assert bus.announced[-1] == f"user:{known.pk}"
 
-    async def test_a_persons_own_repeat_changes_nothing(self, house: House) -> None:
+    async def test_accepting_again_changes_nothing(self, house: House) -> None:
         known = await person(house.company.action(), "noe")
         await house.sends()
         first = await house.accepts(known)
@@ -214,13 +214,13 @@ class TestAccepting:
         assert await outcome(house.accepts(known)) == "TOKEN_INVALID"
         assert "noe" not in await house.company.roles()
 
-    async def test_it_works_once(self, house: House) -> None:
+    async def test_the_token_works_once(self, house: House) -> None:
         await house.sends()
         await house.accepts()
         assert await outcome(house.accepts()) == "TOKEN_INVALID"
         assert await outcome(house.accepts(house.company.people["max"])) == "INVITATION_ELSEWHERE"
 
-    async def test_it_works_for_seven_days(self, house: House, clock: "MovableClock") -> None:
+    async def test_the_token_works_for_seven_days(self, house: House, clock: "MovableClock") -> None:
         await house.sends()
         clock.advance(timedelta(days=7, microseconds=-1))
         known = await person(house.company.action(), "noe")
@@ -231,17 +231,17 @@ class TestAccepting:
         clock.advance(timedelta(microseconds=-1))
         assert await outcome(house.accepts()) == "done"
 
-    async def test_it_does_not_work_once_taken_back(self, house: House) -> None:
+    async def test_a_revoked_invitation_cannot_be_accepted(self, house: House) -> None:
         await house.revokes(await house.sends())
         assert await outcome(house.accepts()) == "TOKEN_INVALID"
 
     @pytest.mark.parametrize("token", ["", "cam_in_", "cam_in_unknown", "\x00", "\ud800", "x" * 100_000])
-    async def test_a_token_that_means_nothing_is_refused(self, house: House, token: str) -> None:
+    async def test_an_invalid_token_is_refused(self, house: House, token: str) -> None:
         with pytest.raises(Refusal) as refused:
             await accept(house.company.action(), house.auth, token, NEWCOMER, PEER)
         assert (refused.value.code, refused.value.field) == ("TOKEN_INVALID", ("input", "token"))
 
-    async def test_the_email_is_for_its_address_only(self, house: House) -> None:
+    async def test_the_token_works_only_for_its_address(self, house: House) -> None:
         """P1.4: another member's token and a staff session are both refused."""
         await house.sends()
         assert await outcome(house.accepts(await person(house.company.action(), "zoe"))) == "INVITATION_ELSEWHERE"
@@ -258,7 +258,7 @@ class TestAccepting:
             (Newcomer("Noé", "noefournil aubry"), "PASSWORD_WEAK", "password"),
         ],
     )
-    async def test_bad_input_is_named_and_the_email_still_works(
+    async def test_invalid_input_is_reported_and_the_token_still_works(
         self, house: House, newcomer: Newcomer, code: str, field: str
     ) -> None:
         await house.sends()
@@ -267,29 +267,27 @@ class TestAccepting:
         assert (refused.value.code, refused.value.field) == (code, ("input", field))
         assert await outcome(house.accepts()) == "done"
 
-    async def test_of_many_at_once_one_joins(self, house: House) -> None:
+    async def test_only_one_of_many_concurrent_users_joins(self, house: House) -> None:
         await house.sends()
         answers = await asyncio.gather(*(outcome(house.accepts()) for _ in range(4)))
         assert sorted(answers) == ["TOKEN_INVALID"] * 3 + ["done"]
         assert await User.filter(email=GUEST).count() == 1
         assert (await house.company.roles())["Noé Blin"] == "MEMBER"
 
-    async def test_a_persons_own_at_once_are_one(self, house: House) -> None:
+    async def test_concurrent_requests_of_one_user_join_once(self, house: House) -> None:
         known = await person(house.company.action(), "noe")
         await house.sends()
         answers = await asyncio.gather(*(outcome(house.accepts(known)) for _ in range(4)))
         assert answers == ["done"] * 4
         assert await Membership.filter(user_id=known.pk).count() == 1
 
-    async def test_taken_and_taken_back_at_once_is_one_of_both(self, house: House) -> None:
+    async def test_concurrent_acceptance_and_revocation_have_one_outcome(self, house: House) -> None:
         invitation = await house.sends()
         answers = await asyncio.gather(outcome(house.accepts()), outcome(house.revokes(invitation)))
         assert sorted(answers) in (["NOT_ACTIVE", "done"], ["TOKEN_INVALID", "done"])
         assert (answers[0] == "done") == ("Noé Blin" in await house.company.roles())
 
-    async def test_two_companies_invite_a_newcomer_who_joins_both(
-        self, house: House, clock: "MovableClock", bus: "RecordingBus"
-    ) -> None:
+    async def test_a_new_user_can_join_two_companies(self, house: House, clock: "MovableClock", bus: "RecordingBus") -> None:
         """The second email was sent before the user existed."""
         others = House(await founded(clock, bus, "732829320", nora=Role.OWNER), house.auth)
         await house.sends()
@@ -302,7 +300,7 @@ class TestAccepting:
         assert await Membership.filter(user__email=GUEST).count() == 2
 
 
-async def test_what_is_over_is_forgotten_after_a_month(house: House, clock: "MovableClock") -> None:
+async def test_closed_invitations_are_deleted_after_a_month(house: House, clock: "MovableClock") -> None:
     """Open invitations stay, and an expired one can be sent again until then."""
     await house.sends(key="k")
     await house.accepts()
@@ -325,7 +323,7 @@ STRANGERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_other(db: str, house: House) -> None:
+async def test_accepting_does_not_deadlock_with_a_second_sign_up(db: str, house: House) -> None:
     """Both lock the company before the user. In different orders they would deadlock, and one of them would fail."""
     made = await sign_up(house.company.action(), house.auth, **STRANGERS)
     assert made.account
@@ -346,7 +344,7 @@ async def test_it_and_a_second_sign_up_with_the_address_do_not_wait_for_each_oth
     assert await accepting
 
 
-async def test_a_stranger_who_signed_up_with_the_address_gets_nothing(house: House) -> None:
+async def test_an_earlier_sign_up_with_the_address_by_someone_else_gains_nothing(house: House) -> None:
     """Only the owner of the address can read the email. The password of someone else who signed up with the address stops
     working.
     """

@@ -102,7 +102,7 @@ async def desk(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -
         yield made[0]
 
 
-async def test_p1_1_the_registered_name_is_taken_at_once(desk: Desk) -> None:
+async def test_p1_1_the_registered_name_is_accepted_immediately(desk: Desk) -> None:
     desk.registers("LES FOURNILS D AUBRY")
     change = await desk.asks("Adam")
     assert (change.status, change.verdict) == (LegalNameStatus.ACCEPTED, RegistryVerdict.MATCH)
@@ -123,7 +123,7 @@ async def test_p1_1_the_registered_name_is_taken_at_once(desk: Desk) -> None:
         (("[ND]",), {}, RegistryVerdict.OTHER_NAME),
     ],
 )
-async def test_p1_1_anything_but_a_match_asks_for_evidence_and_an_agent_decides(
+async def test_p1_1_without_a_match_an_agent_decides_on_evidence(
     desk: Desk, names: tuple[str, ...], facts: dict[str, str], verdict: RegistryVerdict
 ) -> None:
     desk.registers(*names, **facts)
@@ -143,7 +143,7 @@ async def test_p1_1_anything_but_a_match_asks_for_evidence_and_an_agent_decides(
 
 
 @pytest.mark.parametrize("legal_name", ["Les 𝐅ournils d'Aubry", "Les F\u0337ournils d'Aubry", "Les Fournils d'Aubry 🎁"])
-async def test_p1_1_a_name_that_prints_otherwise_than_it_compares_is_no_match(desk: Desk, legal_name: str) -> None:
+async def test_p1_1_a_name_that_prints_differently_from_how_it_compares_does_not_match(desk: Desk, legal_name: str) -> None:
     desk.registers("LES FOURNILS D AUBRY")
     change = await desk.asks(legal_name=legal_name)
     assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, RegistryVerdict.OTHER_NAME)
@@ -155,7 +155,7 @@ async def test_p1_1_the_name_is_stored_with_its_accents_composed(desk: Desk) -> 
     assert await desk.legal_name() == "L'Été"
 
 
-async def test_p1_1_the_registers_late_yes_is_not_the_agents(desk: Desk, clock: "MovableClock") -> None:
+async def test_p1_1_a_late_match_is_attributed_to_the_registry(desk: Desk, clock: "MovableClock") -> None:
     desk.away()
     change = await desk.asks(file_ids=(await desk.kbis(),))
     await desk.decides(change, Decision.ASK, "Illisible.")
@@ -166,7 +166,7 @@ async def test_p1_1_the_registers_late_yes_is_not_the_agents(desk: Desk, clock: 
     assert (change.status, change.decider_id, change.reason) == (LegalNameStatus.ACCEPTED, None, None)
 
 
-async def test_p1_1_a_wish_that_was_erased_while_the_register_was_asked_changes_nothing(desk: Desk) -> None:
+async def test_p1_1_a_request_erased_during_the_lookup_changes_nothing(desk: Desk) -> None:
     desk.away()
     change = await desk.asks()
     desk.registers("LES FOURNILS D AUBRY")
@@ -175,7 +175,7 @@ async def test_p1_1_a_wish_that_was_erased_while_the_register_was_asked_changes_
     assert await desk.legal_name() == "Le Fournil d'Aubry"
 
 
-async def test_p1_1_a_file_sent_for_another_company_is_no_evidence_here(
+async def test_p1_1_a_file_of_another_company_is_refused_as_evidence(
     desk: Desk, clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
     change = await desk.asks()
@@ -186,7 +186,7 @@ async def test_p1_1_a_file_sent_for_another_company_is_no_evidence_here(
     assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, (file,))) == "FILE_REFUSED"
 
 
-async def test_p1_1_without_a_register_evidence_is_asked_for(desk: Desk) -> None:
+async def test_p1_1_without_a_registry_evidence_is_required(desk: Desk) -> None:
     desk.registry = NoRegistry()
     change = await desk.asks(file_ids=(await desk.kbis(),))
     assert (change.status, change.verdict) == (LegalNameStatus.IN_REVIEW, RegistryVerdict.UNKNOWN)
@@ -195,7 +195,7 @@ async def test_p1_1_without_a_register_evidence_is_asked_for(desk: Desk) -> None
     assert await desk.turn() == 0
 
 
-async def test_p1_1_a_register_that_is_away_never_means_yes_and_is_asked_again(desk: Desk) -> None:
+async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(desk: Desk) -> None:
     desk.away()
     change = await desk.asks()
     assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, RegistryVerdict.AWAY)
@@ -211,7 +211,7 @@ async def test_p1_1_a_register_that_is_away_never_means_yes_and_is_asked_again(d
     assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
 
 
-async def test_p1_1_one_that_stays_away_is_given_up_after_days(desk: Desk) -> None:
+async def test_p1_1_lookups_in_an_unavailable_registry_end_after_days(desk: Desk) -> None:
     desk.away()
     await desk.asks()
     for _ in range(legal_names.MOST_CHECKS):
@@ -222,7 +222,7 @@ async def test_p1_1_one_that_stays_away_is_given_up_after_days(desk: Desk) -> No
     assert (change.status, change.next_check_at) == (LegalNameStatus.EVIDENCE_NEEDED, None)
 
 
-async def test_p1_1_who_dies_while_the_register_is_asked_loses_nothing(desk: Desk) -> None:
+async def test_p1_1_a_request_survives_a_kill_during_the_lookup(desk: Desk) -> None:
     """The request is stored first, so the timetable of any process can continue with it."""
     async with register(None) as (silent, asked):
         desk.registry = PublicRegistry(silent, seconds=30)
@@ -242,7 +242,7 @@ async def test_p1_1_who_dies_while_the_register_is_asked_loses_nothing(desk: Des
     assert (await LegalNameChange.get()).status is LegalNameStatus.EVIDENCE_NEEDED
 
 
-async def test_p1_1_two_processes_that_ask_at_once_tell_once(desk: Desk) -> None:
+async def test_p1_1_concurrent_lookups_notify_once(desk: Desk) -> None:
     desk.away()
     await desk.asks()
     desk.registers("LES FOURNILS D AUBRY")
@@ -251,7 +251,7 @@ async def test_p1_1_two_processes_that_ask_at_once_tell_once(desk: Desk) -> None
     assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
 
 
-async def test_p1_1_an_agents_no_outlives_the_registers_late_answer(desk: Desk) -> None:
+async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_registry(desk: Desk) -> None:
     desk.away()
     change = await desk.shows(await desk.asks())
     await desk.decides(change, Decision.REJECT, "Ce Kbis est celui d'une autre société.")
@@ -263,7 +263,7 @@ async def test_p1_1_an_agents_no_outlives_the_registers_late_answer(desk: Desk) 
     assert (email.subject, "Ce Kbis est celui d'une autre société." in email.text) == (REJECTED, True)
 
 
-async def test_p1_1_an_agent_may_ask_for_better_evidence(desk: Desk) -> None:
+async def test_p1_1_an_agent_can_request_better_evidence(desk: Desk) -> None:
     change = await desk.shows(await desk.asks())
     assert await outcome(desk.decides(change, Decision.ASK)) == "BLANK"
     change = await desk.decides(change, Decision.ASK, "Le Kbis a plus de trois mois.")
@@ -273,7 +273,7 @@ async def test_p1_1_an_agent_may_ask_for_better_evidence(desk: Desk) -> None:
     assert (await desk.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
 
 
-async def test_p1_1_a_repeat_changes_nothing_and_another_decision_is_too_late(desk: Desk) -> None:
+async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_refused(desk: Desk) -> None:
     change = await desk.shows(await desk.asks())
     await desk.decides(change, Decision.ACCEPT)
     sent = await written("legal_name")
@@ -290,7 +290,7 @@ async def _cancels(desk: Desk, change: LegalNameChange, name: str = "Camille") -
     return await legal_names.cancel(desk.bakery.action(name), session, desk.bakery.account, change.pk)
 
 
-async def test_p1_1_one_wish_at_a_time_and_it_can_be_taken_back(desk: Desk) -> None:
+async def test_p1_1_only_one_request_is_open_and_it_can_be_cancelled(desk: Desk) -> None:
     change = await desk.asks()
     assert await outcome(desk.asks(legal_name="Boulangerie Aubry")) == "CHANGE_RUNNING"
     for _ in range(2):
@@ -298,7 +298,7 @@ async def test_p1_1_one_wish_at_a_time_and_it_can_be_taken_back(desk: Desk) -> N
     assert (await desk.asks(legal_name="Boulangerie Aubry")).status is LegalNameStatus.EVIDENCE_NEEDED
 
 
-async def test_p1_1_of_two_who_ask_at_once_one_is_told_to_wait(desk: Desk) -> None:
+async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(desk: Desk) -> None:
     asked = [outcome(desk.asks(name, f"Boulangerie {name}")) for name in ("Camille", "Adam")]
     assert sorted(await asyncio.gather(*asked)) == ["CHANGE_RUNNING", "done"]
 
@@ -315,13 +315,13 @@ async def test_p1_1_of_two_who_ask_at_once_one_is_told_to_wait(desk: Desk) -> No
         ({"file_ids": (999,)}, "FILE_REFUSED"),
     ],
 )
-async def test_p1_1_bad_input_is_refused(desk: Desk, given: dict[str, Any], code: str) -> None:
+async def test_p1_1_invalid_input_is_refused(desk: Desk, given: dict[str, Any], code: str) -> None:
     """P1.1: another SIREN is another legal entity."""
     assert await outcome(desk.asks(**given)) == code
     assert await LegalNameChange.all().count() == (code == "done")
 
 
-async def test_p1_1_evidence_is_ones_own_uploaded_and_used_once(desk: Desk) -> None:
+async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(desk: Desk) -> None:
     change = await desk.asks()
     action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
     at = desk.bakery.clock.now()
@@ -337,7 +337,7 @@ async def test_p1_1_evidence_is_ones_own_uploaded_and_used_once(desk: Desk) -> N
         assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, tuple(part))) == code
 
 
-async def test_p1_1_what_waits_for_the_scanner_is_no_evidence_yet(desk: Desk) -> None:
+async def test_p1_1_a_file_in_quarantine_is_refused_as_evidence(desk: Desk) -> None:
     change = await desk.asks(file_ids=(await desk.kbis(cleared_at=None),))
     assert change.status is LegalNameStatus.IN_REVIEW
     assert await outcome(desk.decides(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
@@ -345,7 +345,7 @@ async def test_p1_1_what_waits_for_the_scanner_is_no_evidence_yet(desk: Desk) ->
     assert await outcome(desk.decides(change, Decision.ACCEPT)) == "done"
 
 
-async def test_p1_1_only_who_looks_after_the_company_asks_and_with_fresh_proof(desk: Desk) -> None:
+async def test_p1_1_a_request_requires_a_managing_role_and_a_step_up(desk: Desk) -> None:
     session = desk.bakery.tokens["Camille"].session
     await Session.filter(pk=session.pk).update(fresh_until=None)
     stale = legal_names.request(
@@ -361,7 +361,7 @@ async def test_p1_1_only_who_looks_after_the_company_asks_and_with_fresh_proof(d
     assert await outcome(_cancels(desk, change, "Adam")) == "FORBIDDEN"
 
 
-async def test_p1_1_another_companys_wish_is_nowhere(desk: Desk) -> None:
+async def test_p1_1_another_companys_request_is_not_found(desk: Desk) -> None:
     change = await desk.asks()
     other = await founded(desk.bakery.clock, desk.bakery.bus, "732829320", Zoe=Role.OWNER)
     action, session = other.action("Zoe"), other.tokens["Zoe"].session
@@ -371,14 +371,14 @@ async def test_p1_1_another_companys_wish_is_nowhere(desk: Desk) -> None:
     assert await outcome(legal_names.decide(action, session, None, Decision.ACCEPT, None)) == "NOT_FOUND"
 
 
-async def test_p1_1_wishes_are_counted(desk: Desk) -> None:
+async def test_p1_1_requests_are_limited(desk: Desk) -> None:
     for turn in range(11):
         await _cancels(desk, await desk.asks(legal_name=f"Fournil {turn}"))
     with pytest.raises(Throttled):
         await desk.asks(legal_name="Fournil 12")
 
 
-async def test_p1_1_who_was_removed_is_not_written_to(desk: Desk) -> None:
+async def test_p1_1_a_removed_member_gets_no_email(desk: Desk) -> None:
     change = await desk.shows(await desk.asks("Adam"))
     assert await desk.bakery.removes("Camille", "Adam") == "done"
     await desk.decides(change, Decision.ACCEPT)
@@ -386,14 +386,14 @@ async def test_p1_1_who_was_removed_is_not_written_to(desk: Desk) -> None:
     assert ("Adam@fournil.example", ACCEPTED) not in await written("legal_name")
 
 
-async def test_p1_1_the_trade_name_is_free(desk: Desk) -> None:
+async def test_p1_1_the_trade_name_can_be_changed_freely(desk: Desk) -> None:
     action, session = desk.bakery.action("Adam"), desk.bakery.tokens["Adam"].session
     for name in ("Chez Camille", "Chez Camille", None):
         assert (await details.change_trade_name(action, session, desk.bakery.account, name)).trade_name == name
     assert await desk.legal_name() == "Le Fournil d'Aubry"
 
 
-async def test_p1_4_the_address_and_the_numbers_of_a_company(desk: Desk) -> None:
+async def test_p1_4_a_companys_address_and_numbers_can_be_changed(desk: Desk) -> None:
     action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
     where = Address("1 rue du Four", "75001", "Paris", "FR")
     told = await details.change_address(action, session, desk.bakery.account, where)
@@ -425,7 +425,7 @@ async def test_p1_4_numbers_are_checked(desk: Desk, siret: str | None, vat_numbe
     assert await outcome(details.change_identifiers(action, session, desk.bakery.account, siret, vat_number)) == code
 
 
-async def test_p1_4_la_poste_counts_its_sirets_otherwise(clock: "MovableClock", bus: "RecordingBus") -> None:
+async def test_p1_4_sirets_of_la_poste_have_their_own_checksum(clock: "MovableClock", bus: "RecordingBus") -> None:
     post = await founded(clock, bus, "356000000", Zoe=Role.OWNER)
     action, session = post.action("Zoe"), post.tokens["Zoe"].session
     assert (await details.change_identifiers(action, session, post.account, "35600000049837", None)).siret == "35600000049837"
@@ -437,7 +437,7 @@ async def known(desk: Desk) -> tuple[str | None, bool]:
     return account.registry_verdict and account.registry_verdict.value, account.registry_due_at is not None
 
 
-async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Desk, auth: AuthServices) -> None:
+async def test_p1_4_a_new_company_is_looked_up_in_the_background(desk: Desk, auth: AuthServices) -> None:
     """P1.4: a valid checksum doesn't prove that a company exists, and an unavailable registry never confirms it."""
     made = await registration.sign_up(
         desk.bakery.action(), auth, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
@@ -458,7 +458,7 @@ async def test_p1_4_a_new_company_is_looked_up_and_nobody_waits_for_it(desk: Des
     assert await known(desk) == ("MATCH", False)
 
 
-async def test_p1_4_whoever_signs_up_again_as_another_company_is_looked_up_again(desk: Desk, auth: AuthServices) -> None:
+async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(desk: Desk, auth: AuthServices) -> None:
     """Otherwise the verdict on one company would appear next to the name of another."""
     desk.registers("LE FOURNIL D AUBRY", siren="732829320")
     form: dict[str, Any] = {
@@ -476,7 +476,7 @@ async def test_p1_4_whoever_signs_up_again_as_another_company_is_looked_up_again
     assert await known(desk) == ("OTHER_NAME", False)
 
 
-async def test_p1_1_of_a_new_name_the_register_is_asked_anew(desk: Desk) -> None:
+async def test_p1_1_a_new_name_is_looked_up_again(desk: Desk) -> None:
     desk.registers("LE FOURNIL D AUBRY")
     change = await desk.shows(await desk.asks())
     await desk.decides(change, Decision.ACCEPT)
@@ -490,7 +490,7 @@ async def test_p1_1_of_a_new_name_the_register_is_asked_anew(desk: Desk) -> None
     assert await known(desk) == ("MATCH", False)
 
 
-async def test_p1_1_an_answer_about_a_former_name_is_dropped(desk: Desk) -> None:
+async def test_p1_1_an_answer_about_a_previous_name_is_ignored(desk: Desk) -> None:
     await Account.filter(pk=desk.bakery.account.pk).update(registry_due_at=desk.bakery.clock.now())
 
     class Slow(NoRegistry):

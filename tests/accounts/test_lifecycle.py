@@ -94,7 +94,7 @@ async def desk(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -
     return Desk(bakery, auth, agent, await sessions.sign_in(agent, None, True, bakery.action()))
 
 
-async def test_p1_2_the_owner_asks_an_agent_deactivates_and_nobody_acts_for_the_company(desk: Desk) -> None:
+async def test_p1_2_a_deactivation_ends_all_access_to_the_account(desk: Desk) -> None:
     ticket = await desk.asks(TicketKind.ACCOUNT_DEACTIVATION)
     assert (ticket.kind, ticket.subject) == (TicketKind.ACCOUNT_DEACTIVATION, "Désactivation du compte de l’entreprise")
     assert (await Message.get(ticket_id=ticket.pk)).body == "Je pars."
@@ -111,7 +111,7 @@ async def test_p1_2_the_owner_asks_an_agent_deactivates_and_nobody_acts_for_the_
     assert await outcome(sessions.sign_in(camille, desk.bakery.account, False, desk.bakery.action())) == "ACCOUNT_INACTIVE"
 
 
-async def test_p1_2_its_owner_signs_in_for_none_and_asks_to_have_it_back(desk: Desk) -> None:
+async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivation(desk: Desk) -> None:
     await desk.deactivates()
     camille = desk.bakery.people["Camille"]
     desk.bakery.tokens["Camille"] = await sessions.sign_in(camille, await company_of(camille), False, desk.bakery.action())
@@ -129,7 +129,7 @@ async def test_p1_2_its_owner_signs_in_for_none_and_asks_to_have_it_back(desk: D
     assert await desk.bakery.stays("Adam") is False  # what ended stays so: everybody signs in anew
 
 
-async def test_p1_2_a_deletion_wants_the_owners_ticket_and_can_be_called_off_during_the_grace(desk: Desk) -> None:
+async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(desk: Desk) -> None:
     ticket = await desk.asks()
     account = await desk.schedules(ticket)
     assert (account.status, account.erases_at) == (AccountStatus.CLOSING, desk.bakery.clock.now() + GRACE)
@@ -146,7 +146,9 @@ async def test_p1_2_a_deletion_wants_the_owners_ticket_and_can_be_called_off_dur
     assert [subject for _, subject in await written("account_status")] == [CLOSING, CLOSING, ACTIVE, ACTIVE]
 
 
-async def test_p1_2_no_agent_deletes_a_company_that_did_not_ask(desk: Desk, clock: "MovableClock", bus: "RecordingBus") -> None:
+async def test_p1_2_an_agent_cannot_delete_an_account_without_its_request(
+    desk: Desk, clock: "MovableClock", bus: "RecordingBus"
+) -> None:
     other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
     theirs = await lifecycle.request(
         other.action("Zoe"),
@@ -166,7 +168,7 @@ async def test_p1_2_no_agent_deletes_a_company_that_did_not_ask(desk: Desk, cloc
     assert await desk.status() is AccountStatus.ACTIVE
 
 
-async def test_p1_2_a_wish_that_was_called_off_or_settled_deletes_nothing_later(desk: Desk) -> None:
+async def test_p1_2_a_cancelled_or_solved_request_deletes_nothing_later(desk: Desk) -> None:
     first = await desk.asks()
     await desk.schedules(first)
     await desk.reactivates()
@@ -184,14 +186,14 @@ async def test_p1_2_a_wish_that_was_called_off_or_settled_deletes_nothing_later(
     assert (await desk.schedules(third)).status is AccountStatus.CLOSING
 
 
-async def test_p1_2_requests_whose_keys_differ_only_at_the_end_are_two(desk: Desk) -> None:
+async def test_p1_2_idempotency_keys_are_compared_in_full(desk: Desk) -> None:
     long = "k" * 63
     for end in "ab":
         assert await outcome(desk.asks(key=long + end)) == "done"
     assert [message.body for message in await Message.all()] == ["Je pars.", "Je pars."]
 
 
-async def test_p1_2_only_owners_ask_and_with_fresh_proof(desk: Desk) -> None:
+async def test_p1_2_a_request_requires_an_owner_and_a_step_up(desk: Desk) -> None:
     for name in ("Adam", "Max"):
         assert await outcome(desk.asks(name=name)) == "FORBIDDEN"
     await Session.filter(pk=desk.bakery.tokens["Odile"].session.pk).update(fresh_until=None)
@@ -210,7 +212,7 @@ async def test_p1_2_only_owners_ask_and_with_fresh_proof(desk: Desk) -> None:
         assert await outcome(asking) == "NOT_FOUND"
 
 
-async def test_p1_2_one_request_of_a_kind_at_a_time(desk: Desk) -> None:
+async def test_p1_2_only_one_request_of_each_kind_is_open(desk: Desk) -> None:
     first = await desk.asks()
     assert (await desk.asks()).pk == first.pk
     assert (await desk.asks(key="other")).pk == first.pk
@@ -224,13 +226,13 @@ async def test_p1_2_one_request_of_a_kind_at_a_time(desk: Desk) -> None:
     assert await outcome(clash) == "IDEMPOTENCY_MISMATCH"
 
 
-async def test_p1_2_of_two_agents_at_once_both_are_told_the_same(desk: Desk) -> None:
+async def test_p1_2_two_agents_acting_concurrently_get_the_same_result(desk: Desk) -> None:
     done = await asyncio.gather(*(outcome(desk.deactivates()) for _ in range(3)))
     assert done == ["done"] * 3
     assert await written("account_status") == [(owner, DEACTIVATED) for owner in OWNERS]
 
 
-async def test_p1_2_what_was_under_way_is_refused_while_the_account_rests(
+async def test_p1_2_actions_in_progress_are_refused_once_the_account_is_deactivated(
     desk: Desk, auth: AuthServices, clock: "MovableClock"
 ) -> None:
     action = desk.bakery.action("Camille")
@@ -251,7 +253,7 @@ async def test_p1_2_what_was_under_way_is_refused_while_the_account_rests(
     assert await outcome(joining) == "done"
 
 
-async def test_p1_2_a_token_kept_in_memory_stops_at_once(desk: Desk, clock: "MovableClock") -> None:
+async def test_p1_2_a_cached_token_stops_working_immediately(desk: Desk, clock: "MovableClock") -> None:
     hub = Hub()
     callers = Callers(hub, clock)
     access = desk.bakery.tokens["Max"].access
@@ -262,7 +264,7 @@ async def test_p1_2_a_token_kept_in_memory_stops_at_once(desk: Desk, clock: "Mov
         await callers.viewer_of(access)
 
 
-async def test_p1_2_who_is_of_another_company_goes_on_there(desk: Desk, clock: "MovableClock", bus: "RecordingBus") -> None:
+async def test_p1_2_members_keep_access_to_their_other_company(desk: Desk, clock: "MovableClock", bus: "RecordingBus") -> None:
     other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
     camille = desk.bakery.people["Camille"]
     await Membership.create(user=camille, account=other.account, role=Role.MEMBER, created_at=clock.now())
@@ -273,7 +275,7 @@ async def test_p1_2_who_is_of_another_company_goes_on_there(desk: Desk, clock: "
     assert await other.stays("Zoe")
 
 
-async def test_p1_2_an_agent_who_was_dismissed_does_nothing(desk: Desk) -> None:
+async def test_p1_2_a_dismissed_agent_cannot_change_an_account(desk: Desk) -> None:
     await sessions.sign_out(desk.agents.session, desk.action())
     assert await outcome(desk.deactivates()) == "UNAUTHENTICATED"
     assert await outcome(desk.reactivates()) == "UNAUTHENTICATED"
@@ -287,7 +289,7 @@ async def test_p1_2_an_agent_who_was_dismissed_does_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("status", [AccountStatus.DEACTIVATED, AccountStatus.CLOSING, AccountStatus.ERASED])
-async def test_p1_2_no_session_stands_for_a_company_that_is_not_in_use(desk: Desk, status: AccountStatus) -> None:
+async def test_p1_2_no_session_acts_for_an_inactive_account(desk: Desk, status: AccountStatus) -> None:
     """Even when the sessions themselves have not ended."""
     tokens, at = desk.bakery.tokens["Max"], desk.bakery.clock.now()
     assert await still_valid([tokens.session.pk], at)
@@ -299,7 +301,7 @@ async def test_p1_2_no_session_stands_for_a_company_that_is_not_in_use(desk: Des
         await sessions.refresh(tokens.refresh, desk.bakery.action())
 
 
-async def test_p1_2_what_was_asked_for_is_done_and_asked_for_once(desk: Desk) -> None:
+async def test_p1_2_a_request_is_carried_out_once(desk: Desk) -> None:
     """Carrying out the request solves its ticket. A cancelled deletion is not scheduled a second time."""
     ticket = await desk.asks()
     await desk.schedules(ticket)
@@ -317,7 +319,7 @@ async def test_p1_2_what_was_asked_for_is_done_and_asked_for_once(desk: Desk) ->
 
 
 @pytest.mark.parametrize(("days", "left"), [(0, 14), (10, 14), (25, 5), (29, 1), (60, 1)])
-async def test_p1_2_the_grace_is_shorter_where_the_laws_term_is_near(desk: Desk, days: int, left: int) -> None:
+async def test_p1_2_the_grace_period_ends_before_the_legal_deadline(desk: Desk, days: int, left: int) -> None:
     """GDPR, article 12(3): within a month of the request. There is always at least one day to cancel."""
     ticket = await desk.asks()
     desk.bakery.clock.advance(timedelta(days=days))
@@ -327,13 +329,13 @@ async def test_p1_2_the_grace_is_shorter_where_the_laws_term_is_near(desk: Desk,
     assert timedelta(days=left - 1) < account.erases_at - desk.bakery.clock.now() <= timedelta(days=left)
 
 
-async def test_p1_2_the_owner_of_a_company_at_rest_may_ask_for_its_end(desk: Desk) -> None:
+async def test_p1_2_the_owner_of_a_deactivated_account_can_request_its_deletion(desk: Desk) -> None:
     await desk.deactivates()
     ticket = await desk.asks_again(TicketKind.ACCOUNT_DELETION)
     assert (await desk.schedules(ticket)).status is AccountStatus.CLOSING
 
 
-async def test_p1_2_a_reactivation_that_is_not_granted_is_answered_by_email(desk: Desk) -> None:
+async def test_p1_2_a_declined_reactivation_is_answered_by_email(desk: Desk) -> None:
     """The owner of a deactivated account can't see tickets, and may ask again."""
 
     async def declines(reason: str) -> Account:
@@ -363,7 +365,7 @@ async def _written() -> list[int]:
     return [await table.all().count() for table in tables]
 
 
-async def test_p1_2_requests_of_one_company_are_slowed_down_before_anything_is_written(desk: Desk) -> None:
+async def test_p1_2_requests_are_throttled_before_anything_is_written(desk: Desk) -> None:
     await _uses_up(desk)
     before = await _written()
     for name in ("Camille", "Odile"):
@@ -375,7 +377,7 @@ async def test_p1_2_requests_of_one_company_are_slowed_down_before_anything_is_w
     assert await outcome(desk.asks(key="and more")) == "RATE_LIMITED"
 
 
-async def test_p1_2_a_repeat_is_not_counted_and_answered_while_others_wait(desk: Desk) -> None:
+async def test_p1_2_a_repeated_request_is_not_throttled(desk: Desk) -> None:
     first = await desk.asks(key="first")
     for _ in range(3 * LIFECYCLE.free_attempts):
         assert (await desk.asks(key="first")).pk == first.pk
@@ -387,7 +389,7 @@ async def test_p1_2_a_repeat_is_not_counted_and_answered_while_others_wait(desk:
     assert (await desk.asks(key="first")).pk == first.pk
 
 
-async def test_p1_2_what_is_refused_is_not_counted_nor_do_strangers_use_up_what_a_company_has(desk: Desk) -> None:
+async def test_p1_2_refused_requests_and_other_companies_do_not_count(desk: Desk) -> None:
     stranger = await person(desk.bakery.action(), "Zoe")
     theirs = await sessions.sign_in(stranger, None, False, desk.bakery.action())
     await Session.filter(pk=theirs.session.pk).update(fresh_until=desk.bakery.clock.now() + timedelta(minutes=5))
@@ -406,7 +408,7 @@ async def test_p1_2_what_is_refused_is_not_counted_nor_do_strangers_use_up_what_
     assert await outcome(desk.asks_again(TicketKind.ACCOUNT_REACTIVATION, "last")) == "RATE_LIMITED"
 
 
-async def test_p1_2_each_kind_and_each_company_is_counted_by_itself(
+async def test_p1_2_each_kind_and_each_company_is_counted_separately(
     desk: Desk, clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
     await _uses_up(desk)

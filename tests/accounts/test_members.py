@@ -48,7 +48,7 @@ ACTORS = {OWNER: "odile", ADMIN: "ada", BILLING: "bea", MEMBER: "max"}
 
 
 @pytest.mark.parametrize("mine", list(Role))
-async def test_p1_4_each_role_changes_only_what_it_may(company: Company, mine: Role) -> None:
+async def test_p1_4_each_role_changes_only_the_roles_it_may(company: Company, mine: Role) -> None:
     """P1.4, the whole table: administrators can't change or appoint owners, and the other roles can't change anyone."""
     for theirs, wanted in product(Role, Role):
         user = company.people[ONE_OF_EACH[theirs]]
@@ -60,7 +60,7 @@ async def test_p1_4_each_role_changes_only_what_it_may(company: Company, mine: R
 
 
 @pytest.mark.parametrize(("mine", "theirs"), list(product(Role, Role)))
-async def test_p1_4_each_role_removes_only_whom_it_may(company: Company, mine: Role, theirs: Role) -> None:
+async def test_p1_4_each_role_removes_only_the_members_it_may(company: Company, mine: Role, theirs: Role) -> None:
     user = company.people[ONE_OF_EACH[theirs]]
     answer = await company.removes(ACTORS[mine], user.name)
     assert answer == expected(mine, theirs)
@@ -69,7 +69,7 @@ async def test_p1_4_each_role_removes_only_whom_it_may(company: Company, mine: R
 
 
 @pytest.mark.parametrize("mine", list(Role))
-async def test_p1_4_only_owners_transfer_and_anybody_leaves(company: Company, mine: Role) -> None:
+async def test_p1_4_only_owners_transfer_and_every_member_can_leave(company: Company, mine: Role) -> None:
     name = ACTORS[mine]
     answer = await company.transfers(name, "alan")
     assert answer == ("done" if mine is OWNER else "FORBIDDEN")
@@ -81,7 +81,7 @@ async def test_p1_4_only_owners_transfer_and_anybody_leaves(company: Company, mi
     assert await company.leaves(name) == "FORBIDDEN"
 
 
-async def test_nobody_raises_themselves(company: Company) -> None:
+async def test_members_cannot_promote_themselves(company: Company) -> None:
     for name, role in product(("ada", "bea", "max"), (OWNER, ADMIN)):
         before = await company.roles()
         await company.changes(name, name, role)
@@ -90,7 +90,7 @@ async def test_nobody_raises_themselves(company: Company) -> None:
     assert await company.changes("ada", "ada", ADMIN) == "FORBIDDEN"
 
 
-async def test_the_last_owner_stays(company: Company) -> None:
+async def test_the_last_owner_cannot_be_removed(company: Company) -> None:
     """P1.4: demoting, removing or leaving is refused with the same error."""
     await company.changes("odile", "olivier", ADMIN)
     assert await company.changes("odile", "odile", ADMIN) == "LAST_OWNER"
@@ -105,7 +105,7 @@ async def test_the_last_owner_stays(company: Company) -> None:
 
 
 @pytest.mark.parametrize("how", ["demote", "leave", "remove each other"])
-async def test_of_the_last_two_owners_at_once_one_stays(company: Company, how: str) -> None:
+async def test_one_owner_stays_after_concurrent_changes(company: Company, how: str) -> None:
     async def doing(name: str, other: str) -> str:
         if how == "demote":
             return await company.changes(name, name, ADMIN)
@@ -117,7 +117,7 @@ async def test_of_the_last_two_owners_at_once_one_stays(company: Company, how: s
 
 
 @pytest.mark.parametrize("how", ["hands over", "makes", "unmakes", "removes", "leaves"])
-async def test_p1_4_who_owns_the_company_wants_fresh_proof_and_every_owner_is_told(company: Company, how: str) -> None:
+async def test_p1_4_ownership_changes_require_a_step_up_and_notify_every_owner(company: Company, how: str) -> None:
     """A stolen session can neither transfer the company nor hide a change from its owners."""
     deeds: dict[str, tuple[Callable[[], Awaitable[str]], str | None, str | None]] = {
         "hands over": (lambda: company.transfers("odile", "ada"), "ada", "odile"),
@@ -141,7 +141,7 @@ async def test_p1_4_who_owns_the_company_wants_fresh_proof_and_every_owner_is_to
         assert named == [name for name in ("odile", "olivier", "ada") if name in (gained, lost)]
 
 
-async def test_the_rest_of_the_people_wants_no_fresh_proof_and_nobody_is_notified(company: Company) -> None:
+async def test_other_changes_require_no_step_up_and_notify_no_one(company: Company) -> None:
     await Session.all().update(fresh_until=None)
     assert await company.changes("odile", "ada", BILLING) == "done"
     assert await company.changes("odile", "olivier", OWNER) == "done"  # a repeat
@@ -151,7 +151,9 @@ async def test_the_rest_of_the_people_wants_no_fresh_proof_and_nobody_is_notifie
     assert not await Email.exists()
 
 
-async def test_strangers_and_the_missing_look_the_same(company: Company, clock: "MovableClock", bus: "RecordingBus") -> None:
+async def test_members_of_other_companies_and_missing_ids_get_the_same_error(
+    company: Company, clock: "MovableClock", bus: "RecordingBus"
+) -> None:
     others = await founded(clock, bus, "732829320", nora=OWNER)
     for key in (others.people["nora"].pk, 999_999, None):
         for doing in (
@@ -168,7 +170,7 @@ async def test_strangers_and_the_missing_look_the_same(company: Company, clock: 
     assert (await company.roles())["max"] == "MEMBER"
 
 
-async def test_a_change_is_announced_once_it_is_one(company: Company, bus: "RecordingBus") -> None:
+async def test_a_change_of_role_is_announced_once(company: Company, bus: "RecordingBus") -> None:
     """Cached viewers and open websockets of the member's own session are updated. A repeated change announces nothing."""
     max_, session = company.people["max"].pk, company.tokens["max"].session.pk
     for _ in range(2):
@@ -181,7 +183,7 @@ async def test_a_change_is_announced_once_it_is_one(company: Company, bus: "Reco
     assert not await company.stays("max")
 
 
-async def test_another_process_learns_of_a_role_by_its_sweep(company: Company) -> None:
+async def test_another_process_detects_a_new_role_in_its_sweep(company: Company) -> None:
     """Even though its own hub receives no notification of the change."""
     elsewhere = Hub()
     with elsewhere.listen(sessions.stream(company.tokens["max"].session.pk)) as notified:
@@ -195,7 +197,9 @@ async def test_another_process_learns_of_a_role_by_its_sweep(company: Company) -
         assert not notified.is_set()
 
 
-async def test_a_removed_person_keeps_their_other_company(company: Company, clock: "MovableClock", bus: "RecordingBus") -> None:
+async def test_a_removed_member_keeps_access_to_their_other_company(
+    company: Company, clock: "MovableClock", bus: "RecordingBus"
+) -> None:
     others, max_ = await founded(clock, bus, "732829320", nora=OWNER), company.people["max"]
     await Membership.create(user=max_, account=others.account, role=BILLING, created_at=clock.now())
     elsewhere = await sessions.sign_in(max_, others.account, False, company.action())
@@ -207,7 +211,7 @@ async def test_a_removed_person_keeps_their_other_company(company: Company, cloc
 
 
 @pytest.mark.parametrize("how", ["removed", "left", "demoted"])
-async def test_who_may_invite_no_more_takes_their_invitations_along(company: Company, auth: AuthServices, how: str) -> None:
+async def test_losing_the_right_to_invite_revokes_open_invitations(company: Company, auth: AuthServices, how: str) -> None:
     """A removed administrator can't return through an invitation to another address of their own."""
     for name, email in (("ada", "ada@elsewhere.example"), ("alan", "guest@fournil.example")):
         await send(company.action(name), auth, company.account.pk, email=email, role=ADMIN, locale=Locale.FR, key="k")
@@ -220,7 +224,7 @@ async def test_who_may_invite_no_more_takes_their_invitations_along(company: Com
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_whatever_they_do_an_owner_stays(company: Company, seed: int) -> None:
+async def test_an_owner_stays_after_any_sequence_of_changes(company: Company, seed: int) -> None:
     """After any sequence of changes, removals, departures and transfers, some of them concurrent, the company has an owner and
     every session matches its member's role.
     """

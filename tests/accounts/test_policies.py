@@ -66,7 +66,7 @@ async def entries() -> list[AuditEntry]:
     return await AuditEntry.filter(action=ContentAuditAction.POLICY_ACCEPT).order_by("id")
 
 
-async def test_p4_4_a_sign_up_notes_what_was_accepted(action: Action, auth: AuthServices, current: Policy) -> None:
+async def test_p4_4_a_sign_up_records_the_accepted_policies(action: Action, auth: AuthServices, current: Policy) -> None:
     privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
     made = await signed_up(action, auth, current.pk, privacy.pk, current.pk)
     assert made.user
@@ -81,14 +81,14 @@ async def test_p4_4_a_sign_up_notes_what_was_accepted(action: Action, auth: Auth
     }  # fmt: skip
 
 
-async def test_p4_4_nothing_is_noted_of_who_did_not_say_so(action: Action, auth: AuthServices, current: Policy) -> None:
+async def test_p4_4_a_sign_up_without_acceptance_records_nothing(action: Action, auth: AuthServices, current: Policy) -> None:
     """Clients that predate the policies can still sign users up."""
     assert (await signed_up(action, auth)).user
     assert not await PolicyAcceptance.exists()
     assert await entries() == []
 
 
-async def test_p4_4_a_sign_up_with_another_version_is_refused_whole(
+async def test_p4_4_a_sign_up_with_an_outdated_version_is_refused(
     action: Action, auth: AuthServices, old: Policy, current: Policy, coming: Policy
 ) -> None:
     for wrong in (old.pk, coming.pk, 10**12, None):
@@ -98,7 +98,7 @@ async def test_p4_4_a_sign_up_with_another_version_is_refused_whole(
     assert not await User.exists()
 
 
-async def test_a_known_address_accepts_nothing_by_somebody_s_sign_up(
+async def test_a_sign_up_with_an_existing_users_address_records_no_acceptance(
     action: Action, auth: AuthServices, current: Policy
 ) -> None:
     await person(action, "ada")
@@ -107,7 +107,7 @@ async def test_a_known_address_accepts_nothing_by_somebody_s_sign_up(
     assert not await PolicyAcceptance.exists()
 
 
-async def test_p4_4_a_later_sign_up_replaces_what_an_unconfirmed_one_accepted(
+async def test_p4_4_a_later_sign_up_replaces_an_unverified_acceptance(
     action: Action, auth: AuthServices, current: Policy
 ) -> None:
     privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
@@ -126,7 +126,7 @@ async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus
     return await token_to(FORM["email"], "invitation")
 
 
-async def test_p4_4_who_takes_a_sign_up_over_has_accepted_only_what_they_accept(
+async def test_p4_4_an_invited_user_does_not_inherit_an_acceptance(
     action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus", current: Policy
 ) -> None:
     """Someone else signed up with the address and accepted the policy. The owner of the address did not."""
@@ -162,7 +162,7 @@ async def ada(clock: "MovableClock", bus: "RecordingBus") -> Desk:
     return Desk(company.people["ada"], company.tokens["ada"], clock, bus)
 
 
-async def test_p4_4_a_repeat_changes_nothing_even_once_another_is_in_force(
+async def test_p4_4_accepting_again_changes_nothing_even_after_a_new_version(
     ada: Desk, clock: "MovableClock", current: Policy, coming: Policy
 ) -> None:
     first = await ada.accepts(current, Locale.EN)
@@ -175,7 +175,7 @@ async def test_p4_4_a_repeat_changes_nothing_even_once_another_is_in_force(
     assert len(await entries()) == 2
 
 
-async def test_p4_4_what_is_not_in_force_cannot_be_accepted(
+async def test_p4_4_only_the_version_in_force_can_be_accepted(
     ada: Desk, clock: "MovableClock", old: Policy, current: Policy, coming: Policy
 ) -> None:
     """A policy that takes effect at midnight in Paris can't be accepted a minute earlier."""
@@ -189,13 +189,13 @@ async def test_p4_4_what_is_not_in_force_cannot_be_accepted(
     assert await entries() == await AuditEntry.filter(object_id=coming.pk)
 
 
-async def test_p4_4_two_at_once_are_one(ada: Desk, current: Policy) -> None:
+async def test_p4_4_concurrent_acceptances_are_recorded_once(ada: Desk, current: Policy) -> None:
     noted = await asyncio.gather(*(ada.accepts(current) for _ in range(4)))
     assert len({each.pk for each in noted}) == 1
     assert len(await entries()) == 1
 
 
-async def test_who_was_signed_out_meanwhile_accepts_nothing(ada: Desk, current: Policy) -> None:
+async def test_an_ended_session_cannot_accept(ada: Desk, current: Policy) -> None:
     await sessions.sign_out(ada.tokens.session, Action(ada.user, ada.clock.now(), ada.bus))
     with pytest.raises(Unauthenticated):
         await ada.accepts(current)

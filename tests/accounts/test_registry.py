@@ -49,14 +49,14 @@ async def test_p1_1_a_company_is_found_by_its_siren(results: list[Any], found: R
         b"",
     ],
 )
-async def test_p1_1_what_makes_no_sense_is_no_answer(reply: bytes) -> None:
+async def test_p1_1_a_malformed_answer_counts_as_unavailable(reply: bytes) -> None:
     async with register(reply) as (url, _):
         with capture_logs() as logs, pytest.raises(RegistryUnavailable):
             await PublicRegistry(url).find(SIREN)
     assert [log["event"] for log in logs] == ["registry.unavailable"]
 
 
-async def test_p1_1_one_that_is_slow_or_down_is_away() -> None:
+async def test_p1_1_a_slow_or_stopped_registry_is_unavailable() -> None:
     async with register(None) as (url, _):
         with pytest.raises(RegistryUnavailable):
             await PublicRegistry(url, seconds=0.05).find(SIREN)
@@ -64,7 +64,7 @@ async def test_p1_1_one_that_is_slow_or_down_is_away() -> None:
         await PublicRegistry(url).find(SIREN)
 
 
-async def test_p1_1_without_one_nothing_is_known() -> None:
+async def test_p1_1_without_a_registry_there_is_no_verdict() -> None:
     none = registry(None)
     assert isinstance(none, NoRegistry)
     assert not none.knows

@@ -56,9 +56,7 @@ def by(company: Company, name: str, whom: str) -> Awaitable[Membership]:
     return second_factor_reset.of_colleague(company.action(name), session, company.account.pk, key)
 
 
-async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an_owner_vouches(
-    company: Company, auth: AuthServices, now: "Now"
-) -> None:
+async def test_p4_3_an_owner_resets_a_members_second_factor(company: Company, auth: AuthServices, now: "Now") -> None:
     """The old factor and the sessions it started are gone, the password stays, and the user sets up a new factor."""
     lost = company.people["max"]
     await Authenticator.create(user=lost, kind=AuthenticatorKind.TOTP, name="waits", created_at=now().at, secret="-")
@@ -83,7 +81,9 @@ async def test_p4_3_who_lost_their_second_factor_gets_in_by_the_password_once_an
     assert await Authenticator.filter(user_id=lost.pk).count() == 1
 
 
-async def test_whose_an_owner_may_not_reset(company: Company, now: "Now", clock: "MovableClock", bus: "RecordingBus") -> None:
+async def test_second_factors_that_an_owner_cannot_reset(
+    company: Company, now: "Now", clock: "MovableClock", bus: "RecordingBus"
+) -> None:
     """Another owner's, their own, and those of a user with a second company, of staff, and of users of other companies."""
     others = await founded(clock, bus, "732829320", nora=Role.OWNER)
     for whom in ("olivier", "odile"):
@@ -100,7 +100,7 @@ async def test_whose_an_owner_may_not_reset(company: Company, now: "Now", clock:
     assert await Authenticator.filter(user_id=company.people["max"].pk).exists()
 
 
-async def test_only_an_owner_with_fresh_proof_vouches(company: Company, now: "Now") -> None:
+async def test_a_reset_requires_an_owner_and_a_step_up(company: Company, now: "Now") -> None:
     await Session.all().update(ended_at=None)
     for name in ("ada", "max"):
         with pytest.raises(Forbidden):
@@ -122,7 +122,7 @@ async def operator(now: "Now", name: str) -> tuple[User, sessions.Tokens]:
     return user, tokens
 
 
-async def test_an_operator_resets_anybodys_but_their_own(
+async def test_an_operator_resets_any_second_factor_except_their_own(
     company: Company, agent: User, enrolled: "Enrolled", now: "Now"
 ) -> None:
     """Including an owner's and another staff user's. Staff have no role until they have set up a new factor."""
@@ -148,7 +148,7 @@ async def _enrolled(user: User, enrolled: "Enrolled") -> User:
     return user
 
 
-async def test_each_of_the_persons_companies_reads_of_it(
+async def test_every_company_of_the_user_reads_the_audit_entry(
     company: Company, now: "Now", clock: "MovableClock", bus: "RecordingBus", agent: User, enrolled: "Enrolled"
 ) -> None:
     """The operator alone is notified about a user without a company."""
@@ -165,7 +165,7 @@ async def test_each_of_the_persons_companies_reads_of_it(
 
 
 @pytest.mark.parametrize("how", ["reset", "end"])
-async def test_two_operators_who_act_on_each_other_at_once_never_wait_in_a_circle(now: "Now", how: str) -> None:
+async def test_operators_acting_on_each_other_do_not_deadlock(now: "Now", how: str) -> None:
     """The slower operator's session has already ended."""
     (omar, his), (olga, hers) = await operator(now, "omar"), await operator(now, "olga")
 
@@ -182,7 +182,7 @@ async def test_two_operators_who_act_on_each_other_at_once_never_wait_in_a_circl
         await User.all().update(second_factor_at=now().at)
 
 
-async def test_a_new_password_by_email_does_not_turn_it_off(company: Company, auth: AuthServices, now: "Now") -> None:
+async def test_a_password_reset_keeps_the_second_factor(company: Company, auth: AuthServices, now: "Now") -> None:
     """Signing in without the second factor takes two separate recoveries, each of which is confirmed."""
     lost = company.people["max"]
     await PasswordReset.create(user=lost, token_hash=sessions.hashed("t"), expires_at=now().at + timedelta(days=1))

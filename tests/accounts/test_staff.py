@@ -86,7 +86,7 @@ async def office(auth: AuthServices, now: "Now") -> Office:
     return Office(auth, now, operator, tokens)
 
 
-async def test_p4_3_from_the_email_to_work(office: Office, now: "Now") -> None:
+async def test_p4_3_a_staff_invitation_leads_to_the_role(office: Office, now: "Now") -> None:
     """Only the new user knows the password, and the email works once. The role takes effect with the second factor."""
     lea = await office.hire()
     assert (lea.staff, lea.locale, lea.name, lea.second_factor) == (Staff.AGENT, Locale.EN, "Léa", False)
@@ -96,21 +96,21 @@ async def test_p4_3_from_the_email_to_work(office: Office, now: "Now") -> None:
         await office.at_work(lea)
 
 
-async def test_the_email_is_good_for_three_days(office: Office, clock: "MovableClock") -> None:
+async def test_the_invitation_is_valid_for_three_days(office: Office, clock: "MovableClock") -> None:
     lea = await office.hire()
     clock.advance(staff.LIFETIME)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await office.at_work(lea)
 
 
-async def test_an_address_of_somebody_elses_is_taken(office: Office, owner: User, agent: User) -> None:
+async def test_an_existing_users_address_cannot_be_hired(office: Office, owner: User, agent: User) -> None:
     for user in (owner, agent):
         with pytest.raises(Refusal, match="EMAIL_TAKEN"):
             await office.hire(user.email)
     assert not await Email.exists()
 
 
-async def test_a_sign_up_that_nobody_confirmed_makes_room(
+async def test_an_unverified_sign_up_does_not_block_hiring(
     office: Office, auth: AuthServices, now: Callable[[], Action]
 ) -> None:
     """Otherwise an outsider could prevent anyone from being hired. The outsider's own tokens never lead to the role."""
@@ -135,13 +135,13 @@ async def test_a_sign_up_that_nobody_confirmed_makes_room(
     assert (await viewer_of((await office.at_work(lea)).access, now().at)).agent
 
 
-async def test_of_two_hired_at_once_at_one_address_one_is(office: Office) -> None:
+async def test_only_one_of_two_concurrent_hires_succeeds(office: Office) -> None:
     both = await asyncio.gather(office.hire(), office.hire(), return_exceptions=True)
     assert sorted(str(each) for each in both if isinstance(each, Refusal)) == ["EMAIL_TAKEN"]
     assert await User.filter(email="lea@camcha.example").count() == 1
 
 
-async def test_a_repeat_hires_nobody_and_writes_no_email(office: Office) -> None:
+async def test_a_repeated_hire_creates_no_user_and_sends_no_email(office: Office) -> None:
     """The same holds for concurrent repeats. Other arguments with the same key are an error, and a repeat never restores a
     dismissed user.
     """
@@ -156,9 +156,7 @@ async def test_a_repeat_hires_nobody_and_writes_no_email(office: Office) -> None
         await office.hire(key="k")
 
 
-async def test_no_ticket_stays_with_somebody_dismissed_while_they_took_it(
-    db: str, office: Office, now: "Now", owner: User
-) -> None:
+async def test_a_ticket_claimed_during_a_dismissal_is_released(db: str, office: Office, now: "Now", owner: User) -> None:
     """The claim has begun and waits for a lock on the ticket. The dismissal waits for the claim, then releases the ticket."""
     lea, ticket = await office.hire(), await opened(now(), owner)
     held, free = asyncio.Event(), asyncio.Event()
@@ -181,7 +179,7 @@ async def test_no_ticket_stays_with_somebody_dismissed_while_they_took_it(
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
 
 
-async def test_who_is_dismissed_takes_no_ticket_by_a_claim_that_comes_after(office: Office, now: "Now", owner: User) -> None:
+async def test_a_dismissed_agent_cannot_claim_a_ticket(office: Office, now: "Now", owner: User) -> None:
     """A cached viewer may be a second out of date, so the row decides."""
     lea, ticket = await office.hire(), await opened(now(), owner)
     await office.dismiss(lea)
@@ -190,7 +188,7 @@ async def test_who_is_dismissed_takes_no_ticket_by_a_claim_that_comes_after(offi
     assert (await Ticket.get(pk=ticket.pk)).assignee_id is None
 
 
-async def test_who_answers_customers_no_more_leaves_their_tickets(office: Office, now: "Now", owner: User) -> None:
+async def test_an_agent_who_becomes_an_analyst_loses_their_tickets(office: Office, now: "Now", owner: User) -> None:
     lea = await office.hire()
     ticket = await claimed(now(), owner, lea)
     await office.change_role(lea, Staff.SUPERVISOR)
@@ -201,7 +199,7 @@ async def test_who_answers_customers_no_more_leaves_their_tickets(office: Office
         await ticket.claim(now(), lea)
 
 
-async def test_who_is_dismissed_is_out_at_once(office: Office, now: "Now", owner: User) -> None:
+async def test_a_dismissal_removes_access_immediately(office: Office, now: "Now", owner: User) -> None:
     """Sessions, password and authenticators are removed. Open tickets become unassigned, and closed ones stay as they were."""
     lea = await office.hire()
     tokens = await office.at_work(lea)
@@ -228,7 +226,7 @@ async def opened(action: Action, owner: User) -> Ticket:
         return await Ticket.open(tx, account, owner, subject="x", channel=Channel.WEB, category=Category.USAGE)
 
 
-async def test_who_was_dismissed_may_come_back_as_somebody_new(office: Office, now: "Now") -> None:
+async def test_a_dismissed_users_address_can_be_hired_again(office: Office, now: "Now") -> None:
     lea = await office.hire()
     await office.at_work(lea)
     await office.dismiss(lea)
@@ -238,7 +236,7 @@ async def test_who_was_dismissed_may_come_back_as_somebody_new(office: Office, n
     assert (await viewer_of(tokens.access, now().at)).staff is Staff.ANALYST
 
 
-async def test_another_role_ends_what_was_signed_in_with_the_old_one(office: Office, now: "Now") -> None:
+async def test_a_change_of_role_ends_existing_sessions(office: Office, now: "Now") -> None:
     lea = await office.hire()
     tokens = await office.at_work(lea)
     assert (await office.change_role(lea, Staff.SUPERVISOR)).staff is Staff.SUPERVISOR
@@ -248,13 +246,13 @@ async def test_another_role_ends_what_was_signed_in_with_the_old_one(office: Off
     assert await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count() == told == 1
 
 
-async def test_an_operator_who_gives_up_the_role_keeps_it_in_no_socket(office: Office, now: "Now") -> None:
+async def test_an_operator_who_gives_up_the_role_loses_open_websockets(office: Office, now: "Now") -> None:
     await office.at_work(await office.hire(role=Staff.OPERATOR))
     await office.change_role(office.operator, Staff.AGENT)
     assert await still_valid([office.session.pk], now().at) == set()
 
 
-async def test_one_operator_always_stays(office: Office, now: "Now") -> None:
+async def test_the_last_operator_cannot_be_dismissed(office: Office, now: "Now") -> None:
     """Even when two operators dismiss each other at the same time."""
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
         await office.dismiss(office.operator)
@@ -272,7 +270,7 @@ async def test_one_operator_always_stays(office: Office, now: "Now") -> None:
     assert await User.filter(staff=Staff.OPERATOR).count() == 1
 
 
-async def test_who_was_a_customer_has_no_role_in_the_sessions_of_before(office: Office, now: "Now") -> None:
+async def test_a_former_customers_old_sessions_have_no_staff_role(office: Office, now: "Now") -> None:
     lea = await User.create(
         email="lea@camcha.example", name="Léa", password_hash="-", created_at=now().at, email_verified_at=now().at,
         second_factor_at=now().at,
@@ -283,7 +281,7 @@ async def test_who_was_a_customer_has_no_role_in_the_sessions_of_before(office: 
         await viewer_of(tokens.access, now().at)
 
 
-async def test_nobody_is_staff_and_a_customer(office: Office, now: "Now", owner: User) -> None:
+async def test_a_user_is_never_both_staff_and_customer(office: Office, now: "Now", owner: User) -> None:
     """Not even through a company's invitation that was accepted before the staff invitation."""
     lea = await office.hire()
     account = await Account.get(memberships__user_id=owner.pk)
@@ -297,7 +295,7 @@ async def test_nobody_is_staff_and_a_customer(office: Office, now: "Now", owner:
     await office.at_work(lea)
 
 
-async def test_all_of_it_wants_fresh_proof(office: Office, agent: User) -> None:
+async def test_managing_staff_requires_a_step_up(office: Office, agent: User) -> None:
     await Session.filter(pk=office.session.pk).update(fresh_until=None)
     for action in (
         office.hire(),
@@ -309,7 +307,7 @@ async def test_all_of_it_wants_fresh_proof(office: Office, agent: User) -> None:
             await action
 
 
-async def test_the_operator_ends_somebodys_sessions(office: Office, now: "Now", owner: User) -> None:
+async def test_an_operator_ends_all_sessions_of_a_user(office: Office, now: "Now", owner: User) -> None:
     """OWASP ASVS 5, 7.4.5: all sessions end and the user is notified. A user without sessions is not an error."""
     sessions = [(await sign_in(owner, None, False, now())).session.pk for _ in range(2)]
     assert await staff.end_sessions(now(), office.session, owner.pk) == 2

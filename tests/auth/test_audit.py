@@ -39,7 +39,7 @@ async def told() -> list[tuple[str, int | None, int | None, str]]:
     return [(entry.action, entry.object_id, entry.account_id, entry.details) for entry in entries]
 
 
-async def test_a_life_of_a_session_is_told(owner: User, now: "Now") -> None:
+async def test_the_life_cycle_of_a_session_is_recorded(owner: User, now: "Now") -> None:
     account = await Account.get(memberships__user_id=owner.pk)
     tokens = await sign_in(owner, account, False, replace(now(), origin=Origin(address=PEER)))
     renewed = await refresh(tokens.refresh, now())
@@ -54,7 +54,9 @@ async def test_a_life_of_a_session_is_told(owner: User, now: "Now") -> None:
     assert begun.account_id == reused.account_id == account.pk
 
 
-async def test_failures_name_the_person_where_one_is_known(owner: User, auth: AuthServices, now: "Now", password: str) -> None:
+async def test_a_failure_names_the_user_when_the_address_is_known(
+    owner: User, auth: AuthServices, now: "Now", password: str
+) -> None:
     account = await Account.get(memberships__user_id=owner.pk)
     await attempt(now(), auth, owner.email, "wrong")
     await attempt(now(), auth, "nobody@fournil.example", password)
@@ -76,7 +78,7 @@ async def joined(user: User, companies: int, action: Action) -> list[Account]:
     return made
 
 
-async def test_a_failure_is_told_to_each_of_the_persons_companies(owner: User, auth: AuthServices, now: "Now") -> None:
+async def test_a_failure_is_recorded_for_every_company_of_the_user(owner: User, auth: AuthServices, now: "Now") -> None:
     """The owners of every company of the user can read the entry, and the hash chain stays valid."""
     first = await Account.get(memberships__user_id=owner.pk)
     others = await joined(owner, 101, now())  # more than one statement holds
@@ -86,7 +88,7 @@ async def test_a_failure_is_told_to_each_of_the_persons_companies(owner: User, a
     assert (proof.entries, proof.fault) == (102, None)
 
 
-async def test_a_wrong_code_is_told_and_who_was_appointed(
+async def test_a_wrong_code_and_an_appointment_are_recorded(
     agent: User, enrolled: "Enrolled", auth: AuthServices, now: "Now", password: str
 ) -> None:
     await appoint(now(), auth, email="a@camcha.example", name="Amadou", role=Staff.AGENT)
@@ -116,7 +118,7 @@ async def test_a_flood_of_guesses_does_not_fill_the_log(owner: User, auth: AuthS
     assert await AuditEntry.all().count() == 50 - throttled < 10
 
 
-async def test_a_known_and_an_unknown_address_take_the_same_statements(
+async def test_known_and_unknown_addresses_take_the_same_statements(
     owner: User, auth: AuthServices, now: "Now", statements: Callable[[], list[str]]
 ) -> None:
     """Otherwise the timing would reveal which addresses belong to users, and to users of several companies."""

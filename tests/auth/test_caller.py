@@ -68,7 +68,7 @@ async def signed_in(house: House, owner: User) -> Tokens:
     return await sign_in(owner, await authentication.company_of(owner), False, house.action())
 
 
-async def test_a_caller_is_asked_for_once_a_second(house: House, tokens: Tokens, statements: "Statements") -> None:
+async def test_a_viewer_is_read_once_per_second(house: House, tokens: Tokens, statements: "Statements") -> None:
     before = len(statements())
     first = await house.viewer_of(tokens.access)
     house.seconds += 0.9
@@ -79,12 +79,12 @@ async def test_a_caller_is_asked_for_once_a_second(house: House, tokens: Tokens,
     assert len(statements()) == before + 1
 
 
-async def test_a_session_ended_here_is_over_at_once(house: House, owner: User, tokens: Tokens) -> None:
+async def test_a_session_ended_in_this_process_ends_immediately(house: House, owner: User, tokens: Tokens) -> None:
     await sign_out(tokens.session, house.action())
     await house.refuses(tokens)
 
 
-async def test_all_sessions_ended_here_are_over_at_once(house: House, owner: User, tokens: Tokens) -> None:
+async def test_all_sessions_ended_in_this_process_end_immediately(house: House, owner: User, tokens: Tokens) -> None:
     other = await signed_in(house, owner)
     await house.viewer_of(other.access)
     async with house.action().transaction() as tx:
@@ -93,13 +93,13 @@ async def test_all_sessions_ended_here_are_over_at_once(house: House, owner: Use
     assert (await house.viewer_of(tokens.access)).user == owner
 
 
-async def test_a_session_ended_elsewhere_is_over_within_a_second(house: House, tokens: Tokens) -> None:
+async def test_a_session_ended_in_another_process_ends_within_a_second(house: House, tokens: Tokens) -> None:
     await Session.filter(pk=tokens.session.pk).update(ended_at=house.clock.now())  # as another process would
     house.seconds += 1
     await house.refuses(tokens)
 
 
-async def test_a_role_lost_elsewhere_is_lost_within_a_second(house: House, owner: User, tokens: Tokens) -> None:
+async def test_a_role_removed_in_another_process_is_lost_within_a_second(house: House, owner: User, tokens: Tokens) -> None:
     await Membership.filter(user_id=owner.pk).update(role=Role.MEMBER)
     house.seconds += 1
     assert (await house.viewer_of(tokens.access)).role is Role.MEMBER
@@ -108,7 +108,7 @@ async def test_a_role_lost_elsewhere_is_lost_within_a_second(house: House, owner
     await house.refuses(tokens)
 
 
-async def test_a_change_announced_here_is_seen_at_once(house: House, owner: User, tokens: Tokens) -> None:
+async def test_a_change_announced_in_this_process_applies_immediately(house: House, owner: User, tokens: Tokens) -> None:
     await Membership.filter(user_id=owner.pk).update(role=Role.MEMBER)
     house.hub.announce([person(owner.pk)])
     assert not (await house.viewer_of(tokens.access)).buyer
@@ -117,7 +117,7 @@ async def test_a_change_announced_here_is_seen_at_once(house: House, owner: User
     assert (await house.viewer_of(tokens.access)).locale is Locale.EN
 
 
-async def test_the_token_lasts_as_long_as_the_clock_says(house: House, tokens: Tokens) -> None:
+async def test_a_cached_token_expires_by_the_clock(house: House, tokens: Tokens) -> None:
     """Even when the demonstration's clock moves within the cached second."""
     house.clock.advance(timedelta(minutes=15, microseconds=-1))
     await house.viewer_of(tokens.access)
@@ -125,7 +125,7 @@ async def test_the_token_lasts_as_long_as_the_clock_says(house: House, tokens: T
     await house.refuses(tokens)
 
 
-async def test_a_replaced_token_is_worth_nothing_at_once(house: House, owner: User, tokens: Tokens) -> None:
+async def test_a_replaced_token_stops_working_immediately(house: House, owner: User, tokens: Tokens) -> None:
     renewed = await refresh(tokens.refresh, house.action())
     await house.refuses(tokens)
     assert (await house.viewer_of(renewed.access)).user == owner
@@ -134,7 +134,7 @@ async def test_a_replaced_token_is_worth_nothing_at_once(house: House, owner: Us
     await house.refuses(renewed)
 
 
-async def test_a_second_factor_counts_at_once(house: House, agent: User, auth: AuthServices, password: str) -> None:
+async def test_a_new_second_factor_applies_immediately(house: House, agent: User, auth: AuthServices, password: str) -> None:
     tokens = await sign_in(agent, None, False, house.action())
     viewer = await house.viewer_of(tokens.access)
     assert viewer.user
@@ -148,7 +148,7 @@ async def test_a_second_factor_counts_at_once(house: House, agent: User, auth: A
     assert confirmed.user.second_factor
 
 
-async def test_a_verified_address_counts_at_once(house: House, owner: User, auth: AuthServices, tokens: Tokens) -> None:
+async def test_a_verified_address_applies_immediately(house: House, owner: User, auth: AuthServices, tokens: Tokens) -> None:
     await User.filter(pk=owner.pk).update(email_verified_at=None)
     house.hub.announce([person(owner.pk)])
     assert (await house.viewer_of(tokens.access)).user == owner
@@ -159,7 +159,7 @@ async def test_a_verified_address_counts_at_once(house: House, owner: User, auth
     assert verified.email_verified_at == house.clock.now()
 
 
-async def test_an_answer_under_way_during_a_change_is_not_kept(
+async def test_a_viewer_read_during_a_change_is_not_cached(
     house: House, owner: User, tokens: Tokens, statements: "Statements"
 ) -> None:
     house.hub.announce([person(owner.pk)])
@@ -179,7 +179,7 @@ async def test_each_request_has_its_own_language(house: House, owner: User, toke
     assert (await house.viewer_of(None, "en")).locale is Locale.EN
 
 
-async def test_tokens_that_mean_nothing_leave_nothing(house: House, tokens: Tokens) -> None:
+async def test_invalid_tokens_are_not_cached(house: House, tokens: Tokens) -> None:
     before = house.size()
     for _ in range(500):
         with pytest.raises(Unauthenticated):
@@ -187,7 +187,7 @@ async def test_tokens_that_mean_nothing_leave_nothing(house: House, tokens: Toke
     assert house.size() == before
 
 
-async def test_of_many_callers_the_latest_are_kept(
+async def test_the_most_recent_viewers_stay_cached(
     house: House, owner: User, statements: "Statements", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(caller, "MOST_KEPT", 3)

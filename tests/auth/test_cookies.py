@@ -11,20 +11,20 @@ def kept(header: str) -> Cookies:
     return Cookies(header, secure=True, trusted=lambda: True)
 
 
-def test_they_are_read_by_their_whole_names() -> None:
+def test_cookies_are_matched_by_their_full_names() -> None:
     given = kept("theme=dark; __Host-camcha_access=cam_at_mine;\t__Host-camcha_refresh=cam_rt_mine ; =x; y; ;")
     assert (given.access, given.refresh, given.unlock) == ("cam_at_mine", "cam_rt_mine", None)
 
 
 @pytest.mark.parametrize("before", ["\x85", "\xa0", "\x1f", "\x0b", "\u2000"])
-def test_another_host_of_the_site_sets_none_by_a_space_that_its_browser_does_not_know(before: str) -> None:
+def test_a_cookie_name_with_unusual_white_space_is_ignored(before: str) -> None:
     """A browser sees no prefix in such a name, so any host of the site can set it. The server must not see a prefix either."""
     tossed = f"{before}__Host-camcha_access=cam_at_theirs"
     assert kept(tossed).access is None
     assert kept(f"__Host-camcha_access=cam_at_mine; {tossed}").access == "cam_at_mine"
 
 
-def test_one_that_comes_twice_with_different_values_counts_for_nobody() -> None:
+def test_a_cookie_with_two_different_values_is_ignored() -> None:
     """Someone else may have set one of the two, and the server can't tell which."""
     assert kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_theirs").access is None
     assert kept("__Host-camcha_access=cam_at_mine; __Host-camcha_access=cam_at_mine").access == "cam_at_mine"
@@ -44,7 +44,7 @@ def test_one_that_comes_twice_with_different_values_counts_for_nobody() -> None:
         ("", True, False),
     ],
 )
-def test_only_a_page_of_ours_may_use_them(origin: str, secure: bool, counts: bool) -> None:
+def test_only_allowed_origins_may_use_cookies(origin: str, secure: bool, counts: bool) -> None:
     """When browsers reach the server over TLS, a page of the same host without TLS is a different origin."""
     headers = {b"origin": origin, b"host": "api.camcha.example", b"sec-fetch-site": "same-origin"}
     assert from_ours(headers.get, PAGES, secure=secure) is counts

@@ -24,7 +24,7 @@ MOZILLA = "Mozilla/5.0"
         ("x" * 100_000, "x" * 30),
     ],
 )  # fmt: skip
-def test_a_device_is_a_few_harmless_words(user_agent: str | None, device: str | None) -> None:
+def test_a_device_is_described_in_a_few_words(user_agent: str | None, device: str | None) -> None:
     """P4.3: readable, and too coarse to identify a machine."""
     assert device_of(user_agent) == device
 

@@ -95,7 +95,9 @@ class TestWithoutASecondFactor:
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await authenticate(now(), auth, email=owner.email, password=PASSWORD, code=None, peer="192.0.2.7")
 
-    async def test_the_auditor_reads_whose_email_it_was(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
+    async def test_the_audit_log_names_the_confirming_address(
+        self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
+    ) -> None:
         """The link may be opened in a browser without a session: the token identifies the address that confirmed."""
         await ask(here)
         for token in (await token_to(NEW, "email"), await token_to(owner.email, "email")):
@@ -103,7 +105,7 @@ class TestWithoutASecondFactor:
         told = await AuditEntry.filter(action=IdentityAuditAction.EMAIL_CONFIRM_CHANGE.value).order_by("id")
         assert [(each.actor_id, each.object_id) for each in told] == [(owner.pk, owner.pk)] * 2
 
-    async def test_each_side_confirms_once_and_not_for_the_other(
+    async def test_each_address_confirms_once_and_only_for_itself(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
     ) -> None:
         await ask(here)
@@ -112,14 +114,14 @@ class TestWithoutASecondFactor:
             await confirm(await token_to(NEW, "email"))
         assert await address_of(owner) == owner.email
 
-    async def test_both_sides_at_once(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
+    async def test_both_addresses_confirm_concurrently(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
         await ask(here)
         tokens = await token_to(NEW, "email"), await token_to(owner.email, "email")
         answers = await asyncio.gather(*map(confirm, tokens))
         assert sorted(answers) == [False, True]
         assert await address_of(owner) == NEW
 
-    async def test_one_email_confirmed_many_times_at_once_counts_once(
+    async def test_concurrent_confirmations_by_one_address_count_once(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
     ) -> None:
         await ask(here)
@@ -129,7 +131,7 @@ class TestWithoutASecondFactor:
 
 
 class TestWithASecondFactor:
-    async def test_p1_3_the_new_address_confirms_and_the_old_one_is_told(
+    async def test_p1_3_the_new_address_confirms_and_the_old_one_is_notified(
         self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
@@ -142,7 +144,7 @@ class TestWithASecondFactor:
         assert await address_of(owner) == NEW
         assert (await templates_to(owner.email))[-2:] == ["email_change_requested", "email_changed"]
 
-    async def test_turning_it_off_calls_the_wish_off(
+    async def test_turning_the_second_factor_off_cancels_the_change(
         self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
@@ -155,7 +157,7 @@ class TestWithASecondFactor:
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(await token_to(NEW, "email"))
 
-    async def test_one_turned_on_within_a_week_spares_the_old_address_nothing(
+    async def test_with_a_recent_second_factor_the_old_address_must_still_confirm(
         self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
@@ -169,29 +171,29 @@ class TestWithASecondFactor:
 
 
 class TestFreshProof:
-    async def test_p1_3_password_and_second_factor_are_asked_for_again(self, owner: User, now: "Now", ask: Ask) -> None:
+    async def test_p1_3_an_email_change_requires_a_step_up(self, owner: User, now: "Now", ask: Ask) -> None:
         tokens = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(tokens)
         assert not await Email.exists()
 
-    async def test_proof_is_stale_after_five_minutes(self, here: Tokens, ask: Ask, clock: "MovableClock") -> None:
+    async def test_a_step_up_expires_after_five_minutes(self, here: Tokens, ask: Ask, clock: "MovableClock") -> None:
         clock.advance(timedelta(minutes=5))
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(here)
 
-    async def test_proof_is_one_sessions(self, owner: User, here: Tokens, now: "Now", ask: Ask) -> None:
+    async def test_a_step_up_applies_to_one_session(self, owner: User, here: Tokens, now: "Now", ask: Ask) -> None:
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(await sign_in(owner, None, False, now()))
 
-    async def test_an_ended_session_asks_for_nothing(self, here: Tokens, now: "Now", ask: Ask) -> None:
+    async def test_an_ended_session_cannot_request_a_change(self, here: Tokens, now: "Now", ask: Ask) -> None:
         await sign_out(here.session, now())
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await ask(here)
 
 
 class TestEdges:
-    async def test_p1_3_an_address_that_is_taken_is_answered_the_same(
+    async def test_p1_3_an_existing_users_address_gets_the_same_answer(
         self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm
     ) -> None:
         """The email to that address notifies its owner. The requester sees no difference, and the old address must still
@@ -202,7 +204,7 @@ class TestEdges:
         assert await confirm(await token_to(owner.email, "email")) is False
         assert await address_of(owner) == owner.email
 
-    async def test_an_address_taken_meanwhile_stays_with_who_took_it(
+    async def test_an_address_taken_before_confirmation_stays_with_its_user(
         self, owner: User, agent: User, here: Tokens, ask: Ask, confirm: Confirm, now: "Now"
     ) -> None:
         await ask(here)
@@ -214,7 +216,7 @@ class TestEdges:
         assert await templates_to(owner.email) == ["email_change_requested"]
         assert await still_valid([here.session.pk], now().at) == {here.session.pk}
 
-    async def test_a_wish_expires_after_a_day(
+    async def test_a_change_expires_after_a_day(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm, clock: "MovableClock"
     ) -> None:
         await ask(here)
@@ -224,7 +226,7 @@ class TestEdges:
             await confirm(await token_to(owner.email, "email"))
         assert await address_of(owner) == owner.email
 
-    async def test_a_new_wish_replaces_the_old_one(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
+    async def test_a_new_change_replaces_the_old_one(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
         await ask(here, "first@aubry.example")
         first = await token_to("first@aubry.example", "email"), await token_to(owner.email, "email")
         await ask(here)
@@ -235,7 +237,7 @@ class TestEdges:
         await confirm(await token_to(owner.email, "email"))
         assert await address_of(owner) == NEW
 
-    async def test_a_wish_moves_nobody_else(
+    async def test_a_change_affects_no_other_user(
         self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
         theirs = await sign_in(agent, None, False, now())
@@ -246,7 +248,7 @@ class TestEdges:
         await confirm(await token_to(agent.email, "email"))
         assert (await address_of(owner), await address_of(agent)) == (owner.email, agent.email)
 
-    async def test_two_people_may_want_one_address_and_one_gets_it(
+    async def test_only_one_of_two_users_gets_an_address(
         self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
         theirs = await sign_in(agent, None, False, now())
@@ -259,7 +261,7 @@ class TestEdges:
         assert sorted(str(answer) for answer in answers) == ["TOKEN_INVALID", "True"]
         assert sorted([await address_of(owner), await address_of(agent)]).count(NEW) == 1
 
-    async def test_a_reset_by_the_old_address_calls_it_off(
+    async def test_a_password_reset_by_the_old_address_cancels_the_change(
         self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
         """The email to the old address recommends a reset to users who didn't request the change."""
@@ -271,7 +273,7 @@ class TestEdges:
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await confirm(token)
 
-    async def test_reset_emails_to_the_old_address_are_void_once_it_moved(
+    async def test_reset_tokens_sent_to_the_old_address_stop_working(
         self, owner: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
         await ask(here)
@@ -282,25 +284,25 @@ class TestEdges:
             await change.reader_of(now(), await token_to(owner.email, "reset"))
 
     @pytest.mark.parametrize(("email", "code"), [("camille@", "EMAIL_INVALID"), ("Camille@Fournil.example", "VALUE_INVALID")])
-    async def test_an_address_that_makes_no_sense_is_named(self, here: Tokens, ask: Ask, email: str, code: str) -> None:
+    async def test_an_invalid_new_address_is_reported(self, here: Tokens, ask: Ask, email: str, code: str) -> None:
         with pytest.raises(Refusal, match=code) as refused:
             await ask(here, email)
         assert refused.value.field == ("input", "email")
         assert not await EmailChange.exists()
 
     @pytest.mark.parametrize("token", ["", "cam_ec_", "\x00", "\ud800", "x" * 100_000])
-    async def test_a_token_of_nobodys_is_refused(self, here: Tokens, ask: Ask, confirm: Confirm, token: str) -> None:
+    async def test_an_unknown_token_is_refused(self, here: Tokens, ask: Ask, confirm: Confirm, token: str) -> None:
         await ask(here)
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
             await confirm(token)
 
-    async def test_strangers_are_not_flooded_with_emails(self, here: Tokens, ask: Ask) -> None:
+    async def test_the_number_of_emails_to_other_addresses_is_limited(self, here: Tokens, ask: Ask) -> None:
         for number in range(6):
             await ask(here, f"stranger{number}@aubry.example")
         with pytest.raises(Throttled):
             await ask(here, "stranger9@aubry.example")
 
-    async def test_staff_move_as_well(
+    async def test_staff_can_change_their_address(
         self, agent: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask, confirm: Confirm,
         clock: "MovableClock",
     ) -> None:  # fmt: skip

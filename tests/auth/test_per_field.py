@@ -35,7 +35,7 @@ def codes(answer: dict[str, Any]) -> list[str]:
     return judged + [error["extensions"]["code"] for error in answer.get("errors", [])]
 
 
-async def test_p3_5_aliases_fragments_batches_and_sockets_gain_no_attempt(server: Server) -> None:
+async def test_p3_5_aliases_fragments_batches_and_websockets_gain_no_attempts(server: Server) -> None:
     await customer(server, PAUL)
     await asyncio.gather(*(guess(server, way) for way in (aliases, fragments, by_socket)))
     assert (await batch(server)).status_code == 400  # there are none

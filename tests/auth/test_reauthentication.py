@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 
-async def test_p4_3_the_password_makes_a_session_fresh_for_five_minutes(
+async def test_p4_3_a_step_up_lasts_five_minutes(
     owner: User, auth: AuthServices, now: "Now", clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
     """Signing in is not a step-up, a step-up doesn't apply to another session, and it expires."""
@@ -43,7 +43,7 @@ async def test_p4_3_the_password_makes_a_session_fresh_for_five_minutes(
     assert not await is_fresh(now(), here.session)
 
 
-async def test_p4_3_the_second_factor_is_asked_for_again(
+async def test_p4_3_a_step_up_requires_the_second_factor(
     owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", clock: "MovableClock"
 ) -> None:
     secret, codes, tokens = await enrolled(owner)
@@ -64,7 +64,7 @@ async def test_p4_3_the_second_factor_is_asked_for_again(
     await prove(codes[0])
 
 
-async def test_a_wrong_password_is_refused_before_the_code_is_looked_at(
+async def test_a_wrong_password_is_refused_before_the_code_is_checked(
     owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled"
 ) -> None:
     _, codes, tokens = await enrolled(owner)
@@ -83,7 +83,7 @@ async def test_a_code_alone_is_not_enough(owner: User, auth: AuthServices, now: 
     await step_up(now(), auth, tokens.session, password=PASSWORD, code=codes[0], passkey="")
 
 
-async def test_guesses_in_a_stolen_session_are_slowed_down(owner: User, auth: AuthServices, now: "Now") -> None:
+async def test_guesses_in_a_stolen_session_are_throttled(owner: User, auth: AuthServices, now: "Now") -> None:
     tokens, answers = await sign_in(owner, None, False, now()), []
     for _ in range(9):
         try:
@@ -93,7 +93,7 @@ async def test_guesses_in_a_stolen_session_are_slowed_down(owner: User, auth: Au
     assert answers == ["CREDENTIALS_INVALID"] * 6 + ["RATE_LIMITED"] * 3
 
 
-async def test_an_ended_session_does_not_become_fresh(owner: User, auth: AuthServices, now: "Now") -> None:
+async def test_an_ended_session_cannot_step_up(owner: User, auth: AuthServices, now: "Now") -> None:
     tokens = await sign_in(owner, None, False, now())
     await sign_out(tokens.session, now())
     with pytest.raises(Unauthenticated):
@@ -101,7 +101,7 @@ async def test_an_ended_session_does_not_become_fresh(owner: User, auth: AuthSer
     assert not await is_fresh(now(), tokens.session)
 
 
-async def test_a_fresh_session_that_ends_is_fresh_no_more(owner: User, auth: AuthServices, now: "Now") -> None:
+async def test_a_step_up_ends_with_its_session(owner: User, auth: AuthServices, now: "Now") -> None:
     tokens = await sign_in(owner, None, False, now())
     await step_up(now(), auth, tokens.session, password=PASSWORD, code=None)
     await sign_out(tokens.session, now())

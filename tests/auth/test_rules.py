@@ -50,7 +50,7 @@ def staff(role: Staff, second_factor: bool = True) -> Viewer:
         *((staff(role, second_factor=False), [anyone, signed_in]) for role in Staff),
     ],
 )
-def test_each_role_enters_where_it_belongs_and_nowhere_else(viewer: Viewer, admitted: list[Rule]) -> None:
+def test_each_rule_admits_only_its_roles(viewer: Viewer, admitted: list[Rule]) -> None:
     """P4.3: staff without a second factor have no staff access."""
     for rule in RULES:
         if rule in admitted:

@@ -55,7 +55,7 @@ async def test_tokens_are_opaque_and_stored_only_as_hashes(owner: User, now: "No
     assert tokens.refresh not in stored
 
 
-async def test_a_token_stands_for_the_person_their_company_and_role(owner: User, now: "Now") -> None:
+async def test_a_token_identifies_the_user_account_and_role(owner: User, now: "Now") -> None:
     """P1.4: a signed-in user acts for their company in their role."""
     tokens = await signed_in(owner, now)
     viewer = await viewer_of(tokens.access, now().at)
@@ -73,13 +73,13 @@ async def test_staff_are_signed_in_without_a_company(agent: User, now: "Now") ->
     assert (await viewer_of((await sign_in(agent, None, True, now())).access, now().at)).agent
 
 
-async def test_nobody_without_a_token(now: "Now") -> None:
+async def test_without_a_token_the_viewer_is_anonymous(now: "Now") -> None:
     viewer = await viewer_of(None, now().at, "en-GB,fr;q=0.5")
     assert viewer.user is None
     assert viewer.locale is Locale.EN
 
 
-async def test_the_header_chooses_the_language_else_the_person(owner: User, now: "Now") -> None:
+async def test_the_header_overrides_the_users_language(owner: User, now: "Now") -> None:
     tokens = await signed_in(owner, now)
     assert (await viewer_of(tokens.access, now().at, "en")).locale is Locale.EN
     assert (await viewer_of(tokens.access, now().at, "de")).locale is Locale.FR
@@ -88,7 +88,7 @@ async def test_the_header_chooses_the_language_else_the_person(owner: User, now:
 
 
 @pytest.mark.parametrize("token", ["", "cam_at_unknown", "cam_rt_", "\x00", "\ud800", "x" * 100_000])
-async def test_a_token_that_means_nothing_is_an_error(token: str, now: "Now") -> None:
+async def test_an_invalid_token_is_an_error(token: str, now: "Now") -> None:
     with pytest.raises(Unauthenticated):
         await viewer_of(token, now().at)
 
@@ -123,7 +123,7 @@ async def test_refreshing_replaces_both_tokens(owner: User, now: "Now", clock: "
     assert (await refresh(second.refresh, now())).refresh not in (first.refresh, second.refresh)
 
 
-async def test_a_session_unused_for_thirty_days_is_over(owner: User, now: "Now", clock: "MovableClock") -> None:
+async def test_a_session_unused_for_thirty_days_ends(owner: User, now: "Now", clock: "MovableClock") -> None:
     tokens = await signed_in(owner, now)
     clock.advance(timedelta(days=29))
     tokens = await refresh(tokens.refresh, now())
@@ -149,7 +149,7 @@ async def test_a_refresh_token_used_twice_ends_the_session(owner: User, now: "No
     assert (await viewer_of(other.access, now().at)).user == owner  # another device is another family
 
 
-async def test_of_two_refreshes_at_once_exactly_one_wins(owner: User, now: "Now", bus: "RecordingBus") -> None:
+async def test_only_one_of_two_concurrent_refreshes_succeeds(owner: User, now: "Now", bus: "RecordingBus") -> None:
     tokens = await signed_in(owner, now)
     answers = await asyncio.gather(*(refresh(tokens.refresh, now()) for _ in range(4)), return_exceptions=True)
     assert len([answer for answer in answers if isinstance(answer, Tokens)]) == 1
@@ -158,7 +158,7 @@ async def test_of_two_refreshes_at_once_exactly_one_wins(owner: User, now: "Now"
     assert sorted(bus.announced) == [f"session:{tokens.session.pk}", f"user:{owner.pk}"]
 
 
-async def test_signing_out_ends_the_session_and_tells_its_sockets(owner: User, now: "Now", bus: "RecordingBus") -> None:
+async def test_signing_out_ends_the_session_and_notifies_its_websockets(owner: User, now: "Now", bus: "RecordingBus") -> None:
     tokens = await signed_in(owner, now)
     await sign_out(tokens.session, now())
     await sign_out(tokens.session, now())
@@ -169,7 +169,7 @@ async def test_signing_out_ends_the_session_and_tells_its_sockets(owner: User, n
         await refresh(tokens.refresh, now())
 
 
-async def test_all_but_one_session_of_a_person_end(owner: User, agent: User, now: "Now", bus: "RecordingBus") -> None:
+async def test_all_other_sessions_of_a_user_end(owner: User, agent: User, now: "Now", bus: "RecordingBus") -> None:
     kept, lost = await signed_in(owner, now), await signed_in(owner, now)
     strangers = await sign_in(agent, None, True, now())
     async with now().transaction() as tx:
@@ -179,7 +179,7 @@ async def test_all_but_one_session_of_a_person_end(owner: User, agent: User, now
     assert bus.announced == [f"session:{lost.session.pk}"]
 
 
-async def test_leaving_the_company_ends_what_was_signed_in_for_it(owner: User, now: "Now") -> None:
+async def test_leaving_a_company_ends_the_sessions_for_it(owner: User, now: "Now") -> None:
     tokens = await signed_in(owner, now)
     account = await Account.create(legal_name="Autre", siren="732829320", created_at=now().at)
     await Membership.create(user=owner, account=account, role=Role.MEMBER, created_at=now().at)
@@ -201,7 +201,7 @@ async def second(owner: User, action: Action) -> Account:
     return account
 
 
-async def test_p1_4_switching_goes_on_for_another_company(
+async def test_p1_4_switching_continues_the_session_for_another_company(
     owner: User, second: Account, now: "Now", bus: "RecordingBus", clock: "MovableClock"
 ) -> None:
     """P1.4: the viewer gets new tokens, the old ones stop working, and websockets opened with them close."""
@@ -221,7 +221,7 @@ async def test_p1_4_switching_goes_on_for_another_company(
     assert (tokens.session.second_factor, tokens.session.created_at) == (True, first.session.created_at)
 
 
-async def test_nobody_switches_to_a_company_that_is_not_theirs(owner: User, now: "Now", bus: "RecordingBus") -> None:
+async def test_switching_requires_a_membership(owner: User, now: "Now", bus: "RecordingBus") -> None:
     tokens, strangers = await signed_in(owner, now), await Account.create(legal_name="-", siren="-", created_at=now().at)
     for key in (strangers.pk, 999_999, None):
         with pytest.raises(Refusal, match="NOT_FOUND"):
@@ -230,7 +230,7 @@ async def test_nobody_switches_to_a_company_that_is_not_theirs(owner: User, now:
     assert bus.announced == []
 
 
-async def test_an_ended_session_goes_on_nowhere(owner: User, second: Account, now: "Now") -> None:
+async def test_an_ended_session_cannot_switch(owner: User, second: Account, now: "Now") -> None:
     tokens = await signed_in(owner, now)
     await sign_out(tokens.session, now())
     with pytest.raises(Unauthenticated):
@@ -238,14 +238,14 @@ async def test_an_ended_session_goes_on_nowhere(owner: User, second: Account, no
     assert await Session.all().count() == 1
 
 
-async def test_of_two_switches_at_once_one_goes_on(owner: User, second: Account, now: "Now") -> None:
+async def test_only_one_of_two_concurrent_switches_succeeds(owner: User, second: Account, now: "Now") -> None:
     tokens = await signed_in(owner, now)
     answers = await asyncio.gather(*(switch(tokens.session, second.pk, now()) for _ in range(3)), return_exceptions=True)
     assert sorted(type(answer).__name__ for answer in answers) == ["Tokens", "Unauthenticated", "Unauthenticated"]
     assert await Session.filter(ended_at=None).count() == 1
 
 
-async def test_nobody_signs_in_for_a_company_they_left_meanwhile(owner: User, second: Account, now: "Now") -> None:
+async def test_a_former_member_cannot_sign_in_to_the_company(owner: User, second: Account, now: "Now") -> None:
     await Membership.filter(user_id=owner.pk, account_id=second.pk).delete()
     with pytest.raises(Refusal, match="NOT_FOUND"):
         await sign_in(owner, second, False, now())
@@ -267,13 +267,15 @@ async def test_a_websocket_closes_when_the_users_role_changes(owner: User, agent
     assert await close_code(viewer, now().at) is CloseCode.UNAUTHORIZED
 
 
-async def test_a_person_who_is_gone_has_no_session(owner: User, now: "Now") -> None:
+async def test_a_deleted_user_has_no_session(owner: User, now: "Now") -> None:
     tokens = await signed_in(owner, now)
     await owner.delete()
     assert await still_valid([tokens.session.pk], now().at) == set()
 
 
-async def test_one_statement_each_whatever_the_number(owner: User, now: "Now", statements: "Callable[[], list[str]]") -> None:
+async def test_sessions_take_one_statement_regardless_of_their_number(
+    owner: User, now: "Now", statements: "Callable[[], list[str]]"
+) -> None:
     many = [await signed_in(owner, now) for _ in range(5)]
     before = len(statements())
     await viewer_of(many[0].access, now().at)
@@ -298,7 +300,7 @@ async def test_p4_3_a_session_knows_its_device_and_when_it_was_last_used(
     assert (await Session.get()).last_used_at == now().at
 
 
-async def test_p4_3_a_person_sees_their_own_sessions_only(owner: User, agent: User, now: "Now") -> None:
+async def test_p4_3_users_see_only_their_own_sessions(owner: User, agent: User, now: "Now") -> None:
     mine, theirs = await signed_in(owner, now), await sign_in(agent, None, True, now())
     for tokens, seen in ((mine, [mine.session]), (theirs, [theirs.session])):
         viewer = await viewer_of(tokens.access, now().at)
@@ -306,7 +308,7 @@ async def test_p4_3_a_person_sees_their_own_sessions_only(owner: User, agent: Us
     assert await Session.visible_to(await viewer_of(None, now().at)) == []
 
 
-async def test_p4_3_all_other_sessions_end_at_once(owner: User, agent: User, now: "Now", bus: "RecordingBus") -> None:
+async def test_p4_3_all_other_sessions_end_immediately(owner: User, agent: User, now: "Now", bus: "RecordingBus") -> None:
     kept, *lost = [await signed_in(owner, now) for _ in range(3)]
     stranger = await sign_in(agent, None, True, now())
     assert await end_others(kept.session, now()) == 2
@@ -325,7 +327,7 @@ async def test_a_session_that_ended_ends_no_others(owner: User, now: "Now") -> N
 
 
 @pytest.mark.parametrize("role", ["customer", "staff"])
-async def test_p4_3_a_session_in_use_all_the_time_ends_after_its_longest_life(
+async def test_p4_3_a_session_in_constant_use_ends_after_its_maximum_lifetime(
     role: str, owner: User, agent: User, now: "Now", clock: "MovableClock"
 ) -> None:
     """OWASP ASVS 5, 7.3.2: however often it is refreshed, it ends exactly at its maximum lifetime."""
@@ -347,7 +349,7 @@ async def test_p4_3_a_session_in_use_all_the_time_ends_after_its_longest_life(
         await refresh(tokens.refresh, now())
 
 
-async def test_switching_companies_gains_no_time(owner: User, now: "Now", clock: "MovableClock") -> None:
+async def test_switching_companies_does_not_extend_the_session(owner: User, now: "Now", clock: "MovableClock") -> None:
     other = await Account.create(legal_name="Autre", siren="732829320", created_at=now().at)
     await Membership.create(user=owner, account=other, role=Role.OWNER, created_at=now().at)
     began, tokens = now().at, await signed_in(owner, now)
@@ -360,7 +362,7 @@ async def test_switching_companies_gains_no_time(owner: User, now: "Now", clock:
     assert switched.session.expires_at == began + LONGEST
 
 
-async def test_of_two_tabs_that_renew_at_once_both_go_on(owner: User, now: "Now", clock: "MovableClock") -> None:
+async def test_two_tabs_can_refresh_concurrently(owner: User, now: "Now", clock: "MovableClock") -> None:
     """The second tab gets no tokens in its response: the first response has already set them as cookies."""
     first = await signed_in(owner, now)
     renewed, told = await asyncio.gather(refresh_shared(first.refresh, now()), refresh_shared(first.refresh, now()))
@@ -377,7 +379,7 @@ async def test_of_two_tabs_that_renew_at_once_both_go_on(owner: User, now: "Now"
     assert await still_valid([first.session.pk], now().at) == set()
 
 
-async def test_no_tab_is_told_that_an_ended_session_goes_on(owner: User, now: "Now") -> None:
+async def test_refreshing_an_ended_session_fails_in_every_tab(owner: User, now: "Now") -> None:
     first = await signed_in(owner, now)
     renewed = await refresh_shared(first.refresh, now())
     await sign_out(renewed.session, now())
@@ -386,7 +388,7 @@ async def test_no_tab_is_told_that_an_ended_session_goes_on(owner: User, now: "N
             await refresh_shared(token, now())
 
 
-async def test_a_bearer_token_has_no_period_of_grace(owner: User, now: "Now") -> None:
+async def test_a_bearer_token_has_no_grace_period(owner: User, now: "Now") -> None:
     first = await signed_in(owner, now)
     await refresh(first.refresh, now())
     with pytest.raises(Refusal, match="TOKEN_INVALID"):

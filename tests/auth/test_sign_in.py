@@ -75,7 +75,7 @@ async def enter(auth: AuthServices, now: "Now", **changed: Any) -> User:
 
 
 class TestSignUp:
-    async def test_makes_a_company_and_its_owner_and_writes_one_email(self, auth: AuthServices, now: "Now") -> None:
+    async def test_creates_a_company_and_its_owner_and_sends_one_email(self, auth: AuthServices, now: "Now") -> None:
         """P1.4: a user signs a company up."""
         made = await sign_up(now(), auth, **FORM)
         assert made.user is not None
@@ -91,9 +91,7 @@ class TestSignUp:
         assert await company_of(user) == account
         assert await templates_to("nadia@verrier.example") == ["verification"]
 
-    async def test_a_known_address_is_answered_after_the_same_work(
-        self, auth: AuthServices, now: "Now", owner: User, meter: Meter
-    ) -> None:
+    async def test_a_known_address_takes_the_same_work(self, auth: AuthServices, now: "Now", owner: User, meter: Meter) -> None:
         """P3.5: signing up doesn't reveal who is a customer, and leaves an existing password and company unchanged."""
         first = await meter.work(sign_up(now(), auth, **FORM))
         again = FORM | {"email": owner.email.upper(), "password": "mouette phare ardoise 77"}
@@ -104,13 +102,13 @@ class TestSignUp:
         assert await templates_to("nadia@verrier.example") == ["verification"]
         assert await templates_to(owner.email) == ["already_registered"]
 
-    async def test_of_several_at_once_one_creates_it_and_each_is_sent_an_email(self, auth: AuthServices, now: "Now") -> None:
+    async def test_concurrent_sign_ups_create_one_company_and_each_send_an_email(self, auth: AuthServices, now: "Now") -> None:
         made = await asyncio.gather(*(sign_up(now(), auth, **FORM) for _ in range(4)))
         assert sorted(one.user is None for one in made) == [False, True, True, True]
         assert await User.all().count() == await Account.all().count() == 1
         assert await templates_to("nadia@verrier.example") == ["verification"] * 4
 
-    async def test_nothing_is_kept_when_the_email_cannot_be_written(self, auth: AuthServices, now: "Now") -> None:
+    async def test_nothing_is_stored_when_the_email_cannot_be_written(self, auth: AuthServices, now: "Now") -> None:
         await execute("ALTER TABLE email RENAME TO gone")
         with pytest.raises(OperationalError):
             await sign_up(now(), auth, **FORM)
@@ -131,7 +129,7 @@ class TestSignUp:
             ({"password": "NadiaVerrier1"}, "PASSWORD_WEAK", "password"),
         ],
     )
-    async def test_bad_input_is_named(
+    async def test_invalid_input_is_reported(
         self, auth: AuthServices, now: "Now", changed: dict[str, str], code: str, field: str
     ) -> None:
         with pytest.raises(Refusal) as refused:
@@ -144,7 +142,7 @@ class TestSignUp:
         assert made.user is not None
         assert made.user.name == "Nadia Bcc: all@example.org"
 
-    async def test_one_address_is_not_flooded_with_emails(self, auth: AuthServices, now: "Now") -> None:
+    async def test_the_number_of_emails_to_an_address_is_limited(self, auth: AuthServices, now: "Now") -> None:
         for n in range(6):
             await sign_up(now(), auth, **FORM | {"peer": f"192.0.2.{n}"})
         with pytest.raises(Throttled):
@@ -165,7 +163,7 @@ class TestVerification:
         clock.advance(timedelta(minutes=5))
         assert (await verify_email(now(), auth, token)).email_verified_at == verified.email_verified_at is not None
 
-    async def test_a_stranger_who_signed_up_first_gains_nothing(self, auth: AuthServices, now: "Now") -> None:
+    async def test_an_earlier_sign_up_by_someone_else_gains_nothing(self, auth: AuthServices, now: "Now") -> None:
         """The later company and password are not theirs, and the link in their own email confirms nothing."""
         stranger = FORM | {"password": "mouette phare ardoise 77", "name": "X", "legal_name": "X", "siren": "404 833 048"}
         before = (await sign_up(now(), auth, **stranger)).user
@@ -184,7 +182,7 @@ class TestVerification:
         assert (user.name, company.legal_name, company.siren) == ("Nadia Verrier", "Verrier & Filles", "732829320")
         assert await User.all().count() == await Account.all().count() == 1
 
-    async def test_once_confirmed_no_other_sign_up_changes_anything(self, auth: AuthServices, now: "Now") -> None:
+    async def test_a_verified_sign_up_is_final(self, auth: AuthServices, now: "Now") -> None:
         user = (await sign_up(now(), auth, **FORM)).user
         assert user is not None
         token = await token_to(user.email, "verify")
@@ -210,11 +208,11 @@ class TestVerification:
 
 
 class TestAuthenticate:
-    async def test_lets_in_whoever_has_the_password(self, auth: AuthServices, now: "Now", owner: User) -> None:
+    async def test_accepts_the_right_password(self, auth: AuthServices, now: "Now", owner: User) -> None:
         """P1.4: sign-in."""
         assert await enter(auth, now, email=" CAMILLE@fournil.example") == owner
 
-    async def test_unknown_and_wrong_cannot_be_told_apart(
+    async def test_an_unknown_address_and_a_wrong_password_are_indistinguishable(
         self, auth: AuthServices, now: "Now", owner: User, meter: Meter
     ) -> None:
         """P3.5: the same error after the same work."""
@@ -223,14 +221,16 @@ class TestAuthenticate:
             assert await meter.work(enter(auth, now, email=unknown)) == wrong
         assert wrong == ("CREDENTIALS_INVALID", ("input", "password"), {}, 1)
 
-    async def test_an_unverified_address_is_told_only_after_the_right_password(self, auth: AuthServices, now: "Now") -> None:
+    async def test_an_unverified_address_is_reported_only_after_the_right_password(
+        self, auth: AuthServices, now: "Now"
+    ) -> None:
         await sign_up(now(), auth, **FORM)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await enter(auth, now, password="mouette phare ardoise 77")
         with pytest.raises(Refusal, match="EMAIL_UNVERIFIED"):
             await enter(auth, now)
 
-    async def test_guessing_is_slowed_down_even_with_guesses_at_once(self, auth: AuthServices, now: "Now", owner: User) -> None:
+    async def test_concurrent_guesses_are_throttled(self, auth: AuthServices, now: "Now", owner: User) -> None:
         guesses = [enter(auth, now, email=owner.email, password=f"guess {n}") for n in range(20)]
         answers = [type(answer) for answer in await asyncio.gather(*guesses, return_exceptions=True)]
         assert answers.count(Refusal) == 6  # five free ones, and the one that has to wait from then on
@@ -239,7 +239,7 @@ class TestAuthenticate:
             await enter(auth, now, email=owner.email)
         assert await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner  # the customer, elsewhere
 
-    async def test_the_throttle_forgets_after_success(
+    async def test_a_success_resets_the_throttle(
         self, auth: AuthServices, now: "Now", owner: User, clock: "MovableClock"
     ) -> None:
         for _ in range(3):
@@ -248,7 +248,7 @@ class TestAuthenticate:
                     await enter(auth, now, email=owner.email, password=f"typo {n}")
             assert await enter(auth, now, email=owner.email) == owner
 
-    async def test_hashes_are_renewed_at_sign_in_when_parameters_rise(
+    async def test_outdated_hashes_are_replaced_at_sign_in(
         self, auth: AuthServices, now: "Now", owner: User, password: str
     ) -> None:
         weak = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1).hash(password)
@@ -268,7 +268,7 @@ class TestAuthenticate:
         ({"siren": " " * 5_000 + "404833048"}, "SIREN_INVALID"),
     ],
 )
-async def test_what_is_far_too_long_is_not_even_tidied(
+async def test_an_overlong_value_is_rejected_before_it_is_normalized(
     auth: AuthServices, now: "Now", changed: dict[str, str], code: str
 ) -> None:
     """Normalizing a million characters forty times in one request would block the server for seconds."""

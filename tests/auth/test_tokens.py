@@ -24,7 +24,7 @@ def test_a_token_works_until_its_lifetime_is_over(purpose: Purpose) -> None:
 
 
 @pytest.mark.parametrize("other", [Purpose.UPLOAD, Purpose.VERIFY_EMAIL])
-def test_a_token_is_worth_nothing_for_another_purpose(other: Purpose) -> None:
+def test_a_token_is_invalid_for_another_purpose(other: Purpose) -> None:
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         SIGNER.read(other, TOKEN, AT)
 
@@ -35,7 +35,7 @@ def test_another_secret_key_refuses_it() -> None:
 
 
 @given(st.integers(0, len(TOKEN) - 1), st.text(max_size=3))
-def test_the_facts_of_a_token_cannot_be_changed(position: int, put: str) -> None:
+def test_a_changed_token_is_refused(position: int, put: str) -> None:
     changed = TOKEN[:position] + put + TOKEN[position + 1 :]
     try:
         told = SIGNER.read(Purpose.DOWNLOAD, changed, AT)
@@ -46,7 +46,7 @@ def test_the_facts_of_a_token_cannot_be_changed(position: int, put: str) -> None
 
 
 @given(st.text(max_size=100))
-def test_any_text_is_refused(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         SIGNER.read(Purpose.DOWNLOAD, text, AT)
 

@@ -1,4 +1,4 @@
-"""The proof of the numbering finds every kind of fault, also in data that no verb of ours could have written."""
+"""The verification of invoice numbering detects every kind of error, even in data that the application can't write."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -19,7 +19,7 @@ def numbered(position: int, at: datetime = DAY) -> Numbered:
     return Numbered(position, f"FA-{at.year}-{position:06d}", at.date(), at)
 
 
-def test_a_sequence_over_the_new_year_is_right() -> None:
+def test_a_sequence_across_the_new_year_is_valid() -> None:
     issued = [numbered(1), numbered(2, DAY + timedelta(days=1)), numbered(3, DAY + timedelta(days=60))]
     assert faults(Series.INVOICE, issued, 3) == []
 
@@ -36,14 +36,14 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("issued", "last_given", "fault"), FAULTS)
-def test_a_fault_is_told(issued: list[Numbered], last_given: int, fault: str) -> None:
+def test_an_error_is_reported(issued: list[Numbered], last_given: int, fault: str) -> None:
     (told,) = faults(Series.INVOICE, issued, last_given)
     assert fault in told
 
 
 @pytest.fixture
 async def three(db: str, action: Action) -> list[Invoice]:
-    """Three invoices, one a day."""
+    """Three invoices, one per day."""
     account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
     offer = await Offer.create(slug="o", segment=Segment.TPE, texts={})
     price = await Price.create(offer=offer, interval=Interval.MONTH, net_cents=100, vat_rate=2000, valid_from=action.at)
@@ -60,25 +60,25 @@ async def three(db: str, action: Action) -> list[Invoice]:
     ]  # fmt: skip
 
 
-async def test_a_good_database_is_proved(three: list[Invoice]) -> None:
+async def test_a_valid_database_is_verified(three: list[Invoice]) -> None:
     assert await numbering_faults() == []
 
 
-async def test_an_empty_database_is_proved(db: str) -> None:
+async def test_an_empty_database_is_verified(db: str) -> None:
     assert await numbering_faults() == []
 
 
-async def test_a_deleted_invoice_is_missed(three: list[Invoice]) -> None:
+async def test_a_deleted_invoice_is_detected(three: list[Invoice]) -> None:
     await three[1].delete()
     assert await numbering_faults() == ["FA: missing between positions 1 and 3"]
 
 
-async def test_the_last_invoice_deleted_is_missed_too(three: list[Invoice]) -> None:
+async def test_the_deletion_of_the_last_invoice_is_detected(three: list[Invoice]) -> None:
     await three[2].delete()
     assert await numbering_faults() == ["FA: the last invoice has position 2, but the counter stands at 3"]
 
 
-async def test_a_date_put_back_is_found(three: list[Invoice]) -> None:
+async def test_a_backdated_invoice_is_detected(three: list[Invoice]) -> None:
     await Invoice.filter(pk=three[2].pk).update(issued_on=three[0].issued_on)
     (fault,) = await numbering_faults()
     assert fault.startswith("FA-2026-000003: issued")

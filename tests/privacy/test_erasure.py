@@ -153,7 +153,7 @@ def later(clock: "MovableClock", action: Action) -> Action:
     return Action(None, clock.now(), action.bus)
 
 
-async def test_p1_2_nothing_goes_during_the_grace(
+async def test_p1_2_nothing_is_erased_during_the_grace_period(
     leaving: Erasure, action: Action, services: Services, store: FolderStore
 ) -> None:
     before = await dumped()
@@ -161,7 +161,7 @@ async def test_p1_2_nothing_goes_during_the_grace(
     assert await dumped() == before
 
 
-async def test_p1_2_after_it_nothing_is_left_but_what_the_law_keeps(
+async def test_p1_2_only_data_required_by_law_remains(
     leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     before, maries, invoice = await marked(), await dumped(), await Invoice.get(account_id=house.paul.account.pk)
@@ -182,7 +182,7 @@ async def test_p1_2_after_it_nothing_is_left_but_what_the_law_keeps(
         assert table == "email" or mine[0] == mine[1]
 
 
-async def test_p1_2_the_last_email_says_what_is_kept_why_and_until_when(
+async def test_p1_2_the_last_email_explains_what_is_kept_and_until_when(
     leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
     owner = await User.get(name="PAULMARK OWNER")
@@ -196,7 +196,7 @@ async def test_p1_2_the_last_email_says_what_is_kept_why_and_until_when(
     assert (email.recipient, email.text, email.html, email.user_id) == ("", "", "", None)
 
 
-async def test_p1_2_the_operator_reads_what_went_and_what_is_kept(
+async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
     ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     await erase_due(later, eraser(services, store))
@@ -216,7 +216,7 @@ async def test_p1_2_the_operator_reads_what_went_and_what_is_kept(
         assert "errors" in await ask(viewer, document)
 
 
-async def test_p1_2_agents_see_no_invoice_that_only_the_law_keeps(
+async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
     ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     document = """query($account: ID!, $invoice: ID!) {
@@ -236,7 +236,7 @@ async def test_p1_2_agents_see_no_invoice_that_only_the_law_keeps(
     assert len(after["invoices"]["nodes"]) == len(before["invoices"]["nodes"]) - 1
 
 
-async def test_p1_2_its_tickets_are_over_and_nobody_writes_into_them(
+async def test_p1_2_tickets_are_closed_and_accept_no_messages(
     ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     await erase_due(later, eraser(services, store))
@@ -252,7 +252,7 @@ async def test_p1_2_its_tickets_are_over_and_nobody_writes_into_them(
     assert await Ticket.filter(account_id=house.paul.account.pk).count() == len(tickets)
 
 
-async def test_p1_2_who_is_of_another_company_stays_who_they_are(
+async def test_p1_2_members_of_another_company_keep_their_user(
     leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     member = house.paul.member.user
@@ -265,7 +265,7 @@ async def test_p1_2_who_is_of_another_company_stays_who_they_are(
     assert await Session.filter(account_id=house.paul.account.pk).count() == 0
 
 
-async def test_p1_2_whose_address_was_erased_can_sign_up_anew_and_the_old_sign_in_is_dead(
+async def test_p1_2_an_erased_address_can_sign_up_again_with_a_new_password(
     leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     owner = house.paul.owner.user
@@ -295,7 +295,7 @@ class Dying(Action):
             yield tx
 
 
-async def test_p1_2_whenever_the_process_dies_the_next_one_goes_on(
+async def test_p1_2_an_erasure_completes_after_a_kill_at_any_point(
     leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     """P1.2: killed before each of its transactions in turn, the erasure still completes and counts nothing twice."""
@@ -315,7 +315,7 @@ async def test_p1_2_whenever_the_process_dies_the_next_one_goes_on(
     assert files(store, tmp_path) == []
 
 
-async def test_p1_2_two_processes_at_once_erase_once(
+async def test_p1_2_concurrent_processes_erase_once(
     leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
     done = await asyncio.gather(*(erase_due(later, eraser(services, store)) for _ in range(3)))
@@ -325,7 +325,7 @@ async def test_p1_2_two_processes_at_once_erase_once(
     assert await Email.filter(template="account_erased.fr").count() == 1
 
 
-async def test_p1_2_what_was_called_off_is_never_erased_and_what_was_begun_is_never_called_off(
+async def test_p1_2_a_cancelled_deletion_erases_nothing_and_a_started_one_cannot_be_cancelled(
     leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
@@ -340,7 +340,7 @@ async def test_p1_2_what_was_called_off_is_never_erased_and_what_was_begun_is_ne
     assert status is (AccountStatus.ACTIVE if erased.canceled_at else AccountStatus.ERASED)
 
 
-async def test_p1_2_it_waits_for_payments_that_are_under_way(
+async def test_p1_2_an_erasure_waits_for_pending_payments(
     leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     payment = await Payment.filter(account_id=house.paul.account.pk).get()
@@ -352,7 +352,7 @@ async def test_p1_2_it_waits_for_payments_that_are_under_way(
     assert await erase_due(later, eraser(services, store)) == 1
 
 
-async def test_p1_2_a_payment_that_nobody_ever_confirms_holds_nothing_up(
+async def test_p1_2_an_unconfirmed_payment_does_not_block_the_erasure(
     leaving: Erasure, later: Action, services: Services, store: FolderStore
 ) -> None:
     """The provider is asked about a payment for seven days, and the law allows a month for the erasure."""
@@ -360,7 +360,7 @@ async def test_p1_2_a_payment_that_nobody_ever_confirms_holds_nothing_up(
     assert await erase_due(later, eraser(services, store)) == 1
 
 
-async def test_p1_2_nothing_is_left_of_who_was_invited_elsewhere_as_well(
+async def test_p1_2_invitations_from_other_companies_are_erased_too(
     leaving: Erasure, house: House, action: Action, later: Action, services: Services, store: FolderStore
 ) -> None:
     member, marie = house.paul.member.user, house.marie
@@ -375,7 +375,7 @@ async def test_p1_2_nothing_is_left_of_who_was_invited_elsewhere_as_well(
     assert not any(member.email.lower() in row for found in (await dumped()).values() for row in found)
 
 
-async def test_p1_2_who_takes_an_invitation_meanwhile_and_the_erasure_never_wait_in_a_circle(
+async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
     db: str, leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     """The erasure locks the company, the invitation and the user, in the same order as accepting an invitation does."""
@@ -392,7 +392,7 @@ async def test_p1_2_who_takes_an_invitation_meanwhile_and_the_erasure_never_wait
     assert await erasing == 1
 
 
-async def test_p1_2_nobody_says_anything_more_in_what_was_erased(
+async def test_p1_2_erased_tickets_accept_no_messages(
     ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
 ) -> None:
     tickets = await Ticket.filter(account_id=house.paul.account.pk)
@@ -419,7 +419,7 @@ class Stubborn(FolderStore):
         await super().delete(key)
 
 
-async def test_p1_2_one_that_fails_holds_up_no_other(
+async def test_p1_2_a_failing_erasure_does_not_block_others(
     leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     ticket = await Ticket.filter(account_id=house.marie.account.pk).first()
@@ -445,7 +445,7 @@ class AwayStore(FolderStore):
         raise StoreUnavailable
 
 
-async def test_p1_2_while_the_store_is_away_no_row_that_leads_to_bytes_goes(
+async def test_p1_2_while_the_store_is_unavailable_no_file_row_is_deleted(
     leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     count = await File.all().count()
@@ -455,7 +455,7 @@ async def test_p1_2_while_the_store_is_away_no_row_that_leads_to_bytes_goes(
     assert files(store, tmp_path) == []
 
 
-async def test_p1_2_a_company_without_invoices_keeps_none(
+async def test_p1_2_a_company_without_invoices_is_erased_completely(
     action: Action, db: str, services: Services, store: FolderStore
 ) -> None:
     account = await Account.create(legal_name="Rien", siren="404833048", status=AccountStatus.CLOSING, created_at=action.at)

@@ -23,29 +23,29 @@ from resolvers.context import Services
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 
-def test_keys_of_clients_that_look_like_cards_stay_apart() -> None:
+def test_client_keys_that_look_like_card_numbers_stay_distinct() -> None:
     """Both keys used to be masked to `•••• 1234`, so the second message returned the first."""
     keys = ["4000000000081234", "4000000000161234", "a  b", "a b"]
     assert [client_key(key, "clientMessageId") for key in keys] == keys
 
 
 @pytest.mark.parametrize("text", ["4111​1111​1111​1111", "4111­1111­1111­1111", "4111—1111—1111—1111", "4111,1111,1111,1111"])
-def test_unusual_separators_hide_no_card(text: str) -> None:
+def test_card_numbers_with_unusual_separators_are_masked(text: str) -> None:
     assert mask_card_numbers(text) == "•••• 1111"
 
 
-def test_digits_of_other_scripts_hide_no_card() -> None:
+def test_card_numbers_in_digits_of_other_scripts_are_masked() -> None:
     fullwidth = "".join(chr(ord("０") + int(digit)) for digit in "4111111111111111")
     assert mask_card_numbers(fullwidth) == "•••• 1111"
 
 
 @pytest.mark.parametrize("slug", ["x" * 61, "x" * 200_000, "a\x00b", "\ud800"])
-async def test_a_strange_slug_is_just_not_found(db: str, ask: Ask, slug: str) -> None:
+async def test_an_unusual_slug_is_not_found(db: str, ask: Ask, slug: str) -> None:
     answer = await ask(Viewer(), "query($s: String!) { offer(slug: $s) { id } article(slug: $s) { id } }", s=slug)
     assert answer["data"] == {"offer": None, "article": None}
 
 
-async def test_one_payment_that_cannot_be_settled_holds_up_no_other(
+async def test_a_payment_that_cannot_be_settled_does_not_block_others(
     db: str, action: Action, price: Price, services: Services
 ) -> None:
     """A kill between storing a payment and asking the bank leaves it open. Later payments must still be settled."""
@@ -73,7 +73,7 @@ async def _left_open(action: Action, account: Account, price: Price, method: str
 @pytest.mark.parametrize(
     "moment", ["9999-12-31T23:59:59", "2026-11-23T10:00:00", "0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00"]
 )
-async def test_a_forged_cursor_harms_nobody(ask: Ask, house: Any, moment: str) -> None:
+async def test_a_forged_cursor_causes_no_internal_error(ask: Ask, house: Any, moment: str) -> None:
     """A time without a zone or out of range returns a page or a coded error, without warnings or internal details."""
     forged = urlsafe_b64encode(orjson.dumps(["updated_at", moment, 1])).decode()
     answer = await ask(house.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged)

@@ -23,14 +23,16 @@ def _asked(engine: Engine, query: str, x: Any) -> Any:
     return engine.prepare(Params(query=f"{query} {OTHER}", operation_name="Mine", variables={"x": x}), cost_limit=10**9)
 
 
-async def test_a_list_may_have_the_name_of_another_operations_switch(db: str, engine: Engine, services: Services) -> None:
+async def test_a_list_variable_can_share_the_name_of_another_operations_condition(
+    db: str, engine: Engine, services: Services
+) -> None:
     """The unhashable list was part of a plan's key, so any client could cause a 500 response."""
     operation = _asked(engine, "query Mine($x: [ID!]!) { nodes(ids: $x) { id } }", ["a"])
     assert (await engine.execute(operation, Context(Viewer(), services)))["data"] == {"nodes": [None]}
 
 
 @pytest.mark.parametrize("query", ["query Mine($x: String!) { article(slug: $x) { id } }"])
-async def test_plans_keep_no_callers_texts(db: str, engine: Engine, services: Services, query: str) -> None:
+async def test_plans_do_not_retain_texts_of_clients(db: str, engine: Engine, services: Services, query: str) -> None:
     """A megabyte of a client's text used to stay in memory for each of 16 plans of 1,000 documents."""
     for number in range(3):
         operation = _asked(engine, query, f"{number}")
@@ -38,7 +40,7 @@ async def test_plans_keep_no_callers_texts(db: str, engine: Engine, services: Se
     assert len(engine.plans) == 1
 
 
-async def test_many_documents_keep_a_bounded_number_of_fields(db: str, engine: Engine, services: Services) -> None:
+async def test_the_number_of_cached_fields_is_bounded(db: str, engine: Engine, services: Services) -> None:
     """A document of 800 bytes can have 16 plans of a megabyte each, and a customer can send thousands of documents."""
     engine.plans = PlanCache(max_fields=100)
     below = "... on Account { siren } ... on Offer { slug } ... on Ticket { number subject channel } ... on User { name }"

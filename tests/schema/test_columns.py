@@ -72,7 +72,7 @@ async def answer(engine: Engine, services: Services, viewer: Viewer, query: str)
     return sent(await engine.execute(engine.prepare(Params(query=query), cost_limit=10**9), Context(viewer, services)))
 
 
-async def test_every_field_answers_from_its_own_columns(
+async def test_every_field_resolves_from_its_declared_columns(
     engines: tuple[Engine, Engine], services: Services, house: "House", price: "Price"
 ) -> None:
     ids = [
@@ -126,7 +126,7 @@ def _is_column(path: str, field: StrawberryField) -> bool:
         ("nodes { subject @include(if: false) channel @skip(if: false) }", {"id", "channel"}),
     ],
 )
-async def test_a_page_reads_what_is_selected_of_it(
+async def test_a_page_reads_only_the_selected_columns(
     engines: tuple[Engine, Engine], services: Services, house: "House", caplog: pytest.LogCaptureFixture, selection: str,
     columns: set[str],
 ) -> None:  # fmt: skip
@@ -152,7 +152,7 @@ async def test_a_total_alone_reads_no_rows(
 
 
 @pytest.mark.parametrize("window", ["first: 101", "first: -1", "first: 1, last: 1", 'after: "nonsense"'])
-async def test_a_bad_window_is_refused_though_no_row_is_asked_for(
+async def test_invalid_pagination_is_refused_even_without_selected_rows(
     engines: tuple[Engine, Engine], services: Services, house: "House", window: str
 ) -> None:
     key = house.paul.id(type(house.paul.account))

@@ -44,7 +44,7 @@ async def house(house: "House", action: "Action") -> "House":
         {"after": "WyJ1cGRhdGVkX2F0Il0"}, {"after": "é"},
     ],
 )  # fmt: skip
-async def test_a_bad_page_is_refused(ask: "Ask", house: "House", window: dict[str, Any]) -> None:
+async def test_invalid_pagination_is_refused(ask: "Ask", house: "House", window: dict[str, Any]) -> None:
     answer = await ask(house.alice, PAGE, **window)
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
 
@@ -81,7 +81,7 @@ async def walk(ask: "Ask", viewer: Viewer, backwards: bool, random: Random, betw
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("backwards", [False, True])
-async def test_a_walk_misses_nothing_and_sees_nothing_twice(
+async def test_pages_contain_every_row_exactly_once(
     ask: "Ask", house: "House", action: Action, clock: "MovableClock", seed: int, backwards: bool
 ) -> None:
     random, known = Random(seed), [house.paul.id(Ticket)]
@@ -98,7 +98,7 @@ async def test_a_walk_misses_nothing_and_sees_nothing_twice(
     assert set(known) <= set(seen)
 
 
-async def test_every_id_leads_back_to_its_object(ask: "Ask", house: "House") -> None:
+async def test_every_id_resolves_to_its_object(ask: "Ask", house: "House") -> None:
     kinds = {each.name for each in schema._schema.get_possible_types(schema._schema.type_map["Node"])}  # type: ignore[arg-type]
     found = {type(row).__name__ for row in [*house.marie.rows, *house.marie.restricted]}
     assert kinds - found == {"Article", "Offer", "Policy", "Price"}  # which are everybody's
@@ -110,7 +110,7 @@ async def test_every_id_leads_back_to_its_object(ask: "Ask", house: "House") -> 
 
 
 @pytest.mark.parametrize("key", ["", "1", "Ticket:1", "é", encode("Ticket", 2**62), encode("Session", 1), encode("Stream", 1)])
-async def test_any_other_id_leads_nowhere(ask: "Ask", house: "House", key: str) -> None:
+async def test_unknown_ids_are_not_found(ask: "Ask", house: "House", key: str) -> None:
     answer = await ask(house.alice, "query($id: ID!) { node(id: $id) { id } }", id=key)
     assert answer["data"] == {"node": None}
     assert "errors" not in answer
@@ -123,14 +123,14 @@ async def test_any_other_id_leads_nowhere(ask: "Ask", house: "House", key: str) 
         (Locale.EN, "This doesn’t exist, or you don’t have access to it."),
     ],
 )
-async def test_a_refusal_speaks_the_viewers_language(ask: "Ask", house: "House", locale: Locale, message: str) -> None:
+async def test_an_error_is_in_the_viewers_language(ask: "Ask", house: "House", locale: Locale, message: str) -> None:
     query = "mutation($id: ID!) { ticketClose(input: {ticketId: $id}) { userErrors { code message field } } }"
     answer = await ask(replace(house.paul.owner, locale=locale), query, id=house.marie.id(Ticket))
     expected = {"code": "NOT_FOUND", "message": message, "field": ["input", "ticketId"]}
     assert answer["data"]["ticketClose"]["userErrors"] == [expected]
 
 
-async def test_what_breaks_inside_is_masked(ask: "Ask", house: "House") -> None:
+async def test_internal_errors_are_masked(ask: "Ask", house: "House") -> None:
     await connections.get("default").execute_script("ALTER TABLE ticket RENAME TO hidden_ticket")
     answer = await ask(house.alice, PAGE)
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["INTERNAL"]
@@ -143,7 +143,7 @@ async def test_what_breaks_inside_is_masked(ask: "Ask", house: "House") -> None:
 NAMES = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Offer { name } } }"
 
 
-async def test_an_offer_without_words_in_a_language_spoils_no_other(ask: "Ask", price: Price) -> None:
+async def test_an_offer_without_a_translation_does_not_affect_others(ask: "Ask", price: Price) -> None:
     spoilt = await Offer.create(slug="spoilt", segment=Segment.TPE, position=9, texts={})
     answer = await ask(Viewer(), NAMES, ids=[encode("Offer", spoilt.pk), encode("Offer", price.offer_id)])
     whole = await Offer.get(pk=price.offer_id)

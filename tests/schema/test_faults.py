@@ -169,7 +169,7 @@ def test_every_mutation_with_several_fields_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", FAULTY)
-async def test_all_faults_come_at_once(stage: Stage, name: str) -> None:
+async def test_all_errors_are_reported_together(stage: Stage, name: str) -> None:
     who, given, expected = FAULTY[name]
     viewer = await who(stage)
     counts = [await model.all().count() for model in (Email, Message, Ticket, AuditEntry)]
@@ -187,7 +187,7 @@ async def test_all_faults_come_at_once(stage: Stage, name: str) -> None:
     assert written == [*counts[:3], counts[3] + proofs]
 
 
-async def test_a_fault_beside_it_uses_up_no_recovery_code_and_no_challenge(stage: Stage) -> None:
+async def test_an_input_error_does_not_use_up_a_recovery_code_or_a_challenge(stage: Stage) -> None:
     user = (await enrolled(stage)).user_id
     await PasswordReset.create(user_id=user, token_hash=hashed("t"), expires_at=stage.action.at + RESET_LIFETIME)
     given = {"token": "t", "password": "short"}

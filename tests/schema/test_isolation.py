@@ -95,14 +95,14 @@ async def everything(ask: "Ask", viewer: Viewer, ids: list[str]) -> str:
     return "\n".join([orjson.dumps(await ask(viewer, query, **variables)).decode() for query, variables in documents(ids)])
 
 
-async def test_nobody_reads_another_company(ask: "Ask", house: "House") -> None:
+async def test_outsiders_cannot_read_a_company(ask: "Ask", house: "House") -> None:
     strangers = [Viewer(), house.paul.owner, house.paul.member, house.nadia, house.alice_without_factor]
     for viewer in strangers:
         read = await everything(ask, viewer, house.marie.ids)
         assert [secret for secret in secrets(house.marie) if secret in read] == []
 
 
-async def test_the_owner_and_the_agent_read_all_of_it(ask: "Ask", house: "House") -> None:
+async def test_owners_and_agents_read_all_of_a_company(ask: "Ask", house: "House") -> None:
     marie = house.marie
     said = [f"{marie.mark} {each}" for each in ("legal", "trade", "subject", "body", "file.pdf", "client id", "bills order")]
     for viewer in (marie.owner, house.alice):
@@ -113,7 +113,7 @@ async def test_the_owner_and_the_agent_read_all_of_it(ask: "Ask", house: "House"
         assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)  # whom they invite is their own affair
 
 
-async def test_p1_4_in_one_company_nothing_of_ones_other_is_reached(ask: "Ask", house: "House", action: Action) -> None:
+async def test_p1_4_a_session_does_not_reach_the_users_other_company(ask: "Ask", house: "House", action: Action) -> None:
     """P1.4: Wanda belongs to both companies and acts for Paul's. Of Marie's she reads only what she needs to switch to it."""
     wanda = await person(action, "Wanda")
     for company, role in ((house.paul, Role.MEMBER), (house.marie, Role.OWNER)):
@@ -131,7 +131,7 @@ async def test_p1_4_in_one_company_nothing_of_ones_other_is_reached(ask: "Ask", 
     ]
 
 
-async def test_a_member_reads_no_bills(ask: "Ask", house: "House") -> None:
+async def test_members_cannot_read_invoices(ask: "Ask", house: "House") -> None:
     marie = house.marie
     read = await everything(ask, marie.member, marie.ids)
     assert f"{marie.mark} body" in read
@@ -160,7 +160,7 @@ async def test_a_member_reads_no_bills(ask: "Ask", house: "House") -> None:
         ("ticketTyping", "TicketTypingInput", Ticket, "ticketId", {}),
     ],
 )  # fmt: skip
-async def test_nobody_changes_another_company(
+async def test_outsiders_cannot_change_a_company(
     ask: "Ask", house: "House", name: str, kind: str, model: Any, field: str, more: dict[str, Any]
 ) -> None:
     query = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ userErrors {{ code field }} }} }}"
@@ -170,7 +170,9 @@ async def test_nobody_changes_another_company(
 
 
 @pytest.mark.parametrize("name", ["ticketEvents", "ticketTyping"])
-async def test_nobody_follows_another_companys_ticket(engine: Engine, services: Services, house: "House", name: str) -> None:
+async def test_outsiders_cannot_subscribe_to_a_companys_ticket(
+    engine: Engine, services: Services, house: "House", name: str
+) -> None:
     query = f"subscription($id: ID!) {{ {name}(ticketId: $id) {{ __typename }} }}"
     for viewer in (house.paul.owner, house.paul.member):
         async with aclosing(subscribe(engine, viewer, services, query, id=house.marie.id(Ticket))) as results:

@@ -111,7 +111,7 @@ class Asking:
 
 @examples(0.04, 1)
 @given(data=st.data())
-async def test_queries_tell_outsiders_nothing(
+async def test_queries_reveal_nothing_to_outsiders(
     data: st.DataObject, generated: Any, engine: Engine, quick: Services, house: House, crowd: list[Outsider], action: "Action"
 ) -> None:
     assert GRAPH.query_type
@@ -131,7 +131,7 @@ async def test_queries_tell_outsiders_nothing(
             assert nobodys(house, await ask(unknown, each)) == nobodys(house, before[each.name]), (each.name, case)
 
 
-async def test_every_type_by_every_id_tells_outsiders_nothing(
+async def test_every_type_by_every_id_reveals_nothing_to_outsiders(
     engine: Engine, quick: Services, house: House, crowd: list[Outsider]
 ) -> None:
     """The same exhaustive documents as in test_isolation.py, because generated ones seldom combine a type with the right id."""
@@ -145,7 +145,7 @@ async def test_every_type_by_every_id_tells_outsiders_nothing(
 
 @examples(0.04, 1)
 @given(data=st.data())
-async def test_mutations_change_nothing_of_hers(
+async def test_mutations_by_outsiders_change_none_of_her_rows(
     data: st.DataObject, generated: Any, engine: Engine, quick: Services, house: House, crowd: list[Outsider],
     before: tuple[dict[str, Any], int],
 ) -> None:  # fmt: skip
@@ -156,7 +156,7 @@ async def test_mutations_change_nothing_of_hers(
     assert (await belongings(house), await emails_to_marie()) == before, (who.name, case)
 
 
-async def test_the_one_who_may_does_read_and_change(
+async def test_viewers_with_access_read_and_change_data(
     generated: Any, engine: Engine, quick: Services, house: House, action: "Action"
 ) -> None:
     """Checks the other tests: the agent's responses contain the marks, and Marie's own changes are visible."""
@@ -175,7 +175,7 @@ SUBSCRIPTIONS = GRAPH.subscription_type.fields if GRAPH.subscription_type else {
 
 
 @pytest.mark.parametrize("name", sorted(SUBSCRIPTIONS))
-async def test_subscriptions_tell_outsiders_nothing(
+async def test_subscriptions_reveal_nothing_to_outsiders(
     name: str, engine: Engine, quick: Services, house: House, crowd: list[Outsider], action: "Action"
 ) -> None:
     """With every id of hers and their own: while Marie works, the first event concerns their own company, or is an error."""
@@ -221,7 +221,7 @@ async def _paul_works(house: House, action: "Action") -> None:
         await Ticket.open(tx, paul.account, paul.owner.user, subject="of Paul", channel=Channel.CHAT, category=Category.USAGE)
 
 
-def test_every_field_is_asked_for() -> None:
+def test_every_field_is_requested() -> None:
     """By the documents of test_isolation.py. A field with a required argument has to be added there."""
     asked: set[str] = set()
     for document, _ in documents(["an id"]):

@@ -48,7 +48,7 @@ async def paid(ask: Ask, who: Viewer, purchase: str, method: str, key: str) -> d
     return await did(ask, who, "purchasePay", "PurchasePayInput", PAYMENT, **given)
 
 
-async def test_a_purchase_refuses_what_is_wrong_and_loses_nothing(ask: Ask, house: House, price: Price) -> None:
+async def test_a_purchase_survives_invalid_input(ask: Ask, house: House, price: Price) -> None:
     """P2.2: resumable and idempotent. P2.3: an unknown payment method is reported, again on each repeat."""
     owner = house.paul.owner
     purchase = (await drafted(ask, owner, price, "one"))["purchase"]["id"]
@@ -75,7 +75,7 @@ async def test_a_purchase_refuses_what_is_wrong_and_loses_nothing(ask: Ask, hous
     assert again["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
 
 
-async def test_a_payment_waits_for_the_bank_and_is_asked_again(
+async def test_a_payment_waits_for_the_bank_and_is_checked_again(
     ask: Ask, house: House, price: Price, services: Services
 ) -> None:
     """P2.3: the states of strong customer authentication are visible."""
@@ -100,7 +100,7 @@ async def test_a_price_that_is_no_longer_sold_cannot_be_bought(ask: Ask, house: 
     assert (await drafted(ask, house.paul.owner, price, "late"))["userErrors"][0]["code"] == "NOT_FOUND"
 
 
-async def test_a_ticket_is_opened_once_by_chat_or_from_the_account(ask: Ask, house: House) -> None:
+async def test_a_ticket_is_opened_once_by_chat_or_web(ask: Ask, house: House) -> None:
     """P5.1, P5.8: phone calls and emails become tickets in other ways."""
     given = {"subject": "Lenteur", "body": "Tout est lent", "category": "PERFORMANCE", "idempotencyKey": "k"}
     selection = "ticket { id channel category } userErrors { code field }"
@@ -118,7 +118,7 @@ async def test_a_ticket_is_opened_once_by_chat_or_from_the_account(ask: Ask, hou
         assert payload["userErrors"][0]["code"] == code
 
 
-async def test_what_waits_for_a_third_party_is_open_to_the_customer(ask: Ask, house: House, action: Action) -> None:
+async def test_a_ticket_on_hold_appears_open_to_the_customer(ask: Ask, house: House, action: Action) -> None:
     """P5.3: the ON_HOLD status is internal to the vendor."""
     ticket = house.paul.row(Ticket)
     await ticket.claim(action, house.alice.user)
@@ -136,7 +136,7 @@ async def test_what_waits_for_a_third_party_is_open_to_the_customer(ask: Ask, ho
     assert [ticket["assignee"] for ticket in free] == [None]
 
 
-async def test_an_illegal_move_names_the_legal_ones(ask: Ask, house: House) -> None:
+async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, house: House) -> None:
     """P5.2, P6.2: a closed ticket stays closed."""
     ticket = house.paul.id(Ticket)
     closed = await did(ask, house.paul.owner, "ticketClose", "TicketCloseInput", "ticket { status closedAt }", ticketId=ticket)
@@ -157,7 +157,7 @@ async def test_an_illegal_move_names_the_legal_ones(ask: Ask, house: House) -> N
     assert stolen["userErrors"] == [{"code": "NOT_FOUND"}]
 
 
-async def test_the_operator_proves_the_numbering(ask: Ask, house: House, action: Action) -> None:
+async def test_operators_verify_the_invoice_numbering(ask: Ask, house: House, action: Action) -> None:
     """P6.4: only operators may verify it."""
     oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
     found = await ask(oscar, "{ invoiceNumbering { issued faults } }")

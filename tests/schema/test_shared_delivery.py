@@ -101,7 +101,7 @@ async def work(services: Services, action: Action, house: "House") -> AsyncItera
         yield await last_sequence_of(ticket_stream(ticket.pk))
 
 
-async def test_everybody_gets_together_what_they_get_alone(
+async def test_shared_delivery_equals_individual_delivery(
     counting: Counting, services: Services, house: "House", crowd: list[Viewer], action: Action
 ) -> None:
     queries = list(documents("ticketEvents", f'(ticketId: "{house.paul.id(Ticket)}", after: null)'))

@@ -1,4 +1,4 @@
-"""Installing the catalogue, and installing it again, never rewrites what was sold."""
+"""Installing the catalogue once or repeatedly never changes what was sold."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The content of a new installation is complete, in two languages and in our own words."""
+"""The content of a new installation is complete, in two languages, and not copied."""
 
 import re
 from base64 import b64decode
@@ -99,7 +99,7 @@ def test_nothing_is_copied_from_the_faq(text: ArticleText) -> None:
 
 
 def faq_shingles() -> set[bytes]:
-    """Four-byte hashes of all sequences of eight words of the FAQ, whose text is not ours to publish."""
+    """Four-byte hashes of all sequences of eight words in the FAQ, whose text we may not publish."""
     packed = b64decode(Path(__file__).with_name("faq_shingles.txt").read_text())
     return {packed[at : at + 4] for at in range(0, len(packed), 4)}
 
@@ -196,7 +196,7 @@ def test_prices_and_trials_follow_the_texts() -> None:
         assert each.trial_days in {0, 14, 30}
 
 
-def test_offers_say_as_much_in_both_languages() -> None:
+def test_offers_have_the_same_content_in_both_languages() -> None:
     for each in offers():
         assert each.fr.name == each.en.name
         assert shape(each.fr) == shape(each.en)

@@ -1,4 +1,4 @@
-"""A demonstration's people can sign in as the table says, and its past is one that could have happened."""
+"""The demonstration's users can sign in as documented, and its history is consistent."""
 
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -54,7 +54,7 @@ async def filled(
     assert await demonstration.load(clock.now(), bus, auth, checkout_services)
 
 
-async def test_everybody_signs_in_as_the_table_says(filled: None, action: Action, auth: AuthServices) -> None:
+async def test_every_user_can_sign_in_as_documented(filled: None, action: Action, auth: AuthServices) -> None:
     for person in people():
         user = await authenticate(
             action, auth, email=person.email, password=person.password, code=person.code_at(action.at) or None, peer="::1"
@@ -64,7 +64,7 @@ async def test_everybody_signs_in_as_the_table_says(filled: None, action: Action
         assert (company and company.siren) == (person.company and person.company.siren)
 
 
-def test_every_role_is_there() -> None:
+def test_every_role_has_a_user() -> None:
     assert {person.staff for person in people()} == {None, *Staff}
     assert {person.email.partition("@")[2] for person in people()} == {"camcha.example"}
 
@@ -89,7 +89,7 @@ async def test_purchases_are_paid_and_one_was_declined_first(filled: None) -> No
     assert statuses == ["DECLINED"] + [PaymentStatus.SUCCEEDED.value] * 6
 
 
-async def test_reports_have_something_to_tell(filled: None) -> None:
+async def test_reports_are_not_empty(filled: None) -> None:
     tickets = await Ticket.all()
     assert {each.channel for each in tickets} == set(Channel)
     assert {each.status for each in tickets} == set(TicketStatus)
@@ -99,14 +99,14 @@ async def test_reports_have_something_to_tell(filled: None) -> None:
     assert [(each.assignee_id, each.first_response_at) for each in waiting] == [(None, None)]
 
 
-async def test_the_past_happened_in_order_and_before_now(filled: None, clock: "MovableClock") -> None:
+async def test_events_are_in_order_and_in_the_past(filled: None, clock: "MovableClock") -> None:
     events = await Event.all().order_by("id")
     assert all(before.at <= after.at for before, after in pairwise(events))
     assert events[-1].at < clock.now()
     assert all(message.at >= message.ticket.created_at for message in await Message.all().select_related("ticket"))
 
 
-async def test_two_companies_have_their_own(filled: None) -> None:
+async def test_each_company_has_its_own_tickets(filled: None) -> None:
     seen = []
     for person in (CUSTOMER, NEIGHBOUR):
         user = await User.get(email=person.email)

@@ -54,7 +54,7 @@ async def test_p4_4_the_catalogue_installs_both_policies_with_the_hash_of_their_
 
 
 def test_the_texts_are_complete() -> None:
-    """Each text has a page or two, French typography, and the statements that the law requires."""
+    """Each text has one or two pages, French typography, and the statements that the law requires."""
     for content in read_policies():
         for text, words in ((content.fr, ("dpo@camcha.example", "CNIL")), (content.en, ("dpo@camcha.example", "CNIL"))):
             assert 600 < len(text.split()) < 1200, content.name
@@ -75,7 +75,7 @@ async def test_p4_4_a_new_version_is_added_and_the_one_before_stays(db: str, clo
 
 
 async def test_p4_4_a_late_version_is_in_force_from_the_day_it_came(db: str, clock: "MovableClock") -> None:
-    """Nobody is held to what nobody could have read. Of two that come late, the latter counts."""
+    """A version can't bind anyone before it can be read. When two versions are installed late, the more recent one counts."""
     today = local_date(clock.now())
     contents = [version("1.0", date(2026, 1, 1)), version("1.1", date(2026, 2, 1)), version("1.2", date(2026, 3, 1))]
     await install(clock.now(), contents[:1])

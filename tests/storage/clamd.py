@@ -1,4 +1,4 @@
-"""A peer that speaks clamd's INSTREAM as clamd(8) tells it, and finds the EICAR test file."""
+"""A server that speaks clamd's INSTREAM protocol, see clamd(8), and detects the EICAR test file."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}" + rb"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE
 
 
 class Daemon:
-    """Answers what a real one answers, or else what it is told to: `answer` as it is, `None` for hanging up."""
+    """Answers as clamd does, or with `answer`: bytes are sent as they are, and `None` closes the connection."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -35,7 +35,7 @@ class Daemon:
 
     @asynccontextmanager
     async def open(self, port: int = 0) -> AsyncIterator["Daemon"]:
-        """Listen on the port, or on a free one."""
+        """Listens on the port, or on a free one."""
         async with await asyncio.start_server(self._serve, "127.0.0.1", port) as server:
             self.port = server.sockets[0].getsockname()[1]
             yield self

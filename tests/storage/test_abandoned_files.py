@@ -1,4 +1,4 @@
-"""What nobody attached is deleted a day after its announcement, row and bytes; what is attached to anything never is."""
+"""Unattached files are deleted a day after they were announced, row and bytes. Attached files are never deleted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,7 +47,7 @@ async def desk(db: str, clock: "MovableClock", bus: "RecordingBus", tmp_path: Pa
         yield Desk(site, bakery, await person(bakery.action(), "Amadou", staff=Staff.AGENT))
 
 
-async def test_what_nobody_attached_goes_a_day_later_row_and_bytes(desk: Desk, clock: "MovableClock") -> None:
+async def test_unattached_files_are_deleted_after_a_day(desk: Desk, clock: "MovableClock") -> None:
     await desk.announced()
     await desk.uploaded()
     await desk.uploaded(desk.agent)
@@ -91,7 +91,7 @@ async def as_evidence_of_what_was_rejected(desk: Desk) -> None:
     "attached",
     [by_a_customer, by_an_agent, in_a_chat, as_evidence_at_once, as_evidence_later, as_evidence_of_what_was_rejected],
 )
-async def test_what_is_attached_never_goes(
+async def test_attached_files_are_never_deleted(
     desk: Desk, clock: "MovableClock", attached: Callable[[Desk], Awaitable[None]]
 ) -> None:
     await attached(desk)
@@ -102,8 +102,8 @@ async def test_what_is_attached_never_goes(
 
 
 @pytest.mark.usefixtures("db")
-def test_each_place_of_a_file_is_known() -> None:
-    """Whoever lets files hang on something else is told to name the place here, and to test that it keeps them."""
+def test_every_relation_to_files_is_listed() -> None:
+    """New relations to files have to be listed here, and need a test that attached files are kept."""
     whose = {"uploader", "account"}
     assert {f"{name}_id" for name in File._meta.fk_fields - whose} == set(ATTACHMENT_COLUMNS)
     for model in Tortoise.apps["models"].values():
@@ -113,11 +113,11 @@ def test_each_place_of_a_file_is_known() -> None:
             assert field.related_model is not File, (model, name)
 
 
-def test_no_upload_lasts_that_long() -> None:
+def test_uploads_end_before_the_deletion() -> None:
     assert 10 * (LIFETIME[Purpose.UPLOAD] + timedelta(seconds=_UPLOAD_SECONDS)) < RETENTION
 
 
-async def test_what_waits_for_the_scanner_or_was_infected_goes_too(desk: Desk, clock: "MovableClock") -> None:
+async def test_quarantined_and_infected_files_are_deleted_too(desk: Desk, clock: "MovableClock") -> None:
     async with (
         Daemon().open() as daemon,
         opened(clock, desk.site.folder, scanner_from_url(f"tcp://127.0.0.1:{daemon.port}")) as site,
@@ -137,7 +137,7 @@ async def test_what_waits_for_the_scanner_or_was_infected_goes_too(desk: Desk, c
         assert await scan_waiting_files(site.action(), site.file_service) == 1  # it still waits for its turn
 
 
-async def test_what_is_being_attached_while_the_job_runs_stays(db: str, desk: Desk, clock: "MovableClock") -> None:
+async def test_a_file_attached_during_the_job_stays(db: str, desk: Desk, clock: "MovableClock") -> None:
     file, ticket = await desk.uploaded(), await desk.ticket()
     clock.advance(RETENTION)
     attached = asyncio.Event()
@@ -159,7 +159,7 @@ async def test_what_is_being_attached_while_the_job_runs_stays(db: str, desk: De
 
 
 @pytest.mark.parametrize("after", [False, True])
-async def test_what_is_being_deleted_is_as_good_as_gone(desk: Desk, clock: "MovableClock", after: bool) -> None:
+async def test_a_file_in_deletion_cannot_be_used(desk: Desk, clock: "MovableClock", after: bool) -> None:
     file, ticket = await desk.uploaded(), await desk.ticket()
     clock.advance(RETENTION)
     store = SlowStore(desk.site.folder, after)
@@ -180,9 +180,7 @@ async def test_what_is_being_deleted_is_as_good_as_gone(desk: Desk, clock: "Mova
 
 
 @pytest.mark.parametrize("after", [False, True])
-async def test_one_that_dies_between_bytes_and_row_is_followed_by_another(
-    desk: Desk, clock: "MovableClock", after: bool
-) -> None:
+async def test_a_deletion_interrupted_by_a_kill_is_completed(desk: Desk, clock: "MovableClock", after: bool) -> None:
     await desk.uploaded()
     clock.advance(RETENTION)
     store = SlowStore(desk.site.folder, after)
@@ -196,8 +194,8 @@ async def test_one_that_dies_between_bytes_and_row_is_followed_by_another(
     assert (await desk.kept(), desk.site.bytes_kept()) == (set(), {})
 
 
-async def test_several_at_once_and_their_owner_who_attaches(desk: Desk, clock: "MovableClock") -> None:
-    """Each file is either in its message, bytes and all, or gone and refused; none is counted twice."""
+async def test_concurrent_jobs_and_an_attachment_are_consistent(desk: Desk, clock: "MovableClock") -> None:
+    """Each file is either attached with its bytes, or deleted and refused, and no file is counted twice."""
     uploaded, tickets = [await desk.uploaded() for _ in range(24)], [await desk.ticket() for _ in range(8)]
     clock.advance(RETENTION)
 
@@ -218,7 +216,7 @@ async def test_several_at_once_and_their_owner_who_attaches(desk: Desk, clock: "
     assert sum(gone) <= 24 - len(kept)
 
 
-async def test_more_than_a_batch_goes_and_one_that_fails_holds_up_no_other(
+async def test_more_than_one_batch_is_deleted_despite_a_failure(
     desk: Desk, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.abandoned_files._BATCH", 2)
@@ -231,7 +229,7 @@ async def test_more_than_a_batch_goes_and_one_that_fails_holds_up_no_other(
     assert await desk.kept() == {"no key"}
 
 
-async def test_while_the_store_is_away_nothing_is_lost(desk: Desk, clock: "MovableClock", tmp_path: Path) -> None:
+async def test_while_the_store_is_unavailable_nothing_is_lost(desk: Desk, clock: "MovableClock", tmp_path: Path) -> None:
     (tmp_path / "s3").mkdir()
     peer = Peer(tmp_path / "s3")
     files = [await desk.announced() for _ in range(2)]
@@ -249,7 +247,7 @@ async def test_while_the_store_is_away_nothing_is_lost(desk: Desk, clock: "Movab
     peer.kill()
 
 
-async def test_it_is_on_the_timetable(desk: Desk, clock: "MovableClock", tmp_path: Path) -> None:
+async def test_the_job_is_on_the_timetable(desk: Desk, clock: "MovableClock", tmp_path: Path) -> None:
     await desk.uploaded()
     clock.advance(RETENTION)
     timetable = jobs(desk.site.services, read({}), FolderTransport(tmp_path / "mail"), desk.site.file_service)

@@ -1,4 +1,4 @@
-"""What content is, by its bytes."""
+"""The type of a file's content, detected from its bytes."""
 
 import zipfile
 from io import BytesIO
@@ -9,7 +9,7 @@ from storage.content import CONTENT_KINDS, Inspection, content_kind
 
 
 def archive(*names: str, first: bytes = b"") -> bytes:
-    """A zip file with these members, after a stored `mimetype` when it has one."""
+    """A zip file with these members, after an uncompressed `mimetype` when there is one."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as zipped:
         if first:
@@ -43,13 +43,13 @@ def passes(content_type: str, content: bytes, at_once: int) -> bool:
     return inspection.passed
 
 
-def test_there_is_a_sample_of_every_kind() -> None:
+def test_there_is_a_sample_of_every_type() -> None:
     assert SAMPLES.keys() == CONTENT_KINDS.keys()
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 10_000])
 @pytest.mark.parametrize("content_type", CONTENT_KINDS)
-def test_content_is_of_its_own_kind_and_of_no_other(content_type: str, at_once: int) -> None:
+def test_content_matches_only_its_own_type(content_type: str, at_once: int) -> None:
     similar = {"text/plain", "text/csv"}
     of = {other for other in CONTENT_KINDS if passes(other, SAMPLES[content_type], at_once)}
     assert of - similar == {content_type} - similar
@@ -66,18 +66,18 @@ def test_content_is_of_its_own_kind_and_of_no_other(content_type: str, at_once: 
         archive("[Content_Types].xml", "word/document.xml", "word/vbaProject.bin", "xl/workbook.xml"),
     ],
 )  # fmt: skip
-def test_content_of_another_kind_is_told(content_type: str, content: bytes, at_once: int) -> None:
+def test_content_of_another_type_is_reported(content_type: str, content: bytes, at_once: int) -> None:
     empty_text = not content and content_type.startswith("text/")
     assert passes(content_type, content, at_once) is empty_text
 
 
 @pytest.mark.parametrize("told", ["IMAGE/PNG", " image/png ; charset=x", "image/png;"])
-def test_a_media_type_is_known_whatever_its_spelling(told: str) -> None:
+def test_a_media_type_is_recognized_in_any_spelling(told: str) -> None:
     assert content_kind(told) is CONTENT_KINDS["image/png"]
 
 
 @pytest.mark.parametrize("told", ["", "text/html", "image/svg+xml", "application/zip", "image/*", "application/javascript"])
-def test_what_may_not_be_sent(told: str) -> None:
+def test_disallowed_types_are_refused(told: str) -> None:
     assert content_kind(told) is None
 
 
@@ -88,5 +88,5 @@ def test_what_may_not_be_sent(told: str) -> None:
         ("n" * 200, "n" * 196 + ".png"),
     ],
 )  # fmt: skip
-def test_a_name_ends_with_an_extension_of_the_kind(name: str, named: str) -> None:
+def test_a_name_gets_an_extension_of_its_type(name: str, named: str) -> None:
     assert CONTENT_KINDS["image/png"].named(name, 200) == named

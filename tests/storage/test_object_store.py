@@ -1,4 +1,4 @@
-"""Files in an object store, with a real server that speaks S3: whole or not at all, and told when it is away."""
+"""Files in an object store, with a real server that speaks S3: writes are atomic, and outages are reported."""
 
 import asyncio
 import socket
@@ -57,7 +57,7 @@ class Peer:
 
     @property
     def names(self) -> set[str]:
-        """What lies in the bucket."""
+        """The keys in the bucket."""
         bucket = self.folder / "bucket"
         return {str(path.relative_to(bucket)) for path in bucket.rglob("*") if path.is_file()}
 
@@ -73,7 +73,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     peer.kill()
 
 
-async def test_a_store_gives_back_forgets_and_replaces_whole(peer: Peer) -> None:
+async def test_files_are_read_deleted_and_replaced_atomically(peer: Peer) -> None:
     store, key, large = peer.store, random_key(), bytes(range(256)) * 25_000  # two parts
     await store.put(key, bytewise(b"first"))
     stored = await store.put(key, bytewise(large, 70_000))
@@ -86,8 +86,8 @@ async def test_a_store_gives_back_forgets_and_replaces_whole(peer: Peer) -> None
         await store.open(key)
 
 
-async def test_what_breaks_off_leaves_the_key_as_it_was(peer: Peer) -> None:
-    """And the reason comes through, as the upload's own checks need it."""
+async def test_an_interrupted_write_leaves_the_key_unchanged(peer: Peer) -> None:
+    """The error is passed on, because the upload's own checks need it."""
 
     async def broken() -> AsyncIterator[bytes]:
         yield bytes(6_000_000)
@@ -103,7 +103,7 @@ async def test_what_breaks_off_leaves_the_key_as_it_was(peer: Peer) -> None:
     assert b"".join([chunk async for chunk in await store.open(key)]) == b"first"
 
 
-async def test_nothing_but_keys(peer: Peer) -> None:
+async def test_invalid_keys_are_refused(peer: Peer) -> None:
     for key in ("", "../other", "a" * 15, "a" * 20 + "\n"):
         with pytest.raises(ValueError, match="no key"):
             await peer.store.put(key, bytewise(b"x"))
@@ -113,7 +113,7 @@ async def test_nothing_but_keys(peer: Peer) -> None:
             await peer.store.delete(key)
 
 
-async def test_an_upload_that_is_given_up_leaves_nothing(peer: Peer) -> None:
+async def test_a_cancelled_upload_leaves_nothing(peer: Peer) -> None:
     started = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
@@ -131,7 +131,7 @@ async def test_an_upload_that_is_given_up_leaves_nothing(peer: Peer) -> None:
     assert f"files/{key}" not in peer.names
 
 
-async def test_one_that_is_away_is_told_and_comes_back(tmp_path: Path) -> None:
+async def test_an_outage_is_reported_and_ends(tmp_path: Path) -> None:
     peer = Peer(tmp_path)
     store, key = peer.store, random_key()
     peer.kill()
@@ -147,8 +147,8 @@ async def test_one_that_is_away_is_told_and_comes_back(tmp_path: Path) -> None:
     peer.kill()
 
 
-async def test_who_downloads_slowly_gets_it_all(peer: Peer) -> None:
-    """However long it takes: only the store may not keep us waiting."""
+async def test_a_slow_download_completes(peer: Peer) -> None:
+    """The time limit applies to the store, not to the client."""
     key, large = random_key(), bytes(range(256)) * 40_000
     await peer.store.put(key, bytewise(large, 100_000))
     got: list[bytes] = []
@@ -160,8 +160,8 @@ async def test_who_downloads_slowly_gets_it_all(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("before", ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: x\r\nLast-Modified: "])
-async def test_one_that_answers_no_more_is_away(before: str) -> None:
-    """Before it has said anything, and in the middle of the bytes."""
+async def test_an_unresponsive_store_is_unavailable(before: str) -> None:
+    """Before its first byte, and in the middle of the content."""
     said = f"{before}Wed, 25 Nov 2026 09:00:00 GMT\r\n\r\nabc".encode() if before else b""
     gone = asyncio.Event()
 
@@ -179,8 +179,8 @@ async def test_one_that_answers_no_more_is_away(before: str) -> None:
         gone.set()
 
 
-async def test_one_that_refuses_us_is_away(peer: Peer) -> None:
-    """Also for a bucket that isn't there."""
+async def test_a_store_that_refuses_access_is_unavailable(peer: Peer) -> None:
+    """Including when the bucket doesn't exist."""
     elsewhere = ObjectStore(f"s3://others?endpoint={peer.address}", "key", "secret")
     for store in (peer.store_as("wrong"), elsewhere):
         with pytest.raises(StoreUnavailable):
@@ -192,6 +192,6 @@ async def test_one_that_refuses_us_is_away(peer: Peer) -> None:
 @pytest.mark.parametrize(
     ("url", "key_id"), [("s3://", "k"), ("s3://bucket", ""), ("s3://bucket?secret=x", "k"), ("https://bucket", "k")]
 )
-def test_an_address_that_can_not_be_used_is_told(url: str, key_id: str) -> None:
+def test_an_invalid_address_is_reported(url: str, key_id: str) -> None:
     with pytest.raises(ValueError, match="s3://bucket/prefix"):
         ObjectStore(url, key_id, "secret")

@@ -1,4 +1,4 @@
-"""Uploaded files and the virus scanner (ASVS 5.4.3): what is infected never gets out, and nothing passes unseen."""
+"""Uploaded files and the virus scanner (ASVS 5.4.3): infected files are never served, and every file is scanned."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -51,7 +51,7 @@ async def look_again(site: Site) -> int:
     return await scan_waiting_files(site.action(), site.file_service)
 
 
-async def test_what_is_clean_is_there_at_once(site: Site) -> None:
+async def test_a_clean_file_is_available_immediately(site: Site) -> None:
     file = await text(site, CLEAN)
     assert (await site.put(file, CLEAN)).status_code == 201
     await file.refresh_from_db()
@@ -59,7 +59,7 @@ async def test_what_is_clean_is_there_at_once(site: Site) -> None:
     assert await downloaded(site, file) == 200
 
 
-async def test_what_is_infected_is_deleted_and_its_sender_told(site: Site) -> None:
+async def test_an_infected_file_is_deleted_and_its_owner_notified(site: Site) -> None:
     file = await text(site, EICAR)
     with capture_logs() as logged:
         for _ in range(2):  # nor does a repeat get it in
@@ -76,7 +76,7 @@ async def test_what_is_infected_is_deleted_and_its_sender_told(site: Site) -> No
     ]
 
 
-async def test_an_infected_file_is_attached_to_nothing(site: Site) -> None:
+async def test_an_infected_file_cannot_be_attached(site: Site) -> None:
     file = await text(site, EICAR)
     await site.put(file, EICAR)
     author = await file.uploader
@@ -88,7 +88,7 @@ async def test_an_infected_file_is_attached_to_nothing(site: Site) -> None:
 @pytest.mark.parametrize(
     "answer", [None, b"stream: ", b"INSTREAM size limit exceeded. ERROR\0", b"stream: OK", b"stream: x ERROR\0"]
 )
-async def test_without_a_verdict_nobody_gets_it_until_there_is_one(site: Site, daemon: Daemon, answer: bytes | None) -> None:
+async def test_a_file_without_a_verdict_stays_in_quarantine(site: Site, daemon: Daemon, answer: bytes | None) -> None:
     daemon.answer = answer
     good = await text(site, CLEAN)
     response = await site.put(good, CLEAN, **ENGLISH)
@@ -103,7 +103,7 @@ async def test_without_a_verdict_nobody_gets_it_until_there_is_one(site: Site, d
     assert await look_again(site) == 0
 
 
-async def test_what_waited_and_is_infected_is_deleted(site: Site, daemon: Daemon) -> None:
+async def test_an_infected_file_in_quarantine_is_deleted(site: Site, daemon: Daemon) -> None:
     daemon.answer = None
     bad = await text(site, EICAR)
     await site.put(bad, EICAR)
@@ -123,7 +123,7 @@ async def test_bytes_that_a_killed_process_left_are_deleted_later(site: Site) ->
     assert site.bytes_kept() == {}
 
 
-async def test_two_who_look_at_once_tell_the_auditor_once(site: Site, daemon: Daemon) -> None:
+async def test_concurrent_scans_are_audited_once(site: Site, daemon: Daemon) -> None:
     daemon.answer = None
     await site.put(await text(site, EICAR), EICAR)
     daemon.answer = b""
@@ -132,7 +132,7 @@ async def test_two_who_look_at_once_tell_the_auditor_once(site: Site, daemon: Da
     assert site.bytes_kept() == {}
 
 
-async def test_bytes_that_are_gone_hold_up_no_other_file(site: Site, daemon: Daemon) -> None:
+async def test_missing_bytes_do_not_block_other_files(site: Site, daemon: Daemon) -> None:
     daemon.answer = None
     lost = await text(site, CLEAN)
     await site.put(lost, CLEAN)
@@ -145,7 +145,7 @@ async def test_bytes_that_are_gone_hold_up_no_other_file(site: Site, daemon: Dae
     assert await downloaded(site, lost) == 404
 
 
-async def test_however_many_bytes_are_gone_the_others_have_their_turn_and_each_is_told_once_a_day(
+async def test_missing_bytes_do_not_block_the_scan_and_are_logged_once_a_day(
     site: Site, daemon: Daemon, clock: "MovableClock"
 ) -> None:
     daemon.answer = None
@@ -171,7 +171,7 @@ async def test_however_many_bytes_are_gone_the_others_have_their_turn_and_each_i
     assert [each["event"] for each in logged] == ["file.missing"] * 130
 
 
-async def test_bytes_that_were_gone_are_found_again(site: Site, daemon: Daemon, clock: "MovableClock") -> None:
+async def test_restored_bytes_are_scanned(site: Site, daemon: Daemon, clock: "MovableClock") -> None:
     daemon.answer = None
     lost = await text(site, CLEAN)
     await site.put(lost, CLEAN)
@@ -186,7 +186,7 @@ async def test_bytes_that_were_gone_are_found_again(site: Site, daemon: Daemon, 
     assert await downloaded(site, lost) == 200
 
 
-async def test_one_scanner_away_is_asked_once_a_turn(site: Site, daemon: Daemon, action: Action) -> None:
+async def test_an_unavailable_scanner_is_tried_once_per_run(site: Site, daemon: Daemon, action: Action) -> None:
     daemon.answer = None
     first = await text(site, CLEAN)
     await site.put(first, CLEAN)
@@ -200,14 +200,16 @@ async def test_one_scanner_away_is_asked_once_a_turn(site: Site, daemon: Daemon,
     assert daemon.asked == asked + 1
 
 
-async def test_bytes_pass_in_pieces_and_none_is_lost(daemon: Daemon) -> None:
+async def test_bytes_are_passed_on_in_pieces_without_loss(daemon: Daemon) -> None:
     clamd = Clamd("127.0.0.1", daemon.port)
     assert await clamd.scan(bytewise(bytes(300_000), 65_536)) is None
     assert daemon.largest == 65_536
     assert await clamd.scan(bytewise(bytes(100) + EICAR, 7)) == "Win.Test.EICAR_HDB-1"
 
 
-async def test_a_daemon_that_is_down_or_mute_is_away(daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stopped_or_unresponsive_daemon_is_unavailable(
+    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ScannerUnavailable):
         await scanner_from_url(f"unix://{tmp_path}/clamd.ctl").scan(bytewise(CLEAN))
     async with Daemon().open() as gone:
@@ -229,6 +231,6 @@ async def test_a_daemon_that_is_down_or_mute_is_away(daemon: Daemon, tmp_path: P
 @pytest.mark.parametrize(
     "url", ["", "clamd", "http://x:3310", "tcp://", "tcp://x/y", "tcp://u@x", "unix://x/y", "unix:", "tcp://x?y"]
 )
-def test_a_senseless_address_is_told(url: str) -> None:
+def test_an_invalid_address_is_reported(url: str) -> None:
     with pytest.raises(ValueError, match=r"tcp://|without options"):
         scanner_from_url(url)

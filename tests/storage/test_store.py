@@ -1,4 +1,4 @@
-"""The store of files: whole or not at all, whatever dies in between, and never outside its folder."""
+"""The file store: writes are atomic even when the process is killed, and stay inside its folder."""
 
 import asyncio
 import errno
@@ -29,7 +29,7 @@ asyncio.run(FolderStore(Path(sys.argv[1])).put("k" * 20, chunks()))
 """
 
 
-async def test_a_killed_process_leaves_no_half_file_under_a_key(tmp_path: Path) -> None:
+async def test_a_killed_process_leaves_no_partial_file_under_a_key(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", _KILLED, str(tmp_path), stdout=asyncio.subprocess.PIPE)
     assert process.stdout
     assert await process.stdout.readline() == b"halfway\n"
@@ -40,7 +40,7 @@ async def test_a_killed_process_leaves_no_half_file_under_a_key(tmp_path: Path) 
         await store.open("k" * 20)
 
 
-def test_old_half_files_are_swept_and_young_ones_left(tmp_path: Path) -> None:
+def test_old_partial_files_are_deleted_and_recent_ones_kept(tmp_path: Path) -> None:
     FolderStore(tmp_path)
     old, young = tmp_path / "partial" / "old", tmp_path / "partial" / "young"
     for path in (old, young):
@@ -52,7 +52,7 @@ def test_old_half_files_are_swept_and_young_ones_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-async def test_a_lack_of_room_is_told_by_one_name_and_leaves_nothing(tmp_path: Path, fault: int) -> None:
+async def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path, fault: int) -> None:
     async def full() -> AsyncIterator[bytes]:
         yield b"half"
         raise OSError(fault, os.strerror(fault))
@@ -78,7 +78,7 @@ def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*")}
 
 
-async def test_a_store_gives_back_forgets_and_replaces_whole(tmp_path: Path) -> None:
+async def test_files_are_read_deleted_and_replaced_atomically(tmp_path: Path) -> None:
     store, key, large = FolderStore(tmp_path), random_key(), bytes(200_000)
     await store.put(key, bytewise(b"first"))
     stored = await store.put(key, bytewise(large, 70_000))

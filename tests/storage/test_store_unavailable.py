@@ -1,4 +1,4 @@
-"""While the store of files is away, uploads and downloads say so and lose nothing; over a real object store."""
+"""While the file store is unavailable, uploads and downloads report it and lose nothing, over a real object store."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,7 +24,7 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
         yield site
 
 
-async def test_p5_5_what_could_not_be_stored_is_sent_again(site: Site, tmp_path: Path) -> None:
+async def test_p5_5_an_upload_can_be_repeated_after_an_outage(site: Site, tmp_path: Path) -> None:
     (tmp_path / "s3").mkdir()
     peer = Peer(tmp_path / "s3")
     file_service = FileService(peer.store)

@@ -1,4 +1,4 @@
-"""A company whose people send files, the agent who answers them, and a store that takes its time."""
+"""A company whose members upload files, the agent who answers them, and a store with slow deletions."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ CONTENT = b"Bonjour"
 
 
 class Desk:
-    """A bakery whose people send files, the agent who answers them, and the site that takes the files."""
+    """A bakery whose members upload files, the agent who answers them, and the site that accepts the files."""
 
     def __init__(self, site: Site, bakery: Company, agent: User) -> None:
         self.site, self.bakery, self.agent = site, bakery, agent
@@ -78,7 +78,7 @@ class Desk:
 
 
 class SlowStore(FolderStore):
-    """A folder that takes its time to forget: a test does something else meanwhile, or lets the process die."""
+    """A folder with slow deletions, during which a test acts or kills the process."""
 
     def __init__(self, root: Path, after: bool = False) -> None:
         super().__init__(root)

@@ -1,4 +1,4 @@
-"""A server for each story."""
+"""A server for each test in tests/story."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,6 @@ from tests.story.server_fixtures import Server, served
 
 @pytest.fixture
 def server(catalogue_url: str, tmp_path: Path) -> Iterator[Server]:
-    """On each kind of database."""
+    """A server on each kind of database."""
     with served(catalogue_url, tmp_path) as running:
         yield running

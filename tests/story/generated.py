@@ -1,4 +1,6 @@
-"""Every operation of the schema with every sort of argument, each text in it marked: a new operation is in by itself."""
+"""Every operation of the schema with every kind of argument, each text in it marked. New operations
+are included automatically.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,7 +41,9 @@ class Operation:
 
 
 def operations(valid: Mapping[str, Any]) -> Iterator[Operation]:
-    """Every root field, with each sort of values. `valid` are good values by the names of arguments and input fields."""
+    """Yields every root field with each kind of values. `valid` holds valid values by the names of
+    arguments and input fields.
+    """
     graph = schema._schema
     for kind in (graph.mutation_type, graph.query_type, graph.subscription_type):
         assert kind is not None

@@ -1,4 +1,4 @@
-"""The real server in a process of its own, and clients that reach it as everybody does: by HTTP and by websocket."""
+"""The real server in a process of its own, and clients that use it over HTTP and websockets."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """`python -m cli serve` on a database of ours, its mail and files in a folder of its own."""
+    """`python -m cli serve` on a test database, with its mail and files in a folder of its own."""
 
     database_url: str
     folder: Path
@@ -75,13 +75,13 @@ class Server:
         }
 
     def command(self, *arguments: str) -> str:
-        """Run one of the operator's commands to its end; what it printed."""
+        """Runs one of the operator's commands until it exits, and returns its output."""
         done = run(arguments, cwd=ROOT, env=self.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def start(self) -> None:
-        """Start and wait until it is ready."""
+        """Starts the server and waits until it is ready."""
         arguments, log = ["serve", "--port", str(self.port)], self.folder / "log"
         if self.program:
             with log.open("ab") as file:
@@ -104,25 +104,25 @@ class Server:
         return (self.folder / "log").read_text()
 
     def kill(self) -> None:
-        """As a power cut would."""
+        """Kills the process, as a power failure would."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
-        """As an operator would."""
+        """Stops the server as an operator would."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(120)
 
     def emails(self, address: str) -> list[EmailMessage]:
-        """What was mailed to this address, the first email first."""
+        """The emails delivered to this address, oldest first."""
         paths = sorted((self.folder / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
         read = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
         return [email for email in read if isinstance(email, EmailMessage) and address in str(email["To"])]
 
     async def email(self, address: str, number: int = 1) -> EmailMessage:
-        """Wait for the n-th email to this address."""
+        """Waits for the n-th email to this address."""
         async with asyncio.timeout(120):
             while len(self.emails(address)) < number:
                 await asyncio.sleep(0.1)
@@ -130,20 +130,20 @@ class Server:
 
 
 def http_client(**options: Any) -> httpx.AsyncClient:
-    """As patient as a busy machine needs."""
+    """An HTTP client with timeouts long enough for a busy machine."""
     return httpx.AsyncClient(timeout=PATIENCE, verify=NO_TLS, **options)
 
 
 @dataclass
 class Client:
-    """Somebody with an HTTP client and a websocket."""
+    """A user with an HTTP client and a websocket."""
 
     server: Server
     token: str | None = None
     language: str = "fr"
 
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The whole answer of one operation."""
+        """The whole response to one operation."""
         headers = {"Accept-Language": self.language} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
         async with http_client(base_url=self.server.url) as http:
             answer = await http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
@@ -156,20 +156,20 @@ class Client:
         return dict(answer["data"])
 
     async def do(self, name: str, kind: str, given: dict[str, Any], selection: str) -> dict[str, Any]:
-        """One mutation's payload, which must hold no userErrors."""
+        """The payload of one mutation, which must not contain userErrors."""
         payload = await self.attempt(name, kind, given, selection)
         assert payload["userErrors"] == [], payload
         return payload
 
     async def attempt(self, name: str, kind: str, given: dict[str, Any], selection: str) -> dict[str, Any]:
-        """One mutation's payload."""
+        """The payload of one mutation."""
         document = (
             f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} userErrors {{ code field message }} }} }}"
         )
         return dict((await self.data(document, input=given))[name])
 
     async def sign_in(self, email: str, password: str, secret: str | None = None, **more: Any) -> "Client":
-        """Sign in, with a fresh one-time code where there is a second factor."""
+        """Signs in, with a new one-time code when there is a second factor."""
         code = {"code": pyotp.TOTP(secret).now()} if secret else {}
         given = {"email": email, "password": password, **code, **more}
         payload = await self.do("sessionSignIn", "SessionSignInInput", given, "session { accessToken refreshToken }")
@@ -210,16 +210,16 @@ class Live:
                 self._queues[message["id"]].put_nowait(message)
 
     async def closed(self, seconds: float = 120) -> int | None:
-        """Wait until the server closes the socket; its code."""
+        """Waits until the server closes the websocket, and returns the close code."""
         await asyncio.wait_for(self._websocket.wait_closed(), seconds)
         return self._websocket.close_code
 
     async def follow(self, query: str, **variables: Any) -> "Following":
-        """Start a subscription."""
+        """Starts a subscription."""
         return await self.send({"query": query, "variables": variables})
 
     async def send(self, payload: dict[str, Any]) -> "Following":
-        """Start whatever operation this payload asks for."""
+        """Starts the operation in this payload."""
         key = str(next(self._numbers))
         self._queues[key] = asyncio.Queue()
         await self._websocket.send(orjson.dumps({"id": key, "type": "subscribe", "payload": payload}).decode())
@@ -228,12 +228,12 @@ class Live:
 
 @dataclass
 class Following:
-    """What arrives of one subscription."""
+    """The messages received by one subscription."""
 
     queue: asyncio.Queue[dict[str, Any]]
 
     async def next(self, seconds: float = 120) -> dict[str, Any]:
-        """The next event's data."""
+        """The data of the next event."""
         message = await asyncio.wait_for(self.queue.get(), seconds)
         assert message["type"] == "next", message
         assert "errors" not in message["payload"], message
@@ -249,7 +249,7 @@ class Following:
 
 @dataclass(frozen=True)
 class Colleague:
-    """One of the vendor's people, and what they sign in with."""
+    """A staff user and their credentials."""
 
     email: str
     password: str
@@ -257,18 +257,18 @@ class Colleague:
     recovery_codes: list[str]
 
     async def fresh(self, client: Client) -> None:
-        """Prove again who they are: by a recovery code, since each one-time code works once."""
+        """Completes a step-up with a recovery code, because each one-time code works only once."""
         given = {"password": self.password, "code": self.recovery_codes.pop()}
         await client.do("sessionStepUp", "SessionStepUpInput", given, "freshUntil")
 
     async def at(self, server: Server, language: str = "fr") -> Client:
-        """Signed in, once: by the code of the next 30 seconds, since that of now has set the factor up."""
+        """Signs in with the code of the next 30 seconds, because the set-up used the current one."""
         code = pyotp.TOTP(self.secret).at(int(time.time()), counter_offset=1)
         return await Client(server, language=language).sign_in(self.email, self.password, code=code)
 
 
 async def colleague(server: Server, email: str, role: str, password: str = CHOSEN) -> Colleague:
-    """One of the vendor's people, appointed by the operator; they choose a password and set up a second factor."""
+    """Creates a staff user, who chooses a password and sets up a second factor."""
     token = await _appointed(server.database_url, email, role)
     async with http_client() as browser:
         page = await browser.post(f"{server.url}/reset?token={token}", data={"password": password})
@@ -280,7 +280,9 @@ async def colleague(server: Server, email: str, role: str, password: str = CHOSE
 
 
 async def _appointed(database_url: str, email: str, role: str) -> str:
-    """What the command `staff` does, whose process takes two seconds: see tests/test_cli.py. Returns the link's token."""
+    """Does what the command `staff` does, without its two seconds of start-up: see tests/test_cli.py.
+    Returns the link's token.
+    """
     clock = SystemClock()
     auth = AuthServices.of(SECRET_KEY, clock)
     await connect_database(database_url)
@@ -294,7 +296,7 @@ async def _appointed(database_url: str, email: str, role: str) -> str:
 
 @contextlib.contextmanager
 def running(server: S) -> Iterator[S]:
-    """The server, started, and stopped at the end. Its database must be migrated."""
+    """Starts the server and stops it at the end. Its database must be migrated."""
     server.start()
     try:
         yield server

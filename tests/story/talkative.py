@@ -1,4 +1,4 @@
-"""The server as in production, but with our own loggers at DEBUG: all that could ever be logged of a request."""
+"""The server as in production, but with our own loggers at DEBUG, so that everything that can be logged is."""
 
 import logging
 import sys

@@ -1,7 +1,7 @@
-"""Keeping an account safe, over real sockets against the real process, on SQLite and on PostgreSQL.
+"""Account security over HTTP and websockets against a real server process, on SQLite and on PostgreSQL.
 
-A person is signed in on two devices, ends one, forgets the password, moves to another address; open sockets close with
-whatever ends their session, and no secret is in the log. Promises P1.3, P4.3.
+A user signs in on two devices, ends one session, resets the password and changes the email address. Websockets close with their
+session, and the log contains no secret. Promises P1.3, P4.3.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ async def test_the_story(server: Server) -> None:
 
 @asynccontextmanager
 async def open_socket(client: Client) -> AsyncIterator[ClientConnection]:
-    """A websocket that follows what happens to the company."""
+    """A websocket that subscribes to the events of the account."""
     url = client.server.url.replace("http", "ws") + "/graphql"
     async with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")]) as websocket:
         init = {"type": "connection_init", "payload": {"authorization": f"Bearer {client.token}"}}
@@ -54,7 +54,7 @@ async def open_socket(client: Client) -> AsyncIterator[ClientConnection]:
 
 
 async def closes(websocket: ClientConnection) -> None:
-    """Wait for the socket's end."""
+    """Waits until the websocket is closed."""
     with pytest.raises(ConnectionClosed) as closed:
         await asyncio.wait_for(websocket.recv(), PATIENCE)
     assert closed.value.rcvd
@@ -62,12 +62,12 @@ async def closes(websocket: ClientConnection) -> None:
 
 
 async def stays(websocket: ClientConnection) -> None:
-    """The socket still answers."""
+    """Asserts that the websocket still answers."""
     await (await websocket.ping())
 
 
 async def a_device_is_ended_and_its_socket_closes(paul: Client) -> None:
-    """P4.3: the list says which is which; an ended one is out at once, over HTTP too."""
+    """P4.3: the list identifies the devices, and an ended session is refused at once, over HTTP too."""
     phone = await signed_in_with(paul.server, PAUL, PASSWORD, FIREFOX)
     found = (await paul.data(LISTED))["viewer"]["sessions"]
     assert [(each["device"], each["current"]) for each in found] == [("Firefox, Linux", False), ("python-httpx", True)]
@@ -100,7 +100,7 @@ async def a_changed_password_closes_the_other_sockets(paul: Client) -> None:
 
 
 async def link_in(server: Server, email: str, page: str, number: int = 1) -> str:
-    """The link to a page that the n-th email with one to an address holds."""
+    """The link to a page in the n-th email to this address that contains one."""
     async with asyncio.timeout(PATIENCE):
         while True:
             texts = [each.get_body(("plain",)).get_content() for each in server.emails(email)]  # type: ignore[union-attr]
@@ -111,7 +111,7 @@ async def link_in(server: Server, email: str, page: str, number: int = 1) -> str
 
 
 async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list[str]:
-    """By the email's page; every socket closes, the one that asked as well. Returns the secrets."""
+    """Through the page that the email links to. Every websocket closes, including the requester's. Returns the secrets."""
     stranger = Client(server)
     for email in ("nobody@boulangerie.example", PAUL):
         asked = await stranger.do("passwordRequestReset", "PasswordRequestResetInput", {"email": email}, "accepted")
@@ -130,7 +130,7 @@ async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list
 
 
 async def the_address_moves(server: Server, paul: Client) -> list[str]:
-    """P1.3: both addresses confirm, the other device is signed out. Returns the secrets."""
+    """P1.3: both addresses confirm, and the other device is signed out. Returns the secrets."""
     refused = await paul.attempt("emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS}, "accepted")
     assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
     await paul.do("sessionStepUp", "SessionStepUpInput", {"password": NEW}, "freshUntil")
@@ -148,7 +148,7 @@ async def the_address_moves(server: Server, paul: Client) -> list[str]:
 
 
 async def a_second_factor_outlives_a_reset(server: Server) -> list[str]:
-    """P4.3: whoever reads the mail still needs the phone, or a recovery code. Returns the secrets."""
+    """P4.3: the reset email is no substitute for a one-time code or recovery code. Returns the secrets."""
     paul = await Client(server).sign_in(NEW_ADDRESS, NEW)
     secret = (await paul.do("totpSetUp", "TotpSetUpInput", {"password": NEW}, "secret"))["secret"]
     confirmed = await paul.do("totpConfirm", "TotpConfirmInput", {"code": pyotp.TOTP(secret).now()}, "recoveryCodes")

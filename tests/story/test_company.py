@@ -1,7 +1,7 @@
-"""Promises P1.1 and P1.2 against the real process, on SQLite and on PostgreSQL, with a register of companies beside it.
+"""Promises P1.1 and P1.2 against a real server process and a company registry, on SQLite and on PostgreSQL.
 
-A bakery changes its name, first by evidence and an agent, then by the register; it rests, comes back, and is deleted for good,
-although the server is killed on the way.
+A bakery changes its legal name, first through evidence and an agent, then through the registry. Its account is deactivated,
+reactivated and deleted, although the server is killed during the erasure.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 
 @dataclass
 class Town(Server):
-    """A server that asks a register, and whose grace before a deletion is over at once."""
+    """A server with a registry, and with a grace period that is over immediately."""
 
     registry: str = ""
 
@@ -40,7 +40,7 @@ class Town(Server):
 
 
 class Names:
-    """What the register answers."""
+    """The registry's answer."""
 
     reply = answer(b"", "503 Closed")
 
@@ -56,7 +56,7 @@ async def town(catalogue_url: str, folder: Path, names: Names) -> AsyncIterator[
             server.stop()
 
 
-async def test_p1_1_and_p1_2_a_company_from_another_name_to_its_end(catalogue_url: str, tmp_path: Path) -> None:
+async def test_p1_1_and_p1_2_a_company_changes_its_name_and_is_deleted(catalogue_url: str, tmp_path: Path) -> None:
     names = Names()
     async with town(catalogue_url, tmp_path, names) as server:
         paul, amadou = await customer(server, PAUL), await colleague(server, AMADOU, "AGENT")
@@ -79,7 +79,7 @@ async def wished(paul: Client, name: str) -> dict[str, Any]:
 
 
 async def paul_shows_evidence(paul: Client, agent: Client) -> None:
-    """The register is away: he uploads his Kbis, an agent downloads it and accepts."""
+    """The registry is unavailable: Paul uploads his Kbis extract, and an agent downloads and accepts it."""
     await fresh(paul)
     change = await wished(paul, "Fournil Meunier SARL")
     assert (change["status"], change["verdict"]) == ("EVIDENCE_NEEDED", "AWAY")
@@ -107,14 +107,14 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
 
 
 async def paul_is_registered(paul: Client, names: Names) -> None:
-    """Now the register knows better: no agent is needed."""
+    """The registry now has the new name, so no agent is needed."""
     names.reply = answer({"results": [result(nom_raison_sociale="LES FOURNILS MEUNIER", nom_complet="LES FOURNILS MEUNIER")]})
     change = await wished(paul, "Les Fournils Meunier")
     assert (change["status"], change["registeredName"]) == ("ACCEPTED", "LES FOURNILS MEUNIER")
 
 
 async def paul_rests(paul: Client, agent: Client) -> str:
-    """He asks for a rest; his open socket closes, and he is signed out."""
+    """Paul requests the deactivation. His websocket closes, and he is signed out."""
     await chat(paul)
     given = {"message": "Nous fermons pour l'hiver.", "idempotencyKey": "rest"}
     asked = await paul.do("accountRequestDeactivation", "AccountRequestInput", given, "ticket { kind account { id } }")
@@ -130,7 +130,7 @@ async def paul_rests(paul: Client, agent: Client) -> str:
 
 
 async def paul_comes_back(paul: Client, agent: Client, account: str) -> None:
-    """He signs in for no company, sees how his stands, and asks to have it back."""
+    """Paul signs in without an account, sees its status, and requests its reactivation."""
     given = {"email": PAUL, "password": PASSWORD, "accountId": account}
     paul.token = None
     refused = await paul.attempt("sessionSignIn", "SessionSignInInput", given, "session { accessToken }")
@@ -146,7 +146,9 @@ async def paul_comes_back(paul: Client, agent: Client, account: str) -> None:
 
 
 async def paul_leaves_for_good(paul: Client, agent: Client, amadou: Colleague, account: str) -> None:
-    """He asks for the end, the agent schedules it; the server dies, and its next start does what is due."""
+    """Paul requests the deletion and the agent schedules it. The server is killed, and completes the deletion after its
+    restart.
+    """
     given = {"message": "Nous avons vendu.", "idempotencyKey": "end"}
     stale = await paul.attempt("accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }")
     assert [error["code"] for error in stale["userErrors"]] == ["STEP_UP_REQUIRED"]
@@ -164,7 +166,7 @@ async def paul_leaves_for_good(paul: Client, agent: Client, amadou: Colleague, a
 
 
 async def nothing_is_left(server: Server, agent: Client, account: str) -> None:
-    """The last email tells; the address is nobody's any more, and what he wrote is gone."""
+    """The last email confirms the deletion. The address is free again, and what Paul wrote is gone."""
     document = "query($id: ID!) { node(id: $id) { ... on Account { legalName status tickets { nodes { subject } } } } }"
     async with asyncio.timeout(PATIENCE):
         while (seen := (await agent.data(document, id=account))["node"])["legalName"] != "[effacé]":

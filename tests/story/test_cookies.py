@@ -1,7 +1,7 @@
-"""Signed in by cookies, as pages in a browser are, over real HTTP and websockets, on SQLite and on PostgreSQL.
+"""Sessions in cookies, as browsers use them, over HTTP and websockets, on SQLite and on PostgreSQL.
 
-No script and no answer ever has a token, no other site's page can use them, and ending the session closes its sockets, in
-other processes too. Promise P4.3.
+No script and no response contains a token, pages of other origins can't use the cookies, and ending the session closes its
+websockets, in other processes too. Promise P4.3.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One for all tests of this module."""
+    """One server for all tests of this module."""
     folder = tmp_path_factory.mktemp("server")
     with database_copy(request, request.param, folder, catalogue=True) as url, served(url, folder) as running:
         yield running
@@ -47,18 +47,18 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 async def paul(server: Server) -> None:
-    """Its customer."""
+    """A customer of the server."""
     await customer(server, PAUL)
 
 
 class Browser:
-    """One that keeps cookies and says whose page calls."""
+    """A client that keeps cookies and sends the origin of its page."""
 
     def __init__(self, server: Server, http: httpx.AsyncClient) -> None:
         self.server, self.http = server, http
 
     async def post(self, query: str, origin: str | None = None, **variables: Any) -> httpx.Response:
-        """From a page of the server's own, unless told. An empty origin is none."""
+        """Sends a request from a page of the server's own origin, or of `origin`. An empty origin is not sent."""
         headers = {} if origin == "" else {"Origin": origin or self.server.url}
         return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
 
@@ -91,7 +91,7 @@ class Browser:
 
 
 async def ask(websocket: ClientConnection, query: str, **variables: Any) -> Any:
-    """The answer of one operation over a websocket."""
+    """The response to one operation over a websocket."""
     payload = {"query": query, "variables": variables}
     await websocket.send(orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode())
     while (message := orjson.loads(await websocket.recv()))["type"] != "next":
@@ -101,7 +101,7 @@ async def ask(websocket: ClientConnection, query: str, **variables: Any) -> Any:
 
 @pytest.fixture
 async def browser(server: Server, paul: None) -> AsyncIterator[Browser]:
-    """Paul's, not signed in."""
+    """Paul's browser, not signed in."""
     async with http_client(base_url=server.url) as http:
         yield Browser(server, http)
 
@@ -128,7 +128,7 @@ async def signing_in_keeps_tokens_out_of_sight(browser: Browser) -> None:
 
 
 async def two_tabs_renew_at_once(browser: Browser) -> None:
-    """Both go on, and what was renewed is in the cookies of one answer only."""
+    """Both succeed, and only one response sets the new cookies."""
     before = browser.cookies
     answers = await asyncio.gather(browser.post(REFRESH), browser.post(REFRESH))
     assert [answer.json()["data"]["sessionRefresh"]["userErrors"] for answer in answers] == [[], []]
@@ -159,8 +159,8 @@ async def code_at_the_end(websocket: ClientConnection) -> int | None:
 
 
 @pytest.mark.parametrize("origin", ["", "https://evil.example", "null", "http://127.0.0.1:1"])
-async def test_no_other_page_can_use_them(browser: Browser, origin: str) -> None:
-    """Neither read nor change anything, nor sign anybody in; a client that says no origin isn't a browser."""
+async def test_other_origins_cannot_use_the_cookies(browser: Browser, origin: str) -> None:
+    """It can't read, change data or sign in. A client that sends no origin is not a browser."""
     await browser.sign_in()
     for query in (WHO, OPEN, REFRESH, "mutation { sessionSignOut { signedOut } }"):
         answer = await browser.post(query, origin=origin)
@@ -176,8 +176,8 @@ async def test_no_other_page_can_use_them(browser: Browser, origin: str) -> None
     assert signed_in.json()["errors"][0]["extensions"]["code"] == "ORIGIN_REFUSED"
 
 
-async def test_no_form_of_another_page_is_understood(browser: Browser) -> None:
-    """What a page may send anywhere without asking first is no GraphQL request, cookies or not."""
+async def test_form_posts_of_other_origins_are_refused(browser: Browser) -> None:
+    """Requests that a page can send without a CORS preflight are never GraphQL requests, with or without cookies."""
     await browser.sign_in()
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         answer = await browser.http.post(
@@ -189,8 +189,8 @@ async def test_no_form_of_another_page_is_understood(browser: Browser) -> None:
     assert (await browser.data(TICKETS))["tickets"]["nodes"] == []
 
 
-async def test_a_page_of_ours_may_read_by_get(browser: Browser) -> None:
-    """Where browsers send no Origin, they say that the page is of the same origin."""
+async def test_same_origin_pages_can_use_get(browser: Browser) -> None:
+    """When browsers send no Origin, they declare the page as same-origin."""
     await browser.sign_in()
     told = await browser.http.get("/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": "same-origin"})
     assert told.json()["data"]["viewer"]["user"]["email"] == PAUL
@@ -199,8 +199,8 @@ async def test_a_page_of_ours_may_read_by_get(browser: Browser) -> None:
         assert refused.status_code == 403
 
 
-async def test_no_other_page_opens_a_socket(browser: Browser) -> None:
-    """Cross-site websocket hijacking (OWASP ASVS 5, 4.4.2): a browser always says the page's origin."""
+async def test_other_origins_cannot_open_a_websocket(browser: Browser) -> None:
+    """Cross-site websocket hijacking (OWASP ASVS 5, 4.4.2): a browser always sends the page's origin."""
     await browser.sign_in()
     for origin in ("https://evil.example", "null"):
         with pytest.raises(InvalidStatus) as refused:
@@ -211,14 +211,14 @@ async def test_no_other_page_opens_a_socket(browser: Browser) -> None:
         assert (await ask(websocket, WHO))["data"]["viewer"] is None
 
 
-async def test_a_socket_without_a_good_access_cookie_must_renew_first(browser: Browser) -> None:
+async def test_a_websocket_requires_a_valid_access_cookie(browser: Browser) -> None:
     await browser.sign_in()
     for changed in ({"camcha_access": "cam_at_old"}, {"camcha_access": ""}):
         async with browser.socket(None, **changed) as websocket:
             assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
 
 
-async def test_over_a_socket_no_cookie_changes_and_no_token_comes_out(browser: Browser) -> None:
+async def test_a_websocket_never_sets_cookies_or_returns_tokens(browser: Browser) -> None:
     await browser.sign_in()
     account = (await browser.data(WHO))["viewer"]["account"]["id"]
     switch = f"""mutation {{ sessionSwitchAccount(input: {{accountId: "{account}"}}) {{
@@ -234,7 +234,7 @@ async def test_over_a_socket_no_cookie_changes_and_no_token_comes_out(browser: B
     assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
 
 
-async def test_switching_puts_the_next_tokens_into_cookies(browser: Browser) -> None:
+async def test_switching_sets_new_cookies(browser: Browser) -> None:
     await browser.sign_in()
     before, account = browser.cookies, (await browser.data(WHO))["viewer"]["account"]["id"]
     switch = f"""mutation {{ sessionSwitchAccount(input: {{accountId: "{account}"}}) {{
@@ -245,8 +245,8 @@ async def test_switching_puts_the_next_tokens_into_cookies(browser: Browser) -> 
     assert (await browser.data(WHO))["viewer"]["account"]["id"] == account
 
 
-async def test_expired_cookies_only_refuse_what_needs_somebody(browser: Browser) -> None:
-    """A browser sends them whatever page asks: public queries and the next sign-in work, a renewal clears them."""
+async def test_expired_cookies_allow_public_operations(browser: Browser) -> None:
+    """A browser always sends them: public queries and signing in still work, and a refresh clears them."""
     await browser.sign_in()
     stale = browser.cookies
     await browser.data("mutation { sessionSignOut { signedOut } }")
@@ -266,7 +266,7 @@ async def test_expired_cookies_only_refuse_what_needs_somebody(browser: Browser)
 
 
 async def test_signing_out_works_after_the_access_cookie_has_expired(browser: Browser) -> None:
-    """It lives a quarter of an hour, and whoever comes back to a tab and signs out must not stay signed in for a month."""
+    """It expires after 15 minutes. A user who signs out later must not stay signed in for a month."""
     await browser.sign_in()
     refresh = browser.cookies["camcha_refresh"]
     browser.http.cookies.delete("camcha_access")
@@ -279,8 +279,8 @@ async def test_signing_out_works_after_the_access_cookie_has_expired(browser: Br
     assert again.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_a_bearer_token_counts_before_cookies(browser: Browser) -> None:
-    """And then wants no origin: no page of another's can add it."""
+async def test_a_bearer_token_takes_precedence_over_cookies(browser: Browser) -> None:
+    """It requires no origin, because pages of other origins can't add the header."""
     await browser.sign_in()
     marie = await customer(browser.server, "marie@fleurs.example", "732829320")
     headers = {"Authorization": f"Bearer {marie.token}"}
@@ -292,8 +292,8 @@ async def test_a_bearer_token_counts_before_cookies(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
-async def test_in_another_process_the_socket_closes_as_well(catalogue_url: str, tmp_path: Path) -> None:
-    """Two processes on one PostgreSQL; SQLite serves one. The other looks once a second (`SWEEP_SECONDS`)."""
+async def test_websockets_close_in_other_processes_too(catalogue_url: str, tmp_path: Path) -> None:
+    """Two processes on one PostgreSQL database; SQLite supports only one. The other process checks once per `SWEEP_SECONDS`."""
     (tmp_path / "second").mkdir()
     with served(catalogue_url, tmp_path) as first:
         await customer(first, PAUL)  # before there is another whose timetable would put the email into its own folder
@@ -307,8 +307,8 @@ async def test_in_another_process_the_socket_closes_as_well(catalogue_url: str, 
                     assert await code_at_the_end(websocket) == CloseCode.UNAUTHORIZED
 
 
-async def test_a_real_browser_keeps_them_from_scripts_and_from_other_pages(browser: Browser) -> None:
-    """Chromium: on a page of ours, then on one of the same site but another origin, which SameSite alone would not stop."""
+async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(browser: Browser) -> None:
+    """Chromium, on one of our pages and on a page of the same site with another origin, which SameSite alone would not stop."""
     command = ["node", str(HERE / "cookies.mjs"), browser.server.url, PAUL, PASSWORD]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
@@ -321,8 +321,8 @@ async def test_a_real_browser_keeps_them_from_scripts_and_from_other_pages(brows
     }  # fmt: skip
 
 
-async def test_p3_5_an_email_lets_the_next_sign_in_of_a_browser_past_the_waits(browser: Browser) -> None:
-    """Others guess from the same network until everybody there must wait; the reader of the mail need not."""
+async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(browser: Browser) -> None:
+    """Someone else guesses from the same network until everyone there has to wait, except the user with the email."""
     await customer(browser.server, GINA, "732829320")  # nobody else's sign-ins are to wait
     asked = "mutation($e: String!) { sessionRequestUnlock(input: {email: $e}) { accepted userErrors { code } } }"
     for email in ("nobody@boulangerie.example", GINA):

@@ -1,7 +1,7 @@
-"""Nothing acknowledged is lost and nothing comes twice, though the server is killed twice under load: promise P5.5.
+"""P5.5: nothing acknowledged is lost or duplicated, although the server is killed twice under load.
 
-Chats, each with its customer and an agent, who both write by HTTP and read by websocket. Who gets no answer repeats the request
-with the same clientMessageId; whose socket dies reconnects with `after:` the last event seen.
+Each chat has a customer and an agent, who both write over HTTP and read over a websocket. Writers without a response repeat the
+request with the same clientMessageId, and readers reconnect with `after:` the last event they received.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ STORED = """query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence
 
 @dataclass(frozen=True)
 class Load:
-    """How many companies write in how many chats each, and after how many acknowledged messages the server is killed."""
+    """The number of companies and of chats per company, and after how many acknowledged messages the server is killed."""
 
     companies: int
     chats_each: int
@@ -48,7 +48,7 @@ LOADS = [
 
 @dataclass
 class Writer:
-    """One person's messages in one chat, each repeated until it is acknowledged."""
+    """One user's messages in one chat, each repeated until it is acknowledged."""
 
     person: Client
     chat: str
@@ -78,7 +78,7 @@ class Writer:
 
 @dataclass
 class Reader:
-    """Everything one person sees in all of their chats, through as many sockets as it takes."""
+    """All events that one user receives in their chats, over as many connections as it takes."""
 
     person: Client
     chats: list[str]
@@ -86,7 +86,7 @@ class Reader:
     sockets: int = 0
 
     async def read(self) -> None:
-        """Read until cancelled."""
+        """Reads until cancelled."""
         while True:
             with suppress(OSError, EOFError, WebSocketException):
                 url = self.person.server.url.replace("http", "ws") + "/graphql"
@@ -122,7 +122,7 @@ async def _send(websocket: ClientConnection, **message: Any) -> None:
 
 
 @pytest.mark.parametrize("load", LOADS)
-async def test_two_kills_lose_nothing_and_repeat_nothing(server: Server, load: Load) -> None:
+async def test_two_kills_lose_and_duplicate_nothing(server: Server, load: Load) -> None:
     customers = [await customer(server, f"paul{number}@boulangerie.example") for number in range(load.companies)]
     agent = await (await colleague(server, "alice@camcha.example", "AGENT")).at(server)
     chats = {person.token: [await chat(person, number) for number in range(load.chats_each)] for person in customers}
@@ -153,7 +153,7 @@ async def everybody_writes(server: Server, writers: list[Writer]) -> None:
 
 
 async def the_server_is_killed(server: Server, load: Load, writers: list[Writer], readers: list[Reader]) -> None:
-    """Each time while messages are under way, of which some get no answer, and all the sockets are lost."""
+    """Kills the server while messages are in progress: some get no response, and all websockets are lost."""
     for number, count in enumerate(load.killed_at, start=1):
         while sum(len(writer.acknowledged) for writer in writers) < count:
             await asyncio.sleep(0.01)
@@ -165,7 +165,7 @@ async def the_server_is_killed(server: Server, load: Load, writers: list[Writer]
 
 
 async def stored_in(agent: Client, chat: str) -> tuple[int, dict[str, int]]:
-    """The number of a chat's last event, and of each message by its client's id."""
+    """The sequence of a chat's last event, and of each message by its client's id."""
     ticket = (await agent.data(STORED, id=chat))["node"]
     nodes = ticket["messages"]["nodes"]
     keyed = {node["clientMessageId"]: node["sequence"] for node in nodes if node["clientMessageId"]}

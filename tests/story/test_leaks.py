@@ -1,4 +1,4 @@
-"""Whatever people send, nothing of it is logged: a real server, every operation of the schema, and a look at all it wrote.
+"""User input is never logged: every operation of the schema is sent to a real server, and its whole log is searched.
 
 P4.1: no secret and no personal data in logs.
 """
@@ -43,7 +43,7 @@ BROKEN = ("ticket", "offer", "price", "article", "purchase", "payment", "invoice
 
 @dataclass
 class Talk:
-    """A server that logs all it can, and what must not be found there."""
+    """A server that logs everything it can, and the texts that its log must not contain."""
 
     server: Server
     http: httpx.AsyncClient
@@ -52,7 +52,7 @@ class Talk:
     asked: int = 0
 
     def learn(self, value: Any, name: str = "") -> None:
-        """Keep what an answer tells in confidence."""
+        """Collects a secret from a response."""
         if isinstance(value, dict):
             for key, below in value.items():
                 self.learn(below, key)
@@ -63,7 +63,7 @@ class Talk:
             self.secrets.add(value)
 
     async def post(self, token: str | None, payload: Any, **headers: str) -> Any:
-        """One request by HTTP."""
+        """Sends one request over HTTP."""
         told = {"X-Forwarded-For": ADDRESS, "Content-Type": "application/json"} | headers
         if token:
             told["Authorization"] = f"Bearer {token}"
@@ -73,12 +73,12 @@ class Talk:
         return orjson.loads(answer.content) if answer.content else None
 
     def dial(self) -> connect_socket:
-        """A websocket, nothing said yet."""
+        """A websocket on which nothing has been sent."""
         url = self.server.url.replace("http", "ws") + "/graphql"
         return connect_socket(url, subprotocols=[Subprotocol("graphql-transport-ws")], max_queue=1024)
 
     def leaks(self) -> list[str]:
-        """What of all that was logged."""
+        """The collected secrets and marks that the log contains."""
         log = self.server.log.lower()
         wanted = {MARK, CARD, CARD.replace(" ", ""), ADDRESS, *self.secrets}
         return [line for line in log.splitlines() if any(each.lower() in line for each in wanted)]
@@ -98,7 +98,7 @@ async def talk(catalogue_url: str, tmp_path: Path) -> AsyncIterator[Talk]:
 
 @pytest.fixture
 async def people(talk: Talk) -> AsyncIterator[dict[str, User]]:
-    """One of each sort, by our own connection to the server's database."""
+    """One user of each kind, created directly in the server's database."""
     await connect(talk.server.database_url)
     at = SystemClock().now()
     made = {
@@ -112,7 +112,7 @@ async def people(talk: Talk) -> AsyncIterator[dict[str, User]]:
 
 
 async def token(talk: Talk, user: User) -> str:
-    """A fresh access token of somebody."""
+    """A new access token of this user."""
     account = await Account.get_or_none(memberships__user_id=user.pk)
     tokens = await sessions.sign_in(user, account, user.staff is not None, Action(None, SystemClock().now(), Hub()))
     talk.secrets |= {tokens.access, tokens.refresh}
@@ -120,11 +120,11 @@ async def token(talk: Talk, user: User) -> str:
 
 
 async def tokens(talk: Talk, people: dict[str, User]) -> list[str | None]:
-    """Nobody's, and one of each of the people."""
+    """No token, and a token of each user."""
     return [None, *[await token(talk, user) for user in people.values()]]
 
 
-async def test_nothing_that_people_send_is_logged(talk: Talk, people: dict[str, User]) -> None:
+async def test_user_input_is_never_logged(talk: Talk, people: dict[str, User]) -> None:
     people["customer"] = await a_customer_signs_up_and_goes_in(talk)
     staying: list[Operation] = []
     leaving: list[Operation] = []
@@ -141,7 +141,7 @@ async def test_nothing_that_people_send_is_logged(talk: Talk, people: dict[str, 
 
 
 async def everything_breaks(talk: Talk, bearers: list[str | None], valid: list[Operation]) -> None:
-    """What fails inside is logged by its kind and its place, not in words, which may quote what was sent."""
+    """Internal errors are logged by type and location, without their message, which may quote user input."""
     before = len(talk.server.log)
     for table in BROKEN:
         await execute(f"ALTER TABLE {table} RENAME TO {table}_{MARK}")
@@ -151,7 +151,7 @@ async def everything_breaks(talk: Talk, bearers: list[str | None], valid: list[O
 
 
 async def a_customer_signs_up_and_goes_in(talk: Talk) -> User:
-    """The whole way in, by real emails and codes: each secret on it is kept."""
+    """Signs up and in with real emails and codes, and collects every secret."""
     client, server = Client(talk.server), talk.server
     form = {"email": EMAIL, "password": PASSWORD, "name": f"{MARK} Name", "legalName": f"{MARK} Legal", "siren": "404833048"}
     await client.do("accountSignUp", "AccountSignUpInput", form, "accepted")
@@ -197,7 +197,7 @@ async def a_payment_waits(client: Client, purchase: str) -> str:
 
 
 async def shopping(talk: Talk, client: Client, session: dict[str, Any]) -> None:
-    """What there is to ask about, so that valid operations find something."""
+    """Creates data for valid operations to find."""
     refreshed = await client.do(
         "sessionRefresh", "SessionRefreshInput", {"refreshToken": session["session"]["refreshToken"]},
         "session { accessToken refreshToken }",
@@ -228,7 +228,7 @@ async def shopping(talk: Talk, client: Client, session: dict[str, Any]) -> None:
 
 
 async def everything_is_asked(talk: Talk, bearers: list[str | None], asked: list[Operation]) -> None:
-    """Each operation by everybody: over HTTP by every second of them, over the websocket by the others."""
+    """Sends each operation as every user: over HTTP for every second user, over a websocket for the others."""
     for number, bearer in enumerate(bearers):
         over_socket = []
         for place, operation in enumerate(asked, number):
@@ -241,7 +241,7 @@ async def everything_is_asked(talk: Talk, bearers: list[str | None], asked: list
 
 
 async def over_a_socket(talk: Talk, bearer: str | None, asked: list[Operation]) -> None:
-    """All of them at once, on one socket."""
+    """Sends all operations concurrently over one websocket."""
     waiting = {f"{MARK} {number}" for number, each in enumerate(asked) if each.root != "subscription"}
     async with talk.dial() as socket, asyncio.timeout(PATIENCE):
         payload = {"authorization": f"Bearer {bearer}"} if bearer else {}
@@ -258,7 +258,7 @@ async def over_a_socket(talk: Talk, bearer: str | None, asked: list[Operation]) 
 
 
 async def what_is_no_operation_is_sent(talk: Talk) -> None:
-    """Bad tokens, bodies, frames, addresses: each with marks."""
+    """Sends invalid tokens, bodies, frames and addresses, each with marks."""
     queries: list[Any] = [{"query": each} for each in (TEXT, f'{{ {MARK}(a: "{TEXT}") }}')]
     headers = {"Accept-Language": TEXT, "Origin": f"https://{MARK}.example", "Content-Type": TEXT}
     for payload in (TEXT.encode(), b"\xff" + TEXT.encode(), {TEXT: TEXT}, [TEXT], *queries):
@@ -274,7 +274,7 @@ async def what_is_no_operation_is_sent(talk: Talk) -> None:
 
 
 async def nonsense(talk: Talk) -> None:
-    """Not even HTTP, and sockets that say what no client should."""
+    """Sends bytes that aren't HTTP, and invalid websocket messages."""
     reader, writer = await asyncio.open_connection("127.0.0.1", talk.server.port)
     writer.write(f"{MARK} /{MARK} NONSENSE\r\n{MARK}: {TEXT}\r\n\r\n".encode())
     await reader.read()
@@ -290,8 +290,8 @@ async def nonsense(talk: Talk) -> None:
             await asyncio.wait_for(socket.wait_closed(), PATIENCE)
 
 
-def test_the_look_would_find_something(tmp_path: Path) -> None:
-    """The test of the test."""
+def test_the_search_detects_a_leak(tmp_path: Path) -> None:
+    """Checks that the search detects a leak."""
     server = Server("sqlite://x", tmp_path)
     (tmp_path / "log").write_text(f"fine\n{MARK.upper()} leaked\ntoken cam_at_1\n{ADDRESS}\n")
     assert len(Talk(server, http_client(), {"cam_at_1"}).leaks()) == 3

@@ -1,4 +1,4 @@
-"""Passkeys in a real browser, Chromium with its virtual authenticator, against the real process. Promise P4.3."""
+"""P4.3: passkeys in Chromium with its virtual authenticator, against a real server process."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 @dataclass
 class LocalServer(Server):
-    """One whose address is a host, as WebAuthn wants it."""
+    """A server whose address is a host name, as WebAuthn requires."""
 
     @property
     def url(self) -> str:
@@ -23,7 +23,7 @@ class LocalServer(Server):
 
 
 async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_factor(catalogue_url: str, tmp_path: Path) -> None:
-    """No answer works twice, nor without the device knowing its person; another page's host gets none."""
+    """An answer works only once and requires user verification, and a page of another host gets none."""
     with running(LocalServer(catalogue_url, tmp_path)) as server:
         await customer(server, PAUL)
         command = ["node", str(HERE / "passkeys.mjs"), server.url, f"http://127.0.0.1:{server.port}", PAUL, PASSWORD]

@@ -1,7 +1,7 @@
-"""Promise P1.4, several people in one company, over real sockets against the real process, on SQLite and on PostgreSQL.
+"""P1.4: several members of one company, over HTTP and websockets against a real server process, on both databases.
 
-An owner invites by email; the newcomer reads it, accepts, works as a member, is promoted, joins a second company, switches,
-and is removed. Whoever loses a right loses it on open sockets too.
+An owner invites by email. The new user accepts, works as a member, is promoted, joins a second company, switches to it, and is
+removed. Lost rights take effect on open websockets too.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ async def test_p1_4_several_people_in_one_company(server: Server) -> None:
 
 
 async def paul_invites_noe(paul: Client) -> None:
-    """In English, once however often he asks; and a second email in place of the first."""
+    """In English, once however often he repeats it, and then a second email that replaces the first."""
     given = {"email": "Noe@Boulangerie.example", "role": "MEMBER", "locale": "EN", "idempotencyKey": "noe"}
     sent = await paul.do("invitationSend", "InvitationSendInput", given, INVITED)
     assert sent == await paul.do("invitationSend", "InvitationSendInput", given, INVITED)
@@ -56,7 +56,7 @@ async def paul_invites_noe(paul: Client) -> None:
 
 
 async def token_of(server: Server, address: str, number: int = 1) -> str:
-    """What the n-th email to this address says, in both its parts; its link leads to a page."""
+    """The token in both parts of the n-th email to this address. Its link must lead to a page."""
     email = await server.email(address, number)
     text, html = (email.get_body((kind,)).get_content() for kind in ("plain", "html"))  # type: ignore[union-attr] # it has both
     link = re.search(rf"{server.url}/invitation\?token=(\S+)", text)
@@ -76,7 +76,7 @@ async def invited(who: Client) -> list[dict[str, Any]]:
 
 
 async def noe_joins_by_the_email(server: Server) -> Client:
-    """The email is in English; the password must be a good one; the address needs no other email."""
+    """The email is in English, the password must be strong, and the address needs no other verification."""
     noe = Client(server, language="en")
     email = await server.email(NOE, 2)
     assert str(email["Subject"]) == "Boulangerie Meunier invites you to CAMCHA"
@@ -94,7 +94,7 @@ async def noe_joins_by_the_email(server: Server) -> Client:
 
 
 async def noe_works_as_a_member(paul: Client, noe: Client) -> None:
-    """He asks for help and sees what colleagues asked; bills and people are not his affair."""
+    """Noé asks for help and sees other members' tickets, but neither invoices nor members."""
     assert await members(paul) == {"Paul Meunier": "OWNER", "Noé Blin": "MEMBER"}
     ticket = await chat(noe)
     found = await paul.data("query($id: ID!) { node(id: $id) { ... on Ticket { requester { name } } } }", id=ticket)
@@ -116,7 +116,7 @@ async def code_of(who: Client, query: str) -> str:
 
 
 async def noe_is_promoted_on_an_open_socket(paul: Client, noe: Client) -> None:
-    """The websocket closes with FORBIDDEN; the client reconnects with the same token, has the new role and misses nothing."""
+    """The websocket closes with FORBIDDEN. The client reconnects with the same token, has the new role and misses no event."""
     async with noe.socket() as live:
         news = await live.follow(NEWS, after=0)
         last = (await news.until("TICKET_OPENED"))["sequence"]
@@ -139,7 +139,7 @@ async def user_id(who: Client, name: str) -> str:
 
 
 async def marie_invites_noe_too(marie: Client, noe: Client) -> None:
-    """He has a sign-in already, which Marie can't tell; he accepts as himself, and she revokes what she sent by mistake."""
+    """Marie can't tell that Noé already has a user. He accepts signed in, and she revokes an invitation sent by mistake."""
     given = {"email": NOE, "role": "ADMIN", "idempotencyKey": "noe"}
     assert (await marie.do("invitationSend", "InvitationSendInput", given, INVITED))["invitation"]["acceptedAt"] is None
     token = await token_of(marie.server, NOE, 3)
@@ -161,7 +161,7 @@ async def marie_invites_noe_too(marie: Client, noe: Client) -> None:
 
 
 async def noe_switches(paul: Client, noe: Client) -> None:
-    """New tokens for Marie's company; of Paul's nothing is reached any more, on open sockets neither."""
+    """Noé gets new tokens for Marie's company and loses access to Paul's, on open websockets too."""
     companies = (await noe.data("{ viewer { companies { accountId role current } } }"))["viewer"]["companies"]
     assert [(each["role"], each["current"]) for each in companies] == [("BILLING", True), ("ADMIN", False)]
     old, ticket = Client(noe.server, noe.token), await chat(noe, 3)
@@ -187,7 +187,7 @@ async def noe_switches(paul: Client, noe: Client) -> None:
 
 
 async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
-    """Within the moment; he can still sign in, for Marie's company."""
+    """Within a second. He can still sign in to Marie's company."""
     async with noe.socket() as live:
         news = await live.follow(NEWS, after=0)
         while not (ticket := (await news.next())["ticket"]) or ticket["subject"] != "Chat 3":
@@ -207,7 +207,7 @@ async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
 
 
 async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
-    """She can't just go; Noé becomes the owner, she an administrator, and then she may."""
+    """Marie is the last owner and can't leave. She transfers the ownership to Noé, becomes an administrator, and leaves."""
     alone = await marie.ask("mutation { accountLeave { left userErrors { code } } }")
     assert alone["data"]["accountLeave"] == {"left": None, "userErrors": [{"code": "LAST_OWNER"}]}
     given = {"userId": await user_id(marie, "Noé Blin")}
@@ -224,8 +224,12 @@ async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
 
 
 @pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)  # SQLite serves one process
-async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, catalogue_url: str, tmp_path: Path) -> None:
-    """Noé's sockets hang on one server, Paul works on the other: a new role, then the end, within seconds."""
+async def test_p1_4_role_changes_reach_websockets_of_other_processes(
+    server: Server, catalogue_url: str, tmp_path: Path
+) -> None:
+    """Noé is connected to one server while Paul changes his role and removes him through the other. Both take effect in
+    seconds.
+    """
     (tmp_path / "other").mkdir()
     paul = await customer(server, PAUL)
     with served(catalogue_url, tmp_path / "other") as other:
@@ -251,7 +255,7 @@ async def test_p1_4_sockets_of_another_process_learn_of_it_too(server: Server, c
 
 
 async def either_email(*servers: Server) -> Any:
-    """The email to Noé, whichever process delivered it."""
+    """The email to Noé, from whichever process delivered it."""
     async with asyncio.timeout(PATIENCE):
         while not (found := [email for server in servers for email in server.emails(NOE)]):
             await asyncio.sleep(0.1)

@@ -1,7 +1,7 @@
-"""Promise P4.4 against the real process, on SQLite and on PostgreSQL: policies reachable everywhere and in the settings.
+"""Promise P4.4 against a real server process, on SQLite and on PostgreSQL: policies are linked everywhere and in the settings.
 
-Paul reads the texts and signs up with them, finds the policy again by his email's footer and the contact, and is asked in his
-settings once new terms are in force.
+Paul reads the policies and signs up with them, finds them again through the email's footer and the contact, and is asked to
+accept new terms in his settings.
 """
 
 import re
@@ -23,7 +23,7 @@ SETTINGS = """{ viewer {
 NOTED = "acceptance { acceptedAt locale channel policy { version } }"
 
 
-async def test_p4_4_policies_are_read_everywhere_and_accepted_once(server: Server) -> None:
+async def test_p4_4_policies_are_linked_everywhere_and_accepted_once(server: Server) -> None:
     texts = await paul_reads_what_is_in_force(server)
     paul = await paul_signs_up_with_them(server, texts)
     await everything_leads_to_the_policy(server, texts)
@@ -37,7 +37,7 @@ async def test_p4_4_policies_are_read_everywhere_and_accepted_once(server: Serve
 
 
 async def paul_reads_what_is_in_force(server: Server) -> dict[str, str]:
-    """Not signed in; the texts are those of their hash. Returns the ids by kind."""
+    """Paul reads the policies anonymously, and their texts match their hashes. Returns the ids by kind."""
     stranger = Client(server)
     found = await stranger.data("{ policies { nodes { id kind inForce sha256 fr: text(locale: FR) en: text(locale: EN) } } }")
     policies = found["policies"]["nodes"]
@@ -71,14 +71,14 @@ async def paul_signs_up_with_them(server: Server, texts: dict[str, str]) -> Clie
 
 
 async def words(server: Server, address: str) -> str:
-    """The first email to this address, as text."""
+    """The text of the first email to this address."""
     body = (await server.email(address)).get_body(("plain",))
     assert body
     return str(body.get_content()).replace("\r\n", "\n")
 
 
 async def everything_leads_to_the_policy(server: Server, texts: dict[str, str]) -> None:
-    """The email's footer, the contact, GraphiQL's page, the policy's own address."""
+    """The email's footer, the contact, GraphiQL's page and the policy's own address."""
     footer = re.search(r"^Politique de confidentialité\u00a0: (\S+)$", await words(server, PAUL), re.M)
     assert footer
     html = (await server.email(PAUL)).get_body(("html",))
@@ -103,12 +103,12 @@ async def standings(who: Client) -> list[dict[str, Any]]:
 
 
 async def asked(who: Client) -> list[str]:
-    """Which policies somebody's settings ask them to accept."""
+    """The policies that the user's settings ask them to accept."""
     return [each["policy"]["kind"] for each in await standings(who) if each["acceptanceNeeded"]]
 
 
 async def new_terms_come_into_force(server: Server) -> None:
-    """Today: the installation gets them in the middle of its work, while it serves."""
+    """Installs new terms that take effect today, while the server is running."""
     now = SystemClock().now()
     await connect(server.database_url)
     text = "# {}\n\nNouveau.\n"

@@ -1,6 +1,6 @@
-"""The first whole story, over real sockets against the real process, on SQLite and on PostgreSQL.
+"""The main use cases end to end, over HTTP and websockets against a real server process, on SQLite and on PostgreSQL.
 
-A company signs up, buys, gets its invoice and chats with an agent; the server is killed in mid-chat; an analyst asks for
+A company signs up, buys, gets its invoice and chats with an agent. The server is killed during the chat, and an analyst reads
 figures. Promises P1.4, P2.1, P2.2, P2.4, P3.4, P3.6, P4.3, P5.1, P5.2, P5.5, P5.7, P6.1, P6.2, P6.3.
 """
 
@@ -36,7 +36,7 @@ async def test_the_story(server: Server) -> None:
 
 
 async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
-    """P2.1, P5.7: without signing in, in French and in English."""
+    """P2.1, P5.7: anonymously, in French and in English."""
     visitor = Client(server)
     found = await visitor.data(
         """{ offers(filter: {segment: {eq: TPE}}) { totalCount nodes { slug name english: name(locale: EN)
@@ -53,7 +53,7 @@ async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
 
 
 async def paul_signs_up(server: Server) -> Client:
-    """P1.4: the SIREN is checked, the address verified by email, in French."""
+    """P1.4: the SIREN is checked, and the address is verified by email, in French."""
     paul = Client(server)
     form = {"email": PAUL, "password": PASSWORD, "name": "Paul Meunier", "legalName": "Boulangerie Meunier SARL"}
     refused = await paul.attempt("accountSignUp", "AccountSignUpInput", {**form, "siren": "404833049"}, "accepted")
@@ -73,7 +73,7 @@ async def paul_signs_up(server: Server) -> Client:
 
 
 async def paul_buys(paul: Client) -> dict[str, Any]:
-    """P2.2: a declined card, then one that the bank wants confirmed; P3.6: the next dates are told."""
+    """P2.2: a declined card, then one that the bank wants confirmed. P3.6: the next dates are shown."""
     offers = await paul.data(
         "query($slug: String!) { offer(slug: $slug) { prices { id interval } } }", slug=await first_slug(paul)
     )
@@ -128,7 +128,7 @@ async def bought(paul: Client, purchase: str, number: str) -> dict[str, Any]:
 
 
 async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None:
-    """P2.4, P3.4: the PDF is in the email and behind a signed link, the same to the byte."""
+    """P2.4, P3.4: the PDF attached to the email and the one behind the signed link have the same bytes."""
     email = next(each for each in await emails_with_pdf(paul.server))
     (attached,) = [part for part in email.iter_attachments() if part.get_content_type() == "application/pdf"]
     pdf = attached.get_content()
@@ -150,7 +150,7 @@ async def emails_with_pdf(server: Server) -> list[Any]:
 
 
 async def paul_turns_the_second_factor_on(paul: Client) -> None:
-    """P4.3: from now on a code is asked for."""
+    """P4.3: from now on, signing in requires a code."""
     made = await paul.do("totpSetUp", "TotpSetUpInput", {"password": PASSWORD}, "secret provisioningUri qrCodeSvg")
     code = pyotp.TOTP(made["secret"]).now()
     confirmed = await paul.do("totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes")
@@ -164,7 +164,7 @@ async def paul_turns_the_second_factor_on(paul: Client) -> None:
 
 
 async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
-    """P5.5, P6.2, P5.2: the chat arrives in the inbox, is claimed, both see everything at once, survives a kill."""
+    """P5.5, P6.2, P5.2: the chat arrives in the inbox and is claimed, and both receive every event at once, despite a kill."""
     async with alice.socket() as hers, paul.socket() as his:
         inbox = await hers.follow(INBOX, after=0)
         chat = await open_chat(paul)
@@ -187,7 +187,7 @@ async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
 
 
 async def heard_typing(alice: Client, chat: str, typing: Following) -> dict[str, Any]:
-    """Nothing says that a stream without a cursor has begun: she types until he hears of it."""
+    """Repeats the typing notification until the customer receives it, because a stream without a cursor has no start event."""
     hearing = asyncio.create_task(typing.next())
     while not hearing.done():
         await alice.do("ticketTyping", "TicketTypingInput", {"ticketId": chat}, "told")
@@ -209,7 +209,9 @@ async def say(client: Client, ticket: str, body: str, key: str) -> int:
 
 
 async def the_server_is_killed_in_mid_chat(paul: Client, alice: Client, chat: str) -> None:
-    """Both reconnect with `after:` and hold the same gap-free sequence: nothing acknowledged lost, nothing twice."""
+    """Both reconnect with `after:` and receive the same sequence without gaps: no acknowledged message is
+    lost or duplicated.
+    """
     server = paul.server
     acknowledged: dict[str, int] = {}
     before = await sequence_of(paul, chat)
@@ -251,7 +253,7 @@ async def read_to_the_end(who: Client, chat: str, after: int) -> list[tuple[int,
 
 
 async def nadia_asks_for_figures(server: Server, analyst: Colleague) -> None:
-    """P6.3: figures without personal data, and a query that costs too much is refused with its cost and the limit."""
+    """P6.3: figures without personal data. A query that is too expensive is refused with its cost and the limit."""
     nadia = await analyst.at(server)
     figures = await nadia.data(
         """{ ticketReport(groupBy: [CHANNEL, DAY]) { channel day count medianFirstResponseSeconds }

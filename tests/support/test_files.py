@@ -1,4 +1,4 @@
-"""Announcing files, by real GraphQL documents: what is taken, under which name, and where the links lead."""
+"""Announcing files with GraphQL documents: which are accepted, under which name, and where the links lead."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -63,12 +63,12 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
 
 @pytest.fixture
 async def viewer(site: Site) -> Viewer:
-    """Camille."""
+    """Camille's viewer."""
     return await camille(site.action())
 
 
 async def announce(site: Site, viewer: Viewer, **changed: Any) -> dict[str, Any]:
-    """What announcing photo.png answers. Raises the refusal."""
+    """Announces photo.png and returns the payload. Raises the refusal."""
     said = {"name": "photo.png", "contentType": "image/png", "size": len(PNG)} | changed
     result = await SCHEMA.execute(ANNOUNCE, {"input": said}, context_value=Context(viewer, site.services))
     if result.errors:
@@ -79,7 +79,7 @@ async def announce(site: Site, viewer: Viewer, **changed: Any) -> dict[str, Any]
     return answer
 
 
-async def test_announced_uploaded_downloaded(site: Site, viewer: Viewer) -> None:
+async def test_a_file_is_announced_uploaded_and_downloaded(site: Site, viewer: Viewer) -> None:
     announced = await announce(site, viewer)
     assert announced["uploadUrl"].startswith(f"{BASE_URL}/uploads/")
     assert announced["url"] is None
@@ -90,7 +90,7 @@ async def test_announced_uploaded_downloaded(site: Site, viewer: Viewer) -> None
     assert (await site.client.get(result.data["file"]["url"])).content == PNG
 
 
-async def test_the_row_is_the_viewer_s(site: Site, viewer: Viewer) -> None:
+async def test_the_file_belongs_to_the_viewer(site: Site, viewer: Viewer) -> None:
     file = await File.get(pk=int((await announce(site, viewer))["key"]))
     assert viewer.account
     assert (file.uploader_id, file.account_id, file.size) == (viewer.user_id, viewer.account.pk, len(PNG))
@@ -125,7 +125,7 @@ async def test_an_agent_s_file_belongs_to_no_company(site: Site) -> None:
         ("x" * 200, "x" * 196 + ".png"),
     ],
 )
-async def test_names_are_cleaned(site: Site, viewer: Viewer, name: str, kept: str | None) -> None:
+async def test_file_names_are_sanitized(site: Site, viewer: Viewer, name: str, kept: str | None) -> None:
     if kept is None:
         with pytest.raises(Refusal, match=r"BLANK|TOO_LONG") as refused:
             await announce(site, viewer, name=name)
@@ -134,8 +134,8 @@ async def test_names_are_cleaned(site: Site, viewer: Viewer, name: str, kept: st
     assert (await announce(site, viewer, name=name))["name"] == kept
 
 
-async def test_nobody_alone_fills_the_disk(site: Site, viewer: Viewer) -> None:
-    """Announcements beyond some wait, those of one's colleagues too; another company's don't, nor do refused ones count."""
+async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer) -> None:
+    """Announcements beyond a limit have to wait, including other members'. Other companies and refused ones don't count."""
     colleague = await User.create(email="lou@fournil.example", name="Lou", password_hash="-", created_at=site.action().at)
     colleagues = replace(viewer, user=colleague)
     for _ in range(throttle.FILE.free_attempts):
@@ -166,6 +166,6 @@ async def test_impossible_sizes_are_refused(site: Site, viewer: Viewer, size: in
     assert refused.value.field == ("input", "size")
 
 
-async def test_a_type_is_stored_in_its_plain_spelling(site: Site, viewer: Viewer) -> None:
+async def test_a_media_type_is_normalized(site: Site, viewer: Viewer) -> None:
     made = await announce(site, viewer, name="a.csv", contentType="Text/CSV; charset=utf-8", size=MAX_BYTES)
     assert (await File.get(pk=int(made["key"]))).content_type == "text/csv"

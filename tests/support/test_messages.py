@@ -1,4 +1,4 @@
-"""Saying something at once does what the steps do, whatever state the ticket is in."""
+"""Posting a message in one statement has the same effects as posting it in steps, whatever the state of the ticket."""
 
 import asyncio
 import logging
@@ -49,7 +49,7 @@ async def ticket_of(action: Action, viewer: Viewer, **facts: Any) -> Ticket:
 
 
 async def looks(ticket: Ticket) -> dict[str, Any]:
-    """The ticket, its follow-ups, what was said and told, without the keys that differ from one ticket to the next."""
+    """The ticket, its follow-ups, messages and events, without the keys that differ between tickets."""
     tickets = await Ticket.filter(pk=ticket.pk) + await Ticket.filter(follows_id=ticket.pk)
     keys = [each.pk for each in tickets]
     measures = ("status", "updated_at", "reply_awaited_since", "first_response_at", "first_response_seconds", "solved_at")
@@ -69,7 +69,7 @@ async def looks(ticket: Ticket) -> dict[str, Any]:
 STATES = list(product(TicketStatus, ["waits", "doesn't wait"], ["answered", "not answered"], ["paul", "alice"]))
 
 
-async def test_a_message_does_the_same_at_once_and_in_steps(
+async def test_a_message_in_one_statement_equals_a_message_in_steps(
     action: Action, paul: Viewer, alice: Viewer, bus: "RecordingBus"
 ) -> None:
     for status, waits, answered, name in STATES:
@@ -96,7 +96,7 @@ async def test_a_message_does_the_same_at_once_and_in_steps(
         }
 
 
-async def test_messages_of_many_at_once_get_one_gap_free_sequence(action: Action, paul: Viewer, alice: Viewer) -> None:
+async def test_concurrent_messages_get_a_sequence_without_gaps(action: Action, paul: Viewer, alice: Viewer) -> None:
     chat = await ticket_of(action, paul)
     await asyncio.gather(*(messages.reply(action, [paul, alice][n % 2], chat.pk, f"bonjour {n}", f"id-{n}") for n in range(40)))
     events = await Event.since(ticket_stream(chat.pk), 0, 1000)
@@ -107,7 +107,7 @@ async def test_messages_of_many_at_once_get_one_gap_free_sequence(action: Action
     assert len(told) == 40
 
 
-async def test_a_message_sent_again_and_at_once_is_stored_once(action: Action, paul: Viewer) -> None:
+async def test_a_repeated_message_is_stored_once(action: Action, paul: Viewer) -> None:
     chat = await ticket_of(action, paul, reply_awaited_since=action.at)
     sent = await asyncio.gather(*(messages.reply(action, paul, chat.pk, "bonjour", "same") for _ in range(5)))
     again = await messages.reply(action, paul, chat.pk, " bonjour ", "same")
@@ -119,7 +119,7 @@ async def test_a_message_sent_again_and_at_once_is_stored_once(action: Action, p
     assert await last_sequence_of(ticket_stream(chat.pk)) == 2  # opened, posted
 
 
-async def test_who_does_not_see_the_ticket_says_nothing_in_it(action: Action, paul: Viewer, alice: Viewer) -> None:
+async def test_a_message_requires_access_to_the_ticket(action: Action, paul: Viewer, alice: Viewer) -> None:
     chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)
     other = await Account.create(legal_name="Autre", siren="732829320", created_at=action.at)
     strangers = [Viewer(paul.user, other), Viewer(paul.user), Viewer(alice.user), Viewer(alice.user, other)]
@@ -132,7 +132,7 @@ async def test_who_does_not_see_the_ticket_says_nothing_in_it(action: Action, pa
     assert await last_sequence_of(ticket_stream(chat.pk)) == 1
 
 
-async def test_what_may_not_be_said(action: Action, paul: Viewer) -> None:
+async def test_invalid_messages_are_refused(action: Action, paul: Viewer) -> None:
     chat = await ticket_of(action, paul, reply_awaited_since=action.at)
     for body, code in [(" \x00 ", "BLANK"), ("x" * 8_001, "TOO_LONG")]:
         with pytest.raises(Refusal, match=code):
@@ -140,7 +140,7 @@ async def test_what_may_not_be_said(action: Action, paul: Viewer) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite has no statement that writes to several tables
-async def test_in_a_conversation_under_way_a_message_is_one_statement(
+async def test_a_further_message_takes_one_statement(
     action: Action, paul: Viewer, alice: Viewer, caplog: pytest.LogCaptureFixture
 ) -> None:
     chat = await ticket_of(action, paul, reply_awaited_since=action.at, first_response_at=action.at)

@@ -83,7 +83,7 @@ async def test_p4_3_a_new_password_is_chosen_on_a_page(site: Site, owner: User, 
         assert (again.status_code, "plus valable" in again.text) == (404, True)
 
 
-async def test_what_is_wrong_is_said_above_the_form(site: Site, owner: User, reset: str) -> None:
+async def test_errors_are_shown_above_the_form(site: Site, owner: User, reset: str) -> None:
     weak = await site.client.post(reset, data={"password": "<b>brief"}, headers=ENGLISH)
     assert weak.status_code == 422
     assert "This password is too" in weak.text
@@ -97,9 +97,7 @@ async def test_what_is_wrong_is_said_above_the_form(site: Site, owner: User, res
     assert await right(site, owner, longest)
 
 
-async def test_p4_3_the_second_factor_is_asked_for_on_the_page(
-    site: Site, owner: User, reset: str, clock: "MovableClock"
-) -> None:
+async def test_p4_3_the_page_requires_the_second_factor(site: Site, owner: User, reset: str, clock: "MovableClock") -> None:
     session = (await sessions.sign_in(owner, None, False, site.action())).session
     secret = await begin_totp(site.action(), site.services.auth, session, OLD)
     await confirm_totp(site.action(), site.services.auth, session, code_of(secret, site.action()))
@@ -111,7 +109,7 @@ async def test_p4_3_the_second_factor_is_asked_for_on_the_page(
         assert await right(site, owner, NEW if status == 200 else OLD)
 
 
-async def test_guesses_of_codes_have_to_wait(site: Site, owner: User, reset: str) -> None:
+async def test_guesses_of_codes_are_throttled(site: Site, owner: User, reset: str) -> None:
     session = (await sessions.sign_in(owner, None, False, site.action())).session
     secret = await begin_totp(site.action(), site.services.auth, session, OLD)
     await confirm_totp(site.action(), site.services.auth, session, code_of(secret, site.action()))
@@ -121,9 +119,7 @@ async def test_guesses_of_codes_have_to_wait(site: Site, owner: User, reset: str
 
 
 @pytest.mark.parametrize("first", [0, 1])
-async def test_p1_3_an_address_is_confirmed_on_a_page_from_each_side(
-    site: Site, owner: User, moves: tuple[str, str], first: int
-) -> None:
+async def test_p1_3_each_address_is_confirmed_on_a_page(site: Site, owner: User, moves: tuple[str, str], first: int) -> None:
     for method in ("GET", "HEAD", "GET"):
         shown = await site.client.request(method, moves[first], headers=ENGLISH)
         assert shown.status_code == 200
@@ -142,14 +138,14 @@ async def test_p1_3_an_address_is_confirmed_on_a_page_from_each_side(
 
 @pytest.mark.parametrize("page", ["/reset", "/email"])
 @pytest.mark.parametrize("query", ["", "?token=", "?token=cam_pr_x", "?token=%00%ff%F0%9F%92%A5.." + "x" * 3000])
-async def test_a_spoilt_link_is_a_friendly_404(site: Site, owner: User, page: str, query: str) -> None:
+async def test_a_damaged_link_shows_a_404_page(site: Site, owner: User, page: str, query: str) -> None:
     for method in ("GET", "POST"):
         response = await site.client.request(method, page + query, headers=ENGLISH)
         assert (response.status_code, "no longer valid" in response.text) == (404, True)
         assert_closed(response)
 
 
-async def test_a_link_is_for_its_own_page_and_its_own_time(
+async def test_a_link_works_only_on_its_page_and_until_it_expires(
     site: Site, owner: User, reset: str, moves: tuple[str, str], clock: "MovableClock"
 ) -> None:
     assert (await site.client.get(reset.replace("/reset", "/email"))).status_code == 404

@@ -32,7 +32,7 @@ async def site(db: str, clock: "MovableClock", tmp_path: Path) -> AsyncIterator[
         yield site
 
 
-async def test_what_was_announced_is_stored_and_comes_back(site: Site) -> None:
+async def test_an_announced_file_is_stored_and_downloaded(site: Site) -> None:
     file = await announced(site.action())
     response = await site.put(file, PNG)
     assert (response.status_code, response.json()["code"]) == (201, "STORED")
@@ -54,7 +54,7 @@ async def test_what_was_announced_is_stored_and_comes_back(site: Site) -> None:
         assert headers["content-security-policy"] == "sandbox; default-src 'none'"
 
 
-async def test_content_that_lies_about_its_kind_is_refused(site: Site) -> None:
+async def test_content_of_another_type_than_announced_is_refused(site: Site) -> None:
     page = b"<!doctype html><script>alert(1)</script>"
     file = await announced(site.action(), page)
     response = await site.put(file, page)
@@ -71,7 +71,7 @@ async def assert_nothing_came(site: Site, file: File) -> None:
 
 @pytest.mark.parametrize("declared", ["true", "none", "lying"])
 @pytest.mark.parametrize(("content", "status"), [(PNG + b"!", 413), (PNG[:-1], 400), (b"", 400), (PNG * 50, 413)])
-async def test_a_size_that_lies_is_refused(site: Site, content: bytes, status: int, declared: str) -> None:
+async def test_a_size_other_than_announced_is_refused(site: Site, content: bytes, status: int, declared: str) -> None:
     file = await announced(site.action())
     token = site.sign(Purpose.UPLOAD, file=file.pk)
     headers = {"lying": {"Content-Length": str(file.size)}, "true": {"Content-Length": str(len(content))}}.get(declared, {})
@@ -82,7 +82,7 @@ async def test_a_size_that_lies_is_refused(site: Site, content: bytes, status: i
 
 
 @pytest.mark.parametrize("length", ["9" * 6000, "-1", "1e3", "²", ""])
-async def test_a_senseless_length_is_no_server_error(site: Site, length: str) -> None:
+async def test_an_invalid_content_length_is_not_a_server_error(site: Site, length: str) -> None:
     file = await announced(site.action())
     token = site.sign(Purpose.UPLOAD, file=file.pk)
     headers = [(b"Content-Length", length.encode("latin-1"))]
@@ -121,7 +121,7 @@ def room_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-async def test_without_room_nothing_is_stored_and_the_file_can_be_sent_again(site: Site) -> None:
+async def test_on_a_full_disk_nothing_is_stored_and_the_upload_can_be_retried(site: Site) -> None:
     large = PNG + bytes(MAX_BYTES - len(PNG))
     file = await announced(site.action(), large)
     with room_for(MAX_BYTES - 100_000), capture_logs() as logged:
@@ -147,7 +147,7 @@ async def test_a_repeat_changes_nothing_and_another_file_is_refused(site: Site) 
     assert file.sha256 == sha256(PNG).hexdigest()
 
 
-async def test_of_two_files_at_once_one_is_kept_whole(site: Site) -> None:
+async def test_one_of_two_concurrent_uploads_is_stored_whole(site: Site) -> None:
     file, gate = await announced(site.action()), asyncio.Barrier(8)
     token = site.sign(Purpose.UPLOAD, file=file.pk)
 
@@ -167,7 +167,7 @@ async def test_of_two_files_at_once_one_is_kept_whole(site: Site) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["forged", "expired", "download", "verify", "unknown", "garbage"])
-async def test_a_spoilt_upload_link_takes_nothing(site: Site, clock: "MovableClock", spoil: str) -> None:
+async def test_a_damaged_upload_link_is_refused(site: Site, clock: "MovableClock", spoil: str) -> None:
     file = await announced(site.action())
     token = {
         "download": site.sign(Purpose.DOWNLOAD, file=file.pk),
@@ -184,7 +184,7 @@ async def test_a_spoilt_upload_link_takes_nothing(site: Site, clock: "MovableClo
 
 
 @pytest.mark.parametrize("spoil", ["forged", "expired", "upload", "verify", "unknown", "other facts", "garbage"])
-async def test_a_spoilt_download_link_is_a_friendly_404(site: Site, clock: "MovableClock", spoil: str) -> None:
+async def test_a_damaged_download_link_shows_a_404_page(site: Site, clock: "MovableClock", spoil: str) -> None:
     file = await announced(site.action())
     await site.put(file, PNG)
     token = {
@@ -220,7 +220,7 @@ async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["été à l’Île.png", 'a"b\\c%41.png', "日本.png", "x;filename=y.png", "a\u00a0b.png"])
-async def test_any_name_survives_the_header(site: Site, name: str) -> None:
+async def test_any_file_name_is_encoded_in_the_header(site: Site, name: str) -> None:
     file = await announced(site.action(), name=name)
     await site.put(file, PNG)
     response = await site.client.get(f"/downloads/{site.sign(Purpose.DOWNLOAD, file=file.pk)}")
@@ -241,7 +241,7 @@ async def served(site: Site) -> AsyncIterator[int]:
     await serving
 
 
-async def test_a_connection_that_breaks_leaves_nothing(site: Site) -> None:
+async def test_an_interrupted_upload_leaves_nothing(site: Site) -> None:
     file = await announced(site.action())
     async with served(site) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)

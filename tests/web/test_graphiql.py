@@ -34,13 +34,13 @@ async def visit() -> dict[str, Any]:
     return {**seen, "address": address}
 
 
-async def test_the_page_asks_no_other_host_and_breaks_no_rule_of_its_policy(visit: dict[str, Any]) -> None:
+async def test_the_page_contacts_no_other_host_and_obeys_its_security_policy(visit: dict[str, Any]) -> None:
     assert visit["status"] == 200
     assert visit["hosts"] == [visit["address"].removeprefix("http://")]
     assert visit["console"] == []  # what the policy refuses is reported there
 
 
-async def test_the_explorer_is_open_from_the_start_and_stays(visit: dict[str, Any]) -> None:
+async def test_the_explorer_is_open_by_default(visit: dict[str, Any]) -> None:
     assert visit["explorer"]
     assert visit["stillThere"]
 
@@ -57,7 +57,7 @@ async def test_signing_in_fills_the_header(visit: dict[str, Any]) -> None:
     assert json.loads(visit["caller"])["data"] == {"caller": f"Bearer {TOKEN}"}
 
 
-async def test_a_subscription_shows_its_events_to_who_is_signed_in(visit: dict[str, Any]) -> None:
+async def test_a_subscription_shows_its_events_to_signed_in_users(visit: dict[str, Any]) -> None:
     events = [json.loads(text)["data"]["calls"] for text in visit["calls"]]
     assert events == [f"call 1 of Bearer {TOKEN}", f"call 2 of Bearer {TOKEN}"]
 
@@ -84,13 +84,13 @@ class _Loads(html.parser.HTMLParser):
             self.found += addresses
 
 
-async def test_p4_4_the_page_leads_to_the_privacy_policy(client: httpx.AsyncClient) -> None:
+async def test_p4_4_the_page_links_to_the_privacy_policy(client: httpx.AsyncClient) -> None:
     page = await client.get("/graphql", headers={"Accept": "text/html"})
     assert _Loads(page.text).links == ["policies/privacy"]
     assert _Loads(TEMPLATES.get_template("graphiql_missing.html").render(locale="fr")).links == ["policies/privacy"]
 
 
-async def test_every_asset_is_there_typed_and_revalidated(client: httpx.AsyncClient) -> None:
+async def test_every_asset_exists_with_its_type_and_is_revalidated(client: httpx.AsyncClient) -> None:
     page = await client.get("/graphql", headers={"Accept": "text/html"})
     for path in _Loads(page.text).found:
         answer = await client.get(f"/{path}")
@@ -100,7 +100,7 @@ async def test_every_asset_is_there_typed_and_revalidated(client: httpx.AsyncCli
         assert (again.status_code, again.content) == (304, b"")
 
 
-async def test_an_asset_reads_the_same_packed_and_plain(client: httpx.AsyncClient) -> None:
+async def test_an_asset_has_the_same_content_compressed_and_uncompressed(client: httpx.AsyncClient) -> None:
     plain = await client.get("/graphql/assets/page.js", headers={"Accept-Encoding": "identity"})
     packed = await client.get("/graphql/assets/page.js", headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in plain.headers
@@ -109,11 +109,11 @@ async def test_an_asset_reads_the_same_packed_and_plain(client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("name", ["page.html", "..%2Fgraphiql.py", "react.js%00", "constructor"])
-async def test_nothing_else_is_an_asset(client: httpx.AsyncClient, name: str) -> None:
+async def test_other_paths_are_not_found(client: httpx.AsyncClient, name: str) -> None:
     assert (await client.get(f"/graphql/assets/{name}")).status_code == 404
 
 
-async def test_without_the_packages_the_page_says_what_to_do(
+async def test_without_the_packages_the_page_explains_how_to_install_them(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(graphiql.ASSETS, "react.js", tmp_path / "react.js")

@@ -56,7 +56,7 @@ async def joined() -> bool:
     return await Membership.filter(user__email=GUEST).exists()
 
 
-async def test_looking_changes_nothing(site: Site, link: str) -> None:
+async def test_opening_the_page_changes_nothing(site: Site, link: str) -> None:
     for method in ("GET", "HEAD", "GET"):
         response = await site.client.request(method, link, headers=FRENCH)
         assert response.status_code == 200
@@ -68,7 +68,7 @@ async def test_looking_changes_nothing(site: Site, link: str) -> None:
     assert "billing" in (await site.client.get(link, headers=ENGLISH)).text
 
 
-async def test_p1_4_somebody_new_joins_by_the_page(site: Site, link: str) -> None:
+async def test_p1_4_a_new_user_joins_through_the_page(site: Site, link: str) -> None:
     weak = await site.client.post(link, data={**NEW, "password": "noe"}, headers=FRENCH)
     assert weak.status_code == 422
     assert "trop court" in weak.text
@@ -83,7 +83,7 @@ async def test_p1_4_somebody_new_joins_by_the_page(site: Site, link: str) -> Non
         assert (await site.client.request(method, link)).status_code == 404
 
 
-async def test_p1_4_somebody_known_proves_who_they_are(site: Site, link: str) -> None:
+async def test_p1_4_an_existing_user_must_authenticate(site: Site, link: str) -> None:
     await known(site)
     page = await site.client.get(link, headers=FRENCH)
     assert re.findall(r'<input name="(\w+)"', page.text) == ["password"]
@@ -95,7 +95,7 @@ async def test_p1_4_somebody_known_proves_who_they_are(site: Site, link: str) ->
     assert await joined()
 
 
-async def test_a_second_factor_is_asked_for(site: Site, link: str) -> None:
+async def test_the_second_factor_is_required(site: Site, link: str) -> None:
     user = await known(site)
     auth, tokens = site.services.auth, await sessions.sign_in(user, None, False, site.action())
     secret = await enrolment.begin_totp(site.action(), auth, tokens.session, PASSWORD)
@@ -109,7 +109,7 @@ async def test_a_second_factor_is_asked_for(site: Site, link: str) -> None:
     assert await joined()
 
 
-async def test_guessing_is_slowed_down(site: Site, link: str) -> None:
+async def test_guesses_are_throttled(site: Site, link: str) -> None:
     await known(site)
     answers = [(await site.client.post(link, data={"password": f"guess {n}"})).status_code for n in range(8)]
     assert answers == [422] * 6 + [429] * 2
@@ -117,7 +117,7 @@ async def test_guessing_is_slowed_down(site: Site, link: str) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("spoil", ["unknown", "expired", "revoked", "missing", "garbage"])
-async def test_a_spoilt_link_is_a_friendly_404(site: Site, link: str, clock: "MovableClock", method: str, spoil: str) -> None:
+async def test_a_damaged_link_shows_a_404_page(site: Site, link: str, clock: "MovableClock", method: str, spoil: str) -> None:
     match spoil:
         case "unknown":
             link = "/invitation?token=cam_in_unknown"
@@ -139,6 +139,6 @@ async def test_a_spoilt_link_is_a_friendly_404(site: Site, link: str, clock: "Mo
 @pytest.mark.parametrize(
     ("body", "status"), [(b"", 422), (b"name=%ff%00&password=%00", 422), (b"\x00\xff=&;", 422), (b"x" * 9000, 413)]
 )
-async def test_an_unclear_answer_decides_nothing(site: Site, link: str, body: bytes, status: int) -> None:
+async def test_an_ambiguous_answer_changes_nothing(site: Site, link: str, body: bytes, status: int) -> None:
     assert (await site.client.post(link, content=body)).status_code == status
     assert not await joined()

@@ -29,7 +29,7 @@ ALLOWED = {"h1", "h2", "h3", "p", "ul", "li", "strong", "a"}
         ("", ""),
     ],
 )  # fmt: skip
-def test_marks_become_elements_and_everything_else_stays_words(text: str, expected: str) -> None:
+def test_markdown_becomes_elements_and_other_text_is_escaped(text: str, expected: str) -> None:
     assert html(text) == expected
 
 
@@ -66,7 +66,7 @@ MARKS = st.sampled_from(
 
 
 @given(st.lists(st.one_of(MARKS, st.text(max_size=5)), max_size=30).map("".join))
-def test_no_text_makes_any_other_element(text: str) -> None:
+def test_no_text_produces_other_elements(text: str) -> None:
     page = Elements()
     page.feed(html(text))
     page.close()
@@ -74,7 +74,7 @@ def test_no_text_makes_any_other_element(text: str) -> None:
     assert all(re.match(r"https://|mailto:|/(?!/)", link) for link in page.links)
 
 
-def test_our_own_texts_leave_no_marks() -> None:
+def test_our_own_texts_render_completely() -> None:
     for content in read_policies():
         for text in (content.fr, content.en):
             made = html(text)

@@ -63,13 +63,13 @@ def assert_closed(response: httpx.Response) -> None:
     assert not re.search(r"(src|href|url)\s*[=(]|style=|<script", response.text.replace(footer[0], ""))
 
 
-async def test_looking_changes_nothing(site: Site, link: str) -> None:
+async def test_opening_the_page_changes_nothing(site: Site, link: str) -> None:
     for method in ("GET", "HEAD", "GET"):
         assert (await site.client.request(method, link)).status_code == 200
     assert not await verified()
 
 
-async def test_the_button_verifies_and_may_be_pressed_twice(site: Site, link: str) -> None:
+async def test_the_button_verifies_the_address_and_can_be_pressed_twice(site: Site, link: str) -> None:
     for _ in range(2):
         response = await site.client.post(link, data={"outcome": "verify"}, headers=FRENCH)
         assert response.status_code == 200
@@ -82,7 +82,7 @@ async def test_the_button_verifies_and_may_be_pressed_twice(site: Site, link: st
     ("headers", "language", "words"),
     [(FRENCH, "fr", "Confirmer mon adresse"), (ENGLISH, "en", "Confirm my address"), ({}, "fr", "Confirmer mon adresse")],
 )
-async def test_a_page_speaks_the_reader_s_language(
+async def test_a_page_is_in_the_readers_language(
     site: Site, link: str, headers: dict[str, str], language: str, words: str
 ) -> None:
     response = await site.client.get(link, headers=headers)
@@ -95,7 +95,7 @@ async def test_a_page_speaks_the_reader_s_language(
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("spoil", ["forged", "expired", "other purpose", "missing", "garbage"])
-async def test_a_spoilt_link_is_a_friendly_404(site: Site, link: str, clock: "MovableClock", method: str, spoil: str) -> None:
+async def test_a_damaged_link_shows_a_404_page(site: Site, link: str, clock: "MovableClock", method: str, spoil: str) -> None:
     user = await User.get(email="camille@fournil.example")
     match spoil:
         case "forged":
@@ -161,7 +161,7 @@ async def test_approving_activates_the_purchase_and_sends_the_invoice_once(site:
     assert "Payment approved" in (await site.client.get(payment.confirmation_url, headers=ENGLISH)).text
 
 
-async def test_refusing_declines_and_another_means_can_be_tried(site: Site) -> None:
+async def test_refusing_declines_the_payment_and_another_method_can_be_tried(site: Site) -> None:
     purchase, payment = await waiting_payment(site)
     assert payment.confirmation_url
     response = await site.client.post(payment.confirmation_url, data={"outcome": "refuse"}, headers=FRENCH)
@@ -188,7 +188,7 @@ async def test_the_emails_invoice_link_works_for_a_month(site: Site, clock: "Mov
 
 
 @pytest.mark.parametrize("body", ["", "outcome=", "outcome=perhaps", "outcome=APPROVE", "\x00\xff", "approve"])
-async def test_an_unclear_answer_decides_nothing(site: Site, body: str) -> None:
+async def test_an_ambiguous_answer_changes_nothing(site: Site, body: str) -> None:
     _, payment = await waiting_payment(site)
     assert payment.confirmation_url
     assert (await site.client.post(payment.confirmation_url, content=body.encode("latin-1"))).status_code == 400

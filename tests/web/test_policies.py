@@ -54,7 +54,7 @@ def later(clock: "MovableClock", text: str = "Nouveau") -> PolicyContent:
         (TERMS, ENGLISH, "Terms and conditions", "in force"),
     ],
 )
-async def test_p4_4_the_policies_are_read_in_french_and_english(
+async def test_p4_4_the_policies_are_available_in_french_and_english(
     site: Site, path: str, headers: dict[str, str], title: str, said: str
 ) -> None:
     response = await site.client.get(path, headers=headers)
@@ -93,7 +93,7 @@ async def test_an_unchanged_page_is_not_sent_again(site: Site, clock: "MovableCl
     assert (await site.client.get(TERMS, headers={**FRENCH, "If-None-Match": tag})).status_code == 200
 
 
-async def test_p4_4_versions_follow_each_other_and_stay_readable(site: Site, clock: "MovableClock") -> None:
+async def test_p4_4_all_versions_stay_readable(site: Site, clock: "MovableClock") -> None:
     await install(clock.now(), [later(clock)])
     announced = await site.client.get(f"{TERMS}?version=2.0", headers=FRENCH)
     assert "Version 2.0, qui entrera en vigueur le 23 décembre 2026." in announced.text
@@ -113,18 +113,18 @@ NOWHERE = ["/policies/cookies", "/policies/PRIVACY", *(f"{TERMS}?version={text}"
 
 
 @pytest.mark.parametrize("path", NOWHERE)
-async def test_what_is_not_there_is_a_friendly_404(site: Site, path: str) -> None:
+async def test_an_unknown_policy_shows_a_404_page(site: Site, path: str) -> None:
     response = await site.client.get(path, headers=FRENCH)
     assert response.status_code == 404
     assert f'<footer><a href="{PRIVACY}">Politique de confidentialité</a> · <a href="' in response.text
 
 
-async def test_before_there_is_any_policy_its_page_is_a_404(db: str, clock: "MovableClock", tmp_path: Path) -> None:
+async def test_without_policies_the_page_is_a_404(db: str, clock: "MovableClock", tmp_path: Path) -> None:
     async with opened(clock, tmp_path / "files") as site:
         assert (await site.client.get(PRIVACY)).status_code == 404
 
 
-async def test_p4_4_hostile_text_stays_words(site: Site, clock: "MovableClock") -> None:
+async def test_p4_4_hostile_text_is_escaped(site: Site, clock: "MovableClock") -> None:
     await install(clock.now(), [later(clock, HOSTILE)])
     for locale in ("fr", "en"):
         page = (await site.client.get(f"{TERMS}?version=2.0&locale={locale}")).text
@@ -143,7 +143,7 @@ async def invited(site: Site) -> str:
     return f"/invitation?token={await token_to('noe@fournil.example', 'invitation')}"
 
 
-async def test_p4_4_who_takes_an_invitation_by_its_page_accepts_what_it_names(site: Site, clock: "MovableClock") -> None:
+async def test_p4_4_accepting_an_invitation_accepts_the_policies_on_its_page(site: Site, clock: "MovableClock") -> None:
     link = await invited(site)
     page = (await site.client.get(link, headers=ENGLISH)).text
     links = re.findall(r'<a href="([^"]+)" target="_blank" rel="noopener">', page)
@@ -161,7 +161,7 @@ async def test_p4_4_who_takes_an_invitation_by_its_page_accepts_what_it_names(si
     assert {each.policy_id for each in accepted} == {policy.pk for policy in current.values()}
 
 
-async def test_p4_4_what_was_replaced_while_the_page_was_open_is_shown_again(site: Site, clock: "MovableClock") -> None:
+async def test_p4_4_a_policy_replaced_while_the_page_is_open_is_shown_again(site: Site, clock: "MovableClock") -> None:
     link = await invited(site)
     texts = re.search(r'name="texts" type="hidden" value="([\d ]+)"', (await site.client.get(link)).text)
     assert texts
@@ -175,7 +175,7 @@ async def test_p4_4_what_was_replaced_while_the_page_was_open_is_shown_again(sit
     assert not await User.filter(email="noe@fournil.example").exists()
 
 
-async def test_p4_4_the_footer_keeps_the_language_that_was_asked_for(site: Site) -> None:
+async def test_p4_4_the_footer_keeps_the_requested_language(site: Site) -> None:
     page = (await site.client.get(f"{PRIVACY}?locale=en", headers=FRENCH)).text
     for address, label in ((PRIVACY, "Privacy policy"), (TERMS, "Terms and conditions")):
         assert f'<a href="{address}?locale=en">{label}</a>' in page

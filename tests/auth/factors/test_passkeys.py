@@ -64,7 +64,7 @@ def hand(auth: AuthServices, now: "Now") -> Hand:
     return Hand(auth, now)
 
 
-async def test_p4_3_from_making_one_to_signing_in_without_a_password(hand: Hand, now: "Now", owner: User) -> None:
+async def test_p4_3_a_new_passkey_signs_in_without_a_password(hand: Hand, now: "Now", owner: User) -> None:
     """The first passkey turns the second factor on and returns recovery codes; the next one returns none."""
     device, tokens = Device(counter=1), await hand.fresh(owner)
     other = await sign_in(owner, None, False, now())
@@ -79,7 +79,7 @@ async def test_p4_3_from_making_one_to_signing_in_without_a_password(hand: Hand,
     assert (await hand.register(tokens, Device())).recovery_codes is None
 
 
-async def test_p4_3_as_the_second_factor_after_the_password(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
+async def test_p4_3_a_passkey_is_a_second_factor(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
     async def enter(password: str, passkey: str | None) -> User:
         return await authenticate(
             now(), auth, email=owner.email, password=password, code=None, peer="192.0.2.7", passkey=passkey
@@ -107,9 +107,7 @@ async def test_p4_3_a_passkey_alone_steps_up(auth: AuthServices, hand: Hand, now
     assert await is_fresh(now(), session)
 
 
-async def test_somebody_elses_passkey_is_worth_nothing(
-    auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User
-) -> None:
+async def test_another_users_passkey_is_refused(auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User) -> None:
     """A valid passkey of another user works neither for a step-up nor as a second factor."""
     theirs, mine = Device(), Device()
     await hand.register(await hand.fresh(agent), theirs)
@@ -123,7 +121,7 @@ async def test_somebody_elses_passkey_is_worth_nothing(
         )
 
 
-async def test_an_answer_works_once_also_when_given_twice_at_once(hand: Hand, owner: User) -> None:
+async def test_an_answer_works_once_even_in_concurrent_requests(hand: Hand, owner: User) -> None:
     device = Device()
     await hand.register(await hand.fresh(owner), device)
     answer = await hand.answer(device)
@@ -133,7 +131,7 @@ async def test_an_answer_works_once_also_when_given_twice_at_once(hand: Hand, ow
         await hand.enter(answer)
 
 
-async def test_an_answer_comes_within_five_minutes(
+async def test_a_challenge_expires_after_five_minutes(
     auth: AuthServices, hand: Hand, now: "Now", owner: User, clock: "MovableClock"
 ) -> None:
     device = Device()
@@ -161,7 +159,7 @@ async def test_a_wrong_answer_is_refused(hand: Hand, owner: User, wrong: dict[st
         await hand.enter(await hand.answer(device))
 
 
-async def test_a_counter_that_went_back_tells_of_a_copy(hand: Hand, owner: User) -> None:
+async def test_a_counter_that_decreases_reveals_a_copy(hand: Hand, owner: User) -> None:
     device = Device(counter=5)
     await hand.register(await hand.fresh(owner), device)
     await hand.enter(await hand.answer(device))
@@ -170,7 +168,7 @@ async def test_a_counter_that_went_back_tells_of_a_copy(hand: Hand, owner: User)
         await hand.enter(await hand.answer(device))
 
 
-async def test_a_challenge_to_sign_in_registers_nothing_and_the_other_way_round(
+async def test_a_challenge_works_for_one_purpose_only(
     auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User
 ) -> None:
     device, tokens, theirs = Device(), await hand.fresh(owner), await hand.fresh(agent)
@@ -191,7 +189,9 @@ async def test_a_challenge_to_sign_in_registers_nothing_and_the_other_way_round(
         await hand.enter(device.got(json.dumps({**asked, "challenge": to_register["challenge"]})))
 
 
-async def test_making_one_wants_fresh_proof_and_a_person(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
+async def test_registering_a_passkey_requires_a_step_up_and_user_verification(
+    auth: AuthServices, hand: Hand, now: "Now", owner: User
+) -> None:
     tokens = await sign_in(owner, None, False, now())
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
         await begin_passkey(now(), auth, tokens.session)
@@ -202,7 +202,7 @@ async def test_making_one_wants_fresh_proof_and_a_person(auth: AuthServices, han
     assert not await Authenticator.exists()
 
 
-async def test_one_key_is_one_persons(hand: Hand, owner: User, agent: User) -> None:
+async def test_a_passkey_belongs_to_one_user(hand: Hand, owner: User, agent: User) -> None:
     device = Device()
     await hand.register(await hand.fresh(owner), device)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
@@ -211,7 +211,7 @@ async def test_one_key_is_one_persons(hand: Hand, owner: User, agent: User) -> N
     assert not (await User.get(pk=agent.pk)).second_factor
 
 
-async def test_one_that_was_taken_away_signs_nobody_in(hand: Hand, now: "Now", owner: User) -> None:
+async def test_a_removed_passkey_is_refused(hand: Hand, now: "Now", owner: User) -> None:
     device = Device()
     made = await hand.register(await hand.fresh(owner), device)
     answer = await hand.answer(device)
@@ -220,7 +220,7 @@ async def test_one_that_was_taken_away_signs_nobody_in(hand: Hand, now: "Now", o
         await hand.enter(answer)
 
 
-async def test_an_unverified_address_comes_first(hand: Hand, owner: User) -> None:
+async def test_an_unverified_address_must_be_verified_first(hand: Hand, owner: User) -> None:
     device = Device()
     await hand.register(await hand.fresh(owner), device)
     await User.filter(pk=owner.pk).update(email_verified_at=None)
@@ -228,7 +228,7 @@ async def test_an_unverified_address_comes_first(hand: Hand, owner: User) -> Non
         await hand.enter(await hand.answer(device))
 
 
-async def test_guesses_are_slowed_down_by_network(hand: Hand) -> None:
+async def test_guesses_are_throttled_by_network(hand: Hand) -> None:
     for _ in range(PASSKEY.free_attempts + 1):
         with pytest.raises(Refusal, match="PASSKEY_INVALID"):
             await hand.enter("{}")
@@ -236,9 +236,7 @@ async def test_guesses_are_slowed_down_by_network(hand: Hand) -> None:
         await hand.enter("{}")
 
 
-async def test_options_are_alike_for_everybody_and_leave_out_what_the_device_has(
-    auth: AuthServices, hand: Hand, now: "Now", owner: User
-) -> None:
+async def test_options_exclude_passkeys_already_on_the_device(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
     device, tokens = Device(), await hand.fresh(owner)
     await hand.register(tokens, device)
     asked, again = [json.loads(await passkeys.challenge(now(), auth.party)) for _ in range(2)]
@@ -249,7 +247,7 @@ async def test_options_are_alike_for_everybody_and_leave_out_what_the_device_has
     assert options["authenticatorSelection"]["residentKey"] == "required"
 
 
-async def test_in_a_frame_of_anothers_page_it_is_neither_made_nor_used(hand: Hand, owner: User) -> None:
+async def test_passkeys_are_refused_in_cross_origin_frames(hand: Hand, owner: User) -> None:
     device, tokens = Device(), await hand.fresh(owner)
     device.framed = True
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
@@ -261,7 +259,7 @@ async def test_in_a_frame_of_anothers_page_it_is_neither_made_nor_used(hand: Han
         await hand.enter(await hand.answer(device))
 
 
-async def test_an_identifier_is_no_longer_than_the_standard_allows(hand: Hand, owner: User) -> None:
+async def test_an_overlong_identifier_is_refused(hand: Hand, owner: User) -> None:
     device, tokens = Device(), await hand.fresh(owner)
     device.id = os.urandom(1024)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
@@ -288,7 +286,7 @@ _CHANGED = st.dictionaries(
 
 @given(text=_TEXTS, changed=_CHANGED)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_whatever_is_sent_is_refused(hand: Hand, owner: User, text: str, changed: dict[str, object]) -> None:
+async def test_malformed_answers_are_refused(hand: Hand, owner: User, text: str, changed: dict[str, object]) -> None:
     """Malformed answers, and valid answers with one part changed."""
     hand.auth.throttle._counts.clear()  # of another example
     if not await Authenticator.exists():
@@ -311,6 +309,6 @@ DEVICE = Device()
         ("http://localhost:8000", "localhost", "http://localhost:8000"),
     ],
 )
-def test_for_whom_passkeys_are_made(base_url: str, host: str, origin: str) -> None:
+def test_the_relying_party_follows_the_settings(base_url: str, host: str, origin: str) -> None:
     party = RelyingParty.of(base_url, {"https://app.camcha.example"})
     assert (party.id, set(party.origins)) == (host, {origin, "https://app.camcha.example"})

@@ -46,7 +46,7 @@ Enter = Callable[[User, str | None], Awaitable[User]]
 
 
 class TestSetUp:
-    async def test_nothing_is_asked_for_until_the_first_code_proves_the_seed_arrived(
+    async def test_no_code_is_required_until_the_set_up_is_confirmed(
         self, auth: AuthServices, now: "Now", owner: User, password: str, enter: Enter
     ) -> None:
         """P4.3: an abandoned set-up doesn't lock the user out."""
@@ -66,7 +66,7 @@ class TestSetUp:
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await confirm_totp(now(), auth, tokens.session, "000000")
 
-    async def test_asks_for_the_password_again(self, auth: AuthServices, now: "Now", owner: User) -> None:
+    async def test_the_set_up_requires_the_password(self, auth: AuthServices, now: "Now", owner: User) -> None:
         session = (await sign_in(owner, None, False, now())).session
         for _ in range(6):
             with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
@@ -75,7 +75,7 @@ class TestSetUp:
             await begin_totp(now(), auth, session, "mouette phare ardoise 77")
         assert not await Authenticator.exists()
 
-    async def test_the_session_of_staff_gains_its_role_and_the_others_end(
+    async def test_a_staff_session_gains_its_role_and_other_sessions_end(
         self, now: "Now", agent: User, enrolled: "Enrolled", bus: "RecordingBus"
     ) -> None:
         """P4.3: staff have no role until they have set up their second factor."""
@@ -86,7 +86,7 @@ class TestSetUp:
         with pytest.raises(Unauthenticated):
             await viewer_of(other.access, now().at)
 
-    async def test_what_is_in_force_is_not_replaced_without_fresh_proof(
+    async def test_a_further_set_up_requires_a_step_up(
         self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled"
     ) -> None:
         secret, _, tokens = await enrolled(owner)
@@ -97,7 +97,7 @@ class TestSetUp:
         assert await Authenticator.filter(user_id=owner.pk).count() == 1
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
-    async def test_of_two_confirmations_at_once_one_hands_out_codes(
+    async def test_only_one_of_two_concurrent_confirmations_returns_codes(
         self, auth: AuthServices, now: "Now", owner: User, password: str
     ) -> None:
         tokens = await sign_in(owner, None, False, now())
@@ -107,7 +107,7 @@ class TestSetUp:
         assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["STEP_UP_REQUIRED"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
-    async def test_the_seed_reaches_the_authenticator_as_a_qr_code_and_the_database_sealed(
+    async def test_the_seed_is_shown_as_a_qr_code_and_stored_encrypted(
         self, auth: AuthServices, owner: User, enrolled: "Enrolled"
     ) -> None:
         """P4.3: TOTP with a QR code. P3.5: seeds are encrypted at rest."""
@@ -136,7 +136,7 @@ class TestCodes:
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code_of(secret, now()))
 
-    async def test_of_sign_ins_at_once_with_one_code_one_gets_in(
+    async def test_only_one_of_several_concurrent_sign_ins_with_one_code_succeeds(
         self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock"
     ) -> None:
         secret, _, _ = await enrolled(owner)
@@ -146,7 +146,7 @@ class TestCodes:
         assert [a for a in answers if isinstance(a, User)] == [owner]
 
     @pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
-    async def test_a_clock_may_be_one_step_off(
+    async def test_a_clock_can_be_one_step_off(
         self, now: "Now", owner: User, enrolled: "Enrolled", enter: Enter, clock: "MovableClock", steps: int, accepted: bool
     ) -> None:
         secret, _, _ = await enrolled(owner)
@@ -168,17 +168,19 @@ class TestCodes:
             await enter(owner, code_of(secret, now()))
 
     @pytest.mark.parametrize("code", [" ", "0", "x" * 10_000, "\x00", "١٢٣٤٥٦", "\ud800", "-1"])
-    async def test_nonsense_is_refused(self, owner: User, enrolled: "Enrolled", enter: Enter, code: str) -> None:
+    async def test_malformed_codes_are_refused(self, owner: User, enrolled: "Enrolled", enter: Enter, code: str) -> None:
         await enrolled(owner)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, code)
 
-    async def test_the_password_comes_first(self, auth: AuthServices, now: "Now", owner: User, enrolled: "Enrolled") -> None:
+    async def test_the_password_is_checked_before_the_code(
+        self, auth: AuthServices, now: "Now", owner: User, enrolled: "Enrolled"
+    ) -> None:
         secret, _, _ = await enrolled(owner)
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await authenticate(now(), auth, email=owner.email, password="-", code=code_of(secret, now(), 1), peer="::1")
 
-    async def test_guesses_are_slowed_down_wherever_they_come_from(
+    async def test_guesses_are_throttled_across_networks(
         self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled"
     ) -> None:
         await enrolled(owner)
@@ -192,7 +194,7 @@ class TestCodes:
 
 
 class TestRecovery:
-    async def test_a_recovery_code_stands_in_once(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
+    async def test_a_recovery_code_works_once(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
         """P4.3: recovery codes are single-use."""
         _, codes, _ = await enrolled(owner)
         assert len(set(codes)) == 10
@@ -202,12 +204,12 @@ class TestRecovery:
         assert await enter(owner, f" {codes[1].upper().replace('-', ' ')} ") == owner
         assert await RecoveryCode.filter(user_id=owner.pk, used_at=None).count() == 8
 
-    async def test_of_two_uses_at_once_one_gets_in(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
+    async def test_only_one_of_two_concurrent_uses_succeeds(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
         _, codes, _ = await enrolled(owner)
         answers = await asyncio.gather(*(enter(owner, codes[0]) for _ in range(4)), return_exceptions=True)
         assert [a for a in answers if isinstance(a, User)] == [owner]
 
-    async def test_nobody_elses_code_works(self, owner: User, agent: User, enrolled: "Enrolled", enter: Enter) -> None:
+    async def test_another_users_code_is_refused(self, owner: User, agent: User, enrolled: "Enrolled", enter: Enter) -> None:
         _, codes, _ = await enrolled(owner)
         await enrolled(agent)
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
@@ -215,7 +217,7 @@ class TestRecovery:
 
 
 class TestVault:
-    def test_only_the_secret_key_opens_what_it_sealed(self) -> None:
+    def test_a_seed_is_decrypted_only_with_its_secret_key(self) -> None:
         sealed = SecretBox("first key of the test").seal("JBSWY3DPEHPK3PXP" * 2)
         assert SecretBox("first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
         assert SecretBox("second key", "first key of the test").open(sealed) == "JBSWY3DPEHPK3PXP" * 2
@@ -244,7 +246,7 @@ async def latest(user: User) -> str:
 
 
 class TestSeveral:
-    async def test_p4_3_a_second_app_counts_beside_the_first(
+    async def test_p4_3_two_apps_work_side_by_side(
         self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove, enter: Enter,
         clock: "MovableClock",
     ) -> None:  # fmt: skip
@@ -276,7 +278,7 @@ class TestSeveral:
             await enter(owner, code_of(old, now()))
         assert await enter(owner, code_of(new, now())) == owner
 
-    async def test_a_set_up_begun_anew_replaces_the_one_that_waited(
+    async def test_a_new_set_up_replaces_an_unconfirmed_one(
         self, auth: AuthServices, now: "Now", owner: User, password: str
     ) -> None:
         tokens = await sign_in(owner, None, False, now())
@@ -286,7 +288,7 @@ class TestSeveral:
             await confirm_totp(now(), auth, tokens.session, code_of(seen, now()))
         assert await Authenticator.all().count() == 1
 
-    async def test_there_is_an_end_to_it(
+    async def test_the_number_of_authenticators_is_limited(
         self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled", prove: Prove
     ) -> None:
         _, codes, tokens = await enrolled(owner)
@@ -298,7 +300,7 @@ class TestSeveral:
         with pytest.raises(Refusal, match="TOO_MANY"):
             await begin_totp(now(), auth, tokens.session, password)
 
-    async def test_who_proved_with_one_that_is_taken_away_meanwhile_does_not_get_in(
+    async def test_an_authenticator_removed_during_sign_in_is_refused(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, clock: "MovableClock"
     ) -> None:
         """It is removed after the code was accepted and before the session starts, so the removal can't end that session."""
@@ -313,7 +315,7 @@ class TestSeveral:
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await sign_in(proved, None, True, now())
 
-    async def test_a_name_is_given_and_changed(self, now: "Now", owner: User, enrolled: "Enrolled") -> None:
+    async def test_an_authenticator_can_be_named_and_renamed(self, now: "Now", owner: User, enrolled: "Enrolled") -> None:
         await enrolled(owner)
         mine = await Authenticator.get()
         assert mine.name == "Application"
@@ -322,7 +324,7 @@ class TestSeveral:
             with pytest.raises(Refusal, match=code):
                 named(name, "Application")
 
-    async def test_a_seed_shown_long_ago_is_not_confirmed_without_fresh_proof(
+    async def test_confirming_an_old_set_up_requires_a_step_up(
         self,
         auth: AuthServices,
         now: "Now",
@@ -339,7 +341,7 @@ class TestSeveral:
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
             await confirm_totp(now(), auth, tokens.session, code_of(seen, now()))
 
-    async def test_an_ended_session_puts_nothing_in_force(
+    async def test_an_ended_session_cannot_confirm_a_set_up(
         self, auth: AuthServices, now: "Now", owner: User, password: str
     ) -> None:
         tokens = await sign_in(owner, None, False, now())
@@ -351,7 +353,7 @@ class TestSeveral:
 
 
 class TestRemoving:
-    async def test_p4_3_a_customer_turns_it_off_with_fresh_proof(
+    async def test_p4_3_a_customer_turns_the_second_factor_off_after_a_step_up(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter, bus: "RecordingBus"
     ) -> None:
         """Their other devices are signed out, an email notifies them, and the recovery codes are deleted."""
@@ -370,7 +372,9 @@ class TestRemoving:
         with pytest.raises(Refusal, match="NOT_FOUND"):
             await remove(now(), tokens.session, mine)
 
-    async def test_p4_3_staff_keep_theirs(self, now: "Now", agent: User, enrolled: "Enrolled", prove: Prove) -> None:
+    async def test_p4_3_staff_cannot_turn_the_second_factor_off(
+        self, now: "Now", agent: User, enrolled: "Enrolled", prove: Prove
+    ) -> None:
         _, codes, tokens = await enrolled(agent)
         await prove(tokens, codes[0])
         with pytest.raises(Refusal, match="LAST_AUTHENTICATOR"):
@@ -393,7 +397,7 @@ class TestRenewing:
         assert await enter(owner, new[0]) == owner
         assert "codes de secours" in await latest(owner)
 
-    async def test_of_two_renewals_at_once_the_last_one_counts(
+    async def test_the_last_of_two_concurrent_renewals_counts(
         self, now: "Now", owner: User, enrolled: "Enrolled", prove: Prove, enter: Enter
     ) -> None:
         _, old, tokens = await enrolled(owner)
@@ -403,7 +407,7 @@ class TestRenewing:
         assert sorted(str(answer) for (answer,) in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_INVALID"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
-    async def test_without_a_second_factor_there_are_none(
+    async def test_there_are_no_recovery_codes_without_a_second_factor(
         self, auth: AuthServices, now: "Now", owner: User, password: str
     ) -> None:
         tokens = await sign_in(owner, None, False, now())
@@ -412,7 +416,7 @@ class TestRenewing:
             await renew_recovery_codes(now(), tokens.session)
 
 
-async def test_whoever_proved_the_password_alone_does_not_get_in_once_a_second_factor_is_on(
+async def test_a_second_factor_turned_on_during_sign_in_is_required(
     now: "Now", owner: User, enrolled: "Enrolled", enter: Enter
 ) -> None:
     """A sign-in in progress when the second factor is turned on would otherwise have bypassed it."""

@@ -58,7 +58,7 @@ async def passwords(url: str, seconds: float = 5) -> AsyncIterator[Passwords]:
     made.close()
 
 
-async def test_p4_3_a_leaked_password_is_refused_in_words() -> None:
+async def test_p4_3_a_leaked_password_is_refused_with_an_explanation() -> None:
     async with service(lambda: answer(OTHERS + line(7) + OTHERS)) as (url, asked), passwords(url) as made:
         with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
             await made.require_strong(LEAKED, field="newPassword")
@@ -69,7 +69,7 @@ async def test_p4_3_a_leaked_password_is_refused_in_words() -> None:
     assert asked[0].startswith(b"GET /range/%s HTTP/1.1" % DIGEST[:5].encode())
 
 
-async def test_the_service_gets_five_digits_and_is_asked_for_padding() -> None:
+async def test_the_service_receives_five_digits_and_a_request_for_padding() -> None:
     async with service(lambda: answer(OTHERS)) as (url, asked), passwords(url) as made:
         await made.require_strong(LEAKED)
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
@@ -80,7 +80,7 @@ async def test_the_service_gets_five_digits_and_is_asked_for_padding() -> None:
     assert LEAKED.encode() not in request
 
 
-async def test_padding_counts_as_nothing() -> None:
+async def test_padding_is_ignored() -> None:
     async with service(lambda: answer(OTHERS + line(0))) as (url, _), passwords(url) as made:
         with capture_logs() as logged:
             await made.require_strong(LEAKED)
@@ -103,7 +103,7 @@ async def test_padding_counts_as_nothing() -> None:
         answer(line(7))[:-9],
     ],
 )
-async def test_a_service_that_fails_keeps_nobody_out_and_is_logged(reply: bytes | None) -> None:
+async def test_a_failing_service_blocks_no_one_and_is_logged(reply: bytes | None) -> None:
     async with service(lambda: reply) as (url, asked), passwords(url, 0.5) as made:
         with capture_logs() as logged:
             await made.require_strong(LEAKED)
@@ -112,7 +112,7 @@ async def test_a_service_that_fails_keeps_nobody_out_and_is_logged(reply: bytes 
     assert len(asked) == 1
 
 
-async def test_a_service_that_is_down_keeps_nobody_out() -> None:
+async def test_an_unavailable_service_blocks_no_one() -> None:
     async with service(lambda: None) as (url, _):
         pass
     async with passwords(url) as made:

@@ -71,7 +71,7 @@ async def sealed() -> list[dict[str, Any]]:
 
 
 class TestReset:
-    async def test_p4_3_a_forgotten_password_is_replaced_by_an_emails_token(
+    async def test_p4_3_a_forgotten_password_is_reset_by_email(
         self, owner: User, now: "Now", ask: Ask, use: Use, enter: Enter, bus: "RecordingBus"
     ) -> None:
         """The whole reset: every device is signed out, and an email notifies the user."""
@@ -92,7 +92,7 @@ class TestReset:
             await refresh(laptop.refresh, now())
         assert await templates_to(owner.email) == ["password_reset", "password_changed"]
 
-    async def test_p4_3_nobody_is_answered_the_same_after_the_same_time(
+    async def test_p4_3_an_unknown_address_gets_the_same_answer_in_the_same_time(
         self, owner: User, auth: AuthServices, now: "Now"
     ) -> None:
         slow, times = replace(auth, even_seconds=0.2), []
@@ -103,19 +103,19 @@ class TestReset:
         assert await templates_to(owner.email) == ["password_reset"]
         assert all(seconds >= 0.2 for seconds in times)
 
-    async def test_a_token_works_once_and_takes_the_others_along(self, owner: User, ask: Ask, use: Use) -> None:
+    async def test_a_token_works_once_and_invalidates_the_others(self, owner: User, ask: Ask, use: Use) -> None:
         first, second = await ask(owner.email), await ask(owner.email)
         await use(second)
         for token in (first, second):
             with pytest.raises(Refusal, match="TOKEN_INVALID"):
                 await use(token, "another one, phare ardoise 78")
 
-    async def test_asking_again_leaves_the_first_email_good(self, owner: User, ask: Ask, use: Use) -> None:
+    async def test_a_second_request_keeps_the_first_token_valid(self, owner: User, ask: Ask, use: Use) -> None:
         first = await ask(owner.email)
         await ask(owner.email, "198.51.100.66")
         await use(first)
 
-    async def test_a_token_is_good_for_thirty_minutes(
+    async def test_a_token_is_valid_for_thirty_minutes(
         self, owner: User, ask: Ask, use: Use, clock: "MovableClock", enter: Enter
     ) -> None:
         token = await ask(owner.email)
@@ -126,13 +126,15 @@ class TestReset:
         await use(token)
         assert await enter(owner, NEW) == owner
 
-    async def test_expired_rows_go_when_the_person_asks_again(self, owner: User, ask: Ask, clock: "MovableClock") -> None:
+    async def test_expired_rows_are_deleted_at_the_next_request(self, owner: User, ask: Ask, clock: "MovableClock") -> None:
         await ask(owner.email)
         clock.advance(timedelta(hours=1))
         await ask(owner.email)
         assert await PasswordReset.all().count() == 1
 
-    async def test_of_two_uses_at_once_one_sets_its_password(self, owner: User, ask: Ask, use: Use, enter: Enter) -> None:
+    async def test_only_one_of_two_concurrent_uses_sets_its_password(
+        self, owner: User, ask: Ask, use: Use, enter: Enter
+    ) -> None:
         token = await ask(owner.email)
         passwords = [f"{NEW} {number}" for number in range(3)]
         answers = await asyncio.gather(*(use(token, each) for each in passwords), return_exceptions=True)
@@ -142,7 +144,7 @@ class TestReset:
         assert await enter(owner, won[0]) == owner
 
     @pytest.mark.parametrize("token", ["", "cam_pr_", "cam_at_x", "\x00", "\ud800", "x" * 100_000])
-    async def test_a_token_of_nobodys_is_refused(self, owner: User, ask: Ask, use: Use, token: str) -> None:
+    async def test_an_unknown_token_is_refused(self, owner: User, ask: Ask, use: Use, token: str) -> None:
         await ask(owner.email)
         before = await sealed()
         with pytest.raises(Refusal, match="TOKEN_INVALID") as refused:
@@ -150,7 +152,7 @@ class TestReset:
         assert refused.value.field == ("input", "token")
         assert await sealed() == before
 
-    async def test_a_token_changes_nobody_elses_password(
+    async def test_a_token_changes_only_its_users_password(
         self, owner: User, agent: User, ask: Ask, use: Use, enter: Enter
     ) -> None:
         await ask(agent.email)
@@ -158,7 +160,7 @@ class TestReset:
         await use(token)
         assert await enter(agent, PASSWORD) == agent
 
-    async def test_a_weak_password_is_refused_and_the_token_stays_good(
+    async def test_a_weak_password_is_refused_and_the_token_stays_valid(
         self, owner: User, ask: Ask, use: Use, enter: Enter
     ) -> None:
         """The rules are those of sign-up, including the check against the user's own details."""
@@ -185,11 +187,13 @@ class TestReset:
         with pytest.raises(Throttled):
             await ask("nobody99@fournil.example", "203.0.113.5")
 
-    async def test_no_address_at_all_is_told_so(self, ask: Ask) -> None:
+    async def test_an_invalid_address_is_reported(self, ask: Ask) -> None:
         with pytest.raises(Refusal, match="EMAIL_INVALID"):
             await ask("camille@")
 
-    async def test_nothing_is_kept_when_the_email_cannot_be_written(self, owner: User, auth: AuthServices, now: "Now") -> None:
+    async def test_nothing_is_stored_when_the_email_cannot_be_written(
+        self, owner: User, auth: AuthServices, now: "Now"
+    ) -> None:
         await execute("ALTER TABLE email RENAME TO gone")
         with pytest.raises(OperationalError):
             await change.request_reset(now(), auth, email=owner.email, peer="192.0.2.7")
@@ -197,7 +201,7 @@ class TestReset:
 
 
 class TestResetWithASecondFactor:
-    async def test_p4_3_a_reset_never_turns_it_off(
+    async def test_p4_3_a_reset_requires_and_keeps_the_second_factor(
         self, owner: User, now: "Now", enrolled: "Enrolled", ask: Ask, use: Use, enter: Enter, clock: "MovableClock"
     ) -> None:
         secret, codes, _ = await enrolled(owner)
@@ -213,13 +217,17 @@ class TestResetWithASecondFactor:
             await enter(owner, NEW)
         assert await enter(owner, NEW, codes[0]) == owner
 
-    async def test_a_recovery_code_stands_in(self, owner: User, enrolled: "Enrolled", ask: Ask, use: Use, enter: Enter) -> None:
+    async def test_a_recovery_code_replaces_the_one_time_code(
+        self, owner: User, enrolled: "Enrolled", ask: Ask, use: Use, enter: Enter
+    ) -> None:
         _, codes, _ = await enrolled(owner)
         await use(await ask(owner.email), NEW, codes[3])
         with pytest.raises(Refusal, match="SECOND_FACTOR_INVALID"):
             await enter(owner, NEW, codes[3])
 
-    async def test_whoever_reads_the_mail_guesses_no_codes(self, owner: User, enrolled: "Enrolled", ask: Ask, use: Use) -> None:
+    async def test_guesses_of_codes_during_a_reset_are_throttled(
+        self, owner: User, enrolled: "Enrolled", ask: Ask, use: Use
+    ) -> None:
         await enrolled(owner)
         token, answers = await ask(owner.email), []
         for number in range(10):
@@ -229,7 +237,7 @@ class TestResetWithASecondFactor:
                 answers.append(error.code)
         assert answers == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
 
-    async def test_one_that_is_turned_on_meanwhile_counts(
+    async def test_a_second_factor_turned_on_during_a_reset_is_required(
         self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask
     ) -> None:
         """The user turns the second factor on while a reset without it is in progress. The reset is refused."""
@@ -252,7 +260,7 @@ class TestChange:
 
         return changed
 
-    async def test_p3_5_a_password_is_changed_by_the_current_one(
+    async def test_p3_5_changing_a_password_requires_the_current_one(
         self, owner: User, now: "Now", change: Use, enter: Enter, bus: "RecordingBus"
     ) -> None:
         """The current session stays, the others end, and an email notifies the user."""
@@ -263,7 +271,7 @@ class TestChange:
         assert bus.announced == [f"user:{owner.pk}", f"session:{there.session.pk}"]
         assert await templates_to(owner.email) == ["password_changed"]
 
-    async def test_the_current_one_is_asked_for_and_guesses_are_slowed_down(self, owner: User, now: "Now", change: Use) -> None:
+    async def test_guesses_of_the_current_password_are_throttled(self, owner: User, now: "Now", change: Use) -> None:
         here, answers = await sign_in(owner, None, False, now()), []
         for _ in range(8):
             try:
@@ -273,25 +281,29 @@ class TestChange:
         assert answers == ["CREDENTIALS_INVALID"] * 6 + ["RATE_LIMITED"] * 2
         assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
 
-    async def test_a_weak_one_is_refused(self, owner: User, now: "Now", change: Use) -> None:
+    async def test_a_weak_new_password_is_refused(self, owner: User, now: "Now", change: Use) -> None:
         here = await sign_in(owner, None, False, now())
         with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
             await change(here, PASSWORD, "Le Fournil d'Aubry")
         assert refused.value.field == ("input", "newPassword")
 
-    async def test_of_two_at_once_one_counts(self, owner: User, now: "Now", change: Use, enter: Enter) -> None:
+    async def test_only_one_of_two_concurrent_changes_succeeds(
+        self, owner: User, now: "Now", change: Use, enter: Enter
+    ) -> None:
         here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
         answers = await asyncio.gather(change(here), change(there, PASSWORD, f"{NEW} 2"), return_exceptions=True)
         assert len([answer for answer in answers if answer is None]) == 1
         assert await enter(owner, NEW if answers[0] is None else f"{NEW} 2") == owner
 
-    async def test_an_ended_session_changes_nothing(self, owner: User, now: "Now", ask: Ask, use: Use, change: Use) -> None:
+    async def test_an_ended_session_cannot_change_the_password(
+        self, owner: User, now: "Now", ask: Ask, use: Use, change: Use
+    ) -> None:
         here = await sign_in(owner, None, False, now())
         await use(await ask(owner.email))
         with pytest.raises(Unauthenticated):
             await change(here, NEW, f"{NEW} 2")
 
-    async def test_it_voids_reset_emails(self, owner: User, now: "Now", ask: Ask, use: Use, change: Use) -> None:
+    async def test_a_change_invalidates_reset_tokens(self, owner: User, now: "Now", ask: Ask, use: Use, change: Use) -> None:
         here = await sign_in(owner, None, False, now())
         token = await ask(owner.email)
         await change(here)
@@ -299,9 +311,7 @@ class TestChange:
             await use(token)
 
 
-async def test_whoever_proved_the_old_password_does_not_get_in_after_it_was_replaced(
-    owner: User, now: "Now", ask: Ask, use: Use, enter: Enter
-) -> None:
+async def test_a_password_replaced_during_sign_in_is_refused(owner: User, now: "Now", ask: Ask, use: Use, enter: Enter) -> None:
     """P4.3: a sign-in in progress during the change would otherwise have outlived the end of all sessions."""
     proved = await enter(owner, PASSWORD)
     await use(await ask(owner.email))

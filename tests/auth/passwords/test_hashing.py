@@ -32,9 +32,7 @@ async def passwords() -> AsyncIterator[Passwords]:
     passwords.close()
 
 
-async def test_one_process_works_for_all_that_come_one_after_the_other(
-    passwords: Passwords, processes: list["hashing_pool._Process"]
-) -> None:
+async def test_one_process_serves_successive_requests(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
     stored = await passwords.hash(PASSWORD)
     assert await passwords.matches(stored, PASSWORD)
     other = Passwords()
@@ -44,14 +42,14 @@ async def test_one_process_works_for_all_that_come_one_after_the_other(
     assert os.getpriority(os.PRIO_PROCESS, processes[0].process.pid) == 19
 
 
-async def test_two_at_once_have_a_process_each(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
+async def test_concurrent_requests_use_separate_processes(
+    passwords: Passwords, processes: list["hashing_pool._Process"]
+) -> None:
     await asyncio.gather(*(passwords.hash(PASSWORD) for _ in range(8)))
     assert len(processes) == 2
 
 
-async def test_one_that_was_killed_is_replaced_unnoticed(
-    passwords: Passwords, processes: list["hashing_pool._Process"]
-) -> None:
+async def test_a_process_killed_while_idle_is_replaced(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
     stored = await passwords.hash(PASSWORD)
     killed = processes[0].process
     killed.kill()
@@ -60,7 +58,7 @@ async def test_one_that_was_killed_is_replaced_unnoticed(
     assert killed.returncode == -signal.SIGKILL
 
 
-async def test_one_that_is_killed_at_work_is_replaced_too(
+async def test_a_process_killed_while_hashing_is_replaced(
     passwords: Passwords, processes: list["hashing_pool._Process"]
 ) -> None:
     await passwords.hash(PASSWORD)
@@ -72,7 +70,7 @@ async def test_one_that_is_killed_at_work_is_replaced_too(
     assert await passwords.matches(await hashing, PASSWORD)
 
 
-async def test_what_stops_the_server_lets_them_answer(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
+async def test_stop_signals_do_not_interrupt_hashing(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
     await passwords.hash(PASSWORD)
     process = processes[0].process
     for stop in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C and service managers reach the whole group
@@ -81,7 +79,7 @@ async def test_what_stops_the_server_lets_them_answer(passwords: Passwords, proc
     assert processes[0].process is process
 
 
-def test_they_end_with_the_server_however_it_ends() -> None:
+def test_processes_end_with_the_server() -> None:
     starts = "import os, sys; from auth.passwords import hashing_pool; hashing_pool.asked('score', 'x', []);"
     starts += "print(hashing_pool._idle[0].process.pid, flush=True);"
     for end in ("os.kill(os.getpid(), 9)", "sys.exit()"):
@@ -106,19 +104,19 @@ def _gone(pid: int) -> bool:
     return False
 
 
-async def test_what_cant_be_done_is_a_fault_and_tells_nothing(passwords: Passwords) -> None:
+async def test_an_impossible_task_fails_without_revealing_its_input(passwords: Passwords) -> None:
     with pytest.raises(RuntimeError, match=r"^passwords: made failed$"):
         hashing_pool.asked("made", PASSWORD, 0, 0, 0)
     assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)  # by the same process
 
 
-def test_what_idle_processors_have_not_done_in_time_is_done_all_the_same() -> None:
+def test_a_hash_delayed_by_low_priority_is_still_computed() -> None:
     impatient = hashing_process.Work(patience=0)
     assert impatient.done("matches", impatient.done("made", PASSWORD, 1, 8, 1), PASSWORD)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no policy of their own")
-async def test_hashing_gives_way_to_everything_else(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
+async def test_hashing_has_a_lower_priority(passwords: Passwords, processes: list["hashing_pool._Process"]) -> None:
     await passwords.hash(PASSWORD)
     pid = processes[0].process.pid
     policies = {int(task): os.sched_getscheduler(int(task)) for task in os.listdir(f"/proc/{pid}/task")}
@@ -126,7 +124,7 @@ async def test_hashing_gives_way_to_everything_else(passwords: Passwords, proces
     assert set(policies.values()) == {os.SCHED_IDLE}
 
 
-def test_where_a_sandbox_forbids_it_passwords_are_hashed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passwords_are_hashed_when_priorities_cannot_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*_: object) -> None:
         raise PermissionError
 
@@ -134,7 +132,7 @@ def test_where_a_sandbox_forbids_it_passwords_are_hashed_all_the_same(monkeypatc
     assert hashing_process.Work().done("made", PASSWORD, 1, 8, 1).startswith("$argon2id$")
 
 
-def test_the_program_answers_line_by_line() -> None:
+def test_the_process_answers_line_by_line() -> None:
     stored = hashing_process.made(PASSWORD, 1, 8, 1)
     good = [["matches", stored, PASSWORD], ["matches", stored, "\ud800"], ["matches", "-", ""], ["score", "abc", []]]
     answers, bad = io.StringIO(), ['["nothing"]', "[]", "3", "no JSON"]

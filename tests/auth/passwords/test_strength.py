@@ -55,7 +55,7 @@ async def test_weak_passwords_are_refused_with_the_reason(passwords: Passwords, 
     assert reason in message_for(refused.value, Locale.EN)
 
 
-async def test_judging_the_worst_password_takes_a_bounded_time(passwords: Passwords) -> None:
+async def test_scoring_the_slowest_password_takes_a_bounded_time(passwords: Passwords) -> None:
     for worst in ("aA1!" * 32, "qwertyuiop" * 12, "p4ssw0rd" * 16, "1.2.1990" * 16):
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
             async with asyncio.timeout(PATIENCE):  # unbounded, it takes hours
@@ -63,14 +63,14 @@ async def test_judging_the_worst_password_takes_a_bounded_time(passwords: Passwo
 
 
 @pytest.mark.parametrize("signs", ["4@8({[<369&#!1/|0$5+7%2", "1!|7+1|l17", "({[<69@4$5!1|"])
-def test_a_password_is_not_read_in_thousands_of_ways(signs: str) -> None:
+def test_the_number_of_variants_scored_is_limited(signs: str) -> None:
     """Each variant takes milliseconds during which no one can sign in."""
     readings = enumerate_l33t_subs(relevant_l33t_subtable(judged(signs * 3 + "abc"), L33T_TABLE))
     assert len(readings) <= 2 * READINGS
     assert judged("p4ssw0rd$ and m@ny more!") == "p4ssw0rd$ and m@ny more!"
 
 
-async def test_hashes_are_argon2id_of_at_least_owasps_parameters(passwords: Passwords) -> None:
+async def test_hashes_use_argon2id_with_at_least_owasps_parameters(passwords: Passwords) -> None:
     """P3.5: Argon2id with 19 MiB and two passes."""
     parameters = extract_parameters(await passwords.hash("corneille sabot pluvier 42"))
     assert parameters.type.name == "ID"
@@ -87,22 +87,22 @@ async def test_only_the_password_itself_matches(passwords: Passwords) -> None:
     assert stored != await passwords.hash("corneille sabot pluvier 42")
 
 
-async def test_the_same_letters_of_another_keyboard_match(passwords: Passwords) -> None:
+async def test_equivalent_unicode_characters_match(passwords: Passwords) -> None:
     stored = await passwords.hash(unicodedata.normalize("NFC", "été à Saint-Malo"))
     assert await passwords.matches(stored, unicodedata.normalize("NFD", "été à Saint-Malo"))
 
 
-async def test_any_text_can_be_tried(passwords: Passwords) -> None:
+async def test_any_text_can_be_verified(passwords: Passwords) -> None:
     for text in ("\x00", "\ud800", "x" * 1_000_000):
         assert not await passwords.matches(None, text)
 
 
-async def test_other_parameters_ask_for_a_new_hash(passwords: Passwords) -> None:
+async def test_other_parameters_require_a_new_hash(passwords: Passwords) -> None:
     assert not passwords.needs_rehash(await passwords.hash("corneille"))
     assert passwords.needs_rehash(PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("corneille"))
 
 
-async def test_the_queue_is_bounded_and_the_loop_stays_free() -> None:
+async def test_the_queue_is_bounded_and_does_not_block_the_event_loop() -> None:
     passwords = Passwords(workers=1, waiting=3)
     answers = asyncio.gather(*(passwords.hash(f"password {n}") for n in range(10)), return_exceptions=True)
     await asyncio.sleep(0)  # the loop turns while the threads hash

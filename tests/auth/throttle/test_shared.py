@@ -39,7 +39,7 @@ def redis(server: RedisHouse) -> RedisHouse:
     return server
 
 
-async def test_two_processes_count_together(redis: RedisHouse) -> None:
+async def test_two_processes_share_their_counts(redis: RedisHouse) -> None:
     """P3.5: switching to another process gives a guesser no extra attempts, and a success clears the count for both."""
     clock = Still()
     one, two = (SharedThrottle(clock, redis.url, SECRET) for _ in range(2))
@@ -52,7 +52,7 @@ async def test_two_processes_count_together(redis: RedisHouse) -> None:
     await two.close()
 
 
-async def test_of_many_attempts_at_once_the_free_ones_get_through(redis: RedisHouse) -> None:
+async def test_of_many_concurrent_attempts_only_the_free_ones_are_allowed(redis: RedisHouse) -> None:
     throttles = [SharedThrottle(Still(), redis.url, SECRET) for _ in range(4)]
     waits = await asyncio.gather(*(wait_of(throttle, key(PAIR, "a")) for throttle in throttles * 25))
     assert sorted(waits) == [0] * 6 + [1] * 94
@@ -70,7 +70,7 @@ _STEPS = st.lists(
 
 @given(steps=_STEPS)
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_it_counts_as_one_process_does(redis: RedisHouse, steps: list[tuple[str, list[Key], int]]) -> None:
+async def test_shared_counts_equal_those_of_one_process(redis: RedisHouse, steps: list[tuple[str, list[Key], int]]) -> None:
     """Any sequence of attempts, successes and pauses (in microseconds) on any keys gives the same waits."""
     redis.client().flushall()
     clock = Still()
@@ -85,7 +85,7 @@ async def test_it_counts_as_one_process_does(redis: RedisHouse, steps: list[tupl
     await shared.close()
 
 
-async def test_nothing_in_it_names_anybody_and_all_of_it_expires(redis: RedisHouse) -> None:
+async def test_redis_holds_no_personal_data_and_every_key_expires(redis: RedisHouse) -> None:
     throttle = SharedThrottle(Still(), redis.url, SECRET)
     await throttle.attempt(*sign_in_keys("a@b.fr", "192.0.2.1"))
     client = redis.client()
@@ -100,7 +100,7 @@ async def test_nothing_in_it_names_anybody_and_all_of_it_expires(redis: RedisHou
 
 
 @pytest.mark.parametrize("trouble", ["dead", "hanging", "out of memory"])
-async def test_while_redis_is_away_the_process_counts_by_itself(monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
+async def test_without_redis_each_process_counts_alone(monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
     """Sign-ins go on and guesses stay limited. The start and the end of an outage are each logged once."""
     monkeypatch.setattr(shared, "RETRY_AFTER", 0.0)
     monkeypatch.setattr(shared, "TIMEOUT", 1.0)
@@ -135,7 +135,7 @@ async def test_while_redis_is_away_the_process_counts_by_itself(monkeypatch: pyt
     house.close()
 
 
-async def test_a_redis_that_did_not_answer_is_left_alone_for_a_while() -> None:
+async def test_an_unresponsive_redis_is_not_retried_immediately() -> None:
     """Otherwise each sign-in would wait for the timeout."""
     house = RedisHouse()
     throttle = SharedThrottle(Still(), house.url, SECRET)
@@ -148,7 +148,7 @@ async def test_a_redis_that_did_not_answer_is_left_alone_for_a_while() -> None:
     house.close()
 
 
-def test_a_process_of_its_own_finds_the_counts(server: RedisHouse) -> None:
+def test_a_separate_process_reads_the_counts(server: RedisHouse) -> None:
     """A separate process, not only a second connection."""
     program = f"""
 import asyncio

@@ -15,7 +15,7 @@ from models.identity.user import User
 from tests.auth.conftest import PASSWORD
 
 
-async def test_a_few_are_inside_and_all_get_there_in_their_order() -> None:
+async def test_few_sign_ins_run_at_once_and_all_run_in_order() -> None:
     sign_in_queue, inside, most, came = SignInQueue(concurrency=2, max_waiting=100), 0, 0, []
 
     async def come(number: int) -> None:
@@ -31,7 +31,7 @@ async def test_a_few_are_inside_and_all_get_there_in_their_order() -> None:
     assert (came, most) == (list(range(50)), 2)
 
 
-async def test_who_finds_too_many_waiting_is_told_to_come_back() -> None:
+async def test_a_full_queue_asks_to_retry_later() -> None:
     sign_in_queue, leave = SignInQueue(concurrency=1, max_waiting=1), asyncio.Event()
 
     async def come() -> None:
@@ -47,7 +47,7 @@ async def test_who_finds_too_many_waiting_is_told_to_come_back() -> None:
     await come()  # the door is free again
 
 
-async def test_who_gives_up_or_fails_leaves_their_place() -> None:
+async def test_a_cancelled_or_failed_sign_in_frees_its_place() -> None:
     sign_in_queue = SignInQueue(concurrency=1, max_waiting=1)
 
     async def fail() -> None:
@@ -66,7 +66,9 @@ async def test_who_gives_up_or_fails_leaves_their_place() -> None:
         await fail()
 
 
-async def test_who_is_sent_away_at_the_door_is_not_counted(auth: AuthServices, owner: User, now: Callable[[], Action]) -> None:
+async def test_a_sign_in_refused_by_the_queue_is_not_counted(
+    auth: AuthServices, owner: User, now: Callable[[], Action]
+) -> None:
     """Otherwise a flood of other sign-ins would eventually make the user wait for minutes."""
     full = replace(auth, sign_in_queue=SignInQueue(concurrency=1, max_waiting=-1))
     for _ in range(20):

@@ -33,7 +33,7 @@ async def wait_of(throttle: Throttle, *keys: Key) -> int:
     return 0
 
 
-async def test_after_five_free_attempts_waits_double_up_to_a_quarter_of_an_hour() -> None:
+async def test_after_five_free_attempts_waits_double_up_to_fifteen_minutes() -> None:
     """P3.5: growing delays."""
     clock = Still()
     throttle = Throttle(clock)
@@ -47,7 +47,7 @@ async def test_after_five_free_attempts_waits_double_up_to_a_quarter_of_an_hour(
 
 
 @given(st.lists(st.floats(0, 3600), max_size=80))
-async def test_no_wait_is_ever_longer_than_the_cap_nor_ends_late(pauses: list[float]) -> None:
+async def test_no_wait_exceeds_the_maximum_or_ends_late(pauses: list[float]) -> None:
     clock = Still()
     throttle = Throttle(clock)
     for pause in pauses:
@@ -60,7 +60,7 @@ async def test_no_wait_is_ever_longer_than_the_cap_nor_ends_late(pauses: list[fl
 
 
 @given(st.lists(st.floats(0, 900), min_size=1, max_size=200))
-async def test_a_guesser_gets_few_guesses_however_the_attempts_are_timed(pauses: list[float]) -> None:
+async def test_guesses_are_limited_regardless_of_their_timing(pauses: list[float]) -> None:
     clock = Still()
     throttle, begun, guesses = Throttle(clock), clock.time, 0
     for pause in pauses:
@@ -71,7 +71,7 @@ async def test_a_guesser_gets_few_guesses_however_the_attempts_are_timed(pauses:
 
 
 @given(st.lists(st.tuples(st.integers(1, 250), st.floats(0, 60)), max_size=150))
-async def test_whatever_others_do_the_customer_is_heard_on_their_own_network(attacks: list[tuple[int, float]]) -> None:
+async def test_attacks_from_other_networks_do_not_lock_the_customer_out(attacks: list[tuple[int, float]]) -> None:
     """P3.5: an attacker can't lock a customer out."""
     clock = Still()
     throttle = Throttle(clock)
@@ -81,7 +81,7 @@ async def test_whatever_others_do_the_customer_is_heard_on_their_own_network(att
     assert await wait_of(throttle, *sign_in_keys("a@b.fr", "198.51.100.1")) == 0
 
 
-async def test_under_attack_every_network_gets_one_guess_then_waits() -> None:
+async def test_during_an_attack_every_network_gets_one_guess() -> None:
     clock = Still()
     throttle = Throttle(clock)
     for n in range(TARGET.free_attempts):
@@ -96,14 +96,14 @@ async def test_under_attack_every_network_gets_one_guess_then_waits() -> None:
     assert await wait_of(throttle, *sign_in_keys("other@b.fr", "10.1.0.1")) == 0  # others are not under attack
 
 
-async def test_one_network_that_tries_many_addresses_is_slowed_down() -> None:
+async def test_a_network_that_tries_many_addresses_is_throttled() -> None:
     throttle = Throttle(Still())
     waits = [await wait_of(throttle, *sign_in_keys(f"a{n}@b.fr", "192.0.2.1")) for n in range(150)]
     assert waits[:101] == [0] * 101
     assert all(waits[101:])
 
 
-async def test_what_must_wait_counts_nothing() -> None:
+async def test_an_attempt_that_has_to_wait_is_not_counted() -> None:
     clock = Still()
     throttle = Throttle(clock)
     for _ in range(500):
@@ -112,7 +112,7 @@ async def test_what_must_wait_counts_nothing() -> None:
     assert await wait_of(throttle, *sign_in_keys("c@b.fr", "192.0.2.1")) == 0
 
 
-async def test_success_clears_the_pair_and_takes_its_attempt_back() -> None:
+async def test_a_success_clears_its_counts() -> None:
     throttle = Throttle(Still())
     for _ in range(1000):  # an office that signs in all day
         assert await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
@@ -120,7 +120,7 @@ async def test_success_clears_the_pair_and_takes_its_attempt_back() -> None:
         await throttle.take_back(*broad("a@b.fr", "192.0.2.1"))
 
 
-async def test_counts_leak_away() -> None:
+async def test_counts_decrease_over_time() -> None:
     clock = Still()
     throttle = Throttle(clock)
     for _ in range(6):
@@ -131,7 +131,7 @@ async def test_counts_leak_away() -> None:
 
 
 @given(st.lists(st.integers(0, 30), max_size=200))
-async def test_memory_is_bounded_and_the_busiest_key_is_kept(others: list[int]) -> None:
+async def test_memory_is_bounded_and_the_busiest_key_stays(others: list[int]) -> None:
     throttle = Throttle(Still(), size=10)
     for _ in range(6):
         await wait_of(throttle, key(PAIR, "guesser"))
@@ -152,10 +152,10 @@ async def test_memory_is_bounded_and_the_busiest_key_is_kept(others: list[int]) 
         ("testclient", "testclient"),
     ],
 )
-def test_a_site_counts_as_one(peer: str, network: str) -> None:
+def test_an_ipv6_network_counts_as_one(peer: str, network: str) -> None:
     assert network_of(peer) == network
 
 
-def test_keys_hold_no_personal_data_and_ignore_how_an_address_is_typed() -> None:
+def test_keys_contain_no_personal_data_and_ignore_the_spelling_of_an_address() -> None:
     assert "a@b.fr" not in str(sign_in_keys("a@b.fr", "192.0.2.1"))
     assert sign_in_keys(" A@B.fr", "192.0.2.1") == sign_in_keys("a@b.fr", "192.0.2.1")

@@ -63,7 +63,7 @@ async def lock_out(door: Door, user: User) -> None:
         pass
 
 
-async def test_p3_5_whoever_reads_the_mail_signs_in_however_many_others_guess(door: Door, owner: User) -> None:
+async def test_p3_5_an_unlock_email_lets_the_user_sign_in_despite_guesses(door: Door, owner: User) -> None:
     """Even from the network that the guesses come from. The guesser still has to wait, and the email works once."""
     await lock_out(door, owner)
     assert await door.outcome(owner) == "RATE_LIMITED"
@@ -74,7 +74,7 @@ async def test_p3_5_whoever_reads_the_mail_signs_in_however_many_others_guess(do
     assert await door.outcome(owner, unlock=token) == "RATE_LIMITED"
 
 
-async def test_p3_5_who_knows_the_password_cannot_keep_the_person_from_their_second_factor(
+async def test_p3_5_guesses_of_the_code_do_not_lock_the_user_out(
     door: Door, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
 ) -> None:
     secret, _, _ = await enrolled(owner)
@@ -85,7 +85,7 @@ async def test_p3_5_who_knows_the_password_cannot_keep_the_person_from_their_sec
     assert await door.enter(owner, code=code_of(secret, now()), unlock=await door.email(owner)) == owner
 
 
-async def test_it_stands_for_no_factor(door: Door, owner: User, enrolled: "Enrolled") -> None:
+async def test_an_unlock_token_replaces_no_factor(door: Door, owner: User, enrolled: "Enrolled") -> None:
     token = await door.email(owner)
     assert await door.outcome(owner, "mouette phare ardoise 77", unlock=token) == "CREDENTIALS_INVALID"
     await enrolled(owner)
@@ -93,14 +93,14 @@ async def test_it_stands_for_no_factor(door: Door, owner: User, enrolled: "Enrol
     assert await door.outcome(owner, unlock=token) == "SECOND_FACTOR_REQUIRED"
 
 
-async def test_whoever_holds_it_waits_for_their_own_guesses(door: Door, owner: User) -> None:
+async def test_guesses_with_an_unlock_token_are_throttled(door: Door, owner: User) -> None:
     token = await door.email(owner)
     guesses = [await door.outcome(owner, "mouette phare ardoise 77", unlock=token) for _ in range(20)]
     assert guesses == ["CREDENTIALS_INVALID"] * 11 + ["RATE_LIMITED"] * 9
     assert await door.outcome(owner) == "in"  # those counted by themselves
 
 
-async def test_p3_5_who_reads_the_mail_and_knows_the_password_cannot_guess_the_code_for_ever(
+async def test_p3_5_unlock_emails_do_not_allow_unlimited_guesses_of_the_code(
     door: Door, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
 ) -> None:
     """Further emails don't help either, and the user's own code is accepted after the wait."""
@@ -116,7 +116,7 @@ async def test_p3_5_who_reads_the_mail_and_knows_the_password_cannot_guess_the_c
 
 
 @pytest.mark.parametrize("late", [True, False])
-async def test_one_of_somebody_elses_or_too_old_is_as_if_there_were_none(
+async def test_an_expired_or_another_users_unlock_token_is_ignored(
     door: Door, owner: User, agent: User, late: bool, clock: "MovableClock"
 ) -> None:
     token = await door.email(owner if late else agent)
@@ -126,7 +126,7 @@ async def test_one_of_somebody_elses_or_too_old_is_as_if_there_were_none(
         assert await door.outcome(owner, unlock=useless) == "RATE_LIMITED"
 
 
-async def test_asking_tells_nobody_whether_the_address_is_known(door: Door, owner: User) -> None:
+async def test_requesting_an_unlock_email_does_not_reveal_known_addresses(door: Door, owner: User) -> None:
     """Requests don't flood the address with emails either."""
     await unlocking.request(door.now(), door.auth, email="nobody@fournil.example", peer=SHARED)
     assert not await Email.exists()
@@ -136,7 +136,7 @@ async def test_asking_tells_nobody_whether_the_address_is_known(door: Door, owne
         await door.email(owner)
 
 
-async def test_p3_5_nobody_keeps_the_email_back_by_asking_for_others(door: Door, owner: User) -> None:
+async def test_p3_5_requests_for_other_emails_do_not_block_the_unlock_email(door: Door, owner: User) -> None:
     """Reset emails by someone else delay it only until their own limit, and requesting the unlock email itself sends it."""
 
     async def asked() -> None:
@@ -150,7 +150,7 @@ async def test_p3_5_nobody_keeps_the_email_back_by_asking_for_others(door: Door,
     assert await door.enter(owner, unlock=await door.email(owner)) == owner
 
 
-async def test_the_thief_of_one_session_keeps_nobody_waiting_in_another(
+async def test_guesses_in_a_stolen_session_do_not_throttle_other_sessions(
     auth: AuthServices, now: "Now", owner: User, enrolled: "Enrolled"
 ) -> None:
     from auth.reauthentication import step_up

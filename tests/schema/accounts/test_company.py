@@ -58,7 +58,7 @@ async def kbis(house: House, action: Action) -> str:
     return encode("File", file.pk)
 
 
-async def test_p1_1_a_company_changes_its_name_and_only_later_invoices_say_it(
+async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
     ask: "Ask", house: House, action: Action, services: Services, price: Price
 ) -> None:
     owner = await proved(house.paul.owner, action)
@@ -99,7 +99,7 @@ async def bought_again(action: Action, services: Services, price: Price, house: 
     await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "again")
 
 
-async def test_p1_1_each_role_may_do_what_is_its_own(ask: "Ask", house: House, action: Action) -> None:
+async def test_p1_1_each_role_has_its_own_permissions(ask: "Ask", house: House, action: Action) -> None:
     change = encode("LegalNameChange", (await LegalNameChange.filter(account_id=house.paul.account.pk).get()).pk)
     customers = [house.paul.member, replace(house.paul.owner, role=Role.BILLING)]
     for viewer in (Viewer(), *customers, house.alice, house.nadia):
@@ -112,7 +112,7 @@ async def test_p1_1_each_role_may_do_what_is_its_own(ask: "Ask", house: House, a
             assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
 
 
-async def test_p1_1_colleagues_who_do_not_manage_see_neither_wish_nor_evidence(ask: "Ask", house: House) -> None:
+async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(ask: "Ask", house: House) -> None:
     paul = house.paul
     files = [encode("File", each.pk) for each in await File.filter(account_id=paul.account.pk)]
     change = paul.id(LegalNameChange)
@@ -125,7 +125,7 @@ async def test_p1_1_colleagues_who_do_not_manage_see_neither_wish_nor_evidence(a
     assert (await ask(paul.member, OWN))["data"]["viewer"]["account"]["legalNameChanges"] == {"nodes": []}
 
 
-async def test_p1_4_a_company_tells_where_it_is(ask: "Ask", house: House) -> None:
+async def test_p1_4_an_account_has_an_address(ask: "Ask", house: House) -> None:
     document = """mutation(
         $a: AccountChangeAddressInput!, $n: AccountChangeIdentifiersInput!, $t: AccountChangeTradeNameInput!
     ) {
@@ -173,7 +173,9 @@ async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: Hous
 
 
 @pytest.mark.parametrize("kind", ["Deactivation", "Deletion"])
-async def test_p1_2_requests_to_rest_or_end_are_slowed_down(ask: "Ask", house: House, action: Action, kind: str) -> None:
+async def test_p1_2_deactivation_and_deletion_requests_are_throttled(
+    ask: "Ask", house: House, action: Action, kind: str
+) -> None:
     """The limit on reactivation requests is tested in tests/accounts/test_lifecycle.py."""
     field, type_ = f"accountRequest{kind}", {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input")
     document = f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} userErrors {{ code }} }} }}"

@@ -84,7 +84,7 @@ def find(ask: "Ask", alice: Viewer) -> Find:
         ("x" * 101, None),
     ],
 )
-async def test_p6_2_whoever_is_looked_for_is_found(
+async def test_p6_2_a_search_finds_the_customer(
     ask: "Ask", alice: Viewer, find: Find, search: str, names: set[str] | None
 ) -> None:
     if names is not None:
@@ -94,7 +94,7 @@ async def test_p6_2_whoever_is_looked_for_is_found(
     assert [each["extensions"]["code"] for each in answer["errors"]] == ["BAD_USER_INPUT"]
 
 
-async def test_p6_2_what_is_told_of_them_is_enough_to_help(ask: "Ask", alice: Viewer, action: Action) -> None:
+async def test_p6_2_a_result_has_the_fields_that_agents_need(ask: "Ask", alice: Viewer, action: Action) -> None:
     document = """{ users(search: "zoe") { nodes {
         id name email secondFactor memberships { role account { id legalName siren } } } } }"""
     (zoe,) = (await ask(alice, document))["data"]["users"]["nodes"]
@@ -104,14 +104,14 @@ async def test_p6_2_what_is_told_of_them_is_enough_to_help(ask: "Ask", alice: Vi
     assert [each["account"]["siren"] for each in zoe["memberships"]] == ["732829320", "404833048"]
 
 
-async def test_they_come_page_by_page(ask: "Ask", alice: Viewer) -> None:
+async def test_results_are_paginated(ask: "Ask", alice: Viewer) -> None:
     first = (await ask(alice, SEARCH, s="example", first=2))["data"]["users"]
     second = (await ask(alice, SEARCH, s="example", first=2, after=first["pageInfo"]["endCursor"]))["data"]["users"]
     told = [each["name"].split()[0] for each in [*first["nodes"], *second["nodes"]]]
     assert (told, first["totalCount"], second["pageInfo"]["hasNextPage"]) == (["Théo", "Zoé", "Élodie"], 3, False)
 
 
-async def test_nobody_else_looks_for_anybody(ask: "Ask", house: House, action: Action) -> None:
+async def test_only_agents_and_operators_can_search(ask: "Ask", house: House, action: Action) -> None:
     """Operators may search as well. Analysts see no personal data."""
     omar = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
     for viewer in (house.alice, omar):
@@ -125,7 +125,7 @@ async def test_nobody_else_looks_for_anybody(ask: "Ask", house: House, action: A
 @pytest.mark.parametrize(
     "name", ["accountSignUp", "invitationAccept", "staffHire", "emailConfirmChange"]
 )  # whatever changes a name or an address
-async def test_what_is_searched_follows_the_names(
+async def test_the_search_text_follows_the_names(
     house: House, services: Any, engine: Any, price: Any, action: Action, name: str
 ) -> None:
     stage = Stage(house, services, engine, price, action)
@@ -137,7 +137,7 @@ async def test_what_is_searched_follows_the_names(
     assert await User.filter(searched__contains=changed).exists()
 
 
-async def test_a_row_that_is_saved_in_parts_keeps_its_search(alice: Viewer) -> None:
+async def test_a_partial_save_keeps_the_search_text(alice: Viewer) -> None:
     user, account = await User.get(name="Théo Nulle-Part"), await Account.get(siren="732829320")
     user.name, account.legal_name = "Léo", "Les Quais"
     await user.save(update_fields=["password_hash"])

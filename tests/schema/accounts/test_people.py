@@ -59,7 +59,7 @@ async def asked(ask: "Ask", viewer: Viewer, name: str, **given: Any) -> dict[str
 
 
 @pytest.mark.parametrize("name", INPUTS)
-async def test_p1_4_each_role_may_ask_for_what_is_its_own(ask: "Ask", house: House, name: str) -> None:
+async def test_p1_4_each_role_has_its_own_mutations(ask: "Ask", house: House, name: str) -> None:
     """P1.4: anonymous viewers, staff and members are checked before the input is read."""
     viewers = {role: replace(house.paul.owner, role=role) for role in Role}
     emails = await Email.all().count()  # of the invoices
@@ -75,13 +75,13 @@ async def test_p1_4_each_role_may_ask_for_what_is_its_own(ask: "Ask", house: Hou
     assert await Email.all().count() == emails
 
 
-async def test_staff_act_for_no_company(ask: "Ask", house: House) -> None:
+async def test_staff_cannot_act_for_a_company(ask: "Ask", house: House) -> None:
     answer = await asked(ask, house.alice, "sessionSwitchAccount", accountId=house.paul.id(type(house.paul.account)))
     assert [error["code"] for error in answer["data"]["sessionSwitchAccount"]["userErrors"]] == ["NOT_FOUND"]
     assert (await ask(house.alice, "{ viewer { companies { legalName } } }"))["data"]["viewer"]["companies"] == []
 
 
-async def test_a_role_that_was_lost_opens_nothing(ask: "Ask", house: House, action: Action) -> None:
+async def test_a_lost_role_is_refused_despite_a_cached_viewer(ask: "Ask", house: House, action: Action) -> None:
     """A cached viewer may be a second out of date, so the locked membership row decides."""
     await Membership.filter(user_id=house.paul.owner.user_id).update(role=Role.MEMBER)
     colleague = encode("User", house.paul.member.user_id or 0)
@@ -93,7 +93,7 @@ async def test_a_role_that_was_lost_opens_nothing(ask: "Ask", house: House, acti
         assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"], name
 
 
-async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask: "Ask", house: House, action: Action) -> None:
+async def test_p1_4_owners_are_notified_when_the_ownership_changes(ask: "Ask", house: House, action: Action) -> None:
     """After a step-up; each owner gets the email in their own language, with both names."""
     member, session = house.paul.member.user, house.paul.owner.session
     assert member
@@ -116,7 +116,7 @@ async def test_p1_4_the_owners_are_written_to_when_the_company_changes_hands(ask
 
 
 @pytest.mark.parametrize(("locale", "given"), [("fr", None), ("en", "EN")])
-async def test_an_email_speaks_the_language_that_was_chosen(ask: "Ask", house: House, locale: str, given: str | None) -> None:
+async def test_an_email_is_in_the_chosen_language(ask: "Ask", house: House, locale: str, given: str | None) -> None:
     answer = await asked(ask, house.paul.owner, "invitationSend", locale=given)
     assert answer["data"]["invitationSend"]["userErrors"] == []
     email = await Email.filter(recipient="x@y.example").get()
@@ -124,7 +124,7 @@ async def test_an_email_speaks_the_language_that_was_chosen(ask: "Ask", house: H
     assert (await Invitation.get(email="x@y.example")).locale is Locale(locale)
 
 
-async def test_the_first_company_is_signed_in_for_unless_another_is_chosen(house: House, action: Action) -> None:
+async def test_sign_in_uses_the_first_company_by_default(house: House, action: Action) -> None:
     user = house.paul.owner.user
     assert user
     await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=action.at)
@@ -133,7 +133,7 @@ async def test_the_first_company_is_signed_in_for_unless_another_is_chosen(house
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_nothing_waits_for_itself_when_much_happens_at_once(house: House, action: Action, seed: int) -> None:
+async def test_concurrent_changes_do_not_deadlock(house: House, action: Action, seed: int) -> None:
     """Concurrent changes of members, switches and tickets in two companies cause no deadlock, and each keeps an owner."""
     for company, other in ((house.paul, house.marie), (house.marie, house.paul)):
         assert company.member.user
@@ -216,7 +216,7 @@ DEEDS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
 
 
 @pytest.mark.parametrize("how", ["promoted", "removed", "switched"])
-async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
+async def test_a_stream_sends_nothing_to_a_lost_role(
     engine: Engine, services: Services, house: House, action: Action, how: str
 ) -> None:
     """P1.4: later events require a new connection, however the old one was opened."""
@@ -246,7 +246,7 @@ async def test_a_stream_tells_nothing_to_a_role_that_is_no_more(
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_a_switched_sockets_viewer_is_nobody(house: House, action: Action) -> None:
+async def test_the_viewer_of_a_websocket_is_anonymous_after_a_switch(house: House, action: Action) -> None:
     """A websocket opened before the switch doesn't act for the new account."""
     user = house.paul.owner.user
     assert user

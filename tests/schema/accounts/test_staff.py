@@ -31,7 +31,7 @@ async def omar(house: House, action: Action) -> Viewer:
     return viewer
 
 
-async def test_p4_3_an_operator_hires_by_email_and_sees_who_is_there(ask: "Ask", omar: Viewer) -> None:
+async def test_p4_3_an_operator_hires_and_lists_staff(ask: "Ask", omar: Viewer) -> None:
     made = (await ask(omar, HIRE % "k"))["data"]["staffHire"]
     assert (await ask(omar, HIRE % "k"))["data"]["staffHire"] == made
     lea = await User.get(email="lea@camcha.example")
@@ -46,7 +46,7 @@ async def test_p4_3_an_operator_hires_by_email_and_sees_who_is_there(ask: "Ask",
     assert listed["totalCount"] == 4
 
 
-async def test_nobody_else_looks_after_them(ask: "Ask", house: House) -> None:
+async def test_only_operators_manage_staff(ask: "Ask", house: House) -> None:
     key = encode("User", house.alice.user.pk)  # type: ignore[union-attr] # she is signed in
     acts = [
         LISTED, HIRE % "k", f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',

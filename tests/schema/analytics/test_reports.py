@@ -84,7 +84,7 @@ def measured(tickets: list[Asked]) -> tuple[Any, ...]:
 
 @GENERATED
 @given(tickets=st.lists(asked, max_size=40))
-async def test_tickets_are_measured_as_by_hand(shop: Shop, tickets: list[Asked]) -> None:
+async def test_ticket_measures_equal_those_computed_in_python(shop: Shop, tickets: list[Asked]) -> None:
     await Ticket.all().delete()
     await ask(shop, tickets)
     found = await ticket_report(info(), [TicketDimension.CHANNEL, TicketDimension.MONTH], **EVERY_DAY)
@@ -101,7 +101,7 @@ async def test_tickets_are_measured_as_by_hand(shop: Shop, tickets: list[Asked])
 
 @GENERATED
 @given(invoices=st.lists(sold, max_size=40))
-async def test_revenue_is_summed_as_by_hand(shop: Shop, invoices: list[Sold]) -> None:
+async def test_revenue_equals_the_sum_computed_in_python(shop: Shop, invoices: list[Sold]) -> None:
     await Invoice.all().delete()
     await sell(shop, invoices)
     dimensions = [RevenueDimension.SEGMENT, RevenueDimension.INTERVAL, RevenueDimension.MONTH]
@@ -126,19 +126,19 @@ def chats(*days_ago: int, channel: Channel = Channel.CHAT, category: Category = 
     return [Asked(channel, category, TicketStatus.NEW, TODAY + timedelta(1 - ago), None) for ago in days_ago]
 
 
-async def test_without_a_range_the_last_thirty_days_count_in_paris(shop: Shop) -> None:
+async def test_the_default_range_is_the_last_thirty_days_in_paris(shop: Shop) -> None:
     await ask(shop, chats(-1, 0, 29, 30))  # the house's clock shows the 24th already
     found = await ticket_report(info(), [TicketDimension.DAY])
     assert [row.day for row in found] == [date(2026, 10, 26), date(2026, 11, 24)]
 
 
-async def test_the_last_day_is_left_out_and_the_first_is_not(shop: Shop) -> None:
+async def test_a_range_includes_its_first_day_and_excludes_its_last(shop: Shop) -> None:
     await ask(shop, chats(1, 2, 3, 4))
     found = await ticket_report(info(), [TicketDimension.DAY], since=TODAY - timedelta(2), until=TODAY)
     assert [row.day for row in found] == [TODAY - timedelta(2), TODAY - timedelta(1)]
 
 
-async def test_filters_keep_what_they_name_and_an_empty_one_nothing(shop: Shop) -> None:
+async def test_filters_select_their_values_and_an_empty_filter_selects_nothing(shop: Shop) -> None:
     await ask(shop, chats(1, 1) + chats(1, channel=Channel.WEB) + chats(1, channel=Channel.WEB, category=Category.BILLING))
 
     async def counted(**filters: Any) -> dict[Channel | None, int]:
@@ -150,7 +150,7 @@ async def test_filters_keep_what_they_name_and_an_empty_one_nothing(shop: Shop) 
     assert await counted(channel=[]) == {}
 
 
-async def test_the_first_rows_are_the_first_in_order(shop: Shop) -> None:
+async def test_a_limit_returns_the_first_rows_in_order(shop: Shop) -> None:
     await ask(shop, chats(1, 2, 3))
     found = await ticket_report(info(), [TicketDimension.DAY, TicketDimension.DAY], first=2)
     assert [row.day for row in found] == [TODAY - timedelta(2), TODAY - timedelta(1)]
@@ -175,7 +175,7 @@ async def test_a_report_out_of_range_is_refused(argument: str, arguments: dict[s
     assert refusal.value.argument == argument
 
 
-def test_an_ordinary_report_is_cheap_and_every_dimension_over_years_is_not() -> None:
+def test_the_cost_of_a_report_depends_on_its_dimensions_and_range() -> None:
     week = {"groupBy": [TicketDimension.CHANNEL, TicketDimension.DAY], "since": TODAY, "until": TODAY + timedelta(7)}
     year = {"groupBy": [RevenueDimension.OFFER, RevenueDimension.MONTH], "since": date(2026, 1, 1), "until": date(2027, 1, 1)}
     assert report_cost(week) < 500
@@ -185,7 +185,7 @@ def test_an_ordinary_report_is_cheap_and_every_dimension_over_years_is_not() -> 
         assert report_cost(years) > LIMIT
 
 
-def test_a_range_that_is_open_costs_what_it_will_reach() -> None:
+def test_an_open_range_costs_as_much_as_its_days() -> None:
     assert report_cost({"groupBy": [TicketDimension.DAY]}) == report_cost(
         {"groupBy": [TicketDimension.DAY], "since": date(2026, 1, 1), "until": date(2026, 1, 31)}
     )
@@ -212,7 +212,7 @@ async def answer(source: str, asking: Viewer, **variables: Any) -> dict[str, Any
     return cast("dict[str, Any]", orjson.loads(encode_json(found)))
 
 
-async def test_an_analyst_asks_in_graphql(shop: Shop) -> None:
+async def test_an_analyst_can_query_reports(shop: Shop) -> None:
     await ask(shop, [Asked(Channel.CHAT, Category.BUG, TicketStatus.OPEN, TODAY, seconds) for seconds in (10, 15)])
     await sell(shop, [Sold(0, TODAY, 2_900, 580), Sold(1, TODAY, 100, 20), Sold(2, TODAY, 50, 10)])
     data = (await answer(REPORTS, viewer(Staff.ANALYST), since="2026-11-01"))["data"]
@@ -230,12 +230,12 @@ async def test_an_analyst_asks_in_graphql(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("staff", [None, Staff.AGENT, Staff.SUPERVISOR, Staff.OPERATOR])
-async def test_nobody_else_may_ask(staff: Staff | None) -> None:
+async def test_only_analysts_can_query_reports(staff: Staff | None) -> None:
     found = await answer("{ ticketReport(groupBy: [DAY]) { count } }", viewer(staff))
     assert [error["extensions"]["code"] for error in found["errors"]] == ["FORBIDDEN"]
 
 
-async def test_what_costs_too_much_is_refused_with_its_cost_and_the_limit() -> None:
+async def test_a_query_that_is_too_expensive_is_refused_with_its_cost_and_the_limit() -> None:
     dear = '(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2023-11-20", until: "2026-11-23", first: 1000)'
     with pytest.raises(RequestError) as refusal:
         await answer(f"{{ ticketReport{dear} {{ count }} }}", viewer(Staff.ANALYST))

@@ -46,7 +46,7 @@ async def installed(db: str, clock: "MovableClock") -> None:
         (Viewer(), "EN", "Privacy policy"),
     ],
 )
-async def test_p4_4_anybody_reads_the_policy_in_force(ask: "Ask", viewer: Viewer, locale: str | None, title: str) -> None:
+async def test_p4_4_everyone_can_read_the_policy_in_force(ask: "Ask", viewer: Viewer, locale: str | None, title: str) -> None:
     found = (await ask(viewer, READ, kind="PRIVACY", locale=locale))["data"]["policy"]
     row = await Policy.get(kind=PolicyKind.PRIVACY)
     language = "en" if title[0:2] == "Pr" else "fr"
@@ -65,7 +65,7 @@ async def test_p4_4_a_client_can_verify_the_hash(ask: "Ask") -> None:
 
 
 @pytest.mark.usefixtures("installed")
-async def test_p4_4_versions_are_listed_as_they_are_on_a_day(ask: "Ask", clock: "MovableClock") -> None:
+async def test_p4_4_versions_are_listed_with_their_status_on_a_day(ask: "Ask", clock: "MovableClock") -> None:
     async def listed(**given: Any) -> list[tuple[Any, ...]]:
         answer = (await ask(Viewer(), LISTED, **given))["data"]["policies"]
         assert answer["totalCount"] == len(answer["nodes"])
@@ -82,14 +82,14 @@ async def test_p4_4_versions_are_listed_as_they_are_on_a_day(ask: "Ask", clock: 
     assert (await ask(Viewer(), READ, kind="TERMS", at="2025-01-01"))["data"]["policy"] is None
 
 
-async def test_before_any_policy_is_installed_there_is_none(ask: "Ask", db: str) -> None:
+async def test_without_installed_policies_the_result_is_null(ask: "Ask", db: str) -> None:
     answer = (await ask(Viewer(), "{ policy(kind: TERMS) { id } policies { nodes { id } } contact { termsUrl } }"))["data"]
     assert answer == {
         "policy": None, "policies": {"nodes": []}, "contact": {"termsUrl": "https://camcha.example/policies/terms"},
     }  # fmt: skip
 
 
-async def test_p4_4_the_contact_leads_to_the_policies(ask: "Ask", db: str) -> None:
+async def test_p4_4_the_contact_links_to_the_policies(ask: "Ask", db: str) -> None:
     answer = (await ask(Viewer(), "{ contact { privacyPolicyUrl } }"))["data"]["contact"]
     assert answer == {"privacyPolicyUrl": "https://camcha.example/policies/privacy"}
 
@@ -101,7 +101,7 @@ async def another(clock: "MovableClock", kind: PolicyKind = PolicyKind.TERMS) ->
     return encode("Policy", (await Policy.get(version="2.0")).pk)
 
 
-async def test_p4_4_the_settings_say_what_is_in_force_and_ask_for_what_is_new(
+async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
     ask: "Ask", house: "House", clock: "MovableClock"
 ) -> None:
     paul = house.paul.owner
@@ -134,7 +134,7 @@ async def test_p4_4_the_settings_say_what_is_in_force_and_ask_for_what_is_new(
     assert [each["policy"]["version"] for each in settings["policyAcceptances"]] == ["2.0", "1.0"]
 
 
-async def test_p4_4_a_colleague_s_acceptance_is_not_one_s_own(ask: "Ask", house: "House", clock: "MovableClock") -> None:
+async def test_p4_4_an_acceptance_applies_to_one_member_only(ask: "Ask", house: "House", clock: "MovableClock") -> None:
     new = await another(clock)
     clock.advance(timedelta(days=8))
     await ask(house.paul.owner, ACCEPT, id=new)
@@ -144,7 +144,7 @@ async def test_p4_4_a_colleague_s_acceptance_is_not_one_s_own(ask: "Ask", house:
     assert await PolicyAcceptance.filter(policy__version="2.0").count() == 1
 
 
-async def test_p4_4_the_vendor_s_people_and_nobody_are_asked_for_nothing(ask: "Ask", house: "House") -> None:
+async def test_p4_4_staff_and_anonymous_viewers_have_nothing_to_accept(ask: "Ask", house: "House") -> None:
     for viewer in (house.alice, house.alice_without_factor, house.nadia):
         (standing,) = (await ask(viewer, SETTINGS))["data"]["viewer"]["policies"]
         assert (standing["acceptanceNeeded"], standing["acceptance"]) == (False, None)
@@ -153,7 +153,7 @@ async def test_p4_4_the_vendor_s_people_and_nobody_are_asked_for_nothing(ask: "A
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_another_s_id_is_no_policy(ask: "Ask", house: "House") -> None:
+async def test_an_id_of_another_type_is_not_a_policy(ask: "Ask", house: "House") -> None:
     for key in (house.marie.ids[0], encode("Policy", 10**12), "x", encode("PolicyAcceptance", 1)):
         payload = (await ask(house.paul.owner, ACCEPT, id=key))["data"]["policyAccept"]
         assert [error["code"] for error in payload["userErrors"]] == ["NOT_FOUND"]

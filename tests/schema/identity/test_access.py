@@ -57,9 +57,7 @@ async def emails_to(email: str) -> list[str]:
     return [each.template for each in await Email.filter(recipient=email, invoice_id=None).order_by("id")]
 
 
-async def test_p4_3_a_person_lists_their_devices_and_ends_them(
-    ask: Ask, house: "House", action: "Action", paul: Viewer
-) -> None:
+async def test_p4_3_users_list_and_end_their_sessions(ask: Ask, house: "House", action: "Action", paul: Viewer) -> None:
     """With sessions on two devices, one is ended by its id, then all others."""
     from tests.schema.conftest import signed_in
 
@@ -80,7 +78,7 @@ async def test_p4_3_a_person_lists_their_devices_and_ends_them(
     assert (await did(ask, paul, "sessionEndOthers", "ended"))["ended"] == 1
 
 
-async def test_p4_3_nobody_ends_or_sees_anothers_session(ask: Ask, house: "House", paul: Viewer) -> None:
+async def test_p4_3_other_users_sessions_are_inaccessible(ask: Ask, house: "House", paul: Viewer) -> None:
     assert house.marie.owner.session
     theirs = encode("Session", house.marie.owner.session.pk)
     for viewer in (paul, house.paul.member, house.alice):
@@ -100,14 +98,14 @@ async def test_p4_3_nobody_ends_or_sees_anothers_session(ask: Ask, house: "House
     'sessionStepUp(input: {password: "x"}) { freshUntil }',
     'passwordChange(input: {currentPassword: "x", newPassword: "y"}) { changed }',
 ])  # fmt: skip
-async def test_strangers_change_nothing(ask: Ask, db: str, call: str) -> None:
+async def test_anonymous_viewers_cannot_change_anything(ask: Ask, db: str, call: str) -> None:
     answer = await ask(Viewer(), f"mutation {{ {call} }}")
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
 
 
 @pytest.mark.parametrize(("call", "field"), DELICATE)
 @pytest.mark.parametrize(("locale", "words"), [(Locale.FR, "Confirmez d’abord"), (Locale.EN, "Confirm your identity")])
-async def test_p4_3_delicate_operations_want_fresh_proof(
+async def test_p4_3_sensitive_operations_require_a_step_up(
     ask: Ask, paul: Viewer, call: str, field: str, locale: Locale, words: str
 ) -> None:
     payload = await did(ask, replace(paul, locale=locale), call, field)
@@ -116,7 +114,9 @@ async def test_p4_3_delicate_operations_want_fresh_proof(
     assert error["message"].startswith(words)
 
 
-async def test_p1_3_an_address_moves_by_its_emails(ask: Ask, house: "House", paul: Viewer, services: "Services") -> None:
+async def test_p1_3_an_email_change_is_confirmed_by_both_addresses(
+    ask: Ask, house: "House", paul: Viewer, services: "Services"
+) -> None:
     """The change takes a step-up and one token from each address, and nothing changes before both are confirmed."""
     assert paul.user
     assert (await stepped_up(ask, paul))["freshUntil"] == "2026-11-23T09:05:00+00:00"
@@ -134,7 +134,7 @@ async def test_p1_3_an_address_moves_by_its_emails(ask: Ask, house: "House", pau
     assert await emails_to(paul.user.email) == ["email_change_requested.fr", "email_changed.fr"]
 
 
-async def test_p1_3_an_address_of_somebody_else_is_answered_the_same(ask: Ask, house: "House", paul: Viewer) -> None:
+async def test_p1_3_another_users_address_gets_the_same_answer(ask: Ask, house: "House", paul: Viewer) -> None:
     assert paul.user
     assert house.marie.owner.user
     await stepped_up(ask, paul)
@@ -149,7 +149,7 @@ async def test_p1_3_an_address_of_somebody_else_is_answered_the_same(ask: Ask, h
     assert await emails_to(paul.user.email) == ["email_change_requested.fr"] * 2
 
 
-async def test_p4_3_a_reset_is_answered_the_same_for_nobody(ask: Ask, house: "House", paul: Viewer) -> None:
+async def test_p4_3_a_reset_for_an_unknown_address_gets_the_same_answer(ask: Ask, house: "House", paul: Viewer) -> None:
     """The email is written in the user's language."""
     assert paul.user
     await User.filter(pk=paul.user.pk).update(locale=Locale.EN)
@@ -173,7 +173,7 @@ async def test_p4_3_a_reset_is_answered_the_same_for_nobody(ask: Ask, house: "Ho
     assert await emails_to(paul.user.email) == ["password_reset.en", "password_changed.en"]
 
 
-async def test_p3_5_a_password_is_changed_by_the_current_one(ask: Ask, paul: Viewer) -> None:
+async def test_p3_5_changing_a_password_requires_the_current_one(ask: Ask, paul: Viewer) -> None:
     assert paul.user
     change = f'passwordChange(input: {{currentPassword: "%s", newPassword: "{NEW}"}})'
     wrong = await did(ask, paul, change % "-", "changed")
@@ -204,7 +204,7 @@ async def test_p4_3_the_second_factor_from_set_up_to_removal(
     assert (await did(ask, paul, remove, "secondFactor"))["userErrors"][0]["code"] == "NOT_FOUND"
 
 
-async def test_p4_3_nobody_elses_authenticator_is_there(ask: Ask, house: "House", paul: Viewer, action: "Action") -> None:
+async def test_p4_3_another_users_authenticator_is_not_found(ask: Ask, house: "House", paul: Viewer, action: "Action") -> None:
     assert house.marie.owner.user
     hers = await totp.enrolled(house.marie.owner.user, "sealed", action.at)
     key = encode("Authenticator", hers.pk)

@@ -66,7 +66,7 @@ def test_every_mutation_is_audited_or_declares_why_not() -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-async def test_a_mutation_carried_out_is_told_once_and_tells_no_secret(stage: Stage, name: str) -> None:
+async def test_a_mutation_is_audited_once_without_secrets(stage: Stage, name: str) -> None:
     before = await AuditEntry.all().count()
     await EXAMPLES[name](stage)
     entries = await AuditEntry.filter(id__gt=before).order_by("id")
@@ -113,7 +113,7 @@ async def oscar(stage: Stage) -> Viewer:
     return await signed_in(stage.action, await person(stage.action, "Oscar", Staff.OPERATOR), factor=True)
 
 
-async def test_the_operator_reads_everything_an_owner_their_companys_part(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
+async def test_operators_read_all_entries_and_owners_those_of_their_company(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
     paul = stage.house.paul
     await ticket_claim(stage)
     await ticket_close(stage)
@@ -133,7 +133,7 @@ async def test_the_operator_reads_everything_an_owner_their_companys_part(ask: "
     assert (seen["actor"], seen["staff"], seen["address"]) == ({"name": "Alice"}, "AGENT", PEER)
 
 
-async def test_nobody_else_reads_it(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
+async def test_only_operators_and_owners_read_the_audit_log(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
     house = stage.house
     admin = replace(house.paul.owner, role=house.paul.member.role)
     bare = replace(oscar, session=house.paul.owner.session)  # without the second factor
@@ -147,7 +147,7 @@ async def test_nobody_else_reads_it(ask: "Ask", stage: Stage, oscar: Viewer) -> 
     assert {error["extensions"]["code"] for error in stranger["errors"]} == {"UNAUTHENTICATED"}
 
 
-async def test_who_tries_what_is_not_for_their_role_is_logged(ask: "Ask", stage: Stage) -> None:
+async def test_a_denied_access_is_logged(ask: "Ask", stage: Stage) -> None:
     member = stage.house.paul.member
     with capture_logs() as logged:
         await ask(member, "{ auditEntries { totalCount } }")
@@ -157,7 +157,7 @@ async def test_who_tries_what_is_not_for_their_role_is_logged(ask: "Ask", stage:
     ]
 
 
-async def test_it_is_searched_and_paged(ask: "Ask", stage: Stage, oscar: Viewer, clock: "MovableClock") -> None:
+async def test_the_audit_log_is_filtered_and_paginated(ask: "Ask", stage: Stage, oscar: Viewer, clock: "MovableClock") -> None:
     clock.advance(timedelta(hours=1))
     await ticket_claim(stage)
     await ticket_close(stage)
@@ -193,12 +193,12 @@ async def test_it_is_searched_and_paged(ask: "Ask", stage: Stage, oscar: Viewer,
         {"until": "9999-12-31T23:59:59-14:00"},
     ],
 )
-async def test_a_filter_that_means_nothing_is_refused(ask: "Ask", oscar: Viewer, given: dict[str, Any]) -> None:
+async def test_an_invalid_filter_is_refused(ask: "Ask", oscar: Viewer, given: dict[str, Any]) -> None:
     answer = await ask(oscar, ENTRIES, **given)
     assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_an_owner_cannot_find_out_by_a_filter_which_of_the_vendors_people_it_was(ask: "Ask", stage: Stage) -> None:
+async def test_a_filter_does_not_reveal_to_owners_which_staff_user_acted(ask: "Ask", stage: Stage) -> None:
     await ticket_claim(stage)
     alice, marie = stage.house.alice.user, stage.house.marie.owner.user
     assert alice is not None
@@ -216,9 +216,7 @@ def shape(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in entry.items() if name not in ("sequence", "hash")} for entry in entries]
 
 
-async def test_the_log_tells_an_owner_who_failed_at_their_door_and_nobody_whose_addresses_are_known(
-    ask: "Ask", stage: Stage, oscar: Viewer
-) -> None:
+async def test_owners_read_failed_sign_ins_of_members_only(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
     marie, alice = stage.house.marie, stage.house.alice.user
     assert marie.owner.user is not None
     assert alice is not None
@@ -239,7 +237,7 @@ async def test_the_log_tells_an_owner_who_failed_at_their_door_and_nobody_whose_
     assert {failure["actor"]["name"] for failure in failures} == {"PAULMARK OWNER"}  # who was signed in while trying
 
 
-async def test_who_signs_in_as_another_is_told_of_in_the_others_part(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
+async def test_a_sign_in_as_another_user_is_recorded_for_that_user(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
     """A customer who uses the credentials or the refresh token of a staff user."""
     before = len(await listed(ask, stage.owner))
     alice = stage.house.alice.user
@@ -253,7 +251,7 @@ async def test_who_signs_in_as_another_is_told_of_in_the_others_part(ask: "Ask",
     assert len(await listed(ask, stage.owner)) == before
 
 
-async def test_the_operator_proves_the_log_and_is_told_the_first_fault(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
+async def test_an_operator_verifies_the_log_and_gets_the_first_error(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
     query = "{ auditProof { entries lastSequence lastHash brokenAt fault } }"
     count = await AuditEntry.all().count()
     last = await AuditEntry.get(id=count)
@@ -266,7 +264,7 @@ async def test_the_operator_proves_the_log_and_is_told_the_first_fault(ask: "Ask
     assert broken["fault"] == f"entry {broken['brokenAt']} was changed"
 
 
-async def test_what_others_did_to_a_company_stays_with_the_company(ask: "Ask", stage: Stage) -> None:
+async def test_owners_read_only_entries_of_their_own_company(ask: "Ask", stage: Stage) -> None:
     """After every audited mutation in both companies, an owner reads entries of their own company only."""
     for company in (stage.house.paul, stage.house.marie):
         await both(stage, company)
