@@ -177,7 +177,7 @@ async def test_a_reader_that_was_cancelled_or_lost_is_replaced(desk: Desk) -> No
     client = get_connection("default")
     assert isinstance(client, PostgresClient)
     for _ in range(30):
-        task = asyncio.create_task(client.read("SELECT pg_sleep(30)", []))
+        task = asyncio.create_task(client.read("SELECT pg_sleep(3)", []))
         await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
