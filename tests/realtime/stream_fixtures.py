@@ -42,6 +42,8 @@ class Person:
     def __init__(self, app: "StreamApp", name: str, language: str = "fr") -> None:
         self.app, self.name, self.language, self.suspended = app, name, language, False
         self.session = app.start_session()
+        self.may_check = asyncio.Event()  # cleared while the check of the session takes its time
+        self.may_check.set()
 
     @property
     def session_key(self) -> str:
@@ -57,6 +59,7 @@ class Person:
         self.app.hub.remove_listener(listener, self.session_key)
 
     async def close_code(self) -> CloseCode | None:
+        await self.may_check.wait()
         return None if self.session in self.app.sessions else CloseCode.UNAUTHORIZED
 
     def sign_out(self, announce: bool = True) -> None:

@@ -159,6 +159,64 @@ async def test_a_client_that_loses_access_to_the_stream_receives_nothing_more(
     await disconnected(app, [suspended, *others])
 
 
+async def test_nothing_is_written_to_a_client_while_its_session_is_in_doubt(app: StreamApp) -> None:
+    """The last access check is recent, and the check of the session that was announced has no result yet."""
+    signed_out, *others = await subscribed(app, *people(3))
+    signed_out.person.may_check.clear()
+    signed_out.person.sign_out()
+    await app.append()
+    await received(others, 1)
+    await wait_until(lambda: signed_out.ended_by_error)
+    assert signed_out.sequences() == []
+    signed_out.person.may_check.set()
+    await wait_until(lambda: signed_out.close_code == CloseCode.UNAUTHORIZED)
+    await disconnected(app, [signed_out, *others])
+
+
+async def test_a_client_that_catches_up_while_an_event_is_delivered_receives_it_once(
+    app: StreamApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "BATCH_SIZE", 1)
+    monkeypatch.setattr(broadcast, "ACCESS_SECONDS", 0)
+    valid_sessions, in_order = app.valid_sessions, list[MemorySocket]()
+
+    async def detach_second(sessions: Collection[int]) -> set[int]:
+        """Refuse the second client before the first batch, and let it catch up before the second batch."""
+        if in_order:
+            first, second = in_order
+            if set(sessions) == {first.person.session, second.person.session}:
+                return {first.person.session}
+            if set(sessions) == {first.person.session}:
+                await wait_until(second.is_live)
+        return await valid_sessions(sessions)
+
+    monkeypatch.setattr(app, "valid_sessions", detach_second)
+    sockets = await subscribed(app, *people(2))
+    order = [subscription.connection.client for subscription in app.live]
+    in_order += sorted(sockets, key=lambda socket: order.index(socket.client))
+    await app.append()
+    await received(sockets, 1)
+    in_order.clear()
+    await app.append()
+    await received(sockets, 2)
+    assert [socket.sequences() for socket in sockets] == [[1, 2], [1, 2]]
+    assert sorted(socket.written_directly for socket in sockets) == [1, 2]
+    await disconnected(app, sockets)
+
+
+async def test_a_frame_does_not_overtake_a_message_that_is_being_sent(app: StreamApp) -> None:
+    (socket,) = await subscribed(app, *people(1))
+    (connection,) = app.endpoint._connections
+    socket.stop_reading()
+    socket.subscribe("2", "{ hello }")
+    await wait_until(lambda: socket.pending)
+    socket.read_on()
+    assert not connection.try_write(b"{}")
+    await wait_until(lambda: [kind for _, kind, _ in socket.messages] == ["next", "complete"])
+    assert connection.try_write(b"{}")
+    await disconnected(app, [socket])
+
+
 async def test_an_access_check_serves_everybody_for_half_a_second(app: StreamApp) -> None:
     sockets = await subscribed(app, *people(20))
     checks = app.session_checks

@@ -169,6 +169,28 @@ async def test_the_end_of_a_session_closes_the_connection_without_any_event(app:
         await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
 
 
+async def test_a_session_that_ends_while_its_client_connects_closes_the_connection(app: StreamApp) -> None:
+    person = Person(app, "somebody")
+    person.sign_out()  # before anybody listens
+    async with connected(app.endpoint, person) as socket:
+        await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
+
+
+async def test_nothing_more_is_sent_to_a_client_that_catches_up_while_its_session_is_in_doubt(app: StreamApp) -> None:
+    await app.append(20)
+    async with connected(app.endpoint, Person(app, "somebody")) as socket:
+        await wait_until(lambda: bool(app.hub.keys()))
+        socket.stop_reading()
+        socket.subscribe("1", EVENTS, after=0)
+        await wait_until(lambda: socket.pending)
+        socket.person.may_check.clear()
+        socket.person.sign_out()
+        socket.read_on()
+        await wait_until(lambda: socket.ended_by_error)
+        assert (socket.sequences(), socket.errors()) == ([1], ["Unauthenticated"])
+        socket.person.may_check.set()
+
+
 @pytest.mark.parametrize("announced", [True, False], ids=["ended here", "ended elsewhere"])
 async def test_somebody_who_is_signed_out_while_catching_up_receives_nothing_more(
     app: StreamApp, monkeypatch: pytest.MonkeyPatch, announced: bool
