@@ -181,7 +181,8 @@ async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
         assert (await seen_by_paul.until("MESSAGE_POSTED"))["message"]["body"] == "Bonjour Paul"
     await the_server_is_killed_in_mid_chat(paul, alice, chat)
     await alice.do("ticketClose", "TicketCloseInput", {"ticketId": chat}, "ticket { status }")
-    kept = await paul.data("{ tickets(channel: CHAT) { nodes { id status messages(first: 3) { nodes { body } } } } }")
+    chats = "tickets(filter: {channel: {eq: CHAT}})"
+    kept = await paul.data(f"{{ {chats} {{ nodes {{ id status messages(first: 3) {{ nodes {{ body }} }} }} }} }}")
     assert kept["tickets"]["nodes"][0]["status"] == "CLOSED"
     assert kept["tickets"]["nodes"][0]["messages"]["nodes"][1]["body"] == "Bonjour Paul"
 
