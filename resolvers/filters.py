@@ -118,6 +118,11 @@ def _utc(at: datetime) -> datetime:
         raise BadInput("filter", _("“%(argument)s” is too far from today.")) from None
 
 
+def chosen_order(given: _OrderBy | None) -> Order | None:
+    """The order that a client chose, if it did."""
+    return None if given is None else Order(given.field.value, given.direction is OrderDirection.DESC)
+
+
 def ordered(given: _OrderBy | None, default: Order) -> Order:
     """The order that a client chose, or the list's own."""
-    return default if given is None else Order(given.field.value, given.direction is OrderDirection.DESC)
+    return chosen_order(given) or default

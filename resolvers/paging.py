@@ -70,6 +70,7 @@ class Window:
     after: str | None = None
     last: int | None = None
     before: str | None = None
+    order: Order | None = None  # the client's choice
 
     @property
     def size(self) -> int:
@@ -182,6 +183,7 @@ def pages_of(
 ) -> Deferred:
     """One page for each parent, of the rows whose column `owner` names it. Raises BadInput for a bad window or cursor."""
     window.require(viewer)
+    order = window.order or order
     found: QuerySet[Any] = model.visible_to(viewer)  # type: ignore[attr-defined] # each of our models has it
     if window.after is None and window.before is None:
         return PageOfEach(parents, found, owner, order, window)

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, Optional
 
 import strawberry
 import structlog
@@ -23,6 +23,7 @@ from models.errors import Forbidden, Refusal, message_for
 from models.locale import Locale
 from resolvers.arguments import Language
 from resolvers.context import Context, Info
+from resolvers.filters import chosen_order
 from resolvers.paging import After, Before, First, Last, Window
 
 log = structlog.stdlib.get_logger()
@@ -91,8 +92,11 @@ def edge(batch: Batch, *, description: str, cost: Cost = 0, needs: Sequence[str]
     return strawberry.field(resolver=resolve, description=description, metadata={"cost": cost, "batch": batch, "needs": needs})
 
 
-def connection(batch: Batch, *, description: str) -> Any:
-    """A paginated list of related rows for each parent: the batch receives the `Window` in addition to the parents."""
+def connection(batch: Batch, *, description: str, order: type[Any] | None = None) -> Any:
+    """A paginated list of related rows for each parent: the batch receives the `Window` in addition to the parents.
+
+    `order` is the input type by which clients may choose another order than the list's own.
+    """
 
     def pages(
         context: Context,
@@ -101,15 +105,27 @@ def connection(batch: Batch, *, description: str) -> Any:
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
+        order_by: Any = None,
     ) -> Any:
-        return batch(context, parents, Window(first, after, last, before))
+        return batch(context, parents, Window(first, after, last, before, chosen_order(order_by)))
 
     def resolve(
         root: Any, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Any:
         raise NotImplementedError  # the engine calls the batch
 
-    return strawberry.field(resolver=resolve, description=description, metadata={"batch": pages, "needs": ("id",)})
+    def resolve_ordered(
+        root: Any, info: Info, order_by: Any = None, first: First = None, after: After = None, last: Last = None,
+        before: Before = None,
+    ) -> Any:  # fmt: skip
+        raise NotImplementedError  # the engine calls the batch
+
+    if order:
+        argument = strawberry.argument(description="The order of the list. Defaults to the one that the list describes.")
+        resolve_ordered.__annotations__["order_by"] = Annotated[Optional[order], argument]  # noqa: UP045 - of a variable
+    return strawberry.field(
+        resolver=resolve_ordered if order else resolve, description=description, metadata={"batch": pages, "needs": ("id",)}
+    )
 
 
 def field(

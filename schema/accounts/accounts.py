@@ -11,10 +11,13 @@ from models.accounts.legal_name import RegistryVerdict
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.accounts import invitations as invitation_resolvers
 from resolvers.accounts import legal_names as legal_name_resolvers
+from resolvers.accounts.filters import LegalNameChangeOrder
 from resolvers.addresses import address_of
 from resolvers.billing import invoices as invoice_resolvers
 from resolvers.billing import purchases as purchase_resolvers
+from resolvers.billing.filters import InvoiceOrder, PurchaseOrder
 from resolvers.support import tickets as ticket_resolvers
+from resolvers.support.filters import TicketOrder
 from schema.accounts.invitations import Invitation
 from schema.accounts.members import Membership
 from schema.common.addresses import PostalAddress
@@ -55,6 +58,7 @@ class Account(Node):
     )
     legal_name_changes: Connection[Annotated["LegalNameChange", strawberry.lazy("schema.accounts.legal_names")]] = connection(
         legal_name_resolvers.account_legal_name_changes,
+        order=LegalNameChangeOrder,
         description="The changes of the legal name, most recent first. Visible to agents, owners and administrators.",
     )
     invitations: list[Invitation] = edge(
@@ -63,14 +67,18 @@ class Account(Node):
     )
     purchases: Connection[Annotated["Purchase", strawberry.lazy("schema.billing.purchases")]] = connection(
         purchase_resolvers.account_purchases,
+        order=PurchaseOrder,
         description="The purchases of the company, most recent first. Visible to agents and to members who can buy.",
     )
     invoices: Connection[Annotated["Invoice", strawberry.lazy("schema.billing.invoices")]] = connection(
         invoice_resolvers.account_invoices,
+        order=InvoiceOrder,
         description="The invoices of the company, most recent first. Visible to agents and to members who can buy.",
     )
     tickets: Connection[Annotated["Ticket", strawberry.lazy("schema.support.tickets")]] = connection(
-        ticket_resolvers.account_tickets, description="The tickets of the company, most recently updated first."
+        ticket_resolvers.account_tickets,
+        order=TicketOrder,
+        description="The tickets of the company, most recently updated first.",
     )
 
 

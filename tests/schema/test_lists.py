@@ -100,6 +100,21 @@ async def test_filters_must_all_hold(ask: "Ask", house: "House", tickets: list[s
         assert await listed(ask, house.paul.owner, f=given) == numbers, given
 
 
+async def test_a_list_below_an_object_takes_an_order_too(ask: "Ask", house: "House", tickets: list[str]) -> None:
+    query = """query($ids: [ID!]!, $o: TicketOrder, $after: String) { nodes(ids: $ids) { ... on Account {
+        tickets(orderBy: $o, first: 3, after: $after) { nodes { number } pageInfo { endCursor } } } } }"""
+    first, a, b, c = tickets
+    paul, marie = house.paul.id(Account), house.marie.id(Account)
+    order = by("CREATED_AT", "ASC")
+    pages = [each["tickets"] for each in (await ask(house.alice, query, ids=[paul, marie], o=order))["data"]["nodes"]]
+    assert [[each["number"] for each in page["nodes"]] for page in pages] == [[first, a, b], [house.marie.row(Ticket).number]]
+    after = pages[0]["pageInfo"]["endCursor"]
+    [rest] = (await ask(house.alice, query, ids=[paul], o=order, after=after))["data"]["nodes"]
+    assert [each["number"] for each in rest["tickets"]["nodes"]] == [c]
+    answer = await ask(house.alice, query, ids=[paul], after=after)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+
+
 async def test_staff_find_what_people_name_by_number(ask: "Ask", house: "House") -> None:
     ticket, invoice = house.marie.row(Ticket).number, house.marie.row(Invoice).number
     assert await listed(ask, house.alice, f={"number": {"eq": ticket.lower()}}) == [ticket]
