@@ -24,7 +24,7 @@ from auth.caller import Callers, close_code, nobody
 from auth.cookies import Cookies, from_ours
 from auth.factors.passkeys import RelyingParty
 from auth.services import AuthServices
-from auth.sessions import stream
+from auth.sessions import session_key
 from billing.gateways.gateway import Gateway
 from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
@@ -108,7 +108,7 @@ class SocketClient:
 
     @property
     def _keys(self) -> list[str]:
-        return [stream(self.viewer.session.pk)] if self.viewer.session else []
+        return [session_key(self.viewer.session.pk)] if self.viewer.session else []
 
     async def close_code(self) -> CloseCode | None:
         """UNAUTHORIZED when the session has ended or expired, FORBIDDEN when the role has changed, else None."""

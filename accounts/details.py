@@ -44,7 +44,7 @@ async def managing(tx: Transaction, session: Session, account_id: int) -> User:
 async def touch(tx: Transaction, account_id: int) -> None:
     """Invalidate what is cached about the company and its members."""
     for place in await Membership.filter(account_id=account_id).using_db(tx.db):
-        tx.streams[sessions.person(place.user_id)] = None
+        tx.streams[sessions.user_key(place.user_id)] = None
 
 
 async def change_trade_name(action: Action, session: Session, account: Account, trade_name: str | None) -> Account:

@@ -246,7 +246,7 @@ async def _join(tx: Transaction, people: AccountMembers, invitation: Invitation,
         raise Forbidden
     await invitation.accepted(tx, user.pk)
     tx.audit(AccountsAuditAction.INVITATION_ACCEPT, invitation, by=user, role=invitation.role.value)
-    tx.streams[sessions.person(user.pk)] = None
+    tx.streams[sessions.user_key(user.pk)] = None
     return people.of(user.pk) or await Membership.create(
         using_db=tx.db, user_id=user.pk, account_id=invitation.account_id, role=invitation.role, created_at=tx.action.at
     )

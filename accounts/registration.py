@@ -12,7 +12,7 @@ from auth import throttle
 from auth.email_address import deliverable
 from auth.memberships import concerned
 from auth.services import AuthServices
-from auth.sessions import hashed, person
+from auth.sessions import hashed, user_key
 from auth.tokens import Purpose, invalid
 from mail import emails
 from models.accounts.account import Account, Membership, Role
@@ -163,5 +163,5 @@ async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
         if changed:
             for account_id in await concerned(tx, user):
                 tx.audit(IdentityAuditAction.EMAIL_VERIFY, user, account_id, by=user)
-        tx.streams[person(user.pk)] = None
+        tx.streams[user_key(user.pk)] = None
     return user

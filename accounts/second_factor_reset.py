@@ -69,7 +69,7 @@ async def _reset(tx: Transaction, user: User, *, by_support: bool) -> None:
     await enrolment.turned_off(tx, user)
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user)
-    tx.streams[sessions.person(user.pk)] = None
+    tx.streams[sessions.user_key(user.pk)] = None
     for account_id in await concerned(tx, user):
         tx.audit(IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=ended)
     await emails.second_factor_reset(tx, user, by_support=by_support)

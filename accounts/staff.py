@@ -92,7 +92,7 @@ async def _appointed(tx: Transaction, user: User, *, emailed: bool, name: str, s
     await user.refresh_from_db(using_db=tx.db)
     token, until = random_token("cam_pr_"), tx.action.at + LIFETIME
     await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=until)
-    tx.streams[sessions.person(user.pk)] = None
+    tx.streams[sessions.user_key(user.pk)] = None
     tx.audit(AccountsAuditAction.STAFF_HIRE, user, role=staff.value, emailed=emailed)
     return token
 
@@ -131,7 +131,7 @@ async def change_role(action: Action, session: Session, user_id: int | None, rol
             if not role.answers_customers:
                 await _let_go(tx, user)
             ended = await sessions.end_all(tx, user)
-            tx.streams[sessions.person(user.pk)] = None
+            tx.streams[sessions.user_key(user.pk)] = None
             tx.audit(
                 AccountsAuditAction.STAFF_CHANGE_ROLE, user, before=user.staff.value, role=role.value, sessions_ended=ended
             )
@@ -151,7 +151,7 @@ async def dismiss(action: Action, auth: AuthServices, session: Session, user_id:
         await User.filter(pk=user.pk).using_db(tx.db).update(staff=None)
         await _barred(tx, user, nobodys)
         ended = await sessions.end_all(tx, user)
-        tx.streams[sessions.person(user.pk)] = None
+        tx.streams[sessions.user_key(user.pk)] = None
         tx.audit(AccountsAuditAction.STAFF_DISMISS, user, before=user.staff.value, sessions_ended=ended)
 
 

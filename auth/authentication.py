@@ -8,7 +8,7 @@ from auth.factors import passkeys
 from auth.factors.proof import require_second_factor
 from auth.memberships import concerned
 from auth.services import AuthServices
-from auth.sessions import hashed, person
+from auth.sessions import hashed, user_key
 from models.accounts.account import Account, AccountStatus, Membership
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action
@@ -133,7 +133,7 @@ async def _rehash(action: Action, auth: AuthServices, user: User, password: str)
         password_hash = await auth.passwords.hash(password)
         if await User.filter(pk=user.pk, password_hash=user.password_hash).update(password_hash=password_hash):
             user.password_hash = password_hash
-        action.bus.announce([person(user.pk)])
+        action.bus.announce([user_key(user.pk)])
 
 
 async def company_of(user: User, chosen: int | None = None) -> Account | None:

@@ -18,7 +18,7 @@ from functools import cache
 from time import monotonic
 from typing import Any
 
-from auth.sessions import hashed, person, standing, stream
+from auth.sessions import hashed, session_key, standing, user_key
 from models.accounts.account import Account, AccountStatus, Role
 from models.clock import Clock
 from models.database.instances import row_factory
@@ -49,7 +49,7 @@ class Caller:
     @property
     def keys(self) -> tuple[str, str]:
         """The announcements that invalidate this caller."""
-        return stream(self.session.pk), person(self.user.pk)
+        return session_key(self.session.pk), user_key(self.user.pk)
 
     def stands(self, at: datetime) -> bool:
         """Whether token and session are valid, and the user is still a member of the company."""

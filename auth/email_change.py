@@ -108,6 +108,6 @@ async def _moved(tx: Transaction, user: User, wish: EmailChange) -> int:
     )
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user, but=wish.session_id)
-    tx.streams[sessions.person(user.pk)] = None
+    tx.streams[sessions.user_key(user.pk)] = None
     await emails.email_changed(tx, user, wish.email)
     return ended

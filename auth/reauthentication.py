@@ -44,7 +44,7 @@ async def step_up(
         await sessions.require_unchanged(tx, user)
         await sessions.holder(tx, session)
         await Session.filter(pk=session.pk).using_db(tx.db).update(fresh_until=until)
-        tx.streams[sessions.person(user.pk)] = None
+        tx.streams[sessions.user_key(user.pk)] = None
         tx.audit(IdentityAuditAction.SESSION_STEP_UP, session, second_factor=user.second_factor)
     return until
 

@@ -60,12 +60,12 @@ class Kept:
     refresh: None = None
 
 
-def stream(session_id: int) -> str:
+def session_key(session_id: int) -> str:
     """The key to announce when a session ends or its role changes, so that its websockets close."""
     return f"session:{session_id}"
 
 
-def person(user_id: int) -> str:
+def user_key(user_id: int) -> str:
     """The key to announce when a user, their sessions or their memberships change, which invalidates cached viewers.
 
     Announce it after every change of what a Viewer contains, except the end of a session, which has its own key.
@@ -229,7 +229,7 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
         access_hash=hashed(access), last_used_at=tx.action.at, **ends
     ):
         return None
-    tx.streams[person(session.user_id)] = None
+    tx.streams[user_key(session.user_id)] = None
     session = await Session.get(pk=session.pk, using_db=tx.db)
     return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
 
@@ -289,7 +289,7 @@ async def end_all(tx: Transaction, user: User, but: int | None = None) -> int:
 async def end_for(tx: Transaction, user_id: int, account_id: int) -> int:
     """End all sessions in which a user acts for this company. Returns how many ended."""
     ended = await _end(tx, Session.filter(user_id=user_id, account_id=account_id))
-    tx.streams[person(user_id)] = None
+    tx.streams[user_key(user_id)] = None
     return len(ended)
 
 
@@ -300,15 +300,15 @@ async def tell(tx: Transaction, user_id: int, account_id: int) -> None:
     The key of a session is a stream without events: its next number is what the other processes' sweep finds.
     """
     for session in await Session.filter(user_id=user_id, account_id=account_id, ended_at=None).using_db(tx.db).order_by("id"):
-        await tx.next_sequence(stream(session.pk))
-    tx.streams[person(user_id)] = None
+        await tx.next_sequence(session_key(session.pk))
+    tx.streams[user_key(user_id)] = None
 
 
 async def _end(tx: Transaction, found: QuerySet[Session]) -> list[Session]:
     running = await found.filter(ended_at=None).using_db(tx.db).order_by("id").select_for_update()
     for session in running:
         await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.action.at)
-        tx.streams[stream(session.pk)] = None
+        tx.streams[session_key(session.pk)] = None
     return running
 
 

@@ -211,7 +211,7 @@ async def _people(tx: Transaction, account_id: int) -> int:
     await place.delete(using_db=tx.db)
     if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
         await _nobody(tx, user)
-    tx.streams[sessions.person(user.pk)] = None
+    tx.streams[sessions.user_key(user.pk)] = None
     return 1
 
 

@@ -126,7 +126,7 @@ async def joined(
     await Session.filter(pk=session.pk).using_db(tx.db).update(second_factor=True)
     ended = await sessions.end_all(tx, user, but=session.pk)
     tx.audit(audit_action, user, sessions_ended=ended, first=codes is not None)
-    tx.streams[sessions.person(user.pk)] = None
+    tx.streams[sessions.user_key(user.pk)] = None
     await emails.second_factor_changed(tx, user, SecondFactorChange.ON if codes else SecondFactorChange.ADDED)
     return Enrolled(authenticator, codes)
 
@@ -193,7 +193,7 @@ async def remove(action: Action, session: Session, authenticator: Authenticator)
         await _gone(tx, user, bool(others))
         ended = await sessions.end_all(tx, user, but=session.pk)
         tx.audit(IdentityAuditAction.AUTHENTICATOR_REMOVE, authenticator, sessions_ended=ended, last=not others)
-        tx.streams[sessions.person(user.pk)] = None
+        tx.streams[sessions.user_key(user.pk)] = None
         await emails.second_factor_changed(tx, user, SecondFactorChange.REMOVED if others else SecondFactorChange.OFF)
     return bool(others)
 

@@ -114,4 +114,4 @@ async def _set(tx: Transaction, user: User, password_hash: str, verified_at: obj
     changes = {"password_hash": password_hash, "email_verified_at": verified_at}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await void_links(user, tx.db)
-    tx.streams[sessions.person(user.pk)] = None
+    tx.streams[sessions.user_key(user.pk)] = None

@@ -111,7 +111,7 @@ async def test_p1_1_the_registered_name_is_accepted_immediately(desk: Desk) -> N
     assert await written("legal_name") == [(CAMILLE, ACCEPTED), ("Adam@fournil.example", ACCEPTED)]
     events = await Event.filter(stream=account_stream(desk.bakery.account.pk), kind=EventKind.LEGAL_NAME_CHANGED)
     assert [event.status for event in events] == ["ACCEPTED"]
-    assert sessions.person(desk.bakery.people["Max"].pk) in desk.bakery.bus.announced
+    assert sessions.user_key(desk.bakery.people["Max"].pk) in desk.bakery.bus.announced
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ async def test_p1_2_a_deactivation_ends_all_access_to_the_account(desk: Desk) ->
     assert await valid_session_roles(held, desk.bakery.clock.now()) == set(held)
     await desk.deactivates()
     assert await valid_session_roles(held, desk.bakery.clock.now()) == set()
-    assert {sessions.stream(session) for session, _ in held} <= set(desk.bakery.bus.announced)
+    assert {sessions.session_key(session) for session, _ in held} <= set(desk.bakery.bus.announced)
     assert await written("account_status") == [(owner, DEACTIVATED) for owner in OWNERS]
     camille = desk.bakery.people["Camille"]
     assert await company_of(camille) is None

@@ -175,18 +175,18 @@ async def test_a_change_of_role_is_announced_once(company: Company, bus: "Record
     max_, session = company.people["max"].pk, company.tokens["max"].session.pk
     for _ in range(2):
         assert await company.changes("odile", "max", BILLING) == "done"
-    assert bus.announced == [sessions.stream(session), sessions.person(max_)]
+    assert bus.announced == [sessions.session_key(session), sessions.user_key(max_)]
     assert await company.stays("max")
     bus.announced.clear()
     await company.removes("odile", "max")
-    assert bus.announced == [sessions.stream(session), sessions.person(max_)]
+    assert bus.announced == [sessions.session_key(session), sessions.user_key(max_)]
     assert not await company.stays("max")
 
 
 async def test_another_process_detects_a_new_role_in_its_sweep(company: Company) -> None:
     """Even though its own hub receives no notification of the change."""
     elsewhere = Hub()
-    with elsewhere.listen(sessions.stream(company.tokens["max"].session.pk)) as notified:
+    with elsewhere.listen(sessions.session_key(company.tokens["max"].session.pk)) as notified:
         await elsewhere.sweep()
         assert not notified.is_set()
         await company.changes("odile", "max", BILLING)

@@ -14,7 +14,7 @@ from auth import authentication, caller
 from auth.caller import Callers
 from auth.factors import enrolment
 from auth.services import AuthServices
-from auth.sessions import Tokens, end_all, person, refresh, sign_in, sign_out
+from auth.sessions import Tokens, end_all, refresh, sign_in, sign_out, user_key
 from models.accounts.account import Membership, Role
 from models.action import Action
 from models.errors import Refusal, Unauthenticated
@@ -110,10 +110,10 @@ async def test_a_role_removed_in_another_process_is_lost_within_a_second(house: 
 
 async def test_a_change_announced_in_this_process_applies_immediately(house: House, owner: User, tokens: Tokens) -> None:
     await Membership.filter(user_id=owner.pk).update(role=Role.MEMBER)
-    house.hub.announce([person(owner.pk)])
+    house.hub.announce([user_key(owner.pk)])
     assert not (await house.viewer_of(tokens.access)).buyer
     await User.filter(pk=owner.pk).update(locale=Locale.EN)
-    house.hub.announce([person(owner.pk)])
+    house.hub.announce([user_key(owner.pk)])
     assert (await house.viewer_of(tokens.access)).locale is Locale.EN
 
 
@@ -150,7 +150,7 @@ async def test_a_new_second_factor_applies_immediately(house: House, agent: User
 
 async def test_a_verified_address_applies_immediately(house: House, owner: User, auth: AuthServices, tokens: Tokens) -> None:
     await User.filter(pk=owner.pk).update(email_verified_at=None)
-    house.hub.announce([person(owner.pk)])
+    house.hub.announce([user_key(owner.pk)])
     assert (await house.viewer_of(tokens.access)).user == owner
     token = registration.verification_token(auth, owner, house.clock.now())
     await registration.verify_email(house.action(), auth, token)
@@ -162,11 +162,11 @@ async def test_a_verified_address_applies_immediately(house: House, owner: User,
 async def test_a_viewer_read_during_a_change_is_not_cached(
     house: House, owner: User, tokens: Tokens, statements: "Statements"
 ) -> None:
-    house.hub.announce([person(owner.pk)])
+    house.hub.announce([user_key(owner.pk)])
     before, asking = len(statements()), asyncio.create_task(house.viewer_of(tokens.access))
     while len(statements()) == before:
         await asyncio.sleep(0)
-    house.hub.announce([person(owner.pk)])
+    house.hub.announce([user_key(owner.pk)])
     await asking
     await house.viewer_of(tokens.access)
     assert len(statements()) == before + 2
@@ -200,5 +200,5 @@ async def test_the_most_recent_viewers_stay_cached(
     for tokens in (sessions[0], sessions[4], sessions[5]):
         await house.viewer_of(tokens.access)
     assert len(statements()) == before
-    house.hub.announce([person(owner.pk)])
+    house.hub.announce([user_key(owner.pk)])
     assert house.size() == 0
