@@ -30,7 +30,7 @@ from models.action import Action, Transaction
 from models.checks import Checks
 from models.content.policy import AcceptanceChannel, Policy
 from models.errors import CommonErrorCode, Forbidden, Refusal
-from models.idempotency import earlier, made
+from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.locale import Locale
 from models.text import client_key, line
@@ -92,7 +92,7 @@ async def send(
     asked = [account_id, email, role.value, locale.value]
     async with action.transaction() as tx:
         inviter = _inviting(await AccountMembers.locked(tx, account_id), action)
-        if known := await earlier(tx, f"user:{inviter.user_id}", "invitationSend", key, asked):
+        if known := await earlier_result(tx, f"user:{inviter.user_id}", "invitationSend", key, asked):
             return await _made_before(tx, known)
         await _require_news(tx, account_id, email)
         token = sessions.random_token("cam_in_")
@@ -101,7 +101,7 @@ async def send(
             token_hash=sessions.hashed(token), created_at=action.at, sent_at=action.at, expires_at=action.at + LIFETIME,
         )  # fmt: skip
         await _email(tx, invitation, token)
-        await made(tx, f"user:{inviter.user_id}", "invitationSend", key, invitation.pk)
+        await store_result(tx, f"user:{inviter.user_id}", "invitationSend", key, invitation.pk)
         tx.audit(AccountsAuditAction.INVITATION_SEND, invitation, role=role.value)
     return invitation
 
@@ -152,14 +152,14 @@ async def resend(action: Action, auth: AuthServices, invitation: Invitation, key
     async with action.transaction() as tx:
         inviter = _inviting(await AccountMembers.locked(tx, invitation.account_id), action)
         invitation = await tx.locked(Invitation, invitation.pk)
-        if await earlier(tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]):
+        if await earlier_result(tx, f"user:{inviter.user_id}", "invitationResend", key, [invitation.pk]):
             return invitation
         if not invitation.open:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
         token = sessions.random_token("cam_in_")
         await invitation.sent(tx, inviter.user_id, sessions.hashed(token))
         await _email(tx, invitation, token)
-        await made(tx, f"user:{inviter.user_id}", "invitationResend", key, invitation.pk)
+        await store_result(tx, f"user:{inviter.user_id}", "invitationResend", key, invitation.pk)
         tx.audit(AccountsAuditAction.INVITATION_RESEND, invitation)
     return invitation
 

@@ -27,11 +27,11 @@ from models.action import Action, Transaction
 from models.checks import Checks, known_keys
 from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, EventKind, account_stream
-from models.idempotency import earlier, made
+from models.idempotency import earlier_result, store_result
 from models.identity.session import Session
 from models.identity.user import User
 from models.support.file import File, FileStatus, attach_evidence
-from models.text import client_key, composed_line, message_text
+from models.text import client_key, composed_line, message_text, optional_key
 from models.translations import _
 
 LEGAL_NAME_LENGTH = 200
@@ -68,11 +68,11 @@ async def request(
     async with action.transaction() as tx:
         user = await managing(tx, session, account.pk)
         owner = f"account:{account.pk}"
-        if known := await earlier(tx, owner, "accountRequestLegalName", key, [name, sorted(files)]):
+        if known := await earlier_result(tx, owner, "accountRequestLegalName", key, [name, sorted(files)]):
             return await LegalNameChange.get(pk=known, using_db=tx.db)
         change = await _wished(tx, user, account.pk, name)
         await attach_evidence(tx, change, user, files)
-        await made(tx, owner, "accountRequestLegalName", key, change.pk)
+        await store_result(tx, owner, "accountRequestLegalName", key, change.pk)
         tx.audit(AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME, change, evidence=len(set(files)))
     return await check(action, registry, change)
 
@@ -210,7 +210,12 @@ async def cancel(action: Action, session: Session, account: Account, change_id: 
 
 
 async def decide(
-    action: Action, session: Session, change_id: int | None, decision: Decision, reason: str | None
+    action: Action,
+    session: Session,
+    change_id: int | None,
+    decision: Decision,
+    reason: str | None,
+    key: str | None = None,
 ) -> LegalNameChange:
     """Accept a change based on its evidence, reject it, or ask for other evidence, as an agent. A repeat changes nothing.
 
@@ -223,10 +228,15 @@ async def decide(
             checks.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId"))
         needed = reason or decision is not Decision.ACCEPT
         words = checks(message_text, reason or "", "reason", REASON_LENGTH) if needed else None
+        key = checks(optional_key, key)
     assert found is not None, "the checks have passed"  # noqa: S101
     async with action.transaction() as tx:
         account = await tx.locked(Account, found.account_id)
         agent = await sessions.holder(tx, session)
+        owner, arguments = f"user:{agent.pk}", [found.pk, decision.value, words]
+        if await earlier_result(tx, owner, "legalNameChangeDecide", key, arguments) is not None:
+            return await LegalNameChange.get(pk=found.pk, using_db=tx.db)
+        await store_result(tx, owner, "legalNameChangeDecide", key, found.pk)
         change = await _running(tx, account.pk, found.pk, _REACHED[decision])
         if change.status is _REACHED[decision]:
             return change

@@ -25,12 +25,12 @@ from models.billing.periods import months_after
 from models.checks import Checks
 from models.clock import PARIS, local_date
 from models.errors import CommonErrorCode, Forbidden, Refusal
-from models.idempotency import earlier, made
+from models.idempotency import earlier_result, store_result
 from models.identity.session import Session
 from models.identity.user import User
 from models.privacy.erasure import Erasure
 from models.support.ticket import Category, Channel, Ticket, TicketKind, TicketStatus
-from models.text import client_key, message_text
+from models.text import client_key, message_text, optional_key
 from models.translations import _
 from models.translations import text as translated
 
@@ -81,7 +81,7 @@ async def _asked(
     back with it.
     """
     owner = f"user:{user.pk}"
-    if known := await earlier(tx, owner, kind.value, key, [account.pk, text]):
+    if known := await earlier_result(tx, owner, kind.value, key, [account.pk, text]):
         return await Ticket.get(pk=known, using_db=tx.db)
     await auth.throttle.attempt(throttle.key(throttle.LIFECYCLE, account.pk, kind.value))
     ticket = await (await _open(tx, account, kind)).order_by("-id").first()
@@ -92,7 +92,7 @@ async def _asked(
         )
     message_id = hashlib.sha256(f"{kind.value}:{key}".encode()).hexdigest()  # two keys that differ never become one
     await (await ticket.locked(tx)).post(tx, user, text, message_id)
-    await made(tx, owner, kind.value, key, ticket.pk)
+    await store_result(tx, owner, kind.value, key, ticket.pk)
     return ticket
 
 
@@ -204,7 +204,9 @@ async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
         await ticket.settle(tx)
 
 
-async def decline_reactivation(action: Action, session: Session, account_id: int | None, reason: str) -> Account:
+async def decline_reactivation(
+    action: Action, session: Session, account_id: int | None, reason: str, key: str | None = None
+) -> Account:
     """Decline to reactivate an account, by email, because its owner can't see tickets.
 
     The owner can request it again. Raises BLANK, TOO_LONG, NOT_FOUND, REQUEST_MISSING and Unauthenticated.
@@ -212,8 +214,11 @@ async def decline_reactivation(action: Action, session: Session, account_id: int
     async with action.transaction() as tx:
         with Checks() as check:
             dealt_with = await check.wait(_dealt_with(tx, session, account_id))
-            words = check(message_text, reason, "reason", REASON_LENGTH)
+            words, key = check(message_text, reason, "reason", REASON_LENGTH), check(optional_key, key)
         account, _, agent = dealt_with
+        owner, arguments = f"user:{agent.pk}", [account.pk, words]
+        if await earlier_result(tx, owner, "accountDeclineReactivation", key, arguments) is not None:
+            return account
         ticket = await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION)).order_by("-id").first()
         if ticket is None:
             raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "accountId")
@@ -221,6 +226,7 @@ async def decline_reactivation(action: Action, session: Session, account_id: int
         await ticket.settle(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
         await emails.reactivation_declined(tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words)
+        await store_result(tx, owner, "accountDeclineReactivation", key)
     return account
 
 

@@ -21,10 +21,11 @@ from models.accounts.audit_actions import AccountsAuditAction
 from models.action import Action, Transaction
 from models.checks import Checks
 from models.content.policy import AcceptanceChannel, Policy
+from models.idempotency import anonymous_owner, earlier_result, store_result
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import User
 from models.locale import Locale
-from models.text import line
+from models.text import line, optional_key
 
 NAME_LENGTH = 100
 
@@ -35,7 +36,7 @@ LEGAL_NAME_LENGTH = 200
 @dataclass(frozen=True)
 class SignUp:
     """The user and account that a sign-up created, or (`existing`) the user who already has the address. Only the email reveals
-    which, never the response.
+    which, never the response. A repeat created nothing.
     """
 
     user: User | None = None
@@ -52,11 +53,16 @@ class _Form:
     locale: Locale
     accepted: Collection[Policy]
 
+    @property
+    def arguments(self) -> list[object]:
+        """What the idempotency key stands for."""
+        return [self.name, self.legal_name, self.siren, self.locale.value, [policy.pk for policy in self.accepted]]
+
 
 async def sign_up(
     action: Action, auth: AuthServices, *,
     email: str, password: str, name: str, legal_name: str, siren: str, locale: Locale, peer: str,
-    accepted: Sequence[int | None] = (),
+    accepted: Sequence[int | None] = (), key: str | None = None,
 ) -> SignUp:  # fmt: skip
     """Sign up a company with its first owner, and email them a link that verifies the address.
 
@@ -73,21 +79,28 @@ async def sign_up(
         )  # fmt: skip
         own_words = [words for words in (form.email, form.name, form.legal_name) if words]
         await check.wait(auth.require_strong(password, *own_words, subject=network))
+        key = check(optional_key, key)
     await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.EMAIL, form.email))
     password_hash = await auth.passwords.hash(password)
     try:
-        return await _signed_up(action, auth, form, password_hash)
+        return await _signed_up(action, auth, form, password_hash, network, key)
     except IntegrityError:  # somebody took the address between our look and our write: now it is found
-        return await _signed_up(action, auth, form, password_hash)
+        return await _signed_up(action, auth, form, password_hash, network, key)
 
 
-async def _signed_up(action: Action, auth: AuthServices, form: _Form, password_hash: str) -> SignUp:
+async def _signed_up(
+    action: Action, auth: AuthServices, form: _Form, password_hash: str, network: str, key: str | None
+) -> SignUp:
+    owner = anonymous_owner(network, form.email)
     async with action.transaction() as tx:
+        if await earlier_result(tx, owner, "accountSignUp", key, form.arguments) is not None:
+            return SignUp()
         replaced = await _replaced(tx, form, password_hash)
         existing = replaced or await User.get_or_none(email=form.email, using_db=tx.db)
         made = SignUp(existing=existing) if existing else await _owner(tx, form, password_hash)
         await _email(tx, auth, made)
         _note_sign_up(tx, made)
+        await store_result(tx, owner, "accountSignUp", key)
     return made
 
 

@@ -14,16 +14,21 @@ from auth.reauthentication import require_fresh
 from mail import emails
 from models.accounts.account import AccountMembers, Membership, Role
 from models.action import Action, Transaction
+from models.checks import Checks
 from models.errors import CommonErrorCode, Forbidden, Refusal
+from models.idempotency import earlier_result, store_result
 from models.identity.access_links import void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import User
+from models.text import optional_key
 from models.translations import _
 
 
-async def of_colleague(action: Action, session: Session, account_id: int, user_id: int | None) -> Membership:
+async def of_colleague(
+    action: Action, session: Session, account_id: int, user_id: int | None, key: str | None = None
+) -> Membership:
     """Turn off the second factor of a member, as an owner of the company. The member is notified by email.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE; SECOND_FACTOR_RESERVED for owners, staff and members of other companies,
@@ -36,15 +41,21 @@ async def of_colleague(action: Action, session: Session, account_id: int, user_i
             raise Forbidden
         place = people.of(user_id)
         user = await sessions.holder_and(tx, session, place.user_id if place else None)
-        if place is None or user is None:
-            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
+        with Checks() as check:
+            key = check(optional_key, key)
+            if place is None or user is None:
+                check.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "userId"))
+        assert place is not None and user is not None, "the checks have passed"  # noqa: S101, PT018
+        if await earlier_result(tx, f"user:{session.user_id}", "memberResetSecondFactor", key, user.pk) is not None:
+            return place
         if place.role is Role.OWNER or user.staff or await companies_of(tx, user) != [account_id]:
             raise _reserved()
         await _reset(tx, user, by_support=False)
+        await store_result(tx, f"user:{session.user_id}", "memberResetSecondFactor", key)
     return place
 
 
-async def of_anybody(action: Action, session: Session, user_id: int | None) -> None:
+async def of_anybody(action: Action, session: Session, user_id: int | None, key: str | None = None) -> None:
     """Turn off a user's second factor, as an operator. The user is notified by email.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE, and SECOND_FACTOR_RESERVED for the operator's own.
@@ -52,11 +63,17 @@ async def of_anybody(action: Action, session: Session, user_id: int | None) -> N
     await require_fresh(action, session)
     async with action.transaction() as tx:
         user = await sessions.holder_and(tx, session, user_id)
-        if user is None:
-            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
+        with Checks() as check:
+            key = check(optional_key, key)
+            if user is None:
+                check.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "userId"))
+        assert user is not None, "the checks have passed"  # noqa: S101
+        if await earlier_result(tx, f"user:{session.user_id}", "userResetSecondFactor", key, user.pk) is not None:
+            return
         if user.pk == session.user_id:
             raise _reserved()
         await _reset(tx, user, by_support=True)
+        await store_result(tx, f"user:{session.user_id}", "userResetSecondFactor", key)
 
 
 def _reserved() -> Refusal:

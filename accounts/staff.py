@@ -25,7 +25,7 @@ from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal, Unauthenticated
-from models.idempotency import earlier, made
+from models.idempotency import earlier_result, store_result
 from models.identity.access_links import PasswordReset, void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.errors import IdentityErrorCode
@@ -33,7 +33,7 @@ from models.identity.session import Session
 from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
 from models.support.ticket import Ticket, TicketStatus
-from models.text import client_key, line
+from models.text import client_key, line, optional_key
 from models.translations import _
 
 LIFETIME = timedelta(hours=72)  # of the email: OWASP ASVS 5 (6.4.1) wants an initial secret to be single-use and short-lived
@@ -59,12 +59,12 @@ async def hire(
         async with action.transaction() as tx:
             operator = await sessions.holder(tx, session)
             owner = f"user:{operator.pk}"
-            if known := await earlier(tx, owner, "staffHire", key, [email, name, role.value, locale.value]):
+            if known := await earlier_result(tx, owner, "staffHire", key, [email, name, role.value, locale.value]):
                 return await _still_hired(tx, known)
             user = await _admitted(tx, email, nobodys)
             token = await _appointed(tx, user, emailed=True, name=name, staff=role, locale=locale)
             await emails.staff_welcome(tx, user, token)
-            await made(tx, owner, "staffHire", key, user.pk)
+            await store_result(tx, owner, "staffHire", key, user.pk)
     except IntegrityError:  # somebody took the address between our look and our write
         raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email") from None
     return user
@@ -169,20 +169,26 @@ async def _barred(tx: Transaction, user: User, password_hash: str) -> None:
     await void_links(user, tx.db)
 
 
-async def end_sessions(action: Action, session: Session, user_id: int) -> int:
+async def end_sessions(action: Action, session: Session, user_id: int, key: str | None = None) -> int:
     """End all sessions of any user and notify them by email. Returns how many ended (OWASP ASVS 5, 7.4.5).
 
-    Raises STEP_UP_REQUIRED and NOT_FOUND.
+    Raises STEP_UP_REQUIRED, NOT_FOUND and IDEMPOTENCY_MISMATCH.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
-        user = await sessions.holder_and(tx, session, user_id)
-        if user is None:
-            raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
+        with Checks() as check:
+            user, key = await sessions.holder_and(tx, session, user_id), check(optional_key, key)
+            if user is None:
+                check.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "userId"))
+        assert user is not None, "the checks have passed"  # noqa: S101
+        owner = f"user:{session.user_id}"
+        if (before := await earlier_result(tx, owner, "userEndSessions", key, user.pk)) is not None:
+            return before
         ended = await sessions.end_all(tx, user)
         tx.audit(IdentityAuditAction.SESSION_END_ALL, user, sessions_ended=ended)
         if ended:
             await emails.sessions_ended(tx, user)
+        await store_result(tx, owner, "userEndSessions", key, ended)
     return ended
 
 

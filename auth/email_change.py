@@ -21,27 +21,33 @@ from auth.sessions import hashed, random_token
 from auth.tokens import invalid
 from mail import emails
 from models.action import Action, Transaction
+from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
+from models.idempotency import earlier_result, store_result
 from models.identity.access_links import EmailChange, void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import User, person_search_text
+from models.text import optional_key
 from models.translations import _
 
 LIFETIME = timedelta(hours=24)
 SETTLED = timedelta(days=7)
 
 
-async def request(action: Action, auth: AuthServices, session: Session, *, email: str) -> None:
+async def request(action: Action, auth: AuthServices, session: Session, *, email: str, key: str | None = None) -> None:
     """Request a change of address, which replaces the user's earlier request. Both addresses get an email.
 
-    Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the current address, and Throttled.
+    Raises STEP_UP_REQUIRED, EMAIL_INVALID, VALUE_INVALID for the current address, IDEMPOTENCY_MISMATCH and Throttled.
     """
     await require_fresh(action, session)
-    email = deliverable(email)
+    with Checks() as check:
+        email, key = check(deliverable, email), check(optional_key, key)
     await auth.throttle.attempt(throttle.key(throttle.EMAIL_CHANGE, session.user_id), throttle.key(throttle.EMAIL, email))
     async with auth.even(), action.transaction() as tx:
         user = await sessions.holder(tx, session)
+        if await earlier_result(tx, f"user:{user.pk}", "emailRequestChange", key, [email]) is not None:
+            return
         if email == user.email:
             raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "email", message=_("This is already your email address."))
         new_token, old_token = random_token("cam_ec_"), None if _settled(user, tx) else random_token("cam_ec_")
@@ -56,6 +62,7 @@ async def request(action: Action, auth: AuthServices, session: Session, *, email
         else:
             await emails.email_change(tx, user, email, new_token)
         await emails.email_change_requested(tx, user, email, old_token)
+        await store_result(tx, f"user:{user.pk}", "emailRequestChange", key)
 
 
 def _settled(user: User, tx: Transaction) -> bool:

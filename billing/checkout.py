@@ -25,7 +25,7 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import Refusal
 from models.event import EventKind, account_stream
-from models.idempotency import earlier, made
+from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.locale import Locale
 
@@ -47,7 +47,7 @@ async def draft(action: Action, account: Account, buyer: User, price: Price, key
     """Draft a purchase of a price on sale. The same key returns the same draft. Raises IDEMPOTENCY_MISMATCH."""
     owner = f"account:{account.pk}"
     async with action.transaction() as tx:
-        if known := await earlier(tx, owner, "purchaseDraft", key, price.pk):
+        if known := await earlier_result(tx, owner, "purchaseDraft", key, price.pk):
             return await Purchase.get(pk=known, using_db=tx.db)
         purchase = await Purchase.create(
             using_db=tx.db, account=account, buyer=buyer, price=price, created_at=action.at,
@@ -55,7 +55,7 @@ async def draft(action: Action, account: Account, buyer: User, price: Price, key
             country=account.country,
         )  # fmt: skip
         await purchase.move(tx, PurchaseStatus.DRAFT)
-        await made(tx, owner, "purchaseDraft", key, purchase.pk)
+        await store_result(tx, owner, "purchaseDraft", key, purchase.pk)
         tx.audit(BillingAuditAction.PURCHASE_DRAFT, purchase)
     return purchase
 
@@ -74,7 +74,7 @@ async def _attempted(action: Action, purchase: Purchase, method: str, key: str) 
     owner = f"account:{purchase.account_id}"
     async with action.transaction() as tx:
         purchase = await purchase.locked(tx)
-        if known := await earlier(tx, owner, "purchasePay", key, [purchase.pk, method]):
+        if known := await earlier_result(tx, owner, "purchasePay", key, [purchase.pk, method]):
             return await Payment.get(pk=known, using_db=tx.db)
         purchase.require(PurchaseStatus.BILLING_CONFIRMED)
         price = await Price.get(pk=purchase.price_id, using_db=tx.db)
@@ -83,7 +83,7 @@ async def _attempted(action: Action, purchase: Purchase, method: str, key: str) 
             method=method, created_at=action.at,
         )  # fmt: skip
         await purchase.move(tx, PurchaseStatus.PAYMENT_PENDING)
-        await made(tx, owner, "purchasePay", key, payment.pk)
+        await store_result(tx, owner, "purchasePay", key, payment.pk)
         tx.audit(BillingAuditAction.PURCHASE_PAY, payment, amount_cents=payment.amount_cents)
     return payment
 

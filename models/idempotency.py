@@ -28,11 +28,15 @@ class IdempotencyKey(Model):
         unique_together = (("owner", "operation", "key"),)
 
 
-async def earlier(tx: Transaction, owner: str, operation: str, key: str, arguments: Any) -> int | None:
-    """What the same request made before, as its row's id, or None for a first one, whose key is then taken.
+async def earlier_result(tx: Transaction, owner: str, operation: str, key: str | None, arguments: Any) -> int | None:
+    """What the same request stored before, usually a row's id, or None for a first one, whose key is then taken. Without a key
+    every request is a first one.
 
-    Of two at once, the second waits for the first's commit. Raises IDEMPOTENCY_MISMATCH when the key came with other arguments.
+    Of two requests at once, the second waits for the first one's commit. `arguments` never contain a password, a code or a
+    token, because their hash is stored. Raises IDEMPOTENCY_MISMATCH when the key came with other arguments.
     """
+    if key is None:
+        return None
     fingerprint = hashlib.sha256(orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)).hexdigest()
     taken = await execute(
         "INSERT INTO idempotency_key (owner, operation, key, fingerprint, created_on) VALUES (?, ?, ?, ?, ?)"
@@ -47,6 +51,15 @@ async def earlier(tx: Transaction, owner: str, operation: str, key: str, argumen
     return first.created_id
 
 
-async def made(tx: Transaction, owner: str, operation: str, key: str, created_id: int) -> None:
-    """Note what the request made, for its repeats."""
-    await IdempotencyKey.filter(owner=owner, operation=operation, key=key).using_db(tx.db).update(created_id=created_id)
+async def store_result(tx: Transaction, owner: str, operation: str, key: str | None, result: int = 0) -> None:
+    """Store what the request returned, for its repeats: a row's id, or any number where there is nothing to return."""
+    if key is not None:
+        await IdempotencyKey.filter(owner=owner, operation=operation, key=key).using_db(tx.db).update(created_id=result)
+
+
+def anonymous_owner(network: str, email: str) -> str:
+    """The owner of keys of requests without a session: the requester's network and the address that they name.
+
+    Nobody in another network can use up or test somebody's keys, and a key never tells whether the address is known.
+    """
+    return f"network:{hashlib.sha256(f'{network} {email}'.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"

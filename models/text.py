@@ -55,6 +55,11 @@ def client_key(key: str, field: str = "idempotencyKey") -> str:
     return key
 
 
+def optional_key(key: str | None) -> str | None:
+    """Like `client_key`, for an input that may go without one."""
+    return None if key is None else client_key(key)
+
+
 def fold_text(text: str) -> str:
     """Lower case, without accents, ligatures apart, punctuation as spaces: `L'été` and `l ete` fold alike."""
     return "".join(c if c.isalnum() else " " for c in unaccented(text.lower().replace("œ", "oe").replace("æ", "ae")))

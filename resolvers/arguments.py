@@ -11,6 +11,12 @@ Language = Annotated[
 ]
 
 
+IDEMPOTENCY_KEY = (
+    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
+    "first result."
+)
+
+
 Slug = Annotated[str, strawberry.argument(description="The identifier used in URLs: lowercase, with hyphens.")]
 
 

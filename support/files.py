@@ -10,14 +10,15 @@ from enum import StrEnum
 from auth import throttle
 from auth.services import AuthServices
 from models.accounts.account import Account
-from models.action import Action
+from models.action import Action, Transaction
 from models.checks import Checks
-from models.errors import Refusal
+from models.errors import CommonErrorCode, Refusal
+from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
 from models.support.file import MAX_BYTES, File, FileStatus
-from models.text import masked_line
+from models.text import masked_line, optional_key
 from storage.content import ContentKind, Inspection, content_kind
 from storage.file_service import FileService, scan_file
 from storage.store import random_key
@@ -45,7 +46,8 @@ class UploadRejected(Exception):
 
 
 async def announce(
-    action: Action, auth: AuthServices, uploader: User, account: Account | None, *, name: str, content_type: str, size: int
+    action: Action, auth: AuthServices, uploader: User, account: Account | None, *, name: str, content_type: str, size: int,
+    key: str | None = None,
 ) -> File:  # fmt: skip
     """Announce a file of `size` bytes. Its upload link is signed by the caller.
 
@@ -59,14 +61,26 @@ async def announce(
             check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "contentType"))
         if not 1 <= size <= MAX_BYTES:
             check.refuse(Refusal(SupportErrorCode.FILE_UNSUPPORTED, "input", "size"))
-    owner = ("company", account.pk) if account else ("person", uploader.pk)
-    await auth.throttle.attempt(throttle.key(throttle.FILE, *owner))
+        key = check(optional_key, key)
+    counted = ("company", account.pk) if account else ("person", uploader.pk)
+    await auth.throttle.attempt(throttle.key(throttle.FILE, *counted))
+    owner, arguments = f"user:{uploader.pk}", [account.pk if account else None, name, content_type, size]
     async with action.transaction() as tx:
+        if first := await earlier_result(tx, owner, "fileAnnounce", key, arguments):
+            return await _announced_before(tx, first)
         file = await File.create(
             using_db=tx.db, key=random_key(), uploader=uploader, account=account, name=name,
             content_type=_media_type(content_type), size=size, created_at=action.at,
         )  # fmt: skip
         tx.audit(SupportAuditAction.FILE_ANNOUNCE, file, size=file.size)
+        await store_result(tx, owner, "fileAnnounce", key, file.pk)
+    return file
+
+
+async def _announced_before(tx: Transaction, file_id: int) -> File:
+    file = await File.get_or_none(pk=file_id, abandoned_at=None, using_db=tx.db)
+    if file is None:  # deleted since, because it was never attached
+        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
     return file
 
 

@@ -4,7 +4,7 @@ from models.accounts.account import Account
 from models.action import Action
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
-from models.idempotency import earlier, made
+from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.support.ticket import SUBJECT_LENGTH, Category, Channel, Ticket
 from models.text import client_key, message_text
@@ -30,11 +30,11 @@ async def open_ticket(
     owner = f"user:{requester.pk}"
     arguments = [account.pk, subject, body, channel.value, category.value]
     async with action.transaction() as tx:
-        if first := await earlier(tx, owner, _OPERATION, key, arguments):
+        if first := await earlier_result(tx, owner, _OPERATION, key, arguments):
             return await Ticket.get(pk=first, using_db=tx.db)
         ticket = await Ticket.open(tx, account, requester, subject=subject, channel=channel, category=category)
         await ticket.post(tx, requester, body, f"open:{key}"[:64])
-        await made(tx, owner, _OPERATION, key, ticket.pk)
+        await store_result(tx, owner, _OPERATION, key, ticket.pk)
     return ticket
 
 

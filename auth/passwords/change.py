@@ -18,29 +18,35 @@ from auth.tokens import invalid
 from mail import emails
 from models.action import Action, Transaction
 from models.checks import Checks
+from models.idempotency import anonymous_owner, earlier_result, store_result
 from models.identity.access_links import PasswordReset, void_links
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.session import Session
 from models.identity.user import User
+from models.text import optional_key
 
 RESET_LIFETIME = timedelta(minutes=30)
 
 
-async def request_reset(action: Action, auth: AuthServices, *, email: str, peer: str) -> None:
+async def request_reset(action: Action, auth: AuthServices, *, email: str, peer: str, key: str | None = None) -> None:
     """Send an email with a token that is valid for 30 minutes and one use. `peer` is the requester's network address.
 
     An unknown address gets the same response after the same time. Another request leaves earlier emails valid, because anyone
     could otherwise keep the owner from using one. Raises EMAIL_INVALID and Throttled.
     """
-    email = deliverable(email)
-    network = throttle.key(throttle.RESET, throttle.network_of(peer))
+    with Checks() as check:
+        email, key = check(deliverable, email), check(optional_key, key)
+    network, owner = throttle.key(throttle.RESET, throttle.network_of(peer)), anonymous_owner(throttle.network_of(peer), email)
     await auth.throttle.attempt(network, throttle.key(throttle.EMAIL, email, "reset"))
     async with auth.even(), action.transaction() as tx:
+        if await earlier_result(tx, owner, "passwordRequestReset", key, []) is not None:
+            return
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:
             await emails.password_reset(tx, user, await _granted(tx, user))
         # In nobody's part of the log: whoever tries addresses must not read there which are known.
         tx.audit(IdentityAuditAction.PASSWORD_REQUEST_RESET, user, None)
+        await store_result(tx, owner, "passwordRequestReset", key)
 
 
 async def _granted(tx: Transaction, user: User) -> str:

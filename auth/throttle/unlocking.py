@@ -15,27 +15,34 @@ from auth.sessions import hashed, random_token
 from auth.tokens import invalid
 from mail import emails
 from models.action import Action, Transaction
+from models.checks import Checks
+from models.idempotency import anonymous_owner, earlier_result, store_result
 from models.identity.access_links import SignInUnlock
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.user import User
+from models.text import optional_key
 
 LIFETIME = timedelta(minutes=30)
 
 
-async def request(action: Action, auth: AuthServices, *, email: str, peer: str) -> None:
+async def request(action: Action, auth: AuthServices, *, email: str, peer: str, key: str | None = None) -> None:
     """Send an email with a token that is valid for 30 minutes and one sign-in. `peer` is the requester's network address.
 
     An unknown address gets the same response after the same time. Raises EMAIL_INVALID and Throttled.
     """
-    email = deliverable(email)
-    network = throttle.key(throttle.RESET, throttle.network_of(peer))
+    with Checks() as check:
+        email, key = check(deliverable, email), check(optional_key, key)
+    network, owner = throttle.key(throttle.RESET, throttle.network_of(peer)), anonymous_owner(throttle.network_of(peer), email)
     await auth.throttle.attempt(network, throttle.key(throttle.EMAIL, email, "unlock"))
     async with auth.even(), action.transaction() as tx:
+        if await earlier_result(tx, owner, "sessionRequestUnlock", key, []) is not None:
+            return
         user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
         if user:
             await emails.sign_in_unlock(tx, user, await _create_token(tx, user))
         # In no company's part of the log, which would reveal to its owner which addresses are known.
         tx.audit(IdentityAuditAction.SESSION_REQUEST_UNLOCK, user, None)
+        await store_result(tx, owner, "sessionRequestUnlock", key)
 
 
 async def _create_token(tx: Transaction, user: User) -> str:

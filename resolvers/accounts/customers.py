@@ -43,10 +43,14 @@ def customers(
 
 async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
     """End all sessions of a user."""
-    return await staff.end_sessions(info.context.action(), info.context.session, key_of(User, input.user_id) or 0)
+    return await staff.end_sessions(
+        info.context.action(), info.context.session, key_of(User, input.user_id) or 0, input.idempotency_key
+    )
 
 
 async def reset_second_factor(info: Info, input: UserResetSecondFactorInput) -> bool:
     """Reset a user's second factor."""
-    await second_factor_reset.of_anybody(info.context.action(), info.context.session, key_of(User, input.user_id))
+    await second_factor_reset.of_anybody(
+        info.context.action(), info.context.session, key_of(User, input.user_id), input.idempotency_key
+    )
     return True

@@ -7,14 +7,9 @@ from models.accounts.account import Role
 from models.identity.user import Staff
 from models.locale import Locale
 from resolvers.addresses import PostalAddressInput
+from resolvers.arguments import IDEMPOTENCY_KEY
 
 _ACCEPTED = "The IDs of the policies in force that the new user has accepted. `Viewer.policies` lists the remaining ones."
-
-
-_KEY = (
-    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
-    "first result."
-)
 
 
 @strawberry.input(description="The company to sign up and its first user, who becomes its owner.")
@@ -33,6 +28,7 @@ class AccountSignUpInput:
         default=None, description="The language of emails. Defaults to the language of the request."
     )
     accepted_policy_ids: list[strawberry.ID] | None = strawberry.field(default=None, description=_ACCEPTED)
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The person to invite and their role.")
@@ -44,7 +40,7 @@ class InvitationSendInput:
     locale: Locale | None = strawberry.field(
         default=None, description="The language of the email. Defaults to the language of the request."
     )
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The invitation to send again.")
@@ -92,12 +88,6 @@ class AccountTransferOwnershipInput:
     user_id: strawberry.ID = strawberry.field(description="The ID of one of the company's members (`Account.members`).")
 
 
-_KEY = (
-    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
-    "first result."
-)
-
-
 _FILES = (
     "The IDs of uploaded files that prove the name, such as an extract from the company register (Kbis). At most 10 in total; "
     "each file can be used once."
@@ -114,7 +104,7 @@ class AccountRequestLegalNameInput:
         description="The SIREN on those documents. A different SIREN is a different legal entity, which is refused.",
     )
     file_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description=_FILES)
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="Evidence to add to a change of legal name.")
@@ -136,6 +126,7 @@ class LegalNameChangeDecideInput:
         default=None,
         description="The explanation for the customer (at most 1,000 characters). Required unless the change is accepted.",
     )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="A request to support about the whole account.")
@@ -143,7 +134,7 @@ class AccountRequestInput:
     message: str = strawberry.field(
         description="The reason, for the agent (at most 8,000 characters). Card numbers are masked."
     )
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The company to delete.")
@@ -155,13 +146,14 @@ class AccountRequestDeletionInput:
         default=None,
         description="The ID of one of `Viewer.companies`, for example a deactivated one. Defaults to the current company.",
     )
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The company not to reactivate, and the reason.")
 class AccountDeclineReactivationInput:
     account_id: strawberry.ID = strawberry.field(description="The ID of a company whose owner requested reactivation.")
     reason: str = strawberry.field(description="The reason, quoted in the email to the owner (at most 1,000 characters).")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The company to reactivate.")
@@ -170,7 +162,7 @@ class AccountRequestReactivationInput:
     message: str = strawberry.field(
         description="The reason, for the agent (at most 8,000 characters). Card numbers are masked."
     )
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The company to deactivate.")
@@ -216,22 +208,18 @@ class AccountChangeIdentifiersInput:
     )
 
 
-_KEY = (
-    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
-    "first result."
-)
-
-
 @strawberry.input(description="The member whose second factor to reset.")
 class MemberResetSecondFactorInput:
     user_id: strawberry.ID = strawberry.field(
         description="The ID of a member (`Account.members`) who isn't an owner and doesn't belong to another company."
     )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The user whose second factor to reset.")
 class UserResetSecondFactorInput:
     user_id: strawberry.ID = strawberry.field(description="The ID of a customer or of another member of the vendor's staff.")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The person to hire.")
@@ -244,7 +232,7 @@ class StaffHireInput:
     locale: Locale | None = strawberry.field(
         default=None, description="The language of the email. Defaults to the language of the request."
     )
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The staff member and their new role.")
@@ -261,3 +249,4 @@ class StaffDismissInput:
 @strawberry.input(description="The user whose sessions to end.")
 class UserEndSessionsInput:
     user_id: strawberry.ID = strawberry.field(description="The ID of a customer or of a member of the vendor's staff.")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)

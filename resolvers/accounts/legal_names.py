@@ -68,8 +68,10 @@ async def cancel_legal_name(info: Info, input: LegalNameChangeCancelInput) -> Le
 
 async def decide_legal_name(info: Info, input: LegalNameChangeDecideInput) -> LegalNameChange:
     """Decide on a change, as an agent."""
-    context, key = info.context, key_of(LegalNameChange, input.change_id)
-    return await legal_names.decide(context.action(), context.session, key, input.decision, input.reason)
+    context, change_id = info.context, key_of(LegalNameChange, input.change_id)
+    return await legal_names.decide(
+        context.action(), context.session, change_id, input.decision, input.reason, input.idempotency_key
+    )
 
 
 def legal_name_changes(

@@ -61,7 +61,7 @@ async def decline_reactivation(info: Info, input: AccountDeclineReactivationInpu
     """Decline a request for reactivation by email."""
     context = info.context
     return await lifecycle.decline_reactivation(
-        context.action(), context.session, key_of(Account, input.account_id), input.reason
+        context.action(), context.session, key_of(Account, input.account_id), input.reason, input.idempotency_key
     )
 
 

@@ -39,8 +39,9 @@ async def remove(info: Info, input: MemberRemoveInput) -> bool:
 async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -> Membership:
     """Reset a member's second factor."""
     context = info.context
-    key = key_of(User, input.user_id)
-    return await second_factor_reset.of_colleague(context.action(), context.session, context.account.pk, key)
+    return await second_factor_reset.of_colleague(
+        context.action(), context.session, context.account.pk, key_of(User, input.user_id), input.idempotency_key
+    )
 
 
 async def leave(info: Info) -> bool:

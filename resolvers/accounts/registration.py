@@ -15,7 +15,7 @@ async def sign_up(info: Info, input: AccountSignUpInput) -> bool:
         await registration.sign_up(
             context.action(), context.services.auth, email=input.email, password=input.password, name=input.name,
             legal_name=input.legal_name, siren=input.siren, locale=input.locale or context.viewer.locale, peer=context.peer,
-            accepted=policy_keys(input.accepted_policy_ids),
+            accepted=policy_keys(input.accepted_policy_ids), key=input.idempotency_key,
         )  # fmt: skip
     except DomainError as fault:
         fault.locale = input.locale

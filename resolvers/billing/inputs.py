@@ -3,17 +3,13 @@
 import strawberry
 
 from resolvers.addresses import PostalAddressInput
-
-_KEY = (
-    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
-    "first result."
-)
+from resolvers.arguments import IDEMPOTENCY_KEY
 
 
 @strawberry.input(description="The price to buy.")
 class PurchaseDraftInput:
     price_id: strawberry.ID = strawberry.field(description="The ID of a price on sale (`Offer.prices`).")
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The billing details of a purchase.")
@@ -32,7 +28,7 @@ class PurchasePayInput:
         description="The payment provider's token for a payment method, never a card number. In the sandbox: "
         "`pm_sandbox_success`, `pm_sandbox_declined` or `pm_sandbox_confirmation`."
     )
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The payment to query.")

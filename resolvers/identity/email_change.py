@@ -8,7 +8,9 @@ from resolvers.identity.inputs import EmailConfirmChangeInput, EmailRequestChang
 async def request_email_change(info: Info, input: EmailRequestChangeInput) -> bool:
     """Request a change of address. For an address that is taken the response is the same, and the email a different one."""
     context = info.context
-    await email_change.request(context.action(), context.services.auth, context.session, email=input.email)
+    await email_change.request(
+        context.action(), context.services.auth, context.session, email=input.email, key=input.idempotency_key
+    )
     return True
 
 

@@ -3,6 +3,7 @@
 import strawberry
 
 from auth.cookies import TokenDelivery
+from resolvers.arguments import IDEMPOTENCY_KEY
 
 _COMPANY = "The ID of one of `Viewer.companies`. Defaults to the company that the user joined first."
 
@@ -108,11 +109,13 @@ class SessionEndInput:
 @strawberry.input(description="The email address whose sign-in is delayed by failed attempts.")
 class SessionRequestUnlockInput:
     email: str = strawberry.field(description="The user's email address. An email is sent to it if the address is known.")
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The email address of the user who forgot their password.")
 class PasswordRequestResetInput:
     email: str = strawberry.field(description="The user's email address. An email is sent to it if the address is known.")
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The token from the email and the new password.")
@@ -137,6 +140,7 @@ class PasswordChangeInput:
 @strawberry.input(description="The new email address.")
 class EmailRequestChangeInput:
     email: str = strawberry.field(description="The new address, to which a confirmation email is sent.")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The token from an email about a change of address.")

@@ -14,14 +14,18 @@ from resolvers.identity.inputs import (
 async def request_reset(info: Info, input: PasswordRequestResetInput) -> bool:
     """Send an email with a link to choose a new password."""
     context = info.context
-    await change.request_reset(context.action(), context.services.auth, email=input.email, peer=context.peer)
+    await change.request_reset(
+        context.action(), context.services.auth, email=input.email, peer=context.peer, key=input.idempotency_key
+    )
     return True
 
 
 async def request_unlock(info: Info, input: SessionRequestUnlockInput) -> bool:
     """Send an email that lets its recipient sign in without waiting after others' failed attempts."""
     context = info.context
-    await unlocking.request(context.action(), context.services.auth, email=input.email, peer=context.peer)
+    await unlocking.request(
+        context.action(), context.services.auth, email=input.email, peer=context.peer, key=input.idempotency_key
+    )
     return True
 
 

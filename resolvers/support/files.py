@@ -15,7 +15,7 @@ async def announce(info: Info, input: FileAnnounceInput) -> dict[str, Any]:
     services = context.services
     file = await files.announce(
         action, services.auth, context.user, context.viewer.account,
-        name=input.name, content_type=input.content_type, size=input.size,
+        name=input.name, content_type=input.content_type, size=input.size, key=input.idempotency_key,
     )  # fmt: skip
     token = services.auth.signer.sign(Purpose.UPLOAD, action.at, file=file.pk)
     return {"file": file, "upload_url": f"{services.base_url}/uploads/{token}"}

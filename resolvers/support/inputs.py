@@ -3,11 +3,7 @@
 import strawberry
 
 from models.support.ticket import Category, Channel, TicketStatus
-
-_KEY = (
-    "A key chosen by the client (at most 64 characters). Repeating the request with the same key and arguments returns the "
-    "first result."
-)
+from resolvers.arguments import IDEMPOTENCY_KEY
 
 
 @strawberry.input(description="A request for help and its first message.")
@@ -19,7 +15,7 @@ class TicketOpenInput:
         description="CHAT for a live chat, WEB for a request that is answered later. Other channels are refused.",
     )
     category: Category = strawberry.field(default=Category.USAGE, description="The category of the request.")
-    idempotency_key: str = strawberry.field(description=_KEY)
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
 @strawberry.input(description="The ticket to claim.")
@@ -71,3 +67,4 @@ class FileAnnounceInput:
     name: str = strawberry.field(description="The name of the file with its extension (at most 200 characters).")
     content_type: str = strawberry.field(description="The media type of the file, such as image/png.")
     size: int = strawberry.field(description="The size of the file in bytes (at most 10 MiB).")
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)

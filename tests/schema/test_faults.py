@@ -48,7 +48,15 @@ PARTS: set[tuple[str, ...]] = {("street",), ("postalCode",), ("city",), ("countr
 FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
     "accountSignUp": (
         nobody,
-        {"email": "x", "password": "short", "name": " ", "legalName": LONG, "siren": "1", "acceptedPolicyIds": ["x", BAD_ID]},
+        {
+            "email": "x",
+            "password": "short",
+            "name": " ",
+            "legalName": LONG,
+            "siren": "1",
+            "acceptedPolicyIds": ["x", BAD_ID],
+            "idempotencyKey": "",
+        },
         {
             ("email",),
             ("password",),
@@ -57,6 +65,7 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
             ("siren",),
             ("acceptedPolicyIds", "0"),
             ("acceptedPolicyIds", "1"),
+            ("idempotencyKey",),
         },
     ),
     "invitationAccept": (
@@ -89,8 +98,8 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
     "legalNameChangeAddEvidence": (owner, {"changeId": BAD_ID, "fileIds": ["x"]}, {("changeId",), ("fileIds", "0")}),
     "legalNameChangeDecide": (
         answering,
-        {"changeId": BAD_ID, "decision": "REJECT", "reason": " "},
-        {("changeId",), ("reason",)},
+        {"changeId": BAD_ID, "decision": "REJECT", "reason": " ", "idempotencyKey": ""},
+        {("changeId",), ("reason",), ("idempotencyKey",)},
     ),
     "accountRequestDeactivation": (managing, {"message": "", "idempotencyKey": ""}, {("message",), ("idempotencyKey",)}),
     "accountRequestDeletion": (
@@ -103,7 +112,11 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
         {"message": "", "accountId": BAD_ID, "idempotencyKey": ""},
         {("message",), ("accountId",), ("idempotencyKey",)},
     ),
-    "accountDeclineReactivation": (answering, {"accountId": BAD_ID, "reason": ""}, {("accountId",), ("reason",)}),
+    "accountDeclineReactivation": (
+        answering,
+        {"accountId": BAD_ID, "reason": "", "idempotencyKey": ""},
+        {("accountId",), ("reason",), ("idempotencyKey",)},
+    ),
     "accountScheduleDeletion": (answering, {"accountId": BAD_ID, "ticketId": BAD_ID}, {("accountId",), ("ticketId",)}),
     "memberChangeRole": (owner, {"userId": BAD_ID, "role": "OWNER"}, {("userId",)}),  # an owner may give every role
     "staffHire": (
@@ -132,8 +145,18 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
         {"ticketId": BAD_ID, "body": "", "clientMessageId": "", "fileIds": [BAD_ID]},
         {("ticketId",), ("body",), ("clientMessageId",), ("fileIds", "0")},
     ),
-    "fileAnnounce": (owner, {"name": "", "contentType": "x", "size": 0}, {("name",), ("contentType",), ("size",)}),
+    "fileAnnounce": (
+        owner,
+        {"name": "", "contentType": "x", "size": 0, "idempotencyKey": ""},
+        {("name",), ("contentType",), ("size",), ("idempotencyKey",)},
+    ),
 }
+for _name in ("userEndSessions", "userResetSecondFactor"):
+    FAULTY[_name] = (operating, {"userId": "x", "idempotencyKey": ""}, {("userId",), ("idempotencyKey",)})
+FAULTY["memberResetSecondFactor"] = (managing, {"userId": "x", "idempotencyKey": ""}, {("userId",), ("idempotencyKey",)})
+FAULTY["emailRequestChange"] = (managing, {"email": "x", "idempotencyKey": ""}, {("email",), ("idempotencyKey",)})
+for _name in ("passwordRequestReset", "sessionRequestUnlock"):
+    FAULTY[_name] = (nobody, {"email": "x", "idempotencyKey": ""}, {("email",), ("idempotencyKey",)})
 ONE_ANSWER = {
     "sessionSignIn": "which of address, password, code and company is wrong must not be told before the others are right",
     "sessionSignInWithPasskey": "the company is looked at once it is known who signs in",

@@ -131,10 +131,12 @@ async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list
 
 async def the_address_moves(server: Server, paul: Client) -> list[str]:
     """P1.3: both addresses confirm, and the other device is signed out. Returns the secrets."""
-    refused = await paul.attempt("emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS}, "accepted")
+    refused = await paul.attempt(
+        "emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS, "idempotencyKey": "move"}, "accepted"
+    )
     assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
     await paul.do("sessionStepUp", "SessionStepUpInput", {"password": NEW}, "freshUntil")
-    await paul.do("emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS}, "accepted")
+    await paul.do("emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS, "idempotencyKey": "move"}, "accepted")
     links = [await link_in(server, email, "email") for email in (NEW_ADDRESS, PAUL)]
     other = await Client(server).sign_in(PAUL, NEW)
     async with open_socket(other) as theirs, open_socket(paul) as mine, http_client() as browser:

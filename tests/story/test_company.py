@@ -98,7 +98,7 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
         )
         [found] = (await agent.data(waiting))["legalNameChanges"]["nodes"]
         assert (await http.get(found["evidence"][0]["downloadUrl"])).content == PDF
-    decided = {"changeId": found["id"], "decision": "ACCEPT"}
+    decided = {"changeId": found["id"], "decision": "ACCEPT", "idempotencyKey": "1"}
     told = await agent.do("legalNameChangeDecide", "LegalNameChangeDecideInput", decided, "change { account { legalName } }")
     assert told["change"]["account"]["legalName"] == "Fournil Meunier SARL"
     assert (await paul.data(STANDING))["viewer"]["account"]["legalName"] == "Fournil Meunier SARL"

@@ -67,14 +67,14 @@ async def account_transfer_ownership(stage: Stage) -> None:
 async def member_reset_second_factor(stage: Stage) -> None:
     await known(stage, second_factor_at=stage.action.at)
     for _ in range(2):
-        await stage.do(await proved(stage), "memberResetSecondFactor", userId=member_id(stage))
+        await stage.do(await proved(stage), "memberResetSecondFactor", userId=member_id(stage), idempotencyKey="1")
 
 
 async def user_reset_second_factor(stage: Stage) -> None:
     await known(stage, second_factor_at=stage.action.at)
     viewer = await operating(stage)
     for _ in range(2):
-        await stage.do(viewer, "userResetSecondFactor", userId=member_id(stage))
+        await stage.do(viewer, "userResetSecondFactor", userId=member_id(stage), idempotencyKey="1")
 
 
 async def account_change_trade_name(stage: Stage) -> None:
@@ -121,7 +121,9 @@ async def legal_name_change_cancel(stage: Stage) -> None:
 async def legal_name_change_decide(stage: Stage) -> None:
     change = await legal_name_change_add_evidence(stage)
     for _ in range(2):
-        await stage.do(stage.house.alice, "legalNameChangeDecide", changeId=change, decision="ACCEPT", reason="MARKED")
+        await stage.do(
+            stage.house.alice, "legalNameChangeDecide", changeId=change, decision="ACCEPT", reason="MARKED", idempotencyKey="1"
+        )
 
 
 async def account_deactivate(stage: Stage) -> None:
@@ -143,7 +145,7 @@ async def account_decline_reactivation(stage: Stage) -> None:
     given = {"accountId": account, "message": "MARKED", "idempotencyKey": "k"}
     await stage.do(asking, "accountRequestReactivation", **given)
     for _ in range(2):
-        await stage.do(stage.house.alice, "accountDeclineReactivation", accountId=account, reason="MARKED")
+        await stage.do(stage.house.alice, "accountDeclineReactivation", accountId=account, reason="MARKED", idempotencyKey="1")
 
 
 async def account_schedule_deletion(stage: Stage) -> None:
@@ -177,4 +179,4 @@ async def staff_dismiss(stage: Stage) -> None:
 
 
 async def user_end_sessions(stage: Stage) -> None:
-    await stage.do(await operating(stage), "userEndSessions", userId=member_id(stage))
+    await stage.do(await operating(stage), "userEndSessions", userId=member_id(stage), idempotencyKey="1")

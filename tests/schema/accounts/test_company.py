@@ -71,7 +71,9 @@ async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
     listed = (await ask(house.alice, LIST))["data"]["legalNameChanges"]
     assert listed["totalCount"] == 1
     assert listed["nodes"][0]["evidence"][0]["downloadUrl"].startswith("http")
-    decided = (await ask(house.alice, DECIDE, i={"changeId": change["id"], "decision": "ACCEPT"}))["data"]
+    decided = (await ask(house.alice, DECIDE, i={"changeId": change["id"], "decision": "ACCEPT", "idempotencyKey": "1"}))[
+        "data"
+    ]
     assert decided["legalNameChangeDecide"]["change"] | {"decidedAt": ""} == {
         "status": "ACCEPTED", "reason": None, "decidedAt": "", "decider": {"name": "Alice"},
         "account": {"legalName": "Boulangerie Paul SAS"},
@@ -107,7 +109,7 @@ async def test_p1_1_each_role_has_its_own_permissions(ask: "Ask", house: House, 
         assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
     operator = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
     for viewer in (Viewer(), house.paul.owner, *customers, house.alice_without_factor, house.nadia, operator):
-        for document, given in ((LIST, {}), (DECIDE, {"i": {"changeId": change, "decision": "ACCEPT"}})):
+        for document, given in ((LIST, {}), (DECIDE, {"i": {"changeId": change, "decision": "ACCEPT", "idempotencyKey": "1"}})):
             answer = await ask(viewer, document, **given)
             assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
 

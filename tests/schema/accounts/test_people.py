@@ -41,7 +41,7 @@ INPUTS: dict[str, dict[str, Any]] = {
     "memberChangeRole": {"userId": "x", "role": "MEMBER"},
     "memberRemove": {"userId": "x"},
     "accountTransferOwnership": {"userId": "x"},
-    "memberResetSecondFactor": {"userId": "x"},
+    "memberResetSecondFactor": {"userId": "x", "idempotencyKey": "1"},
     "sessionSwitchAccount": {"accountId": "x"},
     "accountLeave": {},
 }

@@ -51,8 +51,8 @@ async def test_only_operators_manage_staff(ask: "Ask", house: House) -> None:
     acts = [
         LISTED, HIRE % "k", f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',
         f'mutation {{ staffChangeRole(input: {{userId: "{key}", role: OPERATOR}}) {{ user {{ staff }} }} }}',
-        f'mutation {{ userEndSessions(input: {{userId: "{key}"}}) {{ ended }} }}',
-        f'mutation {{ userResetSecondFactor(input: {{userId: "{key}"}}) {{ reset }} }}',
+        f'mutation {{ userEndSessions(input: {{userId: "{key}", idempotencyKey: "1"}}) {{ ended }} }}',
+        f'mutation {{ userResetSecondFactor(input: {{userId: "{key}", idempotencyKey: "1"}}) {{ reset }} }}',
     ]  # fmt: skip
     for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
         for document in acts:

@@ -100,7 +100,7 @@ async def password_change(stage: Stage) -> None:
 
 
 async def email_request_change(stage: Stage) -> None:
-    await stage.do(await session_step_up(stage), "emailRequestChange", email="moved@mark.example")
+    await stage.do(await session_step_up(stage), "emailRequestChange", email="moved@mark.example", idempotencyKey="1")
 
 
 async def email_confirm_change(stage: Stage) -> None:

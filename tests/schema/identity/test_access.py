@@ -25,7 +25,7 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 PASSWORD, NEW = "corneille sabot pluvier 42", "mouette phare ardoise 77"
 REFUSED = "userErrors { code message field }"
 DELICATE = [
-    ('emailRequestChange(input: {email: "paul@new.example"})', "accepted"),
+    ('emailRequestChange(input: {email: "paul@new.example", idempotencyKey: "1"})', "accepted"),
     ("recoveryCodesRenew", "recoveryCodes"),
 ]
 
@@ -120,7 +120,7 @@ async def test_p1_3_an_email_change_is_confirmed_by_both_addresses(
     """The change takes a step-up and one token from each address, and nothing changes before both are confirmed."""
     assert paul.user
     assert (await stepped_up(ask, paul))["freshUntil"] == "2026-11-23T09:05:00+00:00"
-    asked = await did(ask, paul, 'emailRequestChange(input: {email: "paul@new.example"})', "accepted")
+    asked = await did(ask, paul, 'emailRequestChange(input: {email: "paul@new.example", idempotencyKey: "1"})', "accepted")
     assert asked == {"accepted": True, "userErrors": []}
     assert await emails_to("paul@new.example") == ["email_change.fr"]
     assert await emails_to(paul.user.email) == ["email_change_requested.fr"]
@@ -140,7 +140,7 @@ async def test_p1_3_another_users_address_gets_the_same_answer(ask: Ask, house: 
     await stepped_up(ask, paul)
     theirs = house.marie.owner.user.email
     answers = [
-        await did(ask, paul, f'emailRequestChange(input: {{email: "{email}"}})', "accepted")
+        await did(ask, paul, f'emailRequestChange(input: {{email: "{email}", idempotencyKey: "{email}"}})', "accepted")
         for email in (theirs, "nobody@new.example")
     ]
     assert answers[0] == answers[1]
