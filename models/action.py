@@ -1,4 +1,4 @@
-"""Who acts, when, and whom to tell once it is done: the first argument of every verb."""
+"""Who acts, when and from where: the first argument of every function that changes data."""
 
 import ipaddress
 from collections.abc import AsyncIterator, Iterable
@@ -27,14 +27,18 @@ Row = TypeVar("Row", bound=Model)
 
 
 class Bus(Protocol):
-    """Notifies the subscribers of streams; realtime's Hub is one. It carries no data, so a lost call only delays them."""
+    """Notifies the subscribers of streams; realtime's Hub is one. It carries no data, so a lost
+    call only delays them.
+    """
 
     def announce(self, streams: Iterable[str]) -> None: ...
 
 
 @dataclass(frozen=True)
 class Origin:
-    """From where something is done: by which sign-in, for which account, from which network address."""
+    """Where an action comes from: its session, the account that the session acts for, and the
+    network address.
+    """
 
     session_id: int | None = None
     account_id: int | None = None
@@ -42,21 +46,25 @@ class Origin:
 
 
 def network_address(text: str) -> str | None:
-    """The address in its canonical form; None for anything else, which a proxy may have been made to say."""
+    """Return an IP address in its canonical form. Returns None for anything else, which a client
+    may have made a proxy forward.
+    """
     try:
         return str(ipaddress.ip_address(text.partition("%")[0]))
     except ValueError:
         return None
 
 
-def _account_id(about: Model | None, origin: Origin) -> int | None:
-    """The account a row belongs to, as far as it tells; else the one acted for."""
-    found: int | None = about.pk if isinstance(about, Account) else getattr(about, "account_id", origin.account_id)
-    return found
+def _account_id(row: Model | None, origin: Origin) -> int | None:
+    """The account that a row belongs to, or else the account that the session acts for."""
+    account_id: int | None = row.pk if isinstance(row, Account) else getattr(row, "account_id", origin.account_id)
+    return account_id
 
 
 class Transaction:
-    """An open transaction: its connection, the streams to announce after the commit, and what the auditor is told."""
+    """An open transaction: its connection, the streams to announce after the commit, and its audit
+    entries.
+    """
 
     def __init__(self, db: BaseDBAsyncClient, action: "Action") -> None:
         self.db = db
@@ -65,15 +73,18 @@ class Transaction:
         self.audit_entries: list[dict[str, Any]] = []
 
     async def next_sequence(self, stream: str) -> int:
-        """The stream's next number, its row locked until the commit.
+        """Take the stream's next number. The stream's row stays locked until the commit.
 
-        Streams are taken in the order ticket, account, inbox, so that two transactions never wait for each other.
+        Always take streams in the order ticket, account, inbox, so that transactions can't
+        deadlock.
         """
         self.streams[stream] = None
         return await next_sequence(self.db, stream)
 
     async def append(self, stream: str, kind: EventKind, sequence: int | None = None, **facts: Any) -> None:
-        """Store the stream's next event, under a number taken before or now."""
+        """Store an event in a stream, with a number from `next_sequence`, which is called when
+        `sequence` is omitted.
+        """
         if sequence is None:
             sequence = await self.next_sequence(stream)
         event = {
@@ -83,36 +94,42 @@ class Transaction:
         await insert(Event, event | facts, db=self.db)
 
     def audit(
-        self, audit_action: AuditAction, about: Model | None = None, account_id: int | EllipsisType | None = ...,
+        self, audit_action: AuditAction, row: Model | None = None, account_id: int | EllipsisType | None = ...,
         by: "User | None" = None, **details: Detail,
     ) -> None:  # fmt: skip
-        """Tell the audit log what this transaction does to which row. It is written at the end, with the rest or not at all.
+        """Record in the audit log what this transaction does to a row. The entry is written at the
+        end of the transaction.
 
-        The account is the row's own unless told, else the one acted for. Details never hold a secret, a person's data, or
-        words that somebody typed.
+        When omitted, `account_id` is the account that the row belongs to, or else the one that the
+        session acts for, and `by` is the actor. Details never contain secrets, personal data or
+        text that someone entered.
         """
         actor, origin = by or self.action.actor, self.action.origin
         self.audit_entries.append({
             "at": self.action.at.astimezone(UTC),
             "actor_id": actor.pk if actor else None,
             "staff": actor.staff.value if actor and actor.staff else None,
-            "account_id": _account_id(about, origin) if account_id is ... else account_id,
+            "account_id": _account_id(row, origin) if account_id is ... else account_id,
             "session_id": origin.session_id,
             "action": audit_action.value,
-            "object_type": type(about).__name__ if about else None,
-            "object_id": about.pk if about else None,
+            "object_type": type(row).__name__ if row else None,
+            "object_id": row.pk if row else None,
             "address": origin.address,
             "details": audit.encode_details(details),
         })  # fmt: skip
 
     async def locked(self, model: type[Row], key: int) -> Row:
-        """The row of this key as it stands, all of it, locked until the transaction ends. Raises DoesNotExist."""
+        """Return the current row with this primary key, locked until the transaction ends. Raises
+        DoesNotExist.
+        """
         return await locked(model, key, db=self.db)
 
 
 @dataclass(frozen=True)
 class Action:
-    """One thing done: by whom (nobody when the clock did it), at what time (UTC), with the bus to tell, from where."""
+    """Who acts (None for jobs), at what time (UTC), the bus that announces the changes, and where
+    the action comes from.
+    """
 
     actor: "User | None"
     at: datetime
@@ -121,14 +138,15 @@ class Action:
 
     @property
     def day(self) -> date:
-        """The calendar day of the act in Europe/Paris."""
+        """The calendar day of the action in Europe/Paris."""
         return local_date(self.at)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """A transaction that announces the streams it appended to, only after it has committed.
+        """A transaction that announces, after its commit, the streams to which it appended events.
 
-        What it tells the auditor is written last of all, so that the chain's end is held as shortly as can be.
+        Audit entries are written last, so that the end of the audit chain is locked as briefly as
+        possible.
         """
         async with in_transaction() as db:
             transaction = Transaction(db, self)

@@ -1,13 +1,17 @@
-"""The audit log: who did what to which object, from where. Entries are only ever appended, and chained so that tampering shows.
+"""The audit log: who did what to which object, and from where. Entries are only appended, in a hash
+chain that reveals tampering.
 
-An entry holds the hash of the one before it, and the SHA-256 of itself with that. Whoever changes, removes, swaps or slips in
-one must write all later ones anew, and the chain's end: an end that was noted elsewhere shows even that.
+Each entry contains the hash of the previous one, and a SHA-256 over itself including that hash. To
+change, remove, reorder or insert an entry, one would have to write all later ones again, and the
+end of the chain. Comparing the end with one that was recorded elsewhere reveals even that.
 
-Entries are written at the very end of the transaction whose act they tell of (`Transaction.audit`): with it or not at all. The
-chain's end is one row, taken last of all and kept until the commit. So numbers have no gap, two transactions never wait for
-each other, and what is not audited, such as saying something in a ticket, never waits for what is.
+Entries are written at the end of the transaction whose action they record (`Transaction.audit`), so
+both are committed or neither is. The end of the chain is a single row, locked last and until the
+commit. So numbers have no gaps, transactions can't deadlock on it, and actions that aren't audited,
+such as posting a message, never wait for those that are.
 
-An entry names rows by their keys: no person, no secret, no words of anybody's. See docs/security.md.
+An entry refers to rows by their keys. It contains no personal data, no secrets and no text that
+someone entered. See docs/security.md.
 """
 
 import hashlib
@@ -30,11 +34,13 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 Detail = str | int | bool | None
-GENESIS_HASH = "0" * 64  # what the first entry of all has for the hash before it
+GENESIS_HASH = "0" * 64  # the previous hash of the very first entry
 
 
 class AuditEntry(Model):
-    """One act. Its key is its number in the chain, without gaps. It refers to no row, so it outlives them all."""
+    """One audited action. Its key is its number in the chain, without gaps. It has no foreign keys,
+    so it outlives the rows.
+    """
 
     id = fields.BigIntField(primary_key=True, generated=False)
     at: datetime = fields.DatetimeField(db_index=True)
@@ -56,7 +62,7 @@ class AuditEntry(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["AuditEntry"]:
-        """The operator sees every entry, a company's owner those of the company."""
+        """Operators see all entries, owners those of their account."""
         if viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
         owned = viewer.account.pk if viewer.account and viewer.role is Role.OWNER else None
@@ -64,7 +70,9 @@ class AuditEntry(Model):
 
 
 class AuditChain(Model):
-    """Both ends of the chain, one row: the last entry that expired with its hash, and the last one of all with its own."""
+    """Both ends of the chain, in a single row: the number and hash of the last expired entry, and
+    of the last entry of all.
+    """
 
     id = fields.IntField(primary_key=True, generated=False)
     expired_sequence = fields.BigIntField(default=0)
@@ -90,41 +98,47 @@ HASHED_COLUMNS = (
 )
 
 
-def entry_hash(sequence: int, told: Sequence[Any], previous: str) -> str:
-    """An entry's hash: SHA-256 over a JSON list of its number, its columns in the order of TOLD, and the hash before it.
+def entry_hash(sequence: int, values: Sequence[Any], previous: str) -> str:
+    """An entry's hash: SHA-256 over a JSON list of its number, its columns in the order of TOLD,
+    and the hash before it.
 
     Raises TypeError for values that no column of ours holds.
     """
-    at, *others = told
-    moment = at.astimezone(UTC).isoformat(" ") if isinstance(at, datetime) else at  # SQLite keeps and returns that very text
+    at, *others = values
+    # as SQLite stores it
+    moment = at.astimezone(UTC).isoformat(" ") if isinstance(at, datetime) else at
     return hashlib.sha256(orjson.dumps([sequence, moment, *others, previous])).hexdigest()
 
 
 def encode_details(details: Mapping[str, Detail]) -> str:
-    """Details as they are stored: their JSON, the keys in order."""
+    """Return details as they are stored: as JSON with sorted keys."""
     return orjson.dumps(details, option=orjson.OPT_SORT_KEYS).decode()
 
 
 async def append(db: BaseDBAsyncClient, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Store entries (their columns TOLD) as the chain's next ones, just before the commit of what they tell of.
+    """Store entries (their columns TOLD) as the chain's next ones, just before the commit of what
+    they tell of.
 
-    One statement for several: how many companies a failed sign-in is told to must not show in its time.
+    One statement for several: how many companies a failed sign-in is told to must not show in its
+    time.
     """
-    end, previous = await _taken(db, len(entries))
-    values: list[list[Any]] = []
+    end, previous = await _reserve_numbers(db, len(entries))
+    inserted: list[list[Any]] = []
     for sequence, entry in enumerate(entries, end - len(entries) + 1):
-        told = [entry[column] for column in HASHED_COLUMNS]
-        following = entry_hash(sequence, told, previous)
-        values.append([sequence, *told, previous, following])
-        previous = following
-    for start in range(0, len(values), _AT_ONCE):
-        part = values[start : start + _AT_ONCE]
-        await execute(f"{_INSERT} {', '.join([_PLACES] * len(part))}", *itertools.chain(*part), db=db)
+        values = [entry[column] for column in HASHED_COLUMNS]
+        current = entry_hash(sequence, values, previous)
+        inserted.append([sequence, *values, previous, current])
+        previous = current
+    for start in range(0, len(inserted), _BATCH_SIZE):
+        batch = inserted[start : start + _BATCH_SIZE]
+        await execute(f"{_INSERT} {', '.join([_PLACEHOLDERS] * len(batch))}", *itertools.chain(*batch), db=db)
     await execute("UPDATE audit_chain SET last_hash = ? WHERE id = 1", previous, db=db)
 
 
-async def _taken(db: BaseDBAsyncClient, count: int) -> tuple[int, str]:
-    """The last of the next `count` numbers, and the hash of the last entry; the chain's end is locked by it."""
+async def _reserve_numbers(db: BaseDBAsyncClient, count: int) -> tuple[int, str]:
+    """Take the next `count` numbers. Returns the last of them and the hash of the last entry; locks
+    the end of the chain.
+    """
     (end,) = await execute(
         "UPDATE audit_chain SET last_sequence = last_sequence + ? WHERE id = 1 RETURNING last_sequence, last_hash", count, db=db
     )
@@ -133,5 +147,5 @@ async def _taken(db: BaseDBAsyncClient, count: int) -> tuple[int, str]:
 
 _COLUMNS = ("id", *HASHED_COLUMNS, "previous_hash", "hash")
 _INSERT = f"INSERT INTO audit_entry ({', '.join(_COLUMNS)}) VALUES"
-_PLACES = f"({', '.join('?' * len(_COLUMNS))})"
-_AT_ONCE = 100
+_PLACEHOLDERS = f"({', '.join('?' * len(_COLUMNS))})"
+_BATCH_SIZE = 100

@@ -1,11 +1,15 @@
-"""The base of the audit log's actions. Each domain declares its own in `models/<domain>/audit_actions.py`."""
+"""The base of the audit log's actions. Each domain declares its own in
+`models/<domain>/audit_actions.py`.
+"""
 
 from enum import StrEnum
 from typing import Self
 
 
 class AuditAction(StrEnum):
-    """What was done: the stored value, which never changes and is never reused, and its description in the schema."""
+    """An audited action: its stored value, which never changes and is never reused, and its
+    description in the schema.
+    """
 
     description: str
 

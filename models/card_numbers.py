@@ -1,4 +1,4 @@
-"""Card numbers never reach the database, whoever types them (PCI DSS SAQ A)."""
+"""Mask card numbers in text, so that they never reach the database (PCI DSS SAQ A)."""
 
 import re
 import unicodedata
@@ -8,26 +8,28 @@ from stdnum import luhn
 _SEPARATOR = r"[ .,\-/_\t\n\u00a0\u00ad\u2000-\u2015\u202f\u2060\ufeff]{0,3}"
 _DIGITS = re.compile(rf"\d(?:{_SEPARATOR}\d){{12,}}")
 _GROUP = re.compile(r"\d+")
-_GROUPS_LOOKED_AT = 200
+_MAX_GROUPS = 200
 
 
 def mask_card_numbers(text: str) -> str:
-    """The text with whatever looks like a card number (13 to 19 digits, Luhn) masked but for its last four digits.
+    """Replace everything that looks like a card number (13 to 19 digits, Luhn) by dots and its last
+    four digits.
 
-    Digits may be grouped. A number is looked for between group borders, so that a year before it doesn't hide it.
+    Digits may be grouped. A number may start and end at any group, so that a year before it doesn't
+    hide it.
     """
     return _DIGITS.sub(_mask, text)
 
 
 def _mask(run: re.Match[str]) -> str:
     text, start = run[0], 0
-    groups = [found.span() for found in _GROUP.finditer(text)][:_GROUPS_LOOKED_AT]
-    kept: list[str] = []
+    groups = [group.span() for group in _GROUP.finditer(text)][:_MAX_GROUPS]
+    parts: list[str] = []
     while card := _first_card(text, groups, start):
         begin, end, last_four = card
-        kept += [text[start:begin], f"•••• {last_four}"]
+        parts += [text[start:begin], f"•••• {last_four}"]
         start = end
-    return "".join(kept) + text[start:]
+    return "".join(parts) + text[start:]
 
 
 def _first_card(text: str, groups: list[tuple[int, int]], start: int) -> tuple[int, int, str] | None:

@@ -1,4 +1,6 @@
-"""One clock for everything dated, handed down from the app: tests and demonstrations can move it."""
+"""The clock from which every date comes. It is passed down from the application, so that tests and
+demonstrations can advance it.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
@@ -8,13 +10,13 @@ PARIS = ZoneInfo("Europe/Paris")
 
 
 class Clock(Protocol):
-    """Tells the time, always in UTC."""
+    """Returns the current time, always in UTC."""
 
     def now(self) -> datetime: ...
 
 
 class SystemClock:
-    """The machine's time, shifted by an offset that only grows: what was dated stays in order."""
+    """The system time plus an offset. The offset only grows, so that dates stay in order."""
 
     def __init__(self, offset: timedelta = timedelta()) -> None:
         self.offset = offset
@@ -23,12 +25,12 @@ class SystemClock:
         return datetime.now(UTC) + self.offset
 
     def advance(self, by: timedelta) -> None:
-        """Move every later reading forward by `by`. Raises ValueError for a step back."""
+        """Add `by` to the offset. Raises ValueError when it is negative."""
         if by < timedelta():
             raise ValueError("the clock only moves forward")
         self.offset += by
 
 
 def local_date(at: datetime) -> date:
-    """The calendar day in Europe/Paris, on which bills and statistics are dated."""
+    """The calendar day in Europe/Paris, by which invoices and reports are dated."""
     return at.astimezone(PARIS).date()

@@ -1,10 +1,11 @@
 """Stored events, which all live subscriptions read.
 
-A stream is a sequence of events numbered 1, 2, 3, ... under a key. There is one stream for each ticket, one for each account
-and one for the agents' inbox. An event takes its number inside the transaction that stores the change it reports, by adding
-one to the number in the stream's row. That row stays locked until the commit, so numbers become visible in order and without
-gaps: a reader that has seen n can't have missed n - 1. A reader is a key and a number; the events it has not read yet wait in
-the database, not in memory. See docs/decisions/0004-streams.md.
+A stream is a sequence of events numbered 1, 2, 3, ... under a key. There is one stream for each
+ticket, one for each account and one for the agents' inbox. An event takes its number inside the
+transaction that stores the change it reports, by adding one to the number in the stream's row. That
+row stays locked until the commit, so numbers become visible in order and without gaps: a reader
+that has seen n can't have missed n - 1. A reader is a key and a number; the events it has not read
+yet wait in the database, not in memory. See docs/decisions/0004-streams.md.
 """
 
 from enum import StrEnum
@@ -102,10 +103,13 @@ class Event(Model):
 
 
 async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
-    """Take the stream's next number. The stream's row stays locked until the caller's transaction ends."""
+    """Take the stream's next number. The stream's row stays locked until the caller's transaction
+    ends.
+    """
     updated = await execute(
         "INSERT INTO stream (key, last_sequence) VALUES (?, 1)"
-        " ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1 RETURNING last_sequence",
+        " ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1 RETURNING "
+        "last_sequence",
         stream,
         db=db,
     )
@@ -113,7 +117,9 @@ async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
 
 
 async def last_sequences_of(streams: list[str]) -> dict[str, int]:
-    """The number of the last event of each of these streams. Streams without events are left out."""
+    """The number of the last event of each of these streams. Streams without events are left
+    out.
+    """
     rows = await read(QuerySet(Stream), where_in=("key", streams))
     return {row.key: row.last_sequence for row in rows}
 

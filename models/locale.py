@@ -1,4 +1,4 @@
-"""The languages customers read: French first, English second."""
+"""The languages of the application: French, the default, and English."""
 
 from enum import StrEnum
 
@@ -6,14 +6,16 @@ from engine.http import cached_header, quality_values
 
 
 class Locale(StrEnum):
-    """A language of the catalogue, the emails and the messages (BCP 47 primary tags)."""
+    """A language of texts for people, as a primary language subtag (BCP 47)."""
 
     FR = "fr"
     EN = "en"
 
 
 def preferred(accept_language: str | None, default: Locale = Locale.FR) -> Locale:
-    """The best supported language of an Accept-Language header (RFC 9110, section 12.5.4), else `default`."""
+    """Return the preferred supported language of an Accept-Language header (RFC 9110, section
+    12.5.4), or `default`.
+    """
     return _best(accept_language) or default
 
 

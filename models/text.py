@@ -1,4 +1,4 @@
-"""Texts that people write: lines such as names, and what they say; and how texts are searched."""
+"""Clean text that people enter, and normalize it for searches."""
 
 import unicodedata
 
@@ -10,8 +10,10 @@ KEY_LENGTH = 64
 
 
 def line(text: str, field: str, length: int) -> str:
-    """One line without control characters, which would forge headers of emails. Raises BLANK and TOO_LONG at `field`."""
-    if len(text) > 10 * length + 100:  # not even worth tidying: a million characters would hold everybody up
+    """Return one line of text without control characters, which could forge email headers. Raises
+    BLANK and TOO_LONG at `field`.
+    """
+    if len(text) > 10 * length + 100:  # don't spend time on cleaning a million characters
         raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
     found = "".join(c for c in " ".join(text.split()) if c.isprintable())
     if not found:
@@ -22,17 +24,23 @@ def line(text: str, field: str, length: int) -> str:
 
 
 def masked_line(text: str, field: str, length: int) -> str:
-    """One line of at most `length` characters, card numbers masked. Raises BLANK and TOO_LONG at `field`."""
+    """Return one line of at most `length` characters with card numbers masked. Raises BLANK and
+    TOO_LONG at `field`.
+    """
     return mask_card_numbers(line(text, field, length))
 
 
 def composed_line(text: str, field: str, length: int) -> str:
-    """A line whose accents are one character with their letter, as keyboards write them (NFC). Raises BLANK and TOO_LONG."""
+    """Return one line in composed form (Unicode NFC): é is one character. Raises BLANK and TOO_LONG
+    at `field`.
+    """
     return line(unicodedata.normalize("NFC", line(text, field, length)), field, length)
 
 
 def message_text(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
-    """What may be stored of a text: trimmed, card numbers masked. Raises BLANK and TOO_LONG."""
+    """Return the text of a message as it may be stored: trimmed, card numbers masked. Raises BLANK
+    and TOO_LONG at `field`.
+    """
     text = body.replace("\x00", "").strip()
     if not text:
         raise Refusal(CommonErrorCode.BLANK, "input", field)
@@ -42,9 +50,9 @@ def message_text(body: str, field: str = "body", length: int = BODY_LENGTH) -> s
 
 
 def client_key(key: str, field: str = "idempotencyKey") -> str:
-    """A key of the client's choice, kept as it is: two keys that differ never become one.
+    """Return a key that the client chose, unchanged, so that different keys stay different.
 
-    Raises BLANK, TOO_LONG, and VALUE_INVALID for characters that can't be printed.
+    Raises BLANK, TOO_LONG, and VALUE_INVALID for non-printable characters.
     """
     if not key:
         raise Refusal(CommonErrorCode.BLANK, "input", field)
@@ -61,10 +69,14 @@ def optional_key(key: str | None) -> str | None:
 
 
 def fold_text(text: str) -> str:
-    """Lower case, without accents, ligatures apart, punctuation as spaces: `L'été` and `l ete` fold alike."""
+    """Normalize text for a search: lower case without accents and ligatures, punctuation as spaces.
+    `L'été` becomes `l ete`.
+    """
     return "".join(c if c.isalnum() else " " for c in unaccented(text.lower().replace("œ", "oe").replace("æ", "ae")))
 
 
 def unaccented(text: str) -> str:
-    """Letters without their accents, and in their plain shape where Unicode has several (NFKD)."""
+    """Remove accents, and replace compatibility characters by their plain equivalents (Unicode
+    NFKD).
+    """
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))

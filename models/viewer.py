@@ -1,4 +1,4 @@
-"""Whoever is asking: the argument of every `visible_to`."""
+"""The person who sends a request, which every `visible_to` takes as its argument."""
 
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -14,7 +14,9 @@ from models.locale import Locale
 
 @dataclass(frozen=True)
 class Viewer:
-    """The person asking, the company they act for, their role in it, their sign-in. Anonymous when `user` is None."""
+    """A person, the account they act for, their role in it, and their session. Anonymous when
+    `user` is None.
+    """
 
     user: User | None = None
     account: Account | None = None
@@ -28,55 +30,61 @@ class Viewer:
 
     @cached_property
     def staff(self) -> Staff | None:
-        """The staff role in force: none without a second factor, because staff can't work without one."""
+        """The staff role, or None when the session has no second factor, which staff have to
+        use.
+        """
         if self.user is None or self.session is None or not self.session.second_factor:
             return None
         return self.user.staff
 
     @property
     def agent(self) -> bool:
-        """Answers customers: agents and supervisors."""
+        """Whether the viewer answers customers: agents and supervisors do."""
         return self.staff is not None and self.staff.answers_customers
 
     @property
     def customer(self) -> bool:
-        """Acts for a company."""
+        """Whether the viewer acts for an account."""
         return self.account is not None
 
     @property
     def manager(self) -> bool:
-        """Looks after the company's people."""
+        """Whether the viewer manages the account's members."""
         return self.role is not None and self.role.manages_members
 
     @property
     def buyer(self) -> bool:
-        """May spend the company's money and read its bills."""
+        """Whether the viewer may buy for the account and read its invoices."""
         return self.role in (Role.OWNER, Role.ADMIN, Role.BILLING)
 
     def fact(self, name: str) -> Any:
-        """One of the facts above, to be compared with another viewer's: of a row its key."""
+        """One of the attributes above in a form to compare with another viewer's: a row is
+        represented by its key.
+        """
         value = getattr(self, name)
         return (value._meta, value.pk) if isinstance(value, Model) else value
 
 
 class RecordingViewer(Viewer):
-    """Stands for a viewer while something is worked out that others may get as well: notes each fact that is read.
+    """A viewer that records which of its attributes are read while a result is computed.
 
-    Whoever has the same values of the facts read gets the same outcome. Reading a row counts as the fact of its key.
+    Another viewer with the same values for these attributes would get the same result, so it can be
+    shared. Reading a row records its key.
     """
 
     def __init__(self, viewer: Viewer, facts: dict[str, Any]) -> None:
-        object.__setattr__(self, "_watched", (viewer, facts))
+        object.__setattr__(self, "_recording", (viewer, facts))
 
     def __getattribute__(self, name: str) -> Any:
-        viewer, facts = object.__getattribute__(self, "_watched")
+        viewer, facts = object.__getattribute__(self, "_recording")
         if name in FACTS:
             facts[name] = viewer.fact(name)
             return getattr(viewer, name)
-        facts.update((each, viewer.fact(each)) for each in FACTS)  # whatever else this is, it may tell everything
+        # anything else may depend on all of them
+        facts.update((fact, viewer.fact(fact)) for fact in FACTS)
         return object.__getattribute__(self, name)
 
 
-FACTS = frozenset(each.name for each in fields(Viewer)) | {
+FACTS = frozenset(attribute.name for attribute in fields(Viewer)) | {
     name for name, value in vars(Viewer).items() if isinstance(value, property | cached_property)
 }
