@@ -99,10 +99,10 @@ HASHED_COLUMNS = (
 
 
 def entry_hash(sequence: int, values: Sequence[Any], previous: str) -> str:
-    """An entry's hash: SHA-256 over a JSON list of its number, its columns in the order of TOLD,
-    and the hash before it.
+    """Return an entry's hash in hexadecimal: SHA-256 over a JSON array of its number, its values in
+    the order of HASHED_COLUMNS, and the previous hash.
 
-    Raises TypeError for values that no column of ours holds.
+    Raises TypeError for a value that can't be stored in these columns.
     """
     at, *others = values
     # as SQLite stores it

@@ -24,7 +24,7 @@ from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.identity.access_links import void_links
 from models.identity.audit_actions import IdentityAuditAction
-from models.identity.authenticator import MOST, Authenticator, AuthenticatorKind, WebauthnChallenge
+from models.identity.authenticator import MAX_PER_USER, Authenticator, AuthenticatorKind, WebauthnChallenge
 from models.identity.errors import IdentityErrorCode
 from models.identity.session import Session
 from models.identity.user import RecoveryCode, User
@@ -81,9 +81,9 @@ def _waiting(user: User) -> QuerySet[Authenticator]:
 
 async def require_room(tx: Transaction, user: User) -> None:
     """Raise TOO_MANY when the user has the maximum number of authenticators."""
-    if await Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db).count() >= MOST:
+    if await Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db).count() >= MAX_PER_USER:
         message = _("You can have at most %(limit)s authenticators. Remove one first.")
-        raise Refusal(CommonErrorCode.TOO_MANY, message=message, limit=MOST)
+        raise Refusal(CommonErrorCode.TOO_MANY, message=message, limit=MAX_PER_USER)
 
 
 async def confirm_totp(action: Action, auth: AuthServices, session: Session, code: str) -> Enrolled:

@@ -1,4 +1,4 @@
-"""The company: who is billed, and for whom tickets are opened."""
+"""Accounts, which are companies that are customers, and their members."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -36,12 +36,12 @@ class Role(StrEnum):
 
     @property
     def manages_members(self) -> bool:
-        """Whether they invite, change and remove the company's people."""
+        """Whether the role allows inviting, changing and removing members."""
         return self in (Role.OWNER, Role.ADMIN)
 
     @property
     def label(self) -> Translatable:
-        """What people call the role."""
+        """The name of the role for people."""
         return _ROLES[self]
 
     def may_grant(self, other: "Role") -> bool:
@@ -103,14 +103,14 @@ class Account(Searchable):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Account"]:
-        """Agents see every account, members their own."""
+        """Agents see all accounts, members their own."""
         if viewer.agent:
             return QuerySet(cls)
         return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     @property
     def search_text(self) -> str:
-        """What a search for people looks through of the company."""
+        """The names and the SIREN, normalized for searches."""
         return fold_text(f"{self.legal_name} {self.trade_name or ''} {self.siren}")
 
     @property
@@ -129,7 +129,7 @@ class Account(Searchable):
 
 
 class Membership(Model):
-    """A person's place in a company account."""
+    """A user's membership in an account, with a role."""
 
     id = fields.BigIntField(primary_key=True)
     user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField("models.User", related_name="memberships")
@@ -164,51 +164,56 @@ class AccountMembers:
     finds what it left.
     """
 
-    def __init__(self, account: Account | None, places: dict[int, Membership]) -> None:
+    def __init__(self, account: Account | None, memberships: dict[int, Membership]) -> None:
         self.account = account
-        self._places = places
+        self._memberships = memberships
 
     @classmethod
     async def locked(cls, tx: "Transaction", account_id: int) -> "AccountMembers":
-        """Everybody of this company; nobody, where there is none."""
+        """Lock an account and return its members. Without such an account, `account` is None and
+        there are no members.
+        """
         account = await Account.select_for_update().using_db(tx.db).get_or_none(pk=account_id)
-        return cls(account, {place.user_id: place for place in await Membership.filter(account_id=account_id).using_db(tx.db)})
+        return cls(
+            account,
+            {membership.user_id: membership for membership in await Membership.filter(account_id=account_id).using_db(tx.db)},
+        )
 
     @property
     def active(self) -> bool:
-        """Whether anybody may act for the company."""
+        """Whether members may act for the account."""
         return self.account is not None and self.account.status is AccountStatus.ACTIVE
 
     @property
     def user_ids(self) -> Collection[int]:
-        """Whose the places are."""
-        return self._places.keys()
+        """The ids of the members."""
+        return self._memberships.keys()
 
     def of(self, user_id: int | None) -> Membership | None:
-        """This person's place."""
-        return self._places.get(user_id) if user_id else None
+        """A user's membership, or None."""
+        return self._memberships.get(user_id) if user_id else None
 
     @property
     def owners(self) -> set[int]:
-        """The keys of the people who own it."""
-        return {place.user_id for place in self._places.values() if place.role is Role.OWNER}
+        """The ids of the owners."""
+        return {membership.user_id for membership in self._memberships.values() if membership.role is Role.OWNER}
 
-    def is_last_owner(self, place: Membership) -> bool:
-        """Whether the company would be without an owner if this place went."""
-        return [each for each in self._places.values() if each.role is Role.OWNER] == [place]
+    def is_last_owner(self, membership: Membership) -> bool:
+        """Whether the account would have no owner without this membership."""
+        return [each for each in self._memberships.values() if each.role is Role.OWNER] == [membership]
 
 
-_SIREN_LENGTH = 100  # characters: nine digits, and whatever stands between them
+_SIREN_LENGTH = 100  # characters: nine digits and separators
 
 
 def siren(text: str) -> str:
     """The nine digits of a SIREN, its Luhn checksum verified (spaces allowed). Raises
     SIREN_INVALID.
     """
-    wrong = Refusal(AccountsErrorCode.SIREN_INVALID, "input", "siren")
+    refusal = Refusal(AccountsErrorCode.SIREN_INVALID, "input", "siren")
     if len(text) > _SIREN_LENGTH:
-        raise wrong
+        raise refusal
     try:
         return str(stdnum.fr.siren.validate(text))
     except ValidationError:
-        raise wrong from None
+        raise refusal from None

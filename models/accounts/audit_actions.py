@@ -1,4 +1,4 @@
-"""What the audit log records of accounts."""
+"""Audited actions of the accounts domain."""
 
 from models.audit_action import AuditAction
 

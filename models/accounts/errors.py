@@ -1,4 +1,4 @@
-"""What can go wrong in the accounts domain."""
+"""Error codes of the accounts domain."""
 
 from models.errors import ErrorCode
 from models.translations import _

@@ -1,4 +1,4 @@
-"""A place in a company account, offered by email until somebody takes it."""
+"""Invitations by email to join an account."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +20,9 @@ LIFETIME = timedelta(days=7)
 
 
 class Invitation(Model):
-    """An invitation of an address. The latest email holds its token, the row only the token's SHA-256."""
+    """An invitation of an email address. The most recent email contains its token, the row only the
+    token's SHA-256.
+    """
 
     id = fields.BigIntField(primary_key=True)
     account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
@@ -51,32 +53,36 @@ class Invitation(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Invitation"]:
-        """Whoever looks after the company's people sees its invitations, nobody else."""
+        """Owners and administrators see the invitations of their account."""
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.manager else cls.filter(id=None)
 
     @classmethod
-    def waiting(cls, found: QuerySet["Invitation"]) -> QuerySet["Invitation"]:
-        """Those of these that nobody took and nobody took back; their emails may have expired."""
-        return found.filter(accepted_at=None, revoked_at=None)
+    def waiting(cls, invitations: QuerySet["Invitation"]) -> QuerySet["Invitation"]:
+        """Filter invitations that were neither accepted nor revoked. Their tokens may have
+        expired.
+        """
+        return invitations.filter(accepted_at=None, revoked_at=None)
 
     @property
     def open(self) -> bool:
-        """Whether nobody took it and nobody took it back."""
+        """Whether the invitation was neither accepted nor revoked."""
         return self.accepted_at is None and self.revoked_at is None
 
     async def sent(self, tx: Transaction, inviter_id: int, token_hash: str) -> None:
-        """Note that an email with a new token goes out now, by this person. The tokens of earlier emails stop working."""
+        """Record that an email with a new token is sent now. The tokens of earlier emails stop
+        working.
+        """
         self.inviter_id, self.token_hash = inviter_id, token_hash
         self.sent_at, self.expires_at = tx.action.at, tx.action.at + LIFETIME
         await self.save(using_db=tx.db, update_fields=["inviter_id", "token_hash", "sent_at", "expires_at"])
 
     async def revoke(self, tx: Transaction) -> None:
-        """Take it back. A repeat changes nothing."""
+        """Revoke the invitation. A repeat changes nothing."""
         if self.revoked_at is None:
             self.revoked_at = tx.action.at
             await self.save(using_db=tx.db, update_fields=["revoked_at"])
 
     async def accepted(self, tx: Transaction, user_id: int) -> None:
-        """Note who took it."""
+        """Record who accepted the invitation."""
         self.accepted_by_id, self.accepted_at = user_id, tx.action.at
         await self.save(using_db=tx.db, update_fields=["accepted_by_id", "accepted_at"])

@@ -1,4 +1,4 @@
-"""A company's wish for another legal name, and how the name of a company is compared with the registered one."""
+"""Requests for another legal name, and how a company's name is compared with the registered one."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LegalNameStatus(StrEnum):
-    """Where a change of legal name stands."""
+    """The status of a legal name change."""
 
     CHECKING = "CHECKING"
     EVIDENCE_NEEDED = "EVIDENCE_NEEDED"
@@ -34,7 +34,7 @@ UNDECIDED_STATUSES = (LegalNameStatus.CHECKING, LegalNameStatus.EVIDENCE_NEEDED,
 
 
 class RegistryVerdict(StrEnum):
-    """What came of comparing a name with the register of companies."""
+    """The result of comparing a company's name with the registry."""
 
     MATCH = "MATCH"
     OTHER_NAME = "OTHER_NAME"
@@ -45,9 +45,11 @@ class RegistryVerdict(StrEnum):
 
 
 class LegalNameChange(Model):
-    """One wish for another legal name. Of a company one at a time is running: who makes one holds the company's row.
+    """One wish for another legal name. Of a company one at a time is running: who makes one holds
+    the company's row.
 
-    next_check_at is when the register is to be asked (again), null once it has answered. registered_name is what it answered.
+    next_check_at is when the register is to be asked (again), null once it has answered.
+    registered_name is what it answered.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -79,59 +81,67 @@ class LegalNameChange(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["LegalNameChange"]:
-        """Agents see every one, whoever looks after a company's people its own."""
+        """Agents see all changes, owners and administrators those of their account."""
         if viewer.agent:
             return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.manager else cls.filter(id=None)
 
     @classmethod
     def undecided_of(cls, account_id: int) -> QuerySet["LegalNameChange"]:
-        """Those of a company that still wait for something: one at most."""
+        """The change of an account that is not decided yet, of which there is at most one."""
         return cls.filter(account_id=account_id, status__in=UNDECIDED_STATUSES)
 
     @property
     def running(self) -> bool:
-        """Whether it still waits for something."""
+        """Whether the change is not decided yet."""
         return self.status in UNDECIDED_STATUSES
 
 
 class ComparableName(NamedTuple):
-    """A company's name for comparing: without case, accents, punctuation and legal form, which is told apart."""
+    """A company's name in a form to compare: words without case, accents and punctuation, and the
+    legal form apart.
+    """
 
     words: str
     form: str | None
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two spellings name the same company: case, accents, punctuation and a legal form that one leaves out don't
-    count. Another legal form does: an SAS is not the SARL of the same name."""
+    """Whether two spellings name the same company: case, accents, punctuation and a legal form that
+    one leaves out don't count. Another legal form does: an SAS is not the SARL of the same name.
+    """
     first, second = comparable_name(one), comparable_name(other)
     forms = {first.form, second.form} - {None}
     return bool(first.words) and first.words == second.words and len(forms) < 2
 
 
 def has_plain_characters(name: str) -> bool:
-    """Whether a name looks on paper like what it is compared as: letters and digits of ordinary shape, usual punctuation.
+    """Whether a name looks on paper like what it is compared as: letters and digits of ordinary
+    shape, usual punctuation.
 
-    Comparing overlooks signs, marks over letters, and letters of another shape (𝐃upont), which an invoice would print or lack.
+    Comparing overlooks signs, marks over letters, and letters of another shape (𝐃upont), which an
+    invoice would print or lack.
     """
-    whole = unicodedata.normalize("NFC", name)
-    usual = all(c.isascii() or unicodedata.category(c)[0] in "LN" or c in _PUNCTUATION for c in whole)
-    return usual and unicodedata.normalize("NFKC", whole) == whole
+    composed = unicodedata.normalize("NFC", name)
+    allowed = all(c.isascii() or unicodedata.category(c)[0] in "LN" or c in _PUNCTUATION for c in composed)
+    return allowed and unicodedata.normalize("NFKC", composed) == composed
 
 
 _PUNCTUATION = "’‘“”«»–—·•°"
 
 
 def comparable_name(name: str) -> ComparableName:
-    """A name as it is compared. What is nothing but a legal form stays the name."""
-    plain = unaccented(name.casefold().translate(_LIGATURES)).replace("&", " et ").replace(".", "")
-    words = f" {' '.join(_WORDS.findall(plain))} "  # joined ones stay one here: of Sci-Fi, no form is taken away
+    """Convert a name to the form in which names are compared. A name that consists of a legal form
+    only is kept as words.
+    """
+    normalized = unaccented(name.casefold().translate(_LIGATURES)).replace("&", " et ").replace(".", "")
+    # hyphenated words stay together, so that Sci-Fi doesn't lose the form SCI
+    words = f" {' '.join(_WORDS.findall(normalized))} "
     form = None
     for spelled, short in _FORMS:
-        for bare in (words.removeprefix(f" {spelled} "), words.removesuffix(f" {spelled} ")):
-            if form is None and bare != words and bare.strip():
-                words, form = f" {bare.strip()} ", short
+        for remaining in (words.removeprefix(f" {spelled} "), words.removesuffix(f" {spelled} ")):
+            if form is None and remaining != words and remaining.strip():
+                words, form = f" {remaining.strip()} ", short
     return ComparableName(" ".join(words.translate(_JOINTS).split()), form)
 
 

@@ -1,4 +1,4 @@
-"""What the audit log records of billing."""
+"""Audited actions of the billing domain."""
 
 from models.audit_action import AuditAction
 

@@ -1,4 +1,4 @@
-"""What can go wrong in the billing domain."""
+"""Error codes of the billing domain."""
 
 from models.errors import ErrorCode
 from models.translations import _

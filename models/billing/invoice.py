@@ -1,4 +1,4 @@
-"""Invoices: numbered without gaps, frozen when they are issued."""
+"""Invoices, which are numbered without gaps and immutable once issued."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -28,7 +28,7 @@ class Series(StrEnum):
 
 
 class Counter(Model):
-    """The last number given in a series."""
+    """The last number used in a series."""
 
     series = fields.CharField(max_length=8, primary_key=True)
     last_position = fields.BigIntField(default=0)
@@ -38,7 +38,9 @@ class Counter(Model):
 
 
 class Invoice(Model):
-    """An issued invoice. Seller, buyer, lines, totals and the PDF never change after (facts is the frozen whole)."""
+    """An issued invoice. Seller, buyer, lines, totals and PDF never change; `facts` is the complete
+    content as issued.
+    """
 
     id = fields.BigIntField(primary_key=True)
     series = fields.CharEnumField(Series, max_length=8, default=Series.INVOICE)
@@ -73,7 +75,9 @@ class Invoice(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Invoice"]:
-        """Agents see every invoice but those that only the law keeps, a company's buyers their company's."""
+        """Agents see all invoices except those of erased accounts, which the law requires to keep.
+        Buyers see their account's.
+        """
         if viewer.agent:
             return cls.filter(account__status__not=AccountStatus.ERASED)
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
@@ -126,7 +130,7 @@ class InvoiceLine(Model):
 
 
 class InvoiceDocument(Model):
-    """The PDF of an invoice, apart from its row so that lists never carry it."""
+    """The PDF of an invoice, in a table of its own so that lists don't load it."""
 
     invoice: fields.OneToOneRelation[Invoice] = fields.OneToOneField(
         "models.Invoice", related_name="document", primary_key=True
@@ -138,10 +142,13 @@ class InvoiceDocument(Model):
 
 
 async def next_position(tx: Transaction, series: Series) -> int:
-    """Take the series' next number, holding its row until the transaction ends: a rollback gives the number back."""
+    """Take the next number of a series. Its row stays locked until the transaction ends, and a
+    rollback returns the number.
+    """
     taken = await execute(
         "INSERT INTO counter (series, last_position) VALUES (?, 1)"
-        " ON CONFLICT (series) DO UPDATE SET last_position = counter.last_position + 1 RETURNING last_position",
+        " ON CONFLICT (series) DO UPDATE SET last_position = counter.last_position + 1 RETURNING "
+        "last_position",
         series.value,
         db=tx.db,
     )
@@ -149,5 +156,7 @@ async def next_position(tx: Transaction, series: Series) -> int:
 
 
 def invoice_number(series: Series, day: date, position: int) -> str:
-    """The number printed on the document, such as FA-2026-000042: at most 35 characters, unique and chronological."""
+    """The number printed on the document, such as FA-2026-000042: at most 35 characters, unique and
+    chronological.
+    """
     return f"{series.value}-{day.year}-{position:06d}"

@@ -1,4 +1,6 @@
-"""Money is whole cents and a currency, never a float; VAT is rounded once per rate, as EN 16931 wants it."""
+"""Money is an integer number of cents and a currency, never a float. VAT is rounded once per rate,
+as EN 16931 requires.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,9 +13,11 @@ from babel.numbers import format_currency, get_currency_precision
 
 @dataclass(slots=True, unsafe_hash=True)
 class Money:
-    """An amount in the currency's minor unit (cents for EUR), never changed. Mixing currencies raises ValueError."""
+    """An immutable amount in the currency's minor unit (cents for EUR). Mixing currencies raises
+    ValueError.
+    """
 
-    # Not `frozen=True`: that takes twice as long to make one, and a page of invoices has thousands.
+    # Not `frozen=True`, which doubles the time to create one: a page of invoices has thousands.
 
     cents: int
     currency: str = "EUR"
@@ -28,7 +32,7 @@ class Money:
         return Money(-self.cents, self.currency)
 
     def formatted(self, locale: str = "fr") -> str:
-        """As a reader of that language writes it: `29,00 €` with a non-breaking space in fr, `€29.00` in en."""
+        """Format the amount for a locale: `29,00 €` with a no-break space in fr, `€29.00` in en."""
         return format_currency(to_decimal(self.cents, self.currency), self.currency, locale=locale)
 
     def _cents_of(self, other: "Money") -> int:
@@ -38,12 +42,12 @@ class Money:
 
 
 def to_decimal(cents: int, currency: str = "EUR") -> Decimal:
-    """The exact amount in the currency's major unit: 2900 cents are Decimal("29.00")."""
+    """Return the exact amount in the currency's major unit: 2900 cents are Decimal("29.00")."""
     return Decimal(cents).scaleb(-get_currency_precision(currency))
 
 
 class Taxable(Protocol):
-    """What `totals` needs to know of an invoice's line."""
+    """What `totals` needs to know about an invoice line."""
 
     @property
     def net_cents(self) -> int: ...
@@ -63,7 +67,7 @@ class VatBand:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums in cents, and the VAT bands they are made of, highest rate first."""
+    """Sums in cents and their VAT bands, highest rate first."""
 
     net_cents: int
     vat_cents: int
@@ -76,7 +80,9 @@ class Totals:
 
 
 def totals(lines: Iterable[Taxable]) -> Totals:
-    """Net summed per rate, times the rate, rounded once (EN 16931 BR-CO-17): the VAT of lines is never summed."""
+    """Sum the lines: net amounts per rate, VAT on each sum, rounded once (EN 16931 BR-CO-17), never
+    per line.
+    """
     nets: defaultdict[int, int] = defaultdict(int)
     for line in lines:
         nets[line.vat_basis_points] += line.net_cents
@@ -85,6 +91,8 @@ def totals(lines: Iterable[Taxable]) -> Totals:
 
 
 def vat_amount(net_cents: int, rate_basis_points: int) -> int:
-    """VAT in cents on a net amount, rounded half up (away from zero, so that a credit note mirrors its invoice)."""
+    """Return the VAT on a net amount, in cents, rounded half away from zero, so that a credit note
+    mirrors its invoice.
+    """
     exact = Decimal(net_cents * rate_basis_points).scaleb(-4)
     return int(exact.quantize(Decimal(1), ROUND_HALF_UP))

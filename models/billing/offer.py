@@ -1,4 +1,4 @@
-"""The catalogue: what is sold, to whom, and at which price since when."""
+"""The catalogue: offers and their prices."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Segment(StrEnum):
-    """The size of business an offer is made for."""
+    """The size of business an offer is for."""
 
     TPE = "TPE"
     PME = "PME"
@@ -35,7 +35,7 @@ class Interval(StrEnum):
 
 
 class OfferTexts(TypedDict):
-    """An offer's words in one language."""
+    """An offer's texts in one language."""
 
     name: str
     description: str
@@ -44,7 +44,7 @@ class OfferTexts(TypedDict):
 
 
 class Offer(Model):
-    """A subscription offer, described in every language of the catalogue (texts by locale)."""
+    """A subscription offer, described in every language (`texts` by locale)."""
 
     id = fields.BigIntField(primary_key=True)
     slug = fields.CharField(max_length=60, unique=True)
@@ -67,7 +67,9 @@ class Offer(Model):
 
 
 class Price(Model):
-    """One version of a price. A new version closes the one before, purchases keep the version they were made with."""
+    """One version of a price. A new version ends the previous one; purchases keep the version they
+    were made with.
+    """
 
     id = fields.BigIntField(primary_key=True)
     offer: fields.ForeignKeyRelation[Offer] = fields.ForeignKeyField("models.Offer", related_name="prices")
@@ -85,12 +87,12 @@ class Price(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Price"]:
-        """Prices are public, past versions included: old invoices point at them."""
+        """Prices are public, including past versions, to which old invoices refer."""
         return QuerySet(cls)
 
     @classmethod
     def current(cls, at: datetime) -> QuerySet["Price"]:
-        """The versions on sale at this time."""
+        """The versions valid at this time."""
         return cls.filter(valid_from__lte=at).filter(_still_valid(at))
 
     @property

@@ -1,4 +1,4 @@
-"""Attempts to pay: what was asked of the payment provider and what it answered."""
+"""Payments: what was requested of the payment provider, and its answer."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 
-POLLING_PERIOD = timedelta(days=7)  # no bank waits longer for a confirmation; the customer can still ask by hand
+# no bank waits longer for a confirmation; after that, only the customer can check
+POLLING_PERIOD = timedelta(days=7)
 
 
 class PaymentStatus(StrEnum):
-    """Where an attempt stands. It only moves forward: SUCCEEDED and DECLINED are final."""
+    """The status of a payment. SUCCEEDED and DECLINED are final."""
 
     PROCESSING = "PROCESSING"
     REQUIRES_ACTION = "REQUIRES_ACTION"
@@ -33,7 +34,9 @@ class PaymentStatus(StrEnum):
 
 
 class Payment(Model):
-    """One attempt to pay a purchase. Of the card only brand and last four digits are kept (PCI DSS SAQ A)."""
+    """One attempt to pay a purchase. Only the brand and the last four digits of a card are stored
+    (PCI DSS SAQ A).
+    """
 
     id = fields.BigIntField(primary_key=True)
     account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
@@ -62,16 +65,16 @@ class Payment(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Payment"]:
-        """Agents see every attempt, a company's buyers their company's."""
+        """Agents see all payments, buyers those of their account."""
         if viewer.agent:
             return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
 
     @classmethod
     def unsettled(cls, at: datetime) -> QuerySet["Payment"]:
-        """Attempts of the last days that are not settled: the provider is still asked about them."""
-        open_ = [PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION]
-        return cls.filter(status__in=open_, created_at__gte=at - POLLING_PERIOD)
+        """Recent payments without a final status, about which the provider is still asked."""
+        statuses = [PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION]
+        return cls.filter(status__in=statuses, created_at__gte=at - POLLING_PERIOD)
 
     @property
     def amount(self) -> Money:
@@ -79,7 +82,7 @@ class Payment(Model):
 
 
 class SandboxCharge(Model):
-    """The sandbox bank's own book, standing in for a payment provider's: what was asked, and what came of it."""
+    """A charge in the sandbox gateway's own records, which stand in for a payment provider's."""
 
     id = fields.BigIntField(primary_key=True)
     key = fields.CharField(max_length=64, unique=True)

@@ -1,4 +1,4 @@
-"""What a customer bought: a small state machine from draft to active, and the dates on which it renews."""
+"""Purchases: a state machine from draft to active, and the periods in which they renew."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PurchaseStatus(StrEnum):
-    """Where a purchase stands."""
+    """The status of a purchase."""
 
     DRAFT = "DRAFT"
     BILLING_CONFIRMED = "BILLING_CONFIRMED"
@@ -32,7 +32,7 @@ class PurchaseStatus(StrEnum):
     ACTIVE = "ACTIVE"
 
 
-_POSSIBLE_NOW = {
+_NEXT_STEPS = {
     PurchaseStatus.DRAFT: _("Confirm the billing details before you pay."),
     PurchaseStatus.BILLING_CONFIRMED: _("The billing details are confirmed. The purchase can now be paid."),
     PurchaseStatus.PAYMENT_PENDING: _("A payment for this purchase is in progress. Wait for its result."),
@@ -41,7 +41,7 @@ _POSSIBLE_NOW = {
 
 
 class Purchase(Model):
-    """One bought offer of one account, at the price version it was drafted with."""
+    """An offer that an account bought, at the price version with which the purchase was drafted."""
 
     id = fields.BigIntField(primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("models.Account", related_name="purchases")
@@ -70,17 +70,17 @@ class Purchase(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Purchase"]:
-        """Agents see every purchase, a company's buyers their company's."""
+        """Agents see all purchases, buyers those of their account."""
         if viewer.agent:
             return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
 
     async def locked(self, tx: Transaction) -> "Purchase":
-        """The row as it stands, locked until the transaction ends."""
+        """Return the current row, locked until the transaction ends."""
         return await Purchase.select_for_update().using_db(tx.db).get(pk=self.pk)
 
     async def confirm_billing(self, action: Action, billing: dict[str, str | None]) -> "Purchase":
-        """Set whom and where to bill; possible until payment begins. Raises TRANSITION_ILLEGAL after."""
+        """Set the billing details. Raises TRANSITION_ILLEGAL once payment has begun."""
         async with action.transaction() as tx:
             purchase = await self.locked(tx)
             purchase.require(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
@@ -90,18 +90,20 @@ class Purchase(Model):
         return purchase
 
     def require(self, *legal: PurchaseStatus) -> None:
-        """Raise TRANSITION_ILLEGAL, with what can be done instead, unless in one of these states."""
+        """Raise TRANSITION_ILLEGAL, with what is possible instead, unless the purchase has one of
+        these statuses.
+        """
         if self.status not in legal:
-            raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", message=_POSSIBLE_NOW[self.status])
+            raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", message=_NEXT_STEPS[self.status])
 
     async def move(self, tx: Transaction, status: PurchaseStatus) -> None:
-        """Save the row in its new state and tell the account."""
+        """Save the purchase with a new status, and append an event to the account's stream."""
         self.status = status
         await self.save(using_db=tx.db)
         await tx.append(account_stream(self.account_id), EventKind.PURCHASE_CHANGED, purchase_id=self.pk, status=status.value)
 
     def upcoming(self, months: int, today: date, count: int) -> list[Period]:
-        """The period running today and the ones after it: `count` in all, none before activation."""
+        """Return `count` periods, starting with the current one. Returns none before activation."""
         if self.anchor is None:
             return []
         first = period_at(self.anchor, months, max(today, self.anchor)).index

@@ -1,4 +1,4 @@
-"""The library: guides, FAQ, videos and webinars, in every language customers read."""
+"""The library of guides, FAQs, videos and webinars, in every language."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ SEARCH_LENGTH = 200
 
 
 class ArticleKind(StrEnum):
-    """What sort of help an article is."""
+    """The kind of an article."""
 
     GUIDE = "GUIDE"
     FAQ = "FAQ"
@@ -37,7 +37,7 @@ class ArticleCategory(StrEnum):
 
 
 class ArticleTexts(TypedDict):
-    """An article's words in one language; `body` is Markdown."""
+    """An article's texts in one language. `body` is Markdown."""
 
     title: str
     summary: str
@@ -45,7 +45,9 @@ class ArticleTexts(TypedDict):
 
 
 class Article(Model):
-    """One article in every language, the searched columns hold its words folded for the search."""
+    """One article in every language. The columns `searched_fr` and `searched_en` contain its text
+    normalized for searches.
+    """
 
     id = fields.BigIntField(primary_key=True)
     slug = fields.CharField(max_length=100, unique=True)
@@ -68,16 +70,16 @@ class Article(Model):
         return QuerySet(cls)
 
     @classmethod
-    def matching(cls, found: QuerySet["Article"], search: str, locale: Locale) -> QuerySet["Article"]:
-        """The articles of `found` that hold every word of the search, whatever its case and accents."""
+    def matching(cls, articles: QuerySet["Article"], search: str, locale: Locale) -> QuerySet["Article"]:
+        """Filter articles that contain every word of the search, regardless of case and accents."""
         for word in fold_text(search[:SEARCH_LENGTH]).split():
-            found = found.filter(**{f"searched_{locale.value}__contains": word})
-        return found
+            articles = articles.filter(**{f"searched_{locale.value}__contains": word})
+        return articles
 
     def text(self, locale: Locale) -> ArticleTexts:
         return self.texts[locale.value]
 
 
 def search_text(texts: ArticleTexts) -> str:
-    """What the search looks through."""
+    """Return an article's texts normalized for searches."""
     return fold_text(f"{texts['title']} {texts['summary']} {texts['body']}")

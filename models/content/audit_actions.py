@@ -1,4 +1,4 @@
-"""What the audit log records of content."""
+"""Audited actions of the content domain."""
 
 from models.audit_action import AuditAction
 

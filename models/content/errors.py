@@ -1,4 +1,4 @@
-"""What can go wrong in the content domain."""
+"""Error codes of the content domain."""
 
 from models.errors import ErrorCode
 from models.translations import _

@@ -1,6 +1,7 @@
-"""What customers agree to and are told about their data: the versions of each text, and who accepted which when.
+"""The versions of the terms and the privacy policy, and who accepted which version when.
 
-A version is written once. Nothing here changes a row of either table, and the database refuses to as well (migration 0010).
+Rows of both tables are immutable: nothing here changes them, and the database refuses changes as
+well (migration 0010).
 """
 
 from datetime import date, datetime
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class PolicyKind(StrEnum):
-    """Which text it is."""
+    """The kind of a policy."""
 
     PRIVACY = "PRIVACY"
     TERMS = "TERMS"
 
 
 class AcceptanceChannel(StrEnum):
-    """Where somebody accepted a text."""
+    """Where a policy was accepted."""
 
     SIGN_UP = "SIGN_UP"
     INVITATION = "INVITATION"
@@ -37,9 +38,11 @@ class AcceptanceChannel(StrEnum):
 
 
 class Policy(Model):
-    """One version of a text, in every language, in force from a day of Europe/Paris until the next one is.
+    """One version of a text, in every language, in force from a day of Europe/Paris until the next
+    one is.
 
-    The texts are Markdown whose first line is the title, `# ...`. sha256 is of the French one followed by the English one.
+    The texts are Markdown whose first line is the title, `# ...`. sha256 is of the French one
+    followed by the English one.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -57,23 +60,27 @@ class Policy(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Policy"]:
-        """Policies are public, those announced for a later day too."""
+        """Policies are public, including those that take effect on a later day."""
         return QuerySet(cls)
 
     @classmethod
     def in_force_by(cls, day: date) -> QuerySet["Policy"]:
-        """The versions in force or replaced on this day."""
+        """The versions that are in force on this day or were before."""
         return cls.filter(effective_on__lte=day)
 
     @classmethod
     async def in_force(cls, day: date, db: BaseDBAsyncClient | None = None) -> dict[PolicyKind, "Policy"]:
-        """The version of each kind that is in force on this day, without its texts; none of a kind that has none yet."""
+        """The version of each kind that is in force on this day, without its texts; none of a kind
+        that has none yet.
+        """
         found = cls.in_force_by(day).order_by("effective_on", "id").only("id", "kind", "version", "effective_on")
         return {policy.kind: policy for policy in await (found.using_db(db) if db else found)}
 
     @classmethod
     async def announced(cls, day: date) -> dict[PolicyKind, int]:
-        """The key of the version of each kind that takes effect next after this day; none of a kind that has none."""
+        """The key of the version of each kind that takes effect next after this day; none of a kind
+        that has none.
+        """
         found = await cls.filter(effective_on__gt=day).order_by("-effective_on").only("id", "kind")
         return {policy.kind: policy.pk for policy in found}
 
@@ -87,12 +94,15 @@ class Policy(Model):
 
 
 def content_sha256(text_fr: str, text_en: str) -> str:
-    """SHA-256 of both texts, the French one first, as UTF-8: what `cat <version>.fr.md <version>.en.md | sha256sum` says."""
+    """SHA-256 of both texts, the French one first, as UTF-8: what `cat <version>.fr.md
+    <version>.en.md | sha256sum` says.
+    """
     return sha256(f"{text_fr}{text_en}".encode()).hexdigest()
 
 
 class PolicyAcceptance(Model):
-    """One person's acceptance of one version: when, in which language they read it, and where. Rows are never changed.
+    """One person's acceptance of one version: when, in which language they read it, and where. Rows
+    are never changed.
 
     They hold no network address: who did what from where is the audit log's, which forgets in time.
     """
@@ -115,5 +125,5 @@ class PolicyAcceptance(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["PolicyAcceptance"]:
-        """Everybody sees their own, and nobody else's."""
+        """Users see their own acceptances only."""
         return cls.filter(user_id=viewer.user_id) if viewer.user else cls.filter(id=None)

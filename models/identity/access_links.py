@@ -1,4 +1,4 @@
-"""What emails' links may change of how a person signs in. Their tokens are stored only as hashes."""
+"""Links in emails that change how a user signs in. Their tokens are stored only as hashes."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class PasswordReset(Model):
-    """One email that lets its reader set a new password. Rows go once one of a person's is used, and when they expire."""
+    """A link to set a new password. A user's rows are deleted when one of them is used, and when
+    they expire.
+    """
 
     id = fields.BigIntField(primary_key=True)
     user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
@@ -28,9 +30,11 @@ class PasswordReset(Model):
 
 
 class EmailChange(Model):
-    """A person's wish for another address, of which there is one at a time. It goes once fulfilled, replaced or called off.
+    """A person's wish for another address, of which there is one at a time. It goes once fulfilled,
+    replaced or called off.
 
-    old_token_hash is null when the old address need not confirm. session_id is the sign-in that asked: it may stay.
+    old_token_hash is null when the old address need not confirm. session_id is the sign-in that
+    asked: it may stay.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -50,12 +54,14 @@ class EmailChange(Model):
 
     @property
     def agreed(self) -> bool:
-        """Whether everybody who must has confirmed."""
+        """Whether every required address has confirmed."""
         return self.new_confirmed_at is not None and (self.old_token_hash is None or self.old_confirmed_at is not None)
 
 
 class SignInUnlock(Model):
-    """One email whose reader need not wait for those who guess. Rows go once the person has signed in by one, and expire."""
+    """A link that unlocks sign-in after failed attempts by others. A user's rows are deleted after
+    signing in by one, and when they expire.
+    """
 
     id = fields.BigIntField(primary_key=True)
     user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
@@ -71,7 +77,9 @@ class SignInUnlock(Model):
 
 
 async def void_links(user: "User", db: BaseDBAsyncClient) -> None:
-    """Call off whatever the emails written to a person so far could still change of their password and address."""
+    """Invalidate all links sent to a user that could still change their password or email
+    address.
+    """
     await PasswordReset.filter(user_id=user.pk).using_db(db).delete()
     await EmailChange.filter(user_id=user.pk).using_db(db).delete()
     await SignInUnlock.filter(user_id=user.pk).using_db(db).delete()

@@ -1,4 +1,4 @@
-"""What the audit log records of identity."""
+"""Audited actions of the identity domain."""
 
 from models.audit_action import AuditAction
 

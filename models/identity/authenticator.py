@@ -1,4 +1,4 @@
-"""What a person proves with, besides a password, that it is them: apps that show codes, and passkeys."""
+"""Second factors: apps for one-time codes, and passkeys."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from models.identity.user import User
     from models.viewer import Viewer
 
-MOST = 10  # of one person
+MAX_PER_USER = 10
 
 
 class AuthenticatorKind(StrEnum):
-    """How an authenticator proves who somebody is."""
+    """The kind of an authenticator."""
 
     TOTP = "TOTP"
     PASSKEY = "PASSKEY"
@@ -25,8 +25,9 @@ class AuthenticatorKind(StrEnum):
 class Authenticator(Model):
     """One authenticator of a person, which counts once it is confirmed.
 
-    Of an app: secret is the seed, encrypted, and last_step the last time step whose code was accepted. Of a passkey:
-    credential_id (Base64url), public_key (COSE, Base64url) and sign_count are as WebAuthn tells them.
+    Of an app: secret is the seed, encrypted, and last_step the last time step whose code was
+    accepted. Of a passkey: credential_id (Base64url), public_key (COSE, Base64url) and sign_count
+    are as WebAuthn tells them.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -51,12 +52,14 @@ class Authenticator(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Authenticator"]:
-        """Everybody sees their own, and nobody else's: not even the vendor's people."""
+        """Users see their own authenticators only, and so do staff."""
         return cls.filter(user_id=viewer.user_id, confirmed_at__isnull=False) if viewer.user else cls.filter(id=None)
 
 
 class WebauthnChallenge(Model):
-    """A challenge that waits for its answer: stored as a hash, good for one answer, for minutes, and for one purpose."""
+    """A WebAuthn challenge: stored as a hash, valid for one answer, for some minutes and for one
+    purpose.
+    """
 
     id = fields.BigIntField(primary_key=True)
     challenge_hash = fields.CharField(max_length=64, unique=True)

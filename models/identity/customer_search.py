@@ -1,4 +1,4 @@
-"""Finding customers by what an agent has heard of them: parts of a name, an address, a company, a
+"""Search for customers by parts of their name, their email address, their company's name or its
 SIREN.
 
 Every word of a search must occur in what is known of the person, or of a company of theirs. Both
@@ -19,8 +19,8 @@ from models.identity.user import User
 from models.text import fold_text
 from models.translations import _
 
-MOST_WORDS = 5
-SHORTEST, LONGEST = 2, 100
+MAX_WORDS = 5
+MIN_LENGTH, MAX_LENGTH = 2, 100
 
 
 def search_customers(search: str) -> QuerySet[User]:
@@ -28,13 +28,13 @@ def search_customers(search: str) -> QuerySet[User]:
     too many words.
     """
     words = fold_text(search).split()
-    if len(search) > LONGEST or max(map(len, words), default=0) < SHORTEST:
+    if len(search) > MAX_LENGTH or max(map(len, words), default=0) < MIN_LENGTH:
         message = _("“%(argument)s” must have %(minimum)s to %(maximum)s characters.")
-        raise BadInput("search", message, minimum=SHORTEST, maximum=LONGEST)
-    if len(words) > MOST_WORDS:
-        raise BadInput("search", _("“%(argument)s” can have at most %(maximum)s words."), maximum=MOST_WORDS)
-    found: QuerySet[User] = User.filter(staff=None)
+        raise BadInput("search", message, minimum=MIN_LENGTH, maximum=MAX_LENGTH)
+    if len(words) > MAX_WORDS:
+        raise BadInput("search", _("“%(argument)s” can have at most %(maximum)s words."), maximum=MAX_WORDS)
+    users: QuerySet[User] = User.filter(staff=None)
     for word in words:
-        theirs = Membership.filter(account__searched__contains=word).values("user_id")
-        found = found.filter(Q(searched__contains=word) | Q(id__in=Subquery(theirs)))
-    return found
+        account_members = Membership.filter(account__searched__contains=word).values("user_id")
+        users = users.filter(Q(searched__contains=word) | Q(id__in=Subquery(account_members)))
+    return users

@@ -1,4 +1,4 @@
-"""What can go wrong in the identity domain."""
+"""Error codes of the identity domain."""
 
 from models.errors import ErrorCode
 from models.translations import _

@@ -1,4 +1,6 @@
-"""Sign-ins: a short access token and a rotating refresh token, both stored only as hashes."""
+"""Sessions, with a short-lived access token and rotating refresh tokens, both stored only as
+hashes.
+"""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,10 +16,12 @@ if TYPE_CHECKING:
 
 
 class Session(Model):
-    """One signed-in device. Ends by sign-out, expiry, or a refresh token used twice; whatever its use, after its longest life.
+    """One signed-in device. Ends by sign-out, expiry, or a refresh token used twice; whatever its
+    use, after its longest life.
 
-    last_used_at is noted when the session begins and when its tokens are renewed, which a client in use does every 15 minutes:
-    no request costs a write. fresh_until is until when its person counts as having just proved who they are.
+    last_used_at is noted when the session begins and when its tokens are renewed, which a client in
+    use does every 15 minutes: no request costs a write. fresh_until is until when its person counts
+    as having just proved who they are.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -43,16 +47,18 @@ class Session(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Session"]:
-        """Everybody sees their own, and nobody else's: not even the vendor's people."""
+        """Users see their own sessions only, and so do staff."""
         return cls.filter(user_id=viewer.user_id) if viewer.user else cls.filter(id=None)
 
     def alive(self, at: datetime) -> bool:
-        """Whether the sign-in still stands at this time."""
+        """Whether the session has neither ended nor expired at this time."""
         return self.ended_at is None and at < self.expires_at
 
 
 class RefreshToken(Model):
-    """One refresh token of a session. A second use ends the session, for somebody has a copy."""
+    """One refresh token of a session. A second use ends the session, because the token has been
+    copied.
+    """
 
     id = fields.BigIntField(primary_key=True)
     session: fields.ForeignKeyRelation[Session] = fields.ForeignKeyField(

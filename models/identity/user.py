@@ -1,4 +1,4 @@
-"""The person: somebody of a customer's company, or one of the vendor's staff."""
+"""Users: customers and the vendor's staff."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Staff(StrEnum):
-    """The vendor's own roles."""
+    """The roles of the vendor's staff."""
 
     AGENT = "AGENT"
     SUPERVISOR = "SUPERVISOR"
@@ -28,7 +28,7 @@ class Staff(StrEnum):
 
     @property
     def answers_customers(self) -> bool:
-        """Whether they answer customers."""
+        """Whether the role is to answer customers."""
         return self in (Staff.AGENT, Staff.SUPERVISOR)
 
 
@@ -74,12 +74,12 @@ class User(Searchable):
 
     @property
     def search_text(self) -> str:
-        """What a search for people looks through of the person."""
+        """The name and the email address, normalized for searches."""
         return person_search_text(self.name, self.email)
 
     @property
     def second_factor(self) -> bool:
-        """Whether sign-in asks for a one-time code or a passkey besides the password."""
+        """Whether signing in requires a one-time code or a passkey besides the password."""
         return self.second_factor_at is not None
 
 
@@ -99,10 +99,12 @@ class RecoveryCode(Model):
 
 
 def person_search_text(name: str, email: str) -> str:
-    """What a search for people looks through of a person."""
+    """Return a name and an email address normalized for searches."""
     return fold_text(f"{name} {email}")
 
 
 def normalized_email(text: str) -> str:
-    """The form in which addresses are stored and compared: trimmed, in lower case."""
+    """Return the form in which email addresses are stored and compared: trimmed and in lower
+    case.
+    """
     return text.strip().lower()

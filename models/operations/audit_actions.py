@@ -1,4 +1,4 @@
-"""What the audit log records of operations."""
+"""Audited actions of the operations domain."""
 
 from models.audit_action import AuditAction
 

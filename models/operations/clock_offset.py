@@ -1,4 +1,6 @@
-"""Time travel for demonstrations: how far the clock was moved, kept across restarts so that dates never go back."""
+"""How far a demonstration's clock was advanced. It is stored, so that dates don't go back after a
+restart.
+"""
 
 from datetime import timedelta
 
@@ -11,7 +13,7 @@ from models.operations.audit_actions import OperationsAuditAction
 
 
 class ClockOffset(Model):
-    """How many seconds the demonstration's clock is ahead. One row."""
+    """How many seconds the demonstration's clock is ahead, in a single row."""
 
     id = fields.IntField(primary_key=True)
     seconds = fields.BigIntField()
@@ -21,13 +23,13 @@ class ClockOffset(Model):
 
 
 async def clock_offset() -> timedelta:
-    """How far the clock was moved so far."""
+    """Return how far the clock is ahead."""
     stored = await ClockOffset.get_or_none(pk=1)
     return timedelta(seconds=stored.seconds if stored else 0)
 
 
 async def advance_clock(action: Action, seconds: int) -> timedelta:
-    """Move the clock forward, and return how far it is ahead now."""
+    """Advance the clock and return how far it is ahead now."""
     async with action.transaction() as tx:
         await execute(
             "INSERT INTO clock_offset (id, seconds) VALUES (1, ?)"

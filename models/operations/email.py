@@ -1,4 +1,6 @@
-"""The outbox: emails are written in the transaction whose news they carry, and delivered after it."""
+"""The outbox: emails are written in the transaction whose news they carry, and delivered after
+it.
+"""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -47,9 +49,11 @@ class EmailState(StrEnum):
 
 
 class Email(Model):
-    """One email of the outbox. attempts counts the delivery attempts, next_attempt_at is None once it was sent or given up.
+    """One email of the outbox. attempts counts the delivery attempts, next_attempt_at is None once
+    it was sent or given up.
 
-    user is the recipient, account the company that the email is about. Both are deleted together with their emails.
+    user is the recipient, account the company that the email is about. Both are deleted together
+    with their emails.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -76,7 +80,9 @@ class Email(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Email"]:
-        """Operators see the delivery of every email. Nobody sees its content, which is for its recipient."""
+        """Operators see the delivery of every email. Nobody sees its content, which is for its
+        recipient.
+        """
         return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(id=None)
 
     @property
@@ -88,15 +94,19 @@ class Email(Model):
 
     @property
     def masked_recipient(self) -> str:
-        """The address with all but its first character and its host masked, such as m***@example.fr."""
+        """The address with all but its first character and its host masked, such as
+        m***@example.fr.
+        """
         name, _, host = self.recipient.rpartition("@")
         return f"{name[:1]}***@{host}"
 
     @classmethod
     async def retry(cls, action: Action, key: int | None) -> "Email":
-        """Retry an email that was given up, with as many attempts as a new one. A repeat changes nothing.
+        """Retry an email that was given up, with as many attempts as a new one. A repeat changes
+        nothing.
 
-        Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was sent, EMAIL_CONTENT_DELETED for one that contained a token.
+        Raises NOT_FOUND, TRANSITION_ILLEGAL for one that was sent, EMAIL_CONTENT_DELETED for one
+        that contained a token.
         """
         async with action.transaction() as tx:
             email = await cls.filter(pk=key or 0).using_db(tx.db).select_for_update().first()
@@ -120,8 +130,9 @@ class Email(Model):
         await self.save(update_fields=["sent_at", "next_attempt_at", "attempts", *_CONTENT])
 
     async def mark_failed(self, at: datetime, permanent: bool) -> None:
-        """Record a failed attempt. The next one is due after 1, 2, 4, ... minutes, at most 4 hours, for about two days; after a
-        permanent failure there is none."""
+        """Record a failed attempt. The next one is due after 1, 2, 4, ... minutes, at most 4 hours,
+        for about two days; after a permanent failure there is none.
+        """
         self.attempts += 1
         wait = timedelta(minutes=min(2 ** (self.attempts - 1), 240))
         self.next_attempt_at = None if permanent or self.attempts >= 20 else at + wait

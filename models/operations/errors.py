@@ -1,4 +1,4 @@
-"""What can go wrong in operations."""
+"""Error codes of the operations domain."""
 
 from models.errors import ErrorCode
 from models.translations import _

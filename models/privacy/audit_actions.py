@@ -1,4 +1,4 @@
-"""What the audit log records of privacy."""
+"""Audited actions of the privacy domain."""
 
 from models.audit_action import AuditAction
 

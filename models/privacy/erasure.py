@@ -1,4 +1,4 @@
-"""The end of a company's account: what is to be erased when, what was, and what the law keeps."""
+"""The erasure of accounts: when it is due, what was erased, and what the law requires to keep."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -21,22 +21,27 @@ ERASED = "[effacé]"
 
 @dataclass(frozen=True)
 class Retention:
-    """How long things are kept, from a day on: dated configuration of the operator's (billing/seller.toml)."""
+    """Retention periods that apply from a day on, as configured by the operator
+    (billing/seller.toml).
+    """
 
     since: date
     grace: timedelta
     invoice_years: int
 
     def invoices_until(self, last: date) -> date:
-        """The last day on which invoices must be kept, the latest of which was issued on `last`: so many years from the end
-        of its year (Code de commerce, art. L123-22)."""
+        """The last day on which invoices must be kept, the latest of which was issued on `last`: so
+        many years from the end of its year (Code de commerce, art. L123-22).
+        """
         return date(last.year + self.invoice_years, 12, 31)
 
 
 class Erasure(Model):
-    """One scheduled deletion of an account. removed counts what went, by kind, deadline is the RGPD's (art. 12, 3).
+    """One scheduled deletion of an account. removed counts what went, by kind, deadline is the
+    RGPD's (art. 12, 3).
 
-    It waits until due_at, when it may still be called off (canceled_at), and is under way from started_at to finished_at.
+    It waits until due_at, when it may still be called off (canceled_at), and is under way from
+    started_at to finished_at.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -65,5 +70,5 @@ class Erasure(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Erasure"]:
-        """The operator's."""
+        """Operators see all erasures."""
         return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(id=None)

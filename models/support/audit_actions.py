@@ -1,4 +1,4 @@
-"""What the audit log records of support."""
+"""Audited actions of the support domain."""
 
 from models.audit_action import AuditAction
 

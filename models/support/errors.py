@@ -1,4 +1,4 @@
-"""What can go wrong in the support domain."""
+"""Error codes of the support domain."""
 
 from models.errors import ErrorCode
 from models.translations import _

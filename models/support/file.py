@@ -1,4 +1,6 @@
-"""Files that customers and agents send: announced, uploaded by a signed link, then attached to a message."""
+"""Files that customers and agents send: announced, uploaded to a signed URL, then attached to a
+message or as evidence.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_PER_MESSAGE = 10
-ATTACHMENT_COLUMNS = ("message_id", "legal_name_change_id")  # what a file can hang on
+# references to what a file can be attached to
+ATTACHMENT_COLUMNS = ("message_id", "legal_name_change_id")
 
 
 class FileStatus(StrEnum):
-    """How far a file has come."""
+    """The state of a file."""
 
     ANNOUNCED = "ANNOUNCED"
     QUARANTINED = "QUARANTINED"
@@ -35,11 +38,12 @@ class FileStatus(StrEnum):
 
 
 class File(Model):
-    """One file's facts, its bytes lie in the store under key once uploaded_at is set, until infected_at is.
+    """One file's facts, its bytes lie in the store under key once uploaded_at is set, until
+    infected_at is.
 
-    Nobody downloads it before cleared_at, when it was found clean, or arrived where no scanner is. missing_at is when the
-    scanner last looked for bytes that are not there, abandoned_at when it was given up (storage/abandoned_files.py): as good as
-    gone.
+    Nobody downloads it before cleared_at, when it was found clean, or arrived where no scanner is.
+    missing_at is when the scanner last looked for bytes that are not there, abandoned_at when it
+    was given up (storage/abandoned_files.py): as good as gone.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -75,7 +79,7 @@ class File(Model):
 
     @property
     def status(self) -> FileStatus:
-        """How far it has come."""
+        """The state of the file."""
         if self.infected_at:
             return FileStatus.INFECTED
         if self.cleared_at:
@@ -84,46 +88,52 @@ class File(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["File"]:
-        """One's own files, and those attached to messages one sees or shown as evidence to who sees it."""
-        there = cls.filter(abandoned_at=None)
+        """One's own files, and those attached to messages one sees or shown as evidence to who sees
+        it.
+        """
+        existing = cls.filter(abandoned_at=None)
         if viewer.agent:
             attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)
-            return there.filter(attached | Q(uploader_id=viewer.user_id))
+            return existing.filter(attached | Q(uploader_id=viewer.user_id))
         if viewer.account is None:
             return cls.filter(id=None)
-        seen = Q(uploader_id=viewer.user_id) | Q(message__ticket__account_id=viewer.account.pk)
+        visible = Q(uploader_id=viewer.user_id) | Q(message__ticket__account_id=viewer.account.pk)
         if viewer.manager:
-            seen |= Q(legal_name_change_id__not_isnull=True)
-        return there.filter(account_id=viewer.account.pk).filter(seen)
+            visible |= Q(legal_name_change_id__not_isnull=True)
+        return existing.filter(account_id=viewer.account.pk).filter(visible)
 
     @classmethod
     def unattached(cls) -> QuerySet["File"]:
-        """Those that hang on nothing."""
+        """The files that are attached to nothing."""
         return cls.filter(**dict.fromkeys(ATTACHMENT_COLUMNS))
 
 
 async def attach_to_message(
     tx: Transaction, account_id: int, message: "Message", author: "User", file_ids: tuple[int, ...]
 ) -> None:
-    """Attach the author's uploaded files to their message in a ticket of this company, each once. Raises FILE_REFUSED."""
+    """Attach files that the author uploaded to their message in a ticket of this account. Raises
+    FILE_REFUSED.
+    """
     if file_ids:
         await _attach(tx, author, account_id, file_ids, message_id=message.pk)
 
 
 async def attach_evidence(tx: Transaction, change: "LegalNameChange", author: "User", file_ids: tuple[int, ...]) -> None:
-    """Show the author's uploaded files as evidence, each once, at most ten in all. Raises FILE_REFUSED."""
+    """Attach files that the author uploaded to a legal name change, as evidence. Raises
+    FILE_REFUSED, also for more than ten.
+    """
     if file_ids:
         await _attach(tx, author, change.account_id, file_ids, legal_name_change_id=change.pk)
         if await File.filter(legal_name_change_id=change.pk).using_db(tx.db).count() > MAX_PER_MESSAGE:
             raise _refused()
 
 
-async def _attach(tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **place: int) -> None:
-    """A file that somebody sent while they acted for another company stays that company's."""
-    free = File.unattached().filter(pk__in=file_ids, uploader_id=author.pk, abandoned_at=None)
-    free = free.filter(uploaded_at__not_isnull=True, infected_at=None)
-    free = free.filter(Q(account_id=account_id) | Q(account_id__isnull=True))
-    attached = await free.using_db(tx.db).update(**place)
+async def _attach(tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **reference: int) -> None:
+    """Attach files, unless one is already attached, or was uploaded for another account."""
+    attachable = File.unattached().filter(pk__in=file_ids, uploader_id=author.pk, abandoned_at=None)
+    attachable = attachable.filter(uploaded_at__not_isnull=True, infected_at=None)
+    attachable = attachable.filter(Q(account_id=account_id) | Q(account_id__isnull=True))
+    attached = await attachable.using_db(tx.db).update(**reference)
     if attached != len(set(file_ids)) or attached > MAX_PER_MESSAGE:
         raise _refused()
 

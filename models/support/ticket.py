@@ -1,4 +1,6 @@
-"""A request for help and what was said about it. A live chat is a ticket whose channel is CHAT."""
+"""Tickets, which are requests for help, and their messages. A live chat is a ticket whose channel
+is CHAT.
+"""
 
 import re
 from datetime import UTC, date, datetime
@@ -38,7 +40,7 @@ class Channel(StrEnum):
 
 
 class Category(StrEnum):
-    """What a ticket is about (the subjects that technical support covers)."""
+    """What a ticket is about: the subjects that technical support covers."""
 
     USAGE = "USAGE"
     BUG = "BUG"
@@ -51,7 +53,7 @@ class Category(StrEnum):
 
 
 class TicketKind(StrEnum):
-    """What a ticket asks for, where the vendor acts on it and does more than answer."""
+    """What a ticket requests, if that takes more than an answer."""
 
     GENERAL = "GENERAL"
     ACCOUNT_DEACTIVATION = "ACCOUNT_DEACTIVATION"
@@ -60,7 +62,7 @@ class TicketKind(StrEnum):
 
 
 class TicketStatus(StrEnum):
-    """Where a ticket stands."""
+    """The status of a ticket."""
 
     NEW = "NEW"
     OPEN = "OPEN"
@@ -70,13 +72,13 @@ class TicketStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
-_WORKED = {TicketStatus.PENDING, TicketStatus.ON_HOLD, TicketStatus.SOLVED, TicketStatus.CLOSED}
+_AFTER_OPEN = {TicketStatus.PENDING, TicketStatus.ON_HOLD, TicketStatus.SOLVED, TicketStatus.CLOSED}
 REOPENED_BY_CUSTOMERS = (TicketStatus.PENDING, TicketStatus.SOLVED)  # by a reply
 TRANSITIONS: dict[TicketStatus, set[TicketStatus]] = {
-    TicketStatus.NEW: {TicketStatus.OPEN} | _WORKED,
-    TicketStatus.OPEN: _WORKED,
-    TicketStatus.PENDING: {TicketStatus.OPEN} | _WORKED - {TicketStatus.PENDING},
-    TicketStatus.ON_HOLD: {TicketStatus.OPEN} | _WORKED - {TicketStatus.ON_HOLD},
+    TicketStatus.NEW: {TicketStatus.OPEN} | _AFTER_OPEN,
+    TicketStatus.OPEN: _AFTER_OPEN,
+    TicketStatus.PENDING: {TicketStatus.OPEN} | _AFTER_OPEN - {TicketStatus.PENDING},
+    TicketStatus.ON_HOLD: {TicketStatus.OPEN} | _AFTER_OPEN - {TicketStatus.ON_HOLD},
     TicketStatus.SOLVED: {TicketStatus.OPEN, TicketStatus.CLOSED},
     TicketStatus.CLOSED: set(),
 }
@@ -93,7 +95,7 @@ _LABELS = {
 
 
 class Ticket(Model):
-    """A request for help of one company, on any channel."""
+    """An account's request for help, through any channel."""
 
     id = fields.BigIntField(primary_key=True)
     account: fields.ForeignKeyRelation[Account] = fields.ForeignKeyField("models.Account", related_name="tickets")
@@ -130,38 +132,42 @@ class Ticket(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
-        """Agents see every ticket, members their company's."""
+        """Agents see all tickets, members those of their account."""
         if viewer.agent:
             return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     @classmethod
     def numbered(cls, *numbers: str) -> Q:
-        """The condition that a ticket has one of these numbers: its key, and a time of opening in the number's year."""
+        """The condition that a ticket has one of these numbers: its key, and a time of opening in
+        the number's year.
+        """
         return Q(*(_numbered(number) for number in numbers), join_type=Q.OR) if numbers else Q(id=None)
 
     @property
     def number(self) -> str:
-        """What people read and say, such as CAM-2026-000123."""
+        """The number shown to people, such as CAM-2026-000123."""
         return f"CAM-{self.created_at.astimezone(PARIS).year}-{self.pk:06d}"
 
     @classmethod
     async def open(cls, tx: Transaction, account: Account, requester: User, **facts: Any) -> "Ticket":
-        """Open a ticket of a company, in the caller's transaction."""
+        """Open a ticket for an account, in the caller's transaction."""
         ticket = await cls.create(
             using_db=tx.db, account=account, requester=requester,
             created_at=tx.action.at, updated_at=tx.action.at, opened_on=tx.action.day, **facts,
         )  # fmt: skip
-        await ticket._tell(tx, EventKind.TICKET_OPENED, status=ticket.status.value)
+        await ticket._append_event(tx, EventKind.TICKET_OPENED, status=ticket.status.value)
         return ticket
 
     async def reply(
         self, action: Action, author: User, body: str, client_message_id: str, file_ids: tuple[int, ...] = ()
     ) -> "Message":
-        """Append a message. A repeated `client_message_id` of the same author returns the first one's message.
+        """Append a message. A repeated `client_message_id` of the same author returns the first
+        one's message.
 
-        A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and lands there. Raises BLANK,
-        TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL, and IDEMPOTENCY_MISMATCH for a repeated id with another text or other files.
+        A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and
+        lands there. Raises BLANK, TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL, and
+        IDEMPOTENCY_MISMATCH for a repeated id with another text or other files.
         """
         from models.support.file import (  # the file refers to the message
             File,
@@ -183,15 +189,15 @@ class Ticket(Model):
         return message
 
     async def locked(self, tx: Transaction) -> "Ticket":
-        """The row as it stands, locked until the transaction ends."""
+        """Return the current row, locked until the transaction ends."""
         return await tx.locked(Ticket, self.pk)
 
     async def _follow_up(self, tx: Transaction, author: User) -> "Ticket":
-        running = Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
-        if found := await running.using_db(tx.db).first():
-            return await found.locked(tx)
+        open_follow_ups = Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
+        if follow_up := await open_follow_ups.using_db(tx.db).first():
+            return await follow_up.locked(tx)
         account = await Account.get(pk=self.account_id, using_db=tx.db)
-        if account.status is AccountStatus.ERASED:  # there is nobody any more to write to
+        if account.status is AccountStatus.ERASED:  # there is no one left to write to
             message = _("This company’s account has been deleted, so nobody can reply to this ticket.")
             raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message)
         requester = author if author.staff is None else await User.get(pk=self.requester_id, using_db=tx.db)
@@ -202,7 +208,9 @@ class Ticket(Model):
     async def post(
         self, tx: Transaction, author: User, text: str, client_message_id: str, origin: int | None = None
     ) -> "Message":
-        """Append a message to this ticket, already locked, and keep the ticket's measures."""
+        """Append a message to this ticket, which the caller has locked, and update its response
+        times.
+        """
         sequence = await tx.next_sequence(ticket_stream(self.pk))
         facts = {
             "ticket_id": self.pk, "author_id": author.pk, "origin_id": origin or self.pk, "sequence": sequence,
@@ -210,33 +218,36 @@ class Ticket(Model):
         }  # fmt: skip
         message = await insert(Message, facts, db=tx.db)
         await tx.append(ticket_stream(self.pk), EventKind.MESSAGE_POSTED, sequence, ticket_id=self.pk, message_id=message.pk)
-        await self._answered(tx) if message.from_staff else await self._asked(tx)
+        await self._record_staff_reply(tx) if message.from_staff else await self._record_customer_message(tx)
         return message
 
-    async def _answered(self, tx: Transaction) -> None:
+    async def _record_staff_reply(self, tx: Transaction) -> None:
         if self.first_response_at is None:
             self.first_response_at = tx.action.at
             self.first_response_seconds = round((tx.action.at - self.created_at).total_seconds())
         self.reply_awaited_since = None
         self.updated_at = tx.action.at
-        measures = ["first_response_at", "first_response_seconds", "reply_awaited_since", "updated_at"]
-        await self.save(using_db=tx.db, update_fields=measures)
+        columns = ["first_response_at", "first_response_seconds", "reply_awaited_since", "updated_at"]
+        await self.save(using_db=tx.db, update_fields=columns)
 
-    async def _asked(self, tx: Transaction) -> None:
-        waiting, self.reply_awaited_since = self.reply_awaited_since, self.reply_awaited_since or tx.action.at
+    async def _record_customer_message(self, tx: Transaction) -> None:
+        already_awaited = self.reply_awaited_since is not None
+        self.reply_awaited_since = self.reply_awaited_since or tx.action.at
         self.updated_at = tx.action.at
         if self.status in REOPENED_BY_CUSTOMERS:
             await self._set_status(tx, TicketStatus.OPEN)
             return
         await self.save(using_db=tx.db, update_fields=["reply_awaited_since", "updated_at"])
-        if waiting is None:
+        if not already_awaited:
             await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value)
 
     async def claim(self, action: Action, agent: User) -> "Ticket":
-        """Take the ticket on. Of two agents at once one wins, the other gets ALREADY_CLAIMED; a repeat changes nothing.
+        """Take the ticket on. Of two agents at once one wins, the other gets ALREADY_CLAIMED; a
+        repeat changes nothing.
 
-        The agent's row is locked before the ticket's, as whoever dismisses them does it: either the dismissal finds the ticket
-        theirs and frees it, or the claim finds them dismissed. Raises ALREADY_CLAIMED, TRANSITION_ILLEGAL; Forbidden.
+        The agent's row is locked before the ticket's, as whoever dismisses them does it: either the
+        dismissal finds the ticket theirs and frees it, or the claim finds them dismissed. Raises
+        ALREADY_CLAIMED, TRANSITION_ILLEGAL; Forbidden.
         """
         async with action.transaction() as tx:
             role = (await tx.locked(User, agent.pk)).staff
@@ -251,20 +262,24 @@ class Ticket(Model):
             ticket.assignee_id = agent.pk
             ticket.updated_at = action.at
             await ticket.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
-            await ticket._tell(tx, EventKind.TICKET_ASSIGNED)
+            await ticket._append_event(tx, EventKind.TICKET_ASSIGNED)
             tx.audit(SupportAuditAction.TICKET_CLAIM, ticket)
             if ticket.status is TicketStatus.NEW:
                 await ticket._set_status(tx, TicketStatus.OPEN)
         return ticket
 
     async def settle(self, tx: Transaction) -> None:
-        """What it asked for is done: SOLVED, unless it is over already."""
+        """Set the status to SOLVED if it can still become that: what the ticket requested is
+        done.
+        """
         ticket = await self.locked(tx)
         if TicketStatus.SOLVED in TRANSITIONS[ticket.status]:
             await ticket._set_status(tx, TicketStatus.SOLVED)
 
     async def release(self, action: Action, agent: User) -> "Ticket":
-        """Return the ticket to the inbox, where any agent can claim it. A repeat changes nothing. Raises NOT_ASSIGNED."""
+        """Return the ticket to the inbox, where any agent can claim it. A repeat changes nothing.
+        Raises NOT_ASSIGNED.
+        """
         async with action.transaction() as tx:
             ticket = await self.locked(tx)
             if ticket.assignee_id not in (None, agent.pk):
@@ -275,13 +290,15 @@ class Ticket(Model):
         return ticket
 
     async def unassign(self, tx: Transaction) -> None:
-        """Leave the ticket, locked by the caller's transaction, without an assignee."""
+        """Remove the assignee of the ticket, which the caller has locked."""
         self.assignee_id, self.updated_at = None, tx.action.at
         await self.save(using_db=tx.db, update_fields=["assignee_id", "updated_at"])
-        await self._tell(tx, EventKind.TICKET_ASSIGNED)
+        await self._append_event(tx, EventKind.TICKET_ASSIGNED)
 
     async def move(self, action: Action, status: TicketStatus) -> "Ticket":
-        """Change the status. Raises TRANSITION_ILLEGAL, naming the legal ones; a repeat changes nothing."""
+        """Change the status. A repeat changes nothing. Raises TRANSITION_ILLEGAL, with the statuses
+        that are possible.
+        """
         async with action.transaction() as tx:
             ticket = await self.locked(tx)
             if ticket.status is not status:
@@ -295,7 +312,9 @@ class Ticket(Model):
             raise self._illegal()
 
     def _illegal(self) -> Refusal:
-        """The refusal of a move, naming the legal ones. Staff alone get it, for a customer can close any ticket."""
+        """The refusal of a status, with those that are possible. Only staff can get it: a customer
+        can close any open ticket.
+        """
         legal = [_LABELS[status] for status in TicketStatus if status in TRANSITIONS[self.status]]
         message = _("This ticket is %(status)s. It can only become %(legal)s.")
         if not legal:
@@ -312,9 +331,9 @@ class Ticket(Model):
         if status in (TicketStatus.SOLVED, TicketStatus.CLOSED):
             self.reply_awaited_since = None
         await self.save(using_db=tx.db, update_fields=["status", "updated_at", "solved_at", "closed_at", "reply_awaited_since"])
-        await self._tell(tx, EventKind.STATUS_CHANGED, status=status.value)
+        await self._append_event(tx, EventKind.STATUS_CHANGED, status=status.value)
 
-    async def _tell(self, tx: Transaction, kind: EventKind, **facts: Any) -> None:
+    async def _append_event(self, tx: Transaction, kind: EventKind, **facts: Any) -> None:
         for stream in (ticket_stream(self.pk), account_stream(self.account_id), INBOX):
             await tx.append(stream, kind, ticket_id=self.pk, **facts)
 
@@ -331,7 +350,9 @@ def _numbered(number: str) -> Q:
 
 
 class Message(Model):
-    """Something said in a ticket, under the ticket's sequence. origin is the ticket it was sent to, closed or not."""
+    """A message in a ticket. `sequence` is its number in the ticket's stream, `origin` the ticket
+    that it was sent to.
+    """
 
     id = fields.BigIntField(primary_key=True)
     ticket: fields.ForeignKeyRelation[Ticket] = fields.ForeignKeyField("models.Ticket", related_name="messages")
@@ -353,17 +374,19 @@ class Message(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Message"]:
-        """Whoever sees the ticket."""
+        """Agents see all messages, members those in their account's tickets."""
         if viewer.agent:
             return QuerySet(cls)
         return cls.filter(ticket__account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     @classmethod
     async def of(cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str) -> "Message | None":
-        """What this author already sent to this ticket under this id."""
+        """The message that this author already sent to this ticket with this id, or None."""
         return await find_one(cls, tx.db, origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
 
 
 def visible_status(status: TicketStatus, viewer: "Viewer") -> TicketStatus:
-    """A status as this viewer may know it: waiting for a third party is the vendor's affair, the customer sees OPEN."""
+    """The status that a viewer sees. Only agents see that a ticket is on hold for a third party:
+    customers see OPEN.
+    """
     return TicketStatus.OPEN if status is TicketStatus.ON_HOLD and not viewer.agent else status
