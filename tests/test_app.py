@@ -126,7 +126,7 @@ async def test_anonymous_requests_do_not_delay_signed_in_users(http: httpx.Async
         assert "errors" not in answer.json()
         ended.append(who)
 
-    await ask("me", signed_in)  # what is known of me is kept a while
+    await ask("me", signed_in)  # the viewer stays cached for a while
     crowd = [asyncio.create_task(ask("stranger", {})) for _ in range(300)]
     await asyncio.sleep(0)
     await ask("me", signed_in)
@@ -147,7 +147,7 @@ async def test_other_origins_are_allowed_only_by_a_setting(database_url: str, tm
         ours = await client.options("/uploads/x", headers={"Origin": "https://app.camcha.example", **asked})
         others = await client.options("/uploads/x", headers={"Origin": "https://evil.example", **asked})
         page = await client.get("/healthz", headers={"Origin": "https://app.camcha.example"})
-    assert page.headers["access-control-expose-headers"] == "www-authenticate"  # a page learns that its token is dead
+    assert page.headers["access-control-expose-headers"] == "www-authenticate"  # a page can detect that its token is invalid
     assert ours.headers["access-control-allow-origin"] == "https://app.camcha.example"
     assert ours.headers["access-control-allow-credentials"] == "true"
     assert "access-control-allow-origin" not in others.headers
@@ -178,13 +178,14 @@ async def test_over_https_cookies_are_bound_to_their_host(database_url: str, tmp
                 assert header.endswith("; HttpOnly; SameSite=Strict; Secure")
             who = await client.post("/graphql", json={"query": "{ viewer { user { email } } }"}, headers={"Origin": app_page})
             assert who.json()["data"]["viewer"]["user"]["email"] == PAUL
-            behind = {"Origin": "https://api.camcha.example", "Host": "camcha-3.internal:8000"}  # as a proxy may call us
+            # The host name that a proxy may use.
+            behind = {"Origin": "https://api.camcha.example", "Host": "camcha-3.internal:8000"}
             proxied = await client.post("/graphql", json={"query": "{ viewer { user { email } } }"}, headers=behind)
             assert proxied.json()["data"]["viewer"]["user"]["email"] == PAUL
             plain = {"Cookie": f"camcha_access={client.cookies['__Host-camcha_access']}", "Origin": app_page}
             client.cookies.clear()
             tossed = await client.post("/graphql", json={"query": "{ viewer { locale } }"}, headers=plain)
-            assert tossed.json()["data"]["viewer"] is None  # without the prefix, another host of the site may have set it
+            assert tossed.json()["data"]["viewer"] is None  # without the prefix, another host of the site can set it
 
 
 @pytest.mark.parametrize(

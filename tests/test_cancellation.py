@@ -18,7 +18,7 @@ from tests.story.server_fixtures import SECRET_KEY
 
 BODY = b'{"query": "{ offers { nodes { slug } } }"}'
 HEAD = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
-LEAVERS = 25  # more than the pool holds, were they to keep their connections
+LEAVERS = 25  # more than the pool's size, if they kept their connections
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 
@@ -35,7 +35,7 @@ def app(database_url: str, tmp_path: Path) -> FastPath:
 async def address(app: FastPath) -> AsyncIterator[tuple[str, int]]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on", ws="none"))
     serving = asyncio.create_task(server.serve())
-    while not server.started:  # uvicorn sets a flag only
+    while not server.started:  # uvicorn only sets a flag
         await asyncio.sleep(0.01)
     yield server.servers[0].sockets[0].getsockname()
     server.should_exit = True

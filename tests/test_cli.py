@@ -103,7 +103,7 @@ def demonstration(only_demonstration: Demonstration) -> Demonstration:
 
 def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(demonstration: Demonstration) -> None:
     url, told = demonstration.url, demonstration.out.read_text()
-    assert httpx.get(f"{url}/readyz").status_code == 200  # it listens before it says so
+    assert httpx.get(f"{url}/readyz").status_code == 200  # it accepts connections before it reports its address
     assert f"{url}/graphql" in told
     assert all(person.email in told and person.password in told for person in people())
     assert re.search(rf"{AGENT.email} +{AGENT.password} +\d{{6}}$", told, re.M)

@@ -92,7 +92,7 @@ def test_output_of_python_itself_is_logged(logged: io.StringIO) -> None:
     thread.join()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = logs._log_warning  # catch_warnings has replaced it
+        warnings.showwarning = logs._log_warning  # because catch_warnings has replaced it
         warnings.warn(MESSAGE, UserWarning, stacklevel=1)
     ignored, thread_failed, warned = events(logged)
     assert (ignored["event"], ignored["error"]) == ("process.ignored", "ValueError")

@@ -335,11 +335,11 @@ async def test_accepting_does_not_deadlock_with_a_second_sign_up(db: str, house:
         await locked.wait()
         return await house.accepts()
 
-    accepting = asyncio.create_task(accept_meanwhile())  # before the transaction, or it would be part of it
+    accepting = asyncio.create_task(accept_meanwhile())  # before the transaction, so that it isn't part of it
     async with house.company.action().transaction() as second:
         await second.locked(Account, made.account.pk)
         locked.set()
-        await lock_waiters(db)  # for the company, with or without the person
+        await lock_waiters(db)  # a lock on the company, with or without the user
         await second.locked(User, made.user.pk)
     assert await accepting
 
@@ -356,4 +356,4 @@ async def test_an_earlier_sign_up_with_the_address_by_someone_else_gains_nothing
         assert await outcome(entering) == answer
     user = await User.get(email=GUEST)
     assert user.name == "Noé Blin"
-    assert await company_of(user) == await Account.get()  # the stranger's is gone
+    assert await company_of(user) == await Account.get()  # the earlier password is gone

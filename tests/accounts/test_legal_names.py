@@ -190,7 +190,7 @@ async def test_p1_1_without_a_registry_evidence_is_required(desk: Desk) -> None:
     desk.registry = NoRegistry()
     change = await desk.asks(file_ids=(await desk.kbis(),))
     assert (change.status, change.verdict) == (LegalNameStatus.IN_REVIEW, RegistryVerdict.UNKNOWN)
-    assert await written("legal_name") == []  # the evidence is there already
+    assert await written("legal_name") == []  # the evidence is already uploaded
     desk.bakery.clock.advance(timedelta(days=1))
     assert await desk.turn() == 0
 
@@ -236,7 +236,7 @@ async def test_p1_1_a_request_survives_a_kill_during_the_lookup(desk: Desk) -> N
     assert change.status is LegalNameStatus.CHECKING
     assert change.verdict is None
     desk.registry = NoRegistry()
-    assert await desk.turn() == 0  # its turn comes when whoever asked would have had an answer
+    assert await desk.turn() == 0  # it is due once the first process would have had an answer
     desk.bakery.clock.advance(legal_names.TURN)
     assert await desk.turn() == 1
     assert (await LegalNameChange.get()).status is LegalNameStatus.EVIDENCE_NEEDED

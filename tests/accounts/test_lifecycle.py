@@ -126,7 +126,7 @@ async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivat
     found = await company_of(camille)
     assert found is not None
     assert found.pk == desk.bakery.account.pk
-    assert await desk.bakery.stays("Adam") is False  # what ended stays so: everybody signs in anew
+    assert await desk.bakery.stays("Adam") is False  # the sessions stay ended: every member signs in again
 
 
 async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(desk: Desk) -> None:
@@ -164,7 +164,7 @@ async def test_p1_2_an_agent_cannot_delete_an_account_without_its_request(
         assert await outcome(desk.schedules(ticket)) == "REQUEST_MISSING"
     asked = await desk.asks(name="Odile")
     assert await desk.bakery.changes("Camille", "Odile", Role.ADMIN) == "done"
-    assert await outcome(desk.schedules(asked)) == "REQUEST_MISSING"  # she owns it no longer
+    assert await outcome(desk.schedules(asked)) == "REQUEST_MISSING"  # she is no longer an owner
     assert await desk.status() is AccountStatus.ACTIVE
 
 

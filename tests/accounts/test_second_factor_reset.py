@@ -177,7 +177,7 @@ async def test_operators_acting_on_each_other_do_not_deadlock(now: "Now", how: s
     for _ in range(5):
         both = await asyncio.gather(acts(his, olga), acts(hers, omar), return_exceptions=True)
         (refused,) = [each for each in both if isinstance(each, Exception)]
-        assert isinstance(refused, Unauthenticated) or str(refused) == "STEP_UP_REQUIRED"  # found out under the lock, or before
+        assert isinstance(refused, Unauthenticated) or str(refused) == "STEP_UP_REQUIRED"  # detected under the lock, or before
         await Session.all().update(ended_at=None)
         await User.all().update(second_factor_at=now().at)
 

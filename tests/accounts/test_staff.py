@@ -260,11 +260,11 @@ async def test_the_last_operator_cannot_be_dismissed(office: Office, now: "Now")
         await office.change_role(office.operator, Staff.AGENT)
     lea = await office.hire(role=Staff.OPERATOR)
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
-        await office.dismiss(office.operator)  # she can't work yet
+        await office.dismiss(office.operator)  # she has no role yet
     other = Office(office.auth, now, lea, await office.at_work(lea))
     await Session.filter(pk=other.session.pk).update(fresh_until=now().at.replace(year=2030))
     outcomes = await asyncio.gather(office.dismiss(lea), other.dismiss(office.operator), return_exceptions=True)
-    (failure,) = [each for each in outcomes if each]  # the slower one was dismissed, or found that nobody else would be left
+    (failure,) = [each for each in outcomes if each]  # the slower one was dismissed, or would have left no operator
     # A dismissal ends the sessions: the other one notices it under the lock, or before, when a fresh session is required.
     assert isinstance(failure, Unauthenticated) or str(failure) in {"LAST_OPERATOR", "STEP_UP_REQUIRED"}
     assert await User.filter(staff=Staff.OPERATOR).count() == 1

@@ -81,7 +81,7 @@ async def joined(user: User, companies: int, action: Action) -> list[Account]:
 async def test_a_failure_is_recorded_for_every_company_of_the_user(owner: User, auth: AuthServices, now: "Now") -> None:
     """The owners of every company of the user can read the entry, and the hash chain stays valid."""
     first = await Account.get(memberships__user_id=owner.pk)
-    others = await joined(owner, 101, now())  # more than one statement holds
+    others = await joined(owner, 101, now())  # more rows than one statement can insert
     await attempt(now(), auth, owner.email, "wrong")
     assert [account for _, _, account, _ in await told()] == [first.pk, *[each.pk for each in others]]
     proof = await audit_proof()

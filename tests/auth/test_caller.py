@@ -194,7 +194,7 @@ async def test_the_most_recent_viewers_stay_cached(
     sessions = [await signed_in(house, owner) for _ in range(6)]
     for tokens in sessions:
         await house.viewer_of(tokens.access)
-        await house.viewer_of(sessions[0].access)  # in use all the time, so it stays
+        await house.viewer_of(sessions[0].access)  # in constant use, so it stays
     assert len(house.callers) == 3
     before = len(statements())
     for tokens in (sessions[0], sessions[4], sessions[5]):

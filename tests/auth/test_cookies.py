@@ -36,7 +36,7 @@ def test_a_cookie_with_two_different_values_is_ignored() -> None:
         ("https://api.camcha.example", True, True),
         ("https://app.camcha.example", True, True),
         ("https://API.camcha.example", True, True),
-        ("http://api.camcha.example", True, False),  # may be written by whoever holds the line
+        ("http://api.camcha.example", True, False),  # an attacker on the network can set it
         ("http://api.camcha.example", False, True),
         ("https://api.camcha.example:8443", True, False),
         ("https://evil.example", True, False),

@@ -38,8 +38,8 @@ def codes(answer: dict[str, Any]) -> list[str]:
 async def test_p3_5_aliases_fragments_batches_and_websockets_gain_no_attempts(server: Server) -> None:
     await customer(server, PAUL)
     await asyncio.gather(*(guess(server, way) for way in (aliases, fragments, by_socket)))
-    assert (await batch(server)).status_code == 400  # there are none
-    assert (await Client(server).sign_in(PAUL, PASSWORD)).token  # whom nobody guessed at waits for nothing
+    assert (await batch(server)).status_code == 400  # there is no such user
+    assert (await Client(server).sign_in(PAUL, PASSWORD)).token  # an address without guesses has no wait
 
 
 async def guess(server: Server, way: Callable[[Server, str], Awaitable[list[str]]]) -> None:

@@ -108,7 +108,7 @@ async def test_access_lasts_fifteen_minutes(owner: User, now: "Now", clock: "Mov
     clock.advance(timedelta(seconds=1))
     with pytest.raises(Unauthenticated):
         await viewer_of(tokens.access, now().at)
-    assert await still_valid([tokens.session.pk], now().at) == {tokens.session.pk}  # it can still be renewed
+    assert await still_valid([tokens.session.pk], now().at) == {tokens.session.pk}  # it can still be refreshed
 
 
 async def test_refreshing_replaces_both_tokens(owner: User, now: "Now", clock: "MovableClock") -> None:
@@ -146,7 +146,7 @@ async def test_a_refresh_token_used_twice_ends_the_session(owner: User, now: "No
         await viewer_of(second.access, now().at)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
         await refresh(second.refresh, now())
-    assert (await viewer_of(other.access, now().at)).user == owner  # another device is another family
+    assert (await viewer_of(other.access, now().at)).user == owner  # another device has another session
 
 
 async def test_only_one_of_two_concurrent_refreshes_succeeds(owner: User, now: "Now", bus: "RecordingBus") -> None:

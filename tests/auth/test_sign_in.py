@@ -233,11 +233,11 @@ class TestAuthenticate:
     async def test_concurrent_guesses_are_throttled(self, auth: AuthServices, now: "Now", owner: User) -> None:
         guesses = [enter(auth, now, email=owner.email, password=f"guess {n}") for n in range(20)]
         answers = [type(answer) for answer in await asyncio.gather(*guesses, return_exceptions=True)]
-        assert answers.count(Refusal) == 6  # five free ones, and the one that has to wait from then on
+        assert answers.count(Refusal) == 6  # five free attempts, and the one that has to wait
         assert answers.count(Throttled) == 14
         with pytest.raises(Throttled):
             await enter(auth, now, email=owner.email)
-        assert await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner  # the customer, elsewhere
+        assert await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner  # the customer, from another network
 
     async def test_a_success_resets_the_throttle(
         self, auth: AuthServices, now: "Now", owner: User, clock: "MovableClock"

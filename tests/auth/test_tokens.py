@@ -41,7 +41,7 @@ def test_a_changed_token_is_refused(position: int, put: str) -> None:
         told = SIGNER.read(Purpose.DOWNLOAD, changed, AT)
     except Refusal:
         return
-    # another spelling of the same: Base64's last character has bits to spare, and its readers skip what is none of it
+    # the same bytes: Base64's last character has unused bits, and decoders skip other characters
     assert told == SIGNER.read(Purpose.DOWNLOAD, TOKEN, AT)
 
 

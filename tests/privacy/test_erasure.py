@@ -176,7 +176,7 @@ async def test_p1_2_only_data_required_by_law_remains(
     assert (await Invoice.get(pk=invoice.pk)).facts == invoice.facts
     assert (await Account.get(pk=house.paul.account.pk)).status is AccountStatus.ERASED
     after = await dumped()
-    for table in maries:  # nothing of another company's was touched
+    for table in maries:  # no row of another company changed
         mine = [[row for row in found if "mariemark" in row] for found in (maries[table], after[table])]
         assert len(mine[0]) == len(mine[1])
         assert table == "email" or mine[0] == mine[1]

@@ -96,7 +96,7 @@ class Company:
     owner: Viewer
     member: Viewer
     rows: list[Any] = field(default_factory=list)
-    restricted: list[Any] = field(default_factory=list)  # about the company or its people, but not the owner's to see
+    restricted: list[Any] = field(default_factory=list)  # about the company or its members, but hidden from the owner
 
     @property
     def accepted_at(self) -> datetime:

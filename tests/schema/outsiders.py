@@ -17,7 +17,7 @@ from models.viewer import Viewer
 from resolvers.ids import decode, encode
 from tests.schema.conftest import House, person, signed_in
 
-NOBODYS = 10**12  # keys from here on are of no row
+NOBODYS = 10**12  # keys from here on have no row
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Outsider:
     name: str
     viewer: Viewer
     allowed: tuple[str, ...] = ()
-    counts_everybody: bool = False  # analysts do, without reading anybody
+    counts_everybody: bool = False  # analysts may, but read no personal data
 
 
 async def outsiders(house: House, action: Action) -> list[Outsider]:
@@ -41,7 +41,7 @@ async def outsiders(house: House, action: Action) -> list[Outsider]:
     wanda = await person(action, "Wanda")
     for account, role in ((paul.account, Role.MEMBER), (marie.account, Role.OWNER)):
         await Membership.create(user=wanda, account=account, role=role, created_at=action.at)
-    told = (f"{marie.mark} legal", f"{marie.mark} trade", encode("Account", marie.account.pk))  # to choose it by
+    told = (f"{marie.mark} legal", f"{marie.mark} trade", encode("Account", marie.account.pk))  # needed to choose the company
     found.append(Outsider("of both", await signed_in(action, wanda, paul.account, Role.MEMBER), told))
     operator = await person(action, "Omar", Staff.OPERATOR)
     return [
@@ -64,7 +64,7 @@ def leaked(house: House, outsider: Outsider, asked: str, answer: str) -> list[st
     for known in outsider.allowed:
         answer = answer.replace(known, "")
     ids = [each for each in house.marie.ids if each not in asked and each not in outsider.allowed]
-    mark, *others = secrets(house)  # whoever sends a number as an idempotency key reads it again
+    mark, *others = secrets(house)  # a number sent as an idempotency key is returned
     told = [each for each in (mark, *(other for other in others if other not in asked)) if each in answer]
     return told + [each for each in ids if f'"{each}"' in answer]
 
@@ -98,7 +98,7 @@ async def belongings(house: House) -> dict[str, list[dict[str, Any]]]:
     people = {row.pk for row in house.marie.rows if isinstance(row, User)}
     owned[User] = people
     models = list(Tortoise.apps["models"].values())
-    searched: dict[tuple[type[Any], str], int] = {}  # for how many parents
+    searched: dict[tuple[type[Any], str], int] = {}  # the number of parents
     while True:
         before = sum(map(len, owned.values()))
         for model in models:

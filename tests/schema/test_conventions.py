@@ -101,7 +101,7 @@ async def test_pages_contain_every_row_exactly_once(
 async def test_every_id_resolves_to_its_object(ask: "Ask", house: "House") -> None:
     kinds = {each.name for each in schema._schema.get_possible_types(schema._schema.type_map["Node"])}  # type: ignore[arg-type]
     found = {type(row).__name__ for row in [*house.marie.rows, *house.marie.restricted]}
-    assert kinds - found == {"Article", "Offer", "Policy", "Price"}  # which are everybody's
+    assert kinds - found == {"Article", "Offer", "Policy", "Price"}  # which are public
     for row in house.marie.rows:
         key = encode(type(row).__name__, row.pk)
         answer = await ask(house.marie.owner, "query($id: ID!) { node(id: $id) { id } }", id=key)

@@ -32,7 +32,7 @@ from tests.schema.audited_fixtures import (
 from tests.schema.conftest import House
 
 Who = Callable[[Stage], Awaitable[Viewer]]
-LONG, BAD_ID = "x" * 20_000, "VXNlcjo5OTk5"  # the id is a user's, and of nobody
+LONG, BAD_ID = "x" * 20_000, "VXNlcjo5OTk5"  # the id of a user who doesn't exist
 
 
 async def nobody(stage: Stage) -> Viewer:
@@ -118,7 +118,7 @@ FAULTY: dict[str, tuple[Who, dict[str, Any], set[tuple[str, ...]]]] = {
         {("accountId",), ("reason",), ("idempotencyKey",)},
     ),
     "accountScheduleDeletion": (answering, {"accountId": BAD_ID, "ticketId": BAD_ID}, {("accountId",), ("ticketId",)}),
-    "memberChangeRole": (owner, {"userId": BAD_ID, "role": "OWNER"}, {("userId",)}),  # an owner may give every role
+    "memberChangeRole": (owner, {"userId": BAD_ID, "role": "OWNER"}, {("userId",)}),  # an owner can assign every role
     "staffHire": (
         operating,
         {"email": "x", "name": "", "role": "AGENT", "idempotencyKey": ""},
@@ -206,7 +206,7 @@ async def test_all_errors_are_reported_together(stage: Stage, name: str) -> None
     assert sorted(paths) == sorted(("input", *path) for path in expected)
     assert all(error["message"] for error in errors)
     written = [await model.all().count() for model in (Email, Message, Ticket, AuditEntry)]
-    proofs = name in ("passwordChange", "totpSetUp")  # a wrong password is told to the auditor
+    proofs = name in ("passwordChange", "totpSetUp")  # a wrong password is recorded in the audit log
     assert written == [*counts[:3], counts[3] + proofs]
 
 

@@ -109,8 +109,8 @@ async def test_owners_and_agents_read_all_of_a_company(ask: "Ask", house: "House
         read = await everything(ask, viewer, marie.ids)
         *others, accepted = [*said, *secrets(marie)]
         assert [each for each in others if each not in read] == []
-        assert (accepted in read) == (viewer is marie.owner)  # P4.4: what somebody accepted is told to them alone
-        assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)  # whom they invite is their own affair
+        assert (accepted in read) == (viewer is marie.owner)  # P4.4: acceptances are visible only to their user
+        assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)  # invitations are not visible to staff
 
 
 async def test_p1_4_a_session_does_not_reach_the_users_other_company(ask: "Ask", house: "House", action: Action) -> None:
@@ -164,7 +164,7 @@ async def test_outsiders_cannot_change_a_company(
     ask: "Ask", house: "House", name: str, kind: str, model: Any, field: str, more: dict[str, Any]
 ) -> None:
     query = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ userErrors {{ code field }} }} }}"
-    for key in (house.marie.id(model), encode(model.__name__, 999_999)):  # forbidden and missing look the same
+    for key in (house.marie.id(model), encode(model.__name__, 999_999)):  # forbidden and missing rows get the same error
         answer = await ask(house.paul.owner, query, input={field: key, **more})
         assert answer["data"] == {name: {"userErrors": [{"code": "NOT_FOUND", "field": ["input", field]}]}}
 

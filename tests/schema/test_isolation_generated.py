@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 GRAPH = schema._schema
 MUTATIONS = GRAPH.mutation_type.fields if GRAPH.mutation_type else {}
-# What they write by design concerns people of whatever company, whose address was named: emails to them.
+# By design, these mutations send emails to users of any company whose address is given.
 BY_ADDRESS = {"accountSignUp", "passwordRequestReset", "sessionRequestUnlock", "sessionSignIn", "invitationSend"}
 
 
@@ -230,7 +230,7 @@ def test_every_field_is_requested() -> None:
     assert {each for each in _readable() if each not in asked} == ASKED_ELSEWHERE
 
 
-ASKED_ELSEWHERE = {"Node.id"}  # of each type by its own name
+ASKED_ELSEWHERE = {"Node.id"}  # each type under its own name
 
 
 def _readable() -> set[str]:

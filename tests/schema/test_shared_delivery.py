@@ -128,12 +128,12 @@ async def disconnect(sockets: list[MemorySocket]) -> None:
     ("fields", "views"),
     [
         ("sequence at kind", 1),
-        ("status", 2),  # agents, and the others
+        ("status", 2),  # agents, and everyone else
         ("actor { name }", 1),
-        ("actor { email }", 6),  # one's own address: for each person
+        ("actor { email }", 6),  # the user's own address: one per user
         ("ticket { status subject }", 2),
         ("message { body author { name } files { name } }", 1),
-        ("ticket { messages { totalCount } }", 3),  # by company, and by what they may ask for: agents, supervisors
+        ("ticket { messages { totalCount } }", 3),  # by company and by role: agents, supervisors
     ],
 )
 async def test_an_event_is_executed_once_for_each_view(

@@ -128,4 +128,4 @@ async def test_a_database_with_users_stays_as_it_is(
     assert not await demonstration.load(clock.now(), bus, auth, checkout_services)
     assert await User.all().count() == 1
     assert not await Offer.exists()
-    assert await Policy.all().count() == len(read_policies())  # P4.4: but for policies that came since
+    assert await Policy.all().count() == len(read_policies())  # P4.4: except policies installed since then

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-# In two parts, so that no scanner takes this file for it (https://www.eicar.org/download-anti-malware-testfile/).
+# In two parts, so that no scanner flags this file (https://www.eicar.org/download-anti-malware-testfile/).
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}" + rb"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 
@@ -29,7 +29,7 @@ class Daemon:
             writer.write((self.answer or found) if self.answer is not None else b"")
             await writer.drain()
         except asyncio.IncompleteReadError:
-            pass  # the asker gave up
+            pass  # the client disconnected
         finally:
             writer.close()
 

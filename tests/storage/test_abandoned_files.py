@@ -134,7 +134,7 @@ async def test_quarantined_and_infected_files_are_deleted_too(desk: Desk, clock:
         assert await watched.turn() == 2
         assert set(site.bytes_kept()) == await watched.kept() == {(await File.get(pk=shown.pk)).key}
         daemon.answer = b""
-        assert await scan_waiting_files(site.action(), site.file_service) == 1  # it still waits for its turn
+        assert await scan_waiting_files(site.action(), site.file_service) == 1  # it is still waiting
 
 
 async def test_a_file_attached_during_the_job_stays(db: str, desk: Desk, clock: "MovableClock") -> None:
@@ -146,7 +146,7 @@ async def test_a_file_attached_during_the_job_stays(db: str, desk: Desk, clock: 
         await attached.wait()
         return await desk.turn()
 
-    turn = asyncio.create_task(meanwhile())  # out here: a task that begins in the transaction would be part of it
+    turn = asyncio.create_task(meanwhile())  # started here, because a task started in the transaction would be part of it
     async with desk.bakery.action("Camille").transaction() as tx:
         message = await (await ticket.locked(tx)).post(tx, desk.camille, "Voici.", "k")
         await attach_to_message(tx, ticket.account_id, message, desk.camille, (file.pk,))

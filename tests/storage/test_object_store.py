@@ -154,7 +154,7 @@ async def test_a_slow_download_completes(peer: Peer) -> None:
     got: list[bytes] = []
     async for chunk in await peer.store_as("secret", 0.5).open(key):
         got.append(chunk)
-        if len(got) < 8:  # longer than its patience and all its repetitions
+        if len(got) < 8:  # longer than its timeout and all retries
             await asyncio.sleep(0.5)
     assert b"".join(got) == large
 

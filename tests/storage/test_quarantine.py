@@ -62,7 +62,7 @@ async def test_a_clean_file_is_available_immediately(site: Site) -> None:
 async def test_an_infected_file_is_deleted_and_its_owner_notified(site: Site) -> None:
     file = await text(site, EICAR)
     with capture_logs() as logged:
-        for _ in range(2):  # nor does a repeat get it in
+        for _ in range(2):  # a repeated upload is refused too
             response = await site.put(file, EICAR, **ENGLISH)
             assert (response.status_code, response.json()["code"]) == (422, "INFECTED")
     assert site.bytes_kept() == {}

@@ -37,7 +37,7 @@ from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CHOSEN = "mouette-phare-ardoise-77"
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # making one for each client takes longer than a request
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # creating one per client takes longer than a request
 S = TypeVar("S", bound="Server")
 SECRET_KEY = "a-key-for-tests-only-0123456789-abcdefghij"
 
@@ -56,7 +56,7 @@ class Server:
     folder: Path
     port: int = field(default_factory=free_port)
     process: Forked | subprocess.Popen[bytes] | None = None
-    program: Path | None = None  # in place of `python -m cli`
+    program: Path | None = None  # instead of `python -m cli`
 
     @property
     def url(self) -> str:

@@ -122,7 +122,7 @@ async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list
         assert (await browser.post(link, data={"password": NEW})).status_code == 200
         await closes(mine)
         assert (await browser.post(link, data={"password": NEW})).status_code == 404
-    async with asyncio.timeout(PATIENCE):  # one of the change before, one of this
+    async with asyncio.timeout(PATIENCE):  # one from the previous change, one from this one
         while [str(email["Subject"]) for email in server.emails(PAUL)].count("Votre mot de passe a été modifié") < 2:
             await asyncio.sleep(0.1)
     assert server.emails("nobody@boulangerie.example") == []

@@ -154,7 +154,7 @@ async def signing_out_clears_the_cookies_and_closes_the_sockets(browser: Browser
 
 
 async def code_at_the_end(websocket: ClientConnection) -> int | None:
-    await asyncio.wait_for(websocket.wait_closed(), PATIENCE)  # one or two on a machine that has the time
+    await asyncio.wait_for(websocket.wait_closed(), PATIENCE)  # one or two on an idle machine
     return websocket.close_code
 
 
@@ -207,7 +207,7 @@ async def test_other_origins_cannot_open_a_websocket(browser: Browser) -> None:
             async with browser.socket(origin):
                 pass
         assert refused.value.response.status_code == 403
-    async with browser.socket(origin="") as websocket:  # no browser: its cookies don't count
+    async with browser.socket(origin="") as websocket:  # not a browser: its cookies are ignored
         assert (await ask(websocket, WHO))["data"]["viewer"] is None
 
 
@@ -287,7 +287,7 @@ async def test_a_bearer_token_takes_precedence_over_cookies(browser: Browser) ->
     told = await browser.http.post("/graphql", json={"query": WHO}, headers=headers)
     assert told.json()["data"]["viewer"]["user"]["email"] == "marie@fleurs.example"
     wrong = await browser.http.post("/graphql", json={"query": WHO}, headers={"Authorization": "Bearer x"})
-    assert wrong.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"  # and not the cookies' person
+    assert wrong.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"  # and not the user of the cookies
     assert wrong.json()["data"]["viewer"] is None
 
 
@@ -296,7 +296,8 @@ async def test_websockets_close_in_other_processes_too(catalogue_url: str, tmp_p
     """Two processes on one PostgreSQL database; SQLite supports only one. The other process checks once per `SWEEP_SECONDS`."""
     (tmp_path / "second").mkdir()
     with served(catalogue_url, tmp_path) as first:
-        await customer(first, PAUL)  # before there is another whose timetable would put the email into its own folder
+        # Before the second process starts, whose timetable would deliver the email to its own folder.
+        await customer(first, PAUL)
         with served(catalogue_url, tmp_path / "second") as second:
             async with http_client(base_url=first.url) as http:
                 here = Browser(first, http)
@@ -323,7 +324,7 @@ async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(b
 
 async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(browser: Browser) -> None:
     """Someone else guesses from the same network until everyone there has to wait, except the user with the email."""
-    await customer(browser.server, GINA, "732829320")  # nobody else's sign-ins are to wait
+    await customer(browser.server, GINA, "732829320")  # other users' sign-ins must not wait
     asked = "mutation($e: String!) { sessionRequestUnlock(input: {email: $e}) { accepted userErrors { code } } }"
     for email in ("nobody@boulangerie.example", GINA):
         assert (await browser.data(asked, e=email))["sessionRequestUnlock"] == {"accepted": True, "userErrors": []}
@@ -332,13 +333,13 @@ async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(bro
     assert link, text
     wrong = {"email": GINA, "password": "mouette phare ardoise 77"}
     waits = 0
-    while waits < 3:  # seconds, doubled by each guess: a busy machine takes one of them to ask again
+    while waits < 3:  # seconds, doubled by each guess: a busy machine needs one of them for the next request
         told = (await browser.post(SIGN_IN, i=wrong)).json()
         waits = told["errors"][0]["extensions"]["retryAfter"] if "errors" in told else 0
         await asyncio.sleep(waits if waits < 3 else 0)
     refused = (await browser.post(SIGN_IN, i={"email": GINA, "password": PASSWORD, "deliver": "COOKIE"})).json()
     assert refused["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
-    assert (await browser.http.get(link[0])).status_code == 200  # a mail program that looks ahead changes nothing
+    assert (await browser.http.get(link[0])).status_code == 200  # a mail program that prefetches the link changes nothing
     assert browser.cookies == {}
     assert (await browser.http.post(link[0])).status_code == 200
     assert list(browser.cookies) == ["camcha_unlock"]

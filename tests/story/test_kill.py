@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 from tests.clients.people import chat, customer
 from tests.story.server_fixtures import Client, Server, colleague, http_client
 
-MESSAGES_EACH = 21  # of each person in each chat
+MESSAGES_EACH = 21  # per user and chat
 EVENTS = """subscription($id: ID!, $after: BigInt) { ticketEvents(ticketId: $id, after: $after) {
     sequence message { clientMessageId } } }"""
 REPLY = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { message { sequence } userErrors { code } } }"
@@ -136,7 +136,7 @@ async def test_two_kills_lose_and_duplicate_nothing(server: Server, load: Load) 
     ]
     reading = [asyncio.create_task(reader.read()) for reader in readers]
     await asyncio.gather(everybody_writes(server, writers), the_server_is_killed(server, load, writers, readers))
-    for each in readers[-1].chats:  # whoever sees this one has seen whatever would come twice
+    for each in readers[-1].chats:  # a reader that received this one has received any duplicates
         last = {"ticketId": each, "body": "Last", "clientMessageId": "last"}
         await agent.do("ticketReply", "TicketReplyInput", last, "message { sequence }")
     stored = {each: await stored_in(agent, each) for each in readers[-1].chats}

@@ -85,7 +85,7 @@ class Talk:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value).encode()  # orjson writes no lone surrogates
+    return json.dumps(value).encode()  # orjson can't encode lone surrogates
 
 
 @pytest.fixture

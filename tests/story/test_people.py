@@ -191,7 +191,7 @@ async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
     async with noe.socket() as live:
         news = await live.follow(NEWS, after=0)
         while not (ticket := (await news.next())["ticket"]) or ticket["subject"] != "Chat 3":
-            pass  # from here on he hears what happens now
+            pass  # from here on he receives new events
         given = {"userId": await user_id(paul, "Noé Blin")}
         await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
         await chat(paul)
@@ -215,7 +215,7 @@ async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
     assert [error["code"] for error in early["userErrors"]] == ["STEP_UP_REQUIRED"]
     await marie.do("sessionStepUp", "SessionStepUpInput", {"password": CUSTOMERS}, "freshUntil")
     await marie.do("accountTransferOwnership", "AccountTransferOwnershipInput", given, "account { id }")
-    assert await members(noe) == {"Paul Meunier": "ADMIN", "Noé Blin": "OWNER"}  # so every customer of these tests is called
+    assert await members(noe) == {"Paul Meunier": "ADMIN", "Noé Blin": "OWNER"}  # the name of every customer in these tests
     assert (await noe.data("{ viewer { role } }"))["viewer"]["role"] == "OWNER"
     left = await marie.ask("mutation { accountLeave { left userErrors { code } } }")
     assert left["data"]["accountLeave"] == {"left": True, "userErrors": []}
@@ -223,7 +223,7 @@ async def marie_hands_her_company_over(marie: Client, noe: Client) -> None:
     assert await members(noe) == {"Noé Blin": "OWNER"}
 
 
-@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)  # SQLite serves one process
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)  # SQLite supports only one process
 async def test_p1_4_role_changes_reach_websockets_of_other_processes(
     server: Server, catalogue_url: str, tmp_path: Path
 ) -> None:
@@ -247,7 +247,7 @@ async def test_p1_4_role_changes_reach_websockets_of_other_processes(
             await paul.do("memberChangeRole", "MemberChangeRoleInput", {**given, "role": "BILLING"}, "member { role }")
             assert await live.closed() == CloseCode.FORBIDDEN
         while (await noe.data("{ viewer { role } }"))["viewer"]["role"] != "BILLING":
-            await asyncio.sleep(0.05)  # a process knows its callers for up to a second
+            await asyncio.sleep(0.05)  # a process caches viewers for up to a second
         async with noe.socket() as live:
             await live.follow(NEWS)
             await paul.do("memberRemove", "MemberRemoveInput", given, "removed")

@@ -27,7 +27,7 @@ async def test_p4_4_policies_are_linked_everywhere_and_accepted_once(server: Ser
     texts = await paul_reads_what_is_in_force(server)
     paul = await paul_signs_up_with_them(server, texts)
     await everything_leads_to_the_policy(server, texts)
-    marie = await customer(server, MARIE, "732829320")  # by a client that knows of no policies
+    marie = await customer(server, MARIE, "732829320")  # by a client that predates the policies
     assert await asked(marie) == ["PRIVACY", "TERMS"]
     assert await asked(paul) == []
     await new_terms_come_into_force(server)
@@ -126,7 +126,8 @@ async def paul_is_asked_and_accepts(paul: Client, texts: dict[str, str]) -> None
     async with http_client() as browser:
         assert "Nouveau." in (await browser.get(terms["policy"]["url"])).text
     old = await paul.attempt("policyAccept", "PolicyAcceptInput", {"policyId": texts["TERMS"]}, NOTED)
-    assert (old["acceptance"]["channel"], old["userErrors"]) == ("SIGN_UP", [])  # he had accepted it: nothing changes
+    # He had already accepted it, so nothing changes.
+    assert (old["acceptance"]["channel"], old["userErrors"]) == ("SIGN_UP", [])
     given = {"policyId": terms["policy"]["id"]}
     first = await paul.do("policyAccept", "PolicyAcceptInput", given, NOTED)
     assert await paul.do("policyAccept", "PolicyAcceptInput", given, NOTED) == first

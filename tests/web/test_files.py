@@ -153,7 +153,7 @@ async def test_one_of_two_concurrent_uploads_is_stored_whole(site: Site) -> None
 
     async def interleaved(content: bytes) -> AsyncIterator[bytes]:
         yield content[:500]
-        await gate.wait()  # every upload is halfway before any goes on
+        await gate.wait()  # every upload is halfway before any continues
         yield content[500:]
 
     contents = [PNG, OTHER_PNG] * 4

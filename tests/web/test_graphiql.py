@@ -37,7 +37,7 @@ async def visit() -> dict[str, Any]:
 async def test_the_page_contacts_no_other_host_and_obeys_its_security_policy(visit: dict[str, Any]) -> None:
     assert visit["status"] == 200
     assert visit["hosts"] == [visit["address"].removeprefix("http://")]
-    assert visit["console"] == []  # what the policy refuses is reported there
+    assert visit["console"] == []  # violations of the policy are reported there
 
 
 async def test_the_explorer_is_open_by_default(visit: dict[str, Any]) -> None:

@@ -288,7 +288,7 @@ _CHANGED = st.dictionaries(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_malformed_answers_are_refused(hand: Hand, owner: User, text: str, changed: dict[str, object]) -> None:
     """Malformed answers, and valid answers with one part changed."""
-    hand.auth.throttle._counts.clear()  # of another example
+    hand.auth.throttle._counts.clear()  # of a different example
     if not await Authenticator.exists():
         await hand.register(await hand.fresh(owner), DEVICE)
     answer = json.loads(await hand.answer(DEVICE))

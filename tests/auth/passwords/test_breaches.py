@@ -74,7 +74,7 @@ async def test_the_service_receives_five_digits_and_a_request_for_padding() -> N
         await made.require_strong(LEAKED)
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
             await made.require_strong("short")
-    [request] = asked  # what is weak anyway is told to nobody
+    [request] = asked  # weak passwords are not sent to the service
     assert b"add-padding: true" in request.lower()
     assert DIGEST[:6].encode() not in request.upper()
     assert LEAKED.encode() not in request

@@ -63,7 +63,7 @@ async def test_a_process_killed_while_hashing_is_replaced(
 ) -> None:
     await passwords.hash(PASSWORD)
     process = processes[0].process
-    process.send_signal(signal.SIGSTOP)  # as slow as can be
+    process.send_signal(signal.SIGSTOP)  # the slowest password to score
     hashing = asyncio.create_task(passwords.hash(PASSWORD))
     await asyncio.sleep(0.1)
     process.kill()
@@ -107,7 +107,7 @@ def _gone(pid: int) -> bool:
 async def test_an_impossible_task_fails_without_revealing_its_input(passwords: Passwords) -> None:
     with pytest.raises(RuntimeError, match=r"^passwords: made failed$"):
         hashing_pool.asked("made", PASSWORD, 0, 0, 0)
-    assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)  # by the same process
+    assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)  # answered by the same process
 
 
 def test_a_hash_delayed_by_low_priority_is_still_computed() -> None:

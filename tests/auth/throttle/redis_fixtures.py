@@ -20,7 +20,7 @@ class RedisHouse:
     def __init__(self) -> None:
         self._folder = Path(mkdtemp(prefix="camcha-redis-"))
         self.url = f"unix://{self._folder}/redis.sock"
-        self._client = redis.Redis.from_url(self.url)  # one, so that its sockets are closed at the end
+        self._client = redis.Redis.from_url(self.url)  # only one, so that its sockets are closed at the end
         self.start()
 
     def start(self) -> None:

@@ -94,7 +94,7 @@ async def test_redis_holds_no_personal_data_and_every_key_expires(redis: RedisHo
     known = {each.subject for each in sign_in_keys("a@b.fr", "192.0.2.1")}
     for name in found:
         assert name.startswith("{camcha:throttle}:")
-        assert not any(whom in name for whom in known)  # a hash without a key would tell who tries addresses
+        assert not any(whom in name for whom in known)  # a hash without a key would reveal the addresses
         assert 0 < client.pttl(name) <= 3_700_000
     await throttle.close()
 
@@ -115,7 +115,7 @@ async def test_without_redis_each_process_counts_alone(monkeypatch: pytest.Monke
         house.client().config_set("maxmemory", "1")
     with capture_logs() as told:
         waits = [await wait_of(throttle, key(PAIR, "a")) for _ in range(7)]
-        if trouble != "out of memory":  # when it still forgets
+        if trouble != "out of memory":  # while it still forgets counts
             await throttle.take_back(key(PAIR, "b"))
             await throttle.clear(key(PAIR, "b"))
     assert waits == [0] * 6 + [1]

@@ -44,7 +44,7 @@ async def test_a_full_queue_asks_to_retry_later() -> None:
         await come()
     leave.set()
     await asyncio.gather(*both)
-    await come()  # the door is free again
+    await come()  # the queue is free again
 
 
 async def test_a_cancelled_or_failed_sign_in_frees_its_place() -> None:

@@ -67,7 +67,7 @@ async def test_guesses_are_limited_regardless_of_their_timing(pauses: list[float
         clock.time += timedelta(seconds=pause)
         guesses += await wait_of(throttle, pair("a@b.fr", "192.0.2.1")) == 0
     hours = (clock.time - begun) / timedelta(hours=1)
-    assert guesses <= PAIR.free_attempts + 11 + 4 * hours  # the free ones, the growing waits, then one each quarter of an hour
+    assert guesses <= PAIR.free_attempts + 11 + 4 * hours  # the free attempts, the growing waits, then one every 15 minutes
 
 
 @given(st.lists(st.tuples(st.integers(1, 250), st.floats(0, 60)), max_size=150))
@@ -114,7 +114,7 @@ async def test_an_attempt_that_has_to_wait_is_not_counted() -> None:
 
 async def test_a_success_clears_its_counts() -> None:
     throttle = Throttle(Still())
-    for _ in range(1000):  # an office that signs in all day
+    for _ in range(1000):  # an office whose users sign in all day
         assert await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
         await throttle.clear(pair("a@b.fr", "192.0.2.1"))
         await throttle.take_back(*broad("a@b.fr", "192.0.2.1"))

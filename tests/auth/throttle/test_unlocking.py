@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Enrolled = Callable[[User], Awaitable[tuple[str, list[str], Tokens]]]
 
 pytestmark = pytest.mark.usefixtures("db")
-SHARED = "192.0.2.7"  # the network of the customer and of whoever guesses
+SHARED = "192.0.2.7"  # the network of both the customer and the guesser
 
 
 class Door:
@@ -97,7 +97,7 @@ async def test_guesses_with_an_unlock_token_are_throttled(door: Door, owner: Use
     token = await door.email(owner)
     guesses = [await door.outcome(owner, "mouette phare ardoise 77", unlock=token) for _ in range(20)]
     assert guesses == ["CREDENTIALS_INVALID"] * 11 + ["RATE_LIMITED"] * 9
-    assert await door.outcome(owner) == "in"  # those counted by themselves
+    assert await door.outcome(owner) == "in"  # those with a count of their own
 
 
 async def test_p3_5_unlock_emails_do_not_allow_unlimited_guesses_of_the_code(

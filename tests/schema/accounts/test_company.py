@@ -122,7 +122,7 @@ async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(ask: 
     owners = (await ask(paul.owner, seen, ids=[change, *files]))["data"]["nodes"]
     members = (await ask(paul.member, seen, ids=[change, *files]))["data"]["nodes"]
     assert [bool(each) for each in owners] == [True, True, True]
-    assert [bool(each) for each in members].count(True) == 1  # what is attached to a message
+    assert [bool(each) for each in members].count(True) == 1  # files attached to a message
     assert members[0] is None
     assert (await ask(paul.member, OWN))["data"]["viewer"]["account"]["legalNameChanges"] == {"nodes": []}
 
@@ -141,7 +141,7 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", house: House) -> None:
     assert told["accountChangeTradeName"]["account"] == {"tradeName": "Chez Paul", "legalName": "PAULMARK legal"}
     assert told["accountChangeIdentifiers"]["account"] == {"siret": "40483304800022", "vatNumber": "FR83404833048"}
     told = (await ask(house.paul.owner, document, a={"address": address}, n={"vatNumber": "FR83404833048"}, t={}))["data"]
-    assert told["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"  # what isn't told stays
+    assert told["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"  # omitted fields stay unchanged
     assert told["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
     refused = (
         await ask(

@@ -58,7 +58,7 @@ def find(ask: "Ask", alice: Viewer) -> Find:
 @pytest.mark.parametrize(
     ("search", "names"),
     [
-        ("gateau", {"Élodie"}),  # accents and case of either side
+        ("gateau", {"Élodie"}),  # ignoring accents and case on both sides
         ("GÂTEAU", {"Élodie"}),
         ("élod", {"Élodie", "Zoé"}),  # a name, and a company's trade name
         ("oeuvre", {"Élodie", "Zoé"}),
@@ -68,16 +68,16 @@ def find(ask: "Ask", alice: Viewer) -> Find:
         ("@quais", {"Zoé"}),
         ("404 833 048", {"Élodie", "Zoé"}),
         ("83304", {"Élodie", "Zoé"}),
-        ("muller épi", {"Zoé"}),  # the person by the one word, a company of hers by the other
+        ("muller épi", {"Zoé"}),  # one word matches the user, the other one of her companies
         ("quais épi", {"Zoé"}),
         ("gateau quais", set()),
         ("nulle part", {"Théo"}),
         ("100%", {"Élodie", "Zoé"}),
-        ("%%", None),  # no wildcards: nothing is left of them
+        ("%%", None),  # wildcards are removed
         ("__", None),
         ("z%", None),
         ("zo_", {"Zoé"}),
-        ("amelie", set()),  # the vendor's people are no customers
+        ("amelie", set()),  # staff are not customers
         ("é", None),
         ("", None),
         ("a b c d e f", None),
@@ -124,7 +124,7 @@ async def test_only_agents_and_operators_can_search(ask: "Ask", house: House, ac
 
 @pytest.mark.parametrize(
     "name", ["accountSignUp", "invitationAccept", "staffHire", "emailConfirmChange"]
-)  # whatever changes a name or an address
+)  # every action that changes a name or an address
 async def test_the_search_text_follows_the_names(
     house: House, services: Any, engine: Any, price: Any, action: Action, name: str
 ) -> None:

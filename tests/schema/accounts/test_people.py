@@ -62,7 +62,7 @@ async def asked(ask: "Ask", viewer: Viewer, name: str, **given: Any) -> dict[str
 async def test_p1_4_each_role_has_its_own_mutations(ask: "Ask", house: House, name: str) -> None:
     """P1.4: anonymous viewers, staff and members are checked before the input is read."""
     viewers = {role: replace(house.paul.owner, role=role) for role in Role}
-    emails = await Email.all().count()  # of the invoices
+    emails = await Email.all().count()  # those about invoices
     for role, viewer in viewers.items():
         allowed = name in EVERYBODYS or role is Role.OWNER or (role is Role.ADMIN and name in MANAGE)
         if not allowed:

@@ -127,7 +127,7 @@ def chats(*days_ago: int, channel: Channel = Channel.CHAT, category: Category = 
 
 
 async def test_the_default_range_is_the_last_thirty_days_in_paris(shop: Shop) -> None:
-    await ask(shop, chats(-1, 0, 29, 30))  # the house's clock shows the 24th already
+    await ask(shop, chats(-1, 0, 29, 30))  # already the 24th by the test's clock
     found = await ticket_report(info(), [TicketDimension.DAY])
     assert [row.day for row in found] == [date(2026, 10, 26), date(2026, 11, 24)]
 

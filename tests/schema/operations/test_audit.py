@@ -72,12 +72,12 @@ async def test_a_mutation_is_audited_once_without_secrets(stage: Stage, name: st
     entries = await AuditEntry.filter(id__gt=before).order_by("id")
     action = declared(name)
     told = [entry for entry in entries if entry.action == action]
-    assert len(told) == (2 if name == "paymentRefresh" else 1)  # the payment began to wait, and was settled
+    assert len(told) == (2 if name == "paymentRefresh" else 1)  # the payment was pending, then settled
     assert told[0].address == PEER
     assert told[0].object_id or name == "clockAdvance"
     text = str([[getattr(entry, column) for column in HASHED_COLUMNS] for entry in entries])
     assert [secret for secret in ("MARK", PASSWORD, "@", "cam_", "pm_sandbox") if secret in text] == []
-    assert await out_of_date() == []  # whatever was given another name is found by it
+    assert await out_of_date() == []  # imports under another name are found by that name
 
 
 def used(path: Path) -> Iterator[str]:
@@ -151,7 +151,7 @@ async def test_a_denied_access_is_logged(ask: "Ask", stage: Stage) -> None:
     member = stage.house.paul.member
     with capture_logs() as logged:
         await ask(member, "{ auditEntries { totalCount } }")
-        await ask(Viewer(), "{ auditEntries { totalCount } }")  # a stranger may sign in yet
+        await ask(Viewer(), "{ auditEntries { totalCount } }")  # an anonymous viewer can still sign in
     assert logged == [
         {"event": "access.denied", "log_level": "warning", "to": "resolvers.operations.audit.entries", "user": member.user_id}
     ]
@@ -234,7 +234,7 @@ async def test_owners_read_failed_sign_ins_of_members_only(ask: "Ask", stage: St
     failures = await listed(ask, oscar, action=["SESSION_SIGN_IN_FAILED"])
     people = [encode("User", alice.pk), encode("User", marie.owner.user.pk)]
     assert [failure["objectId"] for failure in failures] == [None, *people]
-    assert {failure["actor"]["name"] for failure in failures} == {"PAULMARK OWNER"}  # who was signed in while trying
+    assert {failure["actor"]["name"] for failure in failures} == {"PAULMARK OWNER"}  # the user signed in during the attempt
 
 
 async def test_a_sign_in_as_another_user_is_recorded_for_that_user(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
