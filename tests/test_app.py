@@ -46,21 +46,21 @@ async def test_the_server_is_alive_and_ready(http: httpx.AsyncClient) -> None:
 
 
 async def test_the_root_redirects_to_graphql(http: httpx.AsyncClient) -> None:
-    answer = await http.get("/")
-    assert (answer.status_code, answer.headers["location"]) == (307, "/graphql")
+    response = await http.get("/")
+    assert (response.status_code, response.headers["location"]) == (307, "/graphql")
 
 
 async def test_the_server_is_not_ready_without_its_migrations(tmp_path: Path) -> None:
     app = create_app(settings_of(f"sqlite://{tmp_path}/empty.sqlite3", tmp_path))
     async with app.router.lifespan_context(app), _client(app) as client:
-        answer = await client.get("/readyz")
-    assert answer.status_code == 503
-    assert "0001_initial" in answer.json()["pendingMigrations"]
+        response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert "0001_initial" in response.json()["pendingMigrations"]
 
 
 async def test_anonymous_viewers_cannot_introspect_outside_the_demonstration(http: httpx.AsyncClient) -> None:
-    answer = await http.post("/graphql", json={"query": "{ __schema { types { name } } }"})
-    assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    response = await http.post("/graphql", json={"query": "{ __schema { types { name } } }"})
+    assert response.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     misspelt = await http.post("/graphql", json={"query": "{ offerz { nodes { slug } } }"})
     assert "offers" not in misspelt.json()["errors"][0]["message"]
 
@@ -69,28 +69,28 @@ async def test_anonymous_viewers_cannot_introspect_outside_the_demonstration(htt
 async def test_an_invalid_token_allows_public_operations(http: httpx.AsyncClient, token: str) -> None:
     """Apollo's auth link sends it with every request: public fields and the next sign-in still work."""
     document = "{ viewer { locale } offers { nodes { slug } } contact { email } }"
-    answer = await http.post("/graphql", json={"query": document}, headers={"Authorization": token})
-    assert answer.status_code == 200
-    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
-    (error,) = answer.json()["errors"]
+    response = await http.post("/graphql", json={"query": document}, headers={"Authorization": token})
+    assert response.status_code == 200
+    assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    (error,) = response.json()["errors"]
     assert (error["path"], error["extensions"]["code"]) == (["viewer"], "UNAUTHENTICATED")
     assert error["message"] == "Connectez-vous pour continuer."
-    assert answer.json()["data"]["viewer"] is None
-    assert answer.json()["data"]["offers"] == {"nodes": []}
+    assert response.json()["data"]["viewer"] is None
+    assert response.json()["data"]["offers"] == {"nodes": []}
     sign_in = 'mutation { sessionSignIn(input: {email: "a@b.example", password: "x"}) { userErrors { code } } }'
-    answer = await http.post("/graphql", json={"query": sign_in}, headers={"Authorization": token})
-    assert answer.json()["data"]["sessionSignIn"]["userErrors"] == [{"code": "CREDENTIALS_INVALID"}]
+    response = await http.post("/graphql", json={"query": sign_in}, headers={"Authorization": token})
+    assert response.json()["data"]["sessionSignIn"]["userErrors"] == [{"code": "CREDENTIALS_INVALID"}]
 
 
 async def test_an_anonymous_request_gets_no_challenge(http: httpx.AsyncClient) -> None:
-    answer = await http.post("/graphql", json={"query": "{ viewer { locale } tickets { nodes { id } } }"})
-    assert [(error["path"], error["extensions"]["code"]) for error in answer.json()["errors"]] == [
+    response = await http.post("/graphql", json={"query": "{ viewer { locale } tickets { nodes { id } } }"})
+    assert [(error["path"], error["extensions"]["code"]) for error in response.json()["errors"]] == [
         (["tickets"], "UNAUTHENTICATED")
     ]
-    assert "www-authenticate" not in answer.headers
+    assert "www-authenticate" not in response.headers
 
 
-@pytest.mark.parametrize(("header", "locale", "said"), [
+@pytest.mark.parametrize(("header", "locale", "messages"), [
     (None, "EN", ("This email address isn’t valid.", "Too many attempts.")),
     ("fr", "EN", ("This email address isn’t valid.", "Too many attempts.")),
     ("en", "FR", ("Cette adresse e-mail n’est pas valide.", "Trop de tentatives.")),
@@ -98,7 +98,7 @@ async def test_an_anonymous_request_gets_no_challenge(http: httpx.AsyncClient) -
     (None, None, ("Cette adresse e-mail n’est pas valide.", "Trop de tentatives.")),
 ])  # fmt: skip
 async def test_a_sign_up_is_answered_in_its_language(
-    http: httpx.AsyncClient, header: str | None, locale: str | None, said: tuple[str, str]
+    http: httpx.AsyncClient, header: str | None, locale: str | None, messages: tuple[str, str]
 ) -> None:
     """The form's language is the page's, even when the browser prefers another."""
     form = {"email": "nope", "password": PASSWORD, "name": "Paul", "legalName": "Boulangerie", "siren": "404833048"}
@@ -108,10 +108,10 @@ async def test_a_sign_up_is_answered_in_its_language(
         sent = {"query": query, "variables": {"i": {**form, "locale": locale, **changed}}}
         return (await http.post("/graphql", json=sent, headers={"Accept-Language": header} if header else {})).json()
 
-    assert (await answer())["data"]["accountSignUp"]["userErrors"] == [{"message": said[0]}]
+    assert (await answer())["data"]["accountSignUp"]["userErrors"] == [{"message": messages[0]}]
     while "errors" not in (waits := await answer(email=PAUL)):
         pass
-    assert waits["errors"][0]["message"].startswith(said[1])
+    assert waits["errors"][0]["message"].startswith(messages[1])
 
 
 async def test_anonymous_requests_do_not_delay_signed_in_users(http: httpx.AsyncClient) -> None:
@@ -122,8 +122,8 @@ async def test_anonymous_requests_do_not_delay_signed_in_users(http: httpx.Async
     signed_in = {"Authorization": f"Bearer {tokens.access}"}
 
     async def ask(who: str, headers: Mapping[str, str]) -> None:
-        answer = await http.post("/graphql", json={"query": "{ viewer { user { name } } }"}, headers=headers)
-        assert "errors" not in answer.json()
+        response = await http.post("/graphql", json={"query": "{ viewer { user { name } } }"}, headers=headers)
+        assert "errors" not in response.json()
         ended.append(who)
 
     await ask("me", signed_in)  # the viewer stays cached for a while
@@ -142,10 +142,10 @@ async def test_other_origins_are_allowed_only_by_a_setting(database_url: str, tm
         "CAMCHA_DATABASE_URL": database_url, "CAMCHA_SECRET_KEY": SECRET_KEY, "CAMCHA_MAIL_URL": f"file://{tmp_path}/mail",
         "CAMCHA_ALLOWED_ORIGINS": "https://app.camcha.example",
     }  # fmt: skip
-    asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
+    preflight = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
     async with _client(create_app(read(environ))) as client:
-        ours = await client.options("/uploads/x", headers={"Origin": "https://app.camcha.example", **asked})
-        others = await client.options("/uploads/x", headers={"Origin": "https://evil.example", **asked})
+        ours = await client.options("/uploads/x", headers={"Origin": "https://app.camcha.example", **preflight})
+        others = await client.options("/uploads/x", headers={"Origin": "https://evil.example", **preflight})
         page = await client.get("/healthz", headers={"Origin": "https://app.camcha.example"})
     assert page.headers["access-control-expose-headers"] == "www-authenticate"  # a page can detect that its token is invalid
     assert ours.headers["access-control-allow-origin"] == "https://app.camcha.example"
@@ -169,10 +169,10 @@ async def test_over_https_cookies_are_bound_to_their_host(database_url: str, tmp
         passwords.close()
         await User.create(email=PAUL, name="Paul", password_hash=password_hash, created_at=at, email_verified_at=at)
         async with _client(app, "https://api.camcha.example") as client:
-            answer = await client.post("/graphql", json={"query": query}, headers={"Origin": app_page})
-            assert answer.json()["data"]["sessionSignIn"] == {"session": {"accessToken": None}, "userErrors": []}
-            assert answer.headers["access-control-allow-origin"] == app_page
-            for header in answer.headers.get_list("set-cookie"):
+            response = await client.post("/graphql", json={"query": query}, headers={"Origin": app_page})
+            assert response.json()["data"]["sessionSignIn"] == {"session": {"accessToken": None}, "userErrors": []}
+            assert response.headers["access-control-allow-origin"] == app_page
+            for header in response.headers.get_list("set-cookie"):
                 assert header.startswith("__Host-camcha_")
                 assert "; Path=/; " in header
                 assert header.endswith("; HttpOnly; SameSite=Strict; Secure")
@@ -202,16 +202,16 @@ async def test_a_proxy_can_use_another_host_name(origin: str, answered: str, dat
         "type": "websocket", "path": "/graphql", "headers": headers, "subprotocols": ["graphql-transport-ws"],
         "extensions": {"websocket.http.response": {}}, "client": ("192.0.2.7", 1), "query_string": b"",
     }  # fmt: skip
-    said: list[object] = []
+    messages: list[object] = []
 
     async def receive() -> dict[str, object]:
-        return {"type": "websocket.connect"} if not said else {"type": "websocket.disconnect", "code": 1001}
+        return {"type": "websocket.connect"} if not messages else {"type": "websocket.disconnect", "code": 1001}
 
     async def send(message: Mapping[str, object]) -> None:
-        said.append("refused" if message.get("status") == 403 else message["type"])
+        messages.append("refused" if message.get("status") == 403 else message["type"])
 
     await create_app(read(environ))(scope, receive, send)
-    assert said[0] == answered
+    assert messages[0] == answered
 
 
 async def test_the_cost_is_reported_before_and_after_execution(http: httpx.AsyncClient) -> None:
@@ -224,8 +224,8 @@ async def test_the_cost_is_reported_before_and_after_execution(http: httpx.Async
 
 
 async def test_only_demonstrations_can_move_time(http: httpx.AsyncClient) -> None:
-    answer = await http.post("/graphql", json={"query": "mutation { clockAdvance(input: {seconds: 60}) { now } }"})
-    assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    response = await http.post("/graphql", json={"query": "mutation { clockAdvance(input: {seconds: 60}) { now } }"})
+    assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 def test_the_demonstrations_time_survives_a_restart(tmp_path: Path, action: Action) -> None:

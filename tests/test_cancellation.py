@@ -56,9 +56,9 @@ async def locked(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def waiting(operator: asyncpg.Connection, number: int) -> None:
     """Waits until `number` statements wait for the lock."""
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(PATIENCE):
-        while await operator.fetchval(asked) != number:
+        while await operator.fetchval(query) != number:
             await asyncio.sleep(0.02)
 
 
@@ -81,10 +81,10 @@ async def test_a_statement_is_cancelled_when_its_client_disconnects(address: tup
 async def test_a_statement_is_cancelled_at_its_time_limit(app: FastPath, address: tuple[str, int], database_url: str) -> None:
     app.graph.engine.limits = Limits(timeout=0.5)
     async with locked(database_url) as operator:
-        answers = await asyncio.gather(*(ask(address) for _ in range(LEAVERS)))
+        responses = await asyncio.gather(*(ask(address) for _ in range(LEAVERS)))
         await waiting(operator, 0)
-    for answer in answers:
-        assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (200, "TIMEOUT")
+    for response in responses:
+        assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (200, "TIMEOUT")
     app.graph.engine.limits = Limits()
     assert "errors" not in (await ask(address)).json()
 
@@ -94,7 +94,7 @@ async def test_other_requests_are_served_during_a_slow_statement(address: tuple[
         hanging = asyncio.create_task(ask(address))
         await waiting(operator, 1)
         async with httpx.AsyncClient(base_url=f"http://{address[0]}:{address[1]}") as client:
-            answer = await client.post("/graphql", json={"query": "{ articles { nodes { slug } } }"})
-        assert "errors" not in answer.json()
+            response = await client.post("/graphql", json={"query": "{ articles { nodes { slug } } }"})
+        assert "errors" not in response.json()
         assert not hanging.done()
     assert "errors" not in (await hanging).json()

@@ -42,8 +42,8 @@ KEY = "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma"
 
 
 def environment(**camcha: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | {f"CAMCHA_{k}": v for k, v in camcha.items()}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
+    return inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | {f"CAMCHA_{k}": v for k, v in camcha.items()}
 
 
 def command(folder: Path, *arguments: str, **camcha: str) -> subprocess.CompletedProcess[str]:
@@ -102,15 +102,15 @@ def demonstration(only_demonstration: Demonstration) -> Demonstration:
 
 
 def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(demonstration: Demonstration) -> None:
-    url, told = demonstration.url, demonstration.out.read_text()
+    url, output = demonstration.url, demonstration.out.read_text()
     assert httpx.get(f"{url}/readyz").status_code == 200  # it accepts connections before it reports its address
-    assert f"{url}/graphql" in told
-    assert all(person.email in told and person.password in told for person in people())
-    assert re.search(rf"{AGENT.email} +{AGENT.password} +\d{{6}}$", told, re.M)
+    assert f"{url}/graphql" in output
+    assert all(person.email in output and person.password in output for person in people())
+    assert re.search(rf"{AGENT.email} +{AGENT.password} +\d{{6}}$", output, re.M)
     demonstration.end(signal.SIGKILL)
     demonstration.start()
-    answer = httpx.post(f"{demonstration.url}/graphql", json={"query": "{ offers { nodes { slug } } }"})
-    assert len(answer.json()["data"]["offers"]["nodes"]) == 6
+    response = httpx.post(f"{demonstration.url}/graphql", json={"query": "{ offers { nodes { slug } } }"})
+    assert len(response.json()["data"]["offers"]["nodes"]) == 6
     assert demonstration.command("check-invoices").stdout == "The numbering has no errors.\n"
     assert demonstration.command("verify-audit").returncode == 0
 
@@ -165,8 +165,8 @@ def test_a_database_without_migrations_is_refused(tmp_path: Path) -> None:
 
 def test_an_unavailable_database_is_reported_without_its_password(tmp_path: Path) -> None:
     ours = {"DATABASE_URL": "postgres://camcha:hunter2@127.0.0.1:1/camcha", "SECRET_KEY": KEY}
-    for asked in (["serve", "--port", "0"], ["migrate"], ["check-invoices"]):
-        done = command(tmp_path, *asked, **ours)
+    for arguments in (["serve", "--port", "0"], ["migrate"], ["check-invoices"]):
+        done = command(tmp_path, *arguments, **ours)
         assert (done.returncode, done.stderr) == (
             1, "error: CAMCHA_DATABASE_URL: can't use the database (ConnectionRefusedError)\n",
         )  # fmt: skip
@@ -175,13 +175,13 @@ def test_an_unavailable_database_is_reported_without_its_password(tmp_path: Path
 async def test_p4_3_a_link_is_printed_instead_of_a_password(db: str, tmp_path: Path) -> None:
     """OWASP ASVS 5, 6.4.1: the first operator's link works once and for three days, and the role requires a second factor."""
     ours = {"DATABASE_URL": db, "SECRET_KEY": KEY, "BASE_URL": "https://api.camcha.example"}
-    asked = ["staff", "Omar@camcha.example", "--name", "Omar Diop", "--role", "OPERATOR"]
-    done = command(tmp_path, *asked, **ours)
+    arguments = ["staff", "Omar@camcha.example", "--name", "Omar Diop", "--role", "OPERATOR"]
+    done = command(tmp_path, *arguments, **ours)
     assert done.returncode == 0, done.stderr
     link = re.search(r"https://api\.camcha\.example/reset\?token=(\S+)", done.stdout)
     assert link, done.stdout
     assert not re.search("password:|secret|code", done.stdout, re.I)
-    again = command(tmp_path, *asked, **ours)
+    again = command(tmp_path, *arguments, **ours)
     assert (again.returncode, again.stderr) == (1, "error: This email address is already in use.\n")
     clock = SystemClock()
     auth, action = AuthServices.of(KEY, clock), Action(None, clock.now(), Hub())
@@ -230,19 +230,19 @@ async def test_p4_4_seed_refuses_a_policy_that_changed_since_it_was_installed(db
     first, *others = read_policies()
     await install(action.at, [replace(first, fr=f"{first.fr}Et encore.\n"), *others])
     done = command(tmp_path, "seed", DATABASE_URL=db, SECRET_KEY=KEY)
-    told = f"error: {first.name} is installed and must not change: add a new version instead\n"
-    assert (done.returncode, done.stderr) == (1, told)
+    output = f"error: {first.name} is installed and must not change: add a new version instead\n"
+    assert (done.returncode, done.stderr) == (1, output)
     assert not await Offer.exists()
 
 
 async def test_the_audit_log_is_verified_and_its_last_hash_printed(db: str, tmp_path: Path, action: Action) -> None:
     ours = {"DATABASE_URL": db, "SECRET_KEY": KEY}
-    asked = ["staff", "amadou@camcha.example", "--name", "Amadou Diop", "--role", "AGENT"]
-    assert command(tmp_path, *asked, **ours).returncode == 0
+    arguments = ["staff", "amadou@camcha.example", "--name", "Amadou Diop", "--role", "AGENT"]
+    assert command(tmp_path, *arguments, **ours).returncode == 0
     done = command(tmp_path, "verify-audit", **ours)
     assert (done.returncode, done.stdout[:23]) == (0, "1 entries, ending at 1:")
-    noted = done.stdout.split()[-1]
-    assert command(tmp_path, "verify-audit", "--expect", noted, **ours).returncode == 0
+    last_hash = done.stdout.split()[-1]
+    assert command(tmp_path, "verify-audit", "--expect", last_hash, **ours).returncode == 0
     await execute("UPDATE audit_chain SET last_sequence = 2")
     broken = command(tmp_path, "verify-audit", **ours)
     assert (broken.returncode, broken.stderr) == (1, "error: the entries end at 1, but the chain at 2\n")

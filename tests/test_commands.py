@@ -34,8 +34,8 @@ def test_the_development_lock_includes_the_production_lock() -> None:
 def test_every_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     locked = dict(PIN.findall((ROOT / "requirements-dev.lock").read_text()))
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
-    names = [re.split(r"[\[<>=; ]", each)[0].lower() for each in wanted]
+    dependencies = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    names = [re.split(r"[\[<>=; ]", each)[0].lower() for each in dependencies]
     assert [name for name in names if name not in locked] == []
 
 

@@ -75,9 +75,9 @@ def test_a_line_cannot_be_forged(logged: io.StringIO) -> None:
     forged = 'fine\n{"event": "forged"}'
     structlog.stdlib.get_logger("ours").warning("received", text=forged)
     logging.getLogger("theirs").warning("received %s", forged)
-    ours, theirs = events(logged)
-    assert ours["text"] == forged
-    assert theirs["event"] == "received fine"
+    own_events, library_events = events(logged)
+    assert own_events["text"] == forged
+    assert library_events["event"] == "received fine"
 
 
 def test_output_of_python_itself_is_logged(logged: io.StringIO) -> None:

@@ -56,17 +56,17 @@ def test_a_refused_root_field_does_not_affect_others() -> None:
 
 
 def _described() -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+    result: dict[str, str | None] = {}
     for kind in schema._schema.type_map.values():
         if is_introspection_type(kind) or is_specified_scalar_type(kind):
             continue
-        found[kind.name] = kind.description
+        result[kind.name] = kind.description
         if isinstance(kind, GraphQLEnumType):
-            found |= {f"{kind.name}.{name}": value.description for name, value in kind.values.items()}
+            result |= {f"{kind.name}.{name}": value.description for name, value in kind.values.items()}
         elif isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
             for name, field in kind.fields.items():
-                found[f"{kind.name}.{name}"] = field.description
-                found |= {f"{kind.name}.{name}({arg})": given.description for arg, given in field.args.items()}
+                result[f"{kind.name}.{name}"] = field.description
+                result |= {f"{kind.name}.{name}({arg})": given.description for arg, given in field.args.items()}
         elif isinstance(kind, GraphQLInputObjectType):
-            found |= {f"{kind.name}.{name}": given.description for name, given in kind.fields.items()}
-    return found
+            result |= {f"{kind.name}.{name}": given.description for name, given in kind.fields.items()}
+    return result

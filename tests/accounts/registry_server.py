@@ -24,11 +24,11 @@ async def register(reply: bytes | Callable[[], bytes] | None) -> AsyncIterator[t
     """Yields the registry's address and the requests it received. It sends `reply` to every request, or never answers when
     `reply` is None.
     """
-    asked: list[bytes] = []
+    requests: list[bytes] = []
     gone = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
         if reply is None:
             await gone.wait()
         else:
@@ -37,5 +37,5 @@ async def register(reply: bytes | Callable[[], bytes] | None) -> AsyncIterator[t
 
     server = await asyncio.start_server(serve, "127.0.0.1")
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", asked
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", requests
         gone.set()

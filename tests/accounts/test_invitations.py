@@ -81,13 +81,13 @@ class TestSending:
         assert token not in str(stored)
         assert await Email.all().count() == 1
 
-    @pytest.mark.parametrize("mine", ["odile", "ada", "bea", "max"])
+    @pytest.mark.parametrize("inviter", ["odile", "ada", "bea", "max"])
     @pytest.mark.parametrize("role", list(Role))
-    async def test_p1_4_each_role_invites_only_the_roles_it_may(self, house: House, mine: str, role: Role) -> None:
-        answer = await outcome(house.sends(mine, role=role))
-        allowed = "done" if mine in ("odile", "ada") else "FORBIDDEN"
-        assert answer == ("ROLE_RESERVED" if role is Role.OWNER else allowed)
-        assert await Email.all().count() == await Invitation.all().count() == (answer == "done")
+    async def test_p1_4_each_role_invites_only_the_roles_it_may(self, house: House, inviter: str, role: Role) -> None:
+        result = await outcome(house.sends(inviter, role=role))
+        allowed = "done" if inviter in ("odile", "ada") else "FORBIDDEN"
+        assert result == ("ROLE_RESERVED" if role is Role.OWNER else allowed)
+        assert await Email.all().count() == await Invitation.all().count() == (result == "done")
 
     async def test_a_repeat_sends_nothing(self, house: House) -> None:
         first = await house.sends(key="k")
@@ -103,8 +103,8 @@ class TestSending:
         assert await outcome(house.sends("odile")) == "done"
 
     async def test_only_one_of_two_concurrent_invitations_is_sent(self, house: House) -> None:
-        answers = await asyncio.gather(outcome(house.sends("ada")), outcome(house.sends("odile")))
-        assert sorted(answers) == ["ALREADY_INVITED", "done"]
+        results = await asyncio.gather(outcome(house.sends("ada")), outcome(house.sends("odile")))
+        assert sorted(results) == ["ALREADY_INVITED", "done"]
         assert await Email.all().count() == 1
 
     async def test_an_invitation_does_not_reveal_who_is_a_customer(
@@ -112,15 +112,15 @@ class TestSending:
     ) -> None:
         """P3.5: known and unknown addresses get the same answer after the same statements."""
         await founded(clock, bus, "732829320", nora=Role.OWNER)
-        counts, answers = [], []
+        counts, results = [], []
         for email in ("nora@fournil.example", "nobody@fournil.example"):
             before = len(statements())
             key = (await house.sends(email=email)).pk
             counts.append(len(statements()) - before)
             (facts,) = await Invitation.filter(pk=key).values()
-            answers.append({name: facts[name] for name in facts if name not in ("id", "email", "token_hash")})
+            results.append({name: facts[name] for name in facts if name not in ("id", "email", "token_hash")})
         assert counts[0] == counts[1]
-        assert answers[0] == answers[1]
+        assert results[0] == results[1]
 
     @pytest.mark.parametrize("email", ["", "noe", "noe@\x00fournil.example", "a@b.example, c@d.example"])
     async def test_an_invalid_address_is_reported(self, house: House, email: str) -> None:
@@ -143,8 +143,8 @@ class TestSending:
             await house.revokes(await house.sends())
         with pytest.raises(Throttled):
             await house.sends()
-        answers = [await outcome(house.sends(email=f"guest-{number}@fournil.example")) for number in range(30)]
-        assert answers.count("RATE_LIMITED") == 5
+        results = [await outcome(house.sends(email=f"guest-{number}@fournil.example")) for number in range(30)]
+        assert results.count("RATE_LIMITED") == 5
 
 
 class TestResending:
@@ -269,23 +269,23 @@ class TestAccepting:
 
     async def test_only_one_of_many_concurrent_users_joins(self, house: House) -> None:
         await house.sends()
-        answers = await asyncio.gather(*(outcome(house.accepts()) for _ in range(4)))
-        assert sorted(answers) == ["TOKEN_INVALID"] * 3 + ["done"]
+        results = await asyncio.gather(*(outcome(house.accepts()) for _ in range(4)))
+        assert sorted(results) == ["TOKEN_INVALID"] * 3 + ["done"]
         assert await User.filter(email=GUEST).count() == 1
         assert (await house.company.roles())["Noé Blin"] == "MEMBER"
 
     async def test_concurrent_requests_of_one_user_join_once(self, house: House) -> None:
         known = await person(house.company.action(), "noe")
         await house.sends()
-        answers = await asyncio.gather(*(outcome(house.accepts(known)) for _ in range(4)))
-        assert answers == ["done"] * 4
+        results = await asyncio.gather(*(outcome(house.accepts(known)) for _ in range(4)))
+        assert results == ["done"] * 4
         assert await Membership.filter(user_id=known.pk).count() == 1
 
     async def test_concurrent_acceptance_and_revocation_have_one_outcome(self, house: House) -> None:
         invitation = await house.sends()
-        answers = await asyncio.gather(outcome(house.accepts()), outcome(house.revokes(invitation)))
-        assert sorted(answers) in (["NOT_ACTIVE", "done"], ["TOKEN_INVALID", "done"])
-        assert (answers[0] == "done") == ("Noé Blin" in await house.company.roles())
+        results = await asyncio.gather(outcome(house.accepts()), outcome(house.revokes(invitation)))
+        assert sorted(results) in (["NOT_ACTIVE", "done"], ["TOKEN_INVALID", "done"])
+        assert (results[0] == "done") == ("Noé Blin" in await house.company.roles())
 
     async def test_a_new_user_can_join_two_companies(self, house: House, clock: "MovableClock", bus: "RecordingBus") -> None:
         """The second email was sent before the user existed."""
@@ -293,9 +293,9 @@ class TestAccepting:
         await house.sends()
         await others.sends("nora")
         first, second = await tokens_to(GUEST, "invitation")
-        answers = await asyncio.gather(outcome(house.accepts(token=first)), outcome(others.accepts(token=second)))
-        assert sorted(answers) == ["SIGN_IN_REQUIRED", "done"]
-        unused = second if answers[0] == "done" else first
+        results = await asyncio.gather(outcome(house.accepts(token=first)), outcome(others.accepts(token=second)))
+        assert sorted(results) == ["SIGN_IN_REQUIRED", "done"]
+        unused = second if results[0] == "done" else first
         assert await outcome(house.accepts(await User.get(email=GUEST), token=unused)) == "done"
         assert await Membership.filter(user__email=GUEST).count() == 2
 
@@ -325,9 +325,9 @@ STRANGERS: dict[str, Any] = {
 
 async def test_accepting_does_not_deadlock_with_a_second_sign_up(db: str, house: House) -> None:
     """Both lock the company before the user. In different orders they would deadlock, and one of them would fail."""
-    made = await sign_up(house.company.action(), house.auth, **STRANGERS)
-    assert made.account
-    assert made.user
+    sign_up_result = await sign_up(house.company.action(), house.auth, **STRANGERS)
+    assert sign_up_result.account
+    assert sign_up_result.user
     await house.sends()
     locked = asyncio.Event()
 
@@ -337,10 +337,10 @@ async def test_accepting_does_not_deadlock_with_a_second_sign_up(db: str, house:
 
     accepting = asyncio.create_task(accept_meanwhile())  # before the transaction, so that it isn't part of it
     async with house.company.action().transaction() as second:
-        await second.locked(Account, made.account.pk)
+        await second.locked(Account, sign_up_result.account.pk)
         locked.set()
         await lock_waiters(db)  # a lock on the company, with or without the user
-        await second.locked(User, made.user.pk)
+        await second.locked(User, sign_up_result.user.pk)
     assert await accepting
 
 
@@ -351,9 +351,9 @@ async def test_an_earlier_sign_up_with_the_address_by_someone_else_gains_nothing
     await sign_up(house.company.action(), house.auth, **STRANGERS)
     await house.sends()
     await house.accepts()
-    for password, answer in (STRANGERS["password"], "CREDENTIALS_INVALID"), (NEWCOMER.password, "done"):
+    for password, result in (STRANGERS["password"], "CREDENTIALS_INVALID"), (NEWCOMER.password, "done"):
         entering = authenticate(house.company.action(), house.auth, email=GUEST, password=password, code=None, peer=PEER)
-        assert await outcome(entering) == answer
+        assert await outcome(entering) == result
     user = await User.get(email=GUEST)
     assert user.name == "Noé Blin"
     assert await company_of(user) == await Account.get()  # the earlier password is gone

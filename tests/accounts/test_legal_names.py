@@ -96,10 +96,10 @@ async def desk(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -
     bakery = await founded(clock, bus, Camille=Role.OWNER, Adam=Role.ADMIN, Bea=Role.BILLING, Max=Role.MEMBER)
     agent = await person(bakery.action(), "Amadou", staff=Staff.AGENT)
     agents = await sessions.sign_in(agent, None, True, bakery.action())
-    made: list[Desk] = []
-    async with register(lambda: made[0].reply) as (url, _):
-        made.append(Desk(bakery, auth, agent, agents, url))
-        yield made[0]
+    sign_up: list[Desk] = []
+    async with register(lambda: sign_up[0].reply) as (url, _):
+        sign_up.append(Desk(bakery, auth, agent, agents, url))
+        yield sign_up[0]
 
 
 async def test_p1_1_the_registered_name_is_accepted_immediately(desk: Desk) -> None:
@@ -224,10 +224,10 @@ async def test_p1_1_lookups_in_an_unavailable_registry_end_after_days(desk: Desk
 
 async def test_p1_1_a_request_survives_a_kill_during_the_lookup(desk: Desk) -> None:
     """The request is stored first, so the timetable of any process can continue with it."""
-    async with register(None) as (silent, asked):
+    async with register(None) as (silent, requests):
         desk.registry = PublicRegistry(silent, seconds=30)
         dying = asyncio.create_task(desk.asks())
-        while not asked:
+        while not requests:
             await asyncio.sleep(0.01)
         dying.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -299,8 +299,8 @@ async def test_p1_1_only_one_request_is_open_and_it_can_be_cancelled(desk: Desk)
 
 
 async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(desk: Desk) -> None:
-    asked = [outcome(desk.asks(name, f"Boulangerie {name}")) for name in ("Camille", "Adam")]
-    assert sorted(await asyncio.gather(*asked)) == ["CHANGE_RUNNING", "done"]
+    requests = [outcome(desk.asks(name, f"Boulangerie {name}")) for name in ("Camille", "Adam")]
+    assert sorted(await asyncio.gather(*requests)) == ["CHANGE_RUNNING", "done"]
 
 
 @pytest.mark.parametrize(
@@ -396,12 +396,12 @@ async def test_p1_1_the_trade_name_can_be_changed_freely(desk: Desk) -> None:
 async def test_p1_4_a_companys_address_and_numbers_can_be_changed(desk: Desk) -> None:
     action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
     where = Address("1 rue du Four", "75001", "Paris", "FR")
-    told = await details.change_address(action, session, desk.bakery.account, where)
-    assert (told.street, told.postal_code, told.city, told.country) == ("1 rue du Four", "75001", "Paris", "FR")
-    told = await details.change_identifiers(action, session, desk.bakery.account, "404 833 048 00022", "FR 83 404 833 048")
-    assert (told.siret, told.vat_number) == ("40483304800022", "FR83404833048")
-    told = await details.change_identifiers(action, session, desk.bakery.account, None, None)
-    assert (told.siret, told.vat_number) == (None, "FR83404833048")
+    account = await details.change_address(action, session, desk.bakery.account, where)
+    assert (account.street, account.postal_code, account.city, account.country) == ("1 rue du Four", "75001", "Paris", "FR")
+    account = await details.change_identifiers(action, session, desk.bakery.account, "404 833 048 00022", "FR 83 404 833 048")
+    assert (account.siret, account.vat_number) == ("40483304800022", "FR83404833048")
+    account = await details.change_identifiers(action, session, desk.bakery.account, None, None)
+    assert (account.siret, account.vat_number) == (None, "FR83404833048")
     for name in ("Bea", "Max"):
         changing = details.change_address(
             desk.bakery.action(name), desk.bakery.tokens[name].session, desk.bakery.account, where
@@ -439,13 +439,13 @@ async def known(desk: Desk) -> tuple[str | None, bool]:
 
 async def test_p1_4_a_new_company_is_looked_up_in_the_background(desk: Desk, auth: AuthServices) -> None:
     """P1.4: a valid checksum doesn't prove that a company exists, and an unavailable registry never confirms it."""
-    made = await registration.sign_up(
+    sign_up = await registration.sign_up(
         desk.bakery.action(), auth, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
         legal_name="Le Fournil d'Aubry", siren="732829320", locale=Locale.FR, peer="192.0.2.1",
     )  # fmt: skip
-    assert made.account
+    assert sign_up.account
     await Account.filter(pk=desk.bakery.account.pk).update(siren="552100554")
-    desk.bakery.account = made.account
+    desk.bakery.account = sign_up.account
     assert await known(desk) == (None, True)
     assert await legal_names.check_accounts(desk.bakery.action(), NoRegistry()) == 0
     desk.away()
@@ -465,9 +465,9 @@ async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(des
         "email": "zoe@quais.example", "password": "mouette phare ardoise 77", "name": "Zoé", "locale": Locale.FR,
         "siren": "732829320", "peer": "192.0.2.1",
     }  # fmt: skip
-    made = await registration.sign_up(desk.bakery.action(), auth, legal_name="Le Fournil d'Aubry", **form)
-    assert made.account
-    desk.bakery.account = made.account
+    sign_up = await registration.sign_up(desk.bakery.action(), auth, legal_name="Le Fournil d'Aubry", **form)
+    assert sign_up.account
+    desk.bakery.account = sign_up.account
     await legal_names.check_accounts(desk.bakery.action(), desk.registry)
     assert await known(desk) == ("MATCH", False)
     await registration.sign_up(desk.bakery.action(), auth, legal_name="Banque des Quais", **form)

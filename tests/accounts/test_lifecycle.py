@@ -123,9 +123,9 @@ async def test_p1_2_the_owner_signs_in_without_an_account_and_requests_reactivat
     await desk.reactivates()
     assert await desk.status() is AccountStatus.ACTIVE
     assert (await written("account_status"))[-2:] == [(owner, ACTIVE) for owner in OWNERS]
-    found = await company_of(camille)
-    assert found is not None
-    assert found.pk == desk.bakery.account.pk
+    account = await company_of(camille)
+    assert account is not None
+    assert account.pk == desk.bakery.account.pk
     assert await desk.bakery.stays("Adam") is False  # the sessions stay ended: every member signs in again
 
 
@@ -150,7 +150,7 @@ async def test_p1_2_an_agent_cannot_delete_an_account_without_its_request(
     desk: Desk, clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
     other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
-    theirs = await lifecycle.request(
+    other_tokens = await lifecycle.request(
         other.action("Zoe"),
         desk.auth,
         other.tokens["Zoe"].session,
@@ -160,7 +160,7 @@ async def test_p1_2_an_agent_cannot_delete_an_account_without_its_request(
         "k",
     )
     rest = await desk.asks(TicketKind.ACCOUNT_DEACTIVATION)
-    for ticket in (None, theirs, rest):
+    for ticket in (None, other_tokens, rest):
         assert await outcome(desk.schedules(ticket)) == "REQUEST_MISSING"
     asked = await desk.asks(name="Odile")
     assert await desk.bakery.changes("Camille", "Odile", Role.ADMIN) == "done"
@@ -269,9 +269,9 @@ async def test_p1_2_members_keep_access_to_their_other_company(desk: Desk, clock
     camille = desk.bakery.people["Camille"]
     await Membership.create(user=camille, account=other.account, role=Role.MEMBER, created_at=clock.now())
     await desk.deactivates()
-    found = await company_of(camille)
-    assert found is not None
-    assert found.pk == other.account.pk
+    account = await company_of(camille)
+    assert account is not None
+    assert account.pk == other.account.pk
     assert await other.stays("Zoe")
 
 
@@ -391,12 +391,12 @@ async def test_p1_2_a_repeated_request_is_not_throttled(desk: Desk) -> None:
 
 async def test_p1_2_refused_requests_and_other_companies_do_not_count(desk: Desk) -> None:
     stranger = await person(desk.bakery.action(), "Zoe")
-    theirs = await sessions.sign_in(stranger, None, False, desk.bakery.action())
-    await Session.filter(pk=theirs.session.pk).update(fresh_until=desk.bakery.clock.now() + timedelta(minutes=5))
+    other_tokens = await sessions.sign_in(stranger, None, False, desk.bakery.action())
+    await Session.filter(pk=other_tokens.session.pk).update(fresh_until=desk.bakery.clock.now() + timedelta(minutes=5))
     action, account_id = Action(stranger, desk.bakery.clock.now(), desk.bakery.bus), desk.bakery.account.pk
     for turn in range(2 * LIFECYCLE.free_attempts):
         asking = lifecycle.request(
-            action, desk.auth, theirs.session, account_id, TicketKind.ACCOUNT_DELETION, "Adieu.", f"{turn}"
+            action, desk.auth, other_tokens.session, account_id, TicketKind.ACCOUNT_DELETION, "Adieu.", f"{turn}"
         )
         assert await outcome(asking) == "NOT_FOUND"
         assert await outcome(desk.asks(name="Adam", key=f"{turn}")) == "FORBIDDEN"

@@ -47,34 +47,34 @@ ONE_OF_EACH = {OWNER: "olivier", ADMIN: "alan", BILLING: "bea", MEMBER: "max"}
 ACTORS = {OWNER: "odile", ADMIN: "ada", BILLING: "bea", MEMBER: "max"}
 
 
-@pytest.mark.parametrize("mine", list(Role))
-async def test_p1_4_each_role_changes_only_the_roles_it_may(company: Company, mine: Role) -> None:
+@pytest.mark.parametrize("role", list(Role))
+async def test_p1_4_each_role_changes_only_the_roles_it_may(company: Company, role: Role) -> None:
     """P1.4, the whole table: administrators can't change or appoint owners, and the other roles can't change anyone."""
-    for theirs, wanted in product(Role, Role):
-        user = company.people[ONE_OF_EACH[theirs]]
-        await Membership.filter(user_id=user.pk).update(role=theirs)
-        answer = await company.changes(ACTORS[mine], user.name, wanted)
-        assert answer == expected(mine, theirs, wanted), (mine, theirs, wanted)
-        assert (await company.roles())[user.name] == (wanted if answer == "done" else theirs)
-        await Membership.filter(user_id=user.pk).update(role=theirs)
+    for target_role, new_role in product(Role, Role):
+        user = company.people[ONE_OF_EACH[target_role]]
+        await Membership.filter(user_id=user.pk).update(role=target_role)
+        result = await company.changes(ACTORS[role], user.name, new_role)
+        assert result == expected(role, target_role, new_role), (role, target_role, new_role)
+        assert (await company.roles())[user.name] == (new_role if result == "done" else target_role)
+        await Membership.filter(user_id=user.pk).update(role=target_role)
 
 
-@pytest.mark.parametrize(("mine", "theirs"), list(product(Role, Role)))
-async def test_p1_4_each_role_removes_only_the_members_it_may(company: Company, mine: Role, theirs: Role) -> None:
-    user = company.people[ONE_OF_EACH[theirs]]
-    answer = await company.removes(ACTORS[mine], user.name)
-    assert answer == expected(mine, theirs)
-    assert (user.name in await company.roles()) == (answer != "done")
-    assert await company.stays(user.name) == (answer != "done")
+@pytest.mark.parametrize(("role", "target_role"), list(product(Role, Role)))
+async def test_p1_4_each_role_removes_only_the_members_it_may(company: Company, role: Role, target_role: Role) -> None:
+    user = company.people[ONE_OF_EACH[target_role]]
+    result = await company.removes(ACTORS[role], user.name)
+    assert result == expected(role, target_role)
+    assert (user.name in await company.roles()) == (result != "done")
+    assert await company.stays(user.name) == (result != "done")
 
 
-@pytest.mark.parametrize("mine", list(Role))
-async def test_p1_4_only_owners_transfer_and_every_member_can_leave(company: Company, mine: Role) -> None:
-    name = ACTORS[mine]
-    answer = await company.transfers(name, "alan")
-    assert answer == ("done" if mine is OWNER else "FORBIDDEN")
+@pytest.mark.parametrize("role", list(Role))
+async def test_p1_4_only_owners_transfer_and_every_member_can_leave(company: Company, role: Role) -> None:
+    name = ACTORS[role]
+    result = await company.transfers(name, "alan")
+    assert result == ("done" if role is OWNER else "FORBIDDEN")
     roles = await company.roles()
-    assert (roles[name], roles["alan"]) == (("ADMIN", "OWNER") if mine is OWNER else (mine, "ADMIN"))
+    assert (roles[name], roles["alan"]) == (("ADMIN", "OWNER") if role is OWNER else (role, "ADMIN"))
     assert await company.leaves(name) == "done"
     assert name not in await company.roles()
     assert not await company.stays(name)
@@ -111,27 +111,27 @@ async def test_one_owner_stays_after_concurrent_changes(company: Company, how: s
             return await company.changes(name, name, ADMIN)
         return await company.leaves(name) if how == "leave" else await company.removes(name, other)
 
-    answers = sorted(await asyncio.gather(doing("odile", "olivier"), doing("olivier", "odile")))
-    assert answers == (["FORBIDDEN", "done"] if how == "remove each other" else ["LAST_OWNER", "done"])
+    results = sorted(await asyncio.gather(doing("odile", "olivier"), doing("olivier", "odile")))
+    assert results == (["FORBIDDEN", "done"] if how == "remove each other" else ["LAST_OWNER", "done"])
     assert list((await company.roles()).values()).count("OWNER") == 1
 
 
 @pytest.mark.parametrize("how", ["hands over", "makes", "unmakes", "removes", "leaves"])
 async def test_p1_4_ownership_changes_require_a_step_up_and_notify_every_owner(company: Company, how: str) -> None:
     """A stolen session can neither transfer the company nor hide a change from its owners."""
-    deeds: dict[str, tuple[Callable[[], Awaitable[str]], str | None, str | None]] = {
+    changes: dict[str, tuple[Callable[[], Awaitable[str]], str | None, str | None]] = {
         "hands over": (lambda: company.transfers("odile", "ada"), "ada", "odile"),
         "makes": (lambda: company.changes("odile", "ada", OWNER), "ada", None),
         "unmakes": (lambda: company.changes("odile", "olivier", MEMBER), None, "olivier"),
         "removes": (lambda: company.removes("odile", "olivier"), None, "olivier"),
         "leaves": (lambda: company.leaves("odile"), None, "odile"),
     }
-    doing, gained, lost = deeds[how]
-    mine, roles = Session.filter(pk=company.tokens["odile"].session.pk), await company.roles()
-    await mine.update(fresh_until=company.clock.now())
+    doing, gained, lost = changes[how]
+    role, roles = Session.filter(pk=company.tokens["odile"].session.pk), await company.roles()
+    await role.update(fresh_until=company.clock.now())
     assert await doing() == "STEP_UP_REQUIRED"
     assert (await company.roles(), await Email.exists()) == (roles, False)
-    await mine.update(fresh_until=company.clock.now() + timedelta(seconds=1))
+    await role.update(fresh_until=company.clock.now() + timedelta(seconds=1))
     assert await doing() == "done"
     readers = ["odile", "olivier", *(["ada"] if gained else [])]
     sent = await Email.filter(template="ownership_changed.fr").order_by("id")
@@ -240,8 +240,8 @@ async def test_an_owner_stays_after_any_sequence_of_changes(company: Company, se
         return await company.leaves(name) if what == 2 else await company.transfers(name, whom)
 
     for _ in range(12):
-        answers = await asyncio.gather(*(anything() for _ in range(random.randint(1, 3))))
-        assert set(answers) <= {"done", "FORBIDDEN", "NOT_FOUND", "ROLE_RESERVED", "LAST_OWNER"}
+        results = await asyncio.gather(*(anything() for _ in range(random.randint(1, 3))))
+        assert set(results) <= {"done", "FORBIDDEN", "NOT_FOUND", "ROLE_RESERVED", "LAST_OWNER"}
         roles = await company.roles()
         assert "OWNER" in roles.values()
         for name in company.people:

@@ -68,15 +68,17 @@ async def entries() -> list[AuditEntry]:
 
 async def test_p4_4_a_sign_up_records_the_accepted_policies(action: Action, auth: AuthServices, current: Policy) -> None:
     privacy = await policy("1.0", date(2026, 1, 1), PolicyKind.PRIVACY)
-    made = await signed_up(action, auth, current.pk, privacy.pk, current.pk)
-    assert made.user
-    assert made.account
-    noted = await PolicyAcceptance.all().order_by("policy_id")
-    expected = [(made.user.pk, each.pk, action.at, Locale.EN, AcceptanceChannel.SIGN_UP) for each in (current, privacy)]
-    assert [(each.user_id, each.policy_id, each.accepted_at, each.locale, each.channel) for each in noted] == expected
-    told = await entries()
-    assert {(each.actor_id, each.account_id, each.object_type) for each in told} == {(made.user.pk, made.account.pk, "Policy")}
-    assert {each.details for each in told} == {
+    sign_up = await signed_up(action, auth, current.pk, privacy.pk, current.pk)
+    assert sign_up.user
+    assert sign_up.account
+    acceptances = await PolicyAcceptance.all().order_by("policy_id")
+    expected = [(sign_up.user.pk, each.pk, action.at, Locale.EN, AcceptanceChannel.SIGN_UP) for each in (current, privacy)]
+    assert [(each.user_id, each.policy_id, each.accepted_at, each.locale, each.channel) for each in acceptances] == expected
+    recorded = await entries()
+    assert {(each.actor_id, each.account_id, each.object_type) for each in recorded} == {
+        (sign_up.user.pk, sign_up.account.pk, "Policy")
+    }
+    assert {each.details for each in recorded} == {
         '{"channel":"SIGN_UP","kind":"TERMS","version":"1.1"}', '{"channel":"SIGN_UP","kind":"PRIVACY","version":"1.0"}',
     }  # fmt: skip
 
@@ -102,8 +104,8 @@ async def test_a_sign_up_with_an_existing_users_address_records_no_acceptance(
     action: Action, auth: AuthServices, current: Policy
 ) -> None:
     await person(action, "ada")
-    made = await signed_up(action, auth, current.pk, email="ada@fournil.example")
-    assert made.existing
+    sign_up = await signed_up(action, auth, current.pk, email="ada@fournil.example")
+    assert sign_up.existing
     assert not await PolicyAcceptance.exists()
 
 
@@ -114,8 +116,8 @@ async def test_p4_4_a_later_sign_up_replaces_an_unverified_acceptance(
     first = await signed_up(action, auth, current.pk)
     assert first.user
     await signed_up(action, auth, privacy.pk, locale=Locale.FR)
-    noted = await PolicyAcceptance.all()
-    assert [(each.user_id, each.policy_id, each.locale) for each in noted] == [(first.user.pk, privacy.pk, Locale.FR)]
+    acceptances = await PolicyAcceptance.all()
+    assert [(each.user_id, each.policy_id, each.locale) for each in acceptances] == [(first.user.pk, privacy.pk, Locale.FR)]
 
 
 async def invited(action: Action, auth: AuthServices, clock: "MovableClock", bus: "RecordingBus") -> str:
@@ -190,8 +192,8 @@ async def test_p4_4_only_the_version_in_force_can_be_accepted(
 
 
 async def test_p4_4_concurrent_acceptances_are_recorded_once(ada: Desk, current: Policy) -> None:
-    noted = await asyncio.gather(*(ada.accepts(current) for _ in range(4)))
-    assert len({each.pk for each in noted}) == 1
+    acceptances = await asyncio.gather(*(ada.accepts(current) for _ in range(4)))
+    assert len({each.pk for each in acceptances}) == 1
     assert len(await entries()) == 1
 
 

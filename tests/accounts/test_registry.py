@@ -13,7 +13,7 @@ SIREN = "404833048"
 
 
 @pytest.mark.parametrize(
-    ("results", "found"),
+    ("results", "company"),
     [
         ([result()], Registered(("LE FOURNIL", "LE FOURNIL (FOURNIL)"))),
         ([result(etat_administratif="C")], Registered(("LE FOURNIL", "LE FOURNIL (FOURNIL)"), active=False)),
@@ -26,10 +26,10 @@ SIREN = "404833048"
         ([result(siren="732829320"), result(nom_complet=None)], Registered(("LE FOURNIL",))),
     ],
 )
-async def test_p1_1_a_company_is_found_by_its_siren(results: list[Any], found: Registered | None) -> None:
-    async with register(answer({"results": results, "total_results": len(results)})) as (url, asked):
-        assert await PublicRegistry(url).find(SIREN) == found
-    assert asked[0].startswith(f"GET /search?q={SIREN}&".encode())
+async def test_p1_1_a_company_is_found_by_its_siren(results: list[Any], company: Registered | None) -> None:
+    async with register(answer({"results": results, "total_results": len(results)})) as (url, requested):
+        assert await PublicRegistry(url).find(SIREN) == company
+    assert requested[0].startswith(f"GET /search?q={SIREN}&".encode())
 
 
 @pytest.mark.parametrize(

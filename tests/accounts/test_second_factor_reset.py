@@ -42,12 +42,12 @@ pytestmark = pytest.mark.usefixtures("db")
 @pytest.fixture
 async def company(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices, enrolled: "Enrolled") -> Company:
     """A company with two owners (Odile and Olivier), an administrator (Ada), and Max, who lost his second factor."""
-    made = await founded(clock, bus, odile=Role.OWNER, olivier=Role.OWNER, ada=Role.ADMIN, max=Role.MEMBER)
+    company_ = await founded(clock, bus, odile=Role.OWNER, olivier=Role.OWNER, ada=Role.ADMIN, max=Role.MEMBER)
     await User.all().update(password_hash=await auth.passwords.hash(PASSWORD))
     for name in ("max", "olivier"):
-        await made.people[name].refresh_from_db()
-        await enrolled(made.people[name])
-    return made
+        await company_.people[name].refresh_from_db()
+        await enrolled(company_.people[name])
+    return company_
 
 
 def by(company: Company, name: str, whom: str) -> Awaitable[Membership]:
@@ -157,8 +157,8 @@ async def test_every_company_of_the_user_reads_the_audit_entry(
     omar, tokens = await operator(now, "omar")
     for user in (company.people["max"], await _enrolled(agent, enrolled)):
         await second_factor_reset.of_anybody(Action(omar, now().at, bus), tokens.session, user.pk)
-    told = await AuditEntry.filter(action=IdentityAuditAction.SECOND_FACTOR_RESET.value).order_by("id")
-    assert [(each.account_id, each.object_id, each.staff) for each in told] == [
+    audit_entries = await AuditEntry.filter(action=IdentityAuditAction.SECOND_FACTOR_RESET.value).order_by("id")
+    assert [(each.account_id, each.object_id, each.staff) for each in audit_entries] == [
         (company.account.pk, company.people["max"].pk, "OPERATOR"), (others.account.pk, company.people["max"].pk, "OPERATOR"),
         (None, agent.pk, "OPERATOR"),
     ]  # fmt: skip
@@ -167,7 +167,7 @@ async def test_every_company_of_the_user_reads_the_audit_entry(
 @pytest.mark.parametrize("how", ["reset", "end"])
 async def test_operators_acting_on_each_other_do_not_deadlock(now: "Now", how: str) -> None:
     """The slower operator's session has already ended."""
-    (omar, his), (olga, hers) = await operator(now, "omar"), await operator(now, "olga")
+    (omar, omar_tokens), (olga, olga_tokens) = await operator(now, "omar"), await operator(now, "olga")
 
     def acts(tokens: sessions.Tokens, on: User) -> Awaitable[Any]:
         if how == "reset":
@@ -175,7 +175,7 @@ async def test_operators_acting_on_each_other_do_not_deadlock(now: "Now", how: s
         return staff.end_sessions(now(), tokens.session, on.pk)
 
     for _ in range(5):
-        both = await asyncio.gather(acts(his, olga), acts(hers, omar), return_exceptions=True)
+        both = await asyncio.gather(acts(omar_tokens, olga), acts(olga_tokens, omar), return_exceptions=True)
         (refused,) = [each for each in both if isinstance(each, Exception)]
         assert isinstance(refused, Unauthenticated) or str(refused) == "STEP_UP_REQUIRED"  # detected under the lock, or before
         await Session.all().update(ended_at=None)

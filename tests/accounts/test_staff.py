@@ -115,17 +115,17 @@ async def test_an_unverified_sign_up_does_not_block_hiring(
 ) -> None:
     """Otherwise an outsider could prevent anyone from being hired. The outsider's own tokens never lead to the role."""
 
-    made = await sign_up(
+    sign_up_result = await sign_up(
         now(), auth, email=LEA, password=STRANGERS, name="Stranger", legal_name="Trap", siren="732829320",
         locale=Locale.FR, peer="192.0.2.9",
     )  # fmt: skip
-    assert made.user
-    assert made.account
+    assert sign_up_result.user
+    assert sign_up_result.account
     link = await token_to(LEA, "verify")
-    running = await sign_in(made.user, made.account, False, now())
+    running = await sign_in(sign_up_result.user, sign_up_result.account, False, now())
     lea = await office.hire()
-    assert (lea.pk, lea.staff, lea.name) == (made.user.pk, Staff.AGENT, "Léa")
-    assert await Account.filter(pk=made.account.pk).count() == 0
+    assert (lea.pk, lea.staff, lea.name) == (sign_up_result.user.pk, Staff.AGENT, "Léa")
+    assert await Account.filter(pk=sign_up_result.account.pk).count() == 0
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
         await authenticate(now(), auth, email=LEA, password=STRANGERS, code=None, peer="192.0.2.9")
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
@@ -241,9 +241,9 @@ async def test_a_change_of_role_ends_existing_sessions(office: Office, now: "Now
     tokens = await office.at_work(lea)
     assert (await office.change_role(lea, Staff.SUPERVISOR)).staff is Staff.SUPERVISOR
     assert await still_valid([tokens.session.pk], now().at) == set()
-    told = await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count()
+    count = await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count()
     await office.change_role(lea, Staff.SUPERVISOR)
-    assert await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count() == told == 1
+    assert await AuditEntry.filter(action=AccountsAuditAction.STAFF_CHANGE_ROLE.value).count() == count == 1
 
 
 async def test_an_operator_who_gives_up_the_role_loses_open_websockets(office: Office, now: "Now") -> None:

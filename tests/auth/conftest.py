@@ -69,9 +69,9 @@ def enrolled(
     async def enrol(user: User) -> tuple[str, list[str], Tokens]:
         tokens = await sign_in(user, None, False, now())
         secret = await begin_totp(now(), auth, tokens.session, password)
-        made = await confirm_totp(now(), auth, tokens.session, code_of(secret, now()))
+        confirmed = await confirm_totp(now(), auth, tokens.session, code_of(secret, now()))
         await user.refresh_from_db()
-        return secret, made.recovery_codes or [], tokens
+        return secret, confirmed.recovery_codes or [], tokens
 
     return enrol
 

@@ -72,10 +72,10 @@ async def test_a_failure_names_the_user_when_the_address_is_known(
 
 async def joined(user: User, companies: int, action: Action) -> list[Account]:
     """Adds the user to this many other companies."""
-    made = [await Account.create(legal_name="Other", siren="732829320", created_at=action.at) for _ in range(companies)]
-    for account in made:
+    accounts = [await Account.create(legal_name="Other", siren="732829320", created_at=action.at) for _ in range(companies)]
+    for account in accounts:
         await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=action.at)
-    return made
+    return accounts
 
 
 async def test_a_failure_is_recorded_for_every_company_of_the_user(owner: User, auth: AuthServices, now: "Now") -> None:

@@ -48,7 +48,7 @@ class House:
 
     def size(self) -> int:
         """The total number of cached entries."""
-        return sum(len(kept) for kept in vars(self.callers).values() if isinstance(kept, dict))
+        return sum(len(cache) for cache in vars(self.callers).values() if isinstance(cache, dict))
 
 
 @pytest.fixture

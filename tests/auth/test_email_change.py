@@ -102,8 +102,8 @@ class TestWithoutASecondFactor:
         await ask(here)
         for token in (await token_to(NEW, "email"), await token_to(owner.email, "email")):
             await confirm(token)
-        told = await AuditEntry.filter(action=IdentityAuditAction.EMAIL_CONFIRM_CHANGE.value).order_by("id")
-        assert [(each.actor_id, each.object_id) for each in told] == [(owner.pk, owner.pk)] * 2
+        audit_entries = await AuditEntry.filter(action=IdentityAuditAction.EMAIL_CONFIRM_CHANGE.value).order_by("id")
+        assert [(each.actor_id, each.object_id) for each in audit_entries] == [(owner.pk, owner.pk)] * 2
 
     async def test_each_address_confirms_once_and_only_for_itself(
         self, owner: User, here: Tokens, ask: Ask, confirm: Confirm
@@ -117,8 +117,8 @@ class TestWithoutASecondFactor:
     async def test_both_addresses_confirm_concurrently(self, owner: User, here: Tokens, ask: Ask, confirm: Confirm) -> None:
         await ask(here)
         tokens = await token_to(NEW, "email"), await token_to(owner.email, "email")
-        answers = await asyncio.gather(*map(confirm, tokens))
-        assert sorted(answers) == [False, True]
+        responses = await asyncio.gather(*map(confirm, tokens))
+        assert sorted(responses) == [False, True]
         assert await address_of(owner) == NEW
 
     async def test_concurrent_confirmations_by_one_address_count_once(
@@ -126,8 +126,8 @@ class TestWithoutASecondFactor:
     ) -> None:
         await ask(here)
         token = await token_to(NEW, "email")
-        answers = await asyncio.gather(*(confirm(token) for _ in range(4)), return_exceptions=True)
-        assert sorted(str(answer) for answer in answers) == ["False", *["TOKEN_INVALID"] * 3]
+        responses = await asyncio.gather(*(confirm(token) for _ in range(4)), return_exceptions=True)
+        assert sorted(str(response) for response in responses) == ["False", *["TOKEN_INVALID"] * 3]
 
 
 class TestWithASecondFactor:
@@ -240,10 +240,10 @@ class TestEdges:
     async def test_a_change_affects_no_other_user(
         self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
-        theirs = await sign_in(agent, None, False, now())
-        await step_up(now(), auth, theirs.session, password=PASSWORD, code=None)
+        agent_tokens = await sign_in(agent, None, False, now())
+        await step_up(now(), auth, agent_tokens.session, password=PASSWORD, code=None)
         await ask(here)
-        await ask(theirs, "amadou@aubry.example")
+        await ask(agent_tokens, "amadou@aubry.example")
         await confirm(await token_to(NEW, "email"))
         await confirm(await token_to(agent.email, "email"))
         assert (await address_of(owner), await address_of(agent)) == (owner.email, agent.email)
@@ -251,14 +251,14 @@ class TestEdges:
     async def test_only_one_of_two_users_gets_an_address(
         self, owner: User, agent: User, auth: AuthServices, here: Tokens, now: "Now", ask: Ask, confirm: Confirm
     ) -> None:
-        theirs = await sign_in(agent, None, False, now())
-        await step_up(now(), auth, theirs.session, password=PASSWORD, code=None)
+        agent_tokens = await sign_in(agent, None, False, now())
+        await step_up(now(), auth, agent_tokens.session, password=PASSWORD, code=None)
         await ask(here)
-        await ask(theirs)
+        await ask(agent_tokens)
         for user in (owner, agent):
             await confirm(await token_to(user.email, "email"))
-        answers = await asyncio.gather(*map(confirm, await tokens_to(NEW, "email")), return_exceptions=True)
-        assert sorted(str(answer) for answer in answers) == ["TOKEN_INVALID", "True"]
+        responses = await asyncio.gather(*map(confirm, await tokens_to(NEW, "email")), return_exceptions=True)
+        assert sorted(str(response) for response in responses) == ["TOKEN_INVALID", "True"]
         assert sorted([await address_of(owner), await address_of(agent)]).count(NEW) == 1
 
     async def test_a_password_reset_by_the_old_address_cancels_the_change(

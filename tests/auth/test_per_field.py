@@ -44,10 +44,10 @@ async def test_p3_5_aliases_fragments_batches_and_websockets_gain_no_attempts(se
 
 async def guess(server: Server, way: Callable[[Server, str], Awaitable[list[str]]]) -> None:
     """Guesses a password until the server asks to wait."""
-    told: list[str] = []
-    while "RATE_LIMITED" not in told:
-        told += await way(server, f"{way.__name__}@boulangerie.example")
-    assert told.count("CREDENTIALS_INVALID") == FREE, (way, told)
+    codes_seen: list[str] = []
+    while "RATE_LIMITED" not in codes_seen:
+        codes_seen += await way(server, f"{way.__name__}@boulangerie.example")
+    assert codes_seen.count("CREDENTIALS_INVALID") == FREE, (way, codes_seen)
 
 
 async def aliases(server: Server, email: str) -> list[str]:
@@ -64,12 +64,12 @@ async def fragments(server: Server, email: str) -> list[str]:
 
 async def by_socket(server: Server, email: str) -> list[str]:
     """Three concurrent attempts over one websocket."""
-    told = []
+    codes_seen = []
     async with Client(server).socket() as live:
         sent = [await live.follow(f"mutation {{ {SIGN_IN % (email, n)} }}") for n in range(3)]
         for each in sent:
-            told += codes((await each.queue.get())["payload"])
-    return told
+            codes_seen += codes((await each.queue.get())["payload"])
+    return codes_seen
 
 
 async def batch(server: Server) -> httpx.Response:

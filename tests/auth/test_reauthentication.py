@@ -84,13 +84,13 @@ async def test_a_code_alone_is_not_enough(owner: User, auth: AuthServices, now: 
 
 
 async def test_guesses_in_a_stolen_session_are_throttled(owner: User, auth: AuthServices, now: "Now") -> None:
-    tokens, answers = await sign_in(owner, None, False, now()), []
+    tokens, responses = await sign_in(owner, None, False, now()), []
     for _ in range(9):
         try:
             await step_up(now(), auth, tokens.session, password="-", code=None)
         except (Refusal, Throttled) as error:
-            answers.append(error.code)
-    assert answers == ["CREDENTIALS_INVALID"] * 6 + ["RATE_LIMITED"] * 3
+            responses.append(error.code)
+    assert responses == ["CREDENTIALS_INVALID"] * 6 + ["RATE_LIMITED"] * 3
 
 
 async def test_an_ended_session_cannot_step_up(owner: User, auth: AuthServices, now: "Now") -> None:

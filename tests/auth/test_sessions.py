@@ -151,9 +151,9 @@ async def test_a_refresh_token_used_twice_ends_the_session(owner: User, now: "No
 
 async def test_only_one_of_two_concurrent_refreshes_succeeds(owner: User, now: "Now", bus: "RecordingBus") -> None:
     tokens = await signed_in(owner, now)
-    answers = await asyncio.gather(*(refresh(tokens.refresh, now()) for _ in range(4)), return_exceptions=True)
-    assert len([answer for answer in answers if isinstance(answer, Tokens)]) == 1
-    assert [str(answer) for answer in answers if not isinstance(answer, Tokens)] == ["TOKEN_INVALID"] * 3
+    responses = await asyncio.gather(*(refresh(tokens.refresh, now()) for _ in range(4)), return_exceptions=True)
+    assert len([response for response in responses if isinstance(response, Tokens)]) == 1
+    assert [str(response) for response in responses if not isinstance(response, Tokens)] == ["TOKEN_INVALID"] * 3
     assert await still_valid([tokens.session.pk], now().at) == set()
     assert sorted(bus.announced) == [f"session:{tokens.session.pk}", f"user:{owner.pk}"]
 
@@ -170,12 +170,12 @@ async def test_signing_out_ends_the_session_and_notifies_its_websockets(owner: U
 
 
 async def test_all_other_sessions_of_a_user_end(owner: User, agent: User, now: "Now", bus: "RecordingBus") -> None:
-    kept, lost = await signed_in(owner, now), await signed_in(owner, now)
+    current, lost = await signed_in(owner, now), await signed_in(owner, now)
     strangers = await sign_in(agent, None, True, now())
     async with now().transaction() as tx:
-        await end_all(tx, owner, but=kept.session.pk)
-    every = [tokens.session.pk for tokens in (kept, lost, strangers)]
-    assert await still_valid(every, now().at) == {kept.session.pk, strangers.session.pk}
+        await end_all(tx, owner, but=current.session.pk)
+    every = [tokens.session.pk for tokens in (current, lost, strangers)]
+    assert await still_valid(every, now().at) == {current.session.pk, strangers.session.pk}
     assert bus.announced == [f"session:{lost.session.pk}"]
 
 
@@ -240,8 +240,8 @@ async def test_an_ended_session_cannot_switch(owner: User, second: Account, now:
 
 async def test_only_one_of_two_concurrent_switches_succeeds(owner: User, second: Account, now: "Now") -> None:
     tokens = await signed_in(owner, now)
-    answers = await asyncio.gather(*(switch(tokens.session, second.pk, now()) for _ in range(3)), return_exceptions=True)
-    assert sorted(type(answer).__name__ for answer in answers) == ["Tokens", "Unauthenticated", "Unauthenticated"]
+    responses = await asyncio.gather(*(switch(tokens.session, second.pk, now()) for _ in range(3)), return_exceptions=True)
+    assert sorted(type(response).__name__ for response in responses) == ["Tokens", "Unauthenticated", "Unauthenticated"]
     assert await Session.filter(ended_at=None).count() == 1
 
 
@@ -301,29 +301,29 @@ async def test_p4_3_a_session_knows_its_device_and_when_it_was_last_used(
 
 
 async def test_p4_3_users_see_only_their_own_sessions(owner: User, agent: User, now: "Now") -> None:
-    mine, theirs = await signed_in(owner, now), await sign_in(agent, None, True, now())
-    for tokens, seen in ((mine, [mine.session]), (theirs, [theirs.session])):
+    own_tokens, agent_tokens = await signed_in(owner, now), await sign_in(agent, None, True, now())
+    for tokens, seen in ((own_tokens, [own_tokens.session]), (agent_tokens, [agent_tokens.session])):
         viewer = await viewer_of(tokens.access, now().at)
         assert await Session.visible_to(viewer) == seen
     assert await Session.visible_to(await viewer_of(None, now().at)) == []
 
 
 async def test_p4_3_all_other_sessions_end_immediately(owner: User, agent: User, now: "Now", bus: "RecordingBus") -> None:
-    kept, *lost = [await signed_in(owner, now) for _ in range(3)]
+    current, *lost = [await signed_in(owner, now) for _ in range(3)]
     stranger = await sign_in(agent, None, True, now())
-    assert await end_others(kept.session, now()) == 2
-    assert await end_others(kept.session, now()) == 0
-    every = [tokens.session.pk for tokens in (kept, *lost, stranger)]
-    assert await still_valid(every, now().at) == {kept.session.pk, stranger.session.pk}
+    assert await end_others(current.session, now()) == 2
+    assert await end_others(current.session, now()) == 0
+    every = [tokens.session.pk for tokens in (current, *lost, stranger)]
+    assert await still_valid(every, now().at) == {current.session.pk, stranger.session.pk}
     assert bus.announced == [f"session:{tokens.session.pk}" for tokens in lost]
 
 
 async def test_a_session_that_ended_ends_no_others(owner: User, now: "Now") -> None:
-    ended, kept = await signed_in(owner, now), await signed_in(owner, now)
+    ended, current = await signed_in(owner, now), await signed_in(owner, now)
     await sign_out(ended.session, now())
     with pytest.raises(Unauthenticated):
         await end_others(ended.session, now())
-    assert await still_valid([kept.session.pk], now().at) == {kept.session.pk}
+    assert await still_valid([current.session.pk], now().at) == {current.session.pk}
 
 
 @pytest.mark.parametrize("role", ["customer", "staff"])
@@ -365,13 +365,13 @@ async def test_switching_companies_does_not_extend_the_session(owner: User, now:
 async def test_two_tabs_can_refresh_concurrently(owner: User, now: "Now", clock: "MovableClock") -> None:
     """The second tab gets no tokens in its response: the first response has already set them as cookies."""
     first = await signed_in(owner, now)
-    renewed, told = await asyncio.gather(refresh_shared(first.refresh, now()), refresh_shared(first.refresh, now()))
+    renewed, shared = await asyncio.gather(refresh_shared(first.refresh, now()), refresh_shared(first.refresh, now()))
     if isinstance(renewed, Kept):
-        renewed, told = told, renewed
+        renewed, shared = shared, renewed
     assert isinstance(renewed, Tokens)
-    assert told == Kept(renewed.access_expires_at, renewed.session)
+    assert shared == Kept(renewed.access_expires_at, renewed.session)
     clock.advance(SHARED - timedelta(microseconds=1))
-    assert await refresh_shared(first.refresh, now()) == told
+    assert await refresh_shared(first.refresh, now()) == shared
     assert (await viewer_of(renewed.access, now().at)).user == owner
     clock.advance(timedelta(microseconds=1))
     with pytest.raises(Refusal, match="TOKEN_INVALID"):

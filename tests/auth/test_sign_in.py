@@ -77,9 +77,9 @@ async def enter(auth: AuthServices, now: "Now", **changed: Any) -> User:
 class TestSignUp:
     async def test_creates_a_company_and_its_owner_and_sends_one_email(self, auth: AuthServices, now: "Now") -> None:
         """P1.4: a user signs a company up."""
-        made = await sign_up(now(), auth, **FORM)
-        assert made.user is not None
-        assert made.account is not None
+        sign_up_result = await sign_up(now(), auth, **FORM)
+        assert sign_up_result.user is not None
+        assert sign_up_result.account is not None
         user = await User.get()
         assert (user.email, user.name, user.locale) == ("nadia@verrier.example", "Nadia Verrier", Locale.FR)
         assert (user.email_verified_at, user.created_at) == (None, now().at)
@@ -103,8 +103,8 @@ class TestSignUp:
         assert await templates_to(owner.email) == ["already_registered"]
 
     async def test_concurrent_sign_ups_create_one_company_and_each_send_an_email(self, auth: AuthServices, now: "Now") -> None:
-        made = await asyncio.gather(*(sign_up(now(), auth, **FORM) for _ in range(4)))
-        assert sorted(one.user is None for one in made) == [False, True, True, True]
+        sign_up_result = await asyncio.gather(*(sign_up(now(), auth, **FORM) for _ in range(4)))
+        assert sorted(one.user is None for one in sign_up_result) == [False, True, True, True]
         assert await User.all().count() == await Account.all().count() == 1
         assert await templates_to("nadia@verrier.example") == ["verification"] * 4
 
@@ -138,9 +138,9 @@ class TestSignUp:
         assert await User.all().count() == await Email.all().count() == 0
 
     async def test_a_name_cannot_forge_a_header(self, auth: AuthServices, now: "Now") -> None:
-        made = await sign_up(now(), auth, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"})
-        assert made.user is not None
-        assert made.user.name == "Nadia Bcc: all@example.org"
+        sign_up_result = await sign_up(now(), auth, **FORM | {"name": "Nadia\r\nBcc: all@example.org\x00"})
+        assert sign_up_result.user is not None
+        assert sign_up_result.user.name == "Nadia Bcc: all@example.org"
 
     async def test_the_number_of_emails_to_an_address_is_limited(self, auth: AuthServices, now: "Now") -> None:
         for n in range(6):
@@ -168,12 +168,12 @@ class TestVerification:
         stranger = FORM | {"password": "mouette phare ardoise 77", "name": "X", "legal_name": "X", "siren": "404 833 048"}
         before = (await sign_up(now(), auth, **stranger)).user
         assert before is not None
-        theirs = await token_to(before.email, "verify")
-        made = (await sign_up(now(), auth, **FORM)).existing
-        assert made == before
+        earlier_token = await token_to(before.email, "verify")
+        sign_up_result = (await sign_up(now(), auth, **FORM)).existing
+        assert sign_up_result == before
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await verify_email(now(), auth, theirs)
-        await verify_email(now(), auth, await token_to(made.email, "verify"))
+            await verify_email(now(), auth, earlier_token)
+        await verify_email(now(), auth, await token_to(sign_up_result.email, "verify"))
         with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
             await enter(auth, now, password=stranger["password"])
         user = await enter(auth, now)
@@ -232,9 +232,9 @@ class TestAuthenticate:
 
     async def test_concurrent_guesses_are_throttled(self, auth: AuthServices, now: "Now", owner: User) -> None:
         guesses = [enter(auth, now, email=owner.email, password=f"guess {n}") for n in range(20)]
-        answers = [type(answer) for answer in await asyncio.gather(*guesses, return_exceptions=True)]
-        assert answers.count(Refusal) == 6  # five free attempts, and the one that has to wait
-        assert answers.count(Throttled) == 14
+        responses = [type(response) for response in await asyncio.gather(*guesses, return_exceptions=True)]
+        assert responses.count(Refusal) == 6  # five free attempts, and the one that has to wait
+        assert responses.count(Throttled) == 14
         with pytest.raises(Throttled):
             await enter(auth, now, email=owner.email)
         assert await enter(auth, now, email=owner.email, peer="198.51.100.1") == owner  # the customer, from another network

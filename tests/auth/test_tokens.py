@@ -38,11 +38,11 @@ def test_another_secret_key_refuses_it() -> None:
 def test_a_changed_token_is_refused(position: int, put: str) -> None:
     changed = TOKEN[:position] + put + TOKEN[position + 1 :]
     try:
-        told = SIGNER.read(Purpose.DOWNLOAD, changed, AT)
+        facts = SIGNER.read(Purpose.DOWNLOAD, changed, AT)
     except Refusal:
         return
     # the same bytes: Base64's last character has unused bits, and decoders skip other characters
-    assert told == SIGNER.read(Purpose.DOWNLOAD, TOKEN, AT)
+    assert facts == SIGNER.read(Purpose.DOWNLOAD, TOKEN, AT)
 
 
 @given(st.text(max_size=100))

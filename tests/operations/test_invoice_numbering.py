@@ -37,8 +37,8 @@ FAULTS = [
 
 @pytest.mark.parametrize(("issued", "last_given", "fault"), FAULTS)
 def test_an_error_is_reported(issued: list[Numbered], last_given: int, fault: str) -> None:
-    (told,) = faults(Series.INVOICE, issued, last_given)
-    assert fault in told
+    (entries,) = faults(Series.INVOICE, issued, last_given)
+    assert fault in entries
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ async def dumped() -> dict[str, list[str]]:
 
 async def marked(mark: str = MARK) -> set[str]:
     """The tables that contain the mark."""
-    return {table for table, found in (await dumped()).items() if any(mark in row for row in found)}
+    return {table for table, rows in (await dumped()).items() if any(mark in row for row in rows)}
 
 
 async def _stored(store: FolderStore, name: str, text: str) -> str:
@@ -114,9 +114,9 @@ async def lived_in(house: House, action: Action, store: FolderStore) -> None:
         assert ticket
         alice = house.alice.user
         assert alice
-        answer = await (await ticket.locked(tx)).post(tx, alice, f"Bonjour {MARK}", "alices")
+        response = await (await ticket.locked(tx)).post(tx, alice, f"Bonjour {MARK}", "alices")
     await File.create(
-        key=await _stored(store, "alices-file-0123456789", f"{MARK} answer"), uploader=alice, message=answer, size=3,
+        key=await _stored(store, "alices-file-0123456789", f"{MARK} answer"), uploader=alice, message=response, size=3,
         name=f"{MARK}.pdf", content_type="application/pdf", created_at=action.at, uploaded_at=action.at, cleared_at=action.at,
     )  # fmt: skip
 
@@ -177,9 +177,9 @@ async def test_p1_2_only_data_required_by_law_remains(
     assert (await Account.get(pk=house.paul.account.pk)).status is AccountStatus.ERASED
     after = await dumped()
     for table in maries:  # no row of another company changed
-        mine = [[row for row in found if "mariemark" in row] for found in (maries[table], after[table])]
-        assert len(mine[0]) == len(mine[1])
-        assert table == "email" or mine[0] == mine[1]
+        marie_rows = [[row for row in rows if "mariemark" in row] for rows in (maries[table], after[table])]
+        assert len(marie_rows[0]) == len(marie_rows[1])
+        assert table == "email" or marie_rows[0] == marie_rows[1]
 
 
 async def test_p1_2_the_last_email_explains_what_is_kept_and_until_when(
@@ -203,11 +203,11 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
     document = """{ erasures { nodes { account { id } scheduler { name } requestedAt deadline dueAt finishedAt canceledAt
         removed { kind count } invoicesKept keptUntil } } }"""
     omar = await signed_in(later, await person(later, "Omar", Staff.OPERATOR), factor=True)
-    [told] = (await ask(omar, document))["data"]["erasures"]["nodes"]
-    assert told["account"]["id"] == encode("Account", house.paul.account.pk)
-    assert (told["scheduler"], told["canceledAt"]) == ({"name": "Alice"}, None)
-    assert (told["deadline"], told["invoicesKept"], told["keptUntil"]) == ("2026-12-23", 1, "2036-12-31")
-    removed = {each["kind"]: each["count"] for each in told["removed"]}
+    [entries] = (await ask(omar, document))["data"]["erasures"]["nodes"]
+    assert entries["account"]["id"] == encode("Account", house.paul.account.pk)
+    assert (entries["scheduler"], entries["canceledAt"]) == ({"name": "Alice"}, None)
+    assert (entries["deadline"], entries["invoicesKept"], entries["keptUntil"]) == ("2026-12-23", 1, "2036-12-31")
+    removed = {each["kind"]: each["count"] for each in entries["removed"]}
     assert removed["people"] == 2
     assert removed["files"] == 3
     assert removed["messages"] == 3
@@ -223,12 +223,12 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
         node(id: $invoice) { id } invoices { nodes { number } } account: node(id: $account) {
         ... on Account { legalName status invoices { nodes { number } } purchases { nodes { invoices { number } } } } } }"""
     paul = house.paul
-    wanted = {"account": encode("Account", paul.account.pk), "invoice": paul.id(Invoice)}
-    before = (await ask(house.alice, document, **wanted))["data"]
+    ids = {"account": encode("Account", paul.account.pk), "invoice": paul.id(Invoice)}
+    before = (await ask(house.alice, document, **ids))["data"]
     assert before["node"]
     assert before["account"]["purchases"]["nodes"][0]["invoices"]
     await erase_due(later, eraser(services, store))
-    after = (await ask(await signed_in(later, house.alice.user, factor=True), document, **wanted))["data"]  # type: ignore[arg-type]
+    after = (await ask(await signed_in(later, house.alice.user, factor=True), document, **ids))["data"]  # type: ignore[arg-type]
     assert after["node"] is None
     assert after["account"] == {
         "legalName": "[effacé]", "status": "ERASED", "invoices": {"nodes": []}, "purchases": {"nodes": [{"invoices": []}]},
@@ -247,8 +247,8 @@ async def test_p1_2_tickets_are_closed_and_accept_no_messages(
     alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
     document = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) { message { id } userErrors { code field } } }"""
     given = {"ticketId": encode("Ticket", tickets[0].pk), "body": "Il y a quelqu'un ?", "clientMessageId": "late"}
-    answer = (await ask(alice, document, i=given))["data"]["ticketReply"]
-    assert answer == {"message": None, "userErrors": [{"code": "TRANSITION_ILLEGAL", "field": ["input", "ticketId"]}]}
+    response = (await ask(alice, document, i=given))["data"]["ticketReply"]
+    assert response == {"message": None, "userErrors": [{"code": "TRANSITION_ILLEGAL", "field": ["input", "ticketId"]}]}
     assert await Ticket.filter(account_id=house.paul.account.pk).count() == len(tickets)
 
 
@@ -366,13 +366,13 @@ async def test_p1_2_invitations_from_other_companies_are_erased_too(
     member, marie = house.paul.member.user, house.marie
     assert member
     assert marie.owner.user
-    theirs = marie.row(Invitation)
-    await Invitation.filter(pk=theirs.pk).update(email=member.email)
-    theirs = await Invitation.get(pk=theirs.pk)
+    invitation = marie.row(Invitation)
+    await Invitation.filter(pk=invitation.pk).update(email=member.email)
+    invitation = await Invitation.get(pk=invitation.pk)
     async with action.transaction() as tx:
-        await emails.invitation(tx, theirs, marie.owner.user, marie.account, "T")
+        await emails.invitation(tx, invitation, marie.owner.user, marie.account, "T")
     assert await erase_due(later, eraser(services, store)) == 1
-    assert not any(member.email.lower() in row for found in (await dumped()).values() for row in found)
+    assert not any(member.email.lower() in row for rows in (await dumped()).values() for row in rows)
 
 
 async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(

@@ -38,8 +38,8 @@ MUTATIONS = schema._schema.mutation_type.fields  # type: ignore[union-attr] # th
 def declared(name: str) -> AuditAction | Unaudited:
     field = MUTATIONS[name].extensions["strawberry-definition"]
     assert isinstance(field, StrawberryField)
-    found: AuditAction | Unaudited = field.metadata["audit"]
-    return found
+    audit: AuditAction | Unaudited = field.metadata["audit"]
+    return audit
 
 
 @dataclass
@@ -61,11 +61,11 @@ class Stage:
         kind = str(MUTATIONS[name].args["input"].type) if given else ""
         head, call = (f"($i: {kind})", "(input: $i)") if given else ("", "")
         query = f"mutation{head} {{ {name}{call} {{ {selected} userErrors {{ code }} }} }}"
-        answer = await self.engine.execute(
+        response = await self.engine.execute(
             self.engine.prepare(Params(query, variables={"i": given})), Context(viewer, self.services, PEER)
         )
-        assert "errors" not in answer, answer
-        return dict(answer["data"][name])
+        assert "errors" not in response, response
+        return dict(response["data"][name])
 
 
 async def known(stage: Stage, **facts: Any) -> User:

@@ -83,8 +83,8 @@ def ask(engine: Engine, services: Services) -> Ask:
 
 def sent(answer: dict[str, Any]) -> dict[str, Any]:
     """A response as its client reads it."""
-    found: dict[str, Any] = orjson.loads(encode_json(answer))
-    return found
+    decoded: dict[str, Any] = orjson.loads(encode_json(answer))
+    return decoded
 
 
 @dataclass
@@ -152,7 +152,7 @@ async def company(action: Action, services: Services, price: Price, mark: str, s
         user = await person(action, f"{mark} {role}")
         await Membership.create(user=user, account=account, role=role, created_at=action.at)
         viewers[role] = await signed_in(action, user, account, role)
-    made = Company(mark, account, viewers[Role.OWNER], viewers[Role.MEMBER])
+    company_rows = Company(mark, account, viewers[Role.OWNER], viewers[Role.MEMBER])
     users = [viewer.user for viewer in viewers.values()]
     invitation = await Invitation.create(
         account=account, email=f"{mark}-guest@camcha.example", role=Role.MEMBER, locale=Locale.FR, inviter=users[0],
@@ -168,17 +168,17 @@ async def company(action: Action, services: Services, price: Price, mark: str, s
         content_type="application/pdf", size=3, sha256=f"{mark} kbis sha", created_at=action.at, uploaded_at=action.at,
         cleared_at=action.at,
     )  # fmt: skip
-    made.rows += [change, kbis]
-    await accepted(action, made)
-    made.rows += [
+    company_rows.rows += [change, kbis]
+    await accepted(action, company_rows)
+    company_rows.rows += [
         account,
         *users,
         invitation,
-        *await bought(action, services, price, made),
-        *await asked_for_help(action, made),
+        *await bought(action, services, price, company_rows),
+        *await asked_for_help(action, company_rows),
         *await Membership.filter(account=account),
     ]
-    return made
+    return company_rows
 
 
 async def recorded(action: Action, by: Company) -> None:

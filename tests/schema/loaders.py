@@ -34,15 +34,15 @@ class Loaders:
         requested = self._waiting.pop(key)
         futures = [future for _, future in requested if not future.done()]
         try:
-            answers = await batch(context, [parent for parent, _ in requested], **arguments)
+            responses = await batch(context, [parent for parent, _ in requested], **arguments)
         except Exception as error:
             for future in futures:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), answer in zip(requested, answers, strict=True):
+        for (_, future), response in zip(requested, responses, strict=True):
             if not future.done():
-                future.set_result(answer)
+                future.set_result(response)
 
 
 def resolve_by_loaders(schema: GraphQLSchema, batch_of: BatchOf, patch: pytest.MonkeyPatch) -> None:

@@ -33,19 +33,19 @@ class Outsider:
 async def outsiders(house: House, action: Action) -> list[Outsider]:
     """Anonymous, each role of another company, a member of both companies, a former member, and staff without the rights."""
     paul, marie = house.paul, house.marie
-    found = [Outsider("nobody", Viewer()), Outsider("owner", paul.owner), Outsider("member", paul.member)]
+    outsiders_ = [Outsider("nobody", Viewer()), Outsider("owner", paul.owner), Outsider("member", paul.member)]
     for role in (Role.ADMIN, Role.BILLING):
         user = await person(action, f"Paul {role}")
         await Membership.create(user=user, account=paul.account, role=role, created_at=action.at)
-        found.append(Outsider(role.lower(), await signed_in(action, user, paul.account, role)))
+        outsiders_.append(Outsider(role.lower(), await signed_in(action, user, paul.account, role)))
     wanda = await person(action, "Wanda")
     for account, role in ((paul.account, Role.MEMBER), (marie.account, Role.OWNER)):
         await Membership.create(user=wanda, account=account, role=role, created_at=action.at)
-    told = (f"{marie.mark} legal", f"{marie.mark} trade", encode("Account", marie.account.pk))  # needed to choose the company
-    found.append(Outsider("of both", await signed_in(action, wanda, paul.account, Role.MEMBER), told))
+    leaks = (f"{marie.mark} legal", f"{marie.mark} trade", encode("Account", marie.account.pk))  # needed to choose the company
+    outsiders_.append(Outsider("of both", await signed_in(action, wanda, paul.account, Role.MEMBER), leaks))
     operator = await person(action, "Omar", Staff.OPERATOR)
     return [
-        *found,
+        *outsiders_,
         Outsider("agent without factor", house.alice_without_factor),
         Outsider("operator without factor", await signed_in(action, operator)),
         Outsider("analyst", house.nadia, counts_everybody=True),
@@ -65,16 +65,16 @@ def leaked(house: House, outsider: Outsider, asked: str, answer: str) -> list[st
         answer = answer.replace(known, "")
     ids = [each for each in house.marie.ids if each not in asked and each not in outsider.allowed]
     mark, *others = secrets(house)  # a number sent as an idempotency key is returned
-    told = [each for each in (mark, *(other for other in others if other not in asked)) if each in answer]
-    return told + [each for each in ids if f'"{each}"' in answer]
+    leaks = [each for each in (mark, *(other for other in others if other not in asked)) if each in answer]
+    return leaks + [each for each in ids if f'"{each}"' in answer]
 
 
 def nobodys(house: House, text: str) -> str:
     """The same text with Marie's ids replaced by ids of rows that don't exist."""
     for each in house.marie.ids:
-        found = decode(each)
-        assert found
-        text = text.replace(each, encode(found[0], NOBODYS + found[1]))
+        outsiders_ = decode(each)
+        assert outsiders_
+        text = text.replace(each, encode(outsiders_[0], NOBODYS + outsiders_[1]))
     return text
 
 

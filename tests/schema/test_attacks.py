@@ -41,8 +41,8 @@ def test_card_numbers_in_digits_of_other_scripts_are_masked() -> None:
 
 @pytest.mark.parametrize("slug", ["x" * 61, "x" * 200_000, "a\x00b", "\ud800"])
 async def test_an_unusual_slug_is_not_found(db: str, ask: Ask, slug: str) -> None:
-    answer = await ask(Viewer(), "query($s: String!) { offer(slug: $s) { id } article(slug: $s) { id } }", s=slug)
-    assert answer["data"] == {"offer": None, "article": None}
+    response = await ask(Viewer(), "query($s: String!) { offer(slug: $s) { id } article(slug: $s) { id } }", s=slug)
+    assert response["data"] == {"offer": None, "article": None}
 
 
 async def test_a_payment_that_cannot_be_settled_does_not_block_others(
@@ -76,6 +76,6 @@ async def _left_open(action: Action, account: Account, price: Price, method: str
 async def test_a_forged_cursor_causes_no_internal_error(ask: Ask, house: Any, moment: str) -> None:
     """A time without a zone or out of range returns a page or a coded error, without warnings or internal details."""
     forged = urlsafe_b64encode(orjson.dumps(["updated_at", moment, 1])).decode()
-    answer = await ask(house.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged)
-    codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+    response = await ask(house.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged)
+    codes = [error["extensions"]["code"] for error in response.get("errors", [])]
     assert codes in ([], ["BAD_USER_INPUT"])

@@ -48,7 +48,7 @@ async def test_the_number_of_cached_fields_is_bounded(db: str, engine: Engine, s
         query = f"query($x: Boolean!) {{ contact {{ a{number}: phone }} nodes(ids: []) {{ id {below} b @include(if: $x) }} }}"
         query = query.replace(" b @include", " c: id @include").replace("phone", "__typename")
         operation = engine.prepare(Params(query=query, variables={"x": bool(number % 2)}), cost_limit=10**9)
-        answer = await engine.execute(operation, Context(Viewer(), services))
-        assert answer["data"] == {"contact": {f"a{number}": "Contact"}, "nodes": []}
+        response = await engine.execute(operation, Context(Viewer(), services))
+        assert response["data"] == {"contact": {f"a{number}": "Contact"}, "nodes": []}
         assert engine.plans.size <= 100
     assert 5 < len(engine.plans) < 40

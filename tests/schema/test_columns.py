@@ -84,9 +84,9 @@ async def test_every_field_resolves_from_its_declared_columns(
     ]
     for viewer in (house.paul.owner, house.alice):
         for query in documents(ids):
-            found, whole = [await answer(engine, services, viewer, query) for engine in engines]
+            selected, whole = [await answer(engine, services, viewer, query) for engine in engines]
             assert "errors" not in whole
-            assert found == whole
+            assert selected == whole
 
 
 def declared() -> Iterator[tuple[str, Any, StrawberryField]]:
@@ -131,9 +131,9 @@ async def test_a_page_reads_only_the_selected_columns(
     columns: set[str],
 ) -> None:  # fmt: skip
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        found = await answer(engines[0], services, house.alice, f"{{ tickets {{ {selection} }} }}")
+        selected = await answer(engines[0], services, house.alice, f"{{ tickets {{ {selection} }} }}")
         sent = statements(caplog)
-    assert "errors" not in found
+    assert "errors" not in selected
     assert len(sent) == 1
     assert {
         each.strip('" ').split('"')[0] for each in sent[0].partition("FROM")[0].removeprefix("SELECT").split(",")
@@ -144,9 +144,9 @@ async def test_a_total_alone_reads_no_rows(
     engines: tuple[Engine, Engine], services: Services, house: "House", caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        found = await answer(engines[0], services, house.alice, "{ tickets { totalCount } }")
+        selected = await answer(engines[0], services, house.alice, "{ tickets { totalCount } }")
         sent = statements(caplog)
-    assert found["data"] == {"tickets": {"totalCount": 2}}
+    assert selected["data"] == {"tickets": {"totalCount": 2}}
     assert len(sent) == 1
     assert "COUNT(" in sent[0]
 
@@ -157,12 +157,12 @@ async def test_invalid_pagination_is_refused_even_without_selected_rows(
 ) -> None:
     key = house.paul.id(type(house.paul.account))
     for engine in engines:
-        found = await answer(engine, services, house.alice, f"{{ tickets({window}) {{ totalCount }} }}")
+        selected = await answer(engine, services, house.alice, f"{{ tickets({window}) {{ totalCount }} }}")
         below = await answer(
             engine,
             services,
             house.alice,
             f'{{ node(id: "{key}") {{ ... on Account {{ tickets({window}) {{ totalCount }} }} }} }}',
         )
-        for refused in (found, below):
+        for refused in (selected, below):
             assert [error["extensions"]["code"] for error in refused["errors"]] == ["BAD_USER_INPUT"]

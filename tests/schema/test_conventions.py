@@ -45,8 +45,8 @@ async def house(house: "House", action: "Action") -> "House":
     ],
 )  # fmt: skip
 async def test_invalid_pagination_is_refused(ask: "Ask", house: "House", window: dict[str, Any]) -> None:
-    answer = await ask(house.alice, PAGE, **window)
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+    response = await ask(house.alice, PAGE, **window)
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_USER_INPUT"]
 
 
 async def open_tickets(action: Action, house: "House", count: int) -> list[str]:
@@ -100,20 +100,20 @@ async def test_pages_contain_every_row_exactly_once(
 
 async def test_every_id_resolves_to_its_object(ask: "Ask", house: "House") -> None:
     kinds = {each.name for each in schema._schema.get_possible_types(schema._schema.type_map["Node"])}  # type: ignore[arg-type]
-    found = {type(row).__name__ for row in [*house.marie.rows, *house.marie.restricted]}
-    assert kinds - found == {"Article", "Offer", "Policy", "Price"}  # which are public
+    types = {type(row).__name__ for row in [*house.marie.rows, *house.marie.restricted]}
+    assert kinds - types == {"Article", "Offer", "Policy", "Price"}  # which are public
     for row in house.marie.rows:
         key = encode(type(row).__name__, row.pk)
-        answer = await ask(house.marie.owner, "query($id: ID!) { node(id: $id) { id } }", id=key)
-        assert answer["data"] == {"node": {"id": key}}
+        response = await ask(house.marie.owner, "query($id: ID!) { node(id: $id) { id } }", id=key)
+        assert response["data"] == {"node": {"id": key}}
         assert not key.isdigit()
 
 
 @pytest.mark.parametrize("key", ["", "1", "Ticket:1", "é", encode("Ticket", 2**62), encode("Session", 1), encode("Stream", 1)])
 async def test_unknown_ids_are_not_found(ask: "Ask", house: "House", key: str) -> None:
-    answer = await ask(house.alice, "query($id: ID!) { node(id: $id) { id } }", id=key)
-    assert answer["data"] == {"node": None}
-    assert "errors" not in answer
+    response = await ask(house.alice, "query($id: ID!) { node(id: $id) { id } }", id=key)
+    assert response["data"] == {"node": None}
+    assert "errors" not in response
 
 
 @pytest.mark.parametrize(
@@ -125,19 +125,19 @@ async def test_unknown_ids_are_not_found(ask: "Ask", house: "House", key: str) -
 )
 async def test_an_error_is_in_the_viewers_language(ask: "Ask", house: "House", locale: Locale, message: str) -> None:
     query = "mutation($id: ID!) { ticketClose(input: {ticketId: $id}) { userErrors { code message field } } }"
-    answer = await ask(replace(house.paul.owner, locale=locale), query, id=house.marie.id(Ticket))
+    response = await ask(replace(house.paul.owner, locale=locale), query, id=house.marie.id(Ticket))
     expected = {"code": "NOT_FOUND", "message": message, "field": ["input", "ticketId"]}
-    assert answer["data"]["ticketClose"]["userErrors"] == [expected]
+    assert response["data"]["ticketClose"]["userErrors"] == [expected]
 
 
 async def test_internal_errors_are_masked(ask: "Ask", house: "House") -> None:
     await connections.get("default").execute_script("ALTER TABLE ticket RENAME TO hidden_ticket")
-    answer = await ask(house.alice, PAGE)
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["INTERNAL"]
-    assert "hidden_ticket" not in str(answer)
-    assert "SELECT" not in str(answer)
-    assert "no such table" not in str(answer)
-    assert "does not exist" not in str(answer)
+    response = await ask(house.alice, PAGE)
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["INTERNAL"]
+    assert "hidden_ticket" not in str(response)
+    assert "SELECT" not in str(response)
+    assert "no such table" not in str(response)
+    assert "does not exist" not in str(response)
 
 
 NAMES = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Offer { name } } }"
@@ -145,7 +145,7 @@ NAMES = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Offer { name } } }"
 
 async def test_an_offer_without_a_translation_does_not_affect_others(ask: "Ask", price: Price) -> None:
     spoilt = await Offer.create(slug="spoilt", segment=Segment.TPE, position=9, texts={})
-    answer = await ask(Viewer(), NAMES, ids=[encode("Offer", spoilt.pk), encode("Offer", price.offer_id)])
+    response = await ask(Viewer(), NAMES, ids=[encode("Offer", spoilt.pk), encode("Offer", price.offer_id)])
     whole = await Offer.get(pk=price.offer_id)
-    assert answer["data"]["nodes"] == [None, {"name": whole.text(Locale.FR)["name"]}]
-    assert [error["path"] for error in answer["errors"]] == [["nodes", 0, "name"]]
+    assert response["data"]["nodes"] == [None, {"name": whole.text(Locale.FR)["name"]}]
+    assert [error["path"] for error in response["errors"]] == [["nodes", 0, "name"]]

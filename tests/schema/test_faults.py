@@ -176,14 +176,14 @@ def _checkable(name: str) -> list[str]:
 
 
 def _texts(kind: GraphQLNamedType) -> list[str]:
-    found: list[str] = []
+    names: list[str] = []
     for field, each in cast("GraphQLInputObjectType", kind).fields.items():
         type_ = get_named_type(each.type)
         if isinstance(type_, GraphQLInputObjectType):
-            found += _texts(type_)
+            names += _texts(type_)
         elif type_.name in ("String", "ID", "Int"):
-            found.append(field)
-    return found
+            names.append(field)
+    return names
 
 
 def test_every_mutation_with_several_fields_is_in_the_table() -> None:
@@ -199,9 +199,9 @@ async def test_all_errors_are_reported_together(stage: Stage, name: str) -> None
     kind = MUTATIONS[name].args["input"].type
     query = f"mutation($i: {kind}) {{ {name}(input: $i) {{ userErrors {{ field code message }} }} }}"
     operation = stage.engine.prepare(Params(query, variables={"i": given}))
-    answer = await stage.engine.execute(operation, Context(viewer, stage.services, PEER))
-    assert "errors" not in answer, answer
-    errors = answer["data"][name]["userErrors"]
+    response = await stage.engine.execute(operation, Context(viewer, stage.services, PEER))
+    assert "errors" not in response, response
+    errors = response["data"][name]["userErrors"]
     paths = [tuple(error["field"]) for error in errors]
     assert sorted(paths) == sorted(("input", *path) for path in expected)
     assert all(error["message"] for error in errors)
@@ -216,8 +216,8 @@ async def test_an_input_error_does_not_use_up_a_recovery_code_or_a_challenge(sta
     given = {"token": "t", "password": "short"}
     query = "mutation($i: PasswordResetInput!) { passwordReset(input: $i) { userErrors { field code } } }"
     operation = stage.engine.prepare(Params(query, variables={"i": given}))
-    answer = await stage.engine.execute(operation, Context(Viewer(), stage.services, PEER))
-    assert answer["data"]["passwordReset"]["userErrors"] == [
+    response = await stage.engine.execute(operation, Context(Viewer(), stage.services, PEER))
+    assert response["data"]["passwordReset"]["userErrors"] == [
         {"field": ["input", "password"], "code": "PASSWORD_WEAK"},
         {"field": ["input", "code"], "code": "SECOND_FACTOR_REQUIRED"},
     ]

@@ -54,9 +54,9 @@ async def codes(stage: Stage, viewer: Viewer, name: str, peer: str = PEER, /, **
     kind = MUTATIONS[name].args["input"].type
     query = f"mutation($i: {kind}) {{ {name}(input: $i) {{ userErrors {{ code }} }} }}"
     operation = stage.engine.prepare(Params(query, variables={"i": given}))
-    answer = await stage.engine.execute(operation, Context(viewer, stage.services, peer))
-    assert "errors" not in answer, answer
-    return [error["code"] for error in answer["data"][name]["userErrors"]]
+    response = await stage.engine.execute(operation, Context(viewer, stage.services, peer))
+    assert "errors" not in response, response
+    return [error["code"] for error in response["data"][name]["userErrors"]]
 
 
 def test_every_other_mutation_takes_a_key() -> None:
@@ -80,8 +80,8 @@ async def test_a_repeated_sign_up_sends_one_email(stage: Stage) -> None:
 
 
 async def test_two_sign_ups_at_once_send_one_email(stage: Stage) -> None:
-    answers = await asyncio.gather(*(codes(stage, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") for _ in range(2)))
-    assert answers == [[], []]
+    responses = await asyncio.gather(*(codes(stage, Viewer(), "accountSignUp", **FORM, idempotencyKey="k") for _ in range(2)))
+    assert responses == [[], []]
     assert await Email.filter(recipient=FORM["email"]).count() == 1
     assert await User.filter(email=FORM["email"]).count() == 1
 

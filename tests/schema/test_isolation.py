@@ -104,10 +104,10 @@ async def test_outsiders_cannot_read_a_company(ask: "Ask", house: "House") -> No
 
 async def test_owners_and_agents_read_all_of_a_company(ask: "Ask", house: "House") -> None:
     marie = house.marie
-    said = [f"{marie.mark} {each}" for each in ("legal", "trade", "subject", "body", "file.pdf", "client id", "bills order")]
+    texts = [f"{marie.mark} {each}" for each in ("legal", "trade", "subject", "body", "file.pdf", "client id", "bills order")]
     for viewer in (marie.owner, house.alice):
         read = await everything(ask, viewer, marie.ids)
-        *others, accepted = [*said, *secrets(marie)]
+        *others, accepted = [*texts, *secrets(marie)]
         assert [each for each in others if each not in read] == []
         assert (accepted in read) == (viewer is marie.owner)  # P4.4: acceptances are visible only to their user
         assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)  # invitations are not visible to staff
@@ -136,9 +136,9 @@ async def test_members_cannot_read_invoices(ask: "Ask", house: "House") -> None:
     read = await everything(ask, marie.member, marie.ids)
     assert f"{marie.mark} body" in read
     assert f"{marie.mark}-guest" not in read
-    bills = [f"{marie.mark} bills", marie.row(Invoice).number, marie.row(Invoice).sha256]
-    bills += [encode(model.__name__, marie.row(model).pk) for model in BILLS]
-    assert [each for each in bills if each in read] == []
+    invoices = [f"{marie.mark} bills", marie.row(Invoice).number, marie.row(Invoice).sha256]
+    invoices += [encode(model.__name__, marie.row(model).pk) for model in BILLS]
+    assert [each for each in invoices if each in read] == []
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ async def test_outsiders_cannot_change_a_company(
 ) -> None:
     query = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ userErrors {{ code field }} }} }}"
     for key in (house.marie.id(model), encode(model.__name__, 999_999)):  # forbidden and missing rows get the same error
-        answer = await ask(house.paul.owner, query, input={field: key, **more})
-        assert answer["data"] == {name: {"userErrors": [{"code": "NOT_FOUND", "field": ["input", field]}]}}
+        response = await ask(house.paul.owner, query, input={field: key, **more})
+        assert response["data"] == {name: {"userErrors": [{"code": "NOT_FOUND", "field": ["input", field]}]}}
 
 
 @pytest.mark.parametrize("name", ["ticketEvents", "ticketTyping"])
@@ -176,5 +176,5 @@ async def test_outsiders_cannot_subscribe_to_a_companys_ticket(
     query = f"subscription($id: ID!) {{ {name}(ticketId: $id) {{ __typename }} }}"
     for viewer in (house.paul.owner, house.paul.member):
         async with aclosing(subscribe(engine, viewer, services, query, id=house.marie.id(Ticket))) as results:
-            answer = await anext(results)
-        assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]
+            response = await anext(results)
+        assert [error["extensions"]["code"] for error in response["errors"]] == ["NOT_FOUND"]

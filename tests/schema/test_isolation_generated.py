@@ -116,10 +116,10 @@ async def test_queries_reveal_nothing_to_outsiders(
 ) -> None:
     assert GRAPH.query_type
     case: GeneratedOperation = data.draw(generated(fields=list(GRAPH.query_type.fields)))
-    ask, asked = Asking(engine, quick), case.document + orjson.dumps(case.variables).decode()
+    ask, sent = Asking(engine, quick), case.document + orjson.dumps(case.variables).decode()
     before = {each.name: await ask(case, each) for each in crowd}
     for each in crowd:
-        assert leaked(house, each, asked, before[each.name]) == [], (each.name, case)
+        assert leaked(house, each, sent, before[each.name]) == [], (each.name, case)
     await marie_works(house, action)
     unknown = GeneratedOperation(
         nobodys(house, case.document), orjson.loads(nobodys(house, orjson.dumps(case.variables).decode()))
@@ -137,10 +137,10 @@ async def test_every_type_by_every_id_reveals_nothing_to_outsiders(
     """The same exhaustive documents as in test_isolation.py, because generated ones seldom combine a type with the right id."""
     ask = Asking(engine, quick)
     for document, variables in documents(house.marie.ids):
-        asked = document + orjson.dumps(variables).decode()
+        sent = document + orjson.dumps(variables).decode()
         for each in crowd:
             read = await ask(GeneratedOperation(document, variables), each)
-            assert leaked(house, each, asked, read) == [], (each.name, asked)
+            assert leaked(house, each, sent, read) == [], (each.name, sent)
 
 
 @examples(0.04, 1)
@@ -151,8 +151,8 @@ async def test_mutations_by_outsiders_change_none_of_her_rows(
 ) -> None:  # fmt: skip
     case: GeneratedOperation = data.draw(generated(fields=sorted(MUTATIONS.keys() - BY_ADDRESS)))
     who = data.draw(st.sampled_from([each for each in crowd if not each.allowed]))
-    answer = await Asking(engine, quick)(case, who)
-    assert leaked(house, who, case.document + orjson.dumps(case.variables).decode(), answer) == [], (who.name, case)
+    response = await Asking(engine, quick)(case, who)
+    assert leaked(house, who, case.document + orjson.dumps(case.variables).decode(), response) == [], (who.name, case)
     assert (await belongings(house), await emails_to_marie()) == before, (who.name, case)
 
 
@@ -223,11 +223,11 @@ async def _paul_works(house: House, action: "Action") -> None:
 
 def test_every_field_is_requested() -> None:
     """By the documents of test_isolation.py. A field with a required argument has to be added there."""
-    asked: set[str] = set()
+    sent: set[str] = set()
     for document, _ in documents(["an id"]):
         info = TypeInfo(GRAPH)
-        visit(parse(document), TypeInfoVisitor(info, _Noting(info, asked)))
-    assert {each for each in _readable() if each not in asked} == ASKED_ELSEWHERE
+        visit(parse(document), TypeInfoVisitor(info, _Noting(info, sent)))
+    assert {each for each in _readable() if each not in sent} == ASKED_ELSEWHERE
 
 
 ASKED_ELSEWHERE = {"Node.id"}  # each type under its own name
@@ -236,16 +236,16 @@ ASKED_ELSEWHERE = {"Node.id"}  # each type under its own name
 def _readable() -> set[str]:
     """Every field of every object that a query can reach."""
     assert GRAPH.query_type
-    found: dict[str, Any] = {}
+    fields_found: dict[str, Any] = {}
     waiting: list[Any] = [GRAPH.query_type]
     while waiting:
         kind = waiting.pop()
-        if kind.name in found or not hasattr(kind, "fields"):
+        if kind.name in fields_found or not hasattr(kind, "fields"):
             continue
-        found[kind.name] = kind
+        fields_found[kind.name] = kind
         waiting += [get_named_type(field.type) for field in kind.fields.values()]
         waiting += GRAPH.get_possible_types(kind) if isinstance(kind, GraphQLInterfaceType) else []
-    return {f"{name}.{field}" for name, kind in found.items() for field in kind.fields}
+    return {f"{name}.{field}" for name, kind in fields_found.items() for field in kind.fields}
 
 
 class _Noting(Visitor):

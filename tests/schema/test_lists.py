@@ -76,8 +76,8 @@ async def test_a_cursor_of_another_order_is_refused(ask: "Ask", house: "House", 
     for order in orders:
         page = (await ask(house.paul.owner, TICKETS, o=order, first=1))["data"]["tickets"]
         for other in orders:
-            answer = await ask(house.paul.owner, TICKETS, o=other, after=page["pageInfo"]["endCursor"])
-            codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+            response = await ask(house.paul.owner, TICKETS, o=other, after=page["pageInfo"]["endCursor"])
+            codes = [error["extensions"]["code"] for error in response.get("errors", [])]
             assert codes == ([] if other == order else ["BAD_USER_INPUT"])
 
 
@@ -111,16 +111,16 @@ async def test_a_list_below_an_object_takes_an_order_too(ask: "Ask", house: "Hou
     after = pages[0]["pageInfo"]["endCursor"]
     [rest] = (await ask(house.alice, query, ids=[paul], o=order, after=after))["data"]["nodes"]
     assert [each["number"] for each in rest["tickets"]["nodes"]] == [c]
-    answer = await ask(house.alice, query, ids=[paul], after=after)
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+    response = await ask(house.alice, query, ids=[paul], after=after)
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_USER_INPUT"]
 
 
 async def test_staff_find_what_people_name_by_number(ask: "Ask", house: "House") -> None:
     ticket, invoice = house.marie.row(Ticket).number, house.marie.row(Invoice).number
     assert await listed(ask, house.alice, f={"number": {"eq": ticket.lower()}}) == [ticket]
     for given in ({"number": {"eq": invoice}}, {"number": {"in": [invoice, "FA-1", "\x00"]}}):
-        answer = await ask(house.alice, INVOICES, f=given)
-        assert answer["data"]["invoices"]["nodes"] == [{"number": invoice}]
+        response = await ask(house.alice, INVOICES, f=given)
+        assert response["data"]["invoices"]["nodes"] == [{"number": invoice}]
         assert (await ask(house.paul.owner, INVOICES, f=given))["data"]["invoices"]["nodes"] == []
     many = {"number": {"in": [invoice] * 50 + [f"FA-2026-{number:06d}" for number in range(101)]}}
     for query in (INVOICES, TICKETS):
@@ -131,11 +131,11 @@ async def test_invoices_come_by_number_or_by_day(ask: "Ask", house: "House") -> 
     numbers = sorted(company.row(Invoice).number for company in (house.paul, house.marie))
     for order in ("NUMBER", "ISSUED_ON"):
         for direction, expected in (("ASC", numbers), ("DESC", numbers[::-1])):
-            answer = await ask(house.alice, INVOICES, o=by(order, direction))
-            assert [each["number"] for each in answer["data"]["invoices"]["nodes"]] == expected
+            response = await ask(house.alice, INVOICES, o=by(order, direction))
+            assert [each["number"] for each in response["data"]["invoices"]["nodes"]] == expected
     for given, count in (({"gte": "2026-11-23"}, 2), ({"lt": "2026-11-23"}, 0), ({"gte": "2026-11-23", "lt": "2026-11-24"}, 2)):
-        answer = await ask(house.alice, INVOICES, f={"issuedOn": given})
-        assert len(answer["data"]["invoices"]["nodes"]) == count
+        response = await ask(house.alice, INVOICES, f={"issuedOn": given})
+        assert len(response["data"]["invoices"]["nodes"]) == count
 
 
 async def test_objects_are_found_by_name_by_those_who_may_see_them(ask: "Ask", house: "House") -> None:
@@ -144,23 +144,25 @@ async def test_objects_are_found_by_name_by_those_who_may_see_them(ask: "Ask", h
         "ticket": marie.row(Ticket).number, "invoice": marie.row(Invoice).number, "purchase": marie.id(Purchase),
         "account": marie.id(Account),
     }  # fmt: skip
-    found = {"ticket": {"id": marie.id(Ticket)}, "invoice": {"id": marie.id(Invoice)}}
-    found |= {name: {"id": names[name]} for name in ("purchase", "account")}
+    result = {"ticket": {"id": marie.id(Ticket)}, "invoice": {"id": marie.id(Invoice)}}
+    result |= {name: {"id": names[name]} for name in ("purchase", "account")}
     for viewer in (marie.owner, house.alice):
-        answer = await ask(viewer, BY_NAME, **names)
-        contact = answer["data"].pop("contact")
+        response = await ask(viewer, BY_NAME, **names)
+        contact = response["data"].pop("contact")
         assert contact["email"]
-        assert answer["data"] == found
+        assert response["data"] == result
     missing = {"ticket": "CAM-2026-999999", "invoice": "FA-2026-999999", "purchase": encode("Purchase", 99),
                "account": encode("Account", 99)}  # fmt: skip
     wrong = {"ticket": "CAM-2026-2", "invoice": "\x00" * 50, "purchase": "x", "account": names["purchase"]}
     for given in (names, missing, wrong, {**names, "ticket": names["ticket"].replace("2026", "2025")}):
-        answer = await ask(house.paul.owner, BY_NAME, **given)
-        assert "errors" not in answer
-        assert {name: answer["data"][name] for name in found} == dict.fromkeys(found)
+        response = await ask(house.paul.owner, BY_NAME, **given)
+        assert "errors" not in response
+        assert {name: response["data"][name] for name in result} == dict.fromkeys(result)
 
 
 async def test_a_refusal_leaves_the_answers_beside_it(ask: "Ask", house: "House") -> None:
-    answer = await ask(house.paul.member, "{ tickets { totalCount } invoices { totalCount } offers(first: -1) { totalCount } }")
-    assert answer["data"] == {"tickets": {"totalCount": 1}, "invoices": None, "offers": None}
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN", "BAD_USER_INPUT"]
+    response = await ask(
+        house.paul.member, "{ tickets { totalCount } invoices { totalCount } offers(first: -1) { totalCount } }"
+    )
+    assert response["data"] == {"tickets": {"totalCount": 1}, "invoices": None, "offers": None}
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN", "BAD_USER_INPUT"]

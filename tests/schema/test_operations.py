@@ -25,9 +25,9 @@ PAYMENT = "payment { status declineCode } purchase { id status } userErrors { co
 
 async def did(ask: Ask, who: Viewer, name: str, kind: str, selection: str, **given: Any) -> dict[str, Any]:
     """The payload of one mutation."""
-    answer = await ask(who, f"mutation($i: {kind}!) {{ {name}(input: $i) {{ {selection} }} }}", i=given)
-    assert "errors" not in answer, answer
-    return dict(answer["data"][name])
+    response = await ask(who, f"mutation($i: {kind}!) {{ {name}(input: $i) {{ {selection} }} }}", i=given)
+    assert "errors" not in response, response
+    return dict(response["data"][name])
 
 
 async def drafted(ask: Ask, who: Viewer, price: Price, key: str) -> dict[str, Any]:
@@ -84,10 +84,10 @@ async def test_a_payment_waits_for_the_bank_and_is_checked_again(
     await billed(ask, owner, purchase)
     waiting = await paid(ask, owner, purchase, "pm_sandbox_confirmation", "s")
     assert (waiting["payment"]["status"], waiting["purchase"]["status"]) == ("REQUIRES_ACTION", "PAYMENT_PENDING")
-    found = await ask(
+    result = await ask(
         owner, "query($id: ID!) { node(id: $id) { ... on Purchase { payments { id confirmationUrl } } } }", id=purchase
     )
-    (payment,) = found["data"]["node"]["payments"]
+    (payment,) = result["data"]["node"]["payments"]
     await services.gateway.decide(payment["confirmationUrl"].rpartition("/")[2], approved=False)  # type: ignore[attr-defined] # the sandbox
     refused = await did(ask, owner, "paymentRefresh", "PaymentRefreshInput", PAYMENT, paymentId=payment["id"])
     assert (refused["payment"]["status"], refused["purchase"]["status"]) == ("DECLINED", "BILLING_CONFIRMED")
@@ -160,8 +160,8 @@ async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, house: House
 async def test_operators_verify_the_invoice_numbering(ask: Ask, house: House, action: Action) -> None:
     """P6.4: only operators may verify it."""
     oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
-    found = await ask(oscar, "{ invoiceNumbering { issued faults } }")
-    assert found["data"]["invoiceNumbering"] == {"issued": 2, "faults": []}
+    result = await ask(oscar, "{ invoiceNumbering { issued faults } }")
+    assert result["data"]["invoiceNumbering"] == {"issued": 2, "faults": []}
     refused = await ask(house.alice, "{ invoiceNumbering { issued } }")
     assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
@@ -177,8 +177,8 @@ async def test_time_moves_forward_in_a_demonstration_only(
     clock = SystemClock()
     oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
     context = Context(oscar, replace(services, clock=clock, demonstration=demonstration))
-    asked = "mutation($s: Int!) { clockAdvance(input: {seconds: $s}) { now userErrors { code } } }"
-    answer = await engine.execute(engine.prepare(Params(asked, variables={"s": seconds})), context)
-    errors = [error["code"] for error in answer["data"]["clockAdvance"]["userErrors"]]
+    mutation = "mutation($s: Int!) { clockAdvance(input: {seconds: $s}) { now userErrors { code } } }"
+    response = await engine.execute(engine.prepare(Params(mutation, variables={"s": seconds})), context)
+    errors = [error["code"] for error in response["data"]["clockAdvance"]["userErrors"]]
     assert errors == ([code] if code else [])
     assert clock.offset.total_seconds() == (0 if code else seconds)

@@ -17,16 +17,16 @@ AFTER = "subscription($after: BigInt) { inboxEvents(after: $after) { sequence } 
 
 
 def test_every_sequence_and_every_cursor_of_events_is_a_big_int() -> None:
-    found: dict[str, GraphQLNamedType] = {}
+    result: dict[str, GraphQLNamedType] = {}
     for kind in GRAPH.type_map.values():
         for name, field in getattr(kind, "fields", {}).items():
             if name in SEQUENCES:
-                found[f"{kind.name}.{name}"] = get_named_type(field.type)
+                result[f"{kind.name}.{name}"] = get_named_type(field.type)
     assert GRAPH.subscription_type
     for name, field in GRAPH.subscription_type.fields.items():
-        found |= {f"{name}({key}:)": get_named_type(each.type) for key, each in field.args.items() if key == "after"}
-    assert len(found) > 8
-    assert {each.name for each in found.values()} == {"BigInt"}
+        result |= {f"{name}({key}:)": get_named_type(each.type) for key, each in field.args.items() if key == "after"}
+    assert len(result) > 8
+    assert {each.name for each in result.values()} == {"BigInt"}
 
 
 def test_every_custom_scalar_has_a_specification() -> None:
@@ -62,5 +62,5 @@ def test_a_time_that_is_not_rfc_3339_is_refused_without_its_value(engine: Engine
 async def test_a_time_with_an_offset_is_accepted(ask: "Ask", house: "House") -> None:
     query = "query($at: DateTime) { auditEntries(filter: {at: {gte: $at}}) { totalCount } }"
     for at, all_of_them in (("2026-01-01T00:00:00.5+01:00", True), ("2100-01-01T00:00:00Z", False)):
-        answer = await ask(house.marie.owner, query, at=at)
-        assert (answer["data"]["auditEntries"]["totalCount"] > 0) is all_of_them
+        response = await ask(house.marie.owner, query, at=at)
+        assert (response["data"]["auditEntries"]["totalCount"] > 0) is all_of_them

@@ -44,14 +44,14 @@ async def invoice(action: Action, company: "Company", price: Price, invoices: in
         payment = await Payment.create(
             account=company.account, purchase=purchase, amount_cents=3480, method="card", created_at=action.at
         )
-        made = await Invoice.create(
+        invoice = await Invoice.create(
             position=number, number=f"FA-2026-{number:06d}", account=company.account, purchase=purchase,
             payment=payment, offer_id=sold.offer_id, period_index=0, issued_at=action.at,
             issued_on=action.day, due_on=action.day,
             net_cents=2900, vat_cents=580, gross_cents=3480, facts={}, sha256="-",
         )  # fmt: skip
         await InvoiceLine.create(
-            invoice=made, position=1, label="Essentiel", quantity=1, unit_net_cents=2900, net_cents=2900, vat_rate=2000
+            invoice=invoice, position=1, label="Essentiel", quantity=1, unit_net_cents=2900, net_cents=2900, vat_rate=2000
         )
 
 
@@ -66,9 +66,9 @@ async def counted(ask: "Ask", viewer: Any, query: str, caplog: pytest.LogCapture
     """The number of rows of a list, and of the statements that it took."""
     with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
         statements(caplog)
-        answer = await ask(viewer, query)
-    assert "errors" not in answer
-    (page,) = answer["data"].values()
+        response = await ask(viewer, query)
+    assert "errors" not in response
+    (page,) = response["data"].values()
     return len(page["nodes"]), len(statements(caplog))
 
 

@@ -110,8 +110,8 @@ async def test_each_company_has_its_own_tickets(filled: None) -> None:
     seen = []
     for person in (CUSTOMER, NEIGHBOUR):
         user = await User.get(email=person.email)
-        found = await Ticket.visible_to(Viewer(user=user, account=await company_of(user)))
-        seen.append({ticket.pk for ticket in found})
+        result = await Ticket.visible_to(Viewer(user=user, account=await company_of(user)))
+        seen.append({ticket.pk for ticket in result})
     assert all(seen)
     assert not seen[0] & seen[1]
 

@@ -25,8 +25,8 @@ class Daemon:
             while length := int.from_bytes(await reader.readexactly(4), "big"):
                 self.largest = max(self.largest, length)
                 content += await reader.readexactly(length)
-            found = b"stream: Win.Test.EICAR_HDB-1 FOUND\0" if EICAR in content else b"stream: OK\0"
-            writer.write((self.answer or found) if self.answer is not None else b"")
+            result = b"stream: Win.Test.EICAR_HDB-1 FOUND\0" if EICAR in content else b"stream: OK\0"
+            writer.write((self.answer or result) if self.answer is not None else b"")
             await writer.drain()
         except asyncio.IncompleteReadError:
             pass  # the client disconnected

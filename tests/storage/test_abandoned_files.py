@@ -206,14 +206,14 @@ async def test_concurrent_jobs_and_an_attachment_are_consistent(desk: Desk, cloc
     replying = [asyncio.create_task(replies(turn)) for turn in range(8)]
     await asyncio.sleep(0)
     gone = await asyncio.gather(*(desk.turn() for _ in range(3)))
-    said = [await each for each in replying]
-    assert set(said) <= {"done", "FILE_REFUSED"}
+    outcomes = [await each for each in replying]
+    assert set(outcomes) <= {"done", "FILE_REFUSED"}
     await desk.turn()
-    kept = {file.key: file.message_id for file in await File.all()}
-    assert set(desk.site.bytes_kept()) == set(kept)
-    assert len(kept) == 3 * said.count("done")
-    assert all(kept.values())
-    assert sum(gone) <= 24 - len(kept)
+    remaining = {file.key: file.message_id for file in await File.all()}
+    assert set(desk.site.bytes_kept()) == set(remaining)
+    assert len(remaining) == 3 * outcomes.count("done")
+    assert all(remaining.values())
+    assert sum(gone) <= 24 - len(remaining)
 
 
 async def test_more_than_one_batch_is_deleted_despite_a_failure(

@@ -71,14 +71,16 @@ def test_content_of_another_type_is_reported(content_type: str, content: bytes, 
     assert passes(content_type, content, at_once) is empty_text
 
 
-@pytest.mark.parametrize("told", ["IMAGE/PNG", " image/png ; charset=x", "image/png;"])
-def test_a_media_type_is_recognized_in_any_spelling(told: str) -> None:
-    assert content_kind(told) is CONTENT_KINDS["image/png"]
+@pytest.mark.parametrize("media_type", ["IMAGE/PNG", " image/png ; charset=x", "image/png;"])
+def test_a_media_type_is_recognized_in_any_spelling(media_type: str) -> None:
+    assert content_kind(media_type) is CONTENT_KINDS["image/png"]
 
 
-@pytest.mark.parametrize("told", ["", "text/html", "image/svg+xml", "application/zip", "image/*", "application/javascript"])
-def test_disallowed_types_are_refused(told: str) -> None:
-    assert content_kind(told) is None
+@pytest.mark.parametrize(
+    "media_type", ["", "text/html", "image/svg+xml", "application/zip", "image/*", "application/javascript"]
+)
+def test_disallowed_types_are_refused(media_type: str) -> None:
+    assert content_kind(media_type) is None
 
 
 @pytest.mark.parametrize(

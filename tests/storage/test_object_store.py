@@ -162,12 +162,12 @@ async def test_a_slow_download_completes(peer: Peer) -> None:
 @pytest.mark.parametrize("before", ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: x\r\nLast-Modified: "])
 async def test_an_unresponsive_store_is_unavailable(before: str) -> None:
     """Before its first byte, and in the middle of the content."""
-    said = f"{before}Wed, 25 Nov 2026 09:00:00 GMT\r\n\r\nabc".encode() if before else b""
+    response_bytes = f"{before}Wed, 25 Nov 2026 09:00:00 GMT\r\n\r\nabc".encode() if before else b""
     gone = asyncio.Event()
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(said)
+        writer.write(response_bytes)
         await gone.wait()
         writer.close()
 

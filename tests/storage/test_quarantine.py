@@ -195,9 +195,9 @@ async def test_an_unavailable_scanner_is_tried_once_per_run(site: Site, daemon: 
         content_type="text/plain", size=7, created_at=action.at,
     )  # fmt: skip
     await site.put(second, CLEAN)
-    asked = daemon.asked
+    count_before = daemon.asked
     assert await look_again(site) == 0
-    assert daemon.asked == asked + 1
+    assert daemon.asked == count_before + 1
 
 
 async def test_bytes_are_passed_on_in_pieces_without_loss(daemon: Daemon) -> None:

@@ -64,8 +64,8 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
-        return kept | {
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
+        return inherited | {
             "CAMCHA_DATABASE_URL": self.database_url,
             "CAMCHA_SECRET_KEY": SECRET_KEY,
             "CAMCHA_BASE_URL": self.url,
@@ -146,14 +146,14 @@ class Client:
         """The whole response to one operation."""
         headers = {"Accept-Language": self.language} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
         async with http_client(base_url=self.server.url) as http:
-            answer = await http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
-        return dict(answer.json())
+            response = await http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
+        return dict(response.json())
 
     async def data(self, query: str, **variables: Any) -> dict[str, Any]:
         """The data of an operation that must not fail."""
-        answer = await self.ask(query, **variables)
-        assert "errors" not in answer, answer
-        return dict(answer["data"])
+        response = await self.ask(query, **variables)
+        assert "errors" not in response, response
+        return dict(response["data"])
 
     async def do(self, name: str, kind: str, given: dict[str, Any], selection: str) -> dict[str, Any]:
         """The payload of one mutation, which must not contain userErrors."""

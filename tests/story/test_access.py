@@ -69,34 +69,34 @@ async def stays(websocket: ClientConnection) -> None:
 async def a_device_is_ended_and_its_socket_closes(paul: Client) -> None:
     """P4.3: the list identifies the devices, and an ended session is refused at once, over HTTP too."""
     phone = await signed_in_with(paul.server, PAUL, PASSWORD, FIREFOX)
-    found = (await paul.data(LISTED))["viewer"]["sessions"]
-    assert [(each["device"], each["current"]) for each in found] == [("Firefox, Linux", False), ("python-httpx", True)]
-    async with open_socket(phone) as theirs, open_socket(paul) as mine:
-        await paul.do("sessionEnd", "SessionEndInput", {"sessionId": found[0]["id"]}, "ended")
-        await closes(theirs)
-        await stays(mine)
+    result = (await paul.data(LISTED))["viewer"]["sessions"]
+    assert [(each["device"], each["current"]) for each in result] == [("Firefox, Linux", False), ("python-httpx", True)]
+    async with open_socket(phone) as other_socket, open_socket(paul) as own_socket:
+        await paul.do("sessionEnd", "SessionEndInput", {"sessionId": result[0]["id"]}, "ended")
+        await closes(other_socket)
+        await stays(own_socket)
     assert (await phone.ask(LISTED))["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     tablet = await Client(paul.server).sign_in(PAUL, PASSWORD)
-    async with open_socket(tablet) as theirs:
+    async with open_socket(tablet) as other_socket:
         assert (await paul.data("mutation { sessionEndOthers { ended } }"))["sessionEndOthers"]["ended"] == 1
-        await closes(theirs)
+        await closes(other_socket)
 
 
 async def signed_in_with(server: Server, email: str, password: str, user_agent: str) -> Client:
     document = "mutation($i: SessionSignInInput!) { sessionSignIn(input: $i) { session { accessToken } } }"
     given = {"query": document, "variables": {"i": {"email": email, "password": password}}}
     async with http_client(base_url=server.url, headers={"User-Agent": user_agent}) as http:
-        answer = (await http.post("/graphql", json=given)).json()
-    return Client(server, answer["data"]["sessionSignIn"]["session"]["accessToken"])
+        response = (await http.post("/graphql", json=given)).json()
+    return Client(server, response["data"]["sessionSignIn"]["session"]["accessToken"])
 
 
 async def a_changed_password_closes_the_other_sockets(paul: Client) -> None:
     other = await Client(paul.server).sign_in(PAUL, PASSWORD)
-    async with open_socket(other) as theirs, open_socket(paul) as mine:
+    async with open_socket(other) as other_socket, open_socket(paul) as own_socket:
         given = {"currentPassword": PASSWORD, "newPassword": f"{NEW} bis"}
         await paul.do("passwordChange", "PasswordChangeInput", given, "changed")
-        await closes(theirs)
-        await stays(mine)
+        await closes(other_socket)
+        await stays(own_socket)
 
 
 async def link_in(server: Server, email: str, page: str, number: int = 1) -> str:
@@ -114,13 +114,13 @@ async def a_forgotten_password_is_replaced(server: Server, paul: Client) -> list
     """Through the page that the email links to. Every websocket closes, including the requester's. Returns the secrets."""
     stranger = Client(server)
     for email in ("nobody@boulangerie.example", PAUL):
-        asked = await stranger.do("passwordRequestReset", "PasswordRequestResetInput", {"email": email}, "accepted")
-        assert asked["accepted"] is True
+        payload = await stranger.do("passwordRequestReset", "PasswordRequestResetInput", {"email": email}, "accepted")
+        assert payload["accepted"] is True
     link = await link_in(server, PAUL, "reset")
-    async with open_socket(paul) as mine, http_client() as browser:
+    async with open_socket(paul) as own_socket, http_client() as browser:
         assert (await browser.get(link)).status_code == 200
         assert (await browser.post(link, data={"password": NEW})).status_code == 200
-        await closes(mine)
+        await closes(own_socket)
         assert (await browser.post(link, data={"password": NEW})).status_code == 404
     async with asyncio.timeout(PATIENCE):  # one from the previous change, one from this one
         while [str(email["Subject"]) for email in server.emails(PAUL)].count("Votre mot de passe a été modifié") < 2:
@@ -139,12 +139,12 @@ async def the_address_moves(server: Server, paul: Client) -> list[str]:
     await paul.do("emailRequestChange", "EmailRequestChangeInput", {"email": NEW_ADDRESS, "idempotencyKey": "move"}, "accepted")
     links = [await link_in(server, email, "email") for email in (NEW_ADDRESS, PAUL)]
     other = await Client(server).sign_in(PAUL, NEW)
-    async with open_socket(other) as theirs, open_socket(paul) as mine, http_client() as browser:
+    async with open_socket(other) as other_socket, open_socket(paul) as own_socket, http_client() as browser:
         assert (await browser.post(links[0])).status_code == 200
         assert (await paul.data(LISTED))["viewer"]["user"]["email"] == PAUL
         assert (await browser.post(links[1])).status_code == 200
-        await closes(theirs)
-        await stays(mine)
+        await closes(other_socket)
+        await stays(own_socket)
     assert (await paul.data(LISTED))["viewer"]["user"]["email"] == NEW_ADDRESS
     return [link.rpartition("=")[2] for link in links]
 

@@ -96,11 +96,11 @@ async def paul_shows_evidence(paul: Client, agent: Client) -> None:
             "{ legalNameChanges(filter: {status: {in: [IN_REVIEW]}}) { nodes { id account { legalName }"
             " evidence { downloadUrl } } } }"
         )
-        [found] = (await agent.data(waiting))["legalNameChanges"]["nodes"]
-        assert (await http.get(found["evidence"][0]["downloadUrl"])).content == PDF
-    decided = {"changeId": found["id"], "decision": "ACCEPT", "idempotencyKey": "1"}
-    told = await agent.do("legalNameChangeDecide", "LegalNameChangeDecideInput", decided, "change { account { legalName } }")
-    assert told["change"]["account"]["legalName"] == "Fournil Meunier SARL"
+        [result] = (await agent.data(waiting))["legalNameChanges"]["nodes"]
+        assert (await http.get(result["evidence"][0]["downloadUrl"])).content == PDF
+    decided = {"changeId": result["id"], "decision": "ACCEPT", "idempotencyKey": "1"}
+    payload = await agent.do("legalNameChangeDecide", "LegalNameChangeDecideInput", decided, "change { account { legalName } }")
+    assert payload["change"]["account"]["legalName"] == "Fournil Meunier SARL"
     assert (await paul.data(STANDING))["viewer"]["account"]["legalName"] == "Fournil Meunier SARL"
     registered = "La nouvelle raison sociale de votre entreprise est enregistrée"
     assert str((await paul.server.email(PAUL, 3))["Subject"]) == registered
@@ -117,9 +117,9 @@ async def paul_rests(paul: Client, agent: Client) -> str:
     """Paul requests the deactivation. His websocket closes, and he is signed out."""
     await chat(paul)
     given = {"message": "Nous fermons pour l'hiver.", "idempotencyKey": "rest"}
-    asked = await paul.do("accountRequestDeactivation", "AccountRequestInput", given, "ticket { kind account { id } }")
-    assert asked["ticket"]["kind"] == "ACCOUNT_DEACTIVATION"
-    account = str(asked["ticket"]["account"]["id"])
+    payload = await paul.do("accountRequestDeactivation", "AccountRequestInput", given, "ticket { kind account { id } }")
+    assert payload["ticket"]["kind"] == "ACCOUNT_DEACTIVATION"
+    account = str(payload["ticket"]["account"]["id"])
     async with paul.socket() as live:
         await live.follow("subscription { accountEvents { kind } }")
         rested = await agent.do("accountDeactivate", "AccountDeactivateInput", {"accountId": account}, "account { status }")
@@ -153,8 +153,8 @@ async def paul_leaves_for_good(paul: Client, agent: Client, amadou: Colleague, a
     stale = await paul.attempt("accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }")
     assert [error["code"] for error in stale["userErrors"]] == ["STEP_UP_REQUIRED"]
     await fresh(paul)
-    asked = await paul.do("accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }")
-    end = {"accountId": account, "ticketId": asked["ticket"]["id"]}
+    payload = await paul.do("accountRequestDeletion", "AccountRequestDeletionInput", given, "ticket { id }")
+    end = {"accountId": account, "ticketId": payload["ticket"]["id"]}
     refused = await agent.attempt("accountScheduleDeletion", "AccountScheduleDeletionInput", end, "account { status }")
     assert [error["code"] for error in refused["userErrors"]] == ["STEP_UP_REQUIRED"]
     await amadou.fresh(agent)

@@ -63,15 +63,15 @@ class Browser:
         return await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
 
     async def data(self, query: str, **variables: Any) -> Any:
-        answer = (await self.post(query, **variables)).json()
-        assert "errors" not in answer, answer
-        return answer["data"]
+        response = (await self.post(query, **variables)).json()
+        assert "errors" not in response, response
+        return response["data"]
 
     async def sign_in(self, **more: Any) -> httpx.Response:
         given = {"email": PAUL, "password": PASSWORD, "deliver": "COOKIE", **more}
-        answer = await self.post(SIGN_IN, i=given)
-        assert answer.json()["data"]["sessionSignIn"]["userErrors"] == [], answer.text
-        return answer
+        response = await self.post(SIGN_IN, i=given)
+        assert response.json()["data"]["sessionSignIn"]["userErrors"] == [], response.text
+        return response
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -115,12 +115,12 @@ async def test_the_story(server: Server, browser: Browser) -> None:
 
 
 async def signing_in_keeps_tokens_out_of_sight(browser: Browser) -> None:
-    answer = await browser.sign_in()
-    said = answer.json()["data"]["sessionSignIn"]
-    assert (said["session"]["accessToken"], said["session"]["refreshToken"]) == (None, None)
-    assert "cam_" not in answer.text
+    response = await browser.sign_in()
+    payload = response.json()["data"]["sessionSignIn"]
+    assert (payload["session"]["accessToken"], payload["session"]["refreshToken"]) == (None, None)
+    assert "cam_" not in response.text
     assert sorted(browser.cookies) == ["camcha_access", "camcha_refresh"]
-    for header in answer.headers.get_list("set-cookie"):
+    for header in response.headers.get_list("set-cookie"):
         assert header.endswith("; HttpOnly; SameSite=Strict")
         assert "; Path=/; " in header
         assert "Domain" not in header
@@ -130,10 +130,10 @@ async def signing_in_keeps_tokens_out_of_sight(browser: Browser) -> None:
 async def two_tabs_renew_at_once(browser: Browser) -> None:
     """Both succeed, and only one response sets the new cookies."""
     before = browser.cookies
-    answers = await asyncio.gather(browser.post(REFRESH), browser.post(REFRESH))
-    assert [answer.json()["data"]["sessionRefresh"]["userErrors"] for answer in answers] == [[], []]
-    assert "cam_" not in "".join(answer.text for answer in answers)
-    assert sorted(len(answer.headers.get_list("set-cookie")) for answer in answers) == [0, 2]
+    responses = await asyncio.gather(browser.post(REFRESH), browser.post(REFRESH))
+    assert [response.json()["data"]["sessionRefresh"]["userErrors"] for response in responses] == [[], []]
+    assert "cam_" not in "".join(response.text for response in responses)
+    assert sorted(len(response.headers.get_list("set-cookie")) for response in responses) == [0, 2]
     assert browser.cookies.keys() == before.keys()
     assert set(browser.cookies.values()).isdisjoint(before.values())
     assert (await browser.data(WHO))["viewer"]["user"]["email"] == PAUL
@@ -163,9 +163,9 @@ async def test_other_origins_cannot_use_the_cookies(browser: Browser, origin: st
     """It can't read, change data or sign in. A client that sends no origin is not a browser."""
     await browser.sign_in()
     for query in (WHO, OPEN, REFRESH, "mutation { sessionSignOut { signedOut } }"):
-        answer = await browser.post(query, origin=origin)
-        assert answer.status_code == 403
-        assert answer.json()["errors"][0]["extensions"]["code"] == "ORIGIN_REFUSED"
+        response = await browser.post(query, origin=origin)
+        assert response.status_code == 403
+        assert response.json()["errors"][0]["extensions"]["code"] == "ORIGIN_REFUSED"
     by_get = await browser.http.get("/graphql", params={"query": WHO}, headers={"Origin": origin} if origin else {})
     assert by_get.status_code == 403
     assert (await browser.data(TICKETS))["tickets"]["nodes"] == []
@@ -180,10 +180,10 @@ async def test_form_posts_of_other_origins_are_refused(browser: Browser) -> None
     """Requests that a page can send without a CORS preflight are never GraphQL requests, with or without cookies."""
     await browser.sign_in()
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-        answer = await browser.http.post(
+        response = await browser.http.post(
             "/graphql", content=orjson.dumps({"query": OPEN}), headers={"Origin": browser.server.url, "Content-Type": kind}
         )
-        assert answer.status_code == 415
+        assert response.status_code == 415
     by_get = await browser.http.get("/graphql", params={"query": OPEN}, headers={"Sec-Fetch-Site": "same-origin"})
     assert by_get.status_code == 405
     assert (await browser.data(TICKETS))["tickets"]["nodes"] == []
@@ -192,8 +192,8 @@ async def test_form_posts_of_other_origins_are_refused(browser: Browser) -> None
 async def test_same_origin_pages_can_use_get(browser: Browser) -> None:
     """When browsers send no Origin, they declare the page as same-origin."""
     await browser.sign_in()
-    told = await browser.http.get("/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": "same-origin"})
-    assert told.json()["data"]["viewer"]["user"]["email"] == PAUL
+    response = await browser.http.get("/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert response.json()["data"]["viewer"]["user"]["email"] == PAUL
     for site in ("same-site", "cross-site", "none"):
         refused = await browser.http.get("/graphql", params={"query": WHO}, headers={"Sec-Fetch-Site": site})
         assert refused.status_code == 403
@@ -252,12 +252,12 @@ async def test_expired_cookies_allow_public_operations(browser: Browser) -> None
     await browser.data("mutation { sessionSignOut { signedOut } }")
     for name, value in stale.items():
         browser.http.cookies.set(name, value, domain="127.0.0.1", path="/")
-    answer = await browser.post("{ viewer { locale } offers { nodes { slug } } }")
-    assert answer.json()["data"]["offers"]["nodes"] != []
-    assert [(error["path"], error["extensions"]["code"]) for error in answer.json()["errors"]] == [
+    response = await browser.post("{ viewer { locale } offers { nodes { slug } } }")
+    assert response.json()["data"]["offers"]["nodes"] != []
+    assert [(error["path"], error["extensions"]["code"]) for error in response.json()["errors"]] == [
         (["viewer"], "UNAUTHENTICATED")
     ]
-    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     renewed = await browser.post(REFRESH)
     assert renewed.json()["data"]["sessionRefresh"]["userErrors"][0]["code"] == "TOKEN_INVALID"
     assert browser.cookies == {}
@@ -284,8 +284,8 @@ async def test_a_bearer_token_takes_precedence_over_cookies(browser: Browser) ->
     await browser.sign_in()
     marie = await customer(browser.server, "marie@fleurs.example", "732829320")
     headers = {"Authorization": f"Bearer {marie.token}"}
-    told = await browser.http.post("/graphql", json={"query": WHO}, headers=headers)
-    assert told.json()["data"]["viewer"]["user"]["email"] == "marie@fleurs.example"
+    response = await browser.http.post("/graphql", json={"query": WHO}, headers=headers)
+    assert response.json()["data"]["viewer"]["user"]["email"] == "marie@fleurs.example"
     wrong = await browser.http.post("/graphql", json={"query": WHO}, headers={"Authorization": "Bearer x"})
     assert wrong.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"  # and not the user of the cookies
     assert wrong.json()["data"]["viewer"] is None
@@ -325,17 +325,17 @@ async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(b
 async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(browser: Browser) -> None:
     """Someone else guesses from the same network until everyone there has to wait, except the user with the email."""
     await customer(browser.server, GINA, "732829320")  # other users' sign-ins must not wait
-    asked = "mutation($e: String!) { sessionRequestUnlock(input: {email: $e}) { accepted userErrors { code } } }"
+    mutation = "mutation($e: String!) { sessionRequestUnlock(input: {email: $e}) { accepted userErrors { code } } }"
     for email in ("nobody@boulangerie.example", GINA):
-        assert (await browser.data(asked, e=email))["sessionRequestUnlock"] == {"accepted": True, "userErrors": []}
+        assert (await browser.data(mutation, e=email))["sessionRequestUnlock"] == {"accepted": True, "userErrors": []}
     text = (await browser.server.email(GINA, 2)).get_body(("plain",)).get_content()  # type: ignore[union-attr]
     link = re.search(r"http://\S+/unlock\?token=\S+", text)
     assert link, text
     wrong = {"email": GINA, "password": "mouette phare ardoise 77"}
     waits = 0
     while waits < 3:  # seconds, doubled by each guess: a busy machine needs one of them for the next request
-        told = (await browser.post(SIGN_IN, i=wrong)).json()
-        waits = told["errors"][0]["extensions"]["retryAfter"] if "errors" in told else 0
+        response = (await browser.post(SIGN_IN, i=wrong)).json()
+        waits = response["errors"][0]["extensions"]["retryAfter"] if "errors" in response else 0
         await asyncio.sleep(waits if waits < 3 else 0)
     refused = (await browser.post(SIGN_IN, i={"email": GINA, "password": PASSWORD, "deliver": "COOKIE"})).json()
     assert refused["errors"][0]["extensions"]["code"] == "RATE_LIMITED"

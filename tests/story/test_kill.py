@@ -66,12 +66,12 @@ class Writer:
         given = {"ticketId": self.chat, "body": f"Message {key}", "clientMessageId": key}
         headers = {"Authorization": f"Bearer {self.person.token}"}
         try:
-            answer = await http.post("/graphql", json={"query": REPLY, "variables": {"input": given}}, headers=headers)
+            response = await http.post("/graphql", json={"query": REPLY, "variables": {"input": given}}, headers=headers)
         except httpx.TransportError:
             self.unanswered += 1
             await asyncio.sleep(0.2)
             return
-        payload = answer.json()["data"]["ticketReply"]
+        payload = response.json()["data"]["ticketReply"]
         assert payload["userErrors"] == [], payload
         self.acknowledged[key] = payload["message"]["sequence"]
 

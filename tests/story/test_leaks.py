@@ -64,13 +64,13 @@ class Talk:
 
     async def post(self, token: str | None, payload: Any, **headers: str) -> Any:
         """Sends one request over HTTP."""
-        told = {"X-Forwarded-For": ADDRESS, "Content-Type": "application/json"} | headers
+        sent_headers = {"X-Forwarded-For": ADDRESS, "Content-Type": "application/json"} | headers
         if token:
-            told["Authorization"] = f"Bearer {token}"
+            sent_headers["Authorization"] = f"Bearer {token}"
         content = payload if isinstance(payload, bytes) else _json(payload)
-        answer = await self.http.post("/graphql", content=content, headers=told)
+        response = await self.http.post("/graphql", content=content, headers=sent_headers)
         self.asked += 1
-        return orjson.loads(answer.content) if answer.content else None
+        return orjson.loads(response.content) if response.content else None
 
     def dial(self) -> connect_socket:
         """A websocket on which nothing has been sent."""
@@ -80,8 +80,8 @@ class Talk:
     def leaks(self) -> list[str]:
         """The collected secrets and marks that the log contains."""
         log = self.server.log.lower()
-        wanted = {MARK, CARD, CARD.replace(" ", ""), ADDRESS, *self.secrets}
-        return [line for line in log.splitlines() if any(each.lower() in line for each in wanted)]
+        forbidden_texts = {MARK, CARD, CARD.replace(" ", ""), ADDRESS, *self.secrets}
+        return [line for line in log.splitlines() if any(each.lower() in line for each in forbidden_texts)]
 
 
 def _json(value: Any) -> bytes:
@@ -101,13 +101,13 @@ async def people(talk: Talk) -> AsyncIterator[dict[str, User]]:
     """One user of each kind, created directly in the server's database."""
     await connect(talk.server.database_url)
     at = SystemClock().now()
-    made = {
+    payloads = {
         role.value.lower(): await User.create(
             email=f"{MARK}.{role.value}@leak.example", name=f"{MARK} {role}", password_hash="-", staff=role, created_at=at
         )
         for role in Staff
     }
-    yield made
+    yield payloads
     await disconnect()
 
 

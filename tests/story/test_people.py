@@ -71,8 +71,8 @@ async def accepting(who: Client, token: str, **newcomer: str) -> dict[str, Any]:
 
 
 async def invited(who: Client) -> list[dict[str, Any]]:
-    found = await who.data("{ viewer { account { invitations { id email role } } } }")
-    return list(found["viewer"]["account"]["invitations"])
+    result = await who.data("{ viewer { account { invitations { id email role } } } }")
+    return list(result["viewer"]["account"]["invitations"])
 
 
 async def noe_joins_by_the_email(server: Server) -> Client:
@@ -97,8 +97,8 @@ async def noe_works_as_a_member(paul: Client, noe: Client) -> None:
     """Noé asks for help and sees other members' tickets, but neither invoices nor members."""
     assert await members(paul) == {"Paul Meunier": "OWNER", "Noé Blin": "MEMBER"}
     ticket = await chat(noe)
-    found = await paul.data("query($id: ID!) { node(id: $id) { ... on Ticket { requester { name } } } }", id=ticket)
-    assert found["node"]["requester"]["name"] == "Noé Blin"
+    result = await paul.data("query($id: ID!) { node(id: $id) { ... on Ticket { requester { name } } } }", id=ticket)
+    assert result["node"]["requester"]["name"] == "Noé Blin"
     assert await code_of(noe, "{ invoices { totalCount } }") == "FORBIDDEN"
     sending = 'mutation { invitationSend(input: {email: "x@y.example", role: MEMBER, idempotencyKey: "x"}) { __typename } }'
     assert await code_of(noe, sending) == "FORBIDDEN"
@@ -106,20 +106,20 @@ async def noe_works_as_a_member(paul: Client, noe: Client) -> None:
 
 
 async def members(who: Client) -> dict[str, str]:
-    found = await who.data("{ viewer { account { members { role user { name } } } } }")
-    return {each["user"]["name"]: each["role"] for each in found["viewer"]["account"]["members"]}
+    result = await who.data("{ viewer { account { members { role user { name } } } } }")
+    return {each["user"]["name"]: each["role"] for each in result["viewer"]["account"]["members"]}
 
 
 async def code_of(who: Client, query: str) -> str:
-    answer = await who.ask(query)
-    return str(answer["errors"][0]["extensions"]["code"])
+    response = await who.ask(query)
+    return str(response["errors"][0]["extensions"]["code"])
 
 
 async def noe_is_promoted_on_an_open_socket(paul: Client, noe: Client) -> None:
     """The websocket closes with FORBIDDEN. The client reconnects with the same token, has the new role and misses no event."""
     async with noe.socket() as live:
-        news = await live.follow(NEWS, after=0)
-        last = (await news.until("TICKET_OPENED"))["sequence"]
+        subscription = await live.follow(NEWS, after=0)
+        last = (await subscription.until("TICKET_OPENED"))["sequence"]
         given = {"userId": await user_id(paul, "Noé Blin"), "role": "BILLING"}
         for _ in range(2):
             promoted = await paul.do("memberChangeRole", "MemberChangeRoleInput", given, "member { role user { name } }")
@@ -127,14 +127,14 @@ async def noe_is_promoted_on_an_open_socket(paul: Client, noe: Client) -> None:
         assert await live.closed() == CloseCode.FORBIDDEN
     assert (await noe.data("{ invoices { totalCount } }"))["invoices"] == {"totalCount": 0}
     async with noe.socket() as live:
-        news = await live.follow(NEWS, after=last)
+        subscription = await live.follow(NEWS, after=last)
         await chat(noe, 2)
-        assert (await news.until("TICKET_OPENED"))["ticket"]["subject"] == "Chat 2"
+        assert (await subscription.until("TICKET_OPENED"))["ticket"]["subject"] == "Chat 2"
 
 
 async def user_id(who: Client, name: str) -> str:
-    found = await who.data("{ viewer { account { members { user { id name } } } } }")
-    people = [each["user"] for each in found["viewer"]["account"]["members"]]
+    result = await who.data("{ viewer { account { members { user { id name } } } } }")
+    people = [each["user"] for each in result["viewer"]["account"]["members"]]
     return str(next(each["id"] for each in people if each["name"] == name))
 
 
@@ -172,13 +172,13 @@ async def noe_switches(paul: Client, noe: Client) -> None:
         assert await live.closed() == CloseCode.UNAUTHORIZED
     noe.token = switched["session"]["accessToken"]
     assert await code_of(old, "{ viewer { locale } }") == "UNAUTHENTICATED"
-    found = await noe.data(
+    result = await noe.data(
         "query($ids: [ID!]!) { nodes(ids: $ids) { id } tickets { totalCount } viewer { account { id } role } }",
         ids=[ticket, companies[0]["accountId"], await user_id(paul, "Paul Meunier")],
     )
-    assert found["nodes"] == [None, None, None]
-    assert found["tickets"] == {"totalCount": 0}
-    assert found["viewer"] == {"account": {"id": companies[1]["accountId"]}, "role": "ADMIN"}
+    assert result["nodes"] == [None, None, None]
+    assert result["tickets"] == {"totalCount": 0}
+    assert result["viewer"] == {"account": {"id": companies[1]["accountId"]}, "role": "ADMIN"}
     strangers = {"email": NOE, "password": PASSWORD, "accountId": ticket}
     refused = await noe.attempt("sessionSignIn", "SessionSignInInput", strangers, "session { accessToken }")
     assert [(error["code"], error["field"]) for error in refused["userErrors"]] == [("NOT_FOUND", ["input", "accountId"])]
@@ -189,14 +189,14 @@ async def noe_switches(paul: Client, noe: Client) -> None:
 async def noe_is_removed_on_an_open_socket(paul: Client, noe: Client) -> None:
     """Within a second. He can still sign in to Marie's company."""
     async with noe.socket() as live:
-        news = await live.follow(NEWS, after=0)
-        while not (ticket := (await news.next())["ticket"]) or ticket["subject"] != "Chat 3":
+        subscription = await live.follow(NEWS, after=0)
+        while not (ticket := (await subscription.next())["ticket"]) or ticket["subject"] != "Chat 3":
             pass  # from here on he receives new events
         given = {"userId": await user_id(paul, "Noé Blin")}
         await paul.do("memberRemove", "MemberRemoveInput", given, "removed")
         await chat(paul)
         assert await live.closed() == CloseCode.UNAUTHORIZED
-        assert news.queue.empty()
+        assert subscription.queue.empty()
     assert await code_of(noe, "{ viewer { locale } }") == "UNAUTHENTICATED"
     assert await members(paul) == {"Paul Meunier": "OWNER"}
     repeated = await paul.attempt("memberRemove", "MemberRemoveInput", given, "removed")
@@ -257,6 +257,6 @@ async def test_p1_4_role_changes_reach_websockets_of_other_processes(
 async def either_email(*servers: Server) -> Any:
     """The email to Noé, from whichever process delivered it."""
     async with asyncio.timeout(PATIENCE):
-        while not (found := [email for server in servers for email in server.emails(NOE)]):
+        while not (result := [email for server in servers for email in server.emails(NOE)]):
             await asyncio.sleep(0.1)
-    return found[0]
+    return result[0]

@@ -39,8 +39,8 @@ async def test_p4_4_policies_are_linked_everywhere_and_accepted_once(server: Ser
 async def paul_reads_what_is_in_force(server: Server) -> dict[str, str]:
     """Paul reads the policies anonymously, and their texts match their hashes. Returns the ids by kind."""
     stranger = Client(server)
-    found = await stranger.data("{ policies { nodes { id kind inForce sha256 fr: text(locale: FR) en: text(locale: EN) } } }")
-    policies = found["policies"]["nodes"]
+    result = await stranger.data("{ policies { nodes { id kind inForce sha256 fr: text(locale: FR) en: text(locale: EN) } } }")
+    policies = result["policies"]["nodes"]
     for each in policies:
         assert each["inForce"]
         assert sha256((each["fr"] + each["en"]).encode()).hexdigest() == each["sha256"]
@@ -136,5 +136,5 @@ async def paul_is_asked_and_accepts(paul: Client, texts: dict[str, str]) -> None
     accepted = (await paul.data(SETTINGS))["viewer"]["policyAcceptances"]
     assert [each["policy"]["version"] for each in accepted] == ["2.0", "1.0", "1.0"]
     log = await paul.data("{ auditEntries(first: 5) { nodes { action details { name value } } } }")
-    told = [each for each in log["auditEntries"]["nodes"] if each["action"] == "POLICY_ACCEPT"]
-    assert {"name": "version", "value": "2.0"} in told[0]["details"]
+    entries = [each for each in log["auditEntries"]["nodes"] if each["action"] == "POLICY_ACCEPT"]
+    assert {"name": "version", "value": "2.0"} in entries[0]["details"]

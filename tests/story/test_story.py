@@ -38,18 +38,18 @@ async def test_the_story(server: Server) -> None:
 async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
     """P2.1, P5.7: anonymously, in French and in English."""
     visitor = Client(server)
-    found = await visitor.data(
+    result = await visitor.data(
         """{ offers(filter: {segment: {eq: TPE}}) { totalCount nodes { slug name english: name(locale: EN)
              prices { interval net { amountCents formatted } gross { amountCents } } } }
              articles(search: "TELECHARGER une facture") { nodes { slug title } } contact { email phone openingHours } }"""
     )
-    first = found["offers"]["nodes"][0]
-    assert found["offers"]["totalCount"] == len(found["offers"]["nodes"]) == 3
+    first = result["offers"]["nodes"][0]
+    assert result["offers"]["totalCount"] == len(result["offers"]["nodes"]) == 3
     assert first["prices"][0] == {
         "interval": "MONTH", "net": {"amountCents": 2900, "formatted": "29,00\xa0€"}, "gross": {"amountCents": 3480},
     }  # fmt: skip
-    assert found["articles"]["nodes"]
-    assert "support@" in found["contact"]["email"]
+    assert result["articles"]["nodes"]
+    assert "support@" in result["contact"]["email"]
 
 
 async def paul_signs_up(server: Server) -> Client:
@@ -93,10 +93,12 @@ async def paul_buys(paul: Client) -> dict[str, Any]:
     waiting = await pay(paul, purchase["id"], "pm_sandbox_confirmation", "pay-2")
     assert waiting["payment"]["status"] == "REQUIRES_ACTION"
     async with paul.socket() as live, http_client() as browser:
-        news = await live.follow("subscription { accountEvents(after: 0) { kind purchase { status } invoice { number } } }")
+        subscription = await live.follow(
+            "subscription { accountEvents(after: 0) { kind purchase { status } invoice { number } } }"
+        )
         assert (await browser.get(waiting["payment"]["confirmationUrl"])).status_code == 200
         await browser.post(waiting["payment"]["confirmationUrl"], data={"outcome": "approve"})
-        issued = await news.until("INVOICE_ISSUED")
+        issued = await subscription.until("INVOICE_ISSUED")
     return await bought(paul, purchase["id"], issued["invoice"]["number"])
 
 
@@ -111,16 +113,16 @@ async def pay(paul: Client, purchase: str, method: str, key: str) -> dict[str, A
 
 
 async def bought(paul: Client, purchase: str, number: str) -> dict[str, Any]:
-    found = await paul.data(
+    result = await paul.data(
         """query($id: ID!) { node(id: $id) { ... on Purchase { status anchor periods { start end } } }
            invoices { nodes { number net { amountCents } vat { amountCents } gross { amountCents } sha256 downloadUrl
            lines { label quantity net { amountCents } } } } }""",
         id=purchase,
     )
-    assert found["node"]["status"] == "ACTIVE"
-    assert found["node"]["periods"][0]["start"] == found["node"]["anchor"]
-    assert len(found["node"]["periods"]) == 3
-    (invoice,) = found["invoices"]["nodes"]
+    assert result["node"]["status"] == "ACTIVE"
+    assert result["node"]["periods"][0]["start"] == result["node"]["anchor"]
+    assert len(result["node"]["periods"]) == 3
+    (invoice,) = result["invoices"]["nodes"]
     assert invoice["number"] == number
     assert re.fullmatch(r"FA-\d{4}-000001", number)
     assert [invoice[part]["amountCents"] for part in ("net", "vat", "gross")] == [2900, 580, 3480]
@@ -144,15 +146,15 @@ async def the_invoice_is_readable(paul: Client, invoice: dict[str, Any]) -> None
 
 async def emails_with_pdf(server: Server) -> list[Any]:
     async with asyncio.timeout(PATIENCE):
-        while not (found := [email for email in server.emails(PAUL) if any(email.iter_attachments())]):
+        while not (result := [email for email in server.emails(PAUL) if any(email.iter_attachments())]):
             await asyncio.sleep(0.1)
-    return found
+    return result
 
 
 async def paul_turns_the_second_factor_on(paul: Client) -> None:
     """P4.3: from now on, signing in requires a code."""
-    made = await paul.do("totpSetUp", "TotpSetUpInput", {"password": PASSWORD}, "secret provisioningUri qrCodeSvg")
-    code = pyotp.TOTP(made["secret"]).now()
+    set_up = await paul.do("totpSetUp", "TotpSetUpInput", {"password": PASSWORD}, "secret provisioningUri qrCodeSvg")
+    code = pyotp.TOTP(set_up["secret"]).now()
     confirmed = await paul.do("totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes")
     assert len(confirmed["recoveryCodes"]) == 10
     given = {"email": PAUL, "password": PASSWORD}
@@ -165,26 +167,26 @@ async def paul_turns_the_second_factor_on(paul: Client) -> None:
 
 async def paul_and_alice_chat(paul: Client, alice: Client) -> None:
     """P5.5, P6.2, P5.2: the chat arrives in the inbox and is claimed, and both receive every event at once, despite a kill."""
-    async with alice.socket() as hers, paul.socket() as his:
-        inbox = await hers.follow(INBOX, after=0)
+    async with alice.socket() as alice_socket, paul.socket() as paul_socket:
+        inbox = await alice_socket.follow(INBOX, after=0)
         chat = await open_chat(paul)
         arrived = await inbox.until("TICKET_OPENED")
         assert arrived["ticket"]["id"] == chat
-        seen_by_paul = await his.follow(TICKET_EVENTS, id=chat, after=0)
+        seen_by_paul = await paul_socket.follow(TICKET_EVENTS, id=chat, after=0)
         assert [(await seen_by_paul.next())["kind"] for _ in range(2)] == ["TICKET_OPENED", "MESSAGE_POSTED"]
         await alice.do("ticketClaim", "TicketClaimInput", {"ticketId": chat}, "ticket { status assignee { name } }")
         assert (await seen_by_paul.until("TICKET_ASSIGNED"))["actor"]["name"] == "Agent"
         assert (await seen_by_paul.until("STATUS_CHANGED"))["status"] == "OPEN"
-        typing = await his.follow(TYPING, id=chat)
+        typing = await paul_socket.follow(TYPING, id=chat)
         assert (await heard_typing(alice, chat, typing))["typing"] is True
         await say(alice, chat, "Bonjour Paul", "hello")
         assert (await seen_by_paul.until("MESSAGE_POSTED"))["message"]["body"] == "Bonjour Paul"
     await the_server_is_killed_in_mid_chat(paul, alice, chat)
     await alice.do("ticketClose", "TicketCloseInput", {"ticketId": chat}, "ticket { status }")
     chats = "tickets(filter: {channel: {eq: CHAT}})"
-    kept = await paul.data(f"{{ {chats} {{ nodes {{ id status messages(first: 3) {{ nodes {{ body }} }} }} }} }}")
-    assert kept["tickets"]["nodes"][0]["status"] == "CLOSED"
-    assert kept["tickets"]["nodes"][0]["messages"]["nodes"][1]["body"] == "Bonjour Paul"
+    tickets = await paul.data(f"{{ {chats} {{ nodes {{ id status messages(first: 3) {{ nodes {{ body }} }} }} }} }}")
+    assert tickets["tickets"]["nodes"][0]["status"] == "CLOSED"
+    assert tickets["tickets"]["nodes"][0]["messages"]["nodes"][1]["body"] == "Bonjour Paul"
 
 
 async def heard_typing(alice: Client, chat: str, typing: Following) -> dict[str, Any]:
@@ -241,8 +243,8 @@ async def talk(who: Client, chat: str, name: str, acknowledged: dict[str, int]) 
 
 
 async def sequence_of(who: Client, chat: str) -> int:
-    found = await who.data("query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence } } }", id=chat)
-    return int(found["node"]["lastSequence"])
+    result = await who.data("query($id: ID!) { node(id: $id) { ... on Ticket { lastSequence } } }", id=chat)
+    return int(result["node"]["lastSequence"])
 
 
 async def read_to_the_end(who: Client, chat: str, after: int) -> list[tuple[int, str]]:
@@ -264,8 +266,8 @@ async def nadia_asks_for_figures(server: Server, analyst: Colleague) -> None:
     assert figures["ticketReport"][0]["medianFirstResponseSeconds"] is not None
     assert [row["net"]["amountCents"] for row in figures["revenueReport"]] == [2900]
     for hidden in ("tickets { nodes { subject } }", "invoices { nodes { number } }", "purchases { nodes { id } }"):
-        answer = await nadia.ask(f"{{ {hidden} }}")
-        assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
+        response = await nadia.ask(f"{{ {hidden} }}")
+        assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"]
     costly = await nadia.ask(
         """{ ticketReport(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2024-01-01", until: "2026-12-31", first: 1000)
              { count } offers(first: 1000) { nodes { prices { offer { prices { offer { prices { id } } } } } } } }"""

@@ -46,10 +46,10 @@ class Query:
 class Mutation:
     @strawberry.mutation
     async def announce(self, info: Info, input: FileAnnounceInput) -> Announced:
-        made = await files.announce(info, input)
-        row: File = made["file"]
+        payload = await files.announce(info, input)
+        row: File = payload["file"]
         url = files.file_url(row, info)
-        return Announced(key=strawberry.ID(str(row.pk)), name=row.name, url=url, upload_url=made["upload_url"])
+        return Announced(key=strawberry.ID(str(row.pk)), name=row.name, url=url, upload_url=payload["upload_url"])
 
 
 SCHEMA = strawberry.Schema(Query, Mutation)
@@ -69,14 +69,14 @@ async def viewer(site: Site) -> Viewer:
 
 async def announce(site: Site, viewer: Viewer, **changed: Any) -> dict[str, Any]:
     """Announces photo.png and returns the payload. Raises the refusal."""
-    said = {"name": "photo.png", "contentType": "image/png", "size": len(PNG)} | changed
-    result = await SCHEMA.execute(ANNOUNCE, {"input": said}, context_value=Context(viewer, site.services))
+    fields = {"name": "photo.png", "contentType": "image/png", "size": len(PNG)} | changed
+    result = await SCHEMA.execute(ANNOUNCE, {"input": fields}, context_value=Context(viewer, site.services))
     if result.errors:
         assert isinstance(result.errors[0].original_error, DomainError), result.errors
         raise result.errors[0].original_error
     assert result.data
-    answer: dict[str, Any] = result.data["announce"]
-    return answer
+    response: dict[str, Any] = result.data["announce"]
+    return response
 
 
 async def test_a_file_is_announced_uploaded_and_downloaded(site: Site, viewer: Viewer) -> None:
@@ -107,7 +107,7 @@ async def test_an_agent_s_file_belongs_to_no_company(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kept"),
+    ("name", "stored_name"),
     [
         ("../../etc/passwd", "passwd.png"),
         ("C:\\Users\\Zoé\\écran 1.png", "écran 1.png"),
@@ -125,13 +125,13 @@ async def test_an_agent_s_file_belongs_to_no_company(site: Site) -> None:
         ("x" * 200, "x" * 196 + ".png"),
     ],
 )
-async def test_file_names_are_sanitized(site: Site, viewer: Viewer, name: str, kept: str | None) -> None:
-    if kept is None:
+async def test_file_names_are_sanitized(site: Site, viewer: Viewer, name: str, stored_name: str | None) -> None:
+    if stored_name is None:
         with pytest.raises(Refusal, match=r"BLANK|TOO_LONG") as refused:
             await announce(site, viewer, name=name)
         assert refused.value.field == ("input", "name")
         return
-    assert (await announce(site, viewer, name=name))["name"] == kept
+    assert (await announce(site, viewer, name=name))["name"] == stored_name
 
 
 async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer) -> None:
@@ -167,5 +167,5 @@ async def test_impossible_sizes_are_refused(site: Site, viewer: Viewer, size: in
 
 
 async def test_a_media_type_is_normalized(site: Site, viewer: Viewer) -> None:
-    made = await announce(site, viewer, name="a.csv", contentType="Text/CSV; charset=utf-8", size=MAX_BYTES)
-    assert (await File.get(pk=int(made["key"]))).content_type == "text/csv"
+    payload = await announce(site, viewer, name="a.csv", contentType="Text/CSV; charset=utf-8", size=MAX_BYTES)
+    assert (await File.get(pk=int(payload["key"]))).content_type == "text/csv"

@@ -53,13 +53,13 @@ async def looks(ticket: Ticket) -> dict[str, Any]:
     tickets = await Ticket.filter(pk=ticket.pk) + await Ticket.filter(follows_id=ticket.pk)
     keys = [each.pk for each in tickets]
     measures = ("status", "updated_at", "reply_awaited_since", "first_response_at", "first_response_seconds", "solved_at")
-    said = ("sequence", "body", "at", "from_staff", "client_message_id", "author_id")
-    told = ("sequence", "kind", "at", "status", "actor_id")
+    message_columns = ("sequence", "body", "at", "from_staff", "client_message_id", "author_id")
+    event_columns = ("sequence", "kind", "at", "status", "actor_id")
     return {
         "tickets": await Ticket.filter(pk__in=keys).order_by("id").values_list(*measures),
-        "messages": await Message.filter(ticket_id__in=keys).order_by("id").values_list(*said),
+        "messages": await Message.filter(ticket_id__in=keys).order_by("id").values_list(*message_columns),
         "events": [
-            await Event.filter(ticket_id__in=keys, stream__startswith="ticket").order_by("id").values_list(*told),
+            await Event.filter(ticket_id__in=keys, stream__startswith="ticket").order_by("id").values_list(*event_columns),
             await Event.filter(ticket_id__in=keys, stream=INBOX).order_by("id").values_list("kind", "status"),
             await Event.filter(ticket_id__in=keys, stream__startswith="account").order_by("id").values_list("kind", "status"),
         ],
@@ -102,9 +102,9 @@ async def test_concurrent_messages_get_a_sequence_without_gaps(action: Action, p
     events = await Event.since(ticket_stream(chat.pk), 0, 1000)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert await last_sequence_of(ticket_stream(chat.pk)) == len(events)
-    told = [event.message_id for event in events if event.kind is EventKind.MESSAGE_POSTED]
-    assert told == [message.pk for message in await Message.filter(ticket_id=chat.pk).order_by("sequence")]
-    assert len(told) == 40
+    event_columns = [event.message_id for event in events if event.kind is EventKind.MESSAGE_POSTED]
+    assert event_columns == [message.pk for message in await Message.filter(ticket_id=chat.pk).order_by("sequence")]
+    assert len(event_columns) == 40
 
 
 async def test_a_repeated_message_is_stored_once(action: Action, paul: Viewer) -> None:

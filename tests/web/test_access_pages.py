@@ -104,8 +104,8 @@ async def test_p4_3_the_page_requires_the_second_factor(site: Site, owner: User,
     clock.advance(timedelta(minutes=1))
     assert 'autocomplete="one-time-code"' in (await site.client.get(reset)).text
     for code, status in ("", 422), ("000000", 422), (code_of(secret, site.action()), 200):
-        answer = await site.client.post(reset, data={"password": NEW, "code": code}, headers=FRENCH)
-        assert answer.status_code == status
+        response = await site.client.post(reset, data={"password": NEW, "code": code}, headers=FRENCH)
+        assert response.status_code == status
         assert await right(site, owner, NEW if status == 200 else OLD)
 
 
@@ -113,9 +113,9 @@ async def test_guesses_of_codes_are_throttled(site: Site, owner: User, reset: st
     session = (await sessions.sign_in(owner, None, False, site.action())).session
     secret = await begin_totp(site.action(), site.services.auth, session, OLD)
     await confirm_totp(site.action(), site.services.auth, session, code_of(secret, site.action()))
-    answers = [await site.client.post(reset, data={"password": NEW, "code": "0"}, headers=FRENCH) for _ in range(8)]
-    assert [answer.status_code for answer in answers] == [422] * 6 + [429] * 2
-    assert "Trop de tentatives" in answers[-1].text
+    responses = [await site.client.post(reset, data={"password": NEW, "code": "0"}, headers=FRENCH) for _ in range(8)]
+    assert [response.status_code for response in responses] == [422] * 6 + [429] * 2
+    assert "Trop de tentatives" in responses[-1].text
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -125,8 +125,8 @@ async def test_p1_3_each_address_is_confirmed_on_a_page(site: Site, owner: User,
         assert shown.status_code == 200
     assert "camille@aubry.example" in shown.text
     assert_closed(shown)
-    noted = await site.client.post(moves[first], data={"outcome": "move"}, headers=ENGLISH)
-    assert "Your confirmation has been recorded" in noted.text
+    response = await site.client.post(moves[first], data={"outcome": "move"}, headers=ENGLISH)
+    assert "Your confirmation has been recorded" in response.text
     assert (await User.get(pk=owner.pk)).email == owner.email
     assert (await site.client.post(moves[first])).status_code == 404
     done = await site.client.post(moves[1 - first], data={"outcome": "move"}, headers=FRENCH)

@@ -161,9 +161,9 @@ async def test_one_of_two_concurrent_uploads_is_stored_whole(site: Site) -> None
     statuses = [response.status_code for response in await asyncio.gather(*sent)]
     assert sorted(statuses) == [200, 200, 200, 201, 409, 409, 409, 409]
     await file.refresh_from_db()
-    kept = contents[statuses.index(201)]
-    assert site.bytes_kept() == {file.key: kept}
-    assert file.sha256 == sha256(kept).hexdigest()
+    stored_content = contents[statuses.index(201)]
+    assert site.bytes_kept() == {file.key: stored_content}
+    assert file.sha256 == sha256(stored_content).hexdigest()
 
 
 @pytest.mark.parametrize("spoil", ["forged", "expired", "download", "verify", "unknown", "garbage"])

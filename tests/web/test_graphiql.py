@@ -93,10 +93,10 @@ async def test_p4_4_the_page_links_to_the_privacy_policy(client: httpx.AsyncClie
 async def test_every_asset_exists_with_its_type_and_is_revalidated(client: httpx.AsyncClient) -> None:
     page = await client.get("/graphql", headers={"Accept": "text/html"})
     for path in _Loads(page.text).found:
-        answer = await client.get(f"/{path}")
-        assert answer.status_code == 200, path
-        assert answer.headers["content-type"].startswith("text/css" if path.endswith(".css") else "text/javascript")
-        again = await client.get(f"/{path}", headers={"If-None-Match": answer.headers["etag"]})
+        response = await client.get(f"/{path}")
+        assert response.status_code == 200, path
+        assert response.headers["content-type"].startswith("text/css" if path.endswith(".css") else "text/javascript")
+        again = await client.get(f"/{path}", headers={"If-None-Match": response.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
 
 

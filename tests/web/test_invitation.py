@@ -111,8 +111,8 @@ async def test_the_second_factor_is_required(site: Site, link: str) -> None:
 
 async def test_guesses_are_throttled(site: Site, link: str) -> None:
     await known(site)
-    answers = [(await site.client.post(link, data={"password": f"guess {n}"})).status_code for n in range(8)]
-    assert answers == [422] * 6 + [429] * 2
+    responses = [(await site.client.post(link, data={"password": f"guess {n}"})).status_code for n in range(8)]
+    assert responses == [422] * 6 + [429] * 2
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -77,7 +77,7 @@ def test_no_text_produces_other_elements(text: str) -> None:
 def test_our_own_texts_render_completely() -> None:
     for content in read_policies():
         for text in (content.fr, content.en):
-            made = html(text)
-            assert "**" not in made
-            assert "](" not in made
-            assert made.count("<h1>") == 1
+            rendered = html(text)
+            assert "**" not in rendered
+            assert "](" not in rendered
+            assert rendered.count("<h1>") == 1

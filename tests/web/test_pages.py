@@ -177,14 +177,14 @@ async def test_the_emails_invoice_link_works_for_a_month(site: Site, clock: "Mov
     assert payment.confirmation_url
     await site.client.post(payment.confirmation_url, data={"outcome": "approve"})
     email = await Email.get(template="invoice_issued.fr")
-    found = re.search(r"camcha:(/downloads/\S+)", email.text)
-    assert found
+    result = re.search(r"camcha:(/downloads/\S+)", email.text)
+    assert result
     clock.advance(timedelta(days=29))
-    response = await site.client.get(found[1])
+    response = await site.client.get(result[1])
     assert response.status_code == 200
     assert response.content.startswith(b"%PDF-")
     clock.advance(timedelta(days=1))
-    assert (await site.client.get(found[1])).status_code == 404
+    assert (await site.client.get(result[1])).status_code == 404
 
 
 @pytest.mark.parametrize("body", ["", "outcome=", "outcome=perhaps", "outcome=APPROVE", "\x00\xff", "approve"])

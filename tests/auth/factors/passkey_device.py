@@ -24,24 +24,24 @@ class Device:
 
     def made(self, options: str) -> str:
         """The answer to creation options, as JSON."""
-        asked = json.loads(options)
-        self.handle = base64url_to_bytes(asked["user"]["id"])
-        told = self._client_data("webauthn.create", asked["challenge"])
+        parsed = json.loads(options)
+        self.handle = base64url_to_bytes(parsed["user"]["id"])
+        client_data = self._client_data("webauthn.create", parsed["challenge"])
         number = self.key.public_key().public_numbers()
         key = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: number.x.to_bytes(32, "big"), -3: number.y.to_bytes(32, "big")})
         attested = bytes(16) + len(self.id).to_bytes(2, "big") + self.id + key
-        data = self._data(asked["rp"]["id"], ATTESTED) + attested
+        data = self._data(parsed["rp"]["id"], ATTESTED) + attested
         statement = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
-        return self._credential(clientDataJSON=told, attestationObject=statement)
+        return self._credential(clientDataJSON=client_data, attestationObject=statement)
 
     def got(self, options: str) -> str:
         """The answer to request options, as JSON."""
-        asked = json.loads(options)
-        told = self._client_data("webauthn.get", asked["challenge"])
+        parsed = json.loads(options)
+        client_data = self._client_data("webauthn.get", parsed["challenge"])
         self.counter += 1 if self.counter else 0
-        data = self._data(asked["rpId"], 0)
-        signature = self.key.sign(data + hashlib.sha256(told).digest(), ec.ECDSA(SHA256()))
-        return self._credential(clientDataJSON=told, authenticatorData=data, signature=signature, userHandle=self.handle)
+        data = self._data(parsed["rpId"], 0)
+        signature = self.key.sign(data + hashlib.sha256(client_data).digest(), ec.ECDSA(SHA256()))
+        return self._credential(clientDataJSON=client_data, authenticatorData=data, signature=signature, userHandle=self.handle)
 
     def _client_data(self, kind: str, challenge: str) -> bytes:
         return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": self.framed}).encode()
@@ -52,5 +52,5 @@ class Device:
 
     def _credential(self, **response: Any) -> str:
         key = bytes_to_base64url(self.id)
-        said = {name: bytes_to_base64url(value) for name, value in response.items()}
-        return json.dumps({"id": key, "rawId": key, "type": "public-key", "response": said, "clientExtensionResults": {}})
+        encoded = {name: bytes_to_base64url(value) for name, value in response.items()}
+        return json.dumps({"id": key, "rawId": key, "type": "public-key", "response": encoded, "clientExtensionResults": {}})

@@ -49,8 +49,8 @@ class Hand:
 
     async def register(self, tokens: Tokens, device: Device, name: str | None = None) -> Enrolled:
         options = await begin_passkey(self.now(), self.auth, tokens.session)
-        made = device.made(options)
-        return await confirm_passkey(self.now(), self.auth, tokens.session, credential=made, name=name)
+        registered = device.made(options)
+        return await confirm_passkey(self.now(), self.auth, tokens.session, credential=registered, name=name)
 
     async def answer(self, device: Device) -> str:
         return device.got(await passkeys.challenge(self.now(), self.auth.party))
@@ -68,9 +68,9 @@ async def test_p4_3_a_new_passkey_signs_in_without_a_password(hand: Hand, now: "
     """The first passkey turns the second factor on and returns recovery codes; the next one returns none."""
     device, tokens = Device(counter=1), await hand.fresh(owner)
     other = await sign_in(owner, None, False, now())
-    made = await hand.register(tokens, device, " My   key ")
-    assert len(made.recovery_codes or []) == 10
-    assert made.authenticator.name == "My key"
+    registered = await hand.register(tokens, device, " My   key ")
+    assert len(registered.recovery_codes or []) == 10
+    assert registered.authenticator.name == "My key"
     assert (await User.get(pk=owner.pk)).second_factor
     assert (await Session.get(pk=other.session.pk)).ended_at
     for _ in range(2):
@@ -109,26 +109,26 @@ async def test_p4_3_a_passkey_alone_steps_up(auth: AuthServices, hand: Hand, now
 
 async def test_another_users_passkey_is_refused(auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User) -> None:
     """A valid passkey of another user works neither for a step-up nor as a second factor."""
-    theirs, mine = Device(), Device()
-    await hand.register(await hand.fresh(agent), theirs)
-    await hand.register(await hand.fresh(owner), mine)
+    agent_device, owner_device = Device(), Device()
+    await hand.register(await hand.fresh(agent), agent_device)
+    await hand.register(await hand.fresh(owner), owner_device)
     session = (await sign_in(await User.get(pk=owner.pk), None, True, now())).session
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await step_up(now(), auth, session, passkey=await hand.answer(theirs))
+        await step_up(now(), auth, session, passkey=await hand.answer(agent_device))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await authenticate(
-            now(), auth, email=owner.email, password=PASSWORD, code=None, peer="::1", passkey=await hand.answer(theirs)
+            now(), auth, email=owner.email, password=PASSWORD, code=None, peer="::1", passkey=await hand.answer(agent_device)
         )
 
 
 async def test_an_answer_works_once_even_in_concurrent_requests(hand: Hand, owner: User) -> None:
     device = Device()
     await hand.register(await hand.fresh(owner), device)
-    answer = await hand.answer(device)
-    entered = await asyncio.gather(*(hand.enter(answer) for _ in range(4)), return_exceptions=True)
+    response = await hand.answer(device)
+    entered = await asyncio.gather(*(hand.enter(response) for _ in range(4)), return_exceptions=True)
     assert [each for each in entered if isinstance(each, User)] == [owner]
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.enter(answer)
+        await hand.enter(response)
 
 
 async def test_a_challenge_expires_after_five_minutes(
@@ -136,10 +136,10 @@ async def test_a_challenge_expires_after_five_minutes(
 ) -> None:
     device = Device()
     await hand.register(await hand.fresh(owner), device)
-    answer = await hand.answer(device)
+    response = await hand.answer(device)
     clock.advance(passkeys.LIFETIME)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.enter(answer)
+        await hand.enter(response)
     assert await passkeys.expire(now()) == 1
     assert not await WebauthnChallenge.exists()
 
@@ -171,7 +171,7 @@ async def test_a_counter_that_decreases_reveals_a_copy(hand: Hand, owner: User) 
 async def test_a_challenge_works_for_one_purpose_only(
     auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User
 ) -> None:
-    device, tokens, theirs = Device(), await hand.fresh(owner), await hand.fresh(agent)
+    device, tokens, agent_device = Device(), await hand.fresh(owner), await hand.fresh(agent)
 
     async def confirm(made: str) -> Enrolled:
         return await confirm_passkey(now(), auth, tokens.session, credential=made, name=None)
@@ -180,7 +180,7 @@ async def test_a_challenge_works_for_one_purpose_only(
     asked = json.loads(await passkeys.challenge(now(), auth.party))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await confirm(device.made(json.dumps({**options, "challenge": asked["challenge"]})))
-    for_another = await begin_passkey(now(), auth, theirs.session)
+    for_another = await begin_passkey(now(), auth, agent_device.session)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await confirm(device.made(for_another))
     await hand.register(tokens, device)
@@ -213,11 +213,11 @@ async def test_a_passkey_belongs_to_one_user(hand: Hand, owner: User, agent: Use
 
 async def test_a_removed_passkey_is_refused(hand: Hand, now: "Now", owner: User) -> None:
     device = Device()
-    made = await hand.register(await hand.fresh(owner), device)
-    answer = await hand.answer(device)
-    await remove(now(), (await hand.fresh(owner, True)).session, made.authenticator)
+    registered = await hand.register(await hand.fresh(owner), device)
+    response = await hand.answer(device)
+    await remove(now(), (await hand.fresh(owner, True)).session, registered.authenticator)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.enter(answer)
+        await hand.enter(response)
 
 
 async def test_an_unverified_address_must_be_verified_first(hand: Hand, owner: User) -> None:
@@ -291,10 +291,10 @@ async def test_malformed_answers_are_refused(hand: Hand, owner: User, text: str,
     hand.auth.throttle._counts.clear()  # of a different example
     if not await Authenticator.exists():
         await hand.register(await hand.fresh(owner), DEVICE)
-    answer = json.loads(await hand.answer(DEVICE))
-    for told in (text, json.dumps(answer | {"response": answer["response"] | changed})):
+    response = json.loads(await hand.answer(DEVICE))
+    for credential in (text, json.dumps(response | {"response": response["response"] | changed})):
         with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-            await hand.enter(told)
+            await hand.enter(credential)
 
 
 DEVICE = Device()

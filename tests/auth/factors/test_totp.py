@@ -103,8 +103,8 @@ class TestSetUp:
         tokens = await sign_in(owner, None, False, now())
         code = code_of(await begin_totp(now(), auth, tokens.session, password), now())
         both = [confirm_totp(now(), auth, tokens.session, code) for _ in range(2)]
-        answers = await asyncio.gather(*both, return_exceptions=True)
-        assert sorted(str(answer) for answer in answers if isinstance(answer, Refusal)) == ["STEP_UP_REQUIRED"]
+        responses = await asyncio.gather(*both, return_exceptions=True)
+        assert sorted(str(response) for response in responses if isinstance(response, Refusal)) == ["STEP_UP_REQUIRED"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_the_seed_is_shown_as_a_qr_code_and_stored_encrypted(
@@ -141,9 +141,9 @@ class TestCodes:
     ) -> None:
         secret, _, _ = await enrolled(owner)
         clock.advance(timedelta(minutes=1))
-        answers = await asyncio.gather(*(enter(owner, code_of(secret, now())) for _ in range(4)), return_exceptions=True)
-        assert sorted(str(a) for a in answers if isinstance(a, Refusal)) == ["SECOND_FACTOR_INVALID"] * 3
-        assert [a for a in answers if isinstance(a, User)] == [owner]
+        responses = await asyncio.gather(*(enter(owner, code_of(secret, now())) for _ in range(4)), return_exceptions=True)
+        assert sorted(str(a) for a in responses if isinstance(a, Refusal)) == ["SECOND_FACTOR_INVALID"] * 3
+        assert [a for a in responses if isinstance(a, User)] == [owner]
 
     @pytest.mark.parametrize(("steps", "accepted"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
     async def test_a_clock_can_be_one_step_off(
@@ -184,13 +184,13 @@ class TestCodes:
         self, auth: AuthServices, now: "Now", owner: User, password: str, enrolled: "Enrolled"
     ) -> None:
         await enrolled(owner)
-        answers = []
+        responses = []
         for n in range(10):
             try:
                 await authenticate(now(), auth, email=owner.email, password=password, code="abc", peer=f"198.51.100.{n}")
             except (Refusal, Throttled) as error:
-                answers.append(error.code)
-        assert answers == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
+                responses.append(error.code)
+        assert responses == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
 
 
 class TestRecovery:
@@ -206,8 +206,8 @@ class TestRecovery:
 
     async def test_only_one_of_two_concurrent_uses_succeeds(self, owner: User, enrolled: "Enrolled", enter: Enter) -> None:
         _, codes, _ = await enrolled(owner)
-        answers = await asyncio.gather(*(enter(owner, codes[0]) for _ in range(4)), return_exceptions=True)
-        assert [a for a in answers if isinstance(a, User)] == [owner]
+        responses = await asyncio.gather(*(enter(owner, codes[0]) for _ in range(4)), return_exceptions=True)
+        assert [a for a in responses if isinstance(a, User)] == [owner]
 
     async def test_another_users_code_is_refused(self, owner: User, agent: User, enrolled: "Enrolled", enter: Enter) -> None:
         _, codes, _ = await enrolled(owner)
@@ -317,9 +317,9 @@ class TestSeveral:
 
     async def test_an_authenticator_can_be_named_and_renamed(self, now: "Now", owner: User, enrolled: "Enrolled") -> None:
         await enrolled(owner)
-        mine = await Authenticator.get()
-        assert mine.name == "Application"
-        assert (await rename(now(), mine, named("  Téléphone\n", "Application"))).name == "Téléphone"
+        authenticator = await Authenticator.get()
+        assert authenticator.name == "Application"
+        assert (await rename(now(), authenticator, named("  Téléphone\n", "Application"))).name == "Téléphone"
         for name, code in ((" ", "BLANK"), ("x" * 61, "TOO_LONG")):
             with pytest.raises(Refusal, match=code):
                 named(name, "Application")
@@ -358,19 +358,19 @@ class TestRemoving:
     ) -> None:
         """Their other devices are signed out, an email notifies them, and the recovery codes are deleted."""
         _, codes, tokens = await enrolled(owner)
-        other, mine = await sign_in(owner, None, True, now()), await Authenticator.get()
+        other, authenticator = await sign_in(owner, None, True, now()), await Authenticator.get()
         with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-            await remove(now(), tokens.session, mine)
+            await remove(now(), tokens.session, authenticator)
         await prove(tokens, codes[0])
         bus.announced.clear()
-        assert await remove(now(), tokens.session, mine) is False
+        assert await remove(now(), tokens.session, authenticator) is False
         assert bus.announced == [f"session:{other.session.pk}", f"user:{owner.pk}"]
         assert await enter(owner, None) == owner
         assert (await User.get(pk=owner.pk)).second_factor is False
         assert (await RecoveryCode.exists(), await Authenticator.exists()) == (False, False)
         assert "désactivée" in await latest(owner)
         with pytest.raises(Refusal, match="NOT_FOUND"):
-            await remove(now(), tokens.session, mine)
+            await remove(now(), tokens.session, authenticator)
 
     async def test_p4_3_staff_cannot_turn_the_second_factor_off(
         self, now: "Now", agent: User, enrolled: "Enrolled", prove: Prove
@@ -403,8 +403,8 @@ class TestRenewing:
         _, old, tokens = await enrolled(owner)
         await prove(tokens, old[0])
         both = await asyncio.gather(*(renew_recovery_codes(now(), tokens.session) for _ in range(2)))
-        answers = [await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both]
-        assert sorted(str(answer) for (answer,) in answers if isinstance(answer, Refusal)) == ["SECOND_FACTOR_INVALID"]
+        responses = [await asyncio.gather(enter(owner, codes[0]), return_exceptions=True) for codes in both]
+        assert sorted(str(response) for (response,) in responses if isinstance(response, Refusal)) == ["SECOND_FACTOR_INVALID"]
         assert await RecoveryCode.filter(user_id=owner.pk).count() == 10
 
     async def test_there_are_no_recovery_codes_without_a_second_factor(

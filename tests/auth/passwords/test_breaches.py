@@ -34,11 +34,11 @@ def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
 @asynccontextmanager
 async def service(reply: Callable[[], bytes | None]) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A breach service on a port of its own that answers each request with `reply`, or never answers when `reply` is None."""
-    asked: list[bytes] = []
+    requests: list[bytes] = []
     gone = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
         if (content := reply()) is None:
             await gone.wait()
         else:
@@ -47,43 +47,43 @@ async def service(reply: Callable[[], bytes | None]) -> AsyncIterator[tuple[str,
 
     server = await asyncio.start_server(serve, "127.0.0.1")
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/range/", asked
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/range/", requests
         gone.set()
 
 
 @asynccontextmanager
 async def passwords(url: str, seconds: float = 5) -> AsyncIterator[Passwords]:
-    made = Passwords(breaches=Breaches(url, seconds))
-    yield made
-    made.close()
+    checker = Passwords(breaches=Breaches(url, seconds))
+    yield checker
+    checker.close()
 
 
 async def test_p4_3_a_leaked_password_is_refused_with_an_explanation() -> None:
-    async with service(lambda: answer(OTHERS + line(7) + OTHERS)) as (url, asked), passwords(url) as made:
+    async with service(lambda: answer(OTHERS + line(7) + OTHERS)) as (url, requests), passwords(url) as checker:
         with pytest.raises(Refusal, match="PASSWORD_WEAK") as refused:
-            await made.require_strong(LEAKED, field="newPassword")
-        await made.require_strong("another sabot pluvier 43")
+            await checker.require_strong(LEAKED, field="newPassword")
+        await checker.require_strong("another sabot pluvier 43")
     assert refused.value.field == ("input", "newPassword")
     assert "data breach" in message_for(refused.value, Locale.EN)
     assert "fuite de données" in message_for(refused.value, Locale.FR)
-    assert asked[0].startswith(b"GET /range/%s HTTP/1.1" % DIGEST[:5].encode())
+    assert requests[0].startswith(b"GET /range/%s HTTP/1.1" % DIGEST[:5].encode())
 
 
 async def test_the_service_receives_five_digits_and_a_request_for_padding() -> None:
-    async with service(lambda: answer(OTHERS)) as (url, asked), passwords(url) as made:
-        await made.require_strong(LEAKED)
+    async with service(lambda: answer(OTHERS)) as (url, requests), passwords(url) as checker:
+        await checker.require_strong(LEAKED)
         with pytest.raises(Refusal, match="PASSWORD_WEAK"):
-            await made.require_strong("short")
-    [request] = asked  # weak passwords are not sent to the service
+            await checker.require_strong("short")
+    [request] = requests  # weak passwords are not sent to the service
     assert b"add-padding: true" in request.lower()
     assert DIGEST[:6].encode() not in request.upper()
     assert LEAKED.encode() not in request
 
 
 async def test_padding_is_ignored() -> None:
-    async with service(lambda: answer(OTHERS + line(0))) as (url, _), passwords(url) as made:
+    async with service(lambda: answer(OTHERS + line(0))) as (url, _), passwords(url) as checker:
         with capture_logs() as logged:
-            await made.require_strong(LEAKED)
+            await checker.require_strong(LEAKED)
     assert logged == []
 
 
@@ -104,20 +104,20 @@ async def test_padding_is_ignored() -> None:
     ],
 )
 async def test_a_failing_service_blocks_no_one_and_is_logged(reply: bytes | None) -> None:
-    async with service(lambda: reply) as (url, asked), passwords(url, 0.5) as made:
+    async with service(lambda: reply) as (url, requests), passwords(url, 0.5) as checker:
         with capture_logs() as logged:
-            await made.require_strong(LEAKED)
+            await checker.require_strong(LEAKED)
     assert [each["event"] for each in logged] == ["breaches.unavailable"]
     assert DIGEST[5:] not in str(logged)
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 async def test_an_unavailable_service_blocks_no_one() -> None:
     async with service(lambda: None) as (url, _):
         pass
-    async with passwords(url) as made:
+    async with passwords(url) as checker:
         with capture_logs() as logged:
-            await made.require_strong(LEAKED)
+            await checker.require_strong(LEAKED)
     assert [each["event"] for each in logged] == ["breaches.unavailable"]
 
 
@@ -128,16 +128,16 @@ async def test_a_flood_of_sign_ups_does_not_reach_the_service(auth: AuthServices
     async def outcome(network: str, password: str = LEAKED) -> str:
         try:
             await sign_up(
-                now(), replace(auth, passwords=made), email="camille@fournil.example", password=password,
+                now(), replace(auth, passwords=checker), email="camille@fournil.example", password=password,
                 name="Camille", legal_name="Fournil", siren="404833048", locale=Locale.FR, peer=network,
             )  # fmt: skip
         except (Refusal, Throttled) as error:
             return error.code
         return "in"
 
-    async with service(lambda: answer(line(7))) as (url, asked), passwords(url) as made:
+    async with service(lambda: answer(line(7))) as (url, requests), passwords(url) as checker:
         outcomes = [await outcome("192.0.2.7") for _ in range(NEW_PASSWORD.free_attempts + 20)]
         assert outcomes == ["PASSWORD_WEAK"] * (NEW_PASSWORD.free_attempts + 1) + ["RATE_LIMITED"] * 19
-        assert len(asked) == NEW_PASSWORD.free_attempts + 1
+        assert len(requests) == NEW_PASSWORD.free_attempts + 1
         assert await outcome("198.51.100.7", "short") == "PASSWORD_WEAK"
         assert await outcome("198.51.100.7", "another sabot pluvier 43") == "in"

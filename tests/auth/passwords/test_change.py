@@ -137,10 +137,10 @@ class TestReset:
     ) -> None:
         token = await ask(owner.email)
         passwords = [f"{NEW} {number}" for number in range(3)]
-        answers = await asyncio.gather(*(use(token, each) for each in passwords), return_exceptions=True)
-        won = [password for password, answer in zip(passwords, answers, strict=True) if answer is None]
+        responses = await asyncio.gather(*(use(token, each) for each in passwords), return_exceptions=True)
+        won = [password for password, response in zip(passwords, responses, strict=True) if response is None]
         assert len(won) == 1
-        assert {str(answer) for answer in answers if answer} <= {"TOKEN_INVALID", "CREDENTIALS_INVALID"}
+        assert {str(response) for response in responses if response} <= {"TOKEN_INVALID", "CREDENTIALS_INVALID"}
         assert await enter(owner, won[0]) == owner
 
     @pytest.mark.parametrize("token", ["", "cam_pr_", "cam_at_x", "\x00", "\ud800", "x" * 100_000])
@@ -229,13 +229,13 @@ class TestResetWithASecondFactor:
         self, owner: User, enrolled: "Enrolled", ask: Ask, use: Use
     ) -> None:
         await enrolled(owner)
-        token, answers = await ask(owner.email), []
+        token, responses = await ask(owner.email), []
         for number in range(10):
             try:
                 await use(token, NEW, f"{number:06}")
             except (Refusal, Throttled) as error:
-                answers.append(error.code)
-        assert answers == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
+                responses.append(error.code)
+        assert responses == ["SECOND_FACTOR_INVALID"] * 6 + ["RATE_LIMITED"] * 4
 
     async def test_a_second_factor_turned_on_during_a_reset_is_required(
         self, owner: User, auth: AuthServices, now: "Now", enrolled: "Enrolled", ask: Ask
@@ -272,13 +272,13 @@ class TestChange:
         assert await templates_to(owner.email) == ["password_changed"]
 
     async def test_guesses_of_the_current_password_are_throttled(self, owner: User, now: "Now", change: Use) -> None:
-        here, answers = await sign_in(owner, None, False, now()), []
+        here, responses = await sign_in(owner, None, False, now()), []
         for _ in range(8):
             try:
                 await change(here, "a wrong one, ardoise 12")
             except (Refusal, Throttled) as error:
-                answers.append(error.code)
-        assert answers == ["CREDENTIALS_INVALID"] * 6 + ["RATE_LIMITED"] * 2
+                responses.append(error.code)
+        assert responses == ["CREDENTIALS_INVALID"] * 6 + ["RATE_LIMITED"] * 2
         assert (await User.get(pk=owner.pk)).password_hash == owner.password_hash
 
     async def test_a_weak_new_password_is_refused(self, owner: User, now: "Now", change: Use) -> None:
@@ -291,9 +291,9 @@ class TestChange:
         self, owner: User, now: "Now", change: Use, enter: Enter
     ) -> None:
         here, there = [await sign_in(owner, None, False, now()) for _ in range(2)]
-        answers = await asyncio.gather(change(here), change(there, PASSWORD, f"{NEW} 2"), return_exceptions=True)
-        assert len([answer for answer in answers if answer is None]) == 1
-        assert await enter(owner, NEW if answers[0] is None else f"{NEW} 2") == owner
+        responses = await asyncio.gather(change(here), change(there, PASSWORD, f"{NEW} 2"), return_exceptions=True)
+        assert len([response for response in responses if response is None]) == 1
+        assert await enter(owner, NEW if responses[0] is None else f"{NEW} 2") == owner
 
     async def test_an_ended_session_cannot_change_the_password(
         self, owner: User, now: "Now", ask: Ask, use: Use, change: Use

@@ -84,8 +84,8 @@ def test_processes_end_with_the_server() -> None:
     starts += "print(hashing_pool._idle[0].process.pid, flush=True);"
     for end in ("os.kill(os.getpid(), 9)", "sys.exit()"):
         with subprocess.Popen([sys.executable, "-c", starts + end], stdout=subprocess.PIPE, text=True) as server:
-            told, _ = server.communicate(timeout=PATIENCE)
-        pid = int(told)
+            output, _ = server.communicate(timeout=PATIENCE)
+        pid = int(output)
         assert _gone(pid)
 
 
@@ -135,6 +135,6 @@ def test_passwords_are_hashed_when_priorities_cannot_be_set(monkeypatch: pytest.
 def test_the_process_answers_line_by_line() -> None:
     stored = hashing_process.made(PASSWORD, 1, 8, 1)
     good = [["matches", stored, PASSWORD], ["matches", stored, "\ud800"], ["matches", "-", ""], ["score", "abc", []]]
-    answers, bad = io.StringIO(), ['["nothing"]', "[]", "3", "no JSON"]
-    hashing_process.serve([*map(json.dumps, good), *bad], answers, hashing_process.Work())
-    assert list(map(json.loads, answers.getvalue().splitlines())) == [True, False, False, 0, None, None, None, None]
+    responses, bad = io.StringIO(), ['["nothing"]', "[]", "3", "no JSON"]
+    hashing_process.serve([*map(json.dumps, good), *bad], responses, hashing_process.Work())
+    assert list(map(json.loads, responses.getvalue().splitlines())) == [True, False, False, 0, None, None, None, None]

@@ -104,10 +104,10 @@ async def test_other_parameters_require_a_new_hash(passwords: Passwords) -> None
 
 async def test_the_queue_is_bounded_and_does_not_block_the_event_loop() -> None:
     passwords = Passwords(workers=1, waiting=3)
-    answers = asyncio.gather(*(passwords.hash(f"password {n}") for n in range(10)), return_exceptions=True)
+    responses = asyncio.gather(*(passwords.hash(f"password {n}") for n in range(10)), return_exceptions=True)
     await asyncio.sleep(0)  # the event loop runs while the threads hash
-    assert not answers.done()
-    kinds = [type(answer) for answer in await answers]
+    assert not responses.done()
+    kinds = [type(response) for response in await responses]
     assert kinds == [str] * 4 + [Throttled] * 6
     assert isinstance(await passwords.hash("room again"), str)
     passwords.close()

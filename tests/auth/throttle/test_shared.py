@@ -89,10 +89,10 @@ async def test_redis_holds_no_personal_data_and_every_key_expires(redis: RedisHo
     throttle = SharedThrottle(Still(), redis.url, SECRET)
     await throttle.attempt(*sign_in_keys("a@b.fr", "192.0.2.1"))
     client = redis.client()
-    found = [bytes(name).decode() for name in client.keys("*")]  # type: ignore[arg-type] # its stubs know text only
-    assert len(found) == 3
+    result = [bytes(name).decode() for name in client.keys("*")]  # type: ignore[arg-type] # its stubs know text only
+    assert len(result) == 3
     known = {each.subject for each in sign_in_keys("a@b.fr", "192.0.2.1")}
-    for name in found:
+    for name in result:
         assert name.startswith("{camcha:throttle}:")
         assert not any(whom in name for whom in known)  # a hash without a key would reveal the addresses
         assert 0 < client.pttl(name) <= 3_700_000
@@ -113,22 +113,22 @@ async def test_without_redis_each_process_counts_alone(monkeypatch: pytest.Monke
         house.hang()
     else:
         house.client().config_set("maxmemory", "1")
-    with capture_logs() as told:
+    with capture_logs() as logged:
         waits = [await wait_of(throttle, key(PAIR, "a")) for _ in range(7)]
         if trouble != "out of memory":  # while it still forgets counts
             await throttle.take_back(key(PAIR, "b"))
             await throttle.clear(key(PAIR, "b"))
     assert waits == [0] * 6 + [1]
-    assert [each["event"] for each in told if each["event"].startswith("throttle")] == ["throttle.unavailable"]
+    assert [each["event"] for each in logged if each["event"].startswith("throttle")] == ["throttle.unavailable"]
     if trouble == "dead":
         house.start()
     elif trouble == "hanging":
         house.go_on()
     else:
         house.client().config_set("maxmemory", "0")
-    with capture_logs() as told:
+    with capture_logs() as logged:
         async with asyncio.timeout(PATIENCE):
-            while not any(each["event"] == "throttle.restored" for each in told):
+            while not any(each["event"] == "throttle.restored" for each in logged):
                 await wait_of(throttle, key(PAIR, "c"))
                 await asyncio.sleep(0.05)
     await throttle.close()
@@ -166,4 +166,4 @@ asyncio.run(main())
     printed = [
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout for _ in range(2)
     ]
-    assert [told.splitlines()[-1] for told in printed] == ["waits [0, 0, 0, 0]", "waits [0, 0, 1, 1]"]
+    assert [logged.splitlines()[-1] for logged in printed] == ["waits [0, 0, 0, 0]", "waits [0, 0, 1, 1]"]

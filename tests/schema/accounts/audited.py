@@ -97,8 +97,8 @@ async def account_request_legal_name(stage: Stage) -> str:
     viewer = await managing(stage)
     for _ in range(2):
         given = {"legalName": "MARKED SARL", "idempotencyKey": "k"}
-        made = await stage.do(viewer, "accountRequestLegalName", "change { id }", **given)
-    return str(made["change"]["id"])
+        payload = await stage.do(viewer, "accountRequestLegalName", "change { id }", **given)
+    return str(payload["change"]["id"])
 
 
 async def legal_name_change_add_evidence(stage: Stage) -> str:
@@ -150,8 +150,8 @@ async def account_decline_reactivation(stage: Stage) -> None:
 
 async def account_schedule_deletion(stage: Stage) -> None:
     given = {"message": "MARKED", "idempotencyKey": "k"}
-    asked = await stage.do(await managing(stage), "accountRequestDeletion", "ticket { id }", **given)
-    account, ticket = encode("Account", stage.house.paul.account.pk), asked["ticket"]["id"]
+    payload = await stage.do(await managing(stage), "accountRequestDeletion", "ticket { id }", **given)
+    account, ticket = encode("Account", stage.house.paul.account.pk), payload["ticket"]["id"]
     for _ in range(2):
         await stage.do(await answering(stage), "accountScheduleDeletion", accountId=account, ticketId=ticket)
 

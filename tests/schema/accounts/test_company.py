@@ -62,9 +62,9 @@ async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
     ask: "Ask", house: House, action: Action, services: Services, price: Price
 ) -> None:
     owner = await proved(house.paul.owner, action)
-    made = (await ask(owner, REQUEST, i=wish()))["data"]["accountRequestLegalName"]
-    assert made["userErrors"] == []
-    change = made["change"]
+    payload = (await ask(owner, REQUEST, i=wish()))["data"]["accountRequestLegalName"]
+    assert payload["userErrors"] == []
+    change = payload["change"]
     assert (change["status"], change["verdict"], change["previousName"]) == ("EVIDENCE_NEEDED", "UNKNOWN", "PAULMARK legal")
     shown = await ask(owner, SHOW, i={"changeId": change["id"], "fileIds": [await kbis(house, action)]})
     assert shown["data"]["legalNameChangeAddEvidence"]["change"]["status"] == "IN_REVIEW"
@@ -105,13 +105,13 @@ async def test_p1_1_each_role_has_its_own_permissions(ask: "Ask", house: House, 
     change = encode("LegalNameChange", (await LegalNameChange.filter(account_id=house.paul.account.pk).get()).pk)
     customers = [house.paul.member, replace(house.paul.owner, role=Role.BILLING)]
     for viewer in (Viewer(), *customers, house.alice, house.nadia):
-        answer = await ask(viewer, REQUEST, i=wish())
-        assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+        response = await ask(viewer, REQUEST, i=wish())
+        assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
     operator = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
     for viewer in (Viewer(), house.paul.owner, *customers, house.alice_without_factor, house.nadia, operator):
         for document, given in ((LIST, {}), (DECIDE, {"i": {"changeId": change, "decision": "ACCEPT", "idempotencyKey": "1"}})):
-            answer = await ask(viewer, document, **given)
-            assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+            response = await ask(viewer, document, **given)
+            assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
 
 
 async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(ask: "Ask", house: House) -> None:
@@ -136,13 +136,13 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", house: House) -> None:
         accountChangeTradeName(input: $t) { account { tradeName legalName } userErrors { code field } } }"""
     address = {"street": "2 rue Y", "postalCode": "69001", "city": "Lyon"}
     numbers = {"siret": "40483304800022", "vatNumber": None}
-    told = (await ask(house.paul.owner, document, a={"address": address}, n=numbers, t={"tradeName": "Chez  Paul"}))["data"]
-    assert [each["userErrors"] for each in told.values()] == [[], [], []]
-    assert told["accountChangeTradeName"]["account"] == {"tradeName": "Chez Paul", "legalName": "PAULMARK legal"}
-    assert told["accountChangeIdentifiers"]["account"] == {"siret": "40483304800022", "vatNumber": "FR83404833048"}
-    told = (await ask(house.paul.owner, document, a={"address": address}, n={"vatNumber": "FR83404833048"}, t={}))["data"]
-    assert told["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"  # omitted fields stay unchanged
-    assert told["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
+    payload = (await ask(house.paul.owner, document, a={"address": address}, n=numbers, t={"tradeName": "Chez  Paul"}))["data"]
+    assert [each["userErrors"] for each in payload.values()] == [[], [], []]
+    assert payload["accountChangeTradeName"]["account"] == {"tradeName": "Chez Paul", "legalName": "PAULMARK legal"}
+    assert payload["accountChangeIdentifiers"]["account"] == {"siret": "40483304800022", "vatNumber": "FR83404833048"}
+    payload = (await ask(house.paul.owner, document, a={"address": address}, n={"vatNumber": "FR83404833048"}, t={}))["data"]
+    assert payload["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"  # omitted fields stay unchanged
+    assert payload["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
     refused = (
         await ask(
             house.paul.owner,
@@ -162,8 +162,8 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", house: House) -> None:
 @pytest.mark.parametrize("ids", [["x"], ["VXNlcjox"]])
 async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: House, action: Action, ids: list[str]) -> None:
     owner = await proved(house.paul.owner, action)
-    answer = (await ask(owner, REQUEST, i=wish(fileIds=ids)))["data"]["accountRequestLegalName"]
-    assert answer == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds", "0"]}]}
+    response = (await ask(owner, REQUEST, i=wish(fileIds=ids)))["data"]["accountRequestLegalName"]
+    assert response == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds", "0"]}]}
     other = house.marie.id(LegalNameChange)
     for change in (*ids, other):
         shown = (await ask(owner, SHOW, i={"changeId": change, "fileIds": []}))["data"]["legalNameChangeAddEvidence"]
@@ -183,10 +183,10 @@ async def test_p1_2_deactivation_and_deletion_requests_are_throttled(
     document = f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} userErrors {{ code }} }} }}"
     owner = await proved(house.paul.owner, action)
     for turn in range(LIFECYCLE.free_attempts + 1):
-        made = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"})
-        assert made["data"][field]["userErrors"] == []
+        payload = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"})
+        assert payload["data"][field]["userErrors"] == []
     refused = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": "last"})
     extensions = refused["errors"][0]["extensions"]
     assert (extensions["code"], extensions["retryAfter"]) == ("RATE_LIMITED", 1)
     again = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": "0"})
-    assert again["data"][field]["ticket"] == made["data"][field]["ticket"]
+    assert again["data"][field]["ticket"] == payload["data"][field]["ticket"]

@@ -48,9 +48,9 @@ async def alice(db: str, action: Action) -> Viewer:
 @pytest.fixture
 def find(ask: "Ask", alice: Viewer) -> Find:
     async def find(search: str) -> set[str]:
-        found = (await ask(alice, SEARCH, s=search))["data"]["users"]
-        assert found["totalCount"] == len(found["nodes"])
-        return {each["name"].split()[0] for each in found["nodes"]}
+        users = (await ask(alice, SEARCH, s=search))["data"]["users"]
+        assert users["totalCount"] == len(users["nodes"])
+        return {each["name"].split()[0] for each in users["nodes"]}
 
     return find
 
@@ -90,8 +90,8 @@ async def test_p6_2_a_search_finds_the_customer(
     if names is not None:
         assert await find(search) == names
         return
-    answer = await ask(alice, SEARCH, s=search)
-    assert [each["extensions"]["code"] for each in answer["errors"]] == ["BAD_USER_INPUT"]
+    response = await ask(alice, SEARCH, s=search)
+    assert [each["extensions"]["code"] for each in response["errors"]] == ["BAD_USER_INPUT"]
 
 
 async def test_p6_2_a_result_has_the_fields_that_agents_need(ask: "Ask", alice: Viewer, action: Action) -> None:
@@ -107,8 +107,8 @@ async def test_p6_2_a_result_has_the_fields_that_agents_need(ask: "Ask", alice: 
 async def test_results_are_paginated(ask: "Ask", alice: Viewer) -> None:
     first = (await ask(alice, SEARCH, s="example", first=2))["data"]["users"]
     second = (await ask(alice, SEARCH, s="example", first=2, after=first["pageInfo"]["endCursor"]))["data"]["users"]
-    told = [each["name"].split()[0] for each in [*first["nodes"], *second["nodes"]]]
-    assert (told, first["totalCount"], second["pageInfo"]["hasNextPage"]) == (["Théo", "Zoé", "Élodie"], 3, False)
+    names = [each["name"].split()[0] for each in [*first["nodes"], *second["nodes"]]]
+    assert (names, first["totalCount"], second["pageInfo"]["hasNextPage"]) == (["Théo", "Zoé", "Élodie"], 3, False)
 
 
 async def test_only_agents_and_operators_can_search(ask: "Ask", house: House, action: Action) -> None:
@@ -117,9 +117,9 @@ async def test_only_agents_and_operators_can_search(ask: "Ask", house: House, ac
     for viewer in (house.alice, omar):
         assert (await ask(viewer, SEARCH, s="paulmark"))["data"]["users"]["totalCount"] == 2
     for viewer in (Viewer(), house.paul.owner, house.paul.member, house.nadia, house.alice_without_factor):
-        answer = await ask(viewer, SEARCH, s="paulmark")
-        assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
-        assert answer["data"] == {"users": None}
+        response = await ask(viewer, SEARCH, s="paulmark")
+        assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+        assert response["data"] == {"users": None}
 
 
 @pytest.mark.parametrize(

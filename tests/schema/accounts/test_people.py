@@ -66,18 +66,18 @@ async def test_p1_4_each_role_has_its_own_mutations(ask: "Ask", house: House, na
     for role, viewer in viewers.items():
         allowed = name in EVERYBODYS or role is Role.OWNER or (role is Role.ADMIN and name in MANAGE)
         if not allowed:
-            answer = await asked(ask, viewer, name)
-            assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"], role
+            response = await asked(ask, viewer, name)
+            assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"], role
     for viewer, code in ((Viewer(), "UNAUTHENTICATED"), (house.alice, "FORBIDDEN"), (house.nadia, "FORBIDDEN")):
         if name != "sessionSwitchAccount" or viewer.user is None:
-            answer = await asked(ask, viewer, name)
-            assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
+            response = await asked(ask, viewer, name)
+            assert [error["extensions"]["code"] for error in response["errors"]] == [code]
     assert await Email.all().count() == emails
 
 
 async def test_staff_cannot_act_for_a_company(ask: "Ask", house: House) -> None:
-    answer = await asked(ask, house.alice, "sessionSwitchAccount", accountId=house.paul.id(type(house.paul.account)))
-    assert [error["code"] for error in answer["data"]["sessionSwitchAccount"]["userErrors"]] == ["NOT_FOUND"]
+    response = await asked(ask, house.alice, "sessionSwitchAccount", accountId=house.paul.id(type(house.paul.account)))
+    assert [error["code"] for error in response["data"]["sessionSwitchAccount"]["userErrors"]] == ["NOT_FOUND"]
     assert (await ask(house.alice, "{ viewer { companies { legalName } } }"))["data"]["viewer"]["companies"] == []
 
 
@@ -89,8 +89,8 @@ async def test_a_lost_role_is_refused_despite_a_cached_viewer(ask: "Ask", house:
     await Session.filter(pk=house.paul.owner.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
     for name in ("invitationSend", "memberChangeRole", "memberResetSecondFactor", "memberRemove", "accountTransferOwnership"):
         given = {"userId": colleague} if "userId" in INPUTS[name] else {}
-        answer = await asked(ask, house.paul.owner, name, **given)
-        assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"], name
+        response = await asked(ask, house.paul.owner, name, **given)
+        assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"], name
 
 
 async def test_p1_4_owners_are_notified_when_the_ownership_changes(ask: "Ask", house: House, action: Action) -> None:
@@ -117,8 +117,8 @@ async def test_p1_4_owners_are_notified_when_the_ownership_changes(ask: "Ask", h
 
 @pytest.mark.parametrize(("locale", "given"), [("fr", None), ("en", "EN")])
 async def test_an_email_is_in_the_chosen_language(ask: "Ask", house: House, locale: str, given: str | None) -> None:
-    answer = await asked(ask, house.paul.owner, "invitationSend", locale=given)
-    assert answer["data"]["invitationSend"]["userErrors"] == []
+    response = await asked(ask, house.paul.owner, "invitationSend", locale=given)
+    assert response["data"]["invitationSend"]["userErrors"] == []
     email = await Email.filter(recipient="x@y.example").get()
     assert email.template == f"invitation.{locale}"
     assert (await Invitation.get(email="x@y.example")).locale is Locale(locale)
@@ -140,9 +140,11 @@ async def test_concurrent_changes_do_not_deadlock(house: House, action: Action, 
         await Membership.create(user=company.member.user, account=other.account, role=Role.OWNER, created_at=action.at)
     random = Random(seed)
     for _ in range(8):
-        deeds = [random.choice(DEEDS)(action, random.choice([house.paul, house.marie]), random) for _ in range(12)]
-        answers = await asyncio.wait_for(asyncio.gather(*deeds, return_exceptions=True), PATIENCE)
-        assert [answer for answer in answers if isinstance(answer, Exception) and not isinstance(answer, DomainError)] == []
+        actions = [random.choice(DEEDS)(action, random.choice([house.paul, house.marie]), random) for _ in range(12)]
+        responses = await asyncio.wait_for(asyncio.gather(*actions, return_exceptions=True), PATIENCE)
+        assert [
+            response for response in responses if isinstance(response, Exception) and not isinstance(response, DomainError)
+        ] == []
         for company in (house.paul, house.marie):
             assert await Membership.filter(account_id=company.account.pk, role=Role.OWNER).exists()
     for session in await Session.filter(ended_at=None):
@@ -164,20 +166,20 @@ class _Deaf:
 
 async def _does(action: Action, company: Company, random: Random) -> tuple[Action, Session, int]:
     """The first arguments of a membership change by a member with a recent step-up."""
-    mine, key = await _somebody(company, random)
+    arguments, key = await _somebody(company, random)
     session = (await sessions.sign_in(await User.get(pk=key), company.account, False, action)).session
     await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
-    return replace(mine, at=action.at), session, company.account.pk
+    return replace(arguments, at=action.at), session, company.account.pk
 
 
 async def _change(action: Action, company: Company, random: Random) -> None:
-    mine, (_, key) = await _does(action, company, random), await _somebody(company, random)
-    await members.change_role(*mine, key, random.choice(list(Role)))
+    arguments, (_, key) = await _does(action, company, random), await _somebody(company, random)
+    await members.change_role(*arguments, key, random.choice(list(Role)))
 
 
 async def _transfer(action: Action, company: Company, random: Random) -> None:
-    mine, (_, key) = await _does(action, company, random), await _somebody(company, random)
-    await members.transfer(*mine, key)
+    arguments, (_, key) = await _does(action, company, random), await _somebody(company, random)
+    await members.transfer(*arguments, key)
 
 
 async def _leave(action: Action, company: Company, random: Random) -> None:
@@ -201,13 +203,13 @@ async def _end_others(action: Action, company: Company, random: Random) -> None:
 
 
 async def _ask(action: Action, company: Company, random: Random) -> None:
-    mine, _ = await _somebody(company, random)
-    assert mine.actor
+    arguments, _ = await _somebody(company, random)
+    assert arguments.actor
     async with action.transaction() as tx:
         ticket = await Ticket.open(
-            tx, company.account, mine.actor, subject="Aide", channel=Channel.WEB, category=Category.USAGE
+            tx, company.account, arguments.actor, subject="Aide", channel=Channel.WEB, category=Category.USAGE
         )
-        await ticket.post(tx, mine.actor, "Bonjour", "k")
+        await ticket.post(tx, arguments.actor, "Bonjour", "k")
 
 
 DEEDS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
@@ -230,20 +232,20 @@ async def test_a_stream_sends_nothing_to_a_lost_role(
             pass
         owner = Action(house.paul.owner.user, action.at, services.hub)
         assert house.paul.owner.session
-        mine = (owner, house.paul.owner.session, house.paul.account.pk)
-        deeds: dict[str, Callable[[], Awaitable[object]]] = {
-            "promoted": lambda: members.change_role(*mine, user.pk, Role.BILLING),
-            "removed": lambda: members.remove(*mine, user.pk),
+        arguments = (owner, house.paul.owner.session, house.paul.account.pk)
+        actions: dict[str, Callable[[], Awaitable[object]]] = {
+            "promoted": lambda: members.change_role(*arguments, user.pk, Role.BILLING),
+            "removed": lambda: members.remove(*arguments, user.pk),
             "switched": lambda: sessions.switch(session, house.marie.account.pk, owner),
         }
-        await deeds[how]()
+        await actions[how]()
         async with owner.transaction() as tx:
             await tx.append(account_stream(house.paul.account.pk), EventKind.PURCHASE_CHANGED)
-        async for answer in following:
-            if "errors" in answer:
+        async for response in following:
+            if "errors" in response:
                 break
-            assert answer["data"]["accountEvents"]["kind"] != "PURCHASE_CHANGED"
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
+            assert response["data"]["accountEvents"]["kind"] != "PURCHASE_CHANGED"
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["UNAUTHENTICATED"]
 
 
 async def test_the_viewer_of_a_websocket_is_anonymous_after_a_switch(house: House, action: Action) -> None:

@@ -32,11 +32,11 @@ async def omar(house: House, action: Action) -> Viewer:
 
 
 async def test_p4_3_an_operator_hires_and_lists_staff(ask: "Ask", omar: Viewer) -> None:
-    made = (await ask(omar, HIRE % "k"))["data"]["staffHire"]
-    assert (await ask(omar, HIRE % "k"))["data"]["staffHire"] == made
+    payload = (await ask(omar, HIRE % "k"))["data"]["staffHire"]
+    assert (await ask(omar, HIRE % "k"))["data"]["staffHire"] == payload
     lea = await User.get(email="lea@camcha.example")
     expected = {"id": encode("User", lea.pk), "email": lea.email, "staff": "AGENT", "secondFactor": False}
-    assert made == {"user": expected, "userErrors": []}
+    assert payload == {"user": expected, "userErrors": []}
     email = await Email.get(recipient=lea.email)
     assert (email.template, "/reset?token=cam_pr_" in email.text) == ("staff_welcome.fr", True)
     again = (await ask(omar, HIRE % "other"))["data"]["staffHire"]
@@ -56,6 +56,6 @@ async def test_only_operators_manage_staff(ask: "Ask", house: House) -> None:
     ]  # fmt: skip
     for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
         for document in acts:
-            answer = await ask(viewer, document)
-            assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+            response = await ask(viewer, document)
+            assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
     assert (await User.get(pk=house.alice.user.pk)).staff is Staff.AGENT  # type: ignore[union-attr]

@@ -60,10 +60,10 @@ async def shop(db: str) -> Shop:
 
 def groups(rows: Iterable[Any], key: Any) -> list[tuple[tuple[Any, ...], list[Any]]]:
     """The rows grouped by key and sorted: enums in their declared order, days by date."""
-    found = defaultdict(list)
+    report = defaultdict(list)
     for row in rows:
-        found[key(row)].append(row)
-    return sorted(found.items(), key=lambda item: [_place(part) for part in item[0]])
+        report[key(row)].append(row)
+    return sorted(report.items(), key=lambda item: [_place(part) for part in item[0]])
 
 
 def _place(part: Any) -> Any:
@@ -87,8 +87,8 @@ def measured(tickets: list[Asked]) -> tuple[Any, ...]:
 async def test_ticket_measures_equal_those_computed_in_python(shop: Shop, tickets: list[Asked]) -> None:
     await Ticket.all().delete()
     await ask(shop, tickets)
-    found = await ticket_report(info(), [TicketDimension.CHANNEL, TicketDimension.MONTH], **EVERY_DAY)
-    assert [((row.channel, row.month), measures(row)) for row in found] == [
+    report = await ticket_report(info(), [TicketDimension.CHANNEL, TicketDimension.MONTH], **EVERY_DAY)
+    assert [((row.channel, row.month), measures(row)) for row in report] == [
         (key, measured(group)) for key, group in groups(tickets, lambda each: (each.channel, each.day.replace(day=1)))
     ]
     by_status = await ticket_report(
@@ -105,12 +105,12 @@ async def test_revenue_equals_the_sum_computed_in_python(shop: Shop, invoices: l
     await Invoice.all().delete()
     await sell(shop, invoices)
     dimensions = [RevenueDimension.SEGMENT, RevenueDimension.INTERVAL, RevenueDimension.MONTH]
-    found = await revenue_report(info(), dimensions, **EVERY_DAY)
+    report = await revenue_report(info(), dimensions, **EVERY_DAY)
 
     def key(each: Sold) -> tuple[Any, ...]:
         return list(Segment)[each.product // 2], list(Interval)[each.product % 2], each.day.replace(day=1)
 
-    assert [((row.segment, row.interval, row.month), row.invoices, row.net, row.vat, row.gross) for row in found] == [
+    assert [((row.segment, row.interval, row.month), row.invoices, row.net, row.vat, row.gross) for row in report] == [
         (
             keys,
             len(group),
@@ -128,14 +128,14 @@ def chats(*days_ago: int, channel: Channel = Channel.CHAT, category: Category = 
 
 async def test_the_default_range_is_the_last_thirty_days_in_paris(shop: Shop) -> None:
     await ask(shop, chats(-1, 0, 29, 30))  # already the 24th by the test's clock
-    found = await ticket_report(info(), [TicketDimension.DAY])
-    assert [row.day for row in found] == [date(2026, 10, 26), date(2026, 11, 24)]
+    report = await ticket_report(info(), [TicketDimension.DAY])
+    assert [row.day for row in report] == [date(2026, 10, 26), date(2026, 11, 24)]
 
 
 async def test_a_range_includes_its_first_day_and_excludes_its_last(shop: Shop) -> None:
     await ask(shop, chats(1, 2, 3, 4))
-    found = await ticket_report(info(), [TicketDimension.DAY], since=TODAY - timedelta(2), until=TODAY)
-    assert [row.day for row in found] == [TODAY - timedelta(2), TODAY - timedelta(1)]
+    report = await ticket_report(info(), [TicketDimension.DAY], since=TODAY - timedelta(2), until=TODAY)
+    assert [row.day for row in report] == [TODAY - timedelta(2), TODAY - timedelta(1)]
 
 
 async def test_filters_select_their_values_and_an_empty_filter_selects_nothing(shop: Shop) -> None:
@@ -152,8 +152,8 @@ async def test_filters_select_their_values_and_an_empty_filter_selects_nothing(s
 
 async def test_a_limit_returns_the_first_rows_in_order(shop: Shop) -> None:
     await ask(shop, chats(1, 2, 3))
-    found = await ticket_report(info(), [TicketDimension.DAY, TicketDimension.DAY], first=2)
-    assert [row.day for row in found] == [TODAY - timedelta(2), TODAY - timedelta(1)]
+    report = await ticket_report(info(), [TicketDimension.DAY, TicketDimension.DAY], first=2)
+    assert [row.day for row in report] == [TODAY - timedelta(2), TODAY - timedelta(1)]
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ def viewer(staff: Staff | None) -> Viewer:
 
 async def answer(source: str, asking: Viewer, **variables: Any) -> dict[str, Any]:
     engine, context = Engine(schema._schema, format_error=present, cost_of=cost_of), info(asking).context
-    found = await engine.execute(engine.prepare(Params(source, variables=variables), cost_limit=LIMIT), context)
-    return cast("dict[str, Any]", orjson.loads(encode_json(found)))
+    report = await engine.execute(engine.prepare(Params(source, variables=variables), cost_limit=LIMIT), context)
+    return cast("dict[str, Any]", orjson.loads(encode_json(report)))
 
 
 async def test_an_analyst_can_query_reports(shop: Shop) -> None:
@@ -231,8 +231,8 @@ async def test_an_analyst_can_query_reports(shop: Shop) -> None:
 
 @pytest.mark.parametrize("staff", [None, Staff.AGENT, Staff.SUPERVISOR, Staff.OPERATOR])
 async def test_only_analysts_can_query_reports(staff: Staff | None) -> None:
-    found = await answer("{ ticketReport(groupBy: [DAY]) { count } }", viewer(staff))
-    assert [error["extensions"]["code"] for error in found["errors"]] == ["FORBIDDEN"]
+    report = await answer("{ ticketReport(groupBy: [DAY]) { count } }", viewer(staff))
+    assert [error["extensions"]["code"] for error in report["errors"]] == ["FORBIDDEN"]
 
 
 async def test_a_query_that_is_too_expensive_is_refused_with_its_cost_and_the_limit() -> None:

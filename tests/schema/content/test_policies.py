@@ -47,10 +47,10 @@ async def installed(db: str, clock: "MovableClock") -> None:
     ],
 )
 async def test_p4_4_everyone_can_read_the_policy_in_force(ask: "Ask", viewer: Viewer, locale: str | None, title: str) -> None:
-    found = (await ask(viewer, READ, kind="PRIVACY", locale=locale))["data"]["policy"]
+    policy = (await ask(viewer, READ, kind="PRIVACY", locale=locale))["data"]["policy"]
     row = await Policy.get(kind=PolicyKind.PRIVACY)
     language = "en" if title[0:2] == "Pr" else "fr"
-    assert found == {
+    assert policy == {
         "id": encode("Policy", row.pk), "kind": "PRIVACY", "version": "1.0", "effectiveOn": "2026-01-01", "inForce": True,
         "title": title, "text": row.text(Locale(language)), "sha256": row.sha256,
         "url": f"https://camcha.example/policies/privacy?version=1.0&locale={language}",
@@ -60,16 +60,16 @@ async def test_p4_4_everyone_can_read_the_policy_in_force(ask: "Ask", viewer: Vi
 @pytest.mark.usefixtures("installed")
 async def test_p4_4_a_client_can_verify_the_hash(ask: "Ask") -> None:
     for kind in ("PRIVACY", "TERMS"):
-        found = [(await ask(Viewer(), READ, kind=kind, locale=locale))["data"]["policy"] for locale in ("FR", "EN")]
-        assert sha256("".join(each["text"] for each in found).encode()).hexdigest() == found[0]["sha256"]
+        policy = [(await ask(Viewer(), READ, kind=kind, locale=locale))["data"]["policy"] for locale in ("FR", "EN")]
+        assert sha256("".join(each["text"] for each in policy).encode()).hexdigest() == policy[0]["sha256"]
 
 
 @pytest.mark.usefixtures("installed")
 async def test_p4_4_versions_are_listed_with_their_status_on_a_day(ask: "Ask", clock: "MovableClock") -> None:
     async def listed(**given: Any) -> list[tuple[Any, ...]]:
-        answer = (await ask(Viewer(), LISTED, **given))["data"]["policies"]
-        assert answer["totalCount"] == len(answer["nodes"])
-        return [tuple(each.values()) for each in answer["nodes"]]
+        response = (await ask(Viewer(), LISTED, **given))["data"]["policies"]
+        assert response["totalCount"] == len(response["nodes"])
+        return [tuple(each.values()) for each in response["nodes"]]
 
     assert sorted(await listed()) == [("PRIVACY", "1.0", True), ("TERMS", "1.0", True)]
     assert await listed(kind="TERMS") == [("TERMS", "1.0", True)]
@@ -83,15 +83,15 @@ async def test_p4_4_versions_are_listed_with_their_status_on_a_day(ask: "Ask", c
 
 
 async def test_without_installed_policies_the_result_is_null(ask: "Ask", db: str) -> None:
-    answer = (await ask(Viewer(), "{ policy(kind: TERMS) { id } policies { nodes { id } } contact { termsUrl } }"))["data"]
-    assert answer == {
+    response = (await ask(Viewer(), "{ policy(kind: TERMS) { id } policies { nodes { id } } contact { termsUrl } }"))["data"]
+    assert response == {
         "policy": None, "policies": {"nodes": []}, "contact": {"termsUrl": "https://camcha.example/policies/terms"},
     }  # fmt: skip
 
 
 async def test_p4_4_the_contact_links_to_the_policies(ask: "Ask", db: str) -> None:
-    answer = (await ask(Viewer(), "{ contact { privacyPolicyUrl } }"))["data"]["contact"]
-    assert answer == {"privacyPolicyUrl": "https://camcha.example/policies/privacy"}
+    response = (await ask(Viewer(), "{ contact { privacyPolicyUrl } }"))["data"]["contact"]
+    assert response == {"privacyPolicyUrl": "https://camcha.example/policies/privacy"}
 
 
 async def another(clock: "MovableClock", kind: PolicyKind = PolicyKind.TERMS) -> str:
@@ -124,9 +124,9 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
     accepted = (await ask(paul, ACCEPT, id=new, locale="EN"))["data"]["policyAccept"]
     at = clock.now().isoformat().replace("+00:00", "Z")
     assert accepted["userErrors"] == []
-    noted = accepted["acceptance"]
-    assert (noted["locale"], noted["channel"], noted["policy"]["version"]) == ("EN", "SETTINGS", "2.0")
-    assert noted["acceptedAt"].replace("+00:00", "Z") == at
+    acceptance = accepted["acceptance"]
+    assert (acceptance["locale"], acceptance["channel"], acceptance["policy"]["version"]) == ("EN", "SETTINGS", "2.0")
+    assert acceptance["acceptedAt"].replace("+00:00", "Z") == at
     clock.advance(timedelta(hours=1))
     assert (await ask(paul, ACCEPT, id=new))["data"]["policyAccept"] == accepted
     settings = (await ask(paul, SETTINGS))["data"]["viewer"]
@@ -149,8 +149,8 @@ async def test_p4_4_staff_and_anonymous_viewers_have_nothing_to_accept(ask: "Ask
         (standing,) = (await ask(viewer, SETTINGS))["data"]["viewer"]["policies"]
         assert (standing["acceptanceNeeded"], standing["acceptance"]) == (False, None)
     policy = encode("Policy", (await Policy.get()).pk)
-    answer = await ask(Viewer(), ACCEPT, id=policy)
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
+    response = await ask(Viewer(), ACCEPT, id=policy)
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["UNAUTHENTICATED"]
 
 
 async def test_an_id_of_another_type_is_not_a_policy(ask: "Ask", house: "House") -> None:

@@ -111,14 +111,14 @@ async def email_confirm_change(stage: Stage) -> None:
 
 
 async def authenticator_rename(stage: Stage) -> None:
-    viewer, mine = await known_viewer(stage), await enrolled(stage)
-    await stage.do(viewer, "authenticatorRename", authenticatorId=encode("Authenticator", mine.pk), name="MARKED phone")
+    viewer, own = await known_viewer(stage), await enrolled(stage)
+    await stage.do(viewer, "authenticatorRename", authenticatorId=encode("Authenticator", own.pk), name="MARKED phone")
 
 
 async def authenticator_remove(stage: Stage) -> None:
-    viewer, mine = await session_step_up(stage), await enrolled(stage)
+    viewer, own = await session_step_up(stage), await enrolled(stage)
     for _ in range(2):
-        await stage.do(viewer, "authenticatorRemove", authenticatorId=encode("Authenticator", mine.pk))
+        await stage.do(viewer, "authenticatorRemove", authenticatorId=encode("Authenticator", own.pk))
 
 
 async def passkey_register(stage: Stage) -> Device:

@@ -32,9 +32,9 @@ DELICATE = [
 
 async def did(ask: Ask, who: Viewer, call: str, selection: str) -> dict[str, Any]:
     """The payload of one mutation."""
-    answer = await ask(who, f"mutation {{ {call} {{ {selection} {REFUSED} }} }}")
-    assert "errors" not in answer, answer
-    (payload,) = answer["data"].values()
+    response = await ask(who, f"mutation {{ {call} {{ {selection} {REFUSED} }} }}")
+    assert "errors" not in response, response
+    (payload,) = response["data"].values()
     return dict(payload)
 
 
@@ -65,11 +65,11 @@ async def test_p4_3_users_list_and_end_their_sessions(ask: Ask, house: "House", 
     await Session.filter(user_id=paul.user.pk).update(device="Firefox, Linux")
     other = await signed_in(action, paul.user, paul.account, paul.role)
     listed = "{ viewer { sessions { id createdAt lastUsedAt device current } } }"
-    found = (await ask(paul, listed))["data"]["viewer"]["sessions"]
-    assert [(each["device"], each["current"]) for each in found] == [(None, False), ("Firefox, Linux", True)]
-    assert all(each["createdAt"] == each["lastUsedAt"] == "2026-11-23T09:00:00+00:00" for each in found)
+    sessions_listed = (await ask(paul, listed))["data"]["viewer"]["sessions"]
+    assert [(each["device"], each["current"]) for each in sessions_listed] == [(None, False), ("Firefox, Linux", True)]
+    assert all(each["createdAt"] == each["lastUsedAt"] == "2026-11-23T09:00:00+00:00" for each in sessions_listed)
     for _ in range(2):  # a repeat changes nothing
-        ended = await did(ask, paul, f'sessionEnd(input: {{sessionId: "{found[0]["id"]}"}})', "ended")
+        ended = await did(ask, paul, f'sessionEnd(input: {{sessionId: "{sessions_listed[0]["id"]}"}})', "ended")
         assert ended == {"ended": True, "userErrors": []}
     assert other.session
     assert (await Session.get(pk=other.session.pk)).ended_at
@@ -80,15 +80,15 @@ async def test_p4_3_users_list_and_end_their_sessions(ask: Ask, house: "House", 
 
 async def test_p4_3_other_users_sessions_are_inaccessible(ask: Ask, house: "House", paul: Viewer) -> None:
     assert house.marie.owner.session
-    theirs = encode("Session", house.marie.owner.session.pk)
+    foreign_value = encode("Session", house.marie.owner.session.pk)
     for viewer in (paul, house.paul.member, house.alice):
-        for key in (theirs, encode("Session", 999_999), encode("User", 1), "", "é"):
+        for key in (foreign_value, encode("Session", 999_999), encode("User", 1), "", "é"):
             payload = await did(ask, viewer, f'sessionEnd(input: {{sessionId: "{key}"}})', "ended")
             assert [(error["code"], error["field"]) for error in payload["userErrors"]] == [
                 ("NOT_FOUND", ["input", "sessionId"])
             ]
-        listed = await ask(viewer, '{ viewer { sessions { id } } node(id: "%s") { id } }' % theirs)  # noqa: UP031
-        assert theirs not in str(listed)
+        listed = await ask(viewer, '{ viewer { sessions { id } } node(id: "%s") { id } }' % foreign_value)  # noqa: UP031
+        assert foreign_value not in str(listed)
         assert listed["data"]["node"] is None
     assert (await Session.get(pk=house.marie.owner.session.pk)).ended_at is None
 
@@ -99,8 +99,8 @@ async def test_p4_3_other_users_sessions_are_inaccessible(ask: Ask, house: "Hous
     'passwordChange(input: {currentPassword: "x", newPassword: "y"}) { changed }',
 ])  # fmt: skip
 async def test_anonymous_viewers_cannot_change_anything(ask: Ask, db: str, call: str) -> None:
-    answer = await ask(Viewer(), f"mutation {{ {call} }}")
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAUTHENTICATED"]
+    response = await ask(Viewer(), f"mutation {{ {call} }}")
+    assert [error["extensions"]["code"] for error in response["errors"]] == ["UNAUTHENTICATED"]
 
 
 @pytest.mark.parametrize(("call", "field"), DELICATE)
@@ -120,16 +120,16 @@ async def test_p1_3_an_email_change_is_confirmed_by_both_addresses(
     """The change takes a step-up and one token from each address, and nothing changes before both are confirmed."""
     assert paul.user
     assert (await stepped_up(ask, paul))["freshUntil"] == "2026-11-23T09:05:00+00:00"
-    asked = await did(ask, paul, 'emailRequestChange(input: {email: "paul@new.example", idempotencyKey: "1"})', "accepted")
-    assert asked == {"accepted": True, "userErrors": []}
+    payload = await did(ask, paul, 'emailRequestChange(input: {email: "paul@new.example", idempotencyKey: "1"})', "accepted")
+    assert payload == {"accepted": True, "userErrors": []}
     assert await emails_to("paul@new.example") == ["email_change.fr"]
     assert await emails_to(paul.user.email) == ["email_change_requested.fr"]
     tokens = [
         next(line for line in email.text.splitlines() if line.startswith("cam_ec_"))
         for email in await Email.filter(template__startswith="email_change").order_by("id")
     ]
-    answers = [await did(ask, Viewer(), f'emailConfirmChange(input: {{token: "{each}"}})', "changed") for each in tokens]
-    assert [answer["changed"] for answer in answers] == [False, True]
+    responses = [await did(ask, Viewer(), f'emailConfirmChange(input: {{token: "{each}"}})', "changed") for each in tokens]
+    assert [response["changed"] for response in responses] == [False, True]
     assert (await User.get(pk=paul.user.pk)).email == "paul@new.example"
     assert await emails_to(paul.user.email) == ["email_change_requested.fr", "email_changed.fr"]
 
@@ -138,13 +138,13 @@ async def test_p1_3_another_users_address_gets_the_same_answer(ask: Ask, house: 
     assert paul.user
     assert house.marie.owner.user
     await stepped_up(ask, paul)
-    theirs = house.marie.owner.user.email
-    answers = [
+    foreign_value = house.marie.owner.user.email
+    responses = [
         await did(ask, paul, f'emailRequestChange(input: {{email: "{email}", idempotencyKey: "{email}"}})', "accepted")
-        for email in (theirs, "nobody@new.example")
+        for email in (foreign_value, "nobody@new.example")
     ]
-    assert answers[0] == answers[1]
-    assert await emails_to(theirs) == ["email_change_taken.fr"]
+    assert responses[0] == responses[1]
+    assert await emails_to(foreign_value) == ["email_change_taken.fr"]
     assert paul.user.email not in (await Email.get(template="email_change_taken.fr")).text
     assert await emails_to(paul.user.email) == ["email_change_requested.fr"] * 2
 
@@ -153,11 +153,11 @@ async def test_p4_3_a_reset_for_an_unknown_address_gets_the_same_answer(ask: Ask
     """The email is written in the user's language."""
     assert paul.user
     await User.filter(pk=paul.user.pk).update(locale=Locale.EN)
-    answers = [
+    responses = [
         await did(ask, Viewer(), f'passwordRequestReset(input: {{email: "{email}"}})', "accepted")
         for email in (paul.user.email, "nobody@new.example")
     ]
-    assert answers == [{"accepted": True, "userErrors": []}] * 2
+    assert responses == [{"accepted": True, "userErrors": []}] * 2
     (email,) = await Email.filter(template="password_reset.en")
     token = next(line for line in email.text.splitlines() if line.startswith("cam_pr_"))
     assert f"camcha:/reset?token={token}" in email.text
@@ -196,9 +196,9 @@ async def test_p4_3_the_second_factor_from_set_up_to_removal(
     renewed = (await did(ask, paul, "recoveryCodesRenew", "recoveryCodes"))["recoveryCodes"]
     assert len(set(renewed) - set(codes)) == 10
     listed = (await ask(paul, "{ viewer { authenticators { id kind name lastUsedAt } } }"))["data"]["viewer"]["authenticators"]
-    mine = listed[0].pop("id")
+    authenticator_id = listed[0].pop("id")
     assert listed == [{"kind": "TOTP", "name": "Application", "lastUsedAt": None}]
-    remove = f'authenticatorRemove(input: {{authenticatorId: "{mine}"}})'
+    remove = f'authenticatorRemove(input: {{authenticatorId: "{authenticator_id}"}})'
     assert (await did(ask, paul, remove, "secondFactor"))["secondFactor"] is False
     assert await emails_to(paul.user.email) == ["second_factor_changed.fr"] * 3
     assert (await did(ask, paul, remove, "secondFactor"))["userErrors"][0]["code"] == "NOT_FOUND"
@@ -206,8 +206,8 @@ async def test_p4_3_the_second_factor_from_set_up_to_removal(
 
 async def test_p4_3_another_users_authenticator_is_not_found(ask: Ask, house: "House", paul: Viewer, action: "Action") -> None:
     assert house.marie.owner.user
-    hers = await totp.enrolled(house.marie.owner.user, "sealed", action.at)
-    key = encode("Authenticator", hers.pk)
+    marie_factor = await totp.enrolled(house.marie.owner.user, "sealed", action.at)
+    key = encode("Authenticator", marie_factor.pk)
     for mutation, more in (("authenticatorRemove", ""), ("authenticatorRename", ', name: "x"')):
         refused = await did(ask, paul, f'{mutation}(input: {{authenticatorId: "{key}"{more}}})', "__typename")
         assert [(each["code"], each["field"]) for each in refused["userErrors"]] == [

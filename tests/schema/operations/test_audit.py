@@ -47,13 +47,13 @@ def stage(house: House, services: Services, engine: Engine, price: Price, action
 
 def _examples() -> dict[str, Callable[[Stage], Awaitable[Any]]]:
     """The examples of all domains, by the names of their mutations."""
-    found: dict[str, Callable[[Stage], Awaitable[Any]]] = {}
+    proof: dict[str, Callable[[Stage], Awaitable[Any]]] = {}
     for path in sorted((ROOT / "tests" / "schema").glob("*/audited.py")):
         module = import_module(f"tests.schema.{path.parent.name}.audited")
         for name, example in vars(module).items():
             if iscoroutinefunction(example) and example.__module__ == module.__name__ and to_camel_case(name) in MUTATIONS:
-                found[to_camel_case(name)] = example
-    return found
+                proof[to_camel_case(name)] = example
+    return proof
 
 
 EXAMPLES = _examples()
@@ -71,10 +71,10 @@ async def test_a_mutation_is_audited_once_without_secrets(stage: Stage, name: st
     await EXAMPLES[name](stage)
     entries = await AuditEntry.filter(id__gt=before).order_by("id")
     action = declared(name)
-    told = [entry for entry in entries if entry.action == action]
-    assert len(told) == (2 if name == "paymentRefresh" else 1)  # the payment was pending, then settled
-    assert told[0].address == PEER
-    assert told[0].object_id or name == "clockAdvance"
+    matching = [entry for entry in entries if entry.action == action]
+    assert len(matching) == (2 if name == "paymentRefresh" else 1)  # the payment was pending, then settled
+    assert matching[0].address == PEER
+    assert matching[0].object_id or name == "clockAdvance"
     text = str([[getattr(entry, column) for column in HASHED_COLUMNS] for entry in entries])
     assert [secret for secret in ("MARK", PASSWORD, "@", "cam_", "pm_sandbox") if secret in text] == []
     assert await out_of_date() == []  # imports under another name are found by that name
@@ -103,9 +103,9 @@ ENTRIES = """query($action: [AuditAction!], $actor: ID, $object: ID, $since: Dat
 
 
 async def listed(ask: "Ask", viewer: Viewer, **given: Any) -> list[dict[str, Any]]:
-    answer = await ask(viewer, ENTRIES, **{"first": 100, **given})
-    assert "errors" not in answer, answer
-    return list(answer["data"]["auditEntries"]["nodes"])
+    response = await ask(viewer, ENTRIES, **{"first": 100, **given})
+    assert "errors" not in response, response
+    return list(response["data"]["auditEntries"]["nodes"])
 
 
 @pytest.fixture
@@ -138,11 +138,11 @@ async def test_only_operators_and_owners_read_the_audit_log(ask: "Ask", stage: S
     admin = replace(house.paul.owner, role=house.paul.member.role)
     bare = replace(oscar, session=house.paul.owner.session)  # without the second factor
     for viewer in (house.paul.member, admin, house.alice, house.nadia, house.alice_without_factor, bare):
-        answer = await ask(viewer, "{ auditEntries { totalCount } }")
-        assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+        response = await ask(viewer, "{ auditEntries { totalCount } }")
+        assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     for viewer in (house.paul.owner, house.alice):
-        answer = await ask(viewer, "{ auditProof { fault } }")
-        assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+        response = await ask(viewer, "{ auditProof { fault } }")
+        assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     stranger = await ask(Viewer(), "{ auditEntries { totalCount } auditProof { fault } }")
     assert {error["extensions"]["code"] for error in stranger["errors"]} == {"UNAUTHENTICATED"}
 
@@ -194,8 +194,8 @@ async def test_the_audit_log_is_filtered_and_paginated(ask: "Ask", stage: Stage,
     ],
 )
 async def test_an_invalid_filter_is_refused(ask: "Ask", oscar: Viewer, given: dict[str, Any]) -> None:
-    answer = await ask(oscar, ENTRIES, **given)
-    assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    response = await ask(oscar, ENTRIES, **given)
+    assert response["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 async def test_a_filter_does_not_reveal_to_owners_which_staff_user_acted(ask: "Ask", stage: Stage) -> None:
@@ -228,9 +228,9 @@ async def test_owners_read_failed_sign_ins_of_members_only(ask: "Ask", stage: St
         if email != "nobody@camcha.example":
             await stage.do(stage.owner, "accountSignUp", email=email, **form)
         assert await listed(ask, stage.owner) == before
-    (told,) = await listed(ask, marie.owner, action=["SESSION_SIGN_IN_FAILED"])
-    assert told["details"] == [{"name": "reason", "value": "CREDENTIALS_INVALID"}]
-    assert (told["objectId"], told["actor"], told["address"]) == (encode("User", marie.owner.user.pk), None, PEER)
+    (matching,) = await listed(ask, marie.owner, action=["SESSION_SIGN_IN_FAILED"])
+    assert matching["details"] == [{"name": "reason", "value": "CREDENTIALS_INVALID"}]
+    assert (matching["objectId"], matching["actor"], matching["address"]) == (encode("User", marie.owner.user.pk), None, PEER)
     failures = await listed(ask, oscar, action=["SESSION_SIGN_IN_FAILED"])
     people = [encode("User", alice.pk), encode("User", marie.owner.user.pk)]
     assert [failure["objectId"] for failure in failures] == [None, *people]
@@ -255,8 +255,8 @@ async def test_an_operator_verifies_the_log_and_gets_the_first_error(ask: "Ask",
     query = "{ auditProof { entries lastSequence lastHash brokenAt fault } }"
     count = await AuditEntry.all().count()
     last = await AuditEntry.get(id=count)
-    found = (await ask(oscar, query))["data"]["auditProof"]
-    assert found == {"entries": count, "lastSequence": count, "lastHash": last.hash, "brokenAt": None, "fault": None}
+    proof = (await ask(oscar, query))["data"]["auditProof"]
+    assert proof == {"entries": count, "lastSequence": count, "lastHash": last.hash, "brokenAt": None, "fault": None}
     drop = "ALTER TABLE audit_entry DISABLE TRIGGER USER" if dialect() == "postgres" else "DROP TRIGGER audit_entry_unchanged"
     await execute(drop)
     await execute("UPDATE audit_entry SET account_id = 1 WHERE account_id = 2")
@@ -268,8 +268,8 @@ async def test_owners_read_only_entries_of_their_own_company(ask: "Ask", stage: 
     """After every audited mutation in both companies, an owner reads entries of their own company only."""
     for company in (stage.house.paul, stage.house.marie):
         await both(stage, company)
-    for mine, other in ((stage.house.paul, "MARIE"), (stage.house.marie, "PAUL")):
-        assert other not in orjson.dumps(await listed(ask, mine.owner)).decode()
+    for own_company, other in ((stage.house.paul, "MARIE"), (stage.house.marie, "PAUL")):
+        assert other not in orjson.dumps(await listed(ask, own_company.owner)).decode()
 
 
 async def both(stage: Stage, company: Company) -> None:

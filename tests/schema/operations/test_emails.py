@@ -98,8 +98,8 @@ async def test_only_operators_list_and_retry_emails(ask: "Ask", house: House, ac
     email = (await one_of_each(action))["given up"]
     for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
         for document, variables in ((LIST, {}), (RETRY, {"i": {"emailId": key(email)}})):
-            answer = await ask(viewer, document, **variables)
-            assert answer["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
+            response = await ask(viewer, document, **variables)
+            assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
         assert not await Email.visible_to(viewer).exists()
     assert (await Email.get(pk=email.pk)).state is EmailState.GIVEN_UP
 
