@@ -10,7 +10,7 @@ subscription that is left, until none is left.
 A subscription that can't be served this way is *detached*: its client reads too slowly to take the frame at once, or another
 message to the client is being sent; access has been lost or is in doubt; or the result holds errors, which are never shared. A
 detached subscription catches up in a task of its own, from its own cursor, with backpressure and its own access checks, as if
-there were no broadcast. So a slow client delays nobody else, and each error is reported to the viewer it concerns. At the end
+there were no broadcast. So a slow client delays no one else, and each error is reported to the viewer it concerns. At the end
 of the stream the subscription joins the broadcast again.
 
 **No gaps and no duplicates** follow from three rules, each of them kept in one step without an await:

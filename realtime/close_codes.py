@@ -11,7 +11,7 @@ again with `after` set to the sequence of the last event received; nothing is mi
 | 1012 | the server restarts | yes |
 | 1013 | the client read so slowly that one message waited for 30 seconds | yes |
 | 4400 | a message was not one of graphql-transport-ws | no: the client has a bug |
-| 4401 | nobody was signed in, or the session has ended or expired | with a new access token only |
+| 4401 | no one was signed in, or the session has ended or expired | with a new access token only |
 | 4403 | the user's role has changed since the connection was opened | yes, with the same token: the new role applies |
 | 4406 | the client offered no subprotocol `graphql-transport-ws` | no: the client has a bug |
 | 4408 | `connection_init` came too late, or a ping was not answered | yes |

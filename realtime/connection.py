@@ -14,7 +14,7 @@ broadcasts write nothing until a check has confirmed that the session is still v
 Timers: none after the acknowledgement. Each connection records when its current send began and when it last heard from the
 client; `check`, which one timer calls for all connections, finds out who reads too slowly, who is silent and who is due a ping.
 
-Closing: whoever wants to close the connection calls `close`, which keeps the first reason and interrupts the reader. Only the
+Closing: the connection is closed by `close`, which keeps the first reason and interrupts the reader. Only the
 reader cancels the operations and closes the websocket, so nothing is written after the close and nothing is closed twice.
 """
 

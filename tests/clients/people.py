@@ -1,4 +1,4 @@
-"""Customers for the tests of clients: they sign up as everybody does."""
+"""Customers for the tests of clients: they sign up as everyone does."""
 
 import asyncio
 import re

@@ -33,7 +33,7 @@ LIMITS = SocketLimits(messages_per_minute=1_000_000)
 
 
 class Person:
-    """Somebody who is signed in, and whose language decides what they see. Implements realtime.client.Client."""
+    """Someone who is signed in, and whose language decides what they see. Implements realtime.client.Client."""
 
     cost_limit: int | None = None
     introspection = True
@@ -105,7 +105,7 @@ class StoredEvent:
 
     @strawberry.field
     def broken(self) -> str | None:
-        raise ValueError("for everybody")
+        raise ValueError("for everyone")
 
 
 @strawberry.type

@@ -303,7 +303,7 @@ def encoded(frame: Any) -> str:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(frames=FRAMES, acknowledged=st.booleans())
-def test_any_frames_are_answered_or_close_the_connection_and_affect_nobody_else(
+def test_any_frames_are_answered_or_close_the_connection_and_affect_no_one_else(
     frames: list[Any], acknowledged: bool, patient: Server
 ) -> None:
     async def talk() -> None:

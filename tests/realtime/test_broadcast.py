@@ -1,4 +1,4 @@
-"""Shared delivery: each client gets what it would get alone, each event once and in order, whoever else comes and goes."""
+"""Shared delivery: each client gets what it would get alone, each event once and in order, while others come and go."""
 
 import asyncio
 from collections.abc import Collection
@@ -38,7 +38,7 @@ async def subscribed(app: StreamApp, *people: tuple[str, str], query: str = GREE
 
 
 async def disconnected(app: StreamApp, sockets: list[MemorySocket]) -> None:
-    """Disconnect everybody, after which nothing of them is left."""
+    """Disconnect everyone, after which nothing of them is left."""
     for socket in sockets:
         await socket.disconnect()
     await app.endpoint.close_all()
@@ -92,7 +92,7 @@ async def test_subscriptions_share_a_broadcast_by_document_and_from_any_cursor(a
     await disconnected(app, [*sockets, *others])
 
 
-async def test_a_client_that_stops_reading_delays_nobody_and_catches_up(app: StreamApp) -> None:
+async def test_a_client_that_stops_reading_delays_no_one_and_catches_up(app: StreamApp) -> None:
     slow, *others = await subscribed(app, *people(4))
     slow.stop_reading()
     await app.append(PAGE_SIZE + 20)
@@ -222,7 +222,7 @@ async def test_a_frame_does_not_overtake_a_message_that_is_being_sent(app: Strea
     await disconnected(app, [socket])
 
 
-async def test_an_access_check_serves_everybody_for_half_a_second(app: StreamApp) -> None:
+async def test_an_access_check_serves_everyone_for_half_a_second(app: StreamApp) -> None:
     sockets = await subscribed(app, *people(20))
     checks = app.session_checks
     started = monotonic()
@@ -253,7 +253,7 @@ async def test_frames_are_written_in_batches_between_which_clients_may_leave_or_
     await disconnected(app, sockets)
 
 
-async def test_everybody_catches_up_alone_when_the_broadcast_fails(app: StreamApp, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_everyone_catches_up_alone_when_the_broadcast_fails(app: StreamApp, monkeypatch: pytest.MonkeyPatch) -> None:
     sockets = await subscribed(app, ("a", "fr"), ("b", "en"))
     (failing,) = app.broadcasts
 
@@ -271,7 +271,7 @@ async def test_everybody_catches_up_alone_when_the_broadcast_fails(app: StreamAp
 
 
 class Wanderer:
-    """Somebody whose client stops reading and reads on at random. Half of them stay to the end, the others complete their
+    """Someone whose client stops reading and continues at random. Half of them stay to the end, the others complete their
     subscription and subscribe again after the last event they received."""
 
     def __init__(self, app: StreamApp, random: Random, name: int) -> None:
@@ -305,7 +305,7 @@ class Wanderer:
 
 
 def disturb(app: StreamApp, random: Random, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let reading events take its time before and after the query, and let bulk checks refuse somebody who has access."""
+    """Let reading events take its time before and after the query, and let bulk checks refuse someone who has access."""
     since, valid_sessions = Event.since.__func__, app.valid_sessions  # type: ignore[attr-defined] # a classmethod
 
     async def slowly(cls: type[Event], stream: str, after: int, limit: int) -> list[Event]:
@@ -323,7 +323,7 @@ def disturb(app: StreamApp, random: Random, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_everybody_receives_the_whole_sequence_once_in_any_schedule(
+async def test_everyone_receives_the_whole_sequence_once_in_any_schedule(
     app: StreamApp, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     random = Random(seed)

@@ -64,7 +64,7 @@ async def test_each_client_receives_what_its_viewer_sees_under_its_own_id(app: S
     assert app.unused
 
 
-async def test_a_client_that_stops_reading_delays_nobody_and_misses_nothing(app: StreamApp) -> None:
+async def test_a_client_that_stops_reading_delays_no_one_and_misses_nothing(app: StreamApp) -> None:
     own = socket.socket()
     async with app.served() as port:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -101,7 +101,7 @@ async def test_the_end_of_a_session_closes_its_connection_and_nothing_more_is_de
 
 
 async def test_an_announcement_about_a_session_that_is_still_valid_changes_nothing(app: StreamApp) -> None:
-    async with app.served() as port, signed_in(port, "somebody") as client:
+    async with app.served() as port, signed_in(port, "someone") as client:
         await follow(app, client)
         for event in range(1, 6):
             app.hub.announce(["session:1"])
@@ -110,7 +110,7 @@ async def test_an_announcement_about_a_session_that_is_still_valid_changes_nothi
 
 
 async def test_an_id_is_free_again_as_soon_as_its_subscription_is_completed(app: StreamApp) -> None:
-    async with app.served() as port, signed_in(port, "somebody") as client:
+    async with app.served() as port, signed_in(port, "someone") as client:
         for _ in range(10):
             await follow(app, client)
             appending = asyncio.create_task(app.append())
@@ -123,7 +123,7 @@ async def test_an_id_is_free_again_as_soon_as_its_subscription_is_completed(app:
 
 
 async def test_a_connection_may_have_several_subscriptions_and_other_operations(app: StreamApp) -> None:
-    async with app.served() as port, signed_in(port, "somebody") as client:
+    async with app.served() as port, signed_in(port, "someone") as client:
         for operation_id in "abc":
             await follow(app, client, operation_id)
         await app.append(3)
@@ -151,7 +151,7 @@ async def test_events_are_delivered_through_asgi_when_frames_cannot_be_written_d
     app: StreamApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(UvicornProtocol, "try_write", lambda self, frame: False)
-    async with app.served() as port, signed_in(port, "somebody") as client:
+    async with app.served() as port, signed_in(port, "someone") as client:
         await follow(app, client)
         for event in range(1, 4):
             await app.append()

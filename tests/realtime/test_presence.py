@@ -35,7 +35,7 @@ def presence(hub: Hub, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -
 
 
 async def allowed() -> None:
-    """Everybody has access."""
+    """Everyone has access."""
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ async def test_others_see_who_is_typing_and_who_has_stopped(
     assert await next_of(alice_sees) == Typing(TICKET, PAUL, False, clock.now())
 
 
-async def test_nobody_sees_themselves_or_another_ticket(presence: Presence, alice_sees: Changes) -> None:
+async def test_no_one_sees_themselves_or_another_ticket(presence: Presence, alice_sees: Changes) -> None:
     presence.set_typing(TICKET, ALICE, True)
     presence.set_typing(TICKET + 1, PAUL, True)
     presence.set_typing(TICKET, JO, True)
@@ -109,7 +109,7 @@ async def test_typing_expires_without_an_announcement(
     assert not (await next_of(alice_sees)).typing
 
 
-async def test_somebody_who_comes_later_sees_who_is_typing_now(
+async def test_someone_who_comes_later_sees_who_is_typing_now(
     presence: Presence, alice_sees: Changes, clock: "MovableClock"
 ) -> None:
     presence.set_typing(TICKET, PAUL, True)
@@ -126,7 +126,7 @@ async def test_expired_states_are_not_kept(presence: Presence, clock: "MovableCl
     assert list(presence._latest) == [TICKET]
 
 
-async def test_somebody_who_loses_access_sees_nothing_more(presence: Presence, hub: Hub) -> None:
+async def test_someone_who_loses_access_sees_nothing_more(presence: Presence, hub: Hub) -> None:
     has_access = True
 
     async def require_access() -> None:

@@ -48,8 +48,8 @@ async def sweeping(app: StreamApp) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def following(app: StreamApp, after: int | None = None) -> AsyncIterator[MemorySocket]:
-    """Somebody's websocket with a subscription that has caught up."""
-    async with connected(app.endpoint, Person(app, "somebody")) as socket:
+    """Someone's websocket with a subscription that has caught up."""
+    async with connected(app.endpoint, Person(app, "someone")) as socket:
         socket.subscribe("1", EVENTS, after=after)
         await wait_until(socket.is_live)
         yield socket
@@ -79,8 +79,8 @@ async def write(action: Action, random: Random, total: int) -> None:
 
 
 async def read(app: StreamApp, random: Random, after: int, last: int) -> list[int]:
-    """What somebody receives from `after` to `last` who disconnects at random and resumes after the last event received."""
-    person, sequences = Person(app, "somebody"), [after]
+    """What someone receives from `after` to `last` who disconnects at random and resumes after the last event received."""
+    person, sequences = Person(app, "someone"), [after]
     while sequences[-1] < last:
         async with connected(app.endpoint, person) as socket:
             socket.subscribe("1", EVENTS, after=sequences[-1])
@@ -124,7 +124,7 @@ async def test_an_event_that_is_not_announced_is_delivered_by_the_next_sweep(app
 async def test_a_cursor_outside_the_stream_is_refused(app: StreamApp, after: int, error: str) -> None:
     """With a code of its own when it is ahead: after the restore of a backup, a client must start again instead of waiting."""
     await app.append(3)
-    async with connected(app.endpoint, Person(app, "somebody")) as socket:
+    async with connected(app.endpoint, Person(app, "someone")) as socket:
         socket.subscribe("1", EVENTS, after=after)
         await wait_until(lambda: socket.ended_by_error)
         assert socket.errors() == [error]
@@ -150,9 +150,9 @@ async def test_a_transaction_that_is_rolled_back_takes_no_number_and_announces_n
 
 
 @pytest.mark.parametrize(("signed_in", "error"), [(False, "Unauthenticated"), (True, "NotFound")])
-async def test_somebody_without_access_receives_nothing(app: StreamApp, signed_in: bool, error: str) -> None:
+async def test_someone_without_access_receives_nothing(app: StreamApp, signed_in: bool, error: str) -> None:
     await app.append(3)
-    person = Person(app, "somebody")
+    person = Person(app, "someone")
     person.suspended = True
     async with connected(app.endpoint, person) as socket:
         await wait_until(lambda: bool(app.hub.keys()))
@@ -170,7 +170,7 @@ async def test_the_end_of_a_session_closes_the_connection_without_any_event(app:
 
 
 async def test_a_session_that_ends_while_its_client_connects_closes_the_connection(app: StreamApp) -> None:
-    person = Person(app, "somebody")
+    person = Person(app, "someone")
     person.sign_out()  # before anybody listens
     async with connected(app.endpoint, person) as socket:
         await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
@@ -178,7 +178,7 @@ async def test_a_session_that_ends_while_its_client_connects_closes_the_connecti
 
 async def test_nothing_more_is_sent_to_a_client_that_catches_up_while_its_session_is_in_doubt(app: StreamApp) -> None:
     await app.append(20)
-    async with connected(app.endpoint, Person(app, "somebody")) as socket:
+    async with connected(app.endpoint, Person(app, "someone")) as socket:
         await wait_until(lambda: bool(app.hub.keys()))
         socket.stop_reading()
         socket.subscribe("1", EVENTS, after=0)
@@ -192,13 +192,13 @@ async def test_nothing_more_is_sent_to_a_client_that_catches_up_while_its_sessio
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["ended here", "ended elsewhere"])
-async def test_somebody_who_is_signed_out_while_catching_up_receives_nothing_more(
+async def test_someone_who_is_signed_out_while_catching_up_receives_nothing_more(
     app: StreamApp, monkeypatch: pytest.MonkeyPatch, announced: bool
 ) -> None:
     """The announcement of the end is enough, however recent the last check is."""
     monkeypatch.setattr(broadcast, "ACCESS_SECONDS", 60 if announced else 0)
     await app.append(20)
-    async with connected(app.endpoint, Person(app, "somebody")) as socket:
+    async with connected(app.endpoint, Person(app, "someone")) as socket:
         await wait_until(lambda: bool(app.hub.keys()))
         socket.stop_reading()
         socket.subscribe("1", EVENTS, after=0)
@@ -220,7 +220,7 @@ async def test_a_client_that_does_not_read_costs_one_page_and_no_queue(app: Stre
 
     monkeypatch.setattr(Event, "since", classmethod(counted))
     await app.append(10)
-    async with connected(app.endpoint, Person(app, "somebody")) as socket:
+    async with connected(app.endpoint, Person(app, "someone")) as socket:
         await wait_until(lambda: bool(app.hub.keys()))
         socket.stop_reading()
         socket.subscribe("1", EVENTS, after=0)
@@ -233,7 +233,7 @@ async def test_a_client_that_does_not_read_costs_one_page_and_no_queue(app: Stre
         assert max(pages) == PAGE_SIZE
 
 
-async def test_nothing_is_left_of_somebody_who_has_disconnected(app: StreamApp) -> None:
+async def test_nothing_is_left_of_someone_who_has_disconnected(app: StreamApp) -> None:
     async with following(app):
         assert not app.unused
     await app.endpoint.close_all()
