@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Hashable
+from functools import partial
+from inspect import isawaitable
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
+from strawberry.types.arguments import convert_arguments
 
 from engine import Batch, BatchOf
+from schema.root import schema as application_schema
+
+CONVERTER = application_schema.schema_converter
 
 
 class Loaders:
@@ -23,7 +29,7 @@ class Loaders:
         """The batch's result for this parent."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        key = (batch, tuple(arguments.items()))
+        key = (batch, repr(arguments))
         if key not in self._waiting:
             self._waiting[key] = []
             loop.call_soon(lambda: loop.create_task(self._answer(context, key, batch, arguments)))
@@ -34,7 +40,8 @@ class Loaders:
         requested = self._waiting.pop(key)
         futures = [future for _, future in requested if not future.done()]
         try:
-            responses = await batch(context, [parent for parent, _ in requested], **arguments)
+            responses: Any = batch(context, [parent for parent, _ in requested], **arguments)
+            responses = await responses if isawaitable(responses) else responses
         except Exception as error:
             for future in futures:
                 if not future.done():
@@ -42,17 +49,26 @@ class Loaders:
             return
         for (_, future), response in zip(requested, responses, strict=True):
             if not future.done():
-                future.set_result(response)
+                (future.set_exception if isinstance(response, Exception) else future.set_result)(response)
 
 
 def resolve_by_loaders(schema: GraphQLSchema, batch_of: BatchOf, patch: pytest.MonkeyPatch) -> None:
     """Makes graphql-core resolve batched fields with data loaders, which belong to one context."""
     loaders: defaultdict[int, Loaders] = defaultdict(Loaders)
 
-    def resolver(batch: Batch) -> Callable[..., Any]:
-        return lambda root, info, **arguments: loaders[id(info.context)].load(info.context, batch, root, **arguments)
+    def resolver(batch: Batch, field: GraphQLField) -> Callable[..., Any]:
+        arguments = field.extensions["strawberry-definition"].arguments
+        converted = partial(
+            convert_arguments, arguments=arguments, scalar_registry=CONVERTER.scalar_registry, config=CONVERTER.config
+        )
+
+        def resolve(root: Any, info: Any, **given: Any) -> Any:
+            return loaders[id(info.context)].load(info.context, batch, root, **converted(given))
+
+        resolve.__qualname__ = "GraphQLCoreConverter.from_resolver.resolve"  # for the engine that calls the batch instead
+        return resolve
 
     for kind in schema.type_map.values():
         for field in kind.fields.values() if isinstance(kind, GraphQLObjectType) else ():
             if batch := batch_of(field):
-                patch.setattr(field, "resolve", resolver(batch))
+                patch.setattr(field, "resolve", resolver(batch, field))

@@ -19,6 +19,7 @@ from schema.fields import batch_of, cost_of
 from schema.root import schema
 from tests.engine.differential.core_engine import CoreEngine
 from tests.schema.conftest import sent
+from tests.schema.loaders import resolve_by_loaders
 from tests.schema.test_statements import statements
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ LIMITS = Limits(document_bytes=10**6, tokens=10**5, depth=20, aliases=100, root_
 
 
 @pytest.fixture
-def engines() -> tuple[Engine, Engine]:
+def engines(monkeypatch: pytest.MonkeyPatch) -> tuple[Engine, Engine]:
     """An engine that reads the selected columns, and one that reads whole rows."""
+    resolve_by_loaders(GRAPH, batch_of, monkeypatch)
     given: dict[str, Any] = {"format_error": present, "cost_of": cost_of, "batch_of": batch_of, "limits": LIMITS}
     return Engine(GRAPH, **given), CoreEngine(GRAPH, **given)
 
