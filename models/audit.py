@@ -116,11 +116,11 @@ def encode_details(details: Mapping[str, Detail]) -> str:
 
 
 async def append(db: BaseDBAsyncClient, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Store entries (their columns TOLD) as the chain's next ones, just before the commit of what
-    they tell of.
+    """Append entries, which map HASHED_COLUMNS to values, to the chain, just before the
+    transaction's commit.
 
-    One statement for several: how many companies a failed sign-in is told to must not show in its
-    time.
+    Several entries take one statement, so that the duration of a failed sign-in doesn't reveal in
+    how many accounts it is logged.
     """
     end, previous = await _reserve_numbers(db, len(entries))
     inserted: list[list[Any]] = []

@@ -1,11 +1,14 @@
-"""Files that nobody attached to anything are deleted, row and bytes.
+"""Delete files that were never attached to anything, row and content.
 
-Three steps for each file, each by itself: the row is marked, then the bytes go, then the row. The mark and attaching a file are
-each one statement that wants the row without the other's trace, so of two at once the database lets one through: what was
-attached is never marked, what is marked is attached to nothing any more. A process killed in between leaves a marked row, which
-the next turn finds as it found it first. Bytes go before the row that leads to them, else they would stay for ever.
+Each file takes three steps: the row is marked, the content is deleted, the row is deleted. Marking
+a file and attaching it are single statements with conditions that exclude each other, so of two at
+the same time the database lets one succeed: an attached file is never marked, and a marked file
+can't be attached. If the process is killed in between, the marked row remains and the next run
+continues with it. The content goes before the row, because without the row nothing would ever find
+it again.
 
-No transaction holds the three together: the store may take its time, and on SQLite nobody could write meanwhile.
+The steps don't share a transaction: the store may be slow, and on SQLite no one else could write in
+the meantime.
 """
 
 from datetime import timedelta
@@ -16,8 +19,10 @@ from models.action import Action
 from models.support.file import File
 from storage.store import Store, StoreUnavailable
 
-# From its announcement. A message or a request is written in a sitting: a day lets one be finished the next morning. It must be
-# longer than an upload can last (the link's five minutes and the five of its body), so no bytes arrive for a row that went.
+# Since the file was announced. A day lets people finish a message or a request the next morning. It
+# has to be longer than an
+# upload can take (five minutes for the link and five for the body), so that no content arrives for
+# a deleted row.
 RETENTION = timedelta(hours=24)
 _BATCH = 100
 
@@ -25,28 +30,35 @@ log = structlog.stdlib.get_logger()
 
 
 async def delete_abandoned(action: Action, store: Store) -> int:
-    """Delete the files that aren't attached to anything a day after they were announced. Returns how many rows were deleted.
+    """Delete the files that aren't attached to anything a day after they were announced. Returns
+    how many rows were deleted.
 
-    Stops while the store is unavailable. Any other error of one file is logged and doesn't delay the others.
+    Stops while the store is unavailable. Any other error of one file is logged and doesn't delay
+    the others.
     """
-    last = gone = 0
+    last_id = deleted = 0
     while (
-        files := await File.unattached().filter(created_at__lte=action.at - RETENTION, pk__gt=last).order_by("id").limit(_BATCH)
+        files := await File.unattached()
+        .filter(created_at__lte=action.at - RETENTION, pk__gt=last_id)
+        .order_by("id")
+        .limit(_BATCH)
     ):
         for file in files:
             try:
-                gone += await _deleted(action, store, file)
+                deleted += await _delete(action, store, file)
             except StoreUnavailable:
                 log.warning("store.unavailable", file=file.pk)
-                return gone
-            except Exception as fault:
-                log.error("file.not_deleted", file=file.pk, error=type(fault).__name__, exc_info=fault)
-        last = files[-1].pk
-    return gone
+                return deleted
+            except Exception as error:
+                log.error("file.not_deleted", file=file.pk, error=type(error).__name__, exc_info=error)
+        last_id = files[-1].pk
+    return deleted
 
 
-async def _deleted(action: Action, store: Store, file: File) -> int:
-    """One row at a time, so that this never waits for a row while it holds another one that its owner attaches."""
+async def _delete(action: Action, store: Store, file: File) -> int:
+    """Mark and delete one file. Never locks two rows at once, so that it can't deadlock with
+    someone who attaches files.
+    """
     if not await File.unattached().filter(pk=file.pk).update(abandoned_at=action.at):
         return 0
     await store.delete(file.key)

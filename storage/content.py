@@ -1,6 +1,6 @@
-"""Which kinds of content may be sent, and how each is recognised by its bytes: nobody's word is taken for it.
+"""The kinds of content that may be uploaded, and how each is recognized by its bytes.
 
-This keeps honest people from mislabelled files. It is no virus scanner, so what was sent is only ever served as a download.
+This detects mislabeled files. It is no virus scanner, so files are only ever served as downloads.
 """
 
 import re
@@ -9,20 +9,24 @@ from dataclasses import dataclass
 _HEAD = 128
 _OVERLAP = 64
 _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
-_MACROS = b"vbaProject.bin"
+_MACRO_PART = b"vbaProject.bin"
 
 
 @dataclass(frozen=True)
 class ContentKind:
-    """One kind: its extensions, the usual one first, how its bytes begin, which names it holds, whether it is text."""
+    """A kind of content: its extensions, the usual one first, its first bytes, the byte strings it
+    has to contain, and whether it is text.
+    """
 
     extensions: tuple[str, ...]
-    opening: re.Pattern[bytes] = re.compile(b"")
-    holding: frozenset[bytes] = frozenset()
+    signature: re.Pattern[bytes] = re.compile(b"")
+    required: frozenset[bytes] = frozenset()
     text: bool = False
 
-    def named(self, name: str, length: int) -> str:
-        """The name with one of the kind's extensions: what opens it by its name then opens what it is."""
+    def with_extension(self, name: str, length: int) -> str:
+        """Return the name with one of the kind's extensions, cut to `length` characters, so that
+        the right program opens the file.
+        """
         if name.lower().endswith(self.extensions):
             return name
         return name[: length - len(self.extensions[0])] + self.extensions[0]
@@ -54,29 +58,31 @@ CONTENT_KINDS = {
 
 
 def content_kind(content_type: str) -> ContentKind | None:
-    """The kind of a media type, whatever its case and parameters; None when it may not be sent."""
+    """Return the kind for a media type, ignoring case and parameters, or None when it may not be
+    uploaded.
+    """
     return CONTENT_KINDS.get(content_type.partition(";")[0].strip().lower())
 
 
 class Inspection:
-    """Looks at content while it passes by, and keeps no more of it than a chunk."""
+    """Inspects content chunk by chunk while it is being stored."""
 
     def __init__(self, content_kind: ContentKind) -> None:
         self._kind = content_kind
         self._head = self._tail = b""
-        self._missing = set(content_kind.holding)
-        self._clean = True
+        self._missing_parts = set(content_kind.required)
+        self._allowed = True
 
-    def look(self, chunk: bytes) -> None:
-        """Look at the next bytes."""
+    def feed(self, chunk: bytes) -> None:
+        """Inspect the next bytes."""
         self._head += chunk[: _HEAD - len(self._head)]
-        seen = self._tail + chunk
-        self._missing = {name for name in self._missing if name not in seen}
-        if (self._kind.text and _BINARY.search(chunk)) or (self._kind.holding and _MACROS in seen):
-            self._clean = False
-        self._tail = seen[-_OVERLAP:]
+        window = self._tail + chunk
+        self._missing_parts = {name for name in self._missing_parts if name not in window}
+        if (self._kind.text and _BINARY.search(chunk)) or (self._kind.required and _MACRO_PART in window):
+            self._allowed = False
+        self._tail = window[-_OVERLAP:]
 
     @property
     def passed(self) -> bool:
-        """Whether everything looked at was of the kind."""
-        return self._clean and not self._missing and self._kind.opening.match(self._head) is not None
+        """Whether the content inspected so far is of this kind."""
+        return self._allowed and not self._missing_parts and self._kind.signature.match(self._head) is not None

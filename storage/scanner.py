@@ -1,4 +1,4 @@
-"""The virus scanner: an edge to whoever looks into bytes. Here clamd, ClamAV's daemon, asked over a socket of its own."""
+"""The interface to a virus scanner, and its implementation with clamd, ClamAV's daemon."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-_SECONDS = 60  # for one file, connection and answer included
-_LONGEST_ANSWER = 4096
+_SECONDS = 60  # for one file, including connecting and the answer
+_MAX_ANSWER = 4096
 
 
 class ScannerUnavailable(Exception):
-    """No verdict was to be had: try again later. `reason` holds nothing of the file."""
+    """The scanner could not examine a file. Try again later. `reason` contains nothing from the
+    file.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -20,15 +22,19 @@ class ScannerUnavailable(Exception):
 
 
 class Scanner(Protocol):
-    """Looks for viruses."""
+    """A virus scanner."""
 
     async def scan(self, chunks: AsyncIterator[bytes]) -> str | None:
-        """The name of what was found in the bytes, None when they are clean. Raises ScannerUnavailable when nobody can tell."""
+        """Return the name of the virus found in the content, or None when it is clean. Raises
+        ScannerUnavailable.
+        """
         ...
 
 
 def scanner_from_url(url: str) -> Scanner:
-    """The scanner at `tcp://host:port` or `unix:///path` (clamd's TCPSocket, LocalSocket). Raises ValueError."""
+    """Return the scanner at `tcp://host:port` or `unix:///path`: clamd's TCPSocket or LocalSocket.
+    Raises ValueError.
+    """
     parts = urlsplit(url)
     if parts.query or parts.fragment or parts.username is not None:
         raise ValueError("an address without options")
@@ -41,41 +47,43 @@ def scanner_from_url(url: str) -> Scanner:
 
 @dataclass(frozen=True)
 class Clamd:
-    """Implements Scanner by clamd's INSTREAM (clamd(8)): each chunk behind its length in four bytes, a length of 0 last."""
+    """Implements Scanner with clamd's INSTREAM command (clamd(8)): each chunk follows its length in
+    four bytes, and a length of 0 ends the stream.
+    """
 
     host: str | None
     port: int
     path: Path | None = None
 
     async def scan(self, chunks: AsyncIterator[bytes]) -> str | None:
-        """See Scanner. Chunks pass by one at a time. What reading them raises comes through."""
+        """See Scanner. Holds one chunk at a time. Exceptions from `chunks` propagate."""
         try:
             async with asyncio.timeout(_SECONDS):
-                reader, writer = await self._connected()
+                reader, writer = await self._connect()
                 try:
                     await _send(writer, chunks)
-                    answer = await reader.read(_LONGEST_ANSWER)
+                    answer = await reader.read(_MAX_ANSWER)
                 finally:
                     writer.close()
         except FileNotFoundError:
             raise
-        except OSError as fault:
-            raise ScannerUnavailable(type(fault).__name__) from fault
+        except OSError as error:
+            raise ScannerUnavailable(type(error).__name__) from error
         return _verdict(answer)
 
-    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self.path is None:
             return await asyncio.open_connection(self.host, self.port)
         try:
             return await asyncio.open_unix_connection(self.path)
-        except FileNotFoundError as fault:  # of the socket, not of the file
-            raise ScannerUnavailable("no socket") from fault
+        except FileNotFoundError as error:  # the socket's path, not the file
+            raise ScannerUnavailable("no socket") from error
 
 
 async def _send(writer: asyncio.StreamWriter, chunks: AsyncIterator[bytes]) -> None:
     writer.write(b"zINSTREAM\0")
     async for chunk in chunks:
-        if chunk:  # an empty one would be the end
+        if chunk:  # an empty chunk would end the stream
             writer.write(len(chunk).to_bytes(4, "big") + chunk)
             await writer.drain()
     writer.write(bytes(4))
@@ -83,7 +91,9 @@ async def _send(writer: asyncio.StreamWriter, chunks: AsyncIterator[bytes]) -> N
 
 
 def _verdict(answer: bytes) -> str | None:
-    """`stream: OK`, or `stream: <name> FOUND`. Anything else, half an answer too, is none."""
+    """Parse `stream: OK` or `stream: <name> FOUND`. Raises ScannerUnavailable for anything else,
+    including a partial answer.
+    """
     if answer == b"stream: OK\0":
         return None
     if answer.startswith(b"stream: ") and answer.endswith(b" FOUND\0"):

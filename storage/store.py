@@ -1,4 +1,4 @@
-"""Where the bytes of files lie: the edge to a folder, or one day to an object store."""
+"""The interface to a store of file contents, and its implementation in a folder."""
 
 import asyncio
 import errno
@@ -17,53 +17,59 @@ _CHUNK = 64 * 1024
 KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _PARTIAL = "partial"
 _ABANDONED_SECONDS = 3600
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room on the disk, in the quota, below the limit of the process
+# disk full, quota exceeded, or the process's limit
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class StoreUnavailable(Exception):
-    """The store does not answer, or refuses us. Nothing was lost: it can be tried again."""
+    """The store doesn't answer, or refuses access. Nothing was lost; the same can be tried
+    again.
+    """
 
 
 class StoreFull(Exception):
-    """There is no room for the bytes: nothing was stored, and the same may be tried again."""
+    """There is no space for the content. Nothing was stored; the same can be tried again."""
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What was stored: its size in bytes and its SHA-256 in hexadecimal."""
+    """The size of stored content in bytes, and its SHA-256 in hexadecimal."""
 
     size: int
     sha256: str
 
 
 class Store(Protocol):
-    """Keeps bytes under keys of 16 to 64 letters, digits, `-` and `_`. Any other key raises ValueError."""
+    """Stores content under keys of 16 to 64 letters, digits, `-` and `_`. Any other key raises
+    ValueError.
+    """
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> StoredObject:
-        """Store all the chunks, or nothing: what `chunks` raises comes through, and the key stays as it was.
+        """Store all chunks, or nothing: if `chunks` raises, the exception propagates and the key
+        keeps its content.
 
         Raises StoreFull.
         """
         ...
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
-        """The bytes, in chunks. Raises FileNotFoundError."""
+        """Return the content in chunks. Raises FileNotFoundError."""
         ...
 
     async def delete(self, key: str) -> None:
-        """Forget the bytes, if there are any."""
+        """Delete the content, if there is any."""
         ...
 
 
 def random_key() -> str:
-    """A key nobody can guess."""
+    """Return a key that can't be guessed."""
     return token_urlsafe(32)
 
 
 class FolderStore:
-    """Implements Store in a folder. A file has its name only once it is whole and on the disk.
+    """Implements Store in a folder. A file gets its name once it is complete and written to disk.
 
-    Every process of the application may use the same folder.
+    All processes of the application may use the same folder.
     """
 
     def __init__(self, root: Path) -> None:
@@ -72,13 +78,18 @@ class FolderStore:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what a killed process left half written; another process may still be writing what is young."""
+        """Delete partial files of killed processes. Recent ones may still be written by another
+        process.
+        """
         for partial in (self._root / _PARTIAL).iterdir():
             if partial.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                 partial.unlink(missing_ok=True)
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> StoredObject:
-        """Write aside, reach the disk, then rename: killed at any point, no half file bears the key. Raises StoreFull."""
+        """Write to a partial file, sync it, then rename it, so that a killed process never leaves
+        half a file under the key.
+
+        Raises StoreFull."""
         path, partial = self._path(key), self._root / _PARTIAL / random_key()
         try:
             with _raising_store_full():
@@ -90,27 +101,27 @@ class FolderStore:
         return stored
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
-        """The bytes, in chunks of 64 KiB. Raises FileNotFoundError."""
+        """Return the content in chunks of 64 KiB. Raises FileNotFoundError."""
         return _read(await asyncio.to_thread(self._path(key).open, "rb"))
 
     async def delete(self, key: str) -> None:
-        """Forget the bytes, if there are any."""
+        """Delete the content, if there is any."""
         await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
 
     def _path(self, key: str) -> Path:
         if not KEY.fullmatch(key):
-            raise ValueError("no key of a store")
+            raise ValueError("not a key of a store")
         return self._root / key[:2] / key
 
 
 @contextmanager
 def _raising_store_full() -> Iterator[None]:
-    """What the system says about a lack of room is StoreFull; its other errors come through."""
+    """Raise StoreFull for the operating system's errors about missing space. Others propagate."""
     try:
         yield
-    except OSError as fault:
-        if fault.errno in _FULL:
-            raise StoreFull from fault
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFull from error
         raise
 
 
@@ -128,12 +139,13 @@ async def _write_chunks(file: BinaryIO, chunks: AsyncIterable[bytes]) -> StoredO
 def _publish(partial: Path, path: Path) -> None:
     path.parent.mkdir(exist_ok=True, mode=0o700)
     partial.replace(path)
-    for folder in (path.parent, path.parent.parent):  # a rename outlives a power cut once its folders are on the disk
+    # a rename survives a power failure once its folders are synced
+    for folder in (path.parent, path.parent.parent):
         _sync(folder)
 
 
 def _sync(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder can't be opened
+    if os.name != "posix":  # other systems can't open a folder
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -88,7 +88,7 @@ def _file_name(name: str, expected: ContentKind | None) -> str:
     """The last part of a path, without leading dots, spoofed extensions and card numbers."""
     base = masked_line(_FOLDER_SEPARATORS.split(name)[-1], "name", _NAME_LENGTH)
     bare = masked_line(base.lstrip(". "), "name", _NAME_LENGTH)
-    return expected.named(bare, _NAME_LENGTH) if expected else bare
+    return expected.with_extension(bare, _NAME_LENGTH) if expected else bare
 
 
 def _media_type(content_type: str) -> str:
@@ -129,7 +129,7 @@ async def _as_announced(file: File, chunks: AsyncIterable[bytes]) -> AsyncIterat
         size += len(chunk)
         if size > file.size:
             raise UploadRejected(UploadFault.TOO_LARGE)
-        inspection.look(chunk)
+        inspection.feed(chunk)
         yield chunk
     if size < file.size:
         raise UploadRejected(UploadFault.TOO_SMALL)

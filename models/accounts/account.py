@@ -69,8 +69,8 @@ class AccountStatus(StrEnum):
 
 
 class Account(Searchable):
-    """A company, known by its SIREN. vat_key is null where the VAT number is the one made from the
-    SIREN.
+    """A company that is a customer, identified by its SIREN. vat_key is null where the VAT number
+    is the one made from the SIREN.
 
     registry_verdict is what the register said of its SIREN and legal name, null until it has
     answered, registry_due_at is when it is asked next, null for never.
@@ -207,8 +207,8 @@ _SIREN_LENGTH = 100  # characters: nine digits and separators
 
 
 def siren(text: str) -> str:
-    """The nine digits of a SIREN, its Luhn checksum verified (spaces allowed). Raises
-    SIREN_INVALID.
+    """Return the nine digits of a SIREN, which may contain spaces. Verifies the Luhn checksum;
+    raises SIREN_INVALID.
     """
     refusal = Refusal(AccountsErrorCode.SIREN_INVALID, "input", "siren")
     if len(text) > _SIREN_LENGTH:

@@ -24,8 +24,8 @@ MIN_LENGTH, MAX_LENGTH = 2, 100
 
 
 def search_customers(search: str) -> QuerySet[User]:
-    """The customers that a search finds. Raises BadInput for one that is too short, too long, or of
-    too many words.
+    """Return the customers that match a search. Raises BadInput when it is too short, too long or
+    has too many words.
     """
     words = fold_text(search).split()
     if len(search) > MAX_LENGTH or max(map(len, words), default=0) < MIN_LENGTH:

@@ -84,9 +84,7 @@ class User(Searchable):
 
 
 class RecoveryCode(Model):
-    """A single-use code for the day the authenticator is lost, stored as a SHA-256 of 120 random
-    bits.
-    """
+    """A single-use code that replaces a lost authenticator, stored as a SHA-256 of 120 random bits."""
 
     id = fields.BigIntField(primary_key=True)
     user: fields.ForeignKeyRelation[User] = fields.ForeignKeyField("models.User", related_name="recovery_codes")

@@ -242,8 +242,8 @@ class Ticket(Model):
             await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=self.pk, status=self.status.value)
 
     async def claim(self, action: Action, agent: User) -> "Ticket":
-        """Take the ticket on. Of two agents at once one wins, the other gets ALREADY_CLAIMED; a
-        repeat changes nothing.
+        """Assign the ticket to the agent. Of two concurrent claims, one fails with ALREADY_CLAIMED.
+        A repeat changes nothing.
 
         The agent's row is locked before the ticket's, as whoever dismisses them does it: either the
         dismissal finds the ticket theirs and frees it, or the claim finds them dismissed. Raises

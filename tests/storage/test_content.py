@@ -39,7 +39,7 @@ SAMPLES = {
 def passes(content_type: str, content: bytes, at_once: int) -> bool:
     inspection = Inspection(CONTENT_KINDS[content_type])
     for start in range(0, len(content), at_once):
-        inspection.look(content[start : start + at_once])
+        inspection.feed(content[start : start + at_once])
     return inspection.passed
 
 
@@ -91,4 +91,4 @@ def test_disallowed_types_are_refused(media_type: str) -> None:
     ],
 )  # fmt: skip
 def test_a_name_gets_an_extension_of_its_type(name: str, named: str) -> None:
-    assert CONTENT_KINDS["image/png"].named(name, 200) == named
+    assert CONTENT_KINDS["image/png"].with_extension(name, 200) == named
