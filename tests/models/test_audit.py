@@ -1,4 +1,4 @@
-"""The audit log tells what was done, in one chain, and its proof finds whatever was done to the log itself."""
+"""The audit log records actions in a hash chain, and verifying it detects every change to the log."""
 
 import asyncio
 from dataclasses import replace
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("db")
 REFUSED = (OperationalError, asyncpg.PostgresError)
-MOVES = [each for actions in AUDIT_ACTIONS for each in actions]
+ACTIONS = [each for actions in AUDIT_ACTIONS for each in actions]
 
 
-async def told(action: Action, *actions: AuditAction) -> None:
+async def record(action: Action, *actions: AuditAction) -> None:
     """One transaction for each action."""
     for audit_action in actions:
         async with action.transaction() as tx:
@@ -45,13 +45,13 @@ async def told(action: Action, *actions: AuditAction) -> None:
 
 @pytest.fixture
 async def five(db: str, action: Action) -> list[AuditEntry]:
-    await told(action, *MOVES[:5])
+    await record(action, *ACTIONS[:5])
     return await AuditEntry.all().order_by("id")
 
 
 @pytest.fixture
 async def unlocked(five: list[AuditEntry]) -> list[AuditEntry]:
-    """Five entries, and a database whose triggers somebody with every right has taken away."""
+    """Five entries in a database whose triggers an administrator has removed."""
     drops = ("DROP TRIGGER audit_entry_kept", "DROP TRIGGER audit_entry_unchanged")
     if dialect() == "postgres":
         drops = ("ALTER TABLE audit_entry DISABLE TRIGGER USER",)  # type: ignore[assignment] # one instead of two
@@ -60,7 +60,7 @@ async def unlocked(five: list[AuditEntry]) -> list[AuditEntry]:
     return five
 
 
-async def test_a_ticket_is_claimed_and_moved_and_the_auditor_reads_who_did_it(action: Action) -> None:
+async def test_claiming_and_solving_a_ticket_is_audited(action: Action) -> None:
     account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
     camille = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at)
     alice = await User.create(
@@ -70,11 +70,11 @@ async def test_a_ticket_is_claimed_and_moved_and_the_auditor_reads_who_did_it(ac
         ticket = await Ticket.open(
             tx, account, camille, subject="Panne", channel=Channel.CHAT, category=Category.BUG, status=TicketStatus.NEW
         )
-    alices = replace(action, actor=alice, origin=Origin(7, None, "2001:db8::1"))
-    await ticket.claim(alices, alice)
-    await ticket.claim(alices, alice)  # a repeat changes nothing, and tells nothing
-    await ticket.reply(alices, alice, "Bonjour", "m1")
-    await ticket.move(alices, TicketStatus.SOLVED)
+    alices_action = replace(action, actor=alice, origin=Origin(7, None, "2001:db8::1"))
+    await ticket.claim(alices_action, alice)
+    await ticket.claim(alices_action, alice)  # a repeat changes nothing and is not audited
+    await ticket.reply(alices_action, alice, "Bonjour", "m1")
+    await ticket.move(alices_action, TicketStatus.SOLVED)
     claimed, moved = await AuditEntry.all().order_by("id")
     assert (claimed.id, claimed.action, claimed.actor_id, claimed.staff) == (1, "ticket.claim", alice.pk, "AGENT")
     assert (claimed.object_type, claimed.object_id, claimed.account_id) == ("Ticket", ticket.pk, account.pk)
@@ -84,16 +84,16 @@ async def test_a_ticket_is_claimed_and_moved_and_the_auditor_reads_who_did_it(ac
     assert await audit_proof() == AuditProof(2, End(2, moved.hash))
 
 
-async def test_an_empty_log_is_proved() -> None:
+async def test_an_empty_log_is_valid() -> None:
     assert await audit_proof() == AuditProof(0, End(0, GENESIS_HASH))
 
 
-async def test_the_hash_is_what_the_documentation_says(action: Action) -> None:
-    """Anybody can compute it from the columns: docs/security.md."""
+async def test_the_hash_is_as_documented(action: Action) -> None:
+    """Anyone can compute it from the columns: docs/security.md."""
     import hashlib
     import json
 
-    await told(replace(action, origin=Origin(1, 2, "192.0.2.1")), IdentityAuditAction.SESSION_SIGN_IN)
+    await record(replace(action, origin=Origin(1, 2, "192.0.2.1")), IdentityAuditAction.SESSION_SIGN_IN)
     (entry,) = await AuditEntry.all()
     values = [1, "2026-11-23 09:00:00+00:00", None, None, 2, 1, "session.sign_in", None, None, "192.0.2.1", '{"amount":1}']
     text = json.dumps([*values, GENESIS_HASH], separators=(",", ":"), ensure_ascii=False)
@@ -106,29 +106,29 @@ async def failing(action: Action) -> None:
         raise ZeroDivisionError
 
 
-async def test_what_is_taken_back_leaves_no_gap(action: Action) -> None:
-    await told(action, SupportAuditAction.TICKET_CLAIM)
+async def test_a_rollback_leaves_no_gap(action: Action) -> None:
+    await record(action, SupportAuditAction.TICKET_CLAIM)
     with pytest.raises(ZeroDivisionError):
         await failing(action)
-    await told(action, SupportAuditAction.TICKET_MOVE)
+    await record(action, SupportAuditAction.TICKET_MOVE)
     assert [entry.id for entry in await AuditEntry.all().order_by("id")] == [1, 2]
     assert (await audit_proof()).fault is None
 
 
-async def hired(action: Action) -> None:
+async def hire(action: Action) -> None:
     async with action.transaction() as tx:
         await User.create(using_db=tx.db, email="c@fournil.example", name="C", password_hash="-", created_at=action.at)
         tx.audit(AccountsAuditAction.STAFF_HIRE)
 
 
-async def test_without_its_chain_nothing_that_is_audited_is_done(action: Action) -> None:
+async def test_audited_actions_fail_without_the_chain(action: Action) -> None:
     await execute("DELETE FROM audit_chain")
     with pytest.raises(ValueError, match="not enough values"):
-        await hired(action)
+        await hire(action)
     assert not await User.exists()
 
 
-async def test_many_at_once_take_turns_without_gap(action: Action) -> None:
+async def test_concurrent_entries_have_no_gaps(action: Action) -> None:
     async def several(count: int) -> None:
         async with action.transaction() as tx:
             for _ in range(count):
@@ -141,7 +141,7 @@ async def test_many_at_once_take_turns_without_gap(action: Action) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # only PostgreSQL has two writers at once
-async def test_what_people_say_never_waits_for_the_log(db: str, action: Action) -> None:
+async def test_posting_a_message_does_not_wait_for_the_audit_log(db: str, action: Action) -> None:
     account = await Account.create(legal_name="Le Fournil", siren="404833048", created_at=action.at)
     camille = await User.create(email="c@fournil.example", name="Camille", password_hash="-", created_at=action.at)
     async with action.transaction() as tx:
@@ -149,7 +149,7 @@ async def test_what_people_say_never_waits_for_the_log(db: str, action: Action) 
     other = await asyncpg.connect(db)
     async with other.transaction():
         await other.execute("SELECT id FROM audit_chain WHERE id = 1 FOR UPDATE")
-        waiting = asyncio.create_task(told(action, SupportAuditAction.TICKET_CLAIM))
+        waiting = asyncio.create_task(record(action, SupportAuditAction.TICKET_CLAIM))
         async with asyncio.timeout(PATIENCE):
             await ticket.reply(action, camille, "Bonjour", "m1")
         assert not waiting.done()
@@ -166,7 +166,7 @@ async def test_what_people_say_never_waits_for_the_log(db: str, action: Action) 
         "TRUNCATE audit_entry",
     ],
 )
-async def test_the_database_itself_refuses_changes(five: list[AuditEntry], statement: str) -> None:
+async def test_the_database_refuses_changes_of_entries(five: list[AuditEntry], statement: str) -> None:
     with pytest.raises(REFUSED):
         await execute(statement)  # SQLite knows no TRUNCATE at all
     assert (await audit_proof()).entries == await AuditEntry.all().count() == 5
@@ -197,7 +197,7 @@ TAMPERED = [
 
 
 @pytest.mark.parametrize(("statement", "broken_at", "fault"), TAMPERED)
-async def test_tampering_is_found_and_the_entry_named(
+async def test_tampering_is_detected_with_the_entry(
     unlocked: list[AuditEntry], statement: str, broken_at: int, fault: str
 ) -> None:
     await execute(statement)
@@ -206,19 +206,19 @@ async def test_tampering_is_found_and_the_entry_named(
     assert fault in str(proof.fault)
 
 
-async def test_another_moment_is_found(unlocked: list[AuditEntry]) -> None:
+async def test_a_changed_time_is_detected(unlocked: list[AuditEntry]) -> None:
     earlier = (unlocked[2].at - timedelta(microseconds=1)).replace(tzinfo=unlocked[2].at.tzinfo)
     await AuditEntry.filter(id=3).update(at=earlier)
     assert (await audit_proof()).fault == "entry 3 was changed"
 
 
-async def test_two_that_changed_places_are_found(unlocked: list[AuditEntry]) -> None:
+async def test_two_swapped_entries_are_detected(unlocked: list[AuditEntry]) -> None:
     for before, after in ((2, 99), (3, 2), (99, 3)):
         await execute("UPDATE audit_entry SET id = ? WHERE id = ?", after, before)
     assert (await audit_proof()).fault == "entry 2 does not follow the one before it"
 
 
-async def test_a_value_no_verb_could_have_written_is_found_not_stumbled_over(unlocked: list[AuditEntry]) -> None:
+async def test_an_impossible_value_is_reported_instead_of_raising(unlocked: list[AuditEntry]) -> None:
     if dialect() == "sqlite":  # a column there holds whatever it is given
         await execute("UPDATE audit_entry SET details = x'00ff' WHERE id = 4")
     else:
@@ -226,8 +226,8 @@ async def test_a_value_no_verb_could_have_written_is_found_not_stumbled_over(unl
     assert (await audit_proof()).fault == "entry 4 was changed"
 
 
-async def rewritten(entries: list[AuditEntry]) -> None:
-    """What somebody with every right can do: change an entry and compute all that follows anew."""
+async def rewrite(entries: list[AuditEntry]) -> None:
+    """Change an entry and compute all later hashes again, as an administrator of the database can."""
     previous = GENESIS_HASH
     for entry in entries:
         action = "staff.hire" if entry.id == 3 else entry.action
@@ -240,69 +240,69 @@ async def rewritten(entries: list[AuditEntry]) -> None:
     await execute("UPDATE audit_chain SET last_hash = ?", previous)
 
 
-async def test_a_log_written_anew_is_held_against_what_was_noted(unlocked: list[AuditEntry], action: Action) -> None:
-    noted = (await audit_proof()).last
-    await told(action, SupportAuditAction.TICKET_CLAIM)
-    assert (await audit_proof(End.of(str(noted)))).fault is None
-    await rewritten(await AuditEntry.all().order_by("id"))
-    assert (await audit_proof()).fault is None  # the chain alone can't know
-    assert (await audit_proof(noted)).fault == "entry 5 is not the one that was noted"
+async def test_a_rewritten_log_is_detected_by_a_recorded_end(unlocked: list[AuditEntry], action: Action) -> None:
+    recorded_end = (await audit_proof()).last
+    await record(action, SupportAuditAction.TICKET_CLAIM)
+    assert (await audit_proof(End.of(str(recorded_end)))).fault is None
+    await rewrite(await AuditEntry.all().order_by("id"))
+    assert (await audit_proof()).fault is None  # not detectable from the chain alone
+    assert (await audit_proof(recorded_end)).fault == "entry 5 is not the one that was noted"
     assert (await audit_proof(End(7, GENESIS_HASH))).fault == "entry 7 was noted, but the chain ends at 6"
 
 
 @pytest.mark.parametrize("text", ["", "5", "5:abc", "x:" + GENESIS_HASH, GENESIS_HASH])
-def test_an_end_is_a_number_and_a_hash(text: str) -> None:
+def test_an_invalid_end_of_the_chain_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - int's own words
         End.of(text)
 
 
-async def test_what_is_too_old_expires_and_the_rest_is_proved(action: Action, clock: "MovableClock") -> None:
+async def test_old_entries_expire_and_the_rest_stays_valid(action: Action, clock: "MovableClock") -> None:
     for _ in range(4):
-        await told(replace(action, at=clock.now()), IdentityAuditAction.SESSION_SIGN_IN)
+        await record(replace(action, at=clock.now()), IdentityAuditAction.SESSION_SIGN_IN)
         clock.advance(timedelta(days=100))
-    noted = (await audit_proof()).last
+    recorded_end = (await audit_proof()).last
     now = replace(action, at=clock.now())
     assert await expire(now) == 1
     assert await expire(now) == 0
     assert [entry.id for entry in await AuditEntry.all().order_by("id")] == [2, 3, 4, 5]
-    (told_of,) = await AuditEntry.filter(action=OperationsAuditAction.AUDIT_EXPIRE.value)
-    assert told_of.details.startswith('{"hash":"')
-    assert (await audit_proof(noted)).fault is None
+    (expiry,) = await AuditEntry.filter(action=OperationsAuditAction.AUDIT_EXPIRE.value)
+    assert expiry.details.startswith('{"hash":"')
+    assert (await audit_proof(recorded_end)).fault is None
     assert (await audit_proof(End(1, GENESIS_HASH))).fault == "entry 1 is not the one that was noted"
 
 
-async def test_everything_expires_in_pieces(action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_entries_expire_in_batches(action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("operations.audit_proof._BATCH", 2)
     monkeypatch.setattr("operations.audit_proof._PAGE", 2)
-    await told(action, *MOVES[:5])
+    await record(action, *ACTIONS[:5])
     clock.advance(timedelta(days=366))
     assert await expire(replace(action, at=clock.now())) == 5
     proof = await audit_proof()
-    assert (proof.entries, proof.last.sequence, proof.fault) == (3, 8, None)  # one tells of each piece
+    assert (proof.entries, proof.last.sequence, proof.fault) == (3, 8, None)  # one entry per batch records the expiry
     clock.advance(timedelta(days=366))
     assert await expire(replace(action, at=clock.now())) == 3
     assert (await audit_proof()).fault is None
     assert (await audit_proof(End(1, GENESIS_HASH))).fault == "entry 1 was noted, but has expired: note a later one"
 
 
-async def test_two_processes_let_the_same_expire_once(action: Action, clock: "MovableClock") -> None:
-    await told(action, *MOVES[:5])
+async def test_concurrent_expiry_removes_each_entry_once(action: Action, clock: "MovableClock") -> None:
+    await record(action, *ACTIONS[:5])
     clock.advance(timedelta(days=366))
     now = replace(action, at=clock.now())
     assert sum(await asyncio.gather(*(expire(now) for _ in range(4)))) == 5
     assert (await audit_proof()).entries == 1
 
 
-async def test_a_young_entry_keeps_the_older_ones_behind_it(action: Action, clock: "MovableClock") -> None:
-    """Entries are numbered when they are written, and dated when the act began: the order may differ a little."""
+async def test_older_entries_after_a_recent_one_are_kept(action: Action, clock: "MovableClock") -> None:
+    """Entries are numbered when they are written and dated when the action began, so the orders may differ slightly."""
     late = replace(action, at=action.at - timedelta(seconds=1))
-    await told(action, SupportAuditAction.TICKET_CLAIM)
-    await told(late, SupportAuditAction.TICKET_CLAIM)
+    await record(action, SupportAuditAction.TICKET_CLAIM)
+    await record(late, SupportAuditAction.TICKET_CLAIM)
     assert await expire(replace(action, at=action.at + timedelta(days=365))) == 0
 
 
-async def test_an_entry_that_expired_but_came_back_is_found(action: Action, clock: "MovableClock") -> None:
-    await told(action, SupportAuditAction.TICKET_CLAIM)
+async def test_a_restored_expired_entry_is_detected(action: Action, clock: "MovableClock") -> None:
+    await record(action, SupportAuditAction.TICKET_CLAIM)
     clock.advance(timedelta(days=366))
     await expire(replace(action, at=clock.now()))
     (entry,) = await AuditEntry.all()
@@ -311,21 +311,21 @@ async def test_an_entry_that_expired_but_came_back_is_found(action: Action, cloc
     assert (await audit_proof()).fault == "entry 1 expired, but is there"
 
 
-async def test_a_proof_begun_while_entries_expire_begins_again(
+async def test_a_proof_restarts_when_entries_expire_meanwhile(
     action: Action, clock: "MovableClock", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import operations.audit_proof as proofs
 
-    await told(action, *MOVES[:5])
+    await record(action, *ACTIONS[:5])
     clock.advance(timedelta(days=366))
     walked = proofs._walked
     calls: list[Any] = []
 
-    async def meanwhile(chain: Any, noted: End | None) -> None:
+    async def meanwhile(chain: Any, recorded_end: End | None) -> None:
         if not calls:
             await expire(replace(action, at=clock.now()))
         calls.append(chain)
-        await walked(chain, noted)
+        await walked(chain, recorded_end)
 
     monkeypatch.setattr(proofs, "_walked", meanwhile)
     assert (await audit_proof()).fault is None
@@ -336,11 +336,11 @@ async def test_a_proof_begun_while_entries_expire_begins_again(
     ("said", "kept"),
     [("192.0.2.1", "192.0.2.1"), ("2001:0DB8::0001", "2001:db8::1"), ("fe80::1%eth0", "fe80::1"), ("", None), ("Paul", None)],
 )
-def test_an_address_is_an_address_or_nothing(said: str, kept: str | None) -> None:
+def test_only_valid_network_addresses_are_recorded(said: str, kept: str | None) -> None:
     assert network_address(said) == kept
 
 
-async def test_light_rows_hold_what_was_stored(five: list[AuditEntry]) -> None:
+async def test_entries_are_read_as_stored(five: list[AuditEntry]) -> None:
     assert [(row.at, row.hash) for row in await read(AuditEntry.all(), None, "id")] == [(e.at, e.hash) for e in five]
     assert (await AuditChain.get(id=1)).last_hash == five[-1].hash
 
@@ -355,11 +355,11 @@ ENTRIES = st.tuples(
 
 @given(ENTRIES, st.integers(1, 2**63 - 1), st.randoms(use_true_random=False))
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_other_byte_is_another_hash(entry: tuple[Any, ...], sequence: int, random: Random) -> None:
+def test_any_changed_value_changes_the_hash(entry: tuple[Any, ...], sequence: int, random: Random) -> None:
     hashed = entry_hash(sequence, entry, GENESIS_HASH)
-    place = random.randrange(len(entry))
+    position = random.randrange(len(entry))
     changed = list(entry)
-    changed[place] = _other(entry[place], random)
+    changed[position] = _other(entry[position], random)
     assert entry_hash(sequence, changed, GENESIS_HASH) != hashed
     assert entry_hash(sequence + 1, entry, GENESIS_HASH) != hashed
     assert entry_hash(sequence, entry, "1" + GENESIS_HASH[1:]) != hashed
@@ -367,19 +367,19 @@ def test_any_other_byte_is_another_hash(entry: tuple[Any, ...], sequence: int, r
 
 
 def _other(value: Any, random: Random) -> Any:
-    """Nearly the same."""
+    """A value that differs slightly."""
     if isinstance(value, datetime):
         return value - timedelta(microseconds=1) if value.year > 1 else value + timedelta(microseconds=1)
     if isinstance(value, int):
         return value ^ 1 << random.randrange(62)
     if value:
-        place = random.randrange(len(value))
-        return value[:place] + chr((ord(value[place]) + 1) % 0xD800) + value[place + 1 :]
+        position = random.randrange(len(value))
+        return value[:position] + chr((ord(value[position]) + 1) % 0xD800) + value[position + 1 :]
     return "-" if value is None else None
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_any_acts_are_proved_and_any_change_of_them_found(action: Action, seed: int) -> None:
+async def test_random_actions_are_valid_and_any_change_is_detected(action: Action, seed: int) -> None:
     random = Random(seed)
 
     async def one() -> None:
@@ -387,7 +387,7 @@ async def test_any_acts_are_proved_and_any_change_of_them_found(action: Action, 
             async with action.transaction() as tx:
                 for _ in range(random.randint(1, 3)):
                     tx.audit(
-                        random.choice(MOVES), account_id=random.choice([None, 1]), given=random.choice(["é", 1, True, None])
+                        random.choice(ACTIONS), account_id=random.choice([None, 1]), given=random.choice(["é", 1, True, None])
                     )
                 if random.random() < 0.3:
                     raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""Whatever looks like a card number is masked; what merely has many digits stays readable, with the exceptions shown here."""
+"""Everything that looks like a card number is masked. Other long numbers stay readable, with the exceptions shown here."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ VISA = "4242424242424242"
         ("5555555555554444 et 4242424242424242.", "•••• 4444 et •••• 4242."),
     ],
 )
-def test_card_numbers_are_masked_however_they_are_grouped(written: str, read: str) -> None:
+def test_card_numbers_are_masked_in_any_grouping(written: str, read: str) -> None:
     assert mask_card_numbers(written) == read
 
 
@@ -39,15 +39,15 @@ def test_a_number_before_the_card_does_not_hide_it() -> None:
         "4242424242424241", "123456789012", "12 345 678,90 EUR", "",
     ],
 )  # fmt: skip
-def test_other_numbers_stay_as_they_are(text: str) -> None:
+def test_other_numbers_are_unchanged(text: str) -> None:
     assert mask_card_numbers(text) == text
 
 
-def test_a_siret_is_taken_for_a_card_because_it_has_the_same_checksum() -> None:
+def test_a_siret_is_masked_because_it_has_the_same_checksum() -> None:
     assert mask_card_numbers("SIRET 404 833 048 00022") == "SIRET •••• 0022"
 
 
-def test_an_iban_loses_digits_only_when_a_run_of_its_groups_passes_for_a_card() -> None:
+def test_an_iban_is_only_masked_where_its_groups_form_a_card_number() -> None:
     assert mask_card_numbers("FR14 2004 1010 0505 0001 3M02 606") == "FR14 2004 1010 0505 0001 3M02 606"
 
 
@@ -63,5 +63,5 @@ def test_every_number_with_the_checksum_is_masked(number: str, size: int) -> Non
 
 
 @given(some.text())
-def test_masking_twice_changes_nothing_more(text: str) -> None:
+def test_masking_is_idempotent(text: str) -> None:
     assert mask_card_numbers(mask_card_numbers(text)) == mask_card_numbers(text)

@@ -1,4 +1,4 @@
-"""A watched viewer: nothing is read of them without being noted."""
+"""A RecordingViewer records every attribute that is read."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,18 +19,18 @@ PAUL = Viewer(User(id=3), Account(id=4), Role.OWNER, Session(id=5), Locale.FR)
 
 @pytest.mark.parametrize("viewer", [ALICE, PAUL, Viewer()])
 @pytest.mark.parametrize("name", sorted(FACTS))
-def test_each_fact_is_as_of_the_viewer_and_noted(viewer: Viewer, name: str) -> None:
+def test_each_attribute_equals_the_viewers_and_is_recorded(viewer: Viewer, name: str) -> None:
     facts: dict[str, Any] = {}
     assert getattr(RecordingViewer(viewer, facts), name) == getattr(viewer, name)
     assert facts == {name: viewer.fact(name)}
 
 
-def test_the_facts_are_all_that_a_viewer_tells() -> None:
+def test_all_attributes_of_a_viewer_are_listed() -> None:
     own = {"user", "account", "role", "session", "locale"}
     assert own | {"user_id", "staff", "agent", "customer", "manager", "buyer"} == FACTS
 
 
-def test_a_row_counts_as_its_key() -> None:
+def test_a_row_is_represented_by_its_key() -> None:
     again = Viewer(User(id=3, name="renamed"), Account(id=4), Role.OWNER, Session(id=6))
     assert PAUL.fact("user") == again.fact("user")
     assert PAUL.fact("session") != again.fact("session")
@@ -39,13 +39,13 @@ def test_a_row_counts_as_its_key() -> None:
 
 
 @pytest.mark.parametrize("read", [vars, hash, repr, lambda viewer: viewer.fact("agent")])
-def test_whatever_else_is_read_counts_as_everything(read: Any) -> None:
+def test_reading_anything_else_records_all_attributes(read: Any) -> None:
     facts: dict[str, Any] = {}
     read(RecordingViewer(PAUL, facts))
     assert {"user", "account", "role", "session", "locale"} <= facts.keys()
 
 
-def test_rules_note_what_they_read() -> None:
+def test_rules_record_what_they_read() -> None:
     facts: dict[str, Any] = {}
     assert visible_status(TicketStatus.OPEN, RecordingViewer(PAUL, facts)) is TicketStatus.OPEN
     assert facts == {}
@@ -53,6 +53,6 @@ def test_rules_note_what_they_read() -> None:
     assert facts == {"agent": False}
 
 
-def test_nobody_can_change_it() -> None:
+def test_a_recording_viewer_is_immutable() -> None:
     with pytest.raises(AttributeError):
         RecordingViewer(PAUL, {}).locale = Locale.EN  # type: ignore[misc]

@@ -33,15 +33,15 @@ LINES = st.lists(st.builds(Line, CENTS, RATES), max_size=40)
         (0, "fr", "0,00\N{NO-BREAK SPACE}€"),
     ],
 )
-def test_money_reads_as_its_reader_writes_it(cents: int, locale: str, text: str) -> None:
+def test_money_is_formatted_for_the_locale(cents: int, locale: str, text: str) -> None:
     assert Money(cents).formatted(locale) == text
 
 
-def test_a_currency_without_cents_shows_none() -> None:
+def test_a_currency_without_minor_unit_has_no_decimals() -> None:
     assert Money(2900, "JPY").formatted("en") == "¥2,900"
 
 
-def test_currencies_do_not_mix() -> None:
+def test_amounts_in_different_currencies_cannot_be_added() -> None:
     with pytest.raises(ValueError, match="EUR and USD"):
         Money(1) + Money(1, "USD")
     with pytest.raises(ValueError, match="USD and EUR"):
@@ -65,18 +65,18 @@ def test_three_lines_are_rounded_once() -> None:
     assert (sums.net_cents, sums.vat_cents, sums.gross_cents) == (339, 68, 407)
 
 
-def test_rates_have_a_band_each_highest_first() -> None:
+def test_totals_have_one_band_per_rate_highest_first() -> None:
     sums = totals([Line(1000, 550), Line(100, 0), Line(2000), Line(500, 550)])
     assert sums.bands == (VatBand(2000, 2000, 400), VatBand(550, 1500, 83), VatBand(0, 100, 0))
 
 
 @pytest.mark.parametrize(("net", "vat"), [(2, 0), (3, 1), (-3, -1), (-2, 0), (7, 1), (8, 2)])
-def test_half_a_cent_goes_up_away_from_zero(net: int, vat: int) -> None:
+def test_vat_is_rounded_to_the_nearest_cent(net: int, vat: int) -> None:
     assert vat_amount(net, 2000) == vat
     assert vat_amount(net * 1000, 2000) == net * 200
 
 
-def test_exactly_half_a_cent_goes_up() -> None:
+def test_half_a_cent_is_rounded_away_from_zero() -> None:
     assert vat_amount(1, 5000) == 1
     assert vat_amount(-1, 5000) == -1
     assert vat_amount(250, 1000) == 25
@@ -84,13 +84,13 @@ def test_exactly_half_a_cent_goes_up() -> None:
 
 
 @given(CENTS, st.integers(0, 10_000))
-def test_vat_is_within_half_a_cent_and_mirrors(net: int, rate: int) -> None:
+def test_vat_is_exact_to_half_a_cent_and_symmetric(net: int, rate: int) -> None:
     assert abs(vat_amount(net, rate) - Fraction(net * rate, 10_000)) <= Fraction(1, 2)
     assert vat_amount(-net, rate) == -vat_amount(net, rate)
 
 
 @given(LINES)
-def test_totals_add_up_whatever_the_lines_order(lines: list[Line]) -> None:
+def test_totals_do_not_depend_on_the_order_of_lines(lines: list[Line]) -> None:
     sums = totals(lines)
     assert sums == totals(reversed(lines))
     assert sums.net_cents == sum(line.net_cents for line in lines)

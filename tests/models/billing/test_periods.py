@@ -1,19 +1,19 @@
-"""Periods tile time: no gap, no overlap, always counted from the anchor."""
+"""Periods have no gaps or overlaps, and are counted from the anchor."""
 
 from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
 from models.billing.periods import months_after, period, period_at
 
-anchors = some.dates(date(2000, 1, 1), date(2100, 12, 31))
-intervals = some.sampled_from([1, 3, 12])
-indexes = some.integers(0, 240)
+anchors = st.dates(date(2000, 1, 1), date(2100, 12, 31))
+intervals = st.sampled_from([1, 3, 12])
+indexes = st.integers(0, 240)
 
 
-def test_the_end_of_january_comes_back_after_shorter_months() -> None:
+def test_an_anchor_on_the_31st_is_kept_after_shorter_months() -> None:
     starts = [period(date(2027, 1, 31), 1, index).start for index in range(14)]
     assert [f"{day:%d.%m.%Y}" for day in starts] == [
         "31.01.2027", "28.02.2027", "31.03.2027", "30.04.2027", "31.05.2027", "30.06.2027", "31.07.2027",
@@ -27,19 +27,19 @@ def test_a_leap_day_renews_yearly() -> None:
 
 
 @given(anchors, intervals, indexes)
-def test_each_period_begins_where_the_one_before_ends(anchor: date, months: int, index: int) -> None:
+def test_each_period_starts_when_the_previous_one_ends(anchor: date, months: int, index: int) -> None:
     this, following = period(anchor, months, index), period(anchor, months, index + 1)
     assert this.start < this.end == following.start
 
 
 @given(anchors, intervals, indexes)
-def test_a_start_is_the_anchors_day_or_the_months_last(anchor: date, months: int, index: int) -> None:
+def test_periods_start_on_the_anchors_day_or_the_last_of_the_month(anchor: date, months: int, index: int) -> None:
     start = period(anchor, months, index).start
     assert (start.year - anchor.year) * 12 + start.month - anchor.month == months * index
     assert start.day == anchor.day or (start.day < anchor.day and (start + timedelta(1)).month != start.month)
 
 
-@given(anchors, intervals, some.integers(0, 20_000))
+@given(anchors, intervals, st.integers(0, 20_000))
 def test_every_day_lies_in_exactly_one_period(anchor: date, months: int, later: int) -> None:
     day = anchor + timedelta(later)
     found = period_at(anchor, months, day)
@@ -47,12 +47,12 @@ def test_every_day_lies_in_exactly_one_period(anchor: date, months: int, later: 
     assert found.start <= day < found.end
 
 
-@given(anchors, intervals, some.integers(1, 1_000))
-def test_nothing_lies_before_the_anchor(anchor: date, months: int, earlier: int) -> None:
+@given(anchors, intervals, st.integers(1, 1_000))
+def test_there_is_no_period_before_the_anchor(anchor: date, months: int, earlier: int) -> None:
     with pytest.raises(ValueError, match="before the anchor"):
         period_at(anchor, months, anchor - timedelta(earlier))
 
 
 @given(anchors)
-def test_no_months_later_is_the_same_day(anchor: date) -> None:
+def test_zero_months_later_is_the_same_day(anchor: date) -> None:
     assert months_after(anchor, 0) == anchor

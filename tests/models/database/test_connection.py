@@ -1,4 +1,4 @@
-"""Connections that go back to the pool as they are: whoever comes next finds nothing of whoever was there before."""
+"""Connections are reused without being reset, and carry nothing over from their previous use."""
 
 import asyncio
 import sqlite3
@@ -17,7 +17,7 @@ from tests.patience import PATIENCE
 pytestmark = pytest.mark.usefixtures("db")
 
 
-async def test_a_transaction_that_was_cancelled_leaves_nothing(action: Action) -> None:
+async def test_a_cancelled_transaction_stores_nothing(action: Action) -> None:
     begun = asyncio.Event()
 
     async def interrupted() -> None:
@@ -39,7 +39,7 @@ async def test_a_transaction_that_was_cancelled_leaves_nothing(action: Action) -
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL locks rows
-async def test_a_transaction_that_reads_first_outlasts_what_another_process_writes_meanwhile(db: str, action: Action) -> None:
+async def test_a_transaction_that_reads_first_can_write_despite_another_process(db: str, action: Action) -> None:
     path = sqlite_path(db)
     assert path
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
@@ -60,7 +60,7 @@ async def test_a_transaction_that_reads_first_outlasts_what_another_process_writ
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL's transactions wait for nobody as they begin
-async def test_a_transaction_cancelled_while_it_waits_for_another_process_leaves_none_open(db: str, action: Action) -> None:
+async def test_a_transaction_cancelled_while_waiting_for_another_process_is_rolled_back(db: str, action: Action) -> None:
     path = sqlite_path(db)
     assert path
 
@@ -84,7 +84,7 @@ async def test_a_transaction_cancelled_while_it_waits_for_another_process_leaves
                 pass
 
 
-async def test_a_statement_that_failed_leaves_nothing() -> None:
+async def test_the_connection_is_usable_after_failed_statements() -> None:
     for _ in range(20):  # as often as there are connections, and again
         with pytest.raises(OperationalError):
             await execute("SELECT nothing FROM nowhere")

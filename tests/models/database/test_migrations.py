@@ -1,4 +1,4 @@
-"""Migrations lead up to the models, down to nothing, and up again."""
+"""Migrations create what the models describe, and can be reverted and applied again."""
 
 import asyncio
 import sqlite3
@@ -39,7 +39,7 @@ async def tables(url: str) -> set[str]:
     return {name for name in found if "migration" not in name}
 
 
-async def test_people_of_before_are_searched_for_as_well(database_url: str) -> None:
+async def test_existing_people_can_be_searched_after_the_migration(database_url: str) -> None:
     await migrate_database(database_url, "models.0011_letters_given_up", "backward")
     await connect(database_url)
     for table, columns, values in (
@@ -55,7 +55,7 @@ async def test_people_of_before_are_searched_for_as_well(database_url: str) -> N
     assert found == ["elodie e x example", "l epi  404833048"]
 
 
-async def test_emails_that_wait_keep_their_content_confidential(database_url: str) -> None:
+async def test_waiting_emails_stay_confidential_after_the_migration(database_url: str) -> None:
     """They are stored under the table and the template name of an earlier version."""
     await migrate_database(database_url, "models.0015_abandoned_files", "backward")
     await connect(database_url)
@@ -75,7 +75,7 @@ async def test_emails_that_wait_keep_their_content_confidential(database_url: st
 
 
 @pytest.mark.usefixtures("db")
-async def test_a_migrated_database_waits_for_nothing() -> None:
+async def test_a_migrated_database_has_no_pending_migrations() -> None:
     assert await pending_migrations() == []
 
 
@@ -88,7 +88,7 @@ async def test_a_second_run_changes_nothing(db: str, action: Action) -> None:
     assert await Stream.all().count() == 1
 
 
-async def test_the_models_hold_nothing_that_no_migration_makes(db: str) -> None:
+async def test_migrations_create_everything_in_the_models(db: str) -> None:
     apps: Any = Tortoise.apps
     writers = await MigrationAutodetector(apps, tortoise_config(db)["apps"]).changes()
     operations = [operation for writer in writers for operation in writer.operations]
@@ -96,8 +96,8 @@ async def test_the_models_hold_nothing_that_no_migration_makes(db: str) -> None:
     assert [each for each in operations if not isinstance(each, AlterModelOptions)] == []
 
 
-def test_migrations_stand_in_one_line() -> None:
-    """Two that follow the same one would be applied in an order of chance."""
+def test_migrations_are_in_a_linear_order() -> None:
+    """Two migrations that depend on the same one would be applied in an arbitrary order."""
     names = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))
     for before, name in pairwise(names):
         assert f"dependencies = [('models', '{before}')]" in (ROOT / "migrations" / f"{name}.py").read_text(encoding="utf-8")

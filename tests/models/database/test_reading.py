@@ -1,4 +1,4 @@
-"""Reading rows the cheap way gives what the ORM gives, only the columns asked for, and nothing left behind."""
+"""`read` returns what the ORM returns, with the requested columns only, and its connections are reused safely."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from models.identity.user import User
 from models.support.ticket import Category, Channel, Message, Ticket, TicketStatus
 from tests.patience import PATIENCE
 
-Found = QuerySet[Any]
+AnyQuerySet = QuerySet[Any]
 TEXTS: Any = {"fr": {"title": "L'été", "summary": "s", "body": "b"}, "en": {"title": "Summer", "summary": "s", "body": "b"}}
 
 
@@ -52,8 +52,8 @@ async def desk(db: str, action: Action) -> Desk:
             ticket = await Ticket.open(
                 tx, accounts[number % 2], user, subject=f"Aide {number}", channel=Channel.CHAT, category=Category.BUG
             )
-            for said in range(number + 1):
-                await ticket.post(tx, user, f"{number}.{said}", f"c{number}.{said}")
+            for index in range(number + 1):
+                await ticket.post(tx, user, f"{number}.{index}", f"c{number}.{index}")
         desk.tickets.append(ticket)
     offer = await Offer.create(slug="essentiel", segment=Segment.TPE, position=1, texts={"fr": {"name": "É"}})
     for interval, net in ((Interval.MONTH, 2900), (Interval.YEAR, 29000)):
@@ -69,7 +69,7 @@ def values(row: Model) -> dict[str, Any]:
     return {name: getattr(row, name) for name in all_columns(type(row))}
 
 
-QUERIES: dict[str, Callable[[Desk], Found]] = {
+QUERIES: dict[str, Callable[[Desk], AnyQuerySet]] = {
     "all": lambda desk: Ticket.all(),
     "none": lambda desk: Ticket.filter(id=None),
     "equal": lambda desk: Ticket.filter(subject="Aide 1"),
@@ -96,13 +96,13 @@ QUERIES: dict[str, Callable[[Desk], Found]] = {
 
 
 @pytest.mark.parametrize("name", QUERIES)
-async def test_rows_are_what_the_orm_reads(desk: Desk, name: str) -> None:
-    for _ in range(2):  # written, then filled again
+async def test_read_returns_the_same_rows_as_the_orm(desk: Desk, name: str) -> None:
+    for _ in range(2):  # compiled, then from the cache
         found = QUERIES[name](desk)
         assert [values(row) for row in await read(found, None, "-id")] == [values(row) for row in await found.order_by("-id")]
 
 
-async def test_a_shape_is_written_once_whatever_its_values(desk: Desk) -> None:
+async def test_a_statement_is_compiled_once_for_any_values(desk: Desk) -> None:
     await read(Ticket.filter(id__in=[1], subject="a"), ("id",))
     known = len(statement._statements)
     assert await read(Ticket.filter(id__in=[], subject="b"), ("id",)) == []
@@ -112,7 +112,7 @@ async def test_a_shape_is_written_once_whatever_its_values(desk: Desk) -> None:
     assert len(statement._statements) == known
 
 
-async def test_shapes_are_kept_up_to_a_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_cached_statements_is_limited(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statement, "MAX_STATEMENTS", 5)
     statement._statements.clear()
     for column in all_columns(Ticket):
@@ -120,7 +120,7 @@ async def test_shapes_are_kept_up_to_a_number(desk: Desk, monkeypatch: pytest.Mo
     assert len(statement._statements) == 5
 
 
-async def test_other_columns_are_not_there(desk: Desk) -> None:
+async def test_columns_that_were_not_read_raise_attribute_error(desk: Desk) -> None:
     row = (await read(Ticket.all(), ("id", "created_at"), "id"))[0]
     assert (row.pk, row.number) == (desk.tickets[0].pk, desk.tickets[0].number)
     assert row == desk.tickets[0]
@@ -144,13 +144,17 @@ async def test_the_first_rows_of_each_key(desk: Desk, descending: bool) -> None:
         per_key=True,
     )
     for number, key in enumerate(keys):
-        expected = [f"{number}.{said}" for said in range(number + 1)]
+        expected = [f"{number}.{index}" for index in range(number + 1)]
         assert [row.body for row in rows if row.ticket_id == key] == (expected[::-1] if descending else expected)[:2]
 
 
-async def test_what_is_no_filter_is_refused(desk: Desk) -> None:
-    asked: list[Found] = [Ticket.all().limit(1), Ticket.annotate(n=Count("messages")), Message.all().select_related("ticket")]
-    for found in asked:
+async def test_querysets_with_more_than_filters_are_refused(desk: Desk) -> None:
+    querysets: list[AnyQuerySet] = [
+        Ticket.all().limit(1),
+        Ticket.annotate(n=Count("messages")),
+        Message.all().select_related("ticket"),
+    ]
+    for found in querysets:
         with pytest.raises(TypeError, match="filters only"):
             await read(found)
 
@@ -162,7 +166,7 @@ async def test_reading_joins_the_transaction(desk: Desk) -> None:
         assert [row.subject for row in await read(Ticket.filter(subject="changed").using_db(tx.db))] == ["changed"]
 
 
-async def test_many_read_at_once_and_write_meanwhile(desk: Desk) -> None:
+async def test_concurrent_reads_and_writes(desk: Desk) -> None:
     async def change(number: int) -> None:
         async with desk.action.transaction() as tx:
             await Ticket.filter(pk=desk.tickets[0].pk).using_db(tx.db).update(subject=f"{number}")
@@ -173,7 +177,7 @@ async def test_many_read_at_once_and_write_meanwhile(desk: Desk) -> None:
 
 
 @ONLY_POSTGRES
-async def test_a_reader_that_was_cancelled_or_lost_is_replaced(desk: Desk) -> None:
+async def test_cancelled_and_broken_connections_are_replaced(desk: Desk) -> None:
     client = get_connection("default")
     assert isinstance(client, PostgresClient)
     for _ in range(30):
@@ -191,7 +195,7 @@ async def test_a_reader_that_was_cancelled_or_lost_is_replaced(desk: Desk) -> No
     assert len(await read(Ticket.all())) == 3
 
 
-async def small(most: int = 2) -> PostgresClient:
+async def small_client(most: int = 2) -> PostgresClient:
     """A client of few connections to the database in use."""
     client = get_connection("default")
     assert isinstance(client, PostgresClient)
@@ -204,12 +208,12 @@ async def small(most: int = 2) -> PostgresClient:
 
 @pytest.mark.parametrize("seed", range(8))
 @ONLY_POSTGRES
-async def test_two_connections_serve_whoever_comes_goes_and_gives_up(desk: Desk, seed: int) -> None:
-    chance, client = Random(seed), await small()
+async def test_two_connections_serve_random_loads(desk: Desk, seed: int) -> None:
+    random, client = Random(seed), await small_client()
     pool: Any = client._pool
 
     async def one(number: int) -> int:
-        found = await client.read("SELECT $1::int FROM pg_sleep($2)", [number, chance.random() / 100])
+        found = await client.read("SELECT $1::int FROM pg_sleep($2)", [number, random.random() / 100])
         return int(found[0][0])
 
     async def several(number: int) -> int:
@@ -226,9 +230,9 @@ async def test_two_connections_serve_whoever_comes_goes_and_gives_up(desk: Desk,
 
     try:
         for _ in range(10):
-            tasks = [asyncio.ensure_future(chance.choice([one, one, several, failing])(number)) for number in range(12)]
-            for task in chance.sample(tasks, 4):
-                await asyncio.sleep(chance.random() / 200)
+            tasks = [asyncio.ensure_future(random.choice([one, one, several, failing])(number)) for number in range(12)]
+            for task in random.sample(tasks, 4):
+                await asyncio.sleep(random.random() / 200)
                 task.cancel()
             async with asyncio.timeout(PATIENCE):
                 found = await asyncio.gather(*tasks, return_exceptions=True)
@@ -240,13 +244,13 @@ async def test_two_connections_serve_whoever_comes_goes_and_gives_up(desk: Desk,
 
 
 @ONLY_POSTGRES
-async def test_a_transaction_gets_a_connection_though_statements_keep_coming(desk: Desk) -> None:
-    client = await small()
+async def test_a_transaction_gets_a_connection_under_constant_load(desk: Desk) -> None:
+    client = await small_client()
     pool: Any = client._pool
-    going = True
+    running = True
 
     async def reading() -> None:
-        while going:
+        while running:
             await client.read("SELECT 1", [])
 
     readers = [asyncio.create_task(reading()) for _ in range(6)]
@@ -254,77 +258,77 @@ async def test_a_transaction_gets_a_connection_though_statements_keep_coming(des
     async with asyncio.timeout(PATIENCE):
         for _ in range(5):
             await pool.release(await pool.acquire())
-    going = False
+    running = False
     await asyncio.gather(*readers)
     await client.close()
 
 
 @ONLY_POSTGRES
-async def test_transactions_may_have_every_connection_that_lies_idle(desk: Desk) -> None:
-    client = await small()
+async def test_transactions_can_use_all_idle_connections(desk: Desk) -> None:
+    client = await small_client()
     pool: Any = client._pool
     await asyncio.gather(*(client.read("SELECT pg_sleep(0.01)", []) for _ in range(2)))
     async with asyncio.timeout(PATIENCE):
-        lent = [await pool.acquire() for _ in range(2)]
-    for connection in lent:
+        proxies = [await pool.acquire() for _ in range(2)]
+    for connection in proxies:
         await pool.release(connection)
     await client.close()
 
 
 @ONLY_POSTGRES
-async def test_a_statement_waits_for_no_transaction_while_a_connection_comes_free(desk: Desk) -> None:
-    client = await small()
+async def test_a_statement_uses_the_next_free_connection_despite_a_transaction(desk: Desk) -> None:
+    client = await small_client()
     pool: Any = client._pool
-    lent = await pool.acquire()
+    proxies = await pool.acquire()
     first = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
     await asyncio.sleep(0.02)
     async with asyncio.timeout(PATIENCE):
         assert [tuple(row) for row in await client.read("SELECT 2", [])] == [(2,)]
     await first
-    await pool.release(lent)
+    await pool.release(proxies)
     await client.close()
 
 
 @ONLY_POSTGRES
-async def test_whoever_gives_up_waiting_leaves_the_connection_to_a_transaction(desk: Desk) -> None:
-    client = await small(1)
+async def test_a_cancelled_waiter_leaves_its_connection_to_a_transaction(desk: Desk) -> None:
+    client = await small_client(1)
     pool: Any = client._pool
     working = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
     await asyncio.sleep(0.02)
     waiting = asyncio.create_task(client.read("SELECT 1", []))
     await asyncio.sleep(0.02)
     reuse = pool._reuse
-    taken: list[asyncio.Future[Any]] = []
+    acquired: list[asyncio.Future[Any]] = []
 
     def at_once(reader: Any) -> None:
-        if not taken:  # a transaction begins in the same turn of the loop
-            taken.append(asyncio.ensure_future(pool.acquire()))
+        if not acquired:  # a transaction begins in the same turn of the loop
+            acquired.append(asyncio.ensure_future(pool.acquire()))
         reuse(reader)
         waiting.cancel()
 
     pool._reuse = at_once
     async with asyncio.timeout(PATIENCE):
         await working
-        await pool.release(await taken[0])
+        await pool.release(await acquired[0])
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await client.close()
 
 
-async def test_light_rows_are_the_models(desk: Desk) -> None:
-    [light] = await read(Ticket.filter(pk=desk.tickets[0].pk), ("id", "subject"))
-    whole = await Ticket.get(pk=light.pk)
-    assert isinstance(light, Ticket)
-    assert (type(light).__name__, repr(light)) == ("Ticket", repr(whole))
-    assert light == whole == light
-    assert light != desk.tickets[1]
-    assert light != Account(id=light.pk)
-    assert {light: 1}[whole] == 1
-    light.subject = "told otherwise"
-    assert (light.subject, light._partial, light._saved_in_db) == ("told otherwise", True, True)
-    [full] = await read(Ticket.filter(pk=light.pk))
+async def test_incomplete_rows_behave_like_the_model(desk: Desk) -> None:
+    [incomplete] = await read(Ticket.filter(pk=desk.tickets[0].pk), ("id", "subject"))
+    complete = await Ticket.get(pk=incomplete.pk)
+    assert isinstance(incomplete, Ticket)
+    assert (type(incomplete).__name__, repr(incomplete)) == ("Ticket", repr(complete))
+    assert incomplete == complete == incomplete
+    assert incomplete != desk.tickets[1]
+    assert incomplete != Account(id=incomplete.pk)
+    assert {incomplete: 1}[complete] == 1
+    incomplete.subject = "changed"
+    assert (incomplete.subject, incomplete._partial, incomplete._saved_in_db) == ("changed", True, True)
+    [full] = await read(Ticket.filter(pk=incomplete.pk))
     assert type(full) is Ticket
     assert not full._partial
     full.subject = "changed"
     await full.save(update_fields=["subject"])
-    assert (await Ticket.get(pk=light.pk)).subject == "changed"
+    assert (await Ticket.get(pk=incomplete.pk)).subject == "changed"

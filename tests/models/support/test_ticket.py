@@ -1,4 +1,4 @@
-"""Tickets: what is said in them, by whom, in which order."""
+"""Tickets: the order of messages, claims and statuses, also of concurrent requests."""
 
 import asyncio
 
@@ -32,9 +32,7 @@ async def chat(db: str, action: Action, paul: User) -> Ticket:
         return await Ticket.open(tx, account, paul, subject="Aide", channel=Channel.CHAT, category=Category.USAGE)
 
 
-async def test_messages_of_many_at_once_get_one_gap_free_sequence(
-    chat: Ticket, action: Action, paul: User, alice: User
-) -> None:
+async def test_concurrent_messages_get_a_sequence_without_gaps(chat: Ticket, action: Action, paul: User, alice: User) -> None:
     authors = [paul, alice] * 20
     await asyncio.gather(*(chat.reply(action, author, f"bonjour {n}", f"id-{n}") for n, author in enumerate(authors)))
     events = await Event.since(ticket_stream(chat.pk), 0, 1000)
@@ -43,13 +41,13 @@ async def test_messages_of_many_at_once_get_one_gap_free_sequence(
     assert sum(event.kind is EventKind.MESSAGE_POSTED for event in events) == 40
 
 
-async def test_a_message_sent_twice_at_once_is_stored_once(chat: Ticket, action: Action, paul: User) -> None:
+async def test_a_message_sent_twice_concurrently_is_stored_once(chat: Ticket, action: Action, paul: User) -> None:
     sent = await asyncio.gather(*(chat.reply(action, paul, "bonjour", "same") for _ in range(5)))
     assert len({message.pk for message in sent}) == 1
     assert await Message.all().count() == 1
 
 
-async def test_of_two_agents_claiming_at_once_one_wins(chat: Ticket, action: Action, alice: User) -> None:
+async def test_of_two_concurrent_claims_one_succeeds(chat: Ticket, action: Action, alice: User) -> None:
     bob = await User.create(email="bob@camcha.example", name="Bob", password_hash="-", staff=Staff.AGENT, created_at=action.at)
     claims = await asyncio.gather(chat.claim(action, alice), chat.claim(action, bob), return_exceptions=True)
     lost = [claim for claim in claims if isinstance(claim, Refusal)]
@@ -68,7 +66,7 @@ async def test_a_reply_after_closing_starts_one_linked_follow_up(chat: Ticket, a
     assert (await Ticket.get(pk=first.ticket_id)).follows_id == chat.pk
 
 
-async def test_an_illegal_move_names_the_legal_ones(chat: Ticket, action: Action) -> None:
+async def test_an_impossible_status_is_refused_with_the_possible_ones(chat: Ticket, action: Action) -> None:
     await chat.move(action, TicketStatus.SOLVED)
     with pytest.raises(Refusal, match="TRANSITION_ILLEGAL") as solved:
         await chat.move(action, TicketStatus.PENDING)
@@ -81,12 +79,12 @@ async def test_an_illegal_move_names_the_legal_ones(chat: Ticket, action: Action
     assert "ne peut plus être modifiée" in message_for(closed.value, Locale.FR)
 
 
-def test_a_customer_is_never_refused_with_the_statuses_of_the_vendor() -> None:
+def test_customers_never_see_internal_statuses_in_errors() -> None:
     """Closing is their only move, and legal in every status: no message tells them of ON_HOLD."""
     assert all(TicketStatus.CLOSED in TRANSITIONS[status] for status in TicketStatus if status is not TicketStatus.CLOSED)
 
 
-async def test_a_customers_reply_reopens_what_was_solved(chat: Ticket, action: Action, paul: User) -> None:
+async def test_a_customers_reply_reopens_a_solved_ticket(chat: Ticket, action: Action, paul: User) -> None:
     await chat.move(action, TicketStatus.SOLVED)
     await chat.reply(action, paul, "toujours pas", "a")
     assert (await Ticket.get(pk=chat.pk)).status is TicketStatus.OPEN
