@@ -39,7 +39,7 @@ REJECTED = "Votre changement de raison sociale a été refusé"
 EVIDENCE_NEEDED = "Un justificatif est nécessaire pour votre changement de raison sociale"
 
 
-class Desk:
+class Scenario:
     """A company that requests a new name, an agent, and a registry whose answer can be changed."""
 
     def __init__(self, bakery: Company, auth: AuthServices, agent: User, agents: Tokens, url: str) -> None:
@@ -92,26 +92,26 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> AsyncIterator[Desk]:
+async def scenario(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices) -> AsyncIterator[Scenario]:
     bakery = await founded(clock, bus, Camille=Role.OWNER, Adam=Role.ADMIN, Bea=Role.BILLING, Max=Role.MEMBER)
     agent = await person(bakery.action(), "Amadou", staff=Staff.AGENT)
     agents = await sessions.sign_in(agent, None, True, bakery.action())
-    sign_up: list[Desk] = []
+    sign_up: list[Scenario] = []
     async with register(lambda: sign_up[0].reply) as (url, _):
-        sign_up.append(Desk(bakery, auth, agent, agents, url))
+        sign_up.append(Scenario(bakery, auth, agent, agents, url))
         yield sign_up[0]
 
 
-async def test_p1_1_the_registered_name_is_accepted_immediately(desk: Desk) -> None:
-    desk.registers("LES FOURNILS D AUBRY")
-    change = await desk.asks("Adam")
+async def test_p1_1_the_registered_name_is_accepted_immediately(scenario: Scenario) -> None:
+    scenario.registers("LES FOURNILS D AUBRY")
+    change = await scenario.asks("Adam")
     assert (change.status, change.verdict) == (LegalNameStatus.ACCEPTED, RegistryVerdict.MATCH)
     assert (change.previous_name, change.registered_name) == ("Le Fournil d'Aubry", "LES FOURNILS D AUBRY")
-    assert await desk.legal_name() == NEW
+    assert await scenario.legal_name() == NEW
     assert await written("legal_name") == [(CAMILLE, ACCEPTED), ("Adam@fournil.example", ACCEPTED)]
-    events = await Event.filter(stream=account_stream(desk.bakery.account.pk), kind=EventKind.LEGAL_NAME_CHANGED)
+    events = await Event.filter(stream=account_stream(scenario.bakery.account.pk), kind=EventKind.LEGAL_NAME_CHANGED)
     assert [event.status for event in events] == ["ACCEPTED"]
-    assert sessions.user_key(desk.bakery.people["Max"].pk) in desk.bakery.bus.announced
+    assert sessions.user_key(scenario.bakery.people["Max"].pk) in scenario.bakery.bus.announced
 
 
 @pytest.mark.parametrize(
@@ -124,109 +124,113 @@ async def test_p1_1_the_registered_name_is_accepted_immediately(desk: Desk) -> N
     ],
 )
 async def test_p1_1_without_a_match_an_agent_decides_on_evidence(
-    desk: Desk, names: tuple[str, ...], facts: dict[str, str], verdict: RegistryVerdict
+    scenario: Scenario, names: tuple[str, ...], facts: dict[str, str], verdict: RegistryVerdict
 ) -> None:
-    desk.registers(*names, **facts)
-    change = await desk.asks()
+    scenario.registers(*names, **facts)
+    change = await scenario.asks()
     assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, verdict)
-    assert await outcome(desk.decides(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
-    change = await desk.shows(change)
+    assert await outcome(scenario.decides(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
+    change = await scenario.shows(change)
     assert change.status is LegalNameStatus.IN_REVIEW
     inbox = await Event.filter(stream=INBOX).order_by("-id").first()
     assert inbox is not None
     assert inbox.kind is EventKind.LEGAL_NAME_REVIEW_AWAITED
-    assert await desk.legal_name() == "Le Fournil d'Aubry"
-    change = await desk.decides(change, Decision.ACCEPT)
-    assert (change.status, change.decider_id) == (LegalNameStatus.ACCEPTED, desk.agent.pk)
-    assert await desk.legal_name() == NEW
+    assert await scenario.legal_name() == "Le Fournil d'Aubry"
+    change = await scenario.decides(change, Decision.ACCEPT)
+    assert (change.status, change.decider_id) == (LegalNameStatus.ACCEPTED, scenario.agent.pk)
+    assert await scenario.legal_name() == NEW
     assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
 
 
 @pytest.mark.parametrize("legal_name", ["Les 𝐅ournils d'Aubry", "Les F\u0337ournils d'Aubry", "Les Fournils d'Aubry 🎁"])
-async def test_p1_1_a_name_that_prints_differently_from_how_it_compares_does_not_match(desk: Desk, legal_name: str) -> None:
-    desk.registers("LES FOURNILS D AUBRY")
-    change = await desk.asks(legal_name=legal_name)
+async def test_p1_1_a_name_that_prints_differently_from_how_it_compares_does_not_match(
+    scenario: Scenario, legal_name: str
+) -> None:
+    scenario.registers("LES FOURNILS D AUBRY")
+    change = await scenario.asks(legal_name=legal_name)
     assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, RegistryVerdict.OTHER_NAME)
 
 
-async def test_p1_1_the_name_is_stored_with_its_accents_composed(desk: Desk) -> None:
-    desk.registers("L ETE")
-    await desk.asks(legal_name="L'E\u0301te\u0301")
-    assert await desk.legal_name() == "L'Été"
+async def test_p1_1_the_name_is_stored_with_its_accents_composed(scenario: Scenario) -> None:
+    scenario.registers("L ETE")
+    await scenario.asks(legal_name="L'E\u0301te\u0301")
+    assert await scenario.legal_name() == "L'Été"
 
 
-async def test_p1_1_a_late_match_is_attributed_to_the_registry(desk: Desk, clock: "MovableClock") -> None:
-    desk.away()
-    change = await desk.asks(file_ids=(await desk.kbis(),))
-    await desk.decides(change, Decision.ASK, "Illisible.")
-    desk.registers("LES FOURNILS D AUBRY")
+async def test_p1_1_a_late_match_is_attributed_to_the_registry(scenario: Scenario, clock: "MovableClock") -> None:
+    scenario.away()
+    change = await scenario.asks(file_ids=(await scenario.kbis(),))
+    await scenario.decides(change, Decision.ASK, "Illisible.")
+    scenario.registers("LES FOURNILS D AUBRY")
     clock.advance(timedelta(hours=1))
-    assert await desk.turn() == 1
+    assert await scenario.turn() == 1
     change = await LegalNameChange.get(pk=change.pk)
     assert (change.status, change.decider_id, change.reason) == (LegalNameStatus.ACCEPTED, None, None)
 
 
-async def test_p1_1_a_request_erased_during_the_lookup_changes_nothing(desk: Desk) -> None:
-    desk.away()
-    change = await desk.asks()
-    desk.registers("LES FOURNILS D AUBRY")
+async def test_p1_1_a_request_erased_during_the_lookup_changes_nothing(scenario: Scenario) -> None:
+    scenario.away()
+    change = await scenario.asks()
+    scenario.registers("LES FOURNILS D AUBRY")
     await LegalNameChange.filter(pk=change.pk).delete()
-    await legal_names.check(desk.bakery.action(), desk.registry, change)
-    assert await desk.legal_name() == "Le Fournil d'Aubry"
+    await legal_names.check(scenario.bakery.action(), scenario.registry, change)
+    assert await scenario.legal_name() == "Le Fournil d'Aubry"
 
 
 async def test_p1_1_a_file_of_another_company_is_refused_as_evidence(
-    desk: Desk, clock: "MovableClock", bus: "RecordingBus"
+    scenario: Scenario, clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
-    change = await desk.asks()
+    change = await scenario.asks()
     other = await founded(clock, bus, "732829320", Zoe=Role.OWNER)
-    file = await desk.kbis()
+    file = await scenario.kbis()
     await File.filter(pk=file).update(account_id=other.account.pk)
-    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
-    assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, (file,))) == "FILE_REFUSED"
+    action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
+    assert (
+        await outcome(legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, (file,))) == "FILE_REFUSED"
+    )
 
 
-async def test_p1_1_without_a_registry_evidence_is_required(desk: Desk) -> None:
-    desk.registry = NoRegistry()
-    change = await desk.asks(file_ids=(await desk.kbis(),))
+async def test_p1_1_without_a_registry_evidence_is_required(scenario: Scenario) -> None:
+    scenario.registry = NoRegistry()
+    change = await scenario.asks(file_ids=(await scenario.kbis(),))
     assert (change.status, change.verdict) == (LegalNameStatus.IN_REVIEW, RegistryVerdict.UNKNOWN)
     assert await written("legal_name") == []  # the evidence is already uploaded
-    desk.bakery.clock.advance(timedelta(days=1))
-    assert await desk.turn() == 0
+    scenario.bakery.clock.advance(timedelta(days=1))
+    assert await scenario.turn() == 0
 
 
-async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(desk: Desk) -> None:
-    desk.away()
-    change = await desk.asks()
+async def test_p1_1_an_unavailable_registry_never_confirms_and_is_retried(scenario: Scenario) -> None:
+    scenario.away()
+    change = await scenario.asks()
     assert (change.status, change.verdict) == (LegalNameStatus.EVIDENCE_NEEDED, RegistryVerdict.AWAY)
     for _ in range(3):
-        desk.bakery.clock.advance(timedelta(hours=1))
-        assert await desk.turn() == 1
-        assert await desk.turn() == 0
-    assert await desk.legal_name() == "Le Fournil d'Aubry"
-    desk.registers("LES FOURNILS D AUBRY")
-    desk.bakery.clock.advance(timedelta(hours=1))
-    await desk.turn()
-    assert await desk.legal_name() == NEW
+        scenario.bakery.clock.advance(timedelta(hours=1))
+        assert await scenario.turn() == 1
+        assert await scenario.turn() == 0
+    assert await scenario.legal_name() == "Le Fournil d'Aubry"
+    scenario.registers("LES FOURNILS D AUBRY")
+    scenario.bakery.clock.advance(timedelta(hours=1))
+    await scenario.turn()
+    assert await scenario.legal_name() == NEW
     assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
 
 
-async def test_p1_1_lookups_in_an_unavailable_registry_end_after_days(desk: Desk) -> None:
-    desk.away()
-    await desk.asks()
+async def test_p1_1_lookups_in_an_unavailable_registry_end_after_days(scenario: Scenario) -> None:
+    scenario.away()
+    await scenario.asks()
     for _ in range(legal_names.MOST_CHECKS):
-        desk.bakery.clock.advance(timedelta(hours=1))
-        await desk.turn()
-    assert await desk.turn() == 0
+        scenario.bakery.clock.advance(timedelta(hours=1))
+        await scenario.turn()
+    assert await scenario.turn() == 0
     change = await LegalNameChange.get()
     assert (change.status, change.next_check_at) == (LegalNameStatus.EVIDENCE_NEEDED, None)
 
 
-async def test_p1_1_a_request_survives_a_kill_during_the_lookup(desk: Desk) -> None:
+async def test_p1_1_a_request_survives_a_kill_during_the_lookup(scenario: Scenario) -> None:
     """The request is stored first, so the timetable of any process can continue with it."""
     async with register(None) as (silent, requests):
-        desk.registry = PublicRegistry(silent, seconds=30)
-        dying = asyncio.create_task(desk.asks())
+        scenario.registry = PublicRegistry(silent, seconds=30)
+        dying = asyncio.create_task(scenario.asks())
         while not requests:
             await asyncio.sleep(0.01)
         dying.cancel()
@@ -235,71 +239,71 @@ async def test_p1_1_a_request_survives_a_kill_during_the_lookup(desk: Desk) -> N
     change = await LegalNameChange.get()
     assert change.status is LegalNameStatus.CHECKING
     assert change.verdict is None
-    desk.registry = NoRegistry()
-    assert await desk.turn() == 0  # it is due once the first process would have had an answer
-    desk.bakery.clock.advance(legal_names.TURN)
-    assert await desk.turn() == 1
+    scenario.registry = NoRegistry()
+    assert await scenario.turn() == 0  # it is due once the first process would have had an answer
+    scenario.bakery.clock.advance(legal_names.TURN)
+    assert await scenario.turn() == 1
     assert (await LegalNameChange.get()).status is LegalNameStatus.EVIDENCE_NEEDED
 
 
-async def test_p1_1_concurrent_lookups_notify_once(desk: Desk) -> None:
-    desk.away()
-    await desk.asks()
-    desk.registers("LES FOURNILS D AUBRY")
-    desk.bakery.clock.advance(timedelta(hours=1))
-    await asyncio.gather(desk.turn(), desk.turn(), desk.turn())
+async def test_p1_1_concurrent_lookups_notify_once(scenario: Scenario) -> None:
+    scenario.away()
+    await scenario.asks()
+    scenario.registers("LES FOURNILS D AUBRY")
+    scenario.bakery.clock.advance(timedelta(hours=1))
+    await asyncio.gather(scenario.turn(), scenario.turn(), scenario.turn())
     assert await written("legal_name") == [(CAMILLE, EVIDENCE_NEEDED), (CAMILLE, ACCEPTED)]
 
 
-async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_registry(desk: Desk) -> None:
-    desk.away()
-    change = await desk.shows(await desk.asks())
-    await desk.decides(change, Decision.REJECT, "Ce Kbis est celui d'une autre société.")
-    desk.registers("LES FOURNILS D AUBRY")
-    desk.bakery.clock.advance(timedelta(hours=1))
-    assert await desk.turn() == 0
-    assert await desk.legal_name() == "Le Fournil d'Aubry"
+async def test_p1_1_a_rejection_by_an_agent_outlives_a_late_answer_of_the_registry(scenario: Scenario) -> None:
+    scenario.away()
+    change = await scenario.shows(await scenario.asks())
+    await scenario.decides(change, Decision.REJECT, "Ce Kbis est celui d'une autre société.")
+    scenario.registers("LES FOURNILS D AUBRY")
+    scenario.bakery.clock.advance(timedelta(hours=1))
+    assert await scenario.turn() == 0
+    assert await scenario.legal_name() == "Le Fournil d'Aubry"
     email = (await emails_to(CAMILLE))[-1]
     assert (email.subject, "Ce Kbis est celui d'une autre société." in email.text) == (REJECTED, True)
 
 
-async def test_p1_1_an_agent_can_request_better_evidence(desk: Desk) -> None:
-    change = await desk.shows(await desk.asks())
-    assert await outcome(desk.decides(change, Decision.ASK)) == "BLANK"
-    change = await desk.decides(change, Decision.ASK, "Le Kbis a plus de trois mois.")
+async def test_p1_1_an_agent_can_request_better_evidence(scenario: Scenario) -> None:
+    change = await scenario.shows(await scenario.asks())
+    assert await outcome(scenario.decides(change, Decision.ASK)) == "BLANK"
+    change = await scenario.decides(change, Decision.ASK, "Le Kbis a plus de trois mois.")
     assert change.status is LegalNameStatus.EVIDENCE_NEEDED
-    change = await desk.shows(change)
+    change = await scenario.shows(change)
     assert change.status is LegalNameStatus.IN_REVIEW
-    assert (await desk.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
+    assert (await scenario.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
 
 
-async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_refused(desk: Desk) -> None:
-    change = await desk.shows(await desk.asks())
-    await desk.decides(change, Decision.ACCEPT)
+async def test_p1_1_a_repeated_decision_changes_nothing_and_a_different_one_is_refused(scenario: Scenario) -> None:
+    change = await scenario.shows(await scenario.asks())
+    await scenario.decides(change, Decision.ACCEPT)
     sent = await written("legal_name")
-    assert (await desk.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
+    assert (await scenario.decides(change, Decision.ACCEPT)).status is LegalNameStatus.ACCEPTED
     assert await written("legal_name") == sent
-    assert await outcome(desk.decides(change, Decision.REJECT, "Non.")) == "TRANSITION_ILLEGAL"
-    assert await outcome(desk.shows(change)) == "TRANSITION_ILLEGAL"
-    assert await outcome(_cancels(desk, change)) == "TRANSITION_ILLEGAL"
-    assert (await desk.asks()).pk == change.pk  # by its key
+    assert await outcome(scenario.decides(change, Decision.REJECT, "Non.")) == "TRANSITION_ILLEGAL"
+    assert await outcome(scenario.shows(change)) == "TRANSITION_ILLEGAL"
+    assert await outcome(_cancels(scenario, change)) == "TRANSITION_ILLEGAL"
+    assert (await scenario.asks()).pk == change.pk  # by its key
 
 
-async def _cancels(desk: Desk, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
-    session = desk.bakery.tokens[name].session
-    return await legal_names.cancel(desk.bakery.action(name), session, desk.bakery.account, change.pk)
+async def _cancels(scenario: Scenario, change: LegalNameChange, name: str = "Camille") -> LegalNameChange:
+    session = scenario.bakery.tokens[name].session
+    return await legal_names.cancel(scenario.bakery.action(name), session, scenario.bakery.account, change.pk)
 
 
-async def test_p1_1_only_one_request_is_open_and_it_can_be_cancelled(desk: Desk) -> None:
-    change = await desk.asks()
-    assert await outcome(desk.asks(legal_name="Boulangerie Aubry")) == "CHANGE_RUNNING"
+async def test_p1_1_only_one_request_is_open_and_it_can_be_cancelled(scenario: Scenario) -> None:
+    change = await scenario.asks()
+    assert await outcome(scenario.asks(legal_name="Boulangerie Aubry")) == "CHANGE_RUNNING"
     for _ in range(2):
-        assert (await _cancels(desk, change)).status is LegalNameStatus.CANCELED
-    assert (await desk.asks(legal_name="Boulangerie Aubry")).status is LegalNameStatus.EVIDENCE_NEEDED
+        assert (await _cancels(scenario, change)).status is LegalNameStatus.CANCELED
+    assert (await scenario.asks(legal_name="Boulangerie Aubry")).status is LegalNameStatus.EVIDENCE_NEEDED
 
 
-async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(desk: Desk) -> None:
-    requests = [outcome(desk.asks(name, f"Boulangerie {name}")) for name in ("Camille", "Adam")]
+async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(scenario: Scenario) -> None:
+    requests = [outcome(scenario.asks(name, f"Boulangerie {name}")) for name in ("Camille", "Adam")]
     assert sorted(await asyncio.gather(*requests)) == ["CHANGE_RUNNING", "done"]
 
 
@@ -315,96 +319,107 @@ async def test_p1_1_only_one_of_two_concurrent_requests_is_opened(desk: Desk) ->
         ({"file_ids": (999,)}, "FILE_REFUSED"),
     ],
 )
-async def test_p1_1_invalid_input_is_refused(desk: Desk, given: dict[str, Any], code: str) -> None:
+async def test_p1_1_invalid_input_is_refused(scenario: Scenario, given: dict[str, Any], code: str) -> None:
     """P1.1: another SIREN is another legal entity."""
-    assert await outcome(desk.asks(**given)) == code
+    assert await outcome(scenario.asks(**given)) == code
     assert await LegalNameChange.all().count() == (code == "done")
 
 
-async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(desk: Desk) -> None:
-    change = await desk.asks()
-    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
-    at = desk.bakery.clock.now()
+async def test_p1_1_evidence_must_be_the_members_own_uploaded_and_unused_file(scenario: Scenario) -> None:
+    change = await scenario.asks()
+    action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
+    at = scenario.bakery.clock.now()
     refused = [
-        await desk.kbis("Adam"), await desk.kbis(uploaded_at=None, cleared_at=None), await desk.kbis(infected_at=at),
-    ]  # fmt: skip
+        await scenario.kbis("Adam"),
+        await scenario.kbis(uploaded_at=None, cleared_at=None),
+        await scenario.kbis(infected_at=at),
+    ]
     for file in refused:
-        adding = legal_names.add_evidence(action, session, desk.bakery.account, change.pk, (file,))
+        adding = legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, (file,))
         assert await outcome(adding) == "FILE_REFUSED"
-    assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, ())) == "BLANK"
-    many = [await desk.kbis() for _ in range(11)]
+    assert await outcome(legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, ())) == "BLANK"
+    many = [await scenario.kbis() for _ in range(11)]
     for part, code in ((many[:6], "done"), (many[6:], "FILE_REFUSED"), (many[:1], "FILE_REFUSED"), (many[6:10], "done")):
-        assert await outcome(legal_names.add_evidence(action, session, desk.bakery.account, change.pk, tuple(part))) == code
+        assert await outcome(legal_names.add_evidence(action, session, scenario.bakery.account, change.pk, tuple(part))) == code
 
 
-async def test_p1_1_a_file_in_quarantine_is_refused_as_evidence(desk: Desk) -> None:
-    change = await desk.asks(file_ids=(await desk.kbis(cleared_at=None),))
+async def test_p1_1_a_file_in_quarantine_is_refused_as_evidence(scenario: Scenario) -> None:
+    change = await scenario.asks(file_ids=(await scenario.kbis(cleared_at=None),))
     assert change.status is LegalNameStatus.IN_REVIEW
-    assert await outcome(desk.decides(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
-    await File.all().update(cleared_at=desk.bakery.clock.now())
-    assert await outcome(desk.decides(change, Decision.ACCEPT)) == "done"
+    assert await outcome(scenario.decides(change, Decision.ACCEPT)) == "EVIDENCE_MISSING"
+    await File.all().update(cleared_at=scenario.bakery.clock.now())
+    assert await outcome(scenario.decides(change, Decision.ACCEPT)) == "done"
 
 
-async def test_p1_1_a_request_requires_a_managing_role_and_a_step_up(desk: Desk) -> None:
-    session = desk.bakery.tokens["Camille"].session
+async def test_p1_1_a_request_requires_a_managing_role_and_a_step_up(scenario: Scenario) -> None:
+    session = scenario.bakery.tokens["Camille"].session
     await Session.filter(pk=session.pk).update(fresh_until=None)
     stale = legal_names.request(
-        desk.bakery.action("Camille"), desk.auth, desk.registry, session, desk.bakery.account, legal_name="Autre",
-        siren_given=None, file_ids=(), key="k",
-    )  # fmt: skip
+        scenario.bakery.action("Camille"),
+        scenario.auth,
+        scenario.registry,
+        session,
+        scenario.bakery.account,
+        legal_name="Autre",
+        siren_given=None,
+        file_ids=(),
+        key="k",
+    )
     assert await outcome(stale) == "STEP_UP_REQUIRED"
-    assert await outcome(desk.asks("Bea")) == "FORBIDDEN"
-    assert await outcome(desk.asks("Max")) == "FORBIDDEN"
-    change = await desk.asks("Adam")
-    assert await desk.bakery.changes("Camille", "Adam", Role.MEMBER) == "done"
-    assert await outcome(desk.shows(change, "Adam")) == "FORBIDDEN"
-    assert await outcome(_cancels(desk, change, "Adam")) == "FORBIDDEN"
+    assert await outcome(scenario.asks("Bea")) == "FORBIDDEN"
+    assert await outcome(scenario.asks("Max")) == "FORBIDDEN"
+    change = await scenario.asks("Adam")
+    assert await scenario.bakery.changes("Camille", "Adam", Role.MEMBER) == "done"
+    assert await outcome(scenario.shows(change, "Adam")) == "FORBIDDEN"
+    assert await outcome(_cancels(scenario, change, "Adam")) == "FORBIDDEN"
 
 
-async def test_p1_1_another_companys_request_is_not_found(desk: Desk) -> None:
-    change = await desk.asks()
-    other = await founded(desk.bakery.clock, desk.bakery.bus, "732829320", Zoe=Role.OWNER)
+async def test_p1_1_another_companys_request_is_not_found(scenario: Scenario) -> None:
+    change = await scenario.asks()
+    other = await founded(scenario.bakery.clock, scenario.bakery.bus, "732829320", Zoe=Role.OWNER)
     action, session = other.action("Zoe"), other.tokens["Zoe"].session
     assert await outcome(legal_names.cancel(action, session, other.account, change.pk)) == "NOT_FOUND"
     assert await outcome(legal_names.cancel(action, session, other.account, None)) == "NOT_FOUND"
-    assert await outcome(legal_names.cancel(action, session, desk.bakery.account, change.pk)) == "FORBIDDEN"
+    assert await outcome(legal_names.cancel(action, session, scenario.bakery.account, change.pk)) == "FORBIDDEN"
     assert await outcome(legal_names.decide(action, session, None, Decision.ACCEPT, None)) == "NOT_FOUND"
 
 
-async def test_p1_1_requests_are_limited(desk: Desk) -> None:
+async def test_p1_1_requests_are_limited(scenario: Scenario) -> None:
     for turn in range(11):
-        await _cancels(desk, await desk.asks(legal_name=f"Fournil {turn}"))
+        await _cancels(scenario, await scenario.asks(legal_name=f"Fournil {turn}"))
     with pytest.raises(Throttled):
-        await desk.asks(legal_name="Fournil 12")
+        await scenario.asks(legal_name="Fournil 12")
 
 
-async def test_p1_1_a_removed_member_gets_no_email(desk: Desk) -> None:
-    change = await desk.shows(await desk.asks("Adam"))
-    assert await desk.bakery.removes("Camille", "Adam") == "done"
-    await desk.decides(change, Decision.ACCEPT)
+async def test_p1_1_a_removed_member_gets_no_email(scenario: Scenario) -> None:
+    change = await scenario.shows(await scenario.asks("Adam"))
+    assert await scenario.bakery.removes("Camille", "Adam") == "done"
+    await scenario.decides(change, Decision.ACCEPT)
     assert (CAMILLE, ACCEPTED) in await written("legal_name")
     assert ("Adam@fournil.example", ACCEPTED) not in await written("legal_name")
 
 
-async def test_p1_1_the_trade_name_can_be_changed_freely(desk: Desk) -> None:
-    action, session = desk.bakery.action("Adam"), desk.bakery.tokens["Adam"].session
+async def test_p1_1_the_trade_name_can_be_changed_freely(scenario: Scenario) -> None:
+    action, session = scenario.bakery.action("Adam"), scenario.bakery.tokens["Adam"].session
     for name in ("Chez Camille", "Chez Camille", None):
-        assert (await details.change_trade_name(action, session, desk.bakery.account, name)).trade_name == name
-    assert await desk.legal_name() == "Le Fournil d'Aubry"
+        assert (await details.change_trade_name(action, session, scenario.bakery.account, name)).trade_name == name
+    assert await scenario.legal_name() == "Le Fournil d'Aubry"
 
 
-async def test_p1_4_a_companys_address_and_numbers_can_be_changed(desk: Desk) -> None:
-    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
+async def test_p1_4_a_companys_address_and_numbers_can_be_changed(scenario: Scenario) -> None:
+    action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
     where = Address("1 rue du Four", "75001", "Paris", "FR")
-    account = await details.change_address(action, session, desk.bakery.account, where)
+    account = await details.change_address(action, session, scenario.bakery.account, where)
     assert (account.street, account.postal_code, account.city, account.country) == ("1 rue du Four", "75001", "Paris", "FR")
-    account = await details.change_identifiers(action, session, desk.bakery.account, "404 833 048 00022", "FR 83 404 833 048")
+    account = await details.change_identifiers(
+        action, session, scenario.bakery.account, "404 833 048 00022", "FR 83 404 833 048"
+    )
     assert (account.siret, account.vat_number) == ("40483304800022", "FR83404833048")
-    account = await details.change_identifiers(action, session, desk.bakery.account, None, None)
+    account = await details.change_identifiers(action, session, scenario.bakery.account, None, None)
     assert (account.siret, account.vat_number) == (None, "FR83404833048")
     for name in ("Bea", "Max"):
         changing = details.change_address(
-            desk.bakery.action(name), desk.bakery.tokens[name].session, desk.bakery.account, where
+            scenario.bakery.action(name), scenario.bakery.tokens[name].session, scenario.bakery.account, where
         )
         assert await outcome(changing) == "FORBIDDEN"
 
@@ -420,9 +435,9 @@ async def test_p1_4_a_companys_address_and_numbers_can_be_changed(desk: Desk) ->
         (None, "FR44732829320", "SIREN_OTHER"),
     ],
 )
-async def test_p1_4_numbers_are_checked(desk: Desk, siret: str | None, vat_number: str | None, code: str) -> None:
-    action, session = desk.bakery.action("Camille"), desk.bakery.tokens["Camille"].session
-    assert await outcome(details.change_identifiers(action, session, desk.bakery.account, siret, vat_number)) == code
+async def test_p1_4_numbers_are_checked(scenario: Scenario, siret: str | None, vat_number: str | None, code: str) -> None:
+    action, session = scenario.bakery.action("Camille"), scenario.bakery.tokens["Camille"].session
+    assert await outcome(details.change_identifiers(action, session, scenario.bakery.account, siret, vat_number)) == code
 
 
 async def test_p1_4_sirets_of_la_poste_have_their_own_checksum(clock: "MovableClock", bus: "RecordingBus") -> None:
@@ -431,67 +446,67 @@ async def test_p1_4_sirets_of_la_poste_have_their_own_checksum(clock: "MovableCl
     assert (await details.change_identifiers(action, session, post.account, "35600000049837", None)).siret == "35600000049837"
 
 
-async def known(desk: Desk) -> tuple[str | None, bool]:
+async def known(scenario: Scenario) -> tuple[str | None, bool]:
     """Returns the registry's verdict on the bakery, and whether a lookup is still pending."""
-    account = await Account.get(pk=desk.bakery.account.pk)
+    account = await Account.get(pk=scenario.bakery.account.pk)
     return account.registry_verdict and account.registry_verdict.value, account.registry_due_at is not None
 
 
-async def test_p1_4_a_new_company_is_looked_up_in_the_background(desk: Desk, auth: AuthServices) -> None:
+async def test_p1_4_a_new_company_is_looked_up_in_the_background(scenario: Scenario, auth: AuthServices) -> None:
     """P1.4: a valid checksum doesn't prove that a company exists, and an unavailable registry never confirms it."""
     sign_up = await registration.sign_up(
-        desk.bakery.action(), auth, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
+        scenario.bakery.action(), auth, email="zoe@quais.example", password="mouette phare ardoise 77", name="Zoé",
         legal_name="Le Fournil d'Aubry", siren="732829320", locale=Locale.FR, peer="192.0.2.1",
     )  # fmt: skip
     assert sign_up.account
-    await Account.filter(pk=desk.bakery.account.pk).update(siren="552100554")
-    desk.bakery.account = sign_up.account
-    assert await known(desk) == (None, True)
-    assert await legal_names.check_accounts(desk.bakery.action(), NoRegistry()) == 0
-    desk.away()
-    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 1
-    assert await known(desk) == (None, True)
-    desk.registers("LE FOURNIL D AUBRY", siren="732829320")
-    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 0  # its turn comes later
-    desk.bakery.clock.advance(timedelta(hours=1))
-    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 1
-    assert await known(desk) == ("MATCH", False)
+    await Account.filter(pk=scenario.bakery.account.pk).update(siren="552100554")
+    scenario.bakery.account = sign_up.account
+    assert await known(scenario) == (None, True)
+    assert await legal_names.check_accounts(scenario.bakery.action(), NoRegistry()) == 0
+    scenario.away()
+    assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 1
+    assert await known(scenario) == (None, True)
+    scenario.registers("LE FOURNIL D AUBRY", siren="732829320")
+    assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 0  # its turn comes later
+    scenario.bakery.clock.advance(timedelta(hours=1))
+    assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 1
+    assert await known(scenario) == ("MATCH", False)
 
 
-async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(desk: Desk, auth: AuthServices) -> None:
+async def test_p1_4_signing_up_again_with_another_company_repeats_the_lookup(scenario: Scenario, auth: AuthServices) -> None:
     """Otherwise the verdict on one company would appear next to the name of another."""
-    desk.registers("LE FOURNIL D AUBRY", siren="732829320")
+    scenario.registers("LE FOURNIL D AUBRY", siren="732829320")
     form: dict[str, Any] = {
         "email": "zoe@quais.example", "password": "mouette phare ardoise 77", "name": "Zoé", "locale": Locale.FR,
         "siren": "732829320", "peer": "192.0.2.1",
     }  # fmt: skip
-    sign_up = await registration.sign_up(desk.bakery.action(), auth, legal_name="Le Fournil d'Aubry", **form)
+    sign_up = await registration.sign_up(scenario.bakery.action(), auth, legal_name="Le Fournil d'Aubry", **form)
     assert sign_up.account
-    desk.bakery.account = sign_up.account
-    await legal_names.check_accounts(desk.bakery.action(), desk.registry)
-    assert await known(desk) == ("MATCH", False)
-    await registration.sign_up(desk.bakery.action(), auth, legal_name="Banque des Quais", **form)
-    assert await known(desk) == (None, True)
-    await legal_names.check_accounts(desk.bakery.action(), desk.registry)
-    assert await known(desk) == ("OTHER_NAME", False)
+    scenario.bakery.account = sign_up.account
+    await legal_names.check_accounts(scenario.bakery.action(), scenario.registry)
+    assert await known(scenario) == ("MATCH", False)
+    await registration.sign_up(scenario.bakery.action(), auth, legal_name="Banque des Quais", **form)
+    assert await known(scenario) == (None, True)
+    await legal_names.check_accounts(scenario.bakery.action(), scenario.registry)
+    assert await known(scenario) == ("OTHER_NAME", False)
 
 
-async def test_p1_1_a_new_name_is_looked_up_again(desk: Desk) -> None:
-    desk.registers("LE FOURNIL D AUBRY")
-    change = await desk.shows(await desk.asks())
-    await desk.decides(change, Decision.ACCEPT)
-    assert await known(desk) == ("OTHER_NAME", False)
-    desk.away()
-    change = await desk.shows(await desk.asks(legal_name="Aubry et Filles"))
-    await desk.decides(change, Decision.ACCEPT)
-    assert await known(desk) == (None, True)
-    desk.registers("AUBRY ET FILLES")
-    assert await legal_names.check_accounts(desk.bakery.action(), desk.registry) == 1
-    assert await known(desk) == ("MATCH", False)
+async def test_p1_1_a_new_name_is_looked_up_again(scenario: Scenario) -> None:
+    scenario.registers("LE FOURNIL D AUBRY")
+    change = await scenario.shows(await scenario.asks())
+    await scenario.decides(change, Decision.ACCEPT)
+    assert await known(scenario) == ("OTHER_NAME", False)
+    scenario.away()
+    change = await scenario.shows(await scenario.asks(legal_name="Aubry et Filles"))
+    await scenario.decides(change, Decision.ACCEPT)
+    assert await known(scenario) == (None, True)
+    scenario.registers("AUBRY ET FILLES")
+    assert await legal_names.check_accounts(scenario.bakery.action(), scenario.registry) == 1
+    assert await known(scenario) == ("MATCH", False)
 
 
-async def test_p1_1_an_answer_about_a_previous_name_is_ignored(desk: Desk) -> None:
-    await Account.filter(pk=desk.bakery.account.pk).update(registry_due_at=desk.bakery.clock.now())
+async def test_p1_1_an_answer_about_a_previous_name_is_ignored(scenario: Scenario) -> None:
+    await Account.filter(pk=scenario.bakery.account.pk).update(registry_due_at=scenario.bakery.clock.now())
 
     class Slow(NoRegistry):
         """A registry that changes the company's name before it answers."""
@@ -502,5 +517,5 @@ async def test_p1_1_an_answer_about_a_previous_name_is_ignored(desk: Desk) -> No
             await Account.filter(siren=siren).update(legal_name="Autre")
             return Registered(("LE FOURNIL D AUBRY",))
 
-    assert await legal_names.check_accounts(desk.bakery.action(), Slow()) == 1
-    assert await known(desk) == (None, True)
+    assert await legal_names.check_accounts(scenario.bakery.action(), Slow()) == 1
+    assert await known(scenario) == (None, True)

@@ -146,7 +146,7 @@ async def test_p4_4_an_invited_user_does_not_inherit_an_acceptance(
 
 
 @dataclass
-class Desk:
+class Scenario:
     """Ada, signed in."""
 
     user: User
@@ -159,13 +159,13 @@ class Desk:
 
 
 @pytest.fixture
-async def ada(clock: "MovableClock", bus: "RecordingBus") -> Desk:
+async def ada(clock: "MovableClock", bus: "RecordingBus") -> Scenario:
     company = await founded(clock, bus, ada=Role.OWNER)
-    return Desk(company.people["ada"], company.tokens["ada"], clock, bus)
+    return Scenario(company.people["ada"], company.tokens["ada"], clock, bus)
 
 
 async def test_p4_4_accepting_again_changes_nothing_even_after_a_new_version(
-    ada: Desk, clock: "MovableClock", current: Policy, coming: Policy
+    ada: Scenario, clock: "MovableClock", current: Policy, coming: Policy
 ) -> None:
     first = await ada.accepts(current, Locale.EN)
     assert (first.accepted_at, first.locale, first.channel) == (clock.now(), Locale.EN, AcceptanceChannel.SETTINGS)
@@ -178,7 +178,7 @@ async def test_p4_4_accepting_again_changes_nothing_even_after_a_new_version(
 
 
 async def test_p4_4_only_the_version_in_force_can_be_accepted(
-    ada: Desk, clock: "MovableClock", old: Policy, current: Policy, coming: Policy
+    ada: Scenario, clock: "MovableClock", old: Policy, current: Policy, coming: Policy
 ) -> None:
     """A policy that takes effect at midnight in Paris can't be accepted a minute earlier."""
     clock.time = clock.time.replace(hour=22, minute=59)
@@ -191,13 +191,13 @@ async def test_p4_4_only_the_version_in_force_can_be_accepted(
     assert await entries() == await AuditEntry.filter(object_id=coming.pk)
 
 
-async def test_p4_4_concurrent_acceptances_are_recorded_once(ada: Desk, current: Policy) -> None:
+async def test_p4_4_concurrent_acceptances_are_recorded_once(ada: Scenario, current: Policy) -> None:
     acceptances = await asyncio.gather(*(ada.accepts(current) for _ in range(4)))
     assert len({each.pk for each in acceptances}) == 1
     assert len(await entries()) == 1
 
 
-async def test_an_ended_session_cannot_accept(ada: Desk, current: Policy) -> None:
+async def test_an_ended_session_cannot_accept(ada: Scenario, current: Policy) -> None:
     await sessions.sign_out(ada.tokens.session, Action(ada.user, ada.clock.now(), ada.bus))
     with pytest.raises(Unauthenticated):
         await ada.accepts(current)

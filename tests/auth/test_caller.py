@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 
-class House:
+class Server:
     """One process with a hub, a viewer cache and a clock that the test moves."""
 
     def __init__(self, clock: "MovableClock") -> None:
@@ -52,153 +52,153 @@ class House:
 
 
 @pytest.fixture
-def house(clock: "MovableClock") -> House:
-    return House(clock)
+def server(clock: "MovableClock") -> Server:
+    return Server(clock)
 
 
 @pytest.fixture
-async def tokens(house: House, owner: User) -> Tokens:
+async def tokens(server: Server, owner: User) -> Tokens:
     """The tokens of Camille, signed in for her bakery and already cached."""
-    tokens = await signed_in(house, owner)
-    await house.viewer_of(tokens.access)
+    tokens = await signed_in(server, owner)
+    await server.viewer_of(tokens.access)
     return tokens
 
 
-async def signed_in(house: House, owner: User) -> Tokens:
-    return await sign_in(owner, await authentication.company_of(owner), False, house.action())
+async def signed_in(server: Server, owner: User) -> Tokens:
+    return await sign_in(owner, await authentication.company_of(owner), False, server.action())
 
 
-async def test_a_viewer_is_read_once_per_second(house: House, tokens: Tokens, statements: "Statements") -> None:
+async def test_a_viewer_is_read_once_per_second(server: Server, tokens: Tokens, statements: "Statements") -> None:
     before = len(statements())
-    first = await house.viewer_of(tokens.access)
-    house.seconds += 0.9
-    assert await house.viewer_of(tokens.access) is first
+    first = await server.viewer_of(tokens.access)
+    server.seconds += 0.9
+    assert await server.viewer_of(tokens.access) is first
     assert len(statements()) == before
-    house.seconds += 0.1
-    assert await house.viewer_of(tokens.access) is first  # nothing changed
+    server.seconds += 0.1
+    assert await server.viewer_of(tokens.access) is first  # nothing changed
     assert len(statements()) == before + 1
 
 
-async def test_a_session_ended_in_this_process_ends_immediately(house: House, owner: User, tokens: Tokens) -> None:
-    await sign_out(tokens.session, house.action())
-    await house.refuses(tokens)
+async def test_a_session_ended_in_this_process_ends_immediately(server: Server, owner: User, tokens: Tokens) -> None:
+    await sign_out(tokens.session, server.action())
+    await server.refuses(tokens)
 
 
-async def test_all_sessions_ended_in_this_process_end_immediately(house: House, owner: User, tokens: Tokens) -> None:
-    other = await signed_in(house, owner)
-    await house.viewer_of(other.access)
-    async with house.action().transaction() as tx:
+async def test_all_sessions_ended_in_this_process_end_immediately(server: Server, owner: User, tokens: Tokens) -> None:
+    other = await signed_in(server, owner)
+    await server.viewer_of(other.access)
+    async with server.action().transaction() as tx:
         await end_all(tx, owner, but=tokens.session.pk)
-    await house.refuses(other)
-    assert (await house.viewer_of(tokens.access)).user == owner
+    await server.refuses(other)
+    assert (await server.viewer_of(tokens.access)).user == owner
 
 
-async def test_a_session_ended_in_another_process_ends_within_a_second(house: House, tokens: Tokens) -> None:
-    await Session.filter(pk=tokens.session.pk).update(ended_at=house.clock.now())  # as another process would
-    house.seconds += 1
-    await house.refuses(tokens)
+async def test_a_session_ended_in_another_process_ends_within_a_second(server: Server, tokens: Tokens) -> None:
+    await Session.filter(pk=tokens.session.pk).update(ended_at=server.clock.now())  # as another process would
+    server.seconds += 1
+    await server.refuses(tokens)
 
 
-async def test_a_role_removed_in_another_process_is_lost_within_a_second(house: House, owner: User, tokens: Tokens) -> None:
+async def test_a_role_removed_in_another_process_is_lost_within_a_second(server: Server, owner: User, tokens: Tokens) -> None:
     await Membership.filter(user_id=owner.pk).update(role=Role.MEMBER)
-    house.seconds += 1
-    assert (await house.viewer_of(tokens.access)).role is Role.MEMBER
+    server.seconds += 1
+    assert (await server.viewer_of(tokens.access)).role is Role.MEMBER
     await Membership.filter(user_id=owner.pk).delete()
-    house.seconds += 1
-    await house.refuses(tokens)
+    server.seconds += 1
+    await server.refuses(tokens)
 
 
-async def test_a_change_announced_in_this_process_applies_immediately(house: House, owner: User, tokens: Tokens) -> None:
+async def test_a_change_announced_in_this_process_applies_immediately(server: Server, owner: User, tokens: Tokens) -> None:
     await Membership.filter(user_id=owner.pk).update(role=Role.MEMBER)
-    house.hub.announce([user_key(owner.pk)])
-    assert not (await house.viewer_of(tokens.access)).buyer
+    server.hub.announce([user_key(owner.pk)])
+    assert not (await server.viewer_of(tokens.access)).buyer
     await User.filter(pk=owner.pk).update(locale=Locale.EN)
-    house.hub.announce([user_key(owner.pk)])
-    assert (await house.viewer_of(tokens.access)).locale is Locale.EN
+    server.hub.announce([user_key(owner.pk)])
+    assert (await server.viewer_of(tokens.access)).locale is Locale.EN
 
 
-async def test_a_cached_token_expires_by_the_clock(house: House, tokens: Tokens) -> None:
+async def test_a_cached_token_expires_by_the_clock(server: Server, tokens: Tokens) -> None:
     """Even when the demonstration's clock moves within the cached second."""
-    house.clock.advance(timedelta(minutes=15, microseconds=-1))
-    await house.viewer_of(tokens.access)
-    house.clock.advance(timedelta(microseconds=1))
-    await house.refuses(tokens)
+    server.clock.advance(timedelta(minutes=15, microseconds=-1))
+    await server.viewer_of(tokens.access)
+    server.clock.advance(timedelta(microseconds=1))
+    await server.refuses(tokens)
 
 
-async def test_a_replaced_token_stops_working_immediately(house: House, owner: User, tokens: Tokens) -> None:
-    renewed = await refresh(tokens.refresh, house.action())
-    await house.refuses(tokens)
-    assert (await house.viewer_of(renewed.access)).user == owner
+async def test_a_replaced_token_stops_working_immediately(server: Server, owner: User, tokens: Tokens) -> None:
+    renewed = await refresh(tokens.refresh, server.action())
+    await server.refuses(tokens)
+    assert (await server.viewer_of(renewed.access)).user == owner
     with pytest.raises(Refusal, match="TOKEN_INVALID"):
-        await refresh(tokens.refresh, house.action())  # a second use ends the session
-    await house.refuses(renewed)
+        await refresh(tokens.refresh, server.action())  # a second use ends the session
+    await server.refuses(renewed)
 
 
-async def test_a_new_second_factor_applies_immediately(house: House, agent: User, auth: AuthServices, password: str) -> None:
-    tokens = await sign_in(agent, None, False, house.action())
-    viewer = await house.viewer_of(tokens.access)
+async def test_a_new_second_factor_applies_immediately(server: Server, agent: User, auth: AuthServices, password: str) -> None:
+    tokens = await sign_in(agent, None, False, server.action())
+    viewer = await server.viewer_of(tokens.access)
     assert viewer.user
     assert not viewer.agent
-    secret = await enrolment.begin_totp(house.action(), auth, tokens.session, password)
-    code = pyotp.TOTP(secret).at(house.clock.now())
-    await enrolment.confirm_totp(house.action(), auth, tokens.session, code)
-    confirmed = await house.viewer_of(tokens.access)
+    secret = await enrolment.begin_totp(server.action(), auth, tokens.session, password)
+    code = pyotp.TOTP(secret).at(server.clock.now())
+    await enrolment.confirm_totp(server.action(), auth, tokens.session, code)
+    confirmed = await server.viewer_of(tokens.access)
     assert confirmed.agent
     assert confirmed.user
     assert confirmed.user.second_factor
 
 
-async def test_a_verified_address_applies_immediately(house: House, owner: User, auth: AuthServices, tokens: Tokens) -> None:
+async def test_a_verified_address_applies_immediately(server: Server, owner: User, auth: AuthServices, tokens: Tokens) -> None:
     await User.filter(pk=owner.pk).update(email_verified_at=None)
-    house.hub.announce([user_key(owner.pk)])
-    assert (await house.viewer_of(tokens.access)).user == owner
-    token = registration.verification_token(auth, owner, house.clock.now())
-    await registration.verify_email(house.action(), auth, token)
-    verified = (await house.viewer_of(tokens.access)).user
+    server.hub.announce([user_key(owner.pk)])
+    assert (await server.viewer_of(tokens.access)).user == owner
+    token = registration.verification_token(auth, owner, server.clock.now())
+    await registration.verify_email(server.action(), auth, token)
+    verified = (await server.viewer_of(tokens.access)).user
     assert verified
-    assert verified.email_verified_at == house.clock.now()
+    assert verified.email_verified_at == server.clock.now()
 
 
 async def test_a_viewer_read_during_a_change_is_not_cached(
-    house: House, owner: User, tokens: Tokens, statements: "Statements"
+    server: Server, owner: User, tokens: Tokens, statements: "Statements"
 ) -> None:
-    house.hub.announce([user_key(owner.pk)])
-    before, asking = len(statements()), asyncio.create_task(house.viewer_of(tokens.access))
+    server.hub.announce([user_key(owner.pk)])
+    before, asking = len(statements()), asyncio.create_task(server.viewer_of(tokens.access))
     while len(statements()) == before:
         await asyncio.sleep(0)
-    house.hub.announce([user_key(owner.pk)])
+    server.hub.announce([user_key(owner.pk)])
     await asking
-    await house.viewer_of(tokens.access)
+    await server.viewer_of(tokens.access)
     assert len(statements()) == before + 2
 
 
-async def test_each_request_has_its_own_language(house: House, owner: User, tokens: Tokens) -> None:
-    assert (await house.viewer_of(tokens.access, "en")).locale is Locale.EN
-    assert (await house.viewer_of(tokens.access, "fr")).locale is Locale.FR
-    assert (await house.viewer_of(tokens.access)).locale is owner.locale
-    assert (await house.viewer_of(None, "en")).locale is Locale.EN
+async def test_each_request_has_its_own_language(server: Server, owner: User, tokens: Tokens) -> None:
+    assert (await server.viewer_of(tokens.access, "en")).locale is Locale.EN
+    assert (await server.viewer_of(tokens.access, "fr")).locale is Locale.FR
+    assert (await server.viewer_of(tokens.access)).locale is owner.locale
+    assert (await server.viewer_of(None, "en")).locale is Locale.EN
 
 
-async def test_invalid_tokens_are_not_cached(house: House, tokens: Tokens) -> None:
-    before = house.size()
+async def test_invalid_tokens_are_not_cached(server: Server, tokens: Tokens) -> None:
+    before = server.size()
     for _ in range(500):
         with pytest.raises(Unauthenticated):
-            await house.viewer_of(f"cam_at_{secrets.token_urlsafe(32)}")
-    assert house.size() == before
+            await server.viewer_of(f"cam_at_{secrets.token_urlsafe(32)}")
+    assert server.size() == before
 
 
 async def test_the_most_recent_viewers_stay_cached(
-    house: House, owner: User, statements: "Statements", monkeypatch: pytest.MonkeyPatch
+    server: Server, owner: User, statements: "Statements", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(caller, "MOST_KEPT", 3)
-    sessions = [await signed_in(house, owner) for _ in range(6)]
+    sessions = [await signed_in(server, owner) for _ in range(6)]
     for tokens in sessions:
-        await house.viewer_of(tokens.access)
-        await house.viewer_of(sessions[0].access)  # in constant use, so it stays
-    assert len(house.callers) == 3
+        await server.viewer_of(tokens.access)
+        await server.viewer_of(sessions[0].access)  # in constant use, so it stays
+    assert len(server.callers) == 3
     before = len(statements())
     for tokens in (sessions[0], sessions[4], sessions[5]):
-        await house.viewer_of(tokens.access)
+        await server.viewer_of(tokens.access)
     assert len(statements()) == before
-    house.hub.announce([user_key(owner.pk)])
-    assert house.size() == 0
+    server.hub.announce([user_key(owner.pk)])
+    assert server.size() == 0

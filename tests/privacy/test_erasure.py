@@ -47,7 +47,7 @@ from resolvers.ids import encode
 from resolvers.privacy.erasures import eraser
 from storage.store import FolderStore, StoreUnavailable
 from tests.patience import lock_waiters
-from tests.schema.conftest import House, person, signed_in
+from tests.schema.conftest import Dataset, person, signed_in
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -87,9 +87,9 @@ def files(store: FolderStore, tmp: Path) -> list[str]:
     return [path.read_text() for path in (tmp / "files").rglob("*") if path.is_file()]
 
 
-async def lived_in(house: House, action: Action, store: FolderStore) -> None:
-    """Adds the data of a company that the fixture `house` doesn't create."""
-    paul = house.paul
+async def lived_in(dataset: Dataset, action: Action, store: FolderStore) -> None:
+    """Adds the data of a company that the fixture `dataset` doesn't create."""
+    paul = dataset.paul
     owner, member = paul.owner.user, paul.member.user
     assert owner
     assert member
@@ -112,7 +112,7 @@ async def lived_in(house: House, action: Action, store: FolderStore) -> None:
         await emails.invitation(tx, paul.row(Invitation), owner, paul.account, "T")
         ticket = await Ticket.filter(account_id=paul.account.pk).first()
         assert ticket
-        alice = house.alice.user
+        alice = dataset.alice.user
         assert alice
         response = await (await ticket.locked(tx)).post(tx, alice, f"Bonjour {MARK}", "alices")
     await File.create(
@@ -121,29 +121,34 @@ async def lived_in(house: House, action: Action, store: FolderStore) -> None:
     )  # fmt: skip
 
 
-async def asked_and_scheduled(house: House, action: Action, services: Services) -> Erasure:
+async def asked_and_scheduled(dataset: Dataset, action: Action, services: Services) -> Erasure:
     """Paul's owner requests the deletion and Alice schedules it."""
-    owner, alice = house.paul.owner, house.alice
+    owner, alice = dataset.paul.owner, dataset.alice
     assert owner.session
     assert alice.session
     until = action.at + timedelta(minutes=5)
     await Session.filter(pk__in=[owner.session.pk, alice.session.pk]).update(fresh_until=until)
     ticket = await lifecycle.request(
-        Action(owner.user, action.at, action.bus), services.auth, await Session.get(pk=owner.session.pk), house.paul.account.pk,
-        TicketKind.ACCOUNT_DELETION, f"{MARK} leaves", "k",
-    )  # fmt: skip
+        Action(owner.user, action.at, action.bus),
+        services.auth,
+        await Session.get(pk=owner.session.pk),
+        dataset.paul.account.pk,
+        TicketKind.ACCOUNT_DELETION,
+        f"{MARK} leaves",
+        "k",
+    )
     await lifecycle.schedule_deletion(
         Action(alice.user, action.at, action.bus), await Session.get(pk=alice.session.pk),
-        house.paul.account.pk, ticket.pk, timedelta(days=14),
+        dataset.paul.account.pk, ticket.pk, timedelta(days=14),
     )  # fmt: skip
     return await Erasure.get()
 
 
 @pytest.fixture
-async def leaving(house: House, action: Action, services: Services, store: FolderStore) -> Erasure:
+async def leaving(dataset: Dataset, action: Action, services: Services, store: FolderStore) -> Erasure:
     """The two companies, of which Paul's is to be deleted in two weeks."""
-    await lived_in(house, action, store)
-    return await asked_and_scheduled(house, action, services)
+    await lived_in(dataset, action, store)
+    return await asked_and_scheduled(dataset, action, services)
 
 
 @pytest.fixture
@@ -162,9 +167,9 @@ async def test_p1_2_nothing_is_erased_during_the_grace_period(
 
 
 async def test_p1_2_only_data_required_by_law_remains(
-    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore, tmp_path: Path
+    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
-    before, maries, invoice = await marked(), await dumped(), await Invoice.get(account_id=house.paul.account.pk)
+    before, maries, invoice = await marked(), await dumped(), await Invoice.get(account_id=dataset.paul.account.pk)
     assert {"account", "user", "ticket", "message", "file", "email", "invitation", "purchase", "legal_name_change"} < before
     assert {"session", "authenticator", "idempotency_key", "email_change", *KEPT} - {"invoice_document"} <= before
     assert await erase_due(later, eraser(services, store)) == 1
@@ -174,7 +179,7 @@ async def test_p1_2_only_data_required_by_law_remains(
     assert files(store, tmp_path) == []
     assert await Invoice.get(pk=invoice.pk) == invoice
     assert (await Invoice.get(pk=invoice.pk)).facts == invoice.facts
-    assert (await Account.get(pk=house.paul.account.pk)).status is AccountStatus.ERASED
+    assert (await Account.get(pk=dataset.paul.account.pk)).status is AccountStatus.ERASED
     after = await dumped()
     for table in maries:  # no row of another company changed
         marie_rows = [[row for row in rows if "mariemark" in row] for rows in (maries[table], after[table])]
@@ -197,38 +202,38 @@ async def test_p1_2_the_last_email_explains_what_is_kept_and_until_when(
 
 
 async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
-    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+    ask: "Ask", leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
 ) -> None:
     await erase_due(later, eraser(services, store))
     document = """{ erasures { nodes { account { id } scheduler { name } requestedAt deadline dueAt finishedAt canceledAt
         removed { kind count } invoicesKept keptUntil } } }"""
     omar = await signed_in(later, await person(later, "Omar", Staff.OPERATOR), factor=True)
     [entries] = (await ask(omar, document))["data"]["erasures"]["nodes"]
-    assert entries["account"]["id"] == encode("Account", house.paul.account.pk)
+    assert entries["account"]["id"] == encode("Account", dataset.paul.account.pk)
     assert (entries["scheduler"], entries["canceledAt"]) == ({"name": "Alice"}, None)
     assert (entries["deadline"], entries["invoicesKept"], entries["keptUntil"]) == ("2026-12-23", 1, "2036-12-31")
     removed = {each["kind"]: each["count"] for each in entries["removed"]}
     assert removed["people"] == 2
     assert removed["files"] == 3
     assert removed["messages"] == 3
-    assert await AuditEntry.filter(action=PrivacyAuditAction.ACCOUNT_ERASE, object_id=house.paul.account.pk).count() == 1
-    for viewer in (Viewer(), house.marie.owner, house.alice, house.nadia):
+    assert await AuditEntry.filter(action=PrivacyAuditAction.ACCOUNT_ERASE, object_id=dataset.paul.account.pk).count() == 1
+    for viewer in (Viewer(), dataset.marie.owner, dataset.alice, dataset.nadia):
         assert "errors" in await ask(viewer, document)
 
 
 async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
-    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+    ask: "Ask", leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
 ) -> None:
     document = """query($account: ID!, $invoice: ID!) {
         node(id: $invoice) { id } invoices { nodes { number } } account: node(id: $account) {
         ... on Account { legalName status invoices { nodes { number } } purchases { nodes { invoices { number } } } } } }"""
-    paul = house.paul
+    paul = dataset.paul
     ids = {"account": encode("Account", paul.account.pk), "invoice": paul.id(Invoice)}
-    before = (await ask(house.alice, document, **ids))["data"]
+    before = (await ask(dataset.alice, document, **ids))["data"]
     assert before["node"]
     assert before["account"]["purchases"]["nodes"][0]["invoices"]
     await erase_due(later, eraser(services, store))
-    after = (await ask(await signed_in(later, house.alice.user, factor=True), document, **ids))["data"]  # type: ignore[arg-type]
+    after = (await ask(await signed_in(later, dataset.alice.user, factor=True), document, **ids))["data"]  # type: ignore[arg-type]
     assert after["node"] is None
     assert after["account"] == {
         "legalName": "[effacé]", "status": "ERASED", "invoices": {"nodes": []}, "purchases": {"nodes": [{"invoices": []}]},
@@ -237,38 +242,38 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
 
 
 async def test_p1_2_tickets_are_closed_and_accept_no_messages(
-    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+    ask: "Ask", leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
 ) -> None:
     await erase_due(later, eraser(services, store))
-    tickets = await Ticket.filter(account_id=house.paul.account.pk)
+    tickets = await Ticket.filter(account_id=dataset.paul.account.pk)
     assert {ticket.status for ticket in tickets} == {TicketStatus.CLOSED}
     assert {ticket.reply_awaited_since for ticket in tickets} == {None}
     assert all(ticket.closed_at for ticket in tickets)
-    alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
+    alice = await signed_in(later, dataset.alice.user, factor=True)  # type: ignore[arg-type]
     document = """mutation($i: TicketReplyInput!) { ticketReply(input: $i) { message { id } userErrors { code field } } }"""
     given = {"ticketId": encode("Ticket", tickets[0].pk), "body": "Il y a quelqu'un ?", "clientMessageId": "late"}
     response = (await ask(alice, document, i=given))["data"]["ticketReply"]
     assert response == {"message": None, "userErrors": [{"code": "TRANSITION_ILLEGAL", "field": ["input", "ticketId"]}]}
-    assert await Ticket.filter(account_id=house.paul.account.pk).count() == len(tickets)
+    assert await Ticket.filter(account_id=dataset.paul.account.pk).count() == len(tickets)
 
 
 async def test_p1_2_members_of_another_company_keep_their_user(
-    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
 ) -> None:
-    member = house.paul.member.user
+    member = dataset.paul.member.user
     assert member
-    await Membership.create(user=member, account=house.marie.account, role=Role.BILLING, created_at=later.at)
+    await Membership.create(user=member, account=dataset.marie.account, role=Role.BILLING, created_at=later.at)
     await erase_due(later, eraser(services, store))
     assert (await User.get(pk=member.pk)).email == member.email
     places = await Membership.filter(user_id=member.pk)
-    assert [place.account_id for place in places] == [house.marie.account.pk]
-    assert await Session.filter(account_id=house.paul.account.pk).count() == 0
+    assert [place.account_id for place in places] == [dataset.marie.account.pk]
+    assert await Session.filter(account_id=dataset.paul.account.pk).count() == 0
 
 
 async def test_p1_2_an_erased_address_can_sign_up_again_with_a_new_password(
-    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
 ) -> None:
-    owner = house.paul.owner.user
+    owner = dataset.paul.owner.user
     assert owner
     await erase_due(later, eraser(services, store))
     assert await User.filter(email=owner.email).count() == 0
@@ -277,11 +282,11 @@ async def test_p1_2_an_erased_address_can_sign_up_again_with_a_new_password(
     assert (gone.email_verified_at, gone.second_factor_at) == (None, None)
 
 
-class Died(BaseException):
+class Killed(BaseException):
     """The process was killed."""
 
 
-class Dying(Action):
+class KilledAction(Action):
     """An action whose process is killed before its n-th transaction."""
 
     left = [0]
@@ -289,7 +294,7 @@ class Dying(Action):
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         if self.left[0] == 0:
-            raise Died
+            raise Killed
         self.left[0] -= 1
         async with super().transaction() as tx:
             yield tx
@@ -299,13 +304,13 @@ async def test_p1_2_an_erasure_completes_after_a_kill_at_any_point(
     leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     """P1.2: killed before each of its transactions in turn, the erasure still completes and counts nothing twice."""
-    dying, deaths = Dying(None, later.at, later.bus), 0
+    dying, deaths = KilledAction(None, later.at, later.bus), 0
     while True:
-        Dying.left[0] = deaths + 1
+        KilledAction.left[0] = deaths + 1
         try:
             assert await erase_due(dying, eraser(services, store)) == 1
             break
-        except Died:
+        except Killed:
             deaths += 1
     assert deaths > 10
     erased = await Erasure.get()
@@ -326,24 +331,24 @@ async def test_p1_2_concurrent_processes_erase_once(
 
 
 async def test_p1_2_a_cancelled_deletion_erases_nothing_and_a_started_one_cannot_be_cancelled(
-    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
 ) -> None:
-    alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
+    alice = await signed_in(later, dataset.alice.user, factor=True)  # type: ignore[arg-type]
     assert alice.session
     action = Action(alice.user, later.at, later.bus)
-    calling_off = lifecycle.reactivate(action, alice.session, house.paul.account.pk)
+    calling_off = lifecycle.reactivate(action, alice.session, dataset.paul.account.pk)
     ended = await asyncio.gather(calling_off, erase_due(later, eraser(services, store)), return_exceptions=True)
     erased = await Erasure.get()
     assert (erased.finished_at is None) == (erased.canceled_at is not None) == (not isinstance(ended[0], Exception))
     assert ended[1] == (erased.finished_at is not None)
-    status = (await Account.get(pk=house.paul.account.pk)).status
+    status = (await Account.get(pk=dataset.paul.account.pk)).status
     assert status is (AccountStatus.ACTIVE if erased.canceled_at else AccountStatus.ERASED)
 
 
 async def test_p1_2_an_erasure_waits_for_pending_payments(
-    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
 ) -> None:
-    payment = await Payment.filter(account_id=house.paul.account.pk).get()
+    payment = await Payment.filter(account_id=dataset.paul.account.pk).get()
     lately = later.at - timedelta(days=6)
     await Payment.filter(pk=payment.pk).update(status=PaymentStatus.REQUIRES_ACTION, created_at=lately)
     assert await erase_due(later, eraser(services, store)) == 0
@@ -361,9 +366,9 @@ async def test_p1_2_an_unconfirmed_payment_does_not_block_the_erasure(
 
 
 async def test_p1_2_invitations_from_other_companies_are_erased_too(
-    leaving: Erasure, house: House, action: Action, later: Action, services: Services, store: FolderStore
+    leaving: Erasure, dataset: Dataset, action: Action, later: Action, services: Services, store: FolderStore
 ) -> None:
-    member, marie = house.paul.member.user, house.marie
+    member, marie = dataset.paul.member.user, dataset.marie
     assert member
     assert marie.owner.user
     invitation = marie.row(Invitation)
@@ -376,10 +381,10 @@ async def test_p1_2_invitations_from_other_companies_are_erased_too(
 
 
 async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
-    db: str, leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+    db: str, leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
 ) -> None:
     """The erasure locks the company, the invitation and the user, in the same order as accepting an invitation does."""
-    member, marie = house.paul.member.user, house.marie
+    member, marie = dataset.paul.member.user, dataset.marie
     assert member
     await Invitation.filter(pk=marie.row(Invitation).pk).update(email=member.email)
     outside = contextvars.copy_context()
@@ -393,21 +398,21 @@ async def test_p1_2_the_erasure_does_not_deadlock_with_an_invitation(
 
 
 async def test_p1_2_erased_tickets_accept_no_messages(
-    ask: "Ask", leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore
+    ask: "Ask", leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore
 ) -> None:
-    tickets = await Ticket.filter(account_id=house.paul.account.pk)
+    tickets = await Ticket.filter(account_id=dataset.paul.account.pk)
     assert await erase_due(later, eraser(services, store)) == 1
-    alice = await signed_in(later, house.alice.user, factor=True)  # type: ignore[arg-type]
+    alice = await signed_in(later, dataset.alice.user, factor=True)  # type: ignore[arg-type]
     document = "mutation($input: TicketReplyInput!) { ticketReply(input: $input) { userErrors { code } } }"
     for ticket in tickets:
         given = {"ticketId": encode("Ticket", ticket.pk), "body": f"About {MARK}", "clientMessageId": "late"}
         answered = await ask(alice, document, input=given)
         assert answered["data"]["ticketReply"]["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
-    assert await Ticket.filter(account_id=house.paul.account.pk).count() == len(tickets)
+    assert await Ticket.filter(account_id=dataset.paul.account.pk).count() == len(tickets)
     assert "message" not in await marked()
 
 
-class Stubborn(FolderStore):
+class FailingStore(FolderStore):
     """A store that fails with an unexpected error."""
 
     failures = 1
@@ -420,25 +425,25 @@ class Stubborn(FolderStore):
 
 
 async def test_p1_2_a_failing_erasure_does_not_block_others(
-    leaving: Erasure, house: House, later: Action, services: Services, store: FolderStore, tmp_path: Path
+    leaving: Erasure, dataset: Dataset, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
-    ticket = await Ticket.filter(account_id=house.marie.account.pk).first()
+    ticket = await Ticket.filter(account_id=dataset.marie.account.pk).first()
     assert ticket
-    assert house.alice.user
-    await Account.filter(pk=house.marie.account.pk).update(status=AccountStatus.CLOSING)
-    await Payment.filter(account_id=house.marie.account.pk).update(status=PaymentStatus.SUCCEEDED)
+    assert dataset.alice.user
+    await Account.filter(pk=dataset.marie.account.pk).update(status=AccountStatus.CLOSING)
+    await Payment.filter(account_id=dataset.marie.account.pk).update(status=PaymentStatus.SUCCEEDED)
     await Erasure.create(
-        account=house.marie.account, ticket=ticket, scheduler=house.alice.user, requested_at=leaving.requested_at,
+        account=dataset.marie.account, ticket=ticket, scheduler=dataset.alice.user, requested_at=leaving.requested_at,
         deadline=leaving.deadline, scheduled_at=leaving.scheduled_at, due_at=leaving.due_at,
     )  # fmt: skip
-    stubborn = Stubborn(tmp_path / "files")
+    stubborn = FailingStore(tmp_path / "files")
     with capture_logs() as logged:
         assert await erase_due(later, eraser(services, stubborn)) == 1
     assert [(each["event"], each.get("error")) for each in logged] == [("erasure.failed", "RuntimeError")]
     assert await erase_due(later, eraser(services, stubborn)) == 1
 
 
-class AwayStore(FolderStore):
+class UnavailableStore(FolderStore):
     """A store that doesn't answer."""
 
     async def delete(self, key: str) -> None:
@@ -449,7 +454,7 @@ async def test_p1_2_while_the_store_is_unavailable_no_file_row_is_deleted(
     leaving: Erasure, later: Action, services: Services, store: FolderStore, tmp_path: Path
 ) -> None:
     count = await File.all().count()
-    assert await erase_due(later, eraser(services, AwayStore(tmp_path / "files"))) == 0
+    assert await erase_due(later, eraser(services, UnavailableStore(tmp_path / "files"))) == 0
     assert await File.all().count() == count
     assert await erase_due(later, eraser(services, store)) == 1
     assert files(store, tmp_path) == []

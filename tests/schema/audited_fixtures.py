@@ -20,7 +20,7 @@ from resolvers.context import Context, Services
 from resolvers.ids import encode
 from schema.fields import Unaudited
 from schema.root import schema
-from tests.schema.conftest import House, person, signed_in
+from tests.schema.conftest import Dataset, person, signed_in
 
 if TYPE_CHECKING:
     pass
@@ -46,7 +46,7 @@ def declared(name: str) -> AuditAction | Unaudited:
 class Stage:
     """The rows, services and viewers that the examples use."""
 
-    house: House
+    dataset: Dataset
     services: Services
     engine: Engine
     price: Price
@@ -54,7 +54,7 @@ class Stage:
 
     @property
     def owner(self) -> Viewer:
-        return self.house.paul.owner
+        return self.dataset.paul.owner
 
     async def do(self, viewer: Viewer, name: str, selected: str = "", /, **given: Any) -> dict[str, Any]:
         """Executes a mutation, whose payload may contain any userErrors. `selected` is selected as well."""
@@ -70,7 +70,7 @@ class Stage:
 
 async def known(stage: Stage, **facts: Any) -> User:
     """A member of Paul's company who has a password."""
-    user = stage.house.paul.member.user
+    user = stage.dataset.paul.member.user
     assert user is not None
     facts["password_hash"] = await stage.services.auth.passwords.hash(PASSWORD)
     await User.filter(pk=user.pk).update(**facts)
@@ -78,7 +78,7 @@ async def known(stage: Stage, **facts: Any) -> User:
 
 
 def member_id(stage: Stage) -> str:
-    return encode("User", stage.house.paul.member.user_id or 0)
+    return encode("User", stage.dataset.paul.member.user_id or 0)
 
 
 async def proved(stage: Stage) -> Viewer:
@@ -89,7 +89,7 @@ async def proved(stage: Stage) -> Viewer:
 
 
 async def known_viewer(stage: Stage, **facts: Any) -> Viewer:
-    return replace(stage.house.paul.member, user=await known(stage, **facts))
+    return replace(stage.dataset.paul.member, user=await known(stage, **facts))
 
 
 async def operating(stage: Stage) -> Viewer:
@@ -111,10 +111,10 @@ async def managing(stage: Stage) -> Viewer:
 
 async def answering(stage: Stage) -> Viewer:
     """Alice with a recent step-up."""
-    session = stage.house.alice.session
+    session = stage.dataset.alice.session
     assert session
     await Session.filter(pk=session.pk).update(fresh_until=stage.action.at + timedelta(minutes=5))
-    return replace(stage.house.alice, session=await Session.get(pk=session.pk))
+    return replace(stage.dataset.alice, session=await Session.get(pk=session.pk))
 
 
 async def enrolled(stage: Stage) -> Authenticator:

@@ -116,7 +116,7 @@ class Company:
 
 
 @dataclass
-class House:
+class Dataset:
     """Paul's and Marie's companies, the agent Alice and the analyst Nadia."""
 
     paul: Company
@@ -258,14 +258,14 @@ async def price(db: str, action: Action) -> Price:
 
 
 @pytest.fixture
-async def house(price: Price, action: Action, services: Services) -> House:
+async def dataset(price: Price, action: Action, services: Services) -> Dataset:
     text = "# Conditions\n\nTexte.\n"
     await Policy.create(
         kind=PolicyKind.TERMS, version="1.0", effective_on=date(2026, 1, 1), text_fr=text, text_en=text,
         sha256=content_sha256(text, text), installed_at=action.at,
     )  # fmt: skip
     alice, nadia = await person(action, "Alice", Staff.AGENT), await person(action, "Nadia", Staff.ANALYST)
-    return House(
+    return Dataset(
         await company(action, services, price, "PAULMARK", "404833048"),
         await company(action, services, price, "MARIEMARK", "732829320"),
         await signed_in(action, alice, factor=True),

@@ -15,7 +15,7 @@ from models.identity.user import Staff, User
 from models.support.ticket import Category, Channel, Ticket
 from models.viewer import Viewer
 from resolvers.ids import decode, encode
-from tests.schema.conftest import House, person, signed_in
+from tests.schema.conftest import Dataset, person, signed_in
 
 NOBODYS = 10**12  # keys from here on have no row
 
@@ -30,9 +30,9 @@ class Outsider:
     counts_everybody: bool = False  # analysts may, but read no personal data
 
 
-async def outsiders(house: House, action: Action) -> list[Outsider]:
+async def outsiders(dataset: Dataset, action: Action) -> list[Outsider]:
     """Anonymous, each role of another company, a member of both companies, a former member, and staff without the rights."""
-    paul, marie = house.paul, house.marie
+    paul, marie = dataset.paul, dataset.marie
     outsiders_ = [Outsider("nobody", Viewer()), Outsider("owner", paul.owner), Outsider("member", paul.member)]
     for role in (Role.ADMIN, Role.BILLING):
         user = await person(action, f"Paul {role}")
@@ -46,41 +46,41 @@ async def outsiders(house: House, action: Action) -> list[Outsider]:
     operator = await person(action, "Omar", Staff.OPERATOR)
     return [
         *outsiders_,
-        Outsider("agent without factor", house.alice_without_factor),
+        Outsider("agent without factor", dataset.alice_without_factor),
         Outsider("operator without factor", await signed_in(action, operator)),
-        Outsider("analyst", house.nadia, counts_everybody=True),
+        Outsider("analyst", dataset.nadia, counts_everybody=True),
     ]
 
 
-def secrets(house: House) -> list[str]:
+def secrets(dataset: Dataset) -> list[str]:
     """The texts that no outsider may read."""
-    marie, invoice = house.marie, house.marie.row(Invoice)
+    marie, invoice = dataset.marie, dataset.marie.row(Invoice)
     accepted = f"{marie.accepted_at:%Y-%m-%dT%H:%M:%S}"
     return [marie.mark, marie.mark[:6] + "pc", marie.account.siren, invoice.number, invoice.sha256, accepted]
 
 
-def leaked(house: House, outsider: Outsider, asked: str, answer: str) -> list[str]:
+def leaked(dataset: Dataset, outsider: Outsider, asked: str, answer: str) -> list[str]:
     """The secrets and ids of Marie's company in a response, except those that the outsider may read or has sent."""
     for known in outsider.allowed:
         answer = answer.replace(known, "")
-    ids = [each for each in house.marie.ids if each not in asked and each not in outsider.allowed]
-    mark, *others = secrets(house)  # a number sent as an idempotency key is returned
+    ids = [each for each in dataset.marie.ids if each not in asked and each not in outsider.allowed]
+    mark, *others = secrets(dataset)  # a number sent as an idempotency key is returned
     leaks = [each for each in (mark, *(other for other in others if other not in asked)) if each in answer]
     return leaks + [each for each in ids if f'"{each}"' in answer]
 
 
-def nobodys(house: House, text: str) -> str:
+def nobodys(dataset: Dataset, text: str) -> str:
     """The same text with Marie's ids replaced by ids of rows that don't exist."""
-    for each in house.marie.ids:
+    for each in dataset.marie.ids:
         outsiders_ = decode(each)
         assert outsiders_
         text = text.replace(each, encode(outsiders_[0], NOBODYS + outsiders_[1]))
     return text
 
 
-async def marie_works(house: House, action: Action) -> None:
+async def marie_works(dataset: Dataset, action: Action) -> None:
     """Changes what outsiders could observe of Marie's company: a ticket, messages and an address."""
-    marie = house.marie
+    marie = dataset.marie
     acting = replace(action, actor=marie.owner.user)
     assert marie.owner.user
     async with acting.transaction() as tx:
@@ -92,10 +92,10 @@ async def marie_works(house: House, action: Action) -> None:
     await Account.filter(pk=marie.account.pk).update(street=f"{marie.mark} street {ticket.pk}")
 
 
-async def belongings(house: House) -> dict[str, list[dict[str, Any]]]:
+async def belongings(dataset: Dataset) -> dict[str, list[dict[str, Any]]]:
     """Every stored row that belongs to Marie's company or its members, by table."""
-    owned: dict[type[Any], set[int]] = {Account: {house.marie.account.pk}}
-    people = {row.pk for row in house.marie.rows if isinstance(row, User)}
+    owned: dict[type[Any], set[int]] = {Account: {dataset.marie.account.pk}}
+    people = {row.pk for row in dataset.marie.rows if isinstance(row, User)}
     owned[User] = people
     models = list(Tortoise.apps["models"].values())
     searched: dict[tuple[type[Any], str], int] = {}  # the number of parents

@@ -73,9 +73,9 @@ async def _left_open(action: Action, account: Account, price: Price, method: str
 @pytest.mark.parametrize(
     "moment", ["9999-12-31T23:59:59", "2026-11-23T10:00:00", "0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00"]
 )
-async def test_a_forged_cursor_causes_no_internal_error(ask: Ask, house: Any, moment: str) -> None:
+async def test_a_forged_cursor_causes_no_internal_error(ask: Ask, dataset: Any, moment: str) -> None:
     """A time without a zone or out of range returns a page or a coded error, without warnings or internal details."""
     forged = urlsafe_b64encode(orjson.dumps(["updated_at", moment, 1])).decode()
-    response = await ask(house.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged)
+    response = await ask(dataset.alice, "query($a: String!) { tickets(after: $a) { nodes { id } } }", a=forged)
     codes = [error["extensions"]["code"] for error in response.get("errors", [])]
     assert codes in ([], ["BAD_USER_INPUT"])

@@ -24,7 +24,7 @@ from tests.schema.test_statements import statements
 
 if TYPE_CHECKING:
     from models.billing.offer import Price
-    from tests.schema.conftest import House
+    from tests.schema.conftest import Dataset
 
 GRAPH = schema._schema
 DEPTH = 3
@@ -75,16 +75,16 @@ async def answer(engine: Engine, services: Services, viewer: Viewer, query: str)
 
 
 async def test_every_field_resolves_from_its_declared_columns(
-    engines: tuple[Engine, Engine], services: Services, house: "House", price: "Price"
+    engines: tuple[Engine, Engine], services: Services, dataset: "Dataset", price: "Price"
 ) -> None:
     ids = [
-        *house.paul.ids,
-        encode("Account", house.marie.account.pk),
+        *dataset.paul.ids,
+        encode("Account", dataset.marie.account.pk),
         encode("Price", price.pk),
         encode("Offer", price.offer_id),
         encode("Policy", (await Policy.get()).pk),
     ]
-    for viewer in (house.paul.owner, house.alice):
+    for viewer in (dataset.paul.owner, dataset.alice):
         for query in documents(ids):
             selected, whole = [await answer(engine, services, viewer, query) for engine in engines]
             assert "errors" not in whole
@@ -129,11 +129,11 @@ def _is_column(path: str, field: StrawberryField) -> bool:
     ],
 )
 async def test_a_page_reads_only_the_selected_columns(
-    engines: tuple[Engine, Engine], services: Services, house: "House", caplog: pytest.LogCaptureFixture, selection: str,
+    engines: tuple[Engine, Engine], services: Services, dataset: "Dataset", caplog: pytest.LogCaptureFixture, selection: str,
     columns: set[str],
 ) -> None:  # fmt: skip
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        selected = await answer(engines[0], services, house.alice, f"{{ tickets {{ {selection} }} }}")
+        selected = await answer(engines[0], services, dataset.alice, f"{{ tickets {{ {selection} }} }}")
         sent = statements(caplog)
     assert "errors" not in selected
     assert len(sent) == 1
@@ -143,10 +143,10 @@ async def test_a_page_reads_only_the_selected_columns(
 
 
 async def test_a_total_alone_reads_no_rows(
-    engines: tuple[Engine, Engine], services: Services, house: "House", caplog: pytest.LogCaptureFixture
+    engines: tuple[Engine, Engine], services: Services, dataset: "Dataset", caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("DEBUG", "tortoise.db_client"):
-        selected = await answer(engines[0], services, house.alice, "{ tickets { totalCount } }")
+        selected = await answer(engines[0], services, dataset.alice, "{ tickets { totalCount } }")
         sent = statements(caplog)
     assert selected["data"] == {"tickets": {"totalCount": 2}}
     assert len(sent) == 1
@@ -155,15 +155,15 @@ async def test_a_total_alone_reads_no_rows(
 
 @pytest.mark.parametrize("window", ["first: 101", "first: -1", "first: 1, last: 1", 'after: "nonsense"'])
 async def test_invalid_pagination_is_refused_even_without_selected_rows(
-    engines: tuple[Engine, Engine], services: Services, house: "House", window: str
+    engines: tuple[Engine, Engine], services: Services, dataset: "Dataset", window: str
 ) -> None:
-    key = house.paul.id(type(house.paul.account))
+    key = dataset.paul.id(type(dataset.paul.account))
     for engine in engines:
-        selected = await answer(engine, services, house.alice, f"{{ tickets({window}) {{ totalCount }} }}")
+        selected = await answer(engine, services, dataset.alice, f"{{ tickets({window}) {{ totalCount }} }}")
         below = await answer(
             engine,
             services,
-            house.alice,
+            dataset.alice,
             f'{{ node(id: "{key}") {{ ... on Account {{ tickets({window}) {{ totalCount }} }} }} }}',
         )
         for refused in (selected, below):

@@ -20,7 +20,7 @@ from tests.schema.conftest import recorded
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
-    from tests.schema.conftest import Ask, House
+    from tests.schema.conftest import Ask, Dataset
 
 PAGE = """query($first: Int, $after: String, $last: Int, $before: String) {
     tickets(first: $first, after: $after, last: $last, before: $before) {
@@ -30,11 +30,11 @@ PAGE = """query($first: Int, $after: String, $last: Int, $before: String) {
 
 
 @pytest.fixture
-async def house(house: "House", action: "Action") -> "House":
+async def dataset(dataset: "Dataset", action: "Action") -> "Dataset":
     """The companies, with a row of every type that contains personal data."""
-    for company in (house.paul, house.marie):
+    for company in (dataset.paul, dataset.marie):
         await recorded(action, company)
-    return house
+    return dataset
 
 
 @pytest.mark.parametrize(
@@ -44,19 +44,19 @@ async def house(house: "House", action: "Action") -> "House":
         {"after": "WyJ1cGRhdGVkX2F0Il0"}, {"after": "é"},
     ],
 )  # fmt: skip
-async def test_invalid_pagination_is_refused(ask: "Ask", house: "House", window: dict[str, Any]) -> None:
-    response = await ask(house.alice, PAGE, **window)
+async def test_invalid_pagination_is_refused(ask: "Ask", dataset: "Dataset", window: dict[str, Any]) -> None:
+    response = await ask(dataset.alice, PAGE, **window)
     assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_USER_INPUT"]
 
 
-async def open_tickets(action: Action, house: "House", count: int) -> list[str]:
+async def open_tickets(action: Action, dataset: "Dataset", count: int) -> list[str]:
     """Opens tickets at the same time, and returns their ids."""
-    user, ids = house.paul.owner.user, []
+    user, ids = dataset.paul.owner.user, []
     assert user is not None
     for number in range(count):
         async with action.transaction() as tx:
             ticket = await Ticket.open(
-                tx, house.paul.account, user, subject=f"Aide {number}", channel=Channel.WEB, category=Category.BUG
+                tx, dataset.paul.account, user, subject=f"Aide {number}", channel=Channel.WEB, category=Category.BUG
             )
         ids.append(encode("Ticket", ticket.pk))
     return ids
@@ -82,36 +82,36 @@ async def walk(ask: "Ask", viewer: Viewer, backwards: bool, random: Random, betw
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("backwards", [False, True])
 async def test_pages_contain_every_row_exactly_once(
-    ask: "Ask", house: "House", action: Action, clock: "MovableClock", seed: int, backwards: bool
+    ask: "Ask", dataset: "Dataset", action: Action, clock: "MovableClock", seed: int, backwards: bool
 ) -> None:
-    random, known = Random(seed), [house.paul.id(Ticket)]
+    random, known = Random(seed), [dataset.paul.id(Ticket)]
     for _ in range(4):
         clock.advance(timedelta(seconds=1))
-        known += await open_tickets(replace(action, at=clock.now()), house, random.randint(1, 3))
+        known += await open_tickets(replace(action, at=clock.now()), dataset, random.randint(1, 3))
 
     async def another() -> None:
         clock.advance(timedelta(seconds=random.choice([-9, 1])))
-        await open_tickets(replace(action, at=clock.now()), house, 1)
+        await open_tickets(replace(action, at=clock.now()), dataset, 1)
 
-    seen = await walk(ask, house.paul.owner, backwards, random, another)
+    seen = await walk(ask, dataset.paul.owner, backwards, random, another)
     assert len(seen) == len(set(seen))
     assert set(known) <= set(seen)
 
 
-async def test_every_id_resolves_to_its_object(ask: "Ask", house: "House") -> None:
+async def test_every_id_resolves_to_its_object(ask: "Ask", dataset: "Dataset") -> None:
     kinds = {each.name for each in schema._schema.get_possible_types(schema._schema.type_map["Node"])}  # type: ignore[arg-type]
-    types = {type(row).__name__ for row in [*house.marie.rows, *house.marie.restricted]}
+    types = {type(row).__name__ for row in [*dataset.marie.rows, *dataset.marie.restricted]}
     assert kinds - types == {"Article", "Offer", "Policy", "Price"}  # which are public
-    for row in house.marie.rows:
+    for row in dataset.marie.rows:
         key = encode(type(row).__name__, row.pk)
-        response = await ask(house.marie.owner, "query($id: ID!) { node(id: $id) { id } }", id=key)
+        response = await ask(dataset.marie.owner, "query($id: ID!) { node(id: $id) { id } }", id=key)
         assert response["data"] == {"node": {"id": key}}
         assert not key.isdigit()
 
 
 @pytest.mark.parametrize("key", ["", "1", "Ticket:1", "é", encode("Ticket", 2**62), encode("Session", 1), encode("Stream", 1)])
-async def test_unknown_ids_are_not_found(ask: "Ask", house: "House", key: str) -> None:
-    response = await ask(house.alice, "query($id: ID!) { node(id: $id) { id } }", id=key)
+async def test_unknown_ids_are_not_found(ask: "Ask", dataset: "Dataset", key: str) -> None:
+    response = await ask(dataset.alice, "query($id: ID!) { node(id: $id) { id } }", id=key)
     assert response["data"] == {"node": None}
     assert "errors" not in response
 
@@ -123,16 +123,16 @@ async def test_unknown_ids_are_not_found(ask: "Ask", house: "House", key: str) -
         (Locale.EN, "This doesn’t exist, or you don’t have access to it."),
     ],
 )
-async def test_an_error_is_in_the_viewers_language(ask: "Ask", house: "House", locale: Locale, message: str) -> None:
+async def test_an_error_is_in_the_viewers_language(ask: "Ask", dataset: "Dataset", locale: Locale, message: str) -> None:
     query = "mutation($id: ID!) { ticketClose(input: {ticketId: $id}) { userErrors { code message field } } }"
-    response = await ask(replace(house.paul.owner, locale=locale), query, id=house.marie.id(Ticket))
+    response = await ask(replace(dataset.paul.owner, locale=locale), query, id=dataset.marie.id(Ticket))
     expected = {"code": "NOT_FOUND", "message": message, "field": ["input", "ticketId"]}
     assert response["data"]["ticketClose"]["userErrors"] == [expected]
 
 
-async def test_internal_errors_are_masked(ask: "Ask", house: "House") -> None:
+async def test_internal_errors_are_masked(ask: "Ask", dataset: "Dataset") -> None:
     await connections.get("default").execute_script("ALTER TABLE ticket RENAME TO hidden_ticket")
-    response = await ask(house.alice, PAGE)
+    response = await ask(dataset.alice, PAGE)
     assert [error["extensions"]["code"] for error in response["errors"]] == ["INTERNAL"]
     assert "hidden_ticket" not in str(response)
     assert "SELECT" not in str(response)

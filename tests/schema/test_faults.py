@@ -29,7 +29,7 @@ from tests.schema.audited_fixtures import (
     managing,
     operating,
 )
-from tests.schema.conftest import House
+from tests.schema.conftest import Dataset
 
 Who = Callable[[Stage], Awaitable[Viewer]]
 LONG, BAD_ID = "x" * 20_000, "VXNlcjo5OTk5"  # the id of a user who doesn't exist
@@ -165,8 +165,8 @@ ONE_ANSWER = {
 
 
 @pytest.fixture
-def stage(house: House, services: Services, engine: Engine, price: Price, action: Action) -> Stage:
-    return Stage(house, services, engine, price, action)
+def stage(dataset: Dataset, services: Services, engine: Engine, price: Price, action: Action) -> Stage:
+    return Stage(dataset, services, engine, price, action)
 
 
 def _checkable(name: str) -> list[str]:

@@ -16,7 +16,7 @@ from models.viewer import Viewer
 from resolvers.context import Context, Services
 from resolvers.ids import encode
 from tests.schema.audited_fixtures import MUTATIONS, PEER, Stage, enrolled, known, managing, member_id, operating
-from tests.schema.conftest import House
+from tests.schema.conftest import Dataset
 
 FORM = {
     "email": "new@mark.example", "password": "corneille sabot pluvier 42", "name": "Noé", "legalName": "Atelier Noé",
@@ -45,8 +45,8 @@ WITHOUT_A_KEY = {
 
 
 @pytest.fixture
-def stage(house: House, services: Services, engine: Engine, price: Price, action: Action) -> Stage:
-    return Stage(house, services, engine, price, action)
+def stage(dataset: Dataset, services: Services, engine: Engine, price: Price, action: Action) -> Stage:
+    return Stage(dataset, services, engine, price, action)
 
 
 async def codes(stage: Stage, viewer: Viewer, name: str, peer: str = PEER, /, **given: Any) -> list[str]:
@@ -131,5 +131,5 @@ async def test_a_file_is_announced_once(stage: Stage) -> None:
     assert announced[0] == announced[1]
     assert await File.all().count() == before + 1
     assert await codes(stage, stage.owner, "fileAnnounce", **{**given, "size": 10}) == ["IDEMPOTENCY_MISMATCH"]
-    marie = await stage.do(stage.house.marie.owner, "fileAnnounce", "file { id }", **given)
+    marie = await stage.do(stage.dataset.marie.owner, "fileAnnounce", "file { id }", **given)
     assert marie["file"] != announced[0]["file"]

@@ -25,7 +25,7 @@ from tests.schema.conftest import person, recorded, signed_in
 from tests.schema.subscription_fixtures import subscribe
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask, Company, House
+    from tests.schema.conftest import Ask, Company, Dataset
 
 GRAPH = schema._schema
 DEPTH = 4
@@ -45,11 +45,11 @@ BILLS = (Purchase, Payment, Invoice)
 
 
 @pytest.fixture
-async def house(house: "House", action: "Action") -> "House":
+async def dataset(dataset: "Dataset", action: "Action") -> "Dataset":
     """The companies, with a row of every type that contains personal data."""
-    for company in (house.paul, house.marie):
+    for company in (dataset.paul, dataset.marie):
         await recorded(action, company)
-    return house
+    return dataset
 
 
 def selection(kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
@@ -95,17 +95,17 @@ async def everything(ask: "Ask", viewer: Viewer, ids: list[str]) -> str:
     return "\n".join([orjson.dumps(await ask(viewer, query, **variables)).decode() for query, variables in documents(ids)])
 
 
-async def test_outsiders_cannot_read_a_company(ask: "Ask", house: "House") -> None:
-    strangers = [Viewer(), house.paul.owner, house.paul.member, house.nadia, house.alice_without_factor]
+async def test_outsiders_cannot_read_a_company(ask: "Ask", dataset: "Dataset") -> None:
+    strangers = [Viewer(), dataset.paul.owner, dataset.paul.member, dataset.nadia, dataset.alice_without_factor]
     for viewer in strangers:
-        read = await everything(ask, viewer, house.marie.ids)
-        assert [secret for secret in secrets(house.marie) if secret in read] == []
+        read = await everything(ask, viewer, dataset.marie.ids)
+        assert [secret for secret in secrets(dataset.marie) if secret in read] == []
 
 
-async def test_owners_and_agents_read_all_of_a_company(ask: "Ask", house: "House") -> None:
-    marie = house.marie
+async def test_owners_and_agents_read_all_of_a_company(ask: "Ask", dataset: "Dataset") -> None:
+    marie = dataset.marie
     texts = [f"{marie.mark} {each}" for each in ("legal", "trade", "subject", "body", "file.pdf", "client id", "bills order")]
-    for viewer in (marie.owner, house.alice):
+    for viewer in (marie.owner, dataset.alice):
         read = await everything(ask, viewer, marie.ids)
         *others, accepted = [*texts, *secrets(marie)]
         assert [each for each in others if each not in read] == []
@@ -113,26 +113,26 @@ async def test_owners_and_agents_read_all_of_a_company(ask: "Ask", house: "House
         assert (f"{marie.mark}-guest" in read) == (viewer is marie.owner)  # invitations are not visible to staff
 
 
-async def test_p1_4_a_session_does_not_reach_the_users_other_company(ask: "Ask", house: "House", action: Action) -> None:
+async def test_p1_4_a_session_does_not_reach_the_users_other_company(ask: "Ask", dataset: "Dataset", action: Action) -> None:
     """P1.4: Wanda belongs to both companies and acts for Paul's. Of Marie's she reads only what she needs to switch to it."""
     wanda = await person(action, "Wanda")
-    for company, role in ((house.paul, Role.MEMBER), (house.marie, Role.OWNER)):
+    for company, role in ((dataset.paul, Role.MEMBER), (dataset.marie, Role.OWNER)):
         await Membership.create(user=wanda, account=company.account, role=role, created_at=action.at)
-    viewer = await signed_in(action, wanda, house.paul.account, Role.MEMBER)
-    read = await everything(ask, viewer, house.marie.ids)
-    assert f"{house.paul.mark} subject" in read
-    for known in (f"{house.marie.mark} legal", f"{house.marie.mark} trade", encode("Account", house.marie.account.pk)):
+    viewer = await signed_in(action, wanda, dataset.paul.account, Role.MEMBER)
+    read = await everything(ask, viewer, dataset.marie.ids)
+    assert f"{dataset.paul.mark} subject" in read
+    for known in (f"{dataset.marie.mark} legal", f"{dataset.marie.mark} trade", encode("Account", dataset.marie.account.pk)):
         read = read.replace(known, "")
-    assert [secret for secret in secrets(house.marie) if secret in read] == []
+    assert [secret for secret in secrets(dataset.marie) if secret in read] == []
     listed = (await ask(viewer, "{ viewer { companies { accountId legalName role current } } }"))["data"]["viewer"]
     assert [tuple(each.values()) for each in listed["companies"]] == [
-        (encode("Account", house.paul.account.pk), "PAULMARK legal", "MEMBER", True),
-        (encode("Account", house.marie.account.pk), "MARIEMARK legal", "OWNER", False),
+        (encode("Account", dataset.paul.account.pk), "PAULMARK legal", "MEMBER", True),
+        (encode("Account", dataset.marie.account.pk), "MARIEMARK legal", "OWNER", False),
     ]
 
 
-async def test_members_cannot_read_invoices(ask: "Ask", house: "House") -> None:
-    marie = house.marie
+async def test_members_cannot_read_invoices(ask: "Ask", dataset: "Dataset") -> None:
+    marie = dataset.marie
     read = await everything(ask, marie.member, marie.ids)
     assert f"{marie.mark} body" in read
     assert f"{marie.mark}-guest" not in read
@@ -161,20 +161,20 @@ async def test_members_cannot_read_invoices(ask: "Ask", house: "House") -> None:
     ],
 )  # fmt: skip
 async def test_outsiders_cannot_change_a_company(
-    ask: "Ask", house: "House", name: str, kind: str, model: Any, field: str, more: dict[str, Any]
+    ask: "Ask", dataset: "Dataset", name: str, kind: str, model: Any, field: str, more: dict[str, Any]
 ) -> None:
     query = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ userErrors {{ code field }} }} }}"
-    for key in (house.marie.id(model), encode(model.__name__, 999_999)):  # forbidden and missing rows get the same error
-        response = await ask(house.paul.owner, query, input={field: key, **more})
+    for key in (dataset.marie.id(model), encode(model.__name__, 999_999)):  # forbidden and missing rows get the same error
+        response = await ask(dataset.paul.owner, query, input={field: key, **more})
         assert response["data"] == {name: {"userErrors": [{"code": "NOT_FOUND", "field": ["input", field]}]}}
 
 
 @pytest.mark.parametrize("name", ["ticketEvents", "ticketTyping"])
 async def test_outsiders_cannot_subscribe_to_a_companys_ticket(
-    engine: Engine, services: Services, house: "House", name: str
+    engine: Engine, services: Services, dataset: "Dataset", name: str
 ) -> None:
     query = f"subscription($id: ID!) {{ {name}(ticketId: $id) {{ __typename }} }}"
-    for viewer in (house.paul.owner, house.paul.member):
-        async with aclosing(subscribe(engine, viewer, services, query, id=house.marie.id(Ticket))) as results:
+    for viewer in (dataset.paul.owner, dataset.paul.member):
+        async with aclosing(subscribe(engine, viewer, services, query, id=dataset.marie.id(Ticket))) as results:
             response = await anext(results)
         assert [error["extensions"]["code"] for error in response["errors"]] == ["NOT_FOUND"]

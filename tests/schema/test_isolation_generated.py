@@ -32,7 +32,7 @@ from schema.root import schema
 from tests.engine.differential.example_counts import examples
 from tests.engine.differential.generated_operations import GeneratedOperation, operations
 from tests.patience import PATIENCE
-from tests.schema.conftest import House, recorded, sent
+from tests.schema.conftest import Dataset, recorded, sent
 from tests.schema.outsiders import Outsider, belongings, leaked, marie_works, nobodys, outsiders, text
 from tests.schema.subscription_fixtures import subscribe
 from tests.schema.test_isolation import documents, selection
@@ -47,19 +47,19 @@ BY_ADDRESS = {"accountSignUp", "passwordRequestReset", "sessionRequestUnlock", "
 
 
 @pytest.fixture
-async def house(house: "House", action: "Action") -> "House":
+async def dataset(dataset: "Dataset", action: "Action") -> "Dataset":
     """The companies, with a row of every type that contains personal data."""
-    for company in (house.paul, house.marie):
+    for company in (dataset.paul, dataset.marie):
         await recorded(action, company)
-    return house
+    return dataset
 
 
-def scalars(house: House) -> dict[str, st.SearchStrategy[Any]]:
+def scalars(dataset: Dataset) -> dict[str, st.SearchStrategy[Any]]:
     """Ids of Marie's rows, of the outsider's own, of other types with her keys and of missing rows; her cursors and texts."""
-    marie, invoice = house.marie, house.marie.row(Invoice)
+    marie, invoice = dataset.marie, dataset.marie.row(Invoice)
     kinds = sorted({decode(each)[0] for each in marie.ids})  # type: ignore[index] # they are all ours
     keys = sorted({decode(each)[1] for each in marie.ids})  # type: ignore[index]
-    ids = [*marie.ids, *marie.ids, *house.paul.ids, *(encode(kind, key) for kind in kinds for key in keys), "", "no id"]
+    ids = [*marie.ids, *marie.ids, *dataset.paul.ids, *(encode(kind, key) for kind in kinds for key in keys), "", "no id"]
     places = [cursor(invoice, NEWEST_INVOICE), cursor(marie.row(Purchase), NEWEST), "no cursor"]
     words = ["essentiel", marie.mark, marie.account.siren, invoice.number, "MARIE", "%", "cam_"]
     return {
@@ -73,8 +73,8 @@ def scalars(house: House) -> dict[str, st.SearchStrategy[Any]]:
 
 
 @pytest.fixture
-def generated(house: House, engine: Engine) -> "partial[st.SearchStrategy[GeneratedOperation]]":
-    return partial(operations, GRAPH, engine, scalars(house), allow_null=True)
+def generated(dataset: Dataset, engine: Engine) -> "partial[st.SearchStrategy[GeneratedOperation]]":
+    return partial(operations, GRAPH, engine, scalars(dataset), allow_null=True)
 
 
 @pytest.fixture
@@ -84,14 +84,14 @@ def quick(services: Services) -> Services:
 
 
 @pytest.fixture
-async def crowd(house: House, action: "Action") -> list[Outsider]:
-    return await outsiders(house, action)
+async def crowd(dataset: Dataset, action: "Action") -> list[Outsider]:
+    return await outsiders(dataset, action)
 
 
 @pytest.fixture
-async def before(house: House, crowd: list[Outsider]) -> tuple[dict[str, Any], int]:
+async def before(dataset: Dataset, crowd: list[Outsider]) -> tuple[dict[str, Any], int]:
     """Marie's rows and the number of emails to her members before the first operation, which no operation may change."""
-    return await belongings(house), await emails_to_marie()
+    return await belongings(dataset), await emails_to_marie()
 
 
 async def emails_to_marie() -> int:
@@ -112,62 +112,68 @@ class Asking:
 @examples(0.04, 1)
 @given(data=st.data())
 async def test_queries_reveal_nothing_to_outsiders(
-    data: st.DataObject, generated: Any, engine: Engine, quick: Services, house: House, crowd: list[Outsider], action: "Action"
+    data: st.DataObject,
+    generated: Any,
+    engine: Engine,
+    quick: Services,
+    dataset: Dataset,
+    crowd: list[Outsider],
+    action: "Action",
 ) -> None:
     assert GRAPH.query_type
     case: GeneratedOperation = data.draw(generated(fields=list(GRAPH.query_type.fields)))
     ask, sent = Asking(engine, quick), case.document + orjson.dumps(case.variables).decode()
     before = {each.name: await ask(case, each) for each in crowd}
     for each in crowd:
-        assert leaked(house, each, sent, before[each.name]) == [], (each.name, case)
-    await marie_works(house, action)
+        assert leaked(dataset, each, sent, before[each.name]) == [], (each.name, case)
+    await marie_works(dataset, action)
     unknown = GeneratedOperation(
-        nobodys(house, case.document), orjson.loads(nobodys(house, orjson.dumps(case.variables).decode()))
+        nobodys(dataset, case.document), orjson.loads(nobodys(dataset, orjson.dumps(case.variables).decode()))
     )
     for each in crowd:
         if not each.counts_everybody:
             assert await ask(case, each) == before[each.name], (each.name, case)
         if not each.allowed and not each.counts_everybody:
-            assert nobodys(house, await ask(unknown, each)) == nobodys(house, before[each.name]), (each.name, case)
+            assert nobodys(dataset, await ask(unknown, each)) == nobodys(dataset, before[each.name]), (each.name, case)
 
 
 async def test_every_type_by_every_id_reveals_nothing_to_outsiders(
-    engine: Engine, quick: Services, house: House, crowd: list[Outsider]
+    engine: Engine, quick: Services, dataset: Dataset, crowd: list[Outsider]
 ) -> None:
     """The same exhaustive documents as in test_isolation.py, because generated ones seldom combine a type with the right id."""
     ask = Asking(engine, quick)
-    for document, variables in documents(house.marie.ids):
+    for document, variables in documents(dataset.marie.ids):
         sent = document + orjson.dumps(variables).decode()
         for each in crowd:
             read = await ask(GeneratedOperation(document, variables), each)
-            assert leaked(house, each, sent, read) == [], (each.name, sent)
+            assert leaked(dataset, each, sent, read) == [], (each.name, sent)
 
 
 @examples(0.04, 1)
 @given(data=st.data())
 async def test_mutations_by_outsiders_change_none_of_her_rows(
-    data: st.DataObject, generated: Any, engine: Engine, quick: Services, house: House, crowd: list[Outsider],
+    data: st.DataObject, generated: Any, engine: Engine, quick: Services, dataset: Dataset, crowd: list[Outsider],
     before: tuple[dict[str, Any], int],
 ) -> None:  # fmt: skip
     case: GeneratedOperation = data.draw(generated(fields=sorted(MUTATIONS.keys() - BY_ADDRESS)))
     who = data.draw(st.sampled_from([each for each in crowd if not each.allowed]))
     response = await Asking(engine, quick)(case, who)
-    assert leaked(house, who, case.document + orjson.dumps(case.variables).decode(), response) == [], (who.name, case)
-    assert (await belongings(house), await emails_to_marie()) == before, (who.name, case)
+    assert leaked(dataset, who, case.document + orjson.dumps(case.variables).decode(), response) == [], (who.name, case)
+    assert (await belongings(dataset), await emails_to_marie()) == before, (who.name, case)
 
 
 async def test_viewers_with_access_read_and_change_data(
-    generated: Any, engine: Engine, quick: Services, house: House, action: "Action"
+    generated: Any, engine: Engine, quick: Services, dataset: Dataset, action: "Action"
 ) -> None:
     """Checks the other tests: the agent's responses contain the marks, and Marie's own changes are visible."""
-    alice = Outsider("agent", house.alice)
+    alice = Outsider("agent", dataset.alice)
     case = GeneratedOperation("{ tickets { totalCount nodes { subject account { legalName } } } }", {})
     read = await Asking(engine, quick)(case, alice)
-    assert house.marie.mark in str(leaked(house, alice, "", read))
-    before = await belongings(house)
-    await marie_works(house, action)
+    assert dataset.marie.mark in str(leaked(dataset, alice, "", read))
+    before = await belongings(dataset)
+    await marie_works(dataset, action)
     assert await Asking(engine, quick)(case, alice) != read
-    assert await belongings(house) != before
+    assert await belongings(dataset) != before
     assert {"Ticket", "Message", "Invoice", "Payment", "File", "Membership", "PolicyAcceptance"} <= before.keys()
 
 
@@ -176,16 +182,16 @@ SUBSCRIPTIONS = GRAPH.subscription_type.fields if GRAPH.subscription_type else {
 
 @pytest.mark.parametrize("name", sorted(SUBSCRIPTIONS))
 async def test_subscriptions_reveal_nothing_to_outsiders(
-    name: str, engine: Engine, quick: Services, house: House, crowd: list[Outsider], action: "Action"
+    name: str, engine: Engine, quick: Services, dataset: Dataset, crowd: list[Outsider], action: "Action"
 ) -> None:
     """With every id of hers and their own: while Marie works, the first event concerns their own company, or is an error."""
     by_id = "ticketId" in SUBSCRIPTIONS[name].args
     inner = selection(get_named_type(SUBSCRIPTIONS[name].type), 2)
     for each in crowd:
-        for key in [*house.marie.ids, house.paul.id(Ticket)] if by_id else [""]:
-            call = f'{name}(ticketId: "{key}")' if by_id else f"{name}(after: {await _head(house)})"
+        for key in [*dataset.marie.ids, dataset.paul.id(Ticket)] if by_id else [""]:
+            call = f'{name}(ticketId: "{key}")' if by_id else f"{name}(after: {await _head(dataset)})"
             following = subscribe(engine, each.viewer, quick, f"subscription {{ {call} {{ {inner} }} }}")
-            if by_id and key == house.paul.id(Ticket):
+            if by_id and key == dataset.paul.id(Ticket):
                 await following.aclose()  # their own: see test_shared_delivery.py
                 continue
             if by_id or each.viewer.account is None or name != "accountEvents":
@@ -193,17 +199,17 @@ async def test_subscriptions_reveal_nothing_to_outsiders(
             else:
                 waiting = asyncio.ensure_future(anext(following))
                 heard = replace(action, bus=quick.hub)
-                await marie_works(house, heard)
-                await _paul_works(house, heard)
+                await marie_works(dataset, heard)
+                await _paul_works(dataset, heard)
                 first = await asyncio.wait_for(waiting, PATIENCE)
                 assert first["data"], first
             await following.aclose()
-            assert leaked(house, each, key, text(sent(first))) == [], (each.name, key)
+            assert leaked(dataset, each, key, text(sent(first))) == [], (each.name, key)
 
 
-async def _head(house: House) -> int:
+async def _head(dataset: Dataset) -> int:
     """The sequence of the latest event of Paul's company. Later events are delivered whenever the stream begins."""
-    latest = await Event.filter(stream=account_stream(house.paul.account.pk)).order_by("-sequence").first()
+    latest = await Event.filter(stream=account_stream(dataset.paul.account.pk)).order_by("-sequence").first()
     return latest.sequence if latest else 0
 
 
@@ -214,8 +220,8 @@ async def _refusal(following: Any) -> dict[str, Any]:
     return first
 
 
-async def _paul_works(house: House, action: "Action") -> None:
-    paul = house.paul
+async def _paul_works(dataset: Dataset, action: "Action") -> None:
+    paul = dataset.paul
     assert paul.owner.user
     async with replace(action, actor=paul.owner.user).transaction() as tx:
         await Ticket.open(tx, paul.account, paul.owner.user, subject="of Paul", channel=Channel.CHAT, category=Category.USAGE)

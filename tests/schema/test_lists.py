@@ -16,7 +16,7 @@ from resolvers.ids import encode
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
-    from tests.schema.conftest import Ask, House
+    from tests.schema.conftest import Ask, Dataset
 
 TICKETS = """query($f: TicketFilter, $o: TicketOrder, $first: Int, $after: String, $last: Int, $before: String) {
     tickets(filter: $f, orderBy: $o, first: $first, after: $after, last: $last, before: $before) {
@@ -32,18 +32,18 @@ def by(field: str, direction: str) -> dict[str, str]:
 
 
 @pytest.fixture
-async def tickets(house: "House", action: Action, clock: "MovableClock") -> list[str]:
+async def tickets(dataset: "Dataset", action: Action, clock: "MovableClock") -> list[str]:
     """The numbers of Paul's tickets as they were opened. The first one is the last to change."""
-    user = house.paul.owner.user
+    user = dataset.paul.owner.user
     assert user
-    first: Ticket = house.paul.row(Ticket)
+    first: Ticket = dataset.paul.row(Ticket)
     numbers = [first.number]
     for subject in "abc":
         clock.advance(timedelta(seconds=1))
         at = replace(action, at=clock.now())
         async with at.transaction() as tx:
             ticket = await Ticket.open(
-                tx, house.paul.account, user, subject=subject, channel=Channel.WEB, category=Category.BUG
+                tx, dataset.paul.account, user, subject=subject, channel=Channel.WEB, category=Category.BUG
             )
         numbers.append(ticket.number)
     clock.advance(timedelta(seconds=1))
@@ -55,7 +55,7 @@ async def listed(ask: "Ask", viewer: Viewer, **given: Any) -> list[str]:
     return [each["number"] for each in (await ask(viewer, TICKETS, **given))["data"]["tickets"]["nodes"]]
 
 
-async def test_tickets_come_in_the_order_that_is_asked_for(ask: "Ask", house: "House", tickets: list[str]) -> None:
+async def test_tickets_come_in_the_order_that_is_asked_for(ask: "Ask", dataset: "Dataset", tickets: list[str]) -> None:
     first, a, b, c = tickets
     for order, numbers in (
         (None, [first, c, b, a]),
@@ -63,25 +63,25 @@ async def test_tickets_come_in_the_order_that_is_asked_for(ask: "Ask", house: "H
         (by("CREATED_AT", "DESC"), [c, b, a, first]),
         (by("CREATED_AT", "ASC"), [first, a, b, c]),
     ):
-        assert await listed(ask, house.paul.owner, o=order) == numbers
-        page = (await ask(house.paul.owner, TICKETS, o=order, first=2))["data"]["tickets"]
-        rest = await listed(ask, house.paul.owner, o=order, after=page["pageInfo"]["endCursor"])
+        assert await listed(ask, dataset.paul.owner, o=order) == numbers
+        page = (await ask(dataset.paul.owner, TICKETS, o=order, first=2))["data"]["tickets"]
+        rest = await listed(ask, dataset.paul.owner, o=order, after=page["pageInfo"]["endCursor"])
         assert [each["number"] for each in page["nodes"]] + rest == numbers
-        end = (await ask(house.paul.owner, TICKETS, o=order, last=1))["data"]["tickets"]
-        assert await listed(ask, house.paul.owner, o=order, before=end["pageInfo"]["startCursor"]) == numbers[:-1]
+        end = (await ask(dataset.paul.owner, TICKETS, o=order, last=1))["data"]["tickets"]
+        assert await listed(ask, dataset.paul.owner, o=order, before=end["pageInfo"]["startCursor"]) == numbers[:-1]
 
 
-async def test_a_cursor_of_another_order_is_refused(ask: "Ask", house: "House", tickets: list[str]) -> None:
+async def test_a_cursor_of_another_order_is_refused(ask: "Ask", dataset: "Dataset", tickets: list[str]) -> None:
     orders = [by("UPDATED_AT", "DESC"), by("UPDATED_AT", "ASC"), by("CREATED_AT", "DESC"), by("CREATED_AT", "ASC")]
     for order in orders:
-        page = (await ask(house.paul.owner, TICKETS, o=order, first=1))["data"]["tickets"]
+        page = (await ask(dataset.paul.owner, TICKETS, o=order, first=1))["data"]["tickets"]
         for other in orders:
-            response = await ask(house.paul.owner, TICKETS, o=other, after=page["pageInfo"]["endCursor"])
+            response = await ask(dataset.paul.owner, TICKETS, o=other, after=page["pageInfo"]["endCursor"])
             codes = [error["extensions"]["code"] for error in response.get("errors", [])]
             assert codes == ([] if other == order else ["BAD_USER_INPUT"])
 
 
-async def test_filters_must_all_hold(ask: "Ask", house: "House", tickets: list[str], clock: "MovableClock") -> None:
+async def test_filters_must_all_hold(ask: "Ask", dataset: "Dataset", tickets: list[str], clock: "MovableClock") -> None:
     first, a, b, c = tickets
     now = clock.now()
     for given, numbers in (
@@ -97,56 +97,56 @@ async def test_filters_must_all_hold(ask: "Ask", house: "House", tickets: list[s
         ({"number": {"in": [a, c, "CAM-2026-999999", "x"]}}, [c, a]),
         ({"number": {"in": []}}, []),
     ):
-        assert await listed(ask, house.paul.owner, f=given) == numbers, given
+        assert await listed(ask, dataset.paul.owner, f=given) == numbers, given
 
 
-async def test_a_list_below_an_object_takes_an_order_too(ask: "Ask", house: "House", tickets: list[str]) -> None:
+async def test_a_list_below_an_object_takes_an_order_too(ask: "Ask", dataset: "Dataset", tickets: list[str]) -> None:
     query = """query($ids: [ID!]!, $o: TicketOrder, $after: String) { nodes(ids: $ids) { ... on Account {
         tickets(orderBy: $o, first: 3, after: $after) { nodes { number } pageInfo { endCursor } } } } }"""
     first, a, b, c = tickets
-    paul, marie = house.paul.id(Account), house.marie.id(Account)
+    paul, marie = dataset.paul.id(Account), dataset.marie.id(Account)
     order = by("CREATED_AT", "ASC")
-    pages = [each["tickets"] for each in (await ask(house.alice, query, ids=[paul, marie], o=order))["data"]["nodes"]]
-    assert [[each["number"] for each in page["nodes"]] for page in pages] == [[first, a, b], [house.marie.row(Ticket).number]]
+    pages = [each["tickets"] for each in (await ask(dataset.alice, query, ids=[paul, marie], o=order))["data"]["nodes"]]
+    assert [[each["number"] for each in page["nodes"]] for page in pages] == [[first, a, b], [dataset.marie.row(Ticket).number]]
     after = pages[0]["pageInfo"]["endCursor"]
-    [rest] = (await ask(house.alice, query, ids=[paul], o=order, after=after))["data"]["nodes"]
+    [rest] = (await ask(dataset.alice, query, ids=[paul], o=order, after=after))["data"]["nodes"]
     assert [each["number"] for each in rest["tickets"]["nodes"]] == [c]
-    response = await ask(house.alice, query, ids=[paul], after=after)
+    response = await ask(dataset.alice, query, ids=[paul], after=after)
     assert [error["extensions"]["code"] for error in response["errors"]] == ["BAD_USER_INPUT"]
 
 
-async def test_staff_find_what_people_name_by_number(ask: "Ask", house: "House") -> None:
-    ticket, invoice = house.marie.row(Ticket).number, house.marie.row(Invoice).number
-    assert await listed(ask, house.alice, f={"number": {"eq": ticket.lower()}}) == [ticket]
+async def test_staff_find_what_people_name_by_number(ask: "Ask", dataset: "Dataset") -> None:
+    ticket, invoice = dataset.marie.row(Ticket).number, dataset.marie.row(Invoice).number
+    assert await listed(ask, dataset.alice, f={"number": {"eq": ticket.lower()}}) == [ticket]
     for given in ({"number": {"eq": invoice}}, {"number": {"in": [invoice, "FA-1", "\x00"]}}):
-        response = await ask(house.alice, INVOICES, f=given)
+        response = await ask(dataset.alice, INVOICES, f=given)
         assert response["data"]["invoices"]["nodes"] == [{"number": invoice}]
-        assert (await ask(house.paul.owner, INVOICES, f=given))["data"]["invoices"]["nodes"] == []
+        assert (await ask(dataset.paul.owner, INVOICES, f=given))["data"]["invoices"]["nodes"] == []
     many = {"number": {"in": [invoice] * 50 + [f"FA-2026-{number:06d}" for number in range(101)]}}
     for query in (INVOICES, TICKETS):
-        assert (await ask(house.alice, query, f=many))["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+        assert (await ask(dataset.alice, query, f=many))["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_invoices_come_by_number_or_by_day(ask: "Ask", house: "House") -> None:
-    numbers = sorted(company.row(Invoice).number for company in (house.paul, house.marie))
+async def test_invoices_come_by_number_or_by_day(ask: "Ask", dataset: "Dataset") -> None:
+    numbers = sorted(company.row(Invoice).number for company in (dataset.paul, dataset.marie))
     for order in ("NUMBER", "ISSUED_ON"):
         for direction, expected in (("ASC", numbers), ("DESC", numbers[::-1])):
-            response = await ask(house.alice, INVOICES, o=by(order, direction))
+            response = await ask(dataset.alice, INVOICES, o=by(order, direction))
             assert [each["number"] for each in response["data"]["invoices"]["nodes"]] == expected
     for given, count in (({"gte": "2026-11-23"}, 2), ({"lt": "2026-11-23"}, 0), ({"gte": "2026-11-23", "lt": "2026-11-24"}, 2)):
-        response = await ask(house.alice, INVOICES, f={"issuedOn": given})
+        response = await ask(dataset.alice, INVOICES, f={"issuedOn": given})
         assert len(response["data"]["invoices"]["nodes"]) == count
 
 
-async def test_objects_are_found_by_name_by_those_who_may_see_them(ask: "Ask", house: "House") -> None:
-    marie = house.marie
+async def test_objects_are_found_by_name_by_those_who_may_see_them(ask: "Ask", dataset: "Dataset") -> None:
+    marie = dataset.marie
     names: dict[str, str] = {
         "ticket": marie.row(Ticket).number, "invoice": marie.row(Invoice).number, "purchase": marie.id(Purchase),
         "account": marie.id(Account),
     }  # fmt: skip
     result = {"ticket": {"id": marie.id(Ticket)}, "invoice": {"id": marie.id(Invoice)}}
     result |= {name: {"id": names[name]} for name in ("purchase", "account")}
-    for viewer in (marie.owner, house.alice):
+    for viewer in (marie.owner, dataset.alice):
         response = await ask(viewer, BY_NAME, **names)
         contact = response["data"].pop("contact")
         assert contact["email"]
@@ -155,14 +155,14 @@ async def test_objects_are_found_by_name_by_those_who_may_see_them(ask: "Ask", h
                "account": encode("Account", 99)}  # fmt: skip
     wrong = {"ticket": "CAM-2026-2", "invoice": "\x00" * 50, "purchase": "x", "account": names["purchase"]}
     for given in (names, missing, wrong, {**names, "ticket": names["ticket"].replace("2026", "2025")}):
-        response = await ask(house.paul.owner, BY_NAME, **given)
+        response = await ask(dataset.paul.owner, BY_NAME, **given)
         assert "errors" not in response
         assert {name: response["data"][name] for name in result} == dict.fromkeys(result)
 
 
-async def test_a_refusal_leaves_the_answers_beside_it(ask: "Ask", house: "House") -> None:
+async def test_a_refusal_leaves_the_answers_beside_it(ask: "Ask", dataset: "Dataset") -> None:
     response = await ask(
-        house.paul.member, "{ tickets { totalCount } invoices { totalCount } offers(first: -1) { totalCount } }"
+        dataset.paul.member, "{ tickets { totalCount } invoices { totalCount } offers(first: -1) { totalCount } }"
     )
     assert response["data"] == {"tickets": {"totalCount": 1}, "invoices": None, "offers": None}
     assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN", "BAD_USER_INPUT"]

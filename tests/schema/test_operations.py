@@ -14,7 +14,7 @@ from models.support.ticket import Ticket, TicketStatus
 from models.viewer import Viewer
 from resolvers.context import Context, Services
 from resolvers.ids import encode
-from tests.schema.conftest import House, person, signed_in
+from tests.schema.conftest import Dataset, person, signed_in
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -48,9 +48,9 @@ async def paid(ask: Ask, who: Viewer, purchase: str, method: str, key: str) -> d
     return await did(ask, who, "purchasePay", "PurchasePayInput", PAYMENT, **given)
 
 
-async def test_a_purchase_survives_invalid_input(ask: Ask, house: House, price: Price) -> None:
+async def test_a_purchase_survives_invalid_input(ask: Ask, dataset: Dataset, price: Price) -> None:
     """P2.2: resumable and idempotent. P2.3: an unknown payment method is reported, again on each repeat."""
-    owner = house.paul.owner
+    owner = dataset.paul.owner
     purchase = (await drafted(ask, owner, price, "one"))["purchase"]["id"]
     assert (await drafted(ask, owner, price, "one"))["purchase"]["id"] == purchase
     early = await paid(ask, owner, purchase, "pm_sandbox_success", "early")
@@ -76,10 +76,10 @@ async def test_a_purchase_survives_invalid_input(ask: Ask, house: House, price: 
 
 
 async def test_a_payment_waits_for_the_bank_and_is_checked_again(
-    ask: Ask, house: House, price: Price, services: Services
+    ask: Ask, dataset: Dataset, price: Price, services: Services
 ) -> None:
     """P2.3: the states of strong customer authentication are visible."""
-    owner = house.paul.owner
+    owner = dataset.paul.owner
     purchase = (await drafted(ask, owner, price, "sca"))["purchase"]["id"]
     await billed(ask, owner, purchase)
     waiting = await paid(ask, owner, purchase, "pm_sandbox_confirmation", "s")
@@ -94,18 +94,20 @@ async def test_a_payment_waits_for_the_bank_and_is_checked_again(
     assert refused["userErrors"][0]["code"] == "PAYMENT_DECLINED"
 
 
-async def test_a_price_that_is_no_longer_sold_cannot_be_bought(ask: Ask, house: House, price: Price, action: Action) -> None:
+async def test_a_price_that_is_no_longer_sold_cannot_be_bought(
+    ask: Ask, dataset: Dataset, price: Price, action: Action
+) -> None:
     """P2.1: versions of prices."""
     await Price.filter(pk=price.pk).update(valid_until=action.at)
-    assert (await drafted(ask, house.paul.owner, price, "late"))["userErrors"][0]["code"] == "NOT_FOUND"
+    assert (await drafted(ask, dataset.paul.owner, price, "late"))["userErrors"][0]["code"] == "NOT_FOUND"
 
 
-async def test_a_ticket_is_opened_once_by_chat_or_web(ask: Ask, house: House) -> None:
+async def test_a_ticket_is_opened_once_by_chat_or_web(ask: Ask, dataset: Dataset) -> None:
     """P5.1, P5.8: phone calls and emails become tickets in other ways."""
     given = {"subject": "Lenteur", "body": "Tout est lent", "category": "PERFORMANCE", "idempotencyKey": "k"}
     selection = "ticket { id channel category } userErrors { code field }"
-    first = await did(ask, house.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given)
-    assert first == await did(ask, house.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given)
+    first = await did(ask, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given)
+    assert first == await did(ask, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **given)
     assert first["ticket"]["channel"] == "WEB"
     for wrong, code in (
         ({"channel": "PHONE"}, "VALUE_INVALID"),
@@ -114,55 +116,69 @@ async def test_a_ticket_is_opened_once_by_chat_or_web(ask: Ask, house: House) ->
         ({"body": "Autre"}, "IDEMPOTENCY_MISMATCH"),
         ({"idempotencyKey": "a\nb"}, "VALUE_INVALID"),
     ):
-        payload = await did(ask, house.paul.owner, "ticketOpen", "TicketOpenInput", selection, **{**given, **wrong})
+        payload = await did(ask, dataset.paul.owner, "ticketOpen", "TicketOpenInput", selection, **{**given, **wrong})
         assert payload["userErrors"][0]["code"] == code
 
 
-async def test_a_ticket_on_hold_appears_open_to_the_customer(ask: Ask, house: House, action: Action) -> None:
+async def test_a_ticket_on_hold_appears_open_to_the_customer(ask: Ask, dataset: Dataset, action: Action) -> None:
     """P5.3: the ON_HOLD status is internal to the vendor."""
-    ticket = house.paul.row(Ticket)
-    await ticket.claim(action, house.alice.user)
+    ticket = dataset.paul.row(Ticket)
+    await ticket.claim(action, dataset.alice.user)
     await did(
-        ask, house.alice, "ticketMove", "TicketMoveInput", "ticket { status }", ticketId=house.paul.id(Ticket), status="ON_HOLD"
+        ask,
+        dataset.alice,
+        "ticketMove",
+        "TicketMoveInput",
+        "ticket { status }",
+        ticketId=dataset.paul.id(Ticket),
+        status="ON_HOLD",
     )
     listed = """query($s: [TicketStatus!], $a: Boolean) {
         tickets(filter: {status: {in: $s}, assigned: $a}) { nodes { status assignee { name email } } } }"""
-    customers = (await ask(house.paul.owner, listed, s=["OPEN"]))["data"]["tickets"]["nodes"]
+    customers = (await ask(dataset.paul.owner, listed, s=["OPEN"]))["data"]["tickets"]["nodes"]
     assert customers == [{"status": "OPEN", "assignee": {"name": "Alice", "email": None}}]
-    assert (await ask(house.paul.owner, listed, s=["ON_HOLD"]))["data"]["tickets"]["nodes"] == []
-    agents = (await ask(house.alice, listed, s=["ON_HOLD"], a=True))["data"]["tickets"]["nodes"]
+    assert (await ask(dataset.paul.owner, listed, s=["ON_HOLD"]))["data"]["tickets"]["nodes"] == []
+    agents = (await ask(dataset.alice, listed, s=["ON_HOLD"], a=True))["data"]["tickets"]["nodes"]
     assert agents == [{"status": "ON_HOLD", "assignee": {"name": "Alice", "email": "alice@camcha.example"}}]
-    free = (await ask(house.alice, listed, a=False))["data"]["tickets"]["nodes"]
+    free = (await ask(dataset.alice, listed, a=False))["data"]["tickets"]["nodes"]
     assert [ticket["assignee"] for ticket in free] == [None]
 
 
-async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, house: House) -> None:
+async def test_an_invalid_transition_lists_the_valid_ones(ask: Ask, dataset: Dataset) -> None:
     """P5.2, P6.2: a closed ticket stays closed."""
-    ticket = house.paul.id(Ticket)
-    closed = await did(ask, house.paul.owner, "ticketClose", "TicketCloseInput", "ticket { status closedAt }", ticketId=ticket)
+    ticket = dataset.paul.id(Ticket)
+    closed = await did(
+        ask, dataset.paul.owner, "ticketClose", "TicketCloseInput", "ticket { status closedAt }", ticketId=ticket
+    )
     assert closed["ticket"]["status"] == TicketStatus.CLOSED.value
     moved = await did(
-        ask, house.alice, "ticketMove", "TicketMoveInput", "userErrors { code message }", ticketId=ticket, status="OPEN"
+        ask, dataset.alice, "ticketMove", "TicketMoveInput", "userErrors { code message }", ticketId=ticket, status="OPEN"
     )
     assert moved["userErrors"][0]["code"] == "TRANSITION_ILLEGAL"
     replied = await did(
-        ask, house.paul.owner, "ticketReply", "TicketReplyInput", "ticket { follows { id } lastSequence } userErrors { code }",
-        ticketId=ticket, body="Encore moi", clientMessageId="after",
-    )  # fmt: skip
+        ask,
+        dataset.paul.owner,
+        "ticketReply",
+        "TicketReplyInput",
+        "ticket { follows { id } lastSequence } userErrors { code }",
+        ticketId=ticket,
+        body="Encore moi",
+        clientMessageId="after",
+    )
     assert replied["ticket"]["follows"]["id"] == ticket
     stolen = await did(
-        ask, house.paul.owner, "ticketReply", "TicketReplyInput", "userErrors { code }",
+        ask, dataset.paul.owner, "ticketReply", "TicketReplyInput", "userErrors { code }",
         ticketId=ticket, body="x", clientMessageId="file", fileIds=[ticket],
     )  # fmt: skip
     assert stolen["userErrors"] == [{"code": "NOT_FOUND"}]
 
 
-async def test_operators_verify_the_invoice_numbering(ask: Ask, house: House, action: Action) -> None:
+async def test_operators_verify_the_invoice_numbering(ask: Ask, dataset: Dataset, action: Action) -> None:
     """P6.4: only operators may verify it."""
     oscar = await signed_in(action, await person(action, "Oscar", Staff.OPERATOR), factor=True)
     result = await ask(oscar, "{ invoiceNumbering { issued faults } }")
     assert result["data"]["invoiceNumbering"] == {"issued": 2, "faults": []}
-    refused = await ask(house.alice, "{ invoiceNumbering { issued } }")
+    refused = await ask(dataset.alice, "{ invoiceNumbering { issued } }")
     assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 

@@ -31,7 +31,7 @@ from schema.root import schema
 from tests.engine.differential.comparison import Comparison, format_with_cause
 from tests.engine.differential.example_counts import examples
 from tests.engine.differential.generated_operations import GeneratedOperation, operations
-from tests.schema.conftest import House
+from tests.schema.conftest import Dataset
 from tests.schema.loaders import resolve_by_loaders
 
 GRAPH = schema._schema
@@ -67,14 +67,14 @@ def comparison(monkeypatch: pytest.MonkeyPatch) -> Comparison:
 
 
 @pytest.fixture
-def viewers(house: House) -> list[Viewer]:
-    return [house.paul.owner, house.marie.member, house.alice, house.alice_without_factor, house.nadia, Viewer()]
+def viewers(dataset: Dataset) -> list[Viewer]:
+    return [dataset.paul.owner, dataset.marie.member, dataset.alice, dataset.alice_without_factor, dataset.nadia, Viewer()]
 
 
-def scalars(house: House) -> dict[str, st.SearchStrategy[Any]]:
+def scalars(dataset: Dataset) -> dict[str, st.SearchStrategy[Any]]:
     """Ids, slugs and cursors, some of which exist."""
-    ids = [*house.paul.ids, *house.marie.ids, encode("Offer", 1), encode("Price", 1), encode("User", 99), "", "no id"]
-    cursors = [cursor(house.paul.row(Invoice), NEWEST_INVOICE), cursor(house.marie.row(Purchase), NEWEST), "no cursor", ""]
+    ids = [*dataset.paul.ids, *dataset.marie.ids, encode("Offer", 1), encode("Price", 1), encode("User", 99), "", "no id"]
+    cursors = [cursor(dataset.paul.row(Invoice), NEWEST_INVOICE), cursor(dataset.marie.row(Purchase), NEWEST), "no cursor", ""]
     return {
         "ID": st.sampled_from(ids).map(nodes.String),
         "String": st.sampled_from(["essentiel", "PAULMARK", *cursors]).map(nodes.String),
@@ -86,9 +86,9 @@ def scalars(house: House) -> dict[str, st.SearchStrategy[Any]]:
 
 
 @pytest.fixture
-def strategy(house: House, comparison: Comparison) -> st.SearchStrategy[GeneratedOperation]:
+def strategy(dataset: Dataset, comparison: Comparison) -> st.SearchStrategy[GeneratedOperation]:
     assert GRAPH.query_type
-    return operations(GRAPH, comparison.engine, scalars(house), fields=list(GRAPH.query_type.fields), allow_null=True)
+    return operations(GRAPH, comparison.engine, scalars(dataset), fields=list(GRAPH.query_type.fields), allow_null=True)
 
 
 @examples(0.25, VIEWERS)

@@ -9,7 +9,7 @@ from engine import Engine, Params, RequestError
 from schema.root import schema
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask, House
+    from tests.schema.conftest import Ask, Dataset
 
 GRAPH = schema._schema
 SEQUENCES = {"sequence", "lastSequence", "accountSequence", "inboxSequence"}
@@ -59,8 +59,8 @@ def test_a_time_that_is_not_rfc_3339_is_refused_without_its_value(engine: Engine
     assert str(value) not in str(error)
 
 
-async def test_a_time_with_an_offset_is_accepted(ask: "Ask", house: "House") -> None:
+async def test_a_time_with_an_offset_is_accepted(ask: "Ask", dataset: "Dataset") -> None:
     query = "query($at: DateTime) { auditEntries(filter: {at: {gte: $at}}) { totalCount } }"
     for at, all_of_them in (("2026-01-01T00:00:00.5+01:00", True), ("2100-01-01T00:00:00Z", False)):
-        response = await ask(house.marie.owner, query, at=at)
+        response = await ask(dataset.marie.owner, query, at=at)
         assert (response["data"]["auditEntries"]["totalCount"] > 0) is all_of_them

@@ -25,17 +25,17 @@ from tests.schema.subscription_fixtures import ViewerClient, endpoint_of, subscr
 from tests.schema.test_isolation import selection
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import House
+    from tests.schema.conftest import Dataset
 
 DEPTH = 2
 
 
 @pytest.fixture
-async def crowd(house: "House", action: Action) -> list[Viewer]:
+async def crowd(dataset: "Dataset", action: Action) -> list[Viewer]:
     """All viewers of Paul's ticket: members and agents, in both languages, some of them twice."""
-    account = house.paul.account
+    account = dataset.paul.account
     users = [await person(action, name) for name in ("Ida", "Jo")]
-    people = [house.paul.owner, house.paul.member, house.alice]
+    people = [dataset.paul.owner, dataset.paul.member, dataset.alice]
     for user, role in zip(users, (Role.BILLING, Role.MEMBER), strict=True):
         await Membership.create(user=user, account=account, role=role, created_at=action.at)
         people.append(await signed_in(action, user, account, role))
@@ -90,9 +90,9 @@ async def together(endpoint: SocketEndpoint, clients: list[ViewerClient], querie
     return sockets
 
 
-async def work(services: Services, action: Action, house: "House") -> AsyncIterator[int]:
+async def work(services: Services, action: Action, dataset: "Dataset") -> AsyncIterator[int]:
     """Causes three events, one of which customers see differently from agents, and returns their sequences."""
-    alice, ticket = house.alice.user, house.paul.row(Ticket)
+    alice, ticket = dataset.alice.user, dataset.paul.row(Ticket)
     assert alice is not None
     now = Action(alice, action.at, services.hub)
     yield (await ticket.reply(now, alice, "Bonjour", "k1")).sequence
@@ -102,13 +102,13 @@ async def work(services: Services, action: Action, house: "House") -> AsyncItera
 
 
 async def test_shared_delivery_equals_individual_delivery(
-    counting: Counting, services: Services, house: "House", crowd: list[Viewer], action: Action
+    counting: Counting, services: Services, dataset: "Dataset", crowd: list[Viewer], action: Action
 ) -> None:
-    queries = list(documents("ticketEvents", f'(ticketId: "{house.paul.id(Ticket)}", after: null)'))
+    queries = list(documents("ticketEvents", f'(ticketId: "{dataset.paul.id(Ticket)}", after: null)'))
     endpoint, clients = endpoint_of(counting), [ViewerClient(viewer, services) for viewer in crowd]
     sockets = await together(endpoint, clients, queries)
     events: list[int] = []
-    async for sequence in work(services, action, house):
+    async for sequence in work(services, action, dataset):
         events.append(sequence)
         await wait_until(lambda: all(len(socket.messages) == len(events) * len(queries) for socket in sockets))
         for socket, client in zip(sockets, clients, strict=True):
@@ -139,15 +139,15 @@ async def disconnect(sockets: list[MemorySocket]) -> None:
 async def test_an_event_is_executed_once_for_each_view(
     counting: Counting,
     services: Services,
-    house: "House",
+    dataset: "Dataset",
     crowd: list[Viewer],
     action: Action,
     fields: str,
     views: int,
 ) -> None:
-    query = f'subscription {{ ticketEvents(ticketId: "{house.paul.id(Ticket)}") {{ {fields} }} }}'
+    query = f'subscription {{ ticketEvents(ticketId: "{dataset.paul.id(Ticket)}") {{ {fields} }} }}'
     sockets = await together(endpoint_of(counting), [ViewerClient(viewer, services) for viewer in crowd], [query])
-    events = [sequence async for sequence in work(services, action, house)]
+    events = [sequence async for sequence in work(services, action, dataset)]
     await wait_until(lambda: all(len(socket.messages) == len(events) for socket in sockets))
     assert counting.executed <= views * len(events)
     await disconnect(sockets)

@@ -13,7 +13,7 @@ from models.billing.purchase import Purchase
 from models.support.ticket import Category, Channel, Ticket
 
 if TYPE_CHECKING:
-    from tests.schema.conftest import Ask, Company, House
+    from tests.schema.conftest import Ask, Company, Dataset
 
 INBOX = """{ tickets(first: 50) {
     nodes { subject account { legalName } requester { name } assignee { name } lastMessage { body author { name } } }
@@ -24,14 +24,14 @@ INVOICES = "{ invoices(first: 50) { nodes { number lines { label } purchase { pr
 INVOICE_STATEMENTS = 4  # invoices, lines, purchases, prices
 
 
-async def ask_for_help(action: Action, house: "House", tickets: int) -> None:
-    user, agent = house.paul.owner.user, house.alice.user
+async def ask_for_help(action: Action, dataset: "Dataset", tickets: int) -> None:
+    user, agent = dataset.paul.owner.user, dataset.alice.user
     assert user is not None
     assert agent is not None
     for number in range(tickets):
         async with action.transaction() as tx:
             ticket = await Ticket.open(
-                tx, house.paul.account, user, subject=f"Aide {number}", channel=Channel.WEB, category=Category.BUG
+                tx, dataset.paul.account, user, subject=f"Aide {number}", channel=Channel.WEB, category=Category.BUG
             )
         await ticket.claim(action, agent)
         await ticket.reply(action, user, f"Bonjour {number}", f"m{number}")
@@ -72,17 +72,17 @@ async def counted(ask: "Ask", viewer: Any, query: str, caplog: pytest.LogCapture
     return len(page["nodes"]), len(statements(caplog))
 
 
-async def test_the_inbox(ask: "Ask", house: "House", action: Action, caplog: pytest.LogCaptureFixture) -> None:
-    await ask_for_help(action, house, 3)
-    assert await counted(ask, house.alice, INBOX, caplog) == (5, INBOX_STATEMENTS)
-    await ask_for_help(action, house, 45)
-    assert await counted(ask, house.alice, INBOX, caplog) == (50, INBOX_STATEMENTS)
+async def test_the_inbox(ask: "Ask", dataset: "Dataset", action: Action, caplog: pytest.LogCaptureFixture) -> None:
+    await ask_for_help(action, dataset, 3)
+    assert await counted(ask, dataset.alice, INBOX, caplog) == (5, INBOX_STATEMENTS)
+    await ask_for_help(action, dataset, 45)
+    assert await counted(ask, dataset.alice, INBOX, caplog) == (50, INBOX_STATEMENTS)
 
 
 async def test_invoices_with_lines(
-    ask: "Ask", house: "House", action: Action, price: Price, caplog: pytest.LogCaptureFixture
+    ask: "Ask", dataset: "Dataset", action: Action, price: Price, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await invoice(action, house.paul, price, 4)
-    assert await counted(ask, house.paul.owner, INVOICES, caplog) == (5, INVOICE_STATEMENTS)
-    await invoice(action, house.paul, price, 45, first=2_000)
-    assert await counted(ask, house.paul.owner, INVOICES, caplog) == (50, INVOICE_STATEMENTS)
+    await invoice(action, dataset.paul, price, 4)
+    assert await counted(ask, dataset.paul.owner, INVOICES, caplog) == (5, INVOICE_STATEMENTS)
+    await invoice(action, dataset.paul, price, 45, first=2_000)
+    assert await counted(ask, dataset.paul.owner, INVOICES, caplog) == (50, INVOICE_STATEMENTS)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CONTENT = b"Bonjour"
 
 
-class Desk:
+class Scenario:
     """A bakery whose members upload files, the agent who answers them, and the site that accepts the files."""
 
     def __init__(self, site: Site, bakery: Company, agent: User) -> None:

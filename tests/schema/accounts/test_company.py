@@ -21,7 +21,7 @@ from models.support.file import File
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
-from tests.schema.conftest import House, person, signed_in
+from tests.schema.conftest import Dataset, person, signed_in
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask
@@ -49,38 +49,38 @@ def wish(**given: Any) -> dict[str, Any]:
     return {"legalName": "Boulangerie Paul SAS", "idempotencyKey": "wish"} | given
 
 
-async def kbis(house: House, action: Action) -> str:
-    assert house.paul.owner.user
+async def kbis(dataset: Dataset, action: Action) -> str:
+    assert dataset.paul.owner.user
     file = await File.create(
-        key="kbis", uploader=house.paul.owner.user, account=house.paul.account, name="kbis.pdf", size=3,
+        key="kbis", uploader=dataset.paul.owner.user, account=dataset.paul.account, name="kbis.pdf", size=3,
         content_type="application/pdf", created_at=action.at, uploaded_at=action.at, cleared_at=action.at,
     )  # fmt: skip
     return encode("File", file.pk)
 
 
 async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
-    ask: "Ask", house: House, action: Action, services: Services, price: Price
+    ask: "Ask", dataset: Dataset, action: Action, services: Services, price: Price
 ) -> None:
-    owner = await proved(house.paul.owner, action)
+    owner = await proved(dataset.paul.owner, action)
     payload = (await ask(owner, REQUEST, i=wish()))["data"]["accountRequestLegalName"]
     assert payload["userErrors"] == []
     change = payload["change"]
     assert (change["status"], change["verdict"], change["previousName"]) == ("EVIDENCE_NEEDED", "UNKNOWN", "PAULMARK legal")
-    shown = await ask(owner, SHOW, i={"changeId": change["id"], "fileIds": [await kbis(house, action)]})
+    shown = await ask(owner, SHOW, i={"changeId": change["id"], "fileIds": [await kbis(dataset, action)]})
     assert shown["data"]["legalNameChangeAddEvidence"]["change"]["status"] == "IN_REVIEW"
-    listed = (await ask(house.alice, LIST))["data"]["legalNameChanges"]
+    listed = (await ask(dataset.alice, LIST))["data"]["legalNameChanges"]
     assert listed["totalCount"] == 1
     assert listed["nodes"][0]["evidence"][0]["downloadUrl"].startswith("http")
-    decided = (await ask(house.alice, DECIDE, i={"changeId": change["id"], "decision": "ACCEPT", "idempotencyKey": "1"}))[
+    decided = (await ask(dataset.alice, DECIDE, i={"changeId": change["id"], "decision": "ACCEPT", "idempotencyKey": "1"}))[
         "data"
     ]
     assert decided["legalNameChangeDecide"]["change"] | {"decidedAt": ""} == {
         "status": "ACCEPTED", "reason": None, "decidedAt": "", "decider": {"name": "Alice"},
         "account": {"legalName": "Boulangerie Paul SAS"},
     }  # fmt: skip
-    await house.paul.account.refresh_from_db()
-    await bought_again(action, services, price, house)
-    invoices = await Invoice.filter(account_id=house.paul.account.pk).order_by("id")
+    await dataset.paul.account.refresh_from_db()
+    await bought_again(action, services, price, dataset)
+    invoices = await Invoice.filter(account_id=dataset.paul.account.pk).order_by("id")
     assert [each.facts["buyer"]["name"] for each in invoices] == ["PAULMARK legal", "Boulangerie Paul SAS"]
     emails = await Email.filter(template="legal_name.fr").order_by("id")
     assert [email.subject for email in emails] == [
@@ -89,8 +89,8 @@ async def test_p1_1_a_new_legal_name_appears_only_on_later_invoices(
     ]
 
 
-async def bought_again(action: Action, services: Services, price: Price, house: House) -> None:
-    paul = house.paul
+async def bought_again(action: Action, services: Services, price: Price, dataset: Dataset) -> None:
+    paul = dataset.paul
     assert paul.owner.user
     purchase = await checkout.draft(action, paul.account, paul.owner.user, price, "again")
     billing: dict[str, str | None] = {
@@ -101,21 +101,21 @@ async def bought_again(action: Action, services: Services, price: Price, house: 
     await checkout.pay(action, checkout_services, purchase, "pm_sandbox_success", "again")
 
 
-async def test_p1_1_each_role_has_its_own_permissions(ask: "Ask", house: House, action: Action) -> None:
-    change = encode("LegalNameChange", (await LegalNameChange.filter(account_id=house.paul.account.pk).get()).pk)
-    customers = [house.paul.member, replace(house.paul.owner, role=Role.BILLING)]
-    for viewer in (Viewer(), *customers, house.alice, house.nadia):
+async def test_p1_1_each_role_has_its_own_permissions(ask: "Ask", dataset: Dataset, action: Action) -> None:
+    change = encode("LegalNameChange", (await LegalNameChange.filter(account_id=dataset.paul.account.pk).get()).pk)
+    customers = [dataset.paul.member, replace(dataset.paul.owner, role=Role.BILLING)]
+    for viewer in (Viewer(), *customers, dataset.alice, dataset.nadia):
         response = await ask(viewer, REQUEST, i=wish())
         assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
     operator = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
-    for viewer in (Viewer(), house.paul.owner, *customers, house.alice_without_factor, house.nadia, operator):
+    for viewer in (Viewer(), dataset.paul.owner, *customers, dataset.alice_without_factor, dataset.nadia, operator):
         for document, given in ((LIST, {}), (DECIDE, {"i": {"changeId": change, "decision": "ACCEPT", "idempotencyKey": "1"}})):
             response = await ask(viewer, document, **given)
             assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
 
 
-async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(ask: "Ask", house: House) -> None:
-    paul = house.paul
+async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(ask: "Ask", dataset: Dataset) -> None:
+    paul = dataset.paul
     files = [encode("File", each.pk) for each in await File.filter(account_id=paul.account.pk)]
     change = paul.id(LegalNameChange)
     seen = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
@@ -127,7 +127,7 @@ async def test_p1_1_other_members_see_neither_the_request_nor_its_evidence(ask: 
     assert (await ask(paul.member, OWN))["data"]["viewer"]["account"]["legalNameChanges"] == {"nodes": []}
 
 
-async def test_p1_4_an_account_has_an_address(ask: "Ask", house: House) -> None:
+async def test_p1_4_an_account_has_an_address(ask: "Ask", dataset: Dataset) -> None:
     document = """mutation(
         $a: AccountChangeAddressInput!, $n: AccountChangeIdentifiersInput!, $t: AccountChangeTradeNameInput!
     ) {
@@ -136,16 +136,18 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", house: House) -> None:
         accountChangeTradeName(input: $t) { account { tradeName legalName } userErrors { code field } } }"""
     address = {"street": "2 rue Y", "postalCode": "69001", "city": "Lyon"}
     numbers = {"siret": "40483304800022", "vatNumber": None}
-    payload = (await ask(house.paul.owner, document, a={"address": address}, n=numbers, t={"tradeName": "Chez  Paul"}))["data"]
+    payload = (await ask(dataset.paul.owner, document, a={"address": address}, n=numbers, t={"tradeName": "Chez  Paul"}))[
+        "data"
+    ]
     assert [each["userErrors"] for each in payload.values()] == [[], [], []]
     assert payload["accountChangeTradeName"]["account"] == {"tradeName": "Chez Paul", "legalName": "PAULMARK legal"}
     assert payload["accountChangeIdentifiers"]["account"] == {"siret": "40483304800022", "vatNumber": "FR83404833048"}
-    payload = (await ask(house.paul.owner, document, a={"address": address}, n={"vatNumber": "FR83404833048"}, t={}))["data"]
+    payload = (await ask(dataset.paul.owner, document, a={"address": address}, n={"vatNumber": "FR83404833048"}, t={}))["data"]
     assert payload["accountChangeIdentifiers"]["account"]["siret"] == "40483304800022"  # omitted fields stay unchanged
     assert payload["accountChangeTradeName"]["account"]["tradeName"] == "Chez Paul"
     refused = (
         await ask(
-            house.paul.owner,
+            dataset.paul.owner,
             document,
             a={"address": address | {"country": "QQ"}},
             n=numbers | {"siret": "1"},
@@ -160,11 +162,11 @@ async def test_p1_4_an_account_has_an_address(ask: "Ask", house: House) -> None:
 
 
 @pytest.mark.parametrize("ids", [["x"], ["VXNlcjox"]])
-async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: House, action: Action, ids: list[str]) -> None:
-    owner = await proved(house.paul.owner, action)
+async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", dataset: Dataset, action: Action, ids: list[str]) -> None:
+    owner = await proved(dataset.paul.owner, action)
     response = (await ask(owner, REQUEST, i=wish(fileIds=ids)))["data"]["accountRequestLegalName"]
     assert response == {"change": None, "userErrors": [{"code": "NOT_FOUND", "field": ["input", "fileIds", "0"]}]}
-    other = house.marie.id(LegalNameChange)
+    other = dataset.marie.id(LegalNameChange)
     for change in (*ids, other):
         shown = (await ask(owner, SHOW, i={"changeId": change, "fileIds": []}))["data"]["legalNameChangeAddEvidence"]
         faults = [
@@ -176,12 +178,12 @@ async def test_p1_1_an_id_of_something_else_is_not_found(ask: "Ask", house: Hous
 
 @pytest.mark.parametrize("kind", ["Deactivation", "Deletion"])
 async def test_p1_2_deactivation_and_deletion_requests_are_throttled(
-    ask: "Ask", house: House, action: Action, kind: str
+    ask: "Ask", dataset: Dataset, action: Action, kind: str
 ) -> None:
     """The limit on reactivation requests is tested in tests/accounts/test_lifecycle.py."""
     field, type_ = f"accountRequest{kind}", {"Deactivation": "AccountRequestInput"}.get(kind, f"AccountRequest{kind}Input")
     document = f"mutation($i: {type_}!) {{ {field}(input: $i) {{ ticket {{ id }} userErrors {{ code }} }} }}"
-    owner = await proved(house.paul.owner, action)
+    owner = await proved(dataset.paul.owner, action)
     for turn in range(LIFECYCLE.free_attempts + 1):
         payload = await ask(owner, document, i={"message": "Je pars.", "idempotencyKey": f"{turn}"})
         assert payload["data"][field]["userErrors"] == []

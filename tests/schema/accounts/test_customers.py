@@ -13,7 +13,7 @@ from models.identity.user import Staff, User
 from models.viewer import Viewer
 from resolvers.ids import encode
 from tests.schema.audited_fixtures import Stage
-from tests.schema.conftest import House, out_of_date, person, signed_in
+from tests.schema.conftest import Dataset, out_of_date, person, signed_in
 from tests.schema.operations.test_audit import EXAMPLES
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ async def test_results_are_paginated(ask: "Ask", alice: Viewer) -> None:
     assert (names, first["totalCount"], second["pageInfo"]["hasNextPage"]) == (["Théo", "Zoé", "Élodie"], 3, False)
 
 
-async def test_only_agents_and_operators_can_search(ask: "Ask", house: House, action: Action) -> None:
+async def test_only_agents_and_operators_can_search(ask: "Ask", dataset: Dataset, action: Action) -> None:
     """Operators may search as well. Analysts see no personal data."""
     omar = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
-    for viewer in (house.alice, omar):
+    for viewer in (dataset.alice, omar):
         assert (await ask(viewer, SEARCH, s="paulmark"))["data"]["users"]["totalCount"] == 2
-    for viewer in (Viewer(), house.paul.owner, house.paul.member, house.nadia, house.alice_without_factor):
+    for viewer in (Viewer(), dataset.paul.owner, dataset.paul.member, dataset.nadia, dataset.alice_without_factor):
         response = await ask(viewer, SEARCH, s="paulmark")
         assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
         assert response["data"] == {"users": None}
@@ -126,9 +126,9 @@ async def test_only_agents_and_operators_can_search(ask: "Ask", house: House, ac
     "name", ["accountSignUp", "invitationAccept", "staffHire", "emailConfirmChange"]
 )  # every action that changes a name or an address
 async def test_the_search_text_follows_the_names(
-    house: House, services: Any, engine: Any, price: Any, action: Action, name: str
+    dataset: Dataset, services: Any, engine: Any, price: Any, action: Action, name: str
 ) -> None:
-    stage = Stage(house, services, engine, price, action)
+    stage = Stage(dataset, services, engine, price, action)
     await EXAMPLES[name](stage)
     if await EmailChange.all().update(old_token_hash=hashed("cam_ec_old")):
         await stage.do(Viewer(), name, token="cam_ec_old")

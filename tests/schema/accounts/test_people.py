@@ -28,7 +28,7 @@ from resolvers.context import Services
 from resolvers.ids import encode
 from tests.auth.viewers import viewer_of
 from tests.patience import PATIENCE
-from tests.schema.conftest import Company, House, signed_in
+from tests.schema.conftest import Company, Dataset, signed_in
 from tests.schema.subscription_fixtures import subscribe
 
 if TYPE_CHECKING:
@@ -59,93 +59,93 @@ async def asked(ask: "Ask", viewer: Viewer, name: str, **given: Any) -> dict[str
 
 
 @pytest.mark.parametrize("name", INPUTS)
-async def test_p1_4_each_role_has_its_own_mutations(ask: "Ask", house: House, name: str) -> None:
+async def test_p1_4_each_role_has_its_own_mutations(ask: "Ask", dataset: Dataset, name: str) -> None:
     """P1.4: anonymous viewers, staff and members are checked before the input is read."""
-    viewers = {role: replace(house.paul.owner, role=role) for role in Role}
+    viewers = {role: replace(dataset.paul.owner, role=role) for role in Role}
     emails = await Email.all().count()  # those about invoices
     for role, viewer in viewers.items():
         allowed = name in EVERYBODYS or role is Role.OWNER or (role is Role.ADMIN and name in MANAGE)
         if not allowed:
             response = await asked(ask, viewer, name)
             assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"], role
-    for viewer, code in ((Viewer(), "UNAUTHENTICATED"), (house.alice, "FORBIDDEN"), (house.nadia, "FORBIDDEN")):
+    for viewer, code in ((Viewer(), "UNAUTHENTICATED"), (dataset.alice, "FORBIDDEN"), (dataset.nadia, "FORBIDDEN")):
         if name != "sessionSwitchAccount" or viewer.user is None:
             response = await asked(ask, viewer, name)
             assert [error["extensions"]["code"] for error in response["errors"]] == [code]
     assert await Email.all().count() == emails
 
 
-async def test_staff_cannot_act_for_a_company(ask: "Ask", house: House) -> None:
-    response = await asked(ask, house.alice, "sessionSwitchAccount", accountId=house.paul.id(type(house.paul.account)))
+async def test_staff_cannot_act_for_a_company(ask: "Ask", dataset: Dataset) -> None:
+    response = await asked(ask, dataset.alice, "sessionSwitchAccount", accountId=dataset.paul.id(type(dataset.paul.account)))
     assert [error["code"] for error in response["data"]["sessionSwitchAccount"]["userErrors"]] == ["NOT_FOUND"]
-    assert (await ask(house.alice, "{ viewer { companies { legalName } } }"))["data"]["viewer"]["companies"] == []
+    assert (await ask(dataset.alice, "{ viewer { companies { legalName } } }"))["data"]["viewer"]["companies"] == []
 
 
-async def test_a_lost_role_is_refused_despite_a_cached_viewer(ask: "Ask", house: House, action: Action) -> None:
+async def test_a_lost_role_is_refused_despite_a_cached_viewer(ask: "Ask", dataset: Dataset, action: Action) -> None:
     """A cached viewer may be a second out of date, so the locked membership row decides."""
-    await Membership.filter(user_id=house.paul.owner.user_id).update(role=Role.MEMBER)
-    colleague = encode("User", house.paul.member.user_id or 0)
-    assert house.paul.owner.session
-    await Session.filter(pk=house.paul.owner.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
+    await Membership.filter(user_id=dataset.paul.owner.user_id).update(role=Role.MEMBER)
+    colleague = encode("User", dataset.paul.member.user_id or 0)
+    assert dataset.paul.owner.session
+    await Session.filter(pk=dataset.paul.owner.session.pk).update(fresh_until=action.at + timedelta(minutes=5))
     for name in ("invitationSend", "memberChangeRole", "memberResetSecondFactor", "memberRemove", "accountTransferOwnership"):
         given = {"userId": colleague} if "userId" in INPUTS[name] else {}
-        response = await asked(ask, house.paul.owner, name, **given)
+        response = await asked(ask, dataset.paul.owner, name, **given)
         assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"], name
 
 
-async def test_p1_4_owners_are_notified_when_the_ownership_changes(ask: "Ask", house: House, action: Action) -> None:
+async def test_p1_4_owners_are_notified_when_the_ownership_changes(ask: "Ask", dataset: Dataset, action: Action) -> None:
     """After a step-up; each owner gets the email in their own language, with both names."""
-    member, session = house.paul.member.user, house.paul.owner.session
+    member, session = dataset.paul.member.user, dataset.paul.owner.session
     assert member
     assert session
     await User.filter(pk=member.pk).update(locale=Locale.EN)
     emails = Email.filter(template__startswith="ownership_changed")
     given = {"userId": encode("User", member.pk)}
-    refused = (await asked(ask, house.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
+    refused = (await asked(ask, dataset.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
     assert refused["userErrors"] == [{"code": "STEP_UP_REQUIRED", "field": None}]
     assert not await emails.exists()
     await Session.filter(pk=session.pk).update(fresh_until=action.at + timedelta(minutes=5))
-    done = (await asked(ask, house.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
+    done = (await asked(ask, dataset.paul.owner, "accountTransferOwnership", **given))["data"]["accountTransferOwnership"]
     assert done["userErrors"] == []
     french, english = await emails.order_by("id")
     assert (french.template, english.template) == ("ownership_changed.fr", "ownership_changed.en")
-    assert (french.recipient, english.recipient) == (house.paul.owner.user.email, member.email)  # type: ignore[union-attr] # it has
+    assert (french.recipient, english.recipient) == (dataset.paul.owner.user.email, member.email)  # type: ignore[union-attr] # it has
     assert "Nouveau propriétaire\u00a0: PAULMARK MEMBER\n\nN’est plus propriétaire\u00a0: PAULMARK OWNER\n" in french.text
     assert "New owner: PAULMARK MEMBER\n\nNo longer an owner: PAULMARK OWNER\n" in english.text
     assert "PAULMARK legal" in french.text
 
 
 @pytest.mark.parametrize(("locale", "given"), [("fr", None), ("en", "EN")])
-async def test_an_email_is_in_the_chosen_language(ask: "Ask", house: House, locale: str, given: str | None) -> None:
-    response = await asked(ask, house.paul.owner, "invitationSend", locale=given)
+async def test_an_email_is_in_the_chosen_language(ask: "Ask", dataset: Dataset, locale: str, given: str | None) -> None:
+    response = await asked(ask, dataset.paul.owner, "invitationSend", locale=given)
     assert response["data"]["invitationSend"]["userErrors"] == []
     email = await Email.filter(recipient="x@y.example").get()
     assert email.template == f"invitation.{locale}"
     assert (await Invitation.get(email="x@y.example")).locale is Locale(locale)
 
 
-async def test_sign_in_uses_the_first_company_by_default(house: House, action: Action) -> None:
-    user = house.paul.owner.user
+async def test_sign_in_uses_the_first_company_by_default(dataset: Dataset, action: Action) -> None:
+    user = dataset.paul.owner.user
     assert user
-    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=action.at)
-    assert await authentication.company_of(user) == house.paul.account
-    assert await authentication.company_of(user, house.marie.account.pk) == house.marie.account
+    await Membership.create(user=user, account=dataset.marie.account, role=Role.MEMBER, created_at=action.at)
+    assert await authentication.company_of(user) == dataset.paul.account
+    assert await authentication.company_of(user, dataset.marie.account.pk) == dataset.marie.account
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_concurrent_changes_do_not_deadlock(house: House, action: Action, seed: int) -> None:
+async def test_concurrent_changes_do_not_deadlock(dataset: Dataset, action: Action, seed: int) -> None:
     """Concurrent changes of members, switches and tickets in two companies cause no deadlock, and each keeps an owner."""
-    for company, other in ((house.paul, house.marie), (house.marie, house.paul)):
+    for company, other in ((dataset.paul, dataset.marie), (dataset.marie, dataset.paul)):
         assert company.member.user
         await Membership.create(user=company.member.user, account=other.account, role=Role.OWNER, created_at=action.at)
     random = Random(seed)
     for _ in range(8):
-        actions = [random.choice(DEEDS)(action, random.choice([house.paul, house.marie]), random) for _ in range(12)]
+        actions = [random.choice(DEEDS)(action, random.choice([dataset.paul, dataset.marie]), random) for _ in range(12)]
         responses = await asyncio.wait_for(asyncio.gather(*actions, return_exceptions=True), PATIENCE)
         assert [
             response for response in responses if isinstance(response, Exception) and not isinstance(response, DomainError)
         ] == []
-        for company in (house.paul, house.marie):
+        for company in (dataset.paul, dataset.marie):
             assert await Membership.filter(account_id=company.account.pk, role=Role.OWNER).exists()
     for session in await Session.filter(ended_at=None):
         assert (
@@ -219,28 +219,28 @@ DEEDS: list[Callable[[Action, Company, Random], Awaitable[None]]] = [
 
 @pytest.mark.parametrize("how", ["promoted", "removed", "switched"])
 async def test_a_stream_sends_nothing_to_a_lost_role(
-    engine: Engine, services: Services, house: House, action: Action, how: str
+    engine: Engine, services: Services, dataset: Dataset, action: Action, how: str
 ) -> None:
     """P1.4: later events require a new connection, however the old one was opened."""
-    user, session = house.paul.member.user, house.paul.member.session
+    user, session = dataset.paul.member.user, dataset.paul.member.session
     assert user
     assert session
-    await Membership.create(user=user, account=house.marie.account, role=Role.MEMBER, created_at=action.at)
+    await Membership.create(user=user, account=dataset.marie.account, role=Role.MEMBER, created_at=action.at)
     query = "subscription { accountEvents(after: 0) { kind } }"
-    async with aclosing(subscribe(engine, house.paul.member, services, query)) as following:
+    async with aclosing(subscribe(engine, dataset.paul.member, services, query)) as following:
         while (await anext(following))["data"]["accountEvents"]["kind"] != "TICKET_OPENED":
             pass
-        owner = Action(house.paul.owner.user, action.at, services.hub)
-        assert house.paul.owner.session
-        arguments = (owner, house.paul.owner.session, house.paul.account.pk)
+        owner = Action(dataset.paul.owner.user, action.at, services.hub)
+        assert dataset.paul.owner.session
+        arguments = (owner, dataset.paul.owner.session, dataset.paul.account.pk)
         actions: dict[str, Callable[[], Awaitable[object]]] = {
             "promoted": lambda: members.change_role(*arguments, user.pk, Role.BILLING),
             "removed": lambda: members.remove(*arguments, user.pk),
-            "switched": lambda: sessions.switch(session, house.marie.account.pk, owner),
+            "switched": lambda: sessions.switch(session, dataset.marie.account.pk, owner),
         }
         await actions[how]()
         async with owner.transaction() as tx:
-            await tx.append(account_stream(house.paul.account.pk), EventKind.PURCHASE_CHANGED)
+            await tx.append(account_stream(dataset.paul.account.pk), EventKind.PURCHASE_CHANGED)
         async for response in following:
             if "errors" in response:
                 break
@@ -248,13 +248,13 @@ async def test_a_stream_sends_nothing_to_a_lost_role(
     assert [error["extensions"]["code"] for error in response["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_the_viewer_of_a_websocket_is_anonymous_after_a_switch(house: House, action: Action) -> None:
+async def test_the_viewer_of_a_websocket_is_anonymous_after_a_switch(dataset: Dataset, action: Action) -> None:
     """A websocket opened before the switch doesn't act for the new account."""
-    user = house.paul.owner.user
+    user = dataset.paul.owner.user
     assert user
-    await Membership.create(user=user, account=house.marie.account, role=Role.OWNER, created_at=action.at)
-    old = await signed_in(action, user, house.paul.account, Role.OWNER)
+    await Membership.create(user=user, account=dataset.marie.account, role=Role.OWNER, created_at=action.at)
+    old = await signed_in(action, user, dataset.paul.account, Role.OWNER)
     assert old.session
-    tokens = await sessions.switch(old.session, house.marie.account.pk, action)
+    tokens = await sessions.switch(old.session, dataset.marie.account.pk, action)
     viewer = await viewer_of(tokens.access, action.at)
-    assert (viewer.account, viewer.role) == (house.marie.account, Role.OWNER)
+    assert (viewer.account, viewer.role) == (dataset.marie.account, Role.OWNER)

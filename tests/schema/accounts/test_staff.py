@@ -11,7 +11,7 @@ from models.identity.user import Staff, User
 from models.operations.email import Email
 from models.viewer import Viewer
 from resolvers.ids import encode
-from tests.schema.conftest import House, person, signed_in
+from tests.schema.conftest import Dataset, person, signed_in
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask
@@ -23,7 +23,7 @@ HIRE = """mutation {
 
 
 @pytest.fixture
-async def omar(house: House, action: Action) -> Viewer:
+async def omar(dataset: Dataset, action: Action) -> Viewer:
     """An operator with a recent step-up."""
     viewer = await signed_in(action, await person(action, "Omar", Staff.OPERATOR), factor=True)
     assert viewer.session
@@ -46,16 +46,16 @@ async def test_p4_3_an_operator_hires_and_lists_staff(ask: "Ask", omar: Viewer) 
     assert listed["totalCount"] == 4
 
 
-async def test_only_operators_manage_staff(ask: "Ask", house: House) -> None:
-    key = encode("User", house.alice.user.pk)  # type: ignore[union-attr] # she is signed in
+async def test_only_operators_manage_staff(ask: "Ask", dataset: Dataset) -> None:
+    key = encode("User", dataset.alice.user.pk)  # type: ignore[union-attr] # she is signed in
     acts = [
         LISTED, HIRE % "k", f'mutation {{ staffDismiss(input: {{userId: "{key}"}}) {{ dismissed }} }}',
         f'mutation {{ staffChangeRole(input: {{userId: "{key}", role: OPERATOR}}) {{ user {{ staff }} }} }}',
         f'mutation {{ userEndSessions(input: {{userId: "{key}", idempotencyKey: "1"}}) {{ ended }} }}',
         f'mutation {{ userResetSecondFactor(input: {{userId: "{key}", idempotencyKey: "1"}}) {{ reset }} }}',
     ]  # fmt: skip
-    for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
+    for viewer in (Viewer(), dataset.paul.owner, dataset.alice, dataset.nadia, dataset.alice_without_factor):
         for document in acts:
             response = await ask(viewer, document)
             assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")
-    assert (await User.get(pk=house.alice.user.pk)).staff is Staff.AGENT  # type: ignore[union-attr]
+    assert (await User.get(pk=dataset.alice.user.pk)).staff is Staff.AGENT  # type: ignore[union-attr]

@@ -15,7 +15,7 @@ from seed.policies import PolicyContent, install, read_policies
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
-    from tests.schema.conftest import Ask, House
+    from tests.schema.conftest import Ask, Dataset
 
 READ = """query($kind: PolicyKind!, $at: Date, $locale: Locale) { policy(kind: $kind, at: $at) {
     id kind version effectiveOn inForce title(locale: $locale) text(locale: $locale) url(locale: $locale) sha256 } }"""
@@ -102,9 +102,9 @@ async def another(clock: "MovableClock", kind: PolicyKind = PolicyKind.TERMS) ->
 
 
 async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
-    ask: "Ask", house: "House", clock: "MovableClock"
+    ask: "Ask", dataset: "Dataset", clock: "MovableClock"
 ) -> None:
-    paul = house.paul.owner
+    paul = dataset.paul.owner
     (standing,) = (await ask(paul, SETTINGS))["data"]["viewer"]["policies"]
     assert standing["policy"] == {"kind": "TERMS", "version": "1.0", "inForce": True}
     assert (standing["acceptanceNeeded"], standing["acceptance"]["policy"]) == (False, {"version": "1.0"})
@@ -134,18 +134,18 @@ async def test_p4_4_the_settings_show_policies_in_force_and_pending_ones(
     assert [each["policy"]["version"] for each in settings["policyAcceptances"]] == ["2.0", "1.0"]
 
 
-async def test_p4_4_an_acceptance_applies_to_one_member_only(ask: "Ask", house: "House", clock: "MovableClock") -> None:
+async def test_p4_4_an_acceptance_applies_to_one_member_only(ask: "Ask", dataset: "Dataset", clock: "MovableClock") -> None:
     new = await another(clock)
     clock.advance(timedelta(days=8))
-    await ask(house.paul.owner, ACCEPT, id=new)
-    for viewer in (house.paul.member, house.marie.owner):
+    await ask(dataset.paul.owner, ACCEPT, id=new)
+    for viewer in (dataset.paul.member, dataset.marie.owner):
         (standing,) = (await ask(viewer, SETTINGS))["data"]["viewer"]["policies"]
         assert (standing["acceptanceNeeded"], standing["acceptance"]) == (True, None)
     assert await PolicyAcceptance.filter(policy__version="2.0").count() == 1
 
 
-async def test_p4_4_staff_and_anonymous_viewers_have_nothing_to_accept(ask: "Ask", house: "House") -> None:
-    for viewer in (house.alice, house.alice_without_factor, house.nadia):
+async def test_p4_4_staff_and_anonymous_viewers_have_nothing_to_accept(ask: "Ask", dataset: "Dataset") -> None:
+    for viewer in (dataset.alice, dataset.alice_without_factor, dataset.nadia):
         (standing,) = (await ask(viewer, SETTINGS))["data"]["viewer"]["policies"]
         assert (standing["acceptanceNeeded"], standing["acceptance"]) == (False, None)
     policy = encode("Policy", (await Policy.get()).pk)
@@ -153,17 +153,17 @@ async def test_p4_4_staff_and_anonymous_viewers_have_nothing_to_accept(ask: "Ask
     assert [error["extensions"]["code"] for error in response["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_an_id_of_another_type_is_not_a_policy(ask: "Ask", house: "House") -> None:
-    for key in (house.marie.ids[0], encode("Policy", 10**12), "x", encode("PolicyAcceptance", 1)):
-        payload = (await ask(house.paul.owner, ACCEPT, id=key))["data"]["policyAccept"]
+async def test_an_id_of_another_type_is_not_a_policy(ask: "Ask", dataset: "Dataset") -> None:
+    for key in (dataset.marie.ids[0], encode("Policy", 10**12), "x", encode("PolicyAcceptance", 1)):
+        payload = (await ask(dataset.paul.owner, ACCEPT, id=key))["data"]["policyAccept"]
         assert [error["code"] for error in payload["userErrors"]] == ["NOT_FOUND"]
     acceptances = await PolicyAcceptance.all()
     query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     ids = [encode("PolicyAcceptance", each.pk) for each in acceptances]
     own = [
-        {"id": key} if each.user_id == house.marie.owner.user_id else None for key, each in zip(ids, acceptances, strict=True)
+        {"id": key} if each.user_id == dataset.marie.owner.user_id else None for key, each in zip(ids, acceptances, strict=True)
     ]
-    assert (await ask(house.marie.owner, query, ids=ids))["data"]["nodes"] == own
+    assert (await ask(dataset.marie.owner, query, ids=ids))["data"]["nodes"] == own
 
 
 @pytest.mark.usefixtures("installed")

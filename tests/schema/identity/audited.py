@@ -29,7 +29,7 @@ async def session_sign_in(stage: Stage) -> None:
 
 
 async def session_refresh(stage: Stage) -> None:
-    tokens = await sessions.sign_in(await known(stage), stage.house.paul.account, False, stage.action)
+    tokens = await sessions.sign_in(await known(stage), stage.dataset.paul.account, False, stage.action)
     for _ in range(3):  # the second use ends the session, the third changes nothing
         await stage.do(Viewer(), "sessionRefresh", refreshToken=tokens.refresh)
 
@@ -40,7 +40,7 @@ async def session_sign_out(stage: Stage) -> None:
 
 
 async def session_switch_account(stage: Stage) -> None:
-    user, account = stage.owner.user, stage.house.marie.account
+    user, account = stage.owner.user, stage.dataset.marie.account
     assert user is not None
     await Membership.create(user=user, account=account, role=Role.MEMBER, created_at=stage.action.at)
     await stage.do(stage.owner, "sessionSwitchAccount", accountId=encode("Account", account.pk))
@@ -64,7 +64,7 @@ async def totp_confirm(stage: Stage) -> None:
 
 
 async def session_end(stage: Stage) -> None:
-    tokens = await sessions.sign_in(await known(stage), stage.house.paul.account, False, stage.action)
+    tokens = await sessions.sign_in(await known(stage), stage.dataset.paul.account, False, stage.action)
     for _ in range(2):
         await stage.do(await known_viewer(stage), "sessionEnd", sessionId=encode("Session", tokens.session.pk))
 

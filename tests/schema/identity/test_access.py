@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from models.action import Action
     from resolvers.context import Services
     from tests.conftest import MovableClock
-    from tests.schema.conftest import House
+    from tests.schema.conftest import Dataset
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 PASSWORD, NEW = "corneille sabot pluvier 42", "mouette phare ardoise 77"
@@ -39,9 +39,9 @@ async def did(ask: Ask, who: Viewer, call: str, selection: str) -> dict[str, Any
 
 
 @pytest.fixture
-async def paul(house: "House", services: "Services") -> Viewer:
+async def paul(dataset: "Dataset", services: "Services") -> Viewer:
     """Paul, who owns a company and has a password."""
-    viewer = house.paul.owner
+    viewer = dataset.paul.owner
     assert viewer.user
     await User.filter(pk=viewer.user.pk).update(password_hash=await services.auth.passwords.hash(PASSWORD))
     await viewer.user.refresh_from_db()
@@ -57,7 +57,7 @@ async def emails_to(email: str) -> list[str]:
     return [each.template for each in await Email.filter(recipient=email, invoice_id=None).order_by("id")]
 
 
-async def test_p4_3_users_list_and_end_their_sessions(ask: Ask, house: "House", action: "Action", paul: Viewer) -> None:
+async def test_p4_3_users_list_and_end_their_sessions(ask: Ask, dataset: "Dataset", action: "Action", paul: Viewer) -> None:
     """With sessions on two devices, one is ended by its id, then all others."""
     from tests.schema.conftest import signed_in
 
@@ -78,10 +78,10 @@ async def test_p4_3_users_list_and_end_their_sessions(ask: Ask, house: "House", 
     assert (await did(ask, paul, "sessionEndOthers", "ended"))["ended"] == 1
 
 
-async def test_p4_3_other_users_sessions_are_inaccessible(ask: Ask, house: "House", paul: Viewer) -> None:
-    assert house.marie.owner.session
-    foreign_value = encode("Session", house.marie.owner.session.pk)
-    for viewer in (paul, house.paul.member, house.alice):
+async def test_p4_3_other_users_sessions_are_inaccessible(ask: Ask, dataset: "Dataset", paul: Viewer) -> None:
+    assert dataset.marie.owner.session
+    foreign_value = encode("Session", dataset.marie.owner.session.pk)
+    for viewer in (paul, dataset.paul.member, dataset.alice):
         for key in (foreign_value, encode("Session", 999_999), encode("User", 1), "", "é"):
             payload = await did(ask, viewer, f'sessionEnd(input: {{sessionId: "{key}"}})', "ended")
             assert [(error["code"], error["field"]) for error in payload["userErrors"]] == [
@@ -90,7 +90,7 @@ async def test_p4_3_other_users_sessions_are_inaccessible(ask: Ask, house: "Hous
         listed = await ask(viewer, '{ viewer { sessions { id } } node(id: "%s") { id } }' % foreign_value)  # noqa: UP031
         assert foreign_value not in str(listed)
         assert listed["data"]["node"] is None
-    assert (await Session.get(pk=house.marie.owner.session.pk)).ended_at is None
+    assert (await Session.get(pk=dataset.marie.owner.session.pk)).ended_at is None
 
 
 @pytest.mark.parametrize("call", [f"{call} {{ {field} }}" for call, field in DELICATE] + [
@@ -115,7 +115,7 @@ async def test_p4_3_sensitive_operations_require_a_step_up(
 
 
 async def test_p1_3_an_email_change_is_confirmed_by_both_addresses(
-    ask: Ask, house: "House", paul: Viewer, services: "Services"
+    ask: Ask, dataset: "Dataset", paul: Viewer, services: "Services"
 ) -> None:
     """The change takes a step-up and one token from each address, and nothing changes before both are confirmed."""
     assert paul.user
@@ -134,11 +134,11 @@ async def test_p1_3_an_email_change_is_confirmed_by_both_addresses(
     assert await emails_to(paul.user.email) == ["email_change_requested.fr", "email_changed.fr"]
 
 
-async def test_p1_3_another_users_address_gets_the_same_answer(ask: Ask, house: "House", paul: Viewer) -> None:
+async def test_p1_3_another_users_address_gets_the_same_answer(ask: Ask, dataset: "Dataset", paul: Viewer) -> None:
     assert paul.user
-    assert house.marie.owner.user
+    assert dataset.marie.owner.user
     await stepped_up(ask, paul)
-    foreign_value = house.marie.owner.user.email
+    foreign_value = dataset.marie.owner.user.email
     responses = [
         await did(ask, paul, f'emailRequestChange(input: {{email: "{email}", idempotencyKey: "{email}"}})', "accepted")
         for email in (foreign_value, "nobody@new.example")
@@ -149,7 +149,7 @@ async def test_p1_3_another_users_address_gets_the_same_answer(ask: Ask, house: 
     assert await emails_to(paul.user.email) == ["email_change_requested.fr"] * 2
 
 
-async def test_p4_3_a_reset_for_an_unknown_address_gets_the_same_answer(ask: Ask, house: "House", paul: Viewer) -> None:
+async def test_p4_3_a_reset_for_an_unknown_address_gets_the_same_answer(ask: Ask, dataset: "Dataset", paul: Viewer) -> None:
     """The email is written in the user's language."""
     assert paul.user
     await User.filter(pk=paul.user.pk).update(locale=Locale.EN)
@@ -204,9 +204,11 @@ async def test_p4_3_the_second_factor_from_set_up_to_removal(
     assert (await did(ask, paul, remove, "secondFactor"))["userErrors"][0]["code"] == "NOT_FOUND"
 
 
-async def test_p4_3_another_users_authenticator_is_not_found(ask: Ask, house: "House", paul: Viewer, action: "Action") -> None:
-    assert house.marie.owner.user
-    marie_factor = await totp.enrolled(house.marie.owner.user, "sealed", action.at)
+async def test_p4_3_another_users_authenticator_is_not_found(
+    ask: Ask, dataset: "Dataset", paul: Viewer, action: "Action"
+) -> None:
+    assert dataset.marie.owner.user
+    marie_factor = await totp.enrolled(dataset.marie.owner.user, "sealed", action.at)
     key = encode("Authenticator", marie_factor.pk)
     for mutation, more in (("authenticatorRemove", ""), ("authenticatorRename", ', name: "x"')):
         refused = await did(ask, paul, f'{mutation}(input: {{authenticatorId: "{key}"{more}}})', "__typename")

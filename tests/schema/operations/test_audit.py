@@ -29,7 +29,7 @@ from resolvers.ids import encode
 from resolvers.operations.enums import AnyAuditAction
 from schema.fields import Unaudited
 from tests.schema.audited_fixtures import MUTATIONS, PASSWORD, PEER, Stage, declared
-from tests.schema.conftest import Company, House, out_of_date, person, signed_in
+from tests.schema.conftest import Company, Dataset, out_of_date, person, signed_in
 from tests.schema.support.audited import ticket_claim, ticket_close
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def stage(house: House, services: Services, engine: Engine, price: Price, action: Action) -> Stage:
-    return Stage(house, services, engine, price, action)
+def stage(dataset: Dataset, services: Services, engine: Engine, price: Price, action: Action) -> Stage:
+    return Stage(dataset, services, engine, price, action)
 
 
 def _examples() -> dict[str, Callable[[Stage], Awaitable[Any]]]:
@@ -114,7 +114,7 @@ async def oscar(stage: Stage) -> Viewer:
 
 
 async def test_operators_read_all_entries_and_owners_those_of_their_company(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
-    paul = stage.house.paul
+    paul = stage.dataset.paul
     await ticket_claim(stage)
     await ticket_close(stage)
     everything, pauls = await listed(ask, oscar), await listed(ask, paul.owner)
@@ -134,13 +134,13 @@ async def test_operators_read_all_entries_and_owners_those_of_their_company(ask:
 
 
 async def test_only_operators_and_owners_read_the_audit_log(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
-    house = stage.house
-    admin = replace(house.paul.owner, role=house.paul.member.role)
-    bare = replace(oscar, session=house.paul.owner.session)  # without the second factor
-    for viewer in (house.paul.member, admin, house.alice, house.nadia, house.alice_without_factor, bare):
+    dataset = stage.dataset
+    admin = replace(dataset.paul.owner, role=dataset.paul.member.role)
+    bare = replace(oscar, session=dataset.paul.owner.session)  # without the second factor
+    for viewer in (dataset.paul.member, admin, dataset.alice, dataset.nadia, dataset.alice_without_factor, bare):
         response = await ask(viewer, "{ auditEntries { totalCount } }")
         assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
-    for viewer in (house.paul.owner, house.alice):
+    for viewer in (dataset.paul.owner, dataset.alice):
         response = await ask(viewer, "{ auditProof { fault } }")
         assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     stranger = await ask(Viewer(), "{ auditEntries { totalCount } auditProof { fault } }")
@@ -148,7 +148,7 @@ async def test_only_operators_and_owners_read_the_audit_log(ask: "Ask", stage: S
 
 
 async def test_a_denied_access_is_logged(ask: "Ask", stage: Stage) -> None:
-    member = stage.house.paul.member
+    member = stage.dataset.paul.member
     with capture_logs() as logged:
         await ask(member, "{ auditEntries { totalCount } }")
         await ask(Viewer(), "{ auditEntries { totalCount } }")  # an anonymous viewer can still sign in
@@ -161,7 +161,7 @@ async def test_the_audit_log_is_filtered_and_paginated(ask: "Ask", stage: Stage,
     clock.advance(timedelta(hours=1))
     await ticket_claim(stage)
     await ticket_close(stage)
-    alice, ticket = stage.house.alice.user, stage.house.paul.id(Ticket)
+    alice, ticket = stage.dataset.alice.user, stage.dataset.paul.id(Ticket)
     assert alice is not None
     assert [e["action"] for e in await listed(ask, oscar, object=ticket)] == ["TICKET_MOVE", "TICKET_CLAIM"]
     assert [e["action"] for e in await listed(ask, oscar, actor=encode("User", alice.pk))] == [
@@ -200,7 +200,7 @@ async def test_an_invalid_filter_is_refused(ask: "Ask", oscar: Viewer, given: di
 
 async def test_a_filter_does_not_reveal_to_owners_which_staff_user_acted(ask: "Ask", stage: Stage) -> None:
     await ticket_claim(stage)
-    alice, marie = stage.house.alice.user, stage.house.marie.owner.user
+    alice, marie = stage.dataset.alice.user, stage.dataset.marie.owner.user
     assert alice is not None
     assert marie is not None
     for other in (alice, marie):
@@ -217,7 +217,7 @@ def shape(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 async def test_owners_read_failed_sign_ins_of_members_only(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
-    marie, alice = stage.house.marie, stage.house.alice.user
+    marie, alice = stage.dataset.marie, stage.dataset.alice.user
     assert marie.owner.user is not None
     assert alice is not None
     addresses = (marie.owner.user.email, alice.email, "nobody@camcha.example")
@@ -240,7 +240,7 @@ async def test_owners_read_failed_sign_ins_of_members_only(ask: "Ask", stage: St
 async def test_a_sign_in_as_another_user_is_recorded_for_that_user(ask: "Ask", stage: Stage, oscar: Viewer) -> None:
     """A customer who uses the credentials or the refresh token of a staff user."""
     before = len(await listed(ask, stage.owner))
-    alice = stage.house.alice.user
+    alice = stage.dataset.alice.user
     assert alice is not None
     await User.filter(pk=alice.pk).update(password_hash=await stage.services.auth.passwords.hash(PASSWORD))
     await stage.do(stage.owner, "sessionSignIn", email=alice.email, password=PASSWORD)
@@ -266,13 +266,13 @@ async def test_an_operator_verifies_the_log_and_gets_the_first_error(ask: "Ask",
 
 async def test_owners_read_only_entries_of_their_own_company(ask: "Ask", stage: Stage) -> None:
     """After every audited mutation in both companies, an owner reads entries of their own company only."""
-    for company in (stage.house.paul, stage.house.marie):
+    for company in (stage.dataset.paul, stage.dataset.marie):
         await both(stage, company)
-    for own_company, other in ((stage.house.paul, "MARIE"), (stage.house.marie, "PAUL")):
+    for own_company, other in ((stage.dataset.paul, "MARIE"), (stage.dataset.marie, "PAUL")):
         assert other not in orjson.dumps(await listed(ask, own_company.owner)).decode()
 
 
 async def both(stage: Stage, company: Company) -> None:
     assert await Account.filter(pk=company.account.pk).exists()
-    await stage.do(stage.house.alice, "ticketClaim", ticketId=company.id(Ticket))
+    await stage.do(stage.dataset.alice, "ticketClaim", ticketId=company.id(Ticket))
     await stage.do(company.owner, "ticketClose", ticketId=company.id(Ticket))

@@ -12,7 +12,7 @@ from models.operations.audit_actions import OperationsAuditAction
 from models.operations.email import Email, EmailState
 from models.viewer import Viewer
 from resolvers.ids import encode
-from tests.schema.conftest import House, person, signed_in
+from tests.schema.conftest import Dataset, person, signed_in
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Ask
@@ -94,9 +94,9 @@ async def test_emails_that_cannot_be_retried(ask: "Ask", omar: Viewer, action: A
     assert not await AuditEntry.filter(action=OperationsAuditAction.EMAIL_RETRY.value).exists()
 
 
-async def test_only_operators_list_and_retry_emails(ask: "Ask", house: House, action: Action) -> None:
+async def test_only_operators_list_and_retry_emails(ask: "Ask", dataset: Dataset, action: Action) -> None:
     email = (await one_of_each(action))["given up"]
-    for viewer in (Viewer(), house.paul.owner, house.alice, house.nadia, house.alice_without_factor):
+    for viewer in (Viewer(), dataset.paul.owner, dataset.alice, dataset.nadia, dataset.alice_without_factor):
         for document, variables in ((LIST, {}), (RETRY, {"i": {"emailId": key(email)}})):
             response = await ask(viewer, document, **variables)
             assert response["errors"][0]["extensions"]["code"] in ("FORBIDDEN", "UNAUTHENTICATED")

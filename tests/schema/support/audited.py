@@ -6,22 +6,22 @@ from tests.schema.audited_fixtures import Stage
 
 async def ticket_claim(stage: Stage) -> None:
     for _ in range(2):
-        await stage.do(stage.house.alice, "ticketClaim", ticketId=stage.house.paul.id(Ticket))
+        await stage.do(stage.dataset.alice, "ticketClaim", ticketId=stage.dataset.paul.id(Ticket))
 
 
 async def ticket_release(stage: Stage) -> None:
-    await stage.do(stage.house.alice, "ticketClaim", ticketId=stage.house.paul.id(Ticket))
+    await stage.do(stage.dataset.alice, "ticketClaim", ticketId=stage.dataset.paul.id(Ticket))
     for _ in range(2):
-        await stage.do(stage.house.alice, "ticketRelease", ticketId=stage.house.paul.id(Ticket))
+        await stage.do(stage.dataset.alice, "ticketRelease", ticketId=stage.dataset.paul.id(Ticket))
 
 
 async def ticket_move(stage: Stage) -> None:
     for _ in range(2):
-        await stage.do(stage.house.alice, "ticketMove", ticketId=stage.house.paul.id(Ticket), status="SOLVED")
+        await stage.do(stage.dataset.alice, "ticketMove", ticketId=stage.dataset.paul.id(Ticket), status="SOLVED")
 
 
 async def ticket_close(stage: Stage) -> None:
-    await stage.do(stage.owner, "ticketClose", ticketId=stage.house.paul.id(Ticket))
+    await stage.do(stage.owner, "ticketClose", ticketId=stage.dataset.paul.id(Ticket))
 
 
 async def file_announce(stage: Stage) -> None:

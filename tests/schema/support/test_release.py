@@ -3,7 +3,7 @@
 from models.action import Action
 from models.identity.user import Staff
 from models.support.ticket import Ticket
-from tests.schema.conftest import Ask, House, person, signed_in
+from tests.schema.conftest import Ask, Dataset, person, signed_in
 
 RELEASE = """mutation($ticket: ID!) {
     ticketRelease(input: {ticketId: $ticket}) { ticket { status assignee { name } } userErrors { code field } } }"""
@@ -11,22 +11,22 @@ CLAIM = """mutation($ticket: ID!) {
     ticketClaim(input: {ticketId: $ticket}) { ticket { assignee { name } } userErrors { code } } }"""
 
 
-async def test_p6_2_a_released_ticket_can_be_claimed_by_another_agent(ask: Ask, house: House, action: Action) -> None:
-    ticket = house.paul.id(Ticket)
+async def test_p6_2_a_released_ticket_can_be_claimed_by_another_agent(ask: Ask, dataset: Dataset, action: Action) -> None:
+    ticket = dataset.paul.id(Ticket)
     bruno = await signed_in(action, await person(action, "Bruno", Staff.AGENT), factor=True)
-    await ask(house.alice, CLAIM, ticket=ticket)
+    await ask(dataset.alice, CLAIM, ticket=ticket)
     for _ in range(2):  # a repeat changes nothing
-        released = (await ask(house.alice, RELEASE, ticket=ticket))["data"]["ticketRelease"]
+        released = (await ask(dataset.alice, RELEASE, ticket=ticket))["data"]["ticketRelease"]
         assert released == {"ticket": {"status": "OPEN", "assignee": None}, "userErrors": []}
     claimed = (await ask(bruno, CLAIM, ticket=ticket))["data"]["ticketClaim"]
     assert claimed["ticket"]["assignee"] == {"name": "Bruno"}
 
 
-async def test_p6_2_only_the_assignee_releases_a_ticket(ask: Ask, house: House, action: Action) -> None:
-    ticket = house.paul.id(Ticket)
+async def test_p6_2_only_the_assignee_releases_a_ticket(ask: Ask, dataset: Dataset, action: Action) -> None:
+    ticket = dataset.paul.id(Ticket)
     bruno = await signed_in(action, await person(action, "Bruno", Staff.AGENT), factor=True)
-    await ask(house.alice, CLAIM, ticket=ticket)
+    await ask(dataset.alice, CLAIM, ticket=ticket)
     refused = (await ask(bruno, RELEASE, ticket=ticket))["data"]["ticketRelease"]
     assert refused == {"ticket": None, "userErrors": [{"code": "NOT_ASSIGNED", "field": ["input", "ticketId"]}]}
-    assert (await ask(house.paul.owner, RELEASE, ticket=ticket))["errors"][0]["extensions"]["code"] == "FORBIDDEN"
-    assert (await Ticket.get(pk=house.paul.row(Ticket).pk)).assignee_id == house.alice.user_id
+    assert (await ask(dataset.paul.owner, RELEASE, ticket=ticket))["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert (await Ticket.get(pk=dataset.paul.row(Ticket).pk)).assignee_id == dataset.alice.user_id
