@@ -1,6 +1,7 @@
 """The rules of docs/decisions/0001-layout.md for layers and domains that import-linter can't check."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -95,3 +96,26 @@ def test_no_string_stands_alone() -> None:
             ):
                 value = statement.value if isinstance(statement, ast.Expr) else None
                 assert not (isinstance(value, ast.Constant) and isinstance(value.value, str)), (path, statement.lineno)
+
+
+def names_in(path: Path) -> set[str]:
+    """The names that a file gives to classes, functions, parameters and variables."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                names.add(node.name)
+            case ast.arg():
+                names.add(node.arg)
+            case ast.Name(ctx=ast.Store()):
+                names.add(node.id)
+    return {name.strip("_") for name in names}
+
+
+def test_no_retired_name_comes_back() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    listed = glossary.partition("## Retired names")[2].partition("\n## ")[0].partition("this list:")[2]
+    retired = set(re.findall(r"`(\w+)`", listed))
+    assert len(retired) > 30
+    for path in [*sources(), *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "bench").rglob("*.py"))]:
+        assert not names_in(path) & retired, path
