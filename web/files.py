@@ -38,15 +38,15 @@ _HEADERS = {
 
 def routes(services: Services, file_service: FileService) -> list[Route]:
     """`/uploads/{token}` and `/downloads/{token}`."""
-    desk = _Desk(services, file_service)
+    endpoints = _FileEndpoints(services, file_service)
     return [
-        Route("/uploads/{token}", desk.upload, methods=["PUT"]),
-        Route("/downloads/{token}", desk.download),
+        Route("/uploads/{token}", endpoints.upload, methods=["PUT"]),
+        Route("/downloads/{token}", endpoints.download),
     ]
 
 
 @dataclass(frozen=True)
-class _Desk:
+class _FileEndpoints:
     """Receives uploads and serves downloads."""
 
     services: Services

@@ -31,7 +31,7 @@ TEXTS: Any = {"fr": {"title": "L'été", "summary": "s", "body": "b"}, "en": {"t
 
 
 @dataclass
-class Desk:
+class Table:
     """Three tickets of two companies, with 1, 2 and 3 messages, an offer with two prices, and an article."""
 
     action: Action
@@ -43,10 +43,10 @@ ONLY_POSTGRES = pytest.mark.parametrize("database_url", ["postgres"], indirect=T
 
 
 @pytest.fixture
-async def desk(db: str, action: Action) -> Desk:
+async def desk(db: str, action: Action) -> Table:
     user = await User.create(email="paul@example.fr", name="Paul", password_hash="-", created_at=action.at)
     accounts = [await Account.create(legal_name=name, siren="404833048", created_at=action.at) for name in ("Paul", "Marie")]
-    desk = Desk(action, [])
+    desk = Table(action, [])
     for number in range(3):
         async with action.transaction() as tx:
             ticket = await Ticket.open(
@@ -69,7 +69,7 @@ def values(row: Model) -> dict[str, Any]:
     return {name: getattr(row, name) for name in all_columns(type(row))}
 
 
-QUERIES: dict[str, Callable[[Desk], AnyQuerySet]] = {
+QUERIES: dict[str, Callable[[Table], AnyQuerySet]] = {
     "all": lambda desk: Ticket.all(),
     "none": lambda desk: Ticket.filter(id=None),
     "equal": lambda desk: Ticket.filter(subject="Aide 1"),
@@ -96,13 +96,13 @@ QUERIES: dict[str, Callable[[Desk], AnyQuerySet]] = {
 
 
 @pytest.mark.parametrize("name", QUERIES)
-async def test_read_returns_the_same_rows_as_the_orm(desk: Desk, name: str) -> None:
+async def test_read_returns_the_same_rows_as_the_orm(desk: Table, name: str) -> None:
     for _ in range(2):  # compiled, then from the cache
         found = QUERIES[name](desk)
         assert [values(row) for row in await read(found, None, "-id")] == [values(row) for row in await found.order_by("-id")]
 
 
-async def test_a_statement_is_compiled_once_for_any_values(desk: Desk) -> None:
+async def test_a_statement_is_compiled_once_for_any_values(desk: Table) -> None:
     await read(Ticket.filter(id__in=[1], subject="a"), ("id",))
     known = len(statement._statements)
     assert await read(Ticket.filter(id__in=[], subject="b"), ("id",)) == []
@@ -112,7 +112,7 @@ async def test_a_statement_is_compiled_once_for_any_values(desk: Desk) -> None:
     assert len(statement._statements) == known
 
 
-async def test_the_number_of_cached_statements_is_limited(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_cached_statements_is_limited(desk: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statement, "MAX_STATEMENTS", 5)
     statement._statements.clear()
     for column in all_columns(Ticket):
@@ -120,7 +120,7 @@ async def test_the_number_of_cached_statements_is_limited(desk: Desk, monkeypatc
     assert len(statement._statements) == 5
 
 
-async def test_columns_that_were_not_read_raise_attribute_error(desk: Desk) -> None:
+async def test_columns_that_were_not_read_raise_attribute_error(desk: Table) -> None:
     row = (await read(Ticket.all(), ("id", "created_at"), "id"))[0]
     assert (row.pk, row.number) == (desk.tickets[0].pk, desk.tickets[0].number)
     assert row == desk.tickets[0]
@@ -132,7 +132,7 @@ async def test_columns_that_were_not_read_raise_attribute_error(desk: Desk) -> N
 
 
 @pytest.mark.parametrize("descending", [True, False])
-async def test_the_first_rows_of_each_key(desk: Desk, descending: bool) -> None:
+async def test_the_first_rows_of_each_key(desk: Table, descending: bool) -> None:
     keys = [ticket.pk for ticket in desk.tickets]
     order = "-sequence" if descending else "sequence"
     rows = await read(
@@ -148,7 +148,7 @@ async def test_the_first_rows_of_each_key(desk: Desk, descending: bool) -> None:
         assert [row.body for row in rows if row.ticket_id == key] == (expected[::-1] if descending else expected)[:2]
 
 
-async def test_querysets_with_more_than_filters_are_refused(desk: Desk) -> None:
+async def test_querysets_with_more_than_filters_are_refused(desk: Table) -> None:
     querysets: list[AnyQuerySet] = [
         Ticket.all().limit(1),
         Ticket.annotate(n=Count("messages")),
@@ -159,14 +159,14 @@ async def test_querysets_with_more_than_filters_are_refused(desk: Desk) -> None:
             await read(found)
 
 
-async def test_reading_joins_the_transaction(desk: Desk) -> None:
+async def test_reading_joins_the_transaction(desk: Table) -> None:
     async with desk.action.transaction() as tx:
         await Ticket.filter(pk=desk.tickets[0].pk).using_db(tx.db).update(subject="changed")
         assert [row.subject for row in await read(Ticket.filter(subject="changed"))] == ["changed"]
         assert [row.subject for row in await read(Ticket.filter(subject="changed").using_db(tx.db))] == ["changed"]
 
 
-async def test_concurrent_reads_and_writes(desk: Desk) -> None:
+async def test_concurrent_reads_and_writes(desk: Table) -> None:
     async def change(number: int) -> None:
         async with desk.action.transaction() as tx:
             await Ticket.filter(pk=desk.tickets[0].pk).using_db(tx.db).update(subject=f"{number}")
@@ -177,7 +177,7 @@ async def test_concurrent_reads_and_writes(desk: Desk) -> None:
 
 
 @ONLY_POSTGRES
-async def test_cancelled_and_broken_connections_are_replaced(desk: Desk) -> None:
+async def test_cancelled_and_broken_connections_are_replaced(desk: Table) -> None:
     client = get_connection("default")
     assert isinstance(client, PostgresClient)
     for _ in range(30):
@@ -208,7 +208,7 @@ async def small_client(most: int = 2) -> PostgresClient:
 
 @pytest.mark.parametrize("seed", range(8))
 @ONLY_POSTGRES
-async def test_two_connections_serve_random_loads(desk: Desk, seed: int) -> None:
+async def test_two_connections_serve_random_loads(desk: Table, seed: int) -> None:
     random, client = Random(seed), await small_client()
     pool: Any = client._pool
 
@@ -244,7 +244,7 @@ async def test_two_connections_serve_random_loads(desk: Desk, seed: int) -> None
 
 
 @ONLY_POSTGRES
-async def test_a_transaction_gets_a_connection_under_constant_load(desk: Desk) -> None:
+async def test_a_transaction_gets_a_connection_under_constant_load(desk: Table) -> None:
     client = await small_client()
     pool: Any = client._pool
     running = True
@@ -264,7 +264,7 @@ async def test_a_transaction_gets_a_connection_under_constant_load(desk: Desk) -
 
 
 @ONLY_POSTGRES
-async def test_transactions_can_use_all_idle_connections(desk: Desk) -> None:
+async def test_transactions_can_use_all_idle_connections(desk: Table) -> None:
     client = await small_client()
     pool: Any = client._pool
     await asyncio.gather(*(client.read("SELECT pg_sleep(0.01)", []) for _ in range(2)))
@@ -276,7 +276,7 @@ async def test_transactions_can_use_all_idle_connections(desk: Desk) -> None:
 
 
 @ONLY_POSTGRES
-async def test_a_statement_uses_the_next_free_connection_despite_a_transaction(desk: Desk) -> None:
+async def test_a_statement_uses_the_next_free_connection_despite_a_transaction(desk: Table) -> None:
     client = await small_client()
     pool: Any = client._pool
     proxies = await pool.acquire()
@@ -290,7 +290,7 @@ async def test_a_statement_uses_the_next_free_connection_despite_a_transaction(d
 
 
 @ONLY_POSTGRES
-async def test_a_cancelled_waiter_leaves_its_connection_to_a_transaction(desk: Desk) -> None:
+async def test_a_cancelled_waiter_leaves_its_connection_to_a_transaction(desk: Table) -> None:
     client = await small_client(1)
     pool: Any = client._pool
     working = asyncio.create_task(client.read("SELECT pg_sleep(0.1)", []))
@@ -315,7 +315,7 @@ async def test_a_cancelled_waiter_leaves_its_connection_to_a_transaction(desk: D
     await client.close()
 
 
-async def test_incomplete_rows_behave_like_the_model(desk: Desk) -> None:
+async def test_incomplete_rows_behave_like_the_model(desk: Table) -> None:
     [incomplete] = await read(Ticket.filter(pk=desk.tickets[0].pk), ("id", "subject"))
     complete = await Ticket.get(pk=incomplete.pk)
     assert isinstance(incomplete, Ticket)
