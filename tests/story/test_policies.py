@@ -58,7 +58,7 @@ async def paul_signs_up_with_them(server: Server, texts: dict[str, str]) -> Clie
     }
     stale = await paul.attempt("accountSignUp", "AccountSignUpInput", form | {"acceptedPolicyIds": ["x"]}, "accepted")
     assert [(each["code"], each["field"]) for each in stale["userErrors"]] == [
-        ("POLICY_NOT_IN_FORCE", ["input", "acceptedPolicyIds"])
+        ("POLICY_NOT_IN_FORCE", ["input", "acceptedPolicyIds", "0"])
     ]
     given = form | {"acceptedPolicyIds": list(texts.values())}
     await paul.do("accountSignUp", "AccountSignUpInput", given, "accepted")
