@@ -235,7 +235,7 @@ async def _joined(action: Action, invitation: Invitation, user: User) -> Members
 
 async def _as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
     """The invitation in its current state, if its most recent email is the one with this token."""
-    latest = await Invitation.select_for_update().using_db(tx.db).get_or_none(pk=invitation.pk)
+    latest = next(iter(await tx.locked_where(Invitation.filter(pk=invitation.pk))), None)
     if latest is None or latest.token_hash != invitation.token_hash:
         raise invalid()
     return latest

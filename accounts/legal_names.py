@@ -102,7 +102,7 @@ async def check(action: Action, registry: Registry, change: LegalNameChange) -> 
     verdict, registered = await _verdict(registry, account.siren, change.legal_name)
     async with action.transaction() as tx:
         account = await tx.locked(Account, change.account_id)
-        now = await LegalNameChange.select_for_update().using_db(tx.db).get_or_none(pk=change.pk)
+        now = next(iter(await tx.locked_where(LegalNameChange.filter(pk=change.pk))), None)
         if now is None:  # the company was erased meanwhile
             return change
         if not now.running or now.next_check_at != change.next_check_at:
@@ -278,7 +278,8 @@ async def _running(
     """Lock the company's change, which must be in progress or already have the status `reached`. Raises NOT_FOUND and
     TRANSITION_ILLEGAL.
     """
-    change = await LegalNameChange.filter(pk=change_id or 0, account_id=account_id).using_db(tx.db).select_for_update().first()
+    found = LegalNameChange.filter(pk=change_id or 0, account_id=account_id)
+    change = next(iter(await tx.locked_where(found)), None)
     if change is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId")
     if not change.running and change.status is not reached:

@@ -91,7 +91,7 @@ async def _asked(
             tx, account, user, subject=subject, channel=Channel.WEB, category=Category.ACCOUNT, kind=kind
         )
     message_id = hashlib.sha256(f"{kind.value}:{key}".encode()).hexdigest()  # two keys that differ never become one
-    await (await ticket.locked(tx)).post(tx, user, text, message_id)
+    await (await tx.locked(Ticket, ticket.pk)).post(tx, user, text, message_id)
     await store_result(tx, owner, kind.value, key, ticket.pk)
     return ticket
 
@@ -222,7 +222,7 @@ async def decline_reactivation(
         ticket = await (await _open(tx, account, TicketKind.ACCOUNT_REACTIVATION)).order_by("-id").first()
         if ticket is None:
             raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "accountId")
-        await (await ticket.locked(tx)).post(tx, agent, words, f"declined:{action.at.isoformat()}")
+        await (await tx.locked(Ticket, ticket.pk)).post(tx, agent, words, f"declined:{action.at.isoformat()}")
         await ticket.settle(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
         await emails.reactivation_declined(tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words)

@@ -168,7 +168,7 @@ async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
     facts = auth.signer.read(Purpose.VERIFY_EMAIL, token, action.at)
     async with action.transaction() as tx:
         meant = User.filter(pk=facts["user"], email=facts["email"]).using_db(tx.db)
-        user = await meant.select_for_update().first()
+        user = next(iter(await tx.locked_where(meant)), None)
         if user is None or (user.email_verified_at is None and facts.get("of") != _sign_up_of(user)):
             raise invalid()
         changed = await meant.filter(email_verified_at=None).update(email_verified_at=action.at)

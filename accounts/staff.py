@@ -107,7 +107,7 @@ async def _still_hired(tx: Transaction, key: int) -> User:
 
 async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
     await taken_over(tx, email)  # whoever signed up with it and never confirmed it
-    known = await User.filter(email=email).using_db(tx.db).select_for_update(no_key=True).first()
+    known = next(iter(await tx.locked_where(User.filter(email=email))), None)
     if known is None:
         return await User.create(using_db=tx.db, email=email, name=email, password_hash=password_hash, created_at=tx.action.at)
     if known.staff or await Membership.filter(user_id=known.pk).using_db(tx.db).exists():
@@ -159,7 +159,7 @@ async def _let_go(tx: Transaction, user: User) -> None:
     """Unassign the open tickets of a user whose row is locked, so that no other ticket can be assigned to them meanwhile."""
     theirs = Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db)
     for ticket in await theirs.order_by("id"):
-        await (await ticket.locked(tx)).unassign(tx)
+        await (await tx.locked(Ticket, ticket.pk)).unassign(tx)
 
 
 async def _barred(tx: Transaction, user: User, password_hash: str) -> None:
@@ -197,10 +197,10 @@ async def _member(tx: Transaction, session: Session, user_id: int | None, *, sta
 
     Raises Unauthenticated when the actor was dismissed meanwhile.
     """
-    operators = await User.filter(staff=Staff.OPERATOR).using_db(tx.db).order_by("id").select_for_update(no_key=True)
+    operators = await tx.locked_where(User.filter(staff=Staff.OPERATOR))
     if not await sessions.standing(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
-    user = await User.filter(pk=user_id or 0, staff__isnull=False).using_db(tx.db).select_for_update(no_key=True).first()
+    user = next(iter(await tx.locked_where(User.filter(pk=user_id or 0, staff__isnull=False))), None)
     if user is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
     others = [each for each in operators if each.second_factor and each.pk != user.pk]

@@ -9,7 +9,6 @@ from auth import sessions
 from auth.factors.enrolment import turned_off
 from models.accounts.account import Account, Membership
 from models.action import Transaction
-from models.database.writing import one_locked
 from models.identity.access_links import void_links
 from models.identity.user import User
 
@@ -21,8 +20,8 @@ async def taken_over(tx: Transaction, email: str) -> User | None:
     open_ = User.filter(email=email, email_verified_at=None, staff=None).using_db(tx.db)
     theirs = Membership.filter(user__email=email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
     for place in await theirs:
-        await one_locked(Account, tx.db, id=place.account_id)  # before the person, as whoever signs up anew does
-    user = await open_.select_for_update().first()
+        await tx.locked_where(Account.filter(pk=place.account_id))  # before the person, as whoever signs up anew does
+    user = next(iter(await tx.locked_where(open_)), None)
     if user:
         await Account.filter(memberships__user_id=user.pk).using_db(tx.db).delete()
         await policies.disown(tx, user)

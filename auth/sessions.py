@@ -25,7 +25,7 @@ from models.accounts.account import Account, AccountMembers, AccountStatus, Memb
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action, Transaction
 from models.audit_action import AuditAction
-from models.database.writing import find_one, one_locked
+from models.database.writing import find_one
 from models.errors import CommonErrorCode, Refusal, Unauthenticated
 from models.identity.audit_actions import IdentityAuditAction
 from models.identity.errors import IdentityErrorCode
@@ -101,7 +101,7 @@ async def _still_member(tx: Transaction, user: User, account_id: int) -> None:
     """Wait for concurrent changes of the company's members, and check that the user is still one. A company is locked before
     its members, here as everywhere, so that two transactions never wait for each other.
     """
-    account = await one_locked(Account, tx.db, id=account_id)
+    account = next(iter(await tx.locked_where(Account.filter(pk=account_id))), None)
     _require_usable(account, await find_one(Membership, tx.db, user_id=user.pk, account_id=account_id) is not None)
 
 
@@ -173,8 +173,7 @@ async def holder_and(tx: Transaction, session: Session, user_id: int | None) -> 
     """The user of a session and another user, None if there is none, both locked in the order of their keys so that two who act
     on each other never deadlock. Raises Unauthenticated when the session has ended meanwhile.
     """
-    both = User.filter(pk__in=[session.user_id, user_id or 0]).using_db(tx.db).order_by("id")
-    found = {user.pk: user for user in await both.select_for_update(no_key=True)}
+    found = {user.pk: user for user in await tx.locked_where(User.filter(pk__in=[session.user_id, user_id or 0]))}
     if not await standing(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
     return found.get(user_id or 0)
@@ -212,8 +211,7 @@ async def refresh_shared(token: str, action: Action) -> Tokens | Kept:
 
 async def _known(tx: Transaction, token: str) -> RefreshToken | None:
     """The row of a token, locked until the transaction ends."""
-    found = RefreshToken.filter(token_hash=hashed(token)).using_db(tx.db).select_for_update()
-    return await found.first()
+    return next(iter(await tx.locked_where(RefreshToken.filter(token_hash=hashed(token)))), None)
 
 
 async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
@@ -305,7 +303,7 @@ async def tell(tx: Transaction, user_id: int, account_id: int) -> None:
 
 
 async def _end(tx: Transaction, found: QuerySet[Session]) -> list[Session]:
-    running = await found.filter(ended_at=None).using_db(tx.db).order_by("id").select_for_update()
+    running = await tx.locked_where(found.filter(ended_at=None))
     for session in running:
         await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.action.at)
         tx.streams[session_key(session.pk)] = None

@@ -73,7 +73,7 @@ async def pay(action: Action, services: CheckoutServices, purchase: Purchase, me
 async def _attempted(action: Action, purchase: Purchase, method: str, key: str) -> Payment:
     owner = f"account:{purchase.account_id}"
     async with action.transaction() as tx:
-        purchase = await purchase.locked(tx)
+        purchase = await tx.locked(Purchase, purchase.pk)
         if known := await earlier_result(tx, owner, "purchasePay", key, [purchase.pk, method]):
             return await Payment.get(pk=known, using_db=tx.db)
         purchase.require(PurchaseStatus.BILLING_CONFIRMED)
@@ -110,8 +110,8 @@ async def _asked(gateway: Gateway, payment: Payment) -> Outcome:
 async def _apply(action: Action, services: CheckoutServices, payment: Payment, outcome: Outcome) -> Payment:
     """Apply the provider's result to the payment. Concurrent and late results change nothing twice."""
     async with action.transaction() as tx:
-        purchase = await Purchase.select_for_update().using_db(tx.db).get(pk=payment.purchase_id)
-        payment = await Payment.select_for_update().using_db(tx.db).get(pk=payment.pk)
+        purchase = await tx.locked(Purchase, payment.purchase_id)
+        payment = await tx.locked(Payment, payment.pk)
         if payment.status.final or payment.status is outcome.status:
             return payment
         _note(payment, outcome)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
+from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
 from models import audit
@@ -121,8 +122,19 @@ class Transaction:
     async def locked(self, model: type[Row], key: int) -> Row:
         """Return the current row with this primary key, locked until the transaction ends. Raises
         DoesNotExist.
+
+        This and `locked_where` are the only ways to lock rows, so that all locks have the same
+        strength, FOR NO KEY UPDATE: others can't change or lock the row, but they can insert rows
+        that refer to it. (The ORM's default, FOR UPDATE, makes each such insert wait, and can
+        deadlock with transactions that take their locks in another order.) A transaction locks
+        accounts before invitations and users, users before tickets, and the rows of one table in
+        the order of their keys.
         """
         return await locked(model, key, db=self.db)
+
+    async def locked_where(self, query: QuerySet[Row]) -> list[Row]:
+        """The current rows of a query, in the order of their keys, locked like `locked`."""
+        return await query.using_db(self.db).order_by("id").select_for_update(no_key=True)
 
 
 @dataclass(frozen=True)

@@ -205,8 +205,7 @@ async def _people(tx: Transaction, account_id: int) -> int:
     if place is None:
         return 0
     address = (await User.get(pk=place.user_id, using_db=tx.db)).email
-    invited = Invitation.filter(email=address).using_db(tx.db).order_by("id")
-    await invited.select_for_update()  # before the person, as whoever takes one does
+    await tx.locked_where(Invitation.filter(email=address))  # before the person, as whoever takes one does
     user = await tx.locked(User, place.user_id)
     await place.delete(using_db=tx.db)
     if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():

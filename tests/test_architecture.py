@@ -119,3 +119,9 @@ def test_no_retired_name_comes_back() -> None:
     assert len(retired) > 30
     for path in [*sources(), *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "bench").rglob("*.py"))]:
         assert not names_in(path) & retired, path
+
+
+def test_rows_are_locked_through_the_transaction_only() -> None:
+    """So that all locks have the same strength: see `Transaction.locked`."""
+    locking = [path for path in sources() if ".select_for_update(" in path.read_text(encoding="utf-8")]
+    assert locking == [ROOT / "models" / "action.py"]

@@ -41,7 +41,7 @@ async def request_reset(action: Action, auth: AuthServices, *, email: str, peer:
     async with auth.even(), action.transaction() as tx:
         if await earlier_result(tx, owner, "passwordRequestReset", key, []) is not None:
             return
-        user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
+        user = next(iter(await tx.locked_where(User.filter(email=email))), None)
         if user:
             await emails.password_reset(tx, user, await _granted(tx, user))
         # In nobody's part of the log: whoever tries addresses must not read there which are known.

@@ -37,7 +37,7 @@ async def request(action: Action, auth: AuthServices, *, email: str, peer: str, 
     async with auth.even(), action.transaction() as tx:
         if await earlier_result(tx, owner, "sessionRequestUnlock", key, []) is not None:
             return
-        user = await User.filter(email=email).using_db(tx.db).select_for_update().first()
+        user = next(iter(await tx.locked_where(User.filter(email=email))), None)
         if user:
             await emails.sign_in_unlock(tx, user, await _create_token(tx, user))
         # In no company's part of the log, which would reveal to its owner which addresses are known.

@@ -173,7 +173,7 @@ class AccountMembers:
         """Lock an account and return its members. Without such an account, `account` is None and
         there are no members.
         """
-        account = await Account.select_for_update().using_db(tx.db).get_or_none(pk=account_id)
+        account = next(iter(await tx.locked_where(Account.filter(pk=account_id))), None)
         return cls(
             account,
             {membership.user_id: membership for membership in await Membership.filter(account_id=account_id).using_db(tx.db)},

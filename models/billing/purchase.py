@@ -75,14 +75,10 @@ class Purchase(Model):
             return QuerySet(cls)
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.buyer else cls.filter(id=None)
 
-    async def locked(self, tx: Transaction) -> "Purchase":
-        """Return the current row, locked until the transaction ends."""
-        return await Purchase.select_for_update().using_db(tx.db).get(pk=self.pk)
-
     async def confirm_billing(self, action: Action, billing: dict[str, str | None]) -> "Purchase":
         """Set the billing details. Raises TRANSITION_ILLEGAL once payment has begun."""
         async with action.transaction() as tx:
-            purchase = await self.locked(tx)
+            purchase = await tx.locked(Purchase, self.pk)
             purchase.require(PurchaseStatus.DRAFT, PurchaseStatus.BILLING_CONFIRMED)
             purchase.update_from_dict(billing)
             await purchase.move(tx, PurchaseStatus.BILLING_CONFIRMED)

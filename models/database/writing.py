@@ -47,16 +47,10 @@ async def locked(model: type[Row], key: int, db: BaseDBAsyncClient) -> Row:
     one. FOR UPDATE would make them wait, and could deadlock with transactions that take their locks
     in another order.
     """
-    row = await one_locked(model, db, id=key)
+    row = await find_one(model, db, " FOR NO KEY UPDATE" if dialect(db) == "postgres" else "", id=key)  # SQLite has one writer
     if row is None:
         raise DoesNotExist(model)
     return row
-
-
-async def one_locked(model: type[Row], db: BaseDBAsyncClient, **by: Any) -> Row | None:
-    """Return the row whose columns have these values, locked as by `locked`, or None."""
-    # SQLite has one writer
-    return await find_one(model, db, " FOR NO KEY UPDATE" if dialect(db) == "postgres" else "", **by)
 
 
 async def find_one(model: type[Row], db: BaseDBAsyncClient | None = None, lock: str = "", **by: Any) -> Row | None:

@@ -109,7 +109,7 @@ class Email(Model):
         that contained a token.
         """
         async with action.transaction() as tx:
-            email = await cls.filter(pk=key or 0).using_db(tx.db).select_for_update().first()
+            email = next(iter(await tx.locked_where(cls.filter(pk=key or 0))), None)
             if email is None:
                 raise Refusal(CommonErrorCode.NOT_FOUND, "input", "emailId")
             if email.state is EmailState.SENT:

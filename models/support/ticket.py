@@ -176,7 +176,7 @@ class Ticket(Model):
 
         text = message_text(body)
         async with action.transaction() as tx:
-            ticket = await self.locked(tx)
+            ticket = await tx.locked(Ticket, self.pk)
             if first := await Message.of(tx, ticket, author, client_message_id):
                 attached = {file.pk for file in await File.filter(message_id=first.pk).using_db(tx.db)}
                 if first.body != text or attached != set(file_ids):
@@ -188,14 +188,10 @@ class Ticket(Model):
             await attach_to_message(tx, ticket.account_id, message, author, file_ids)
         return message
 
-    async def locked(self, tx: Transaction) -> "Ticket":
-        """Return the current row, locked until the transaction ends."""
-        return await tx.locked(Ticket, self.pk)
-
     async def _follow_up(self, tx: Transaction, author: User) -> "Ticket":
         open_follow_ups = Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED).order_by("-id")
         if follow_up := await open_follow_ups.using_db(tx.db).first():
-            return await follow_up.locked(tx)
+            return await tx.locked(Ticket, follow_up.pk)
         account = await Account.get(pk=self.account_id, using_db=tx.db)
         if account.status is AccountStatus.ERASED:  # there is no one left to write to
             message = _("This company’s account has been deleted, so nobody can reply to this ticket.")
@@ -253,7 +249,7 @@ class Ticket(Model):
             role = (await tx.locked(User, agent.pk)).staff
             if role is None or not role.answers_customers:
                 raise Forbidden
-            ticket = await self.locked(tx)
+            ticket = await tx.locked(Ticket, self.pk)
             if ticket.assignee_id == agent.pk:
                 return ticket
             if ticket.assignee_id is not None:
@@ -272,7 +268,7 @@ class Ticket(Model):
         """Set the status to SOLVED if it can still become that: what the ticket requested is
         done.
         """
-        ticket = await self.locked(tx)
+        ticket = await tx.locked(Ticket, self.pk)
         if TicketStatus.SOLVED in TRANSITIONS[ticket.status]:
             await ticket._set_status(tx, TicketStatus.SOLVED)
 
@@ -281,7 +277,7 @@ class Ticket(Model):
         Raises NOT_ASSIGNED.
         """
         async with action.transaction() as tx:
-            ticket = await self.locked(tx)
+            ticket = await tx.locked(Ticket, self.pk)
             if ticket.assignee_id not in (None, agent.pk):
                 raise Refusal(SupportErrorCode.NOT_ASSIGNED, "input", "ticketId")
             if ticket.assignee_id is not None:
@@ -300,7 +296,7 @@ class Ticket(Model):
         that are possible.
         """
         async with action.transaction() as tx:
-            ticket = await self.locked(tx)
+            ticket = await tx.locked(Ticket, self.pk)
             if ticket.status is not status:
                 ticket._require(status)
                 tx.audit(SupportAuditAction.TICKET_MOVE, ticket, before=ticket.status.value, status=status.value)

@@ -163,7 +163,7 @@ async def test_a_ticket_claimed_during_a_dismissal_is_released(db: str, office: 
 
     async def others() -> None:
         async with now().transaction() as tx:
-            await ticket.locked(tx)
+            await tx.locked(Ticket, ticket.pk)
             held.set()
             await free.wait()
 

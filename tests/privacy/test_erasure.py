@@ -114,7 +114,7 @@ async def lived_in(dataset: Dataset, action: Action, store: FolderStore) -> None
         assert ticket
         alice = dataset.alice.user
         assert alice
-        response = await (await ticket.locked(tx)).post(tx, alice, f"Bonjour {MARK}", "alices")
+        response = await (await tx.locked(Ticket, ticket.pk)).post(tx, alice, f"Bonjour {MARK}", "alices")
     await File.create(
         key=await _stored(store, "alices-file-0123456789", f"{MARK} answer"), uploader=alice, message=response, size=3,
         name=f"{MARK}.pdf", content_type="application/pdf", created_at=action.at, uploaded_at=action.at, cleared_at=action.at,

@@ -20,7 +20,7 @@ from models.accounts.account import Role
 from models.errors import Refusal
 from models.identity.user import Staff
 from models.support.file import ATTACHMENT_COLUMNS, File, attach_to_message
-from models.support.ticket import Channel, Message
+from models.support.ticket import Channel, Message, Ticket
 from models.viewer import Viewer
 from settings import read
 from storage.abandoned_files import RETENTION
@@ -148,7 +148,7 @@ async def test_a_file_attached_during_the_job_stays(db: str, scenario: Scenario,
 
     turn = asyncio.create_task(meanwhile())  # started here, because a task started in the transaction would be part of it
     async with scenario.bakery.action("Camille").transaction() as tx:
-        message = await (await ticket.locked(tx)).post(tx, scenario.camille, "Voici.", "k")
+        message = await (await tx.locked(Ticket, ticket.pk)).post(tx, scenario.camille, "Voici.", "k")
         await attach_to_message(tx, ticket.account_id, message, scenario.camille, (file.pk,))
         attached.set()
         await lock_waiters(db)
