@@ -47,8 +47,8 @@ class Origin:
 
 
 def network_address(text: str) -> str | None:
-    """Return an IP address in its canonical form. Returns None for anything else, which a client
-    may have made a proxy forward.
+    """Return an IP address in its canonical form, or None for any other text, which a client may
+    have made a proxy forward.
     """
     try:
         return str(ipaddress.ip_address(text.partition("%")[0]))

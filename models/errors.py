@@ -95,21 +95,21 @@ class Refusals(Refusal):
 
 
 class Unauthenticated(DomainError):
-    """Nobody is signed in, and the operation needs somebody."""
+    """No one is signed in, and the operation requires it."""
 
     code = "UNAUTHENTICATED"
     message = _("Sign in to continue.")
 
 
 class Forbidden(DomainError):
-    """Somebody is signed in, but their role does not include the operation."""
+    """Someone is signed in, but their role does not include the operation."""
 
     code = "FORBIDDEN"
     message = _("Your role doesn’t allow this.")
 
 
 class OriginRefused(Forbidden):
-    """A request with cookies that, as far as the browser says, was not sent by a page of ours."""
+    """The request has cookies, but according to the browser it was not sent by one of our pages."""
 
     code = "ORIGIN_REFUSED"
     message = _("This request carries cookies but doesn’t come from an allowed page.")

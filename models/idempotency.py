@@ -13,7 +13,7 @@ from models.errors import CommonErrorCode, Refusal
 
 
 class IdempotencyKey(Model):
-    """A key a client gave with a request that creates something, and what came of it."""
+    """A key that a client sent with a request that creates something, and what the request created."""
 
     id = fields.BigIntField(primary_key=True)
     owner = fields.CharField(max_length=32)
@@ -29,11 +29,12 @@ class IdempotencyKey(Model):
 
 
 async def earlier_result(tx: Transaction, owner: str, operation: str, key: str | None, arguments: Any) -> int | None:
-    """What the same request stored before, usually a row's id, or None for a first one, whose key is then taken. Without a key
-    every request is a first one.
+    """Return what an earlier request with this key stored, usually a row's id, or None for the
+    first one, whose key is then stored.
 
-    Of two requests at once, the second waits for the first one's commit. `arguments` never contain a password, a code or a
-    token, because their hash is stored. Raises IDEMPOTENCY_MISMATCH when the key came with other arguments.
+    Without a key, every request is a first one. A concurrent request with the same key waits for
+    the commit of the first one. `arguments` never contain a password, a code or a token, because
+    their hash is stored. Raises IDEMPOTENCY_MISMATCH when the earlier request had other arguments.
     """
     if key is None:
         return None
@@ -58,8 +59,10 @@ async def store_result(tx: Transaction, owner: str, operation: str, key: str | N
 
 
 def anonymous_owner(network: str, email: str) -> str:
-    """The owner of keys of requests without a session: the requester's network and the address that they name.
+    """Return the owner of the keys of requests without a session: the network they come from and
+    the address that they name.
 
-    Nobody in another network can use up or test somebody's keys, and a key never tells whether the address is known.
+    No one in another network can use up or test someone's keys, and a key never reveals whether the
+    address is known.
     """
     return f"network:{hashlib.sha256(f'{network} {email}'.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"

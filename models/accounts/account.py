@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Role(StrEnum):
-    """What a member may do in a company account."""
+    """What a member may do in an account."""
 
     OWNER = "OWNER"
     ADMIN = "ADMIN"
@@ -45,8 +45,8 @@ class Role(StrEnum):
         return _ROLES[self]
 
     def may_grant(self, other: "Role") -> bool:
-        """Whether they may give the other role and take it away: administrators all but the
-        owner's.
+        """Whether the role allows granting and revoking the other one. Administrators may do so
+        with every role but the owner's.
         """
         return self is Role.OWNER or (self is Role.ADMIN and other is not Role.OWNER)
 
@@ -60,7 +60,7 @@ _ROLES = {
 
 
 class AccountStatus(StrEnum):
-    """Whether a company's account can be used."""
+    """Whether an account can be used."""
 
     ACTIVE = "ACTIVE"
     DEACTIVATED = "DEACTIVATED"
@@ -69,11 +69,11 @@ class AccountStatus(StrEnum):
 
 
 class Account(Searchable):
-    """A company that is a customer, identified by its SIREN. vat_key is null where the VAT number
-    is the one made from the SIREN.
+    """A company that is a customer, identified by its SIREN. vat_key is null when the VAT number is
+    derived from the SIREN.
 
-    registry_verdict is what the register said of its SIREN and legal name, null until it has
-    answered, registry_due_at is when it is asked next, null for never.
+    registry_verdict is the registry's answer about the SIREN and the legal name, null until it has
+    answered. registry_due_at is when the registry is asked next, null when it isn't.
 
     searched holds `search_text`, which a search for people is matched against. Saving the row
     updates it; an UPDATE of the names doesn't.
@@ -115,15 +115,15 @@ class Account(Searchable):
 
     @property
     def vat_number(self) -> str:
-        """The French VAT number: its key, as given or as it is made from the SIREN, and the SIREN,
-        such as FR83404833048.
+        """The French VAT number, such as FR83404833048: the key, as given or derived from the
+        SIREN, and the SIREN.
         """
         return f"FR{self.vat_key}{self.siren}" if self.vat_key else f"FR{stdnum.fr.siren.to_tva(self.siren).replace(' ', '')}"
 
     @property
     def siret(self) -> str | None:
-        """The SIRET of its main establishment, the SIREN and the five digits of the NIC; None where
-        it isn't known.
+        """The SIRET of the company's main establishment, which is the SIREN and the five digits of
+        the NIC, or None when it isn't known.
         """
         return f"{self.siren}{self.nic}" if self.nic else None
 
@@ -160,9 +160,7 @@ class Membership(Model):
 
 
 class AccountMembers:
-    """The people of one company as they stand until the transaction ends: who looks next waits, and
-    finds what it left.
-    """
+    """An account and its memberships, locked until the transaction ends."""
 
     def __init__(self, account: Account | None, memberships: dict[int, Membership]) -> None:
         self.account = account

@@ -45,11 +45,11 @@ class RegistryVerdict(StrEnum):
 
 
 class LegalNameChange(Model):
-    """One wish for another legal name. Of a company one at a time is running: who makes one holds
-    the company's row.
+    """A request for another legal name. An account has at most one that is undecided, because
+    creating one locks the account's row.
 
-    next_check_at is when the register is to be asked (again), null once it has answered.
-    registered_name is what it answered.
+    next_check_at is when the registry is asked (again), null once it has answered. registered_name
+    is its answer.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -107,8 +107,10 @@ class ComparableName(NamedTuple):
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two spellings name the same company: case, accents, punctuation and a legal form that
-    one leaves out don't count. Another legal form does: an SAS is not the SARL of the same name.
+    """Whether two spellings name the same company.
+
+    Case, accents, punctuation and a legal form that only one of them contains are ignored. A
+    different legal form is a difference: an SAS is not the SARL of the same name.
     """
     first, second = comparable_name(one), comparable_name(other)
     forms = {first.form, second.form} - {None}
@@ -116,11 +118,11 @@ def same_name(one: str, other: str) -> bool:
 
 
 def has_plain_characters(name: str) -> bool:
-    """Whether a name looks on paper like what it is compared as: letters and digits of ordinary
-    shape, usual punctuation.
+    """Whether a name looks in print like the name that it is compared as: ordinary letters and
+    digits, and usual punctuation.
 
-    Comparing overlooks signs, marks over letters, and letters of another shape (𝐃upont), which an
-    invoice would print or lack.
+    The comparison ignores symbols, combining marks and compatibility characters (𝐃upont), which an
+    invoice would show.
     """
     composed = unicodedata.normalize("NFC", name)
     allowed = all(c.isascii() or unicodedata.category(c)[0] in "LN" or c in _PUNCTUATION for c in composed)

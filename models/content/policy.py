@@ -38,11 +38,11 @@ class AcceptanceChannel(StrEnum):
 
 
 class Policy(Model):
-    """One version of a text, in every language, in force from a day of Europe/Paris until the next
-    one is.
+    """One version of a policy, in every language, in force from a day in Europe/Paris until the
+    next version is.
 
-    The texts are Markdown whose first line is the title, `# ...`. sha256 is of the French one
-    followed by the English one.
+    The texts are Markdown whose first line is the title, `# ...`. sha256 is the hash of the French
+    text followed by the English one.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -70,16 +70,16 @@ class Policy(Model):
 
     @classmethod
     async def in_force(cls, day: date, db: BaseDBAsyncClient | None = None) -> dict[PolicyKind, "Policy"]:
-        """The version of each kind that is in force on this day, without its texts; none of a kind
-        that has none yet.
+        """Return the version of each kind that is in force on this day, without its texts. Kinds
+        without one are left out.
         """
         found = cls.in_force_by(day).order_by("effective_on", "id").only("id", "kind", "version", "effective_on")
         return {policy.kind: policy for policy in await (found.using_db(db) if db else found)}
 
     @classmethod
     async def announced(cls, day: date) -> dict[PolicyKind, int]:
-        """The key of the version of each kind that takes effect next after this day; none of a kind
-        that has none.
+        """Return the id of the version of each kind that takes effect next after this day. Kinds
+        without one are left out.
         """
         found = await cls.filter(effective_on__gt=day).order_by("-effective_on").only("id", "kind")
         return {policy.kind: policy.pk for policy in found}
@@ -94,17 +94,17 @@ class Policy(Model):
 
 
 def content_sha256(text_fr: str, text_en: str) -> str:
-    """SHA-256 of both texts, the French one first, as UTF-8: what `cat <version>.fr.md
-    <version>.en.md | sha256sum` says.
+    """Return the SHA-256 of both texts, as `cat <version>.fr.md <version>.en.md | sha256sum` prints
+    it.
     """
     return sha256(f"{text_fr}{text_en}".encode()).hexdigest()
 
 
 class PolicyAcceptance(Model):
-    """One person's acceptance of one version: when, in which language they read it, and where. Rows
-    are never changed.
+    """A user's acceptance of one version: when, in which language it was read, and where. Rows are
+    never changed.
 
-    They hold no network address: who did what from where is the audit log's, which forgets in time.
+    They contain no network address. The audit log records it, and its entries expire.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -30,11 +30,11 @@ class PasswordReset(Model):
 
 
 class EmailChange(Model):
-    """A person's wish for another address, of which there is one at a time. It goes once fulfilled,
-    replaced or called off.
+    """A user's request for another email address, of which there is one at a time. It is deleted
+    when completed, replaced or canceled.
 
-    old_token_hash is null when the old address need not confirm. session_id is the sign-in that
-    asked: it may stay.
+    old_token_hash is null when the old address need not confirm. session_id is the session that
+    made the request, which isn't ended.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -59,8 +59,8 @@ class EmailChange(Model):
 
 
 class SignInUnlock(Model):
-    """A link that unlocks sign-in after failed attempts by others. A user's rows are deleted after
-    signing in by one, and when they expire.
+    """A link that unlocks sign-in after failed attempts by others. It is deleted when the user
+    signs in with it, or expires.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -23,11 +23,11 @@ class AuthenticatorKind(StrEnum):
 
 
 class Authenticator(Model):
-    """One authenticator of a person, which counts once it is confirmed.
+    """One authenticator of a user. It can be used once it is confirmed.
 
-    Of an app: secret is the seed, encrypted, and last_step the last time step whose code was
-    accepted. Of a passkey: credential_id (Base64url), public_key (COSE, Base64url) and sign_count
-    are as WebAuthn tells them.
+    For an app, secret is the encrypted seed, and last_step the last time step whose code was
+    accepted. For a passkey, credential_id (Base64url), public_key (COSE, Base64url) and sign_count
+    are as in WebAuthn.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Session(Model):
-    """One signed-in device. Ends by sign-out, expiry, or a refresh token used twice; whatever its
-    use, after its longest life.
+    """A sign-in on one device. It ends by signing out, when it expires, or when a refresh token is
+    used twice.
 
-    last_used_at is noted when the session begins and when its tokens are renewed, which a client in
-    use does every 15 minutes: no request costs a write. fresh_until is until when its person counts
-    as having just proved who they are.
+    last_used_at is set when the session begins and when its tokens are refreshed, which clients do
+    every 15 minutes, so that requests need no write. Until fresh_until, the user counts as having
+    just confirmed their identity.
     """
 
     id = fields.BigIntField(primary_key=True)

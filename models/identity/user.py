@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Staff(StrEnum):
-    """The roles of the vendor's staff."""
+    """A role of the vendor's staff."""
 
     AGENT = "AGENT"
     SUPERVISOR = "SUPERVISOR"
@@ -36,10 +36,10 @@ class User(Searchable):
     """A person who can sign in. Secrets are stored hashed (password, recovery codes) or encrypted
     (seeds of authenticators).
 
-    second_factor_at is since when sign-in asks for a second factor, authenticators_changed_at when
-    one came or went last. searched holds `search_text`, which a search for people is matched
-    against. Saving the row updates it; an UPDATE of the name or the email address has to set it as
-    well.
+    second_factor_at is when signing in began to require a second factor, authenticators_changed_at
+    when an authenticator was last added or removed. searched holds `search_text`, which a search
+    for people is matched against. Saving the row updates it; an UPDATE of the name or the email
+    address has to set it as well.
     """
 
     searched_columns = frozenset({"name", "email"})

@@ -30,18 +30,17 @@ class Retention:
     invoice_years: int
 
     def invoices_until(self, last: date) -> date:
-        """The last day on which invoices must be kept, the latest of which was issued on `last`: so
-        many years from the end of its year (Code de commerce, art. L123-22).
+        """The last day on which invoices must be kept when the last one was issued on `last`: a
+        number of years from the end of its year (Code de commerce, art. L123-22).
         """
         return date(last.year + self.invoice_years, 12, 31)
 
 
 class Erasure(Model):
-    """One scheduled deletion of an account. removed counts what went, by kind, deadline is the
-    RGPD's (art. 12, 3).
+    """One scheduled deletion of an account. removed counts what was deleted, by kind. deadline is
+    that of the GDPR (art. 12, 3).
 
-    It waits until due_at, when it may still be called off (canceled_at), and is under way from
-    started_at to finished_at.
+    Until due_at it can be canceled (canceled_at). It runs from started_at to finished_at.
     """
 
     id = fields.BigIntField(primary_key=True)

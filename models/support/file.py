@@ -38,12 +38,12 @@ class FileStatus(StrEnum):
 
 
 class File(Model):
-    """One file's facts, its bytes lie in the store under key once uploaded_at is set, until
-    infected_at is.
+    """The metadata of a file. Its content is in the store under key from uploaded_at until
+    infected_at.
 
-    Nobody downloads it before cleared_at, when it was found clean, or arrived where no scanner is.
-    missing_at is when the scanner last looked for bytes that are not there, abandoned_at when it
-    was given up (storage/abandoned_files.py): as good as gone.
+    The file can be downloaded from cleared_at on, when it was found clean, or uploaded while no
+    scanner was configured. missing_at is when the scanner last found no content, abandoned_at when
+    the file was marked for deletion (storage/abandoned_files.py).
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -139,8 +139,8 @@ class Ticket(Model):
 
     @classmethod
     def numbered(cls, *numbers: str) -> Q:
-        """The condition that a ticket has one of these numbers: its key, and a time of opening in
-        the number's year.
+        """The condition that a ticket has one of these numbers: its id, and a creation time in the
+        number's year.
         """
         return Q(*(_numbered(number) for number in numbers), join_type=Q.OR) if numbers else Q(id=None)
 
@@ -241,9 +241,11 @@ class Ticket(Model):
         """Assign the ticket to the agent. Of two concurrent claims, one fails with ALREADY_CLAIMED.
         A repeat changes nothing.
 
-        The agent's row is locked before the ticket's, as whoever dismisses them does it: either the
-        dismissal finds the ticket theirs and frees it, or the claim finds them dismissed. Raises
-        ALREADY_CLAIMED, TRANSITION_ILLEGAL; Forbidden.
+        The agent's row is locked before the ticket's, in the same order as by a dismissal. So
+        either the dismissal finds the claimed ticket and unassigns it, or the claim finds that the
+        agent was dismissed.
+
+        Raises ALREADY_CLAIMED, TRANSITION_ILLEGAL, Forbidden.
         """
         async with action.transaction() as tx:
             role = (await tx.locked(User, agent.pk)).staff
