@@ -132,7 +132,7 @@ def _inviting(people: AccountMembers, action: Action) -> Membership:
 async def _require_news(tx: Transaction, account_id: int, email: str) -> None:
     if await Membership.filter(account_id=account_id, user__email=email).using_db(tx.db).exists():
         raise Refusal(AccountsErrorCode.ALREADY_MEMBER, "input", "email")
-    if await Invitation.waiting(Invitation.filter(account_id=account_id, email=email)).using_db(tx.db).exists():
+    if await Invitation.pending(Invitation.filter(account_id=account_id, email=email)).using_db(tx.db).exists():
         raise Refusal(AccountsErrorCode.ALREADY_INVITED, "input", "email")
 
 
@@ -157,7 +157,7 @@ async def resend(action: Action, auth: AuthServices, invitation: Invitation, key
         if not invitation.open:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
         token = sessions.random_token("cam_in_")
-        await invitation.sent(tx, inviter.user_id, sessions.hashed(token))
+        await invitation.record_sent(tx, inviter.user_id, sessions.hashed(token))
         await _email(tx, invitation, token)
         await store_result(tx, f"user:{inviter.user_id}", "invitationResend", key, invitation.pk)
         tx.audit(AccountsAuditAction.INVITATION_RESEND, invitation)
@@ -226,7 +226,7 @@ async def _joined(action: Action, invitation: Invitation, user: User) -> Members
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, invitation.account_id)
         invitation = await _as_sent(tx, invitation)
-        place = people.of(user.pk)
+        place = people.membership(user.pk)
         if place and invitation.accepted_by_id == user.pk:
             return place
         _require_joinable(action, people, invitation)
@@ -244,10 +244,10 @@ async def _as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
 async def _join(tx: Transaction, people: AccountMembers, invitation: Invitation, user: User) -> Membership:
     if (await tx.locked(User, user.pk)).staff:  # hired a moment ago, or not yet at work
         raise Forbidden
-    await invitation.accepted(tx, user.pk)
+    await invitation.record_accepted(tx, user.pk)
     tx.audit(AccountsAuditAction.INVITATION_ACCEPT, invitation, by=user, role=invitation.role.value)
     tx.streams[sessions.user_key(user.pk)] = None
-    return people.of(user.pk) or await Membership.create(
+    return people.membership(user.pk) or await Membership.create(
         using_db=tx.db, user_id=user.pk, account_id=invitation.account_id, role=invitation.role, created_at=tx.action.at
     )
 

@@ -65,7 +65,7 @@ async def request(
 
 async def _owned(tx: Transaction, session: Session, account_id: int | None) -> Account:
     people = await AccountMembers.locked(tx, account_id or 0)
-    place = people.of(session.user_id)
+    place = people.membership(session.user_id)
     if people.account is None or place is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
     if place.role is not Role.OWNER:
@@ -185,7 +185,7 @@ async def schedule_deletion(
             using_db=tx.db, account=account, ticket=ticket, scheduler_id=session.user_id, requested_at=ticket.created_at,
             deadline=deadline, scheduled_at=action.at, due_at=account.erases_at,
         )  # fmt: skip
-        await ticket.settle(tx)
+        await ticket.mark_solved(tx)
         ended = await _rested(tx, account, people, AccountStatus.CLOSING)
         tx.audit(AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION, account, sessions_ended=ended, ticket=ticket.pk)
         await _tell(tx, account)
@@ -201,7 +201,7 @@ def _due(action: Action, grace: timedelta, deadline: date) -> datetime:
 async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
     """Mark the company's open tickets of this kind as solved."""
     for ticket in await (await _open(tx, account, kind)).order_by("id"):
-        await ticket.settle(tx)
+        await ticket.mark_solved(tx)
 
 
 async def decline_reactivation(
@@ -223,7 +223,7 @@ async def decline_reactivation(
         if ticket is None:
             raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "accountId")
         await (await tx.locked(Ticket, ticket.pk)).post(tx, agent, words, f"declined:{action.at.isoformat()}")
-        await ticket.settle(tx)
+        await ticket.mark_solved(tx)
         tx.audit(AccountsAuditAction.ACCOUNT_DECLINE_REACTIVATION, account, ticket=ticket.pk)
         await emails.reactivation_declined(tx, await User.get(pk=ticket.requester_id, using_db=tx.db), account, words)
         await store_result(tx, owner, "accountDeclineReactivation", key)
@@ -243,7 +243,7 @@ async def _dealt_with(tx: Transaction, session: Session, account_id: int | None)
 
 async def _request_of(tx: Transaction, account: Account, people: AccountMembers, ticket_id: int | None) -> Ticket:
     ticket = await (await _open(tx, account, TicketKind.ACCOUNT_DELETION)).filter(pk=ticket_id or 0).first()
-    place = people.of(ticket.requester_id) if ticket else None
+    place = people.membership(ticket.requester_id) if ticket else None
     if ticket is None or place is None or place.role is not Role.OWNER:
         raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "ticketId")
     return ticket

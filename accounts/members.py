@@ -90,7 +90,7 @@ async def transfer(action: Action, session: Session, account_id: int, user_id: i
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, account_id)
-        mine, theirs = acting(people, action), people.of(user_id)
+        mine, theirs = acting(people, action), people.membership(user_id)
         if mine.role is not Role.OWNER:
             raise Forbidden
         if theirs is None:
@@ -105,14 +105,14 @@ async def transfer(action: Action, session: Session, account_id: int, user_id: i
 
 def acting(people: AccountMembers, action: Action) -> Membership:
     """The actor's membership. Raises Forbidden when they have none."""
-    place = people.of(action.actor.pk) if action.actor else None
+    place = people.membership(action.actor.pk) if action.actor else None
     if place is None or not people.active:
         raise Forbidden
     return place
 
 
 def _dealt_with(people: AccountMembers, action: Action, user_id: int | None) -> Membership:
-    mine, theirs = acting(people, action), people.of(user_id)
+    mine, theirs = acting(people, action), people.membership(user_id)
     if not mine.role.manages_members:
         raise Forbidden
     if theirs is None:
@@ -165,7 +165,7 @@ async def _taken_out(tx: Transaction, place: Membership, audit_action: AuditActi
 
 async def _withdraw(tx: Transaction, place: Membership) -> None:
     sent = Invitation.filter(account_id=place.account_id, inviter_id=place.user_id)
-    await Invitation.waiting(sent).using_db(tx.db).update(revoked_at=tx.action.at)
+    await Invitation.pending(sent).using_db(tx.db).update(revoked_at=tx.action.at)
 
 
 async def _tell(tx: Transaction, audit_action: AuditAction, place: Membership, **details: Detail) -> None:

@@ -39,7 +39,7 @@ async def of_colleague(
         people = await AccountMembers.locked(tx, account_id)
         if acting(people, action).role is not Role.OWNER:
             raise Forbidden
-        place = people.of(user_id)
+        place = people.membership(user_id)
         user = await sessions.holder_and(tx, session, place.user_id if place else None)
         with Checks() as check:
             key = check(optional_key, key)

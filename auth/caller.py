@@ -54,7 +54,7 @@ class Caller:
     def stands(self, at: datetime) -> bool:
         """Whether token and session are valid, and the user is still a member of the company."""
         member = self.account is None or (self.role is not None and self.account.status is AccountStatus.ACTIVE)
-        return member and at < self.session.access_expires_at and self.session.alive(at)
+        return member and at < self.session.access_expires_at and self.session.is_active(at)
 
     def viewer(self, accept_language: str | None) -> Viewer:
         """The viewer in the first supported language of the header, else in the user's own language."""

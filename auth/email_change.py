@@ -80,13 +80,13 @@ async def confirm(action: Action, token: str) -> bool:
         async with action.transaction() as tx:
             user = await tx.locked(User, wish.user_id)
             wish = await _confirmed(tx, hashed(token))
-            ended = await _moved(tx, user, wish) if wish.agreed else 0
+            ended = await _moved(tx, user, wish) if wish.fully_confirmed else 0
             for account_id in await concerned(tx, user):
-                facts = {"moved": wish.agreed, "sessions_ended": ended}
+                facts = {"moved": wish.fully_confirmed, "sessions_ended": ended}
                 tx.audit(IdentityAuditAction.EMAIL_CONFIRM_CHANGE, user, account_id, by=user, **facts)
     except IntegrityError:
         raise invalid() from None
-    return wish.agreed
+    return wish.fully_confirmed
 
 
 async def wish_of(action: Action, token: str) -> EmailChange:

@@ -136,10 +136,10 @@ async def switch(session: Session, account_id: int | None, action: Action) -> To
     """
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, account_id or 0)
-        _require_usable(people.account, people.of(session.user_id) is not None)
+        _require_usable(people.account, people.membership(session.user_id) is not None)
         user = await holder(tx, session)
         old = await tx.locked(Session, session.pk)
-        if not old.alive(action.at):
+        if not old.is_active(action.at):
             raise Unauthenticated
         await _end(tx, Session.filter(pk=old.pk))
         tokens = await _begun(

@@ -187,7 +187,7 @@ class AccountMembers:
         """The ids of the members."""
         return self._memberships.keys()
 
-    def of(self, user_id: int | None) -> Membership | None:
+    def membership(self, user_id: int | None) -> Membership | None:
         """A user's membership, or None."""
         return self._memberships.get(user_id) if user_id else None
 

@@ -57,7 +57,7 @@ class Invitation(Model):
         return cls.filter(account_id=viewer.account.pk) if viewer.account and viewer.manager else cls.filter(id=None)
 
     @classmethod
-    def waiting(cls, invitations: QuerySet["Invitation"]) -> QuerySet["Invitation"]:
+    def pending(cls, invitations: QuerySet["Invitation"]) -> QuerySet["Invitation"]:
         """Filter invitations that were neither accepted nor revoked. Their tokens may have
         expired.
         """
@@ -68,7 +68,7 @@ class Invitation(Model):
         """Whether the invitation was neither accepted nor revoked."""
         return self.accepted_at is None and self.revoked_at is None
 
-    async def sent(self, tx: Transaction, inviter_id: int, token_hash: str) -> None:
+    async def record_sent(self, tx: Transaction, inviter_id: int, token_hash: str) -> None:
         """Record that an email with a new token is sent now. The tokens of earlier emails stop
         working.
         """
@@ -82,7 +82,7 @@ class Invitation(Model):
             self.revoked_at = tx.action.at
             await self.save(using_db=tx.db, update_fields=["revoked_at"])
 
-    async def accepted(self, tx: Transaction, user_id: int) -> None:
+    async def record_accepted(self, tx: Transaction, user_id: int) -> None:
         """Record who accepted the invitation."""
         self.accepted_by_id, self.accepted_at = user_id, tx.action.at
         await self.save(using_db=tx.db, update_fields=["accepted_by_id", "accepted_at"])

@@ -53,7 +53,7 @@ class EmailChange(Model):
         table = "email_change"
 
     @property
-    def agreed(self) -> bool:
+    def fully_confirmed(self) -> bool:
         """Whether every required address has confirmed."""
         return self.new_confirmed_at is not None and (self.old_token_hash is None or self.old_confirmed_at is not None)
 

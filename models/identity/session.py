@@ -50,7 +50,7 @@ class Session(Model):
         """Users see their own sessions only, and so do staff."""
         return cls.filter(user_id=viewer.user_id) if viewer.user else cls.filter(id=None)
 
-    def alive(self, at: datetime) -> bool:
+    def is_active(self, at: datetime) -> bool:
         """Whether the session has neither ended nor expired at this time."""
         return self.ended_at is None and at < self.expires_at
 

@@ -177,7 +177,7 @@ class Ticket(Model):
         text = message_text(body)
         async with action.transaction() as tx:
             ticket = await tx.locked(Ticket, self.pk)
-            if first := await Message.of(tx, ticket, author, client_message_id):
+            if first := await Message.find_sent(tx, ticket, author, client_message_id):
                 attached = {file.pk for file in await File.filter(message_id=first.pk).using_db(tx.db)}
                 if first.body != text or attached != set(file_ids):
                     raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "clientMessageId")
@@ -266,7 +266,7 @@ class Ticket(Model):
                 await ticket._set_status(tx, TicketStatus.OPEN)
         return ticket
 
-    async def settle(self, tx: Transaction) -> None:
+    async def mark_solved(self, tx: Transaction) -> None:
         """Set the status to SOLVED if it can still become that: what the ticket requested is
         done.
         """
@@ -378,7 +378,7 @@ class Message(Model):
         return cls.filter(ticket__account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
 
     @classmethod
-    async def of(cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str) -> "Message | None":
+    async def find_sent(cls, tx: Transaction, ticket: Ticket, author: User, client_message_id: str) -> "Message | None":
         """The message that this author already sent to this ticket with this id, or None."""
         return await find_one(cls, tx.db, origin_id=ticket.pk, author_id=author.pk, client_message_id=client_message_id)
 

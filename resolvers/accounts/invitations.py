@@ -58,7 +58,7 @@ async def accept_invitation(info: Info, input: InvitationAcceptInput) -> "Compan
 
 def open_invitations(context: Context, parents: Sequence[Account]) -> ByParent:
     """The pending invitations of each company that the viewer may see, oldest first."""
-    return ByParent(parents, Invitation.waiting(Invitation.visible_to(context.viewer)), "account_id", "id")
+    return ByParent(parents, Invitation.pending(Invitation.visible_to(context.viewer)), "account_id", "id")
 
 
 def inviters(context: Context, parents: Sequence[Invitation]) -> ByKey:

@@ -220,7 +220,7 @@ async def test_losing_the_right_to_invite_revokes_open_invitations(company: Comp
         "left": lambda: company.leaves("ada"),
         "demoted": lambda: company.changes("odile", "ada", MEMBER),
     }[how]()
-    assert [each.email for each in await Invitation.waiting(Invitation.all())] == ["guest@fournil.example"]
+    assert [each.email for each in await Invitation.pending(Invitation.all())] == ["guest@fournil.example"]
 
 
 @pytest.mark.parametrize("seed", range(6))
