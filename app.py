@@ -20,8 +20,8 @@ from starlette.websockets import WebSocket
 from tortoise.exceptions import BaseORMException
 
 from accounts.registry import registry
-from auth.caller import Callers, close_code, nobody
-from auth.cookies import Cookies, from_ours
+from auth.caller import Callers, anonymous, close_code
+from auth.cookies import Cookies, is_same_site
 from auth.factors.passkeys import RelyingParty
 from auth.services import AuthServices
 from auth.sessions import session_key
@@ -199,12 +199,12 @@ class Application:
         language, token = request.header(b"accept-language"), bearer(request.header(b"authorization"))
         cookies = self._cookies(request.header, request.header(b"cookie") if token is None else None)
         if cookies.any and not cookies.trusted:
-            raise HTTPError(403, coded(OriginRefused(), Context(nobody(language), self.services)))
+            raise HTTPError(403, coded(OriginRefused(), Context(anonymous(language), self.services)))
         rejected = False
         try:
             viewer = await self._viewer((cookies.access or "") if cookies.any else token, language)
         except Unauthenticated:
-            viewer, rejected = nobody(language), True
+            viewer, rejected = anonymous(language), True
             await self.scheduler.wait()
         return Context(
             viewer, self.services, address(request.scope), request.header(b"user-agent") or "", cookies=cookies,
@@ -212,7 +212,7 @@ class Application:
         )  # fmt: skip
 
     def _cookies(self, header: Callable[[bytes], str | None], given: str | None) -> Cookies:
-        return Cookies(given, secure=self._secure, trusted=lambda: from_ours(header, self._pages, secure=self._secure))
+        return Cookies(given, secure=self._secure, trusted=lambda: is_same_site(header, self._pages, secure=self._secure))
 
     async def socket_client(self, payload: dict[str, Any], websocket: WebSocket) -> SocketClient:
         """The client of a websocket, identified by `authorization` in the payload, else in the handshake, else by cookies,

@@ -7,9 +7,9 @@ from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from accounts.registry import registry_fault
-from auth.passwords.breaches import breaches_fault
-from auth.throttle.shared import redis_fault
+from accounts.registry import expected_registry_url
+from auth.passwords.breaches import expected_breaches_url
+from auth.throttle.shared import expected_redis_url
 from billing.seller import seller
 from mail.transport import transport
 from storage.object_store import ObjectStore
@@ -169,17 +169,17 @@ def _files(settings: Settings) -> list[str]:
 
 
 def _redis(url: str | None) -> list[str]:
-    expected = redis_fault(url) if url else None
+    expected = expected_redis_url(url) if url else None
     return [f"CAMCHA_REDIS_URL: must be {expected}"] if expected else []
 
 
 def _breaches(url: str | None) -> list[str]:
-    expected = breaches_fault(url) if url else None
+    expected = expected_breaches_url(url) if url else None
     return [f"CAMCHA_BREACHED_PASSWORDS: must be {expected}"] if expected else []
 
 
 def _registry(url: str | None) -> list[str]:
-    expected = registry_fault(url) if url else None
+    expected = expected_registry_url(url) if url else None
     return [f"CAMCHA_REGISTRY: must be {expected}"] if expected else []
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from accounts import legal_names
-from accounts.invitations import forget
+from accounts.invitations import delete_ended
 from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
 from billing.checkout import CheckoutServices, reconcile
@@ -60,7 +60,7 @@ def jobs(services: Services, settings: Settings, transport: Transport, file_serv
             lambda: erasure.erase_due(Action(None, clock.now(), services.hub), eraser(services, file_service.store)),
         ),
         Job("challenges", 600, lambda: passkeys.expire(Action(None, clock.now(), services.hub))),
-        Job("invitations", 3_600, lambda: forget(clock.now())),
+        Job("invitations", 3_600, lambda: delete_ended(clock.now())),
         Job("streams", SWEEP_SECONDS, services.hub.sweep),
         Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub))),
         Job("sessions", SWEEP_SECONDS, lambda: announce_ended_sessions(services.hub, clock.now())),

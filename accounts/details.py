@@ -10,7 +10,7 @@ import stdnum.fr.siret
 import stdnum.fr.tva
 from stdnum.exceptions import ValidationError
 
-from accounts.members import acting
+from accounts.members import acting_membership
 from auth import sessions
 from models.accounts.account import Account, AccountMembers, Membership
 from models.accounts.audit_actions import AccountsAuditAction
@@ -33,15 +33,15 @@ class Address:
     country: str
 
 
-async def managing(tx: Transaction, session: Session, account_id: int) -> User:
+async def require_manager(tx: Transaction, session: Session, account_id: int) -> User:
     """Lock the company and the actor's membership, and return the actor if they may manage the company. Raises Forbidden."""
     people = await AccountMembers.locked(tx, account_id)
-    if not acting(people, tx.action).role.manages_members:
+    if not acting_membership(people, tx.action).role.manages_members:
         raise Forbidden
-    return await sessions.holder(tx, session)
+    return await sessions.lock_user(tx, session)
 
 
-async def touch(tx: Transaction, account_id: int) -> None:
+async def invalidate_members(tx: Transaction, account_id: int) -> None:
     """Invalidate what is cached about the company and its members."""
     for place in await Membership.filter(account_id=account_id).using_db(tx.db):
         tx.streams[sessions.user_key(place.user_id)] = None
@@ -49,12 +49,12 @@ async def touch(tx: Transaction, account_id: int) -> None:
 
 async def change_trade_name(action: Action, session: Session, account: Account, trade_name: str | None) -> Account:
     """Set the trade name; None removes it. Raises Forbidden."""
-    return await _changed(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_TRADE_NAME, trade_name=trade_name)
+    return await _update(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_TRADE_NAME, trade_name=trade_name)
 
 
 async def change_address(action: Action, session: Session, account: Account, address: Address) -> Account:
     """Set the address. Raises Forbidden."""
-    return await _changed(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS, **vars(address))
+    return await _update(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_ADDRESS, **vars(address))
 
 
 async def change_identifiers(
@@ -71,7 +71,7 @@ async def change_identifiers(
             numbers["nic"] = check(_nic, siret, account.siren)
         if vat_number is not ...:
             numbers["vat_key"] = check(_vat_key, vat_number, account.siren)
-    return await _changed(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers)
+    return await _update(action, session, account, AccountsAuditAction.ACCOUNT_CHANGE_IDENTIFIERS, **numbers)
 
 
 def _nic(siret: str | None, siren: str) -> str | None:
@@ -82,7 +82,7 @@ def _nic(siret: str | None, siren: str) -> str | None:
         digits = str(stdnum.fr.siret.validate(siret))
     except ValidationError:
         raise Refusal(AccountsErrorCode.SIRET_INVALID, "input", "siret") from None
-    return _of(digits[:9], siren, digits[9:], "siret")
+    return _require_siren(digits[:9], siren, digits[9:], "siret")
 
 
 def _vat_key(vat_number: str | None, siren: str) -> str | None:
@@ -93,24 +93,24 @@ def _vat_key(vat_number: str | None, siren: str) -> str | None:
         number = str(stdnum.fr.tva.validate(vat_number))
     except ValidationError:
         raise Refusal(AccountsErrorCode.VAT_NUMBER_INVALID, "input", "vatNumber") from None
-    return _of(number[2:], siren, number[:2], "vatNumber")
+    return _require_siren(number[2:], siren, number[:2], "vatNumber")
 
 
-def _of(found: str, siren: str, told: str, field: str) -> str:
+def _require_siren(found: str, siren: str, number: str, field: str) -> str:
     if found != siren:
         raise Refusal(AccountsErrorCode.SIREN_OTHER, "input", field)
-    return told
+    return number
 
 
-async def _changed(
+async def _update(
     action: Action, session: Session, account: Account, audit_action: AuditAction, **columns: str | None
 ) -> Account:
     async with action.transaction() as tx:
-        await managing(tx, session, account.pk)
+        await require_manager(tx, session, account.pk)
         before = await Account.get(pk=account.pk, using_db=tx.db)
         changes = {name: value for name, value in columns.items() if getattr(before, name) != value}
         if changes:
             await before.update_from_dict(changes).save(using_db=tx.db, update_fields=[*changes])
             tx.audit(audit_action, before, changed=", ".join(sorted(changes)))
-            await touch(tx, account.pk)
+            await invalidate_members(tx, account.pk)
         return await Account.get(pk=account.pk, using_db=tx.db)

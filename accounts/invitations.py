@@ -13,9 +13,9 @@ from tortoise.exceptions import IntegrityError
 from tortoise.expressions import Q
 
 from accounts import policies
-from accounts.members import acting
+from accounts.members import acting_membership
 from accounts.registration import NAME_LENGTH
-from accounts.unconfirmed import taken_over
+from accounts.unconfirmed import take_over
 from auth import sessions, throttle
 from auth.email_address import deliverable
 from auth.passwords import require_length
@@ -56,7 +56,7 @@ class Newcomer:
 
 
 @dataclass(frozen=True)
-class Offer:
+class PendingInvitation:
     """A pending invitation with its account, and the user who already has the invited address, if any."""
 
     invitation: Invitation
@@ -89,16 +89,16 @@ async def send(
         email, key = check(deliverable, email), check(client_key, key)
         check(_require_grantable, role)
     await _count(auth, account_id, email)
-    asked = [account_id, email, role.value, locale.value]
+    arguments = [account_id, email, role.value, locale.value]
     async with action.transaction() as tx:
         inviter = _inviting(await AccountMembers.locked(tx, account_id), action)
-        if known := await earlier_result(tx, f"user:{inviter.user_id}", "invitationSend", key, asked):
+        if known := await earlier_result(tx, f"user:{inviter.user_id}", "invitationSend", key, arguments):
             return await _made_before(tx, known)
         await _require_news(tx, account_id, email)
         token = sessions.random_token("cam_in_")
         invitation = await Invitation.create(
             using_db=tx.db, account_id=account_id, email=email, role=role, locale=locale, inviter_id=inviter.user_id,
-            token_hash=sessions.hashed(token), created_at=action.at, sent_at=action.at, expires_at=action.at + LIFETIME,
+            token_hash=sessions.token_hash(token), created_at=action.at, sent_at=action.at, expires_at=action.at + LIFETIME,
         )  # fmt: skip
         await _email(tx, invitation, token)
         await store_result(tx, f"user:{inviter.user_id}", "invitationSend", key, invitation.pk)
@@ -123,10 +123,10 @@ def _require_grantable(role: Role) -> None:
 
 
 def _inviting(people: AccountMembers, action: Action) -> Membership:
-    place = acting(people, action)
-    if not place.role.manages_members:
+    membership = acting_membership(people, action)
+    if not membership.role.manages_members:
         raise Forbidden
-    return place
+    return membership
 
 
 async def _require_news(tx: Transaction, account_id: int, email: str) -> None:
@@ -157,7 +157,7 @@ async def resend(action: Action, auth: AuthServices, invitation: Invitation, key
         if not invitation.open:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "invitationId", message=_NOT_PENDING)
         token = sessions.random_token("cam_in_")
-        await invitation.record_sent(tx, inviter.user_id, sessions.hashed(token))
+        await invitation.record_sent(tx, inviter.user_id, sessions.token_hash(token))
         await _email(tx, invitation, token)
         await store_result(tx, f"user:{inviter.user_id}", "invitationResend", key, invitation.pk)
         tx.audit(AccountsAuditAction.INVITATION_RESEND, invitation)
@@ -180,14 +180,14 @@ async def revoke(action: Action, invitation: Invitation) -> Invitation:
     return invitation
 
 
-async def offered(action: Action, token: str) -> Offer:
+async def find_invitation(action: Action, token: str) -> PendingInvitation:
     """The pending invitation that belongs to a token. Raises TOKEN_INVALID like `accept`."""
     invitation = await _open(action, token)
-    return Offer(invitation, await User.filter(email=invitation.email).exclude(email_verified_at=None).first())
+    return PendingInvitation(invitation, await User.filter(email=invitation.email).exclude(email_verified_at=None).first())
 
 
-async def _known(token: str) -> Invitation:
-    invitation = await Invitation.get_or_none(token_hash=sessions.hashed(token)).select_related("account")
+async def _find_known(token: str) -> Invitation:
+    invitation = await Invitation.get_or_none(token_hash=sessions.token_hash(token)).select_related("account")
     if invitation is None:
         raise invalid()
     return invitation
@@ -203,8 +203,8 @@ async def accept(action: Action, auth: AuthServices, token: str, newcomer: Newco
     Throttled; and Forbidden for the vendor's staff.
     """
     if action.actor:
-        return await _joined(action, await _known(token), action.actor)
-    return await _welcomed(action, auth, token, newcomer, peer)
+        return await _add_member(action, await _find_known(token), action.actor)
+    return await _accept(action, auth, token, newcomer, peer)
 
 
 def _require_open(action: Action, invitation: Invitation) -> None:
@@ -218,22 +218,22 @@ def _require_joinable(action: Action, people: AccountMembers, invitation: Invita
         raise invalid()
 
 
-async def _joined(action: Action, invitation: Invitation, user: User) -> Membership:
+async def _add_member(action: Action, invitation: Invitation, user: User) -> Membership:
     if user.staff:
         raise Forbidden
     if user.email != invitation.email:
         raise Refusal(AccountsErrorCode.INVITATION_ELSEWHERE, "input", "token")
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, invitation.account_id)
-        invitation = await _as_sent(tx, invitation)
-        place = people.membership(user.pk)
-        if place and invitation.accepted_by_id == user.pk:
-            return place
+        invitation = await _lock_as_sent(tx, invitation)
+        membership = people.membership(user.pk)
+        if membership and invitation.accepted_by_id == user.pk:
+            return membership
         _require_joinable(action, people, invitation)
         return await _join(tx, people, invitation, user)
 
 
-async def _as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
+async def _lock_as_sent(tx: Transaction, invitation: Invitation) -> Invitation:
     """The invitation in its current state, if its most recent email is the one with this token."""
     latest = next(iter(await tx.locked_where(Invitation.filter(pk=invitation.pk))), None)
     if latest is None or latest.token_hash != invitation.token_hash:
@@ -252,7 +252,7 @@ async def _join(tx: Transaction, people: AccountMembers, invitation: Invitation,
     )
 
 
-async def _welcomed(action: Action, auth: AuthServices, token: str, newcomer: Newcomer, peer: str) -> Membership:
+async def _accept(action: Action, auth: AuthServices, token: str, newcomer: Newcomer, peer: str) -> Membership:
     network = throttle.network_of(peer)
     with Checks() as check:
         invitation = await check.wait(_open(action, token))
@@ -260,7 +260,7 @@ async def _welcomed(action: Action, auth: AuthServices, token: str, newcomer: Ne
             await _require_new(invitation)  # else nothing more is needed of them than to sign in
         name = check(line, newcomer.name, "name", NAME_LENGTH) if invitation or newcomer.name else ""
         if invitation:
-            own_words = [words for words in (invitation.email, name, invitation.account.legal_name) if words]
+            own_words = [arguments for arguments in (invitation.email, name, invitation.account.legal_name) if arguments]
             await check.wait(auth.require_strong(newcomer.password, *own_words, subject=network))
         elif newcomer.password:
             check(require_length, newcomer.password)
@@ -275,7 +275,7 @@ async def _welcomed(action: Action, auth: AuthServices, token: str, newcomer: Ne
 
 
 async def _open(action: Action, token: str) -> Invitation:
-    invitation = await _known(token)
+    invitation = await _find_known(token)
     _require_open(action, invitation)
     return invitation
 
@@ -288,15 +288,15 @@ async def _require_new(invitation: Invitation) -> None:
 async def _entered(action: Action, invitation: Invitation, joining: _Joining, password_hash: str) -> Membership:
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, invitation.account_id)
-        invitation = await _as_sent(tx, invitation)
+        invitation = await _lock_as_sent(tx, invitation)
         _require_joinable(action, people, invitation)
-        user = await _person(tx, invitation, joining.name, password_hash)
+        user = await _create_user(tx, invitation, joining.name, password_hash)
         channel = AcceptanceChannel.INVITATION
-        await policies.note(tx, user, joining.accepted, joining.read_in, channel, invitation.account_id)
+        await policies.record(tx, user, joining.accepted, joining.read_in, channel, invitation.account_id)
         return await _join(tx, people, invitation, user)
 
 
-async def _person(tx: Transaction, invitation: Invitation, name: str, password_hash: str) -> User:
+async def _create_user(tx: Transaction, invitation: Invitation, name: str, password_hash: str) -> User:
     """Create a user with the invited address, which counts as verified because the email reached it.
 
     A user who signed up with the address but never verified it is replaced.
@@ -304,9 +304,9 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
     facts = {
         "name": name, "locale": invitation.locale, "password_hash": password_hash, "email_verified_at": tx.action.at,
     }  # fmt: skip
-    if taken := await taken_over(tx, invitation.email):
-        await taken.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
-        return taken
+    if accepted_invitation := await take_over(tx, invitation.email):
+        await accepted_invitation.update_from_dict(facts).save(using_db=tx.db, update_fields=list(facts))
+        return accepted_invitation
     known = await User.get_or_none(email=invitation.email, using_db=tx.db)
     if known and known.email_verified_at:
         raise Refusal(AccountsErrorCode.SIGN_IN_REQUIRED, "input", "token")
@@ -315,7 +315,7 @@ async def _person(tx: Transaction, invitation: Invitation, name: str, password_h
     return await User.create(using_db=tx.db, email=invitation.email, created_at=tx.action.at, **facts)
 
 
-async def forget(at: datetime) -> int:
+async def delete_ended(at: datetime) -> int:
     """Delete invitations that ended more than a month ago, because they contain addresses of people who may not be customers.
     Returns how many were deleted.
     """

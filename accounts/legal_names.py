@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 
-from accounts.details import managing, touch
+from accounts.details import invalidate_members, require_manager
 from accounts.registry import Registered, Registry, RegistryUnavailable
 from auth import sessions, throttle
 from auth.reauthentication import require_fresh
@@ -66,11 +66,11 @@ async def request(
         files, key = checks(known_keys, file_ids, "fileIds"), checks(client_key, key)
     await auth.throttle.attempt(throttle.key(throttle.LEGAL_NAME, account.pk))
     async with action.transaction() as tx:
-        user = await managing(tx, session, account.pk)
+        user = await require_manager(tx, session, account.pk)
         owner = f"account:{account.pk}"
-        if known := await earlier_result(tx, owner, "accountRequestLegalName", key, [name, sorted(files)]):
-            return await LegalNameChange.get(pk=known, using_db=tx.db)
-        change = await _wished(tx, user, account.pk, name)
+        if earlier_id := await earlier_result(tx, owner, "accountRequestLegalName", key, [name, sorted(files)]):
+            return await LegalNameChange.get(pk=earlier_id, using_db=tx.db)
+        change = await _store_change(tx, user, account.pk, name)
         await attach_evidence(tx, change, user, files)
         await store_result(tx, owner, "accountRequestLegalName", key, change.pk)
         tx.audit(AccountsAuditAction.ACCOUNT_REQUEST_LEGAL_NAME, change, evidence=len(set(files)))
@@ -82,7 +82,7 @@ def _require_same_company(siren_given: str | None, account: Account) -> None:
         raise Refusal(AccountsErrorCode.SIREN_OTHER, "input", "siren")
 
 
-async def _wished(tx: Transaction, user: User, account_id: int, name: str) -> LegalNameChange:
+async def _store_change(tx: Transaction, user: User, account_id: int, name: str) -> LegalNameChange:
     account = await Account.get(pk=account_id, using_db=tx.db)
     if account.legal_name == name:
         raise Refusal(
@@ -113,7 +113,7 @@ async def check(action: Action, registry: Registry, change: LegalNameChange) -> 
         again = verdict is RegistryVerdict.AWAY and now.checks < MOST_CHECKS
         now.next_check_at = action.at + wait if again else None
         await now.save(using_db=tx.db, update_fields=["verdict", "checks", "updated_at", "registered_name", "next_check_at"])
-        await _judged(tx, account, now)
+        await _apply_result(tx, account, now)
     return now
 
 
@@ -132,7 +132,7 @@ async def _verdict(registry: Registry, siren: str, name: str) -> tuple[RegistryV
     return RegistryVerdict.MATCH if match else RegistryVerdict.OTHER_NAME, registered
 
 
-async def _judged(tx: Transaction, account: Account, change: LegalNameChange) -> None:
+async def _apply_result(tx: Transaction, account: Account, change: LegalNameChange) -> None:
     if change.verdict is RegistryVerdict.MATCH:
         change.decider_id = change.reason = None  # whoever asked for better evidence did not decide
         await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
@@ -141,7 +141,7 @@ async def _judged(tx: Transaction, account: Account, change: LegalNameChange) ->
         shown = await File.filter(legal_name_change_id=change.pk).using_db(tx.db).exists()
         await _move(tx, change, LegalNameStatus.IN_REVIEW if shown else LegalNameStatus.EVIDENCE_NEEDED)
         if not shown:
-            await _tell(tx, change)
+            await _notify(tx, change)
 
 
 async def check_waiting(action: Action, registry: Registry) -> int:
@@ -181,7 +181,7 @@ async def add_evidence(
 ) -> LegalNameChange:
     """Add evidence to a change in progress, for an agent to review. Raises NOT_FOUND, FILE_REFUSED and TRANSITION_ILLEGAL."""
     async with action.transaction() as tx:
-        user = await managing(tx, session, account.pk)
+        user = await require_manager(tx, session, account.pk)
         with Checks() as checks:
             change = await checks.wait(_running(tx, account.pk, change_id))
             files = checks(_evidence, file_ids)
@@ -201,7 +201,7 @@ def _evidence(file_ids: Sequence[int | None]) -> tuple[int, ...]:
 async def cancel(action: Action, session: Session, account: Account, change_id: int | None) -> LegalNameChange:
     """Cancel a change. A repeat changes nothing. Raises NOT_FOUND and TRANSITION_ILLEGAL."""
     async with action.transaction() as tx:
-        await managing(tx, session, account.pk)
+        await require_manager(tx, session, account.pk)
         change = await _running(tx, account.pk, change_id, LegalNameStatus.CANCELED)
         if change.running:
             await _move(tx, change, LegalNameStatus.CANCELED)
@@ -227,13 +227,13 @@ async def decide(
         if found is None:
             checks.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "changeId"))
         needed = reason or decision is not Decision.ACCEPT
-        words = checks(message_text, reason or "", "reason", REASON_LENGTH) if needed else None
+        text = checks(message_text, reason or "", "reason", REASON_LENGTH) if needed else None
         key = checks(optional_key, key)
     assert found is not None, "the checks have passed"  # noqa: S101
     async with action.transaction() as tx:
         account = await tx.locked(Account, found.account_id)
-        agent = await sessions.holder(tx, session)
-        owner, arguments = f"user:{agent.pk}", [found.pk, decision.value, words]
+        agent = await sessions.lock_user(tx, session)
+        owner, arguments = f"user:{agent.pk}", [found.pk, decision.value, text]
         if await earlier_result(tx, owner, "legalNameChangeDecide", key, arguments) is not None:
             return await LegalNameChange.get(pk=found.pk, using_db=tx.db)
         await store_result(tx, owner, "legalNameChangeDecide", key, found.pk)
@@ -242,14 +242,14 @@ async def decide(
             return change
         if decision is Decision.ACCEPT and not await _evident(tx, change):
             raise Refusal(AccountsErrorCode.EVIDENCE_MISSING, "input", "changeId")
-        change.decider_id, change.reason = agent.pk, words
+        change.decider_id, change.reason = agent.pk, text
         await change.save(using_db=tx.db, update_fields=["decider_id", "reason"])
         tx.audit(AccountsAuditAction.LEGAL_NAME_CHANGE_DECIDE, change, decision=decision.value)
         if decision is Decision.ACCEPT:
             await _accept(tx, account, change)
         else:
             await _move(tx, change, _REACHED[decision])
-            await _tell(tx, change)
+            await _notify(tx, change)
     return change
 
 
@@ -296,8 +296,8 @@ async def _accept(tx: Transaction, account: Account, change: LegalNameChange) ->
     await _move(tx, change, LegalNameStatus.ACCEPTED)
     by = change.verdict.value if change.verdict and change.decider_id is None else "AGENT"
     tx.audit(AccountsAuditAction.ACCOUNT_CHANGE_LEGAL_NAME, account, change=change.pk, told_by=by)
-    await touch(tx, account.pk)
-    await _tell(tx, change)
+    await invalidate_members(tx, account.pk)
+    await _notify(tx, change)
 
 
 async def _move(tx: Transaction, change: LegalNameChange, status: LegalNameStatus) -> None:
@@ -310,10 +310,10 @@ async def _move(tx: Transaction, change: LegalNameChange, status: LegalNameStatu
         await tx.append(INBOX, EventKind.LEGAL_NAME_REVIEW_AWAITED)
 
 
-async def _tell(tx: Transaction, change: LegalNameChange) -> None:
+async def _notify(tx: Transaction, change: LegalNameChange) -> None:
     """Notify the requester, if they can still manage the company, and its owners by email."""
-    places = await Membership.filter(account_id=change.account_id).using_db(tx.db).select_related("user").order_by("id")
-    for place in places:
-        asked = place.user_id == change.requester_id and place.role.manages_members
-        if asked or place.role is Role.OWNER:
-            await emails.legal_name(tx, place.user, change)
+    memberships = await Membership.filter(account_id=change.account_id).using_db(tx.db).select_related("user").order_by("id")
+    for membership in memberships:
+        asked = membership.user_id == change.requester_id and membership.role.manages_members
+        if asked or membership.role is Role.OWNER:
+            await emails.legal_name(tx, membership.user, change)

@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 
 from tortoise.queryset import QuerySet
 
-from accounts.details import touch
+from accounts.details import invalidate_members
 from auth import sessions, throttle
 from auth.reauthentication import require_fresh
 from auth.services import AuthServices
@@ -56,24 +56,24 @@ async def request(
         await require_fresh(action, session)
     async with action.transaction() as tx:
         with Checks() as check:
-            account = await check.wait(_owned(tx, session, account_id))
+            account = await check.wait(_owned_account(tx, session, account_id))
             text, key = check(message_text, message, "message"), check(client_key, key)
         _require(account, *_POSSIBLE[kind])
-        user = await sessions.holder(tx, session)
-        return await _asked(tx, auth, account, user, kind, text, key)
+        user = await sessions.lock_user(tx, session)
+        return await _open_request(tx, auth, account, user, kind, text, key)
 
 
-async def _owned(tx: Transaction, session: Session, account_id: int | None) -> Account:
+async def _owned_account(tx: Transaction, session: Session, account_id: int | None) -> Account:
     people = await AccountMembers.locked(tx, account_id or 0)
-    place = people.membership(session.user_id)
-    if people.account is None or place is None:
+    membership = people.membership(session.user_id)
+    if people.account is None or membership is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
-    if place.role is not Role.OWNER:
+    if membership.role is not Role.OWNER:
         raise Forbidden
     return people.account
 
 
-async def _asked(
+async def _open_request(
     tx: Transaction, auth: AuthServices, account: Account, user: User, kind: TicketKind, text: str, key: str
 ) -> Ticket:
     """Open the ticket of a request. The attempt is counted here, where it is known that an owner makes a new and possible
@@ -81,8 +81,8 @@ async def _asked(
     back with it.
     """
     owner = f"user:{user.pk}"
-    if known := await earlier_result(tx, owner, kind.value, key, [account.pk, text]):
-        return await Ticket.get(pk=known, using_db=tx.db)
+    if earlier_id := await earlier_result(tx, owner, kind.value, key, [account.pk, text]):
+        return await Ticket.get(pk=earlier_id, using_db=tx.db)
     await auth.throttle.attempt(throttle.key(throttle.LIFECYCLE, account.pk, kind.value))
     ticket = await (await _open(tx, account, kind)).order_by("-id").first()
     if ticket is None:
@@ -131,13 +131,13 @@ async def deactivate(action: Action, session: Session, account_id: int | None) -
     Raises NOT_FOUND, TRANSITION_ILLEGAL and Unauthenticated.
     """
     async with action.transaction() as tx:
-        account, people, _ = await _dealt_with(tx, session, account_id)
+        account, people, _ = await _lock_for_agent(tx, session, account_id)
         if account.status is not AccountStatus.DEACTIVATED:
             _require(account, AccountStatus.ACTIVE)
-            ended = await _rested(tx, account, people, AccountStatus.DEACTIVATED)
-            await _settle(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
+            ended = await _end_use(tx, account, people, AccountStatus.DEACTIVATED)
+            await _solve_tickets(tx, account, TicketKind.ACCOUNT_DEACTIVATION)
             tx.audit(AccountsAuditAction.ACCOUNT_DEACTIVATE, account, sessions_ended=ended)
-            await _tell(tx, account)
+            await _notify(tx, account)
     return account
 
 
@@ -147,15 +147,15 @@ async def reactivate(action: Action, session: Session, account_id: int | None) -
     Raises NOT_FOUND, TRANSITION_ILLEGAL once the erasure has started, and Unauthenticated.
     """
     async with action.transaction() as tx:
-        account, _, _ = await _dealt_with(tx, session, account_id)
+        account, _, _ = await _lock_for_agent(tx, session, account_id)
         if account.status is not AccountStatus.ACTIVE:
             _require(account, *_RESTING)
             before = account.status.value
             await Erasure.filter(account_id=account.pk, canceled_at=None).using_db(tx.db).update(canceled_at=action.at)
             await _set(tx, account, AccountStatus.ACTIVE)
-            await _settle(tx, account, TicketKind.ACCOUNT_REACTIVATION)
+            await _solve_tickets(tx, account, TicketKind.ACCOUNT_REACTIVATION)
             tx.audit(AccountsAuditAction.ACCOUNT_REACTIVATE, account, before=before)
-            await _tell(tx, account)
+            await _notify(tx, account)
     return account
 
 
@@ -171,7 +171,7 @@ async def schedule_deletion(
     await require_fresh(action, session)
     async with action.transaction() as tx:
         with Checks() as check:
-            dealt_with = await check.wait(_dealt_with(tx, session, account_id))
+            dealt_with = await check.wait(_lock_for_agent(tx, session, account_id))
             if not await Ticket.filter(pk=ticket_id or 0).using_db(tx.db).exists():
                 check.refuse(Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "ticketId"))
         account, people, _ = dealt_with
@@ -186,9 +186,9 @@ async def schedule_deletion(
             deadline=deadline, scheduled_at=action.at, due_at=account.erases_at,
         )  # fmt: skip
         await ticket.mark_solved(tx)
-        ended = await _rested(tx, account, people, AccountStatus.CLOSING)
+        ended = await _end_use(tx, account, people, AccountStatus.CLOSING)
         tx.audit(AccountsAuditAction.ACCOUNT_SCHEDULE_DELETION, account, sessions_ended=ended, ticket=ticket.pk)
-        await _tell(tx, account)
+        await _notify(tx, account)
     return account
 
 
@@ -198,7 +198,7 @@ def _due(action: Action, grace: timedelta, deadline: date) -> datetime:
     return min(action.at + grace, max(term, action.at + min(grace, timedelta(days=1))))
 
 
-async def _settle(tx: Transaction, account: Account, kind: TicketKind) -> None:
+async def _solve_tickets(tx: Transaction, account: Account, kind: TicketKind) -> None:
     """Mark the company's open tickets of this kind as solved."""
     for ticket in await (await _open(tx, account, kind)).order_by("id"):
         await ticket.mark_solved(tx)
@@ -213,7 +213,7 @@ async def decline_reactivation(
     """
     async with action.transaction() as tx:
         with Checks() as check:
-            dealt_with = await check.wait(_dealt_with(tx, session, account_id))
+            dealt_with = await check.wait(_lock_for_agent(tx, session, account_id))
             words, key = check(message_text, reason, "reason", REASON_LENGTH), check(optional_key, key)
         account, _, agent = dealt_with
         owner, arguments = f"user:{agent.pk}", [account.pk, words]
@@ -230,10 +230,10 @@ async def decline_reactivation(
     return account
 
 
-async def _dealt_with(tx: Transaction, session: Session, account_id: int | None) -> tuple[Account, AccountMembers, User]:
+async def _lock_for_agent(tx: Transaction, session: Session, account_id: int | None) -> tuple[Account, AccountMembers, User]:
     """Lock the company, its members and the agent, who must still be one. Returns the company and its members."""
     people = await AccountMembers.locked(tx, account_id or 0)
-    agent = await sessions.holder(tx, session)
+    agent = await sessions.lock_user(tx, session)
     if not agent.staff:
         raise Forbidden
     if people.account is None:
@@ -243,13 +243,13 @@ async def _dealt_with(tx: Transaction, session: Session, account_id: int | None)
 
 async def _request_of(tx: Transaction, account: Account, people: AccountMembers, ticket_id: int | None) -> Ticket:
     ticket = await (await _open(tx, account, TicketKind.ACCOUNT_DELETION)).filter(pk=ticket_id or 0).first()
-    place = people.membership(ticket.requester_id) if ticket else None
-    if ticket is None or place is None or place.role is not Role.OWNER:
+    membership = people.membership(ticket.requester_id) if ticket else None
+    if ticket is None or membership is None or membership.role is not Role.OWNER:
         raise Refusal(AccountsErrorCode.REQUEST_MISSING, "input", "ticketId")
     return ticket
 
 
-async def _rested(tx: Transaction, account: Account, people: AccountMembers, status: AccountStatus) -> int:
+async def _end_use(tx: Transaction, account: Account, people: AccountMembers, status: AccountStatus) -> int:
     """Set the company's status and end all sessions for it. Returns how many sessions ended."""
     await _set(tx, account, status)
     return sum([await sessions.end_for(tx, user_id, account.pk) for user_id in sorted(people.user_ids)])
@@ -259,11 +259,11 @@ async def _set(tx: Transaction, account: Account, status: AccountStatus) -> None
     account.status = status
     account.erases_at = account.erases_at if status is AccountStatus.CLOSING else None
     await account.save(using_db=tx.db, update_fields=["status", "erases_at"])
-    await touch(tx, account.pk)
+    await invalidate_members(tx, account.pk)
 
 
-async def _tell(tx: Transaction, account: Account) -> None:
+async def _notify(tx: Transaction, account: Account) -> None:
     """Notify the owners by email."""
     owners = Membership.filter(account_id=account.pk, role=Role.OWNER).using_db(tx.db).select_related("user").order_by("id")
-    for place in await owners:
-        await emails.account_status(tx, place.user, account)
+    for membership in await owners:
+        await emails.account_status(tx, membership.user, account)

@@ -39,14 +39,14 @@ async def change_role(action: Action, session: Session, account_id: int, user_id
         people = await AccountMembers.locked(tx, account_id)
         with Checks() as check:
             place = check(_dealt_with, people, action, user_id)
-            if not acting(people, action).role.may_grant(role):
+            if not acting_membership(people, action).role.may_grant(role):
                 check.refuse(Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "role"))
         if place.role is not role:
             _keep_an_owner(people, place)
             if Role.OWNER in (place.role, role):
                 lost = place if place.role is Role.OWNER else None
-                await _handed(tx, session, fresh, people, gained=None if lost else place, lost=lost)
-            await _tell(tx, AccountsAuditAction.MEMBER_CHANGE_ROLE, place, before=place.role.value, role=role.value)
+                await _check_ownership_change(tx, session, fresh, people, gained=None if lost else place, lost=lost)
+            await _record(tx, AccountsAuditAction.MEMBER_CHANGE_ROLE, place, before=place.role.value, role=role.value)
             await _give(tx, place, role)
     return place
 
@@ -63,8 +63,8 @@ async def remove(action: Action, session: Session, account_id: int, user_id: int
         place = _dealt_with(people, action, user_id)
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
-            await _handed(tx, session, fresh, people, lost=place)
-        await _taken_out(tx, place, AccountsAuditAction.MEMBER_REMOVE)
+            await _check_ownership_change(tx, session, fresh, people, lost=place)
+        await _remove_member(tx, place, AccountsAuditAction.MEMBER_REMOVE)
 
 
 async def leave(action: Action, session: Session, account_id: int) -> None:
@@ -75,11 +75,11 @@ async def leave(action: Action, session: Session, account_id: int) -> None:
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, account_id)
-        place = acting(people, action)
+        place = acting_membership(people, action)
         _keep_an_owner(people, place)
         if place.role is Role.OWNER:
-            await _handed(tx, session, fresh, people, lost=place)
-        await _taken_out(tx, place, AccountsAuditAction.ACCOUNT_LEAVE)
+            await _check_ownership_change(tx, session, fresh, people, lost=place)
+        await _remove_member(tx, place, AccountsAuditAction.ACCOUNT_LEAVE)
 
 
 async def transfer(action: Action, session: Session, account_id: int, user_id: int | None) -> Membership:
@@ -90,20 +90,20 @@ async def transfer(action: Action, session: Session, account_id: int, user_id: i
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, account_id)
-        mine, theirs = acting(people, action), people.membership(user_id)
+        mine, other = acting_membership(people, action), people.membership(user_id)
         if mine.role is not Role.OWNER:
             raise Forbidden
-        if theirs is None:
+        if other is None:
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
-        if theirs != mine:
-            await _handed(tx, session, fresh, people, gained=theirs, lost=mine)
-            await _tell(tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, theirs, before=theirs.role.value)
-            await _give(tx, theirs, Role.OWNER)
+        if other != mine:
+            await _check_ownership_change(tx, session, fresh, people, gained=other, lost=mine)
+            await _record(tx, AccountsAuditAction.ACCOUNT_TRANSFER_OWNERSHIP, other, before=other.role.value)
+            await _give(tx, other, Role.OWNER)
             await _give(tx, mine, Role.ADMIN)
-    return theirs
+    return other
 
 
-def acting(people: AccountMembers, action: Action) -> Membership:
+def acting_membership(people: AccountMembers, action: Action) -> Membership:
     """The actor's membership. Raises Forbidden when they have none."""
     place = people.membership(action.actor.pk) if action.actor else None
     if place is None or not people.active:
@@ -112,34 +112,34 @@ def acting(people: AccountMembers, action: Action) -> Membership:
 
 
 def _dealt_with(people: AccountMembers, action: Action, user_id: int | None) -> Membership:
-    mine, theirs = acting(people, action), people.membership(user_id)
+    mine, other = acting_membership(people, action), people.membership(user_id)
     if not mine.role.manages_members:
         raise Forbidden
-    if theirs is None:
+    if other is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId")
-    if not mine.role.may_grant(theirs.role):
+    if not mine.role.may_grant(other.role):
         raise Refusal(AccountsErrorCode.ROLE_RESERVED, "input", "userId")
-    return theirs
+    return other
 
 
-async def _handed(
+async def _check_ownership_change(
     tx: Transaction, session: Session, fresh: bool, people: AccountMembers,
     gained: Membership | None = None, lost: Membership | None = None,
 ) -> None:  # fmt: skip
     """Check a change of owners, and notify everyone who is an owner before or after it."""
     if not fresh:
         raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
-    await sessions.holder(tx, session)
+    await sessions.lock_user(tx, session)
     if gained is not None and gained.role is Role.OWNER:
         gained = None  # they own it already
-    places = [place for place in (gained, lost) if place]
-    keys = people.owners | {place.user_id for place in places}
-    known = {user.pk: user for user in await User.filter(pk__in=keys).using_db(tx.db).order_by("id")}
-    account = await Account.get(pk=places[0].account_id, using_db=tx.db)
-    for owner in known.values():
+    memberships = [place for place in (gained, lost) if place]
+    keys = people.owners | {place.user_id for place in memberships}
+    earlier_id = {user.pk: user for user in await User.filter(pk__in=keys).using_db(tx.db).order_by("id")}
+    account = await Account.get(pk=memberships[0].account_id, using_db=tx.db)
+    for owner in earlier_id.values():
         await emails.ownership_changed(
-            tx, owner, account, gained=known[gained.user_id] if gained else None,
-            lost=known[lost.user_id] if lost else None,
+            tx, owner, account, gained=earlier_id[gained.user_id] if gained else None,
+            lost=earlier_id[lost.user_id] if lost else None,
         )  # fmt: skip
 
 
@@ -153,14 +153,14 @@ async def _give(tx: Transaction, place: Membership, role: Role) -> None:
     await place.save(using_db=tx.db, update_fields=["role"])
     if not role.manages_members:
         await _withdraw(tx, place)
-    await sessions.tell(tx, place.user_id, place.account_id)
+    await sessions.announce_role_change(tx, place.user_id, place.account_id)
 
 
-async def _taken_out(tx: Transaction, place: Membership, audit_action: AuditAction) -> None:
+async def _remove_member(tx: Transaction, place: Membership, audit_action: AuditAction) -> None:
     await place.delete(using_db=tx.db)
     await _withdraw(tx, place)
     ended = await sessions.end_for(tx, place.user_id, place.account_id)
-    await _tell(tx, audit_action, place, role=place.role.value, sessions_ended=ended)
+    await _record(tx, audit_action, place, role=place.role.value, sessions_ended=ended)
 
 
 async def _withdraw(tx: Transaction, place: Membership) -> None:
@@ -168,7 +168,7 @@ async def _withdraw(tx: Transaction, place: Membership) -> None:
     await Invitation.pending(sent).using_db(tx.db).update(revoked_at=tx.action.at)
 
 
-async def _tell(tx: Transaction, audit_action: AuditAction, place: Membership, **details: Detail) -> None:
+async def _record(tx: Transaction, audit_action: AuditAction, place: Membership, **details: Detail) -> None:
     """Record in the audit log what was done to a member; their membership may be gone when the log is read."""
     user = await User.get(pk=place.user_id, using_db=tx.db)
     tx.audit(audit_action, user, place.account_id, None, **details)

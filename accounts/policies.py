@@ -23,13 +23,13 @@ async def accept(action: Action, session: Session, policy: Policy, locale: Local
     Raises POLICY_NOT_IN_FORCE when the version isn't in force, and Unauthenticated when the session has ended.
     """
     async with action.transaction() as tx:
-        user = await sessions.holder(tx, session)
+        user = await sessions.lock_user(tx, session)
         known = await PolicyAcceptance.get_or_none(user_id=user.pk, policy_id=policy.pk, using_db=tx.db)
         if known:
             return known
         if policy.pk not in await _in_force(action, tx.db):
             raise Refusal(ContentErrorCode.POLICY_NOT_IN_FORCE, "input", "policyId")
-        return await _noted(tx, user, policy, locale, AcceptanceChannel.SETTINGS)
+        return await _store(tx, user, policy, locale, AcceptanceChannel.SETTINGS)
 
 
 async def in_force(action: Action, keys: Sequence[int | None], field: str) -> list[Policy]:
@@ -48,15 +48,15 @@ async def _in_force(action: Action, db: BaseDBAsyncClient | None = None) -> dict
     return {policy.pk: policy for policy in (await Policy.in_force(action.day, db)).values()}
 
 
-async def note(
+async def record(
     tx: Transaction, user: User, policies: Collection[Policy], locale: Locale, channel: AcceptanceChannel, account_id: int
 ) -> None:
     """Record what a new user of this company accepted, as read in this language."""
     for policy in policies:
-        await _noted(tx, user, policy, locale, channel, account_id)
+        await _store(tx, user, policy, locale, channel, account_id)
 
 
-async def _noted(
+async def _store(
     tx: Transaction, user: User, policy: Policy, locale: Locale, channel: AcceptanceChannel, account_id: int | None = None
 ) -> PolicyAcceptance:
     told = {"kind": policy.kind.value, "version": policy.version, "channel": channel.value}
@@ -66,6 +66,6 @@ async def _noted(
     )
 
 
-async def disown(tx: Transaction, user: User) -> None:
+async def delete_acceptances(tx: Transaction, user: User) -> None:
     """Delete the acceptances of a sign-up that another person takes over, who did not accept anything."""
     await PolicyAcceptance.filter(user_id=user.pk).using_db(tx.db).delete()

@@ -10,9 +10,9 @@ from tortoise.exceptions import IntegrityError
 from accounts import policies
 from auth import throttle
 from auth.email_address import deliverable
-from auth.memberships import concerned
+from auth.memberships import audited_accounts
 from auth.services import AuthServices
-from auth.sessions import hashed, user_key
+from auth.sessions import token_hash, user_key
 from auth.tokens import Purpose, invalid
 from mail import emails
 from models.accounts.account import Account, Membership, Role
@@ -83,29 +83,29 @@ async def sign_up(
     await auth.throttle.attempt(throttle.key(throttle.SIGN_UP, network), throttle.key(throttle.EMAIL, form.email))
     password_hash = await auth.passwords.hash(password)
     try:
-        return await _signed_up(action, auth, form, password_hash, network, key)
+        return await _sign_up(action, auth, form, password_hash, network, key)
     except IntegrityError:  # somebody took the address between our look and our write: now it is found
-        return await _signed_up(action, auth, form, password_hash, network, key)
+        return await _sign_up(action, auth, form, password_hash, network, key)
 
 
-async def _signed_up(
+async def _sign_up(
     action: Action, auth: AuthServices, form: _Form, password_hash: str, network: str, key: str | None
 ) -> SignUp:
     owner = anonymous_owner(network, form.email)
     async with action.transaction() as tx:
         if await earlier_result(tx, owner, "accountSignUp", key, form.arguments) is not None:
             return SignUp()
-        replaced = await _replaced(tx, form, password_hash)
+        replaced = await _replace_unverified(tx, form, password_hash)
         existing = replaced or await User.get_or_none(email=form.email, using_db=tx.db)
-        made = SignUp(existing=existing) if existing else await _owner(tx, form, password_hash)
-        await _email(tx, auth, made)
-        _note_sign_up(tx, made)
+        result = SignUp(existing=existing) if existing else await _create_owner(tx, form, password_hash)
+        await _email(tx, auth, result)
+        _record_sign_up(tx, result)
         await store_result(tx, owner, "accountSignUp", key)
-    return made
+    return result
 
 
-async def _email(tx: Transaction, auth: AuthServices, made: SignUp) -> None:
-    user = made.user or made.existing
+async def _email(tx: Transaction, auth: AuthServices, result: SignUp) -> None:
+    user = result.user or result.existing
     assert user is not None, "a sign-up creates a user or finds one"  # noqa: S101
     if user.email_verified_at:
         await emails.already_registered(tx, user)
@@ -113,17 +113,17 @@ async def _email(tx: Transaction, auth: AuthServices, made: SignUp) -> None:
         await emails.verification(tx, user, verification_token(auth, user, tx.action.at))
 
 
-async def _replaced(tx: Transaction, form: _Form, password_hash: str) -> User | None:
+async def _replace_unverified(tx: Transaction, form: _Form, password_hash: str) -> User | None:
     """The user who signed up with the address but never verified it, updated to this sign-up; None when there is none.
 
     It may have been a stranger, whose password and company would otherwise be in effect once the owner of the mailbox signs up
     and verifies the address.
     """
     open_ = Membership.filter(user__email=form.email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
-    place = await open_.first()
-    if place is None:
+    membership = await open_.first()
+    if membership is None:
         return None
-    account, user = await tx.locked(Account, place.account_id), await tx.locked(User, place.user_id)
+    account, user = await tx.locked(Account, membership.account_id), await tx.locked(User, membership.user_id)
     if user.email_verified_at:  # a moment ago
         return None
     facts = {"name": form.name, "locale": form.locale, "password_hash": password_hash}
@@ -131,26 +131,26 @@ async def _replaced(tx: Transaction, form: _Form, password_hash: str) -> User | 
     company: dict[str, Any] = {"legal_name": form.legal_name, "siren": form.siren}
     company |= {"registry_verdict": None, "registry_due_at": tx.action.at}  # what the register said was said of another one
     await account.update_from_dict(company).save(using_db=tx.db, update_fields=list(company))
-    await policies.disown(tx, user)
-    await policies.note(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
+    await policies.delete_acceptances(tx, user)
+    await policies.record(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
     return user
 
 
-def _note_sign_up(tx: Transaction, made: SignUp) -> None:
-    if made.account:
-        tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, made.account, by=made.user, known=False)
+def _record_sign_up(tx: Transaction, result: SignUp) -> None:
+    if result.account:
+        tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, result.account, by=result.user, known=False)
     else:  # in nobody's part of the log: whoever tries addresses must not read there which are known
-        tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, made.existing, None, known=True)
+        tx.audit(AccountsAuditAction.ACCOUNT_SIGN_UP, result.existing, None, known=True)
 
 
-async def _owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
+async def _create_owner(tx: Transaction, form: _Form, password_hash: str) -> SignUp:
     at, db = tx.action.at, tx.db
     user = await User.create(
         using_db=db, email=form.email, name=form.name, locale=form.locale, password_hash=password_hash, created_at=at
     )
     account = await Account.create(using_db=db, legal_name=form.legal_name, siren=form.siren, created_at=at, registry_due_at=at)
     await Membership.create(using_db=db, user=user, account=account, role=Role.OWNER, created_at=at)
-    await policies.note(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
+    await policies.record(tx, user, form.accepted, form.locale, AcceptanceChannel.SIGN_UP, account.pk)
     return SignUp(user, account)
 
 
@@ -160,7 +160,7 @@ def verification_token(auth: AuthServices, user: User, at: datetime) -> str:
 
 
 def _sign_up_of(user: User) -> str:
-    return hashed(user.password_hash)[:16]  # another password is another sign-up, and each hash has a salt of its own
+    return token_hash(user.password_hash)[:16]  # another password is another sign-up, and each hash has a salt of its own
 
 
 async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
@@ -174,7 +174,7 @@ async def verify_email(action: Action, auth: AuthServices, token: str) -> User:
         changed = await meant.filter(email_verified_at=None).update(email_verified_at=action.at)
         user = await meant.get()
         if changed:
-            for account_id in await concerned(tx, user):
+            for account_id in await audited_accounts(tx, user):
                 tx.audit(IdentityAuditAction.EMAIL_VERIFY, user, account_id, by=user)
         tx.streams[user_key(user.pk)] = None
     return user

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
-from auth.http_client import HttpClient, Unavailable, usable
+from auth.http_client import HttpClient, Unavailable, is_server_url
 
 _SECONDS = 3.0
 _BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
@@ -69,13 +69,13 @@ class PublicRegistry:
             body = await self._server.get("search", {"q": siren, "page": "1", "per_page": "10"})
             results = orjson.loads(body)["results"]
             (found,) = [each for each in results if each["siren"] == siren] or (None,)
-            return _registered(found) if found else None
+            return _parse(found) if found else None
         except (Unavailable, ValueError, KeyError, TypeError, AttributeError) as fault:
             log.warning("registry.unavailable", error=fault.fault if isinstance(fault, Unavailable) else type(fault).__name__)
             raise RegistryUnavailable from None
 
 
-def _registered(found: dict[str, Any]) -> Registered:
+def _parse(found: dict[str, Any]) -> Registered:
     whole = _line(found.get("nom_complet"))
     short = _BRACKETS.sub("", whole)  # acronym or trade name
     names = [_line(found.get("nom_raison_sociale")), short, whole]
@@ -95,6 +95,6 @@ def registry(url: str | None) -> Registry:
     return PublicRegistry(url) if url else NoRegistry()
 
 
-def registry_fault(url: str) -> str | None:
+def expected_registry_url(url: str) -> str | None:
     """The expected form when the URL of a registry is invalid, else None."""
-    return None if usable(url) else "https://host"
+    return None if is_server_url(url) else "https://host"

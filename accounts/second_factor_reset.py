@@ -6,10 +6,10 @@ and it requires a recent step-up. The password stays unchanged: a thief of the m
 them, and a dishonest colleague would still need the password. See docs/decisions/0012-authenticators.md.
 """
 
-from accounts.members import acting
+from accounts.members import acting_membership
 from auth import sessions
 from auth.factors import enrolment
-from auth.memberships import companies_of, concerned
+from auth.memberships import audited_accounts, companies_of
 from auth.reauthentication import require_fresh
 from mail import emails
 from models.accounts.account import AccountMembers, Membership, Role
@@ -26,7 +26,7 @@ from models.text import optional_key
 from models.translations import _
 
 
-async def of_colleague(
+async def reset_member(
     action: Action, session: Session, account_id: int, user_id: int | None, key: str | None = None
 ) -> Membership:
     """Turn off the second factor of a member, as an owner of the company. The member is notified by email.
@@ -37,32 +37,32 @@ async def of_colleague(
     await require_fresh(action, session)
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, account_id)
-        if acting(people, action).role is not Role.OWNER:
+        if acting_membership(people, action).role is not Role.OWNER:
             raise Forbidden
-        place = people.membership(user_id)
-        user = await sessions.holder_and(tx, session, place.user_id if place else None)
+        membership = people.membership(user_id)
+        user = await sessions.lock_users(tx, session, membership.user_id if membership else None)
         with Checks() as check:
             key = check(optional_key, key)
-            if place is None or user is None:
+            if membership is None or user is None:
                 check.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "userId"))
-        assert place is not None and user is not None, "the checks have passed"  # noqa: S101, PT018
+        assert membership is not None and user is not None, "the checks have passed"  # noqa: S101, PT018
         if await earlier_result(tx, f"user:{session.user_id}", "memberResetSecondFactor", key, user.pk) is not None:
-            return place
-        if place.role is Role.OWNER or user.staff or await companies_of(tx, user) != [account_id]:
-            raise _reserved()
+            return membership
+        if membership.role is Role.OWNER or user.staff or await companies_of(tx, user) != [account_id]:
+            raise _is_reserved()
         await _reset(tx, user, by_support=False)
         await store_result(tx, f"user:{session.user_id}", "memberResetSecondFactor", key)
-    return place
+    return membership
 
 
-async def of_anybody(action: Action, session: Session, user_id: int | None, key: str | None = None) -> None:
+async def reset_user(action: Action, session: Session, user_id: int | None, key: str | None = None) -> None:
     """Turn off a user's second factor, as an operator. The user is notified by email.
 
     Raises STEP_UP_REQUIRED, NOT_FOUND, NOT_ACTIVE, and SECOND_FACTOR_RESERVED for the operator's own.
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
-        user = await sessions.holder_and(tx, session, user_id)
+        user = await sessions.lock_users(tx, session, user_id)
         with Checks() as check:
             key = check(optional_key, key)
             if user is None:
@@ -71,22 +71,22 @@ async def of_anybody(action: Action, session: Session, user_id: int | None, key:
         if await earlier_result(tx, f"user:{session.user_id}", "userResetSecondFactor", key, user.pk) is not None:
             return
         if user.pk == session.user_id:
-            raise _reserved()
+            raise _is_reserved()
         await _reset(tx, user, by_support=True)
         await store_result(tx, f"user:{session.user_id}", "userResetSecondFactor", key)
 
 
-def _reserved() -> Refusal:
+def _is_reserved() -> Refusal:
     return Refusal(IdentityErrorCode.SECOND_FACTOR_RESERVED, "input", "userId")
 
 
 async def _reset(tx: Transaction, user: User, *, by_support: bool) -> None:
     if not user.second_factor:
         raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "userId", message=_("This person has no second factor to reset."))
-    await enrolment.turned_off(tx, user)
+    await enrolment.turn_off(tx, user)
     await void_links(user, tx.db)
     ended = await sessions.end_all(tx, user)
     tx.streams[sessions.user_key(user.pk)] = None
-    for account_id in await concerned(tx, user):
+    for account_id in await audited_accounts(tx, user):
         tx.audit(IdentityAuditAction.SECOND_FACTOR_RESET, user, account_id, sessions_ended=ended)
     await emails.second_factor_reset(tx, user, by_support=by_support)

@@ -11,13 +11,13 @@ from datetime import timedelta
 from tortoise.exceptions import IntegrityError
 
 from accounts.registration import NAME_LENGTH
-from accounts.unconfirmed import taken_over
+from accounts.unconfirmed import take_over
 from auth import sessions
 from auth.email_address import deliverable
-from auth.factors.enrolment import turned_off
+from auth.factors.enrolment import turn_off
 from auth.reauthentication import require_fresh
 from auth.services import AuthServices
-from auth.sessions import hashed, random_token
+from auth.sessions import random_token, token_hash
 from mail import emails
 from models.accounts.account import Membership
 from models.accounts.audit_actions import AccountsAuditAction
@@ -54,15 +54,15 @@ async def hire(
     with Checks() as check:
         email, name = check(deliverable, email), check(line, name, "name", NAME_LENGTH)
         key = check(client_key, key)
-    nobodys = await auth.passwords.hash(secrets.token_urlsafe())
+    unusable_hash = await auth.passwords.hash(secrets.token_urlsafe())
     try:
         async with action.transaction() as tx:
-            operator = await sessions.holder(tx, session)
+            operator = await sessions.lock_user(tx, session)
             owner = f"user:{operator.pk}"
-            if known := await earlier_result(tx, owner, "staffHire", key, [email, name, role.value, locale.value]):
-                return await _still_hired(tx, known)
-            user = await _admitted(tx, email, nobodys)
-            token = await _appointed(tx, user, emailed=True, name=name, staff=role, locale=locale)
+            if earlier_id := await earlier_result(tx, owner, "staffHire", key, [email, name, role.value, locale.value]):
+                return await _require_hired(tx, earlier_id)
+            user = await _hire(tx, email, unusable_hash)
+            token = await _create_staff(tx, user, emailed=True, name=name, staff=role, locale=locale)
             await emails.staff_welcome(tx, user, token)
             await store_result(tx, owner, "staffHire", key, user.pk)
     except IntegrityError:  # somebody took the address between our look and our write
@@ -78,26 +78,26 @@ async def appoint(action: Action, auth: AuthServices, *, email: str, name: str, 
     """
     with Checks() as check:
         email, name = check(deliverable, email), check(line, name, "name", NAME_LENGTH)
-    nobodys = await auth.passwords.hash(secrets.token_urlsafe())
+    unusable_hash = await auth.passwords.hash(secrets.token_urlsafe())
     try:
         async with action.transaction() as tx:
-            return await _appointed(tx, await _admitted(tx, email, nobodys), emailed=False, name=name, staff=role)
+            return await _create_staff(tx, await _hire(tx, email, unusable_hash), emailed=False, name=name, staff=role)
     except IntegrityError:
         raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email") from None
 
 
-async def _appointed(tx: Transaction, user: User, *, emailed: bool, name: str, staff: Staff, **facts: Locale) -> str:
+async def _create_staff(tx: Transaction, user: User, *, emailed: bool, name: str, staff: Staff, **facts: Locale) -> str:
     changes = {"name": name, "searched": person_search_text(name, user.email), "staff": staff, **facts}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
     await user.refresh_from_db(using_db=tx.db)
     token, until = random_token("cam_pr_"), tx.action.at + LIFETIME
-    await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=until)
+    await PasswordReset.create(using_db=tx.db, user=user, token_hash=token_hash(token), expires_at=until)
     tx.streams[sessions.user_key(user.pk)] = None
     tx.audit(AccountsAuditAction.STAFF_HIRE, user, role=staff.value, emailed=emailed)
     return token
 
 
-async def _still_hired(tx: Transaction, key: int) -> User:
+async def _require_hired(tx: Transaction, key: int) -> User:
     user = await User.get(pk=key, using_db=tx.db)
     if user.staff is None:
         message = _("This person no longer works for CAMCHA.")
@@ -105,16 +105,16 @@ async def _still_hired(tx: Transaction, key: int) -> User:
     return user
 
 
-async def _admitted(tx: Transaction, email: str, password_hash: str) -> User:
-    await taken_over(tx, email)  # whoever signed up with it and never confirmed it
-    known = next(iter(await tx.locked_where(User.filter(email=email))), None)
-    if known is None:
+async def _hire(tx: Transaction, email: str, password_hash: str) -> User:
+    await take_over(tx, email)  # whoever signed up with it and never confirmed it
+    user = next(iter(await tx.locked_where(User.filter(email=email))), None)
+    if user is None:
         return await User.create(using_db=tx.db, email=email, name=email, password_hash=password_hash, created_at=tx.action.at)
-    if known.staff or await Membership.filter(user_id=known.pk).using_db(tx.db).exists():
+    if user.staff or await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
         raise Refusal(IdentityErrorCode.EMAIL_TAKEN, "input", "email")
-    await _barred(tx, known, password_hash)
-    await sessions.end_all(tx, known)  # one of before would have the role at once
-    return known
+    await _revoke_access(tx, user, password_hash)
+    await sessions.end_all(tx, user)  # one of before would have the role at once
+    return user
 
 
 async def change_role(action: Action, session: Session, user_id: int | None, role: Staff) -> User:
@@ -129,7 +129,7 @@ async def change_role(action: Action, session: Session, user_id: int | None, rol
         if user.staff is not role:
             await User.filter(pk=user.pk).using_db(tx.db).update(staff=role)
             if not role.answers_customers:
-                await _let_go(tx, user)
+                await _unassign_tickets(tx, user)
             ended = await sessions.end_all(tx, user)
             tx.streams[sessions.user_key(user.pk)] = None
             tx.audit(
@@ -144,28 +144,28 @@ async def dismiss(action: Action, auth: AuthServices, session: Session, user_id:
     Raises STEP_UP_REQUIRED, NOT_FOUND, LAST_OPERATOR and Unauthenticated.
     """
     await require_fresh(action, session)
-    nobodys = await auth.passwords.hash(secrets.token_urlsafe())
+    unusable_hash = await auth.passwords.hash(secrets.token_urlsafe())
     async with action.transaction() as tx:
         user = await _member(tx, session, user_id, stays_operator=False)
-        await _let_go(tx, user)
+        await _unassign_tickets(tx, user)
         await User.filter(pk=user.pk).using_db(tx.db).update(staff=None)
-        await _barred(tx, user, nobodys)
+        await _revoke_access(tx, user, unusable_hash)
         ended = await sessions.end_all(tx, user)
         tx.streams[sessions.user_key(user.pk)] = None
         tx.audit(AccountsAuditAction.STAFF_DISMISS, user, before=user.staff.value, sessions_ended=ended)
 
 
-async def _let_go(tx: Transaction, user: User) -> None:
+async def _unassign_tickets(tx: Transaction, user: User) -> None:
     """Unassign the open tickets of a user whose row is locked, so that no other ticket can be assigned to them meanwhile."""
     theirs = Ticket.filter(assignee_id=user.pk, status__not=TicketStatus.CLOSED).using_db(tx.db)
     for ticket in await theirs.order_by("id"):
         await (await tx.locked(Ticket, ticket.pk)).unassign(tx)
 
 
-async def _barred(tx: Transaction, user: User, password_hash: str) -> None:
+async def _revoke_access(tx: Transaction, user: User, password_hash: str) -> None:
     """Revoke all access of a user: password, links, sessions and second factor."""
     await User.filter(pk=user.pk).using_db(tx.db).update(password_hash=password_hash)
-    await turned_off(tx, user)
+    await turn_off(tx, user)
     await void_links(user, tx.db)
 
 
@@ -177,7 +177,7 @@ async def end_sessions(action: Action, session: Session, user_id: int, key: str 
     await require_fresh(action, session)
     async with action.transaction() as tx:
         with Checks() as check:
-            user, key = await sessions.holder_and(tx, session, user_id), check(optional_key, key)
+            user, key = await sessions.lock_users(tx, session, user_id), check(optional_key, key)
             if user is None:
                 check.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", "userId"))
         assert user is not None, "the checks have passed"  # noqa: S101
@@ -198,7 +198,7 @@ async def _member(tx: Transaction, session: Session, user_id: int | None, *, sta
     Raises Unauthenticated when the actor was dismissed meanwhile.
     """
     operators = await tx.locked_where(User.filter(staff=Staff.OPERATOR))
-    if not await sessions.standing(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
+    if not await sessions.valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
     user = next(iter(await tx.locked_where(User.filter(pk=user_id or 0, staff__isnull=False))), None)
     if user is None:

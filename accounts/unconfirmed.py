@@ -6,26 +6,26 @@ one that the owner of the mailbox signs in to.
 
 from accounts import policies
 from auth import sessions
-from auth.factors.enrolment import turned_off
+from auth.factors.enrolment import turn_off
 from models.accounts.account import Account, Membership
 from models.action import Transaction
 from models.identity.access_links import void_links
 from models.identity.user import User
 
 
-async def taken_over(tx: Transaction, email: str) -> User | None:
+async def take_over(tx: Transaction, email: str) -> User | None:
     """The user who signed up with the address, locked, without their company, links, sessions, second factor and acceptances.
     The caller sets another password. None when there is no such user, or the address was verified.
     """
     open_ = User.filter(email=email, email_verified_at=None, staff=None).using_db(tx.db)
-    theirs = Membership.filter(user__email=email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
-    for place in await theirs:
-        await tx.locked_where(Account.filter(pk=place.account_id))  # before the person, as whoever signs up anew does
+    memberships = Membership.filter(user__email=email, user__email_verified_at=None, user__staff=None).using_db(tx.db)
+    for membership in await memberships:
+        await tx.locked_where(Account.filter(pk=membership.account_id))  # before the person, as whoever signs up anew does
     user = next(iter(await tx.locked_where(open_)), None)
     if user:
         await Account.filter(memberships__user_id=user.pk).using_db(tx.db).delete()
-        await policies.disown(tx, user)
-        await turned_off(tx, user)
+        await policies.delete_acceptances(tx, user)
+        await turn_off(tx, user)
         await void_links(user, tx.db)
         await sessions.end_all(tx, user)
     return user

@@ -6,9 +6,9 @@ from auth import throttle
 from auth.email_address import EMAIL_LENGTH
 from auth.factors import passkeys
 from auth.factors.proof import require_second_factor
-from auth.memberships import concerned
+from auth.memberships import audited_accounts
 from auth.services import AuthServices
-from auth.sessions import hashed, user_key
+from auth.sessions import token_hash, user_key
 from models.accounts.account import Account, AccountStatus, Membership
 from models.accounts.errors import AccountsErrorCode
 from models.action import Action
@@ -39,16 +39,16 @@ async def authenticate(
     Throttled. All failures take the same time.
     """
     async with auth.even_failures():
-        unlocked = await _unlocked(action, email, unlock) if unlock else None
+        unlocked = await _unlock_key(action, email, unlock) if unlock else None
         keys = (unlocked,) if unlocked else (throttle.pair(email, peer), *throttle.broad(email, peer))
         auth.sign_in_queue.require_capacity()
         await auth.throttle.attempt(*keys)
         async with auth.sign_in_queue.slot():  # throttled attempts never take a slot
-            user = await _known(normalized_email(email))
+            user = await _find_user(normalized_email(email))
             try:
-                user = await _proved(action, auth, user, keys, _Proof(password, code, passkey), unlocked)
+                user = await _verify(action, auth, user, keys, _Proof(password, code, passkey), unlocked)
             except Refusal as refusal:
-                await _note_failure(action, user, refusal)
+                await _record_failure(action, user, refusal)
                 raise
     if unlocked:
         await auth.throttle.clear(unlocked)
@@ -56,26 +56,26 @@ async def authenticate(
     return user
 
 
-async def _unlocked(action: Action, email: str, token: str) -> throttle.Key | None:
+async def _unlock_key(action: Action, email: str, token: str) -> throttle.Key | None:
     """The key under which attempts with this token and all other unlock tokens of the user are counted, so that requesting
     another email gains nothing. None when the token doesn't belong to the user, which is treated like no token.
     """
-    known = SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=action.at)
+    known = SignInUnlock.filter(token_hash=token_hash(token), expires_at__gt=action.at)
     found = await known.select_related("user").first()
     return throttle.key(throttle.UNLOCKED, found.user_id) if found and found.user.email == normalized_email(email) else None
 
 
-async def _note_failure(action: Action, user: User | None, refusal: Refusal) -> None:
+async def _record_failure(action: Action, user: User | None, refusal: Refusal) -> None:
     """Record a failed sign-in in the audit log of each of the user's companies, because any of them may have been the target.
 
     For an unknown address as many statements are executed as for a known one, so that the time reveals nothing.
     """
     async with action.transaction() as tx:
-        for account_id in await concerned(tx, user):
+        for account_id in await audited_accounts(tx, user):
             tx.audit(IdentityAuditAction.SESSION_SIGN_IN_FAILED, user, account_id, reason=refusal.code.value)
 
 
-async def _proved(
+async def _verify(
     action: Action,
     auth: AuthServices,
     user: User | None,
@@ -100,11 +100,11 @@ async def authenticate_by_passkey(action: Action, auth: AuthServices, *, passkey
     await auth.throttle.attempt(counted)
     user = None
     try:
-        user = await passkeys.owner(action, auth.party, passkey)
+        user = await passkeys.verify_response(action, auth.party, passkey)
         if user.email_verified_at is None:
             raise Refusal(IdentityErrorCode.EMAIL_UNVERIFIED)
     except Refusal as refusal:
-        await _note_failure(action, user, refusal)
+        await _record_failure(action, user, refusal)
         raise
     await auth.throttle.take_back(counted)
     return user
@@ -122,7 +122,7 @@ async def _by_password(
     return user
 
 
-async def _known(email: str) -> User | None:
+async def _find_user(email: str) -> User | None:
     # Neither database is asked for what it could not hold: PostgreSQL refuses a NUL, Tortoise a text that is too long.
     return await find_one(User, email=email) if email.isprintable() and len(email) <= EMAIL_LENGTH else None
 
@@ -141,11 +141,11 @@ async def company_of(user: User, chosen: int | None = None) -> Account | None:
 
     Raises NOT_FOUND when the user isn't a member of the chosen company, ACCOUNT_INACTIVE when it isn't active.
     """
-    theirs = Membership.filter(user_id=user.pk).order_by("id").select_related("account")
+    memberships = Membership.filter(user_id=user.pk).order_by("id").select_related("account")
     if chosen is None:
-        theirs = theirs.filter(account__status=AccountStatus.ACTIVE)
-        return next((membership.account for membership in await theirs.limit(1)), None)
-    membership = await theirs.filter(account_id=chosen).first()
+        memberships = memberships.filter(account__status=AccountStatus.ACTIVE)
+        return next((membership.account for membership in await memberships.limit(1)), None)
+    membership = await memberships.filter(account_id=chosen).first()
     if membership is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "accountId")
     if membership.account.status is not AccountStatus.ACTIVE:

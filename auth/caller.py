@@ -18,7 +18,7 @@ from functools import cache
 from time import monotonic
 from typing import Any
 
-from auth.sessions import hashed, session_key, standing, user_key
+from auth.sessions import session_key, token_hash, user_key, valid_sessions
 from models.accounts.account import Account, AccountStatus, Role
 from models.clock import Clock
 from models.database.instances import row_factory
@@ -69,13 +69,13 @@ class Callers:
 
     def __init__(self, hub: Hub, clock: Clock, seconds: Callable[[], float] = monotonic) -> None:
         self._clock, self._seconds = clock, seconds
-        self._kept: OrderedDict[str, Caller] = OrderedDict()
+        self._cached: OrderedDict[str, Caller] = OrderedDict()
         self._concerned: defaultdict[str, set[str]] = defaultdict(set)
         self._changes = 0
-        hub.add_observer(self._changed)
+        hub.add_observer(self._on_announcement)
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._cached)
 
     async def viewer_of(self, access_token: str | None, accept_language: str | None = None) -> Viewer:
         """The viewer that an access token stands for, anonymous without one. Raises Unauthenticated for an invalid token.
@@ -83,16 +83,16 @@ class Callers:
         `accept_language` is the request's header: the viewer's language is the first supported one, else the user's own.
         """
         if access_token is None:
-            return nobody(accept_language)
-        key, at = hashed(access_token), self._clock.now()
-        caller = self._kept.get(key)
+            return anonymous(accept_language)
+        key, at = token_hash(access_token), self._clock.now()
+        caller = self._cached.get(key)
         if caller is None or self._seconds() >= caller.until or not caller.stands(at):
-            caller = await self._asked(key, at, caller)
+            caller = await self._look_up(key, at, caller)
         else:
-            self._kept.move_to_end(key)
+            self._cached.move_to_end(key)
         return caller.viewer(accept_language)
 
-    async def _asked(self, key: str, at: datetime, before: Caller | None) -> Caller:
+    async def _look_up(self, key: str, at: datetime, before: Caller | None) -> Caller:
         changes, until = self._changes, self._seconds() + SWEEP_SECONDS
         caller = await _caller(key, at, before)
         if caller is None:
@@ -104,28 +104,28 @@ class Callers:
 
     def _keep(self, key: str, caller: Caller, until: float) -> None:
         caller.until = until
-        self._kept[key] = caller
-        self._kept.move_to_end(key)
+        self._cached[key] = caller
+        self._cached.move_to_end(key)
         for concern in caller.keys:
             self._concerned[concern].add(key)
-        if len(self._kept) > MOST_KEPT:
-            self._drop(next(iter(self._kept)))
+        if len(self._cached) > MOST_KEPT:
+            self._drop(next(iter(self._cached)))
 
     def _drop(self, key: str) -> None:
-        if caller := self._kept.pop(key, None):
+        if caller := self._cached.pop(key, None):
             for concern in caller.keys:
                 self._concerned[concern].discard(key)
                 if not self._concerned[concern]:
                     del self._concerned[concern]
 
-    def _changed(self, announced: str) -> None:
+    def _on_announcement(self, announced: str) -> None:
         if announced.startswith(("session:", "user:")):
             self._changes += 1
             for key in tuple(self._concerned.get(announced, ())):
                 self._drop(key)
 
 
-def nobody(accept_language: str | None = None) -> Viewer:
+def anonymous(accept_language: str | None = None) -> Viewer:
     """An anonymous viewer."""
     return Viewer(locale=preferred(accept_language))
 
@@ -193,7 +193,7 @@ async def close_code(viewer: Viewer, at: datetime) -> CloseCode | None:
 
 async def _acting(session_ids: Collection[int], at: datetime) -> dict[int, Role | None]:
     """The valid sessions among these, and the role in which each acts."""
-    found = standing(at).filter(pk__in=list(session_ids)).values_list("id", "account__memberships__role")
+    found = valid_sessions(at).filter(pk__in=list(session_ids)).values_list("id", "account__memberships__role")
     return {int(str(key)): Role(str(role)) if role else None for key, role in await found}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
-from auth.sessions import Kept, Tokens
+from auth.sessions import DeliveredElsewhere, Tokens
 from realtime.origins import is_allowed
 
 SECURE_PREFIX = "__Host-"  # RFC 6265bis, 4.1.3.2: from this host alone, over TLS alone, for all of its paths
@@ -69,12 +69,12 @@ class Cookies:
         """Whether the request has a cookie that identifies a user."""
         return self.access is not None or self.refresh is not None
 
-    def keep(self, tokens: Tokens | Kept, at: datetime) -> Kept:
+    def keep(self, tokens: Tokens | DeliveredElsewhere, at: datetime) -> DeliveredElsewhere:
         """Set the cookies of a new or refreshed session. Returns what the response body may contain: no tokens."""
         if isinstance(tokens, Tokens):
             self._put(ACCESS, tokens.access, tokens.access_expires_at, at)
             self._put(REFRESH, tokens.refresh, tokens.session.expires_at, at)
-        return Kept(tokens.access_expires_at, tokens.session)
+        return DeliveredElsewhere(tokens.access_expires_at, tokens.session)
 
     def clear(self) -> None:
         """Delete both cookies."""
@@ -112,7 +112,7 @@ def _read(header: str) -> dict[str, str]:
     return {name: value for name, value in given.items() if name not in twice}
 
 
-def from_ours(header: Header, allowed: frozenset[str], *, secure: bool) -> bool:
+def is_same_site(header: Header, allowed: frozenset[str], *, secure: bool) -> bool:
     """Whether a request comes from one of our pages, according to the browser. `allowed` are the origins of other sites of
     ours.
 

@@ -14,10 +14,10 @@ from tortoise.expressions import Q
 
 from auth import sessions, throttle
 from auth.email_address import deliverable
-from auth.memberships import concerned
+from auth.memberships import audited_accounts
 from auth.reauthentication import require_fresh
 from auth.services import AuthServices
-from auth.sessions import hashed, random_token
+from auth.sessions import random_token, token_hash
 from auth.tokens import invalid
 from mail import emails
 from models.action import Action, Transaction
@@ -45,16 +45,16 @@ async def request(action: Action, auth: AuthServices, session: Session, *, email
         email, key = check(deliverable, email), check(optional_key, key)
     await auth.throttle.attempt(throttle.key(throttle.EMAIL_CHANGE, session.user_id), throttle.key(throttle.EMAIL, email))
     async with auth.even(), action.transaction() as tx:
-        user = await sessions.holder(tx, session)
+        user = await sessions.lock_user(tx, session)
         if await earlier_result(tx, f"user:{user.pk}", "emailRequestChange", key, [email]) is not None:
             return
         if email == user.email:
             raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "email", message=_("This is already your email address."))
-        new_token, old_token = random_token("cam_ec_"), None if _settled(user, tx) else random_token("cam_ec_")
+        new_token, old_token = random_token("cam_ec_"), None if _complete(user, tx) else random_token("cam_ec_")
         await EmailChange.filter(user_id=user.pk).using_db(tx.db).delete()
         await EmailChange.create(
             using_db=tx.db, user=user, email=email, session_id=session.pk, expires_at=action.at + LIFETIME,
-            new_token_hash=hashed(new_token), old_token_hash=hashed(old_token) if old_token else None,
+            new_token_hash=token_hash(new_token), old_token_hash=token_hash(old_token) if old_token else None,
         )  # fmt: skip
         tx.audit(IdentityAuditAction.EMAIL_REQUEST_CHANGE, user, old_confirms=old_token is not None)
         if owner := await User.get_or_none(email=email, using_db=tx.db):
@@ -65,7 +65,7 @@ async def request(action: Action, auth: AuthServices, session: Session, *, email
         await store_result(tx, f"user:{user.pk}", "emailRequestChange", key)
 
 
-def _settled(user: User, tx: Transaction) -> bool:
+def _complete(user: User, tx: Transaction) -> bool:
     return user.second_factor_at is not None and user.second_factor_at <= tx.action.at - SETTLED
 
 
@@ -75,31 +75,33 @@ async def confirm(action: Action, token: str) -> bool:
     When it is, the user signs in with the new address, all sessions except the one that requested it end, and the previous
     address is notified. Raises TOKEN_INVALID, also when another user has taken the address meanwhile.
     """
-    wish = await wish_of(action, token)
+    change = await change_of_token(action, token)
     try:
         async with action.transaction() as tx:
-            user = await tx.locked(User, wish.user_id)
-            wish = await _confirmed(tx, hashed(token))
-            ended = await _moved(tx, user, wish) if wish.fully_confirmed else 0
-            for account_id in await concerned(tx, user):
-                facts = {"moved": wish.fully_confirmed, "sessions_ended": ended}
+            user = await tx.locked(User, change.user_id)
+            change = await _confirm(tx, token_hash(token))
+            ended = await _change_address(tx, user, change) if change.fully_confirmed else 0
+            for account_id in await audited_accounts(tx, user):
+                facts = {"moved": change.fully_confirmed, "sessions_ended": ended}
                 tx.audit(IdentityAuditAction.EMAIL_CONFIRM_CHANGE, user, account_id, by=user, **facts)
     except IntegrityError:
         raise invalid() from None
-    return wish.fully_confirmed
+    return change.fully_confirmed
 
 
-async def wish_of(action: Action, token: str) -> EmailChange:
+async def change_of_token(action: Action, token: str) -> EmailChange:
     """The requested change that a token confirms. Raises TOKEN_INVALID."""
     open_ = EmailChange.filter(expires_at__gt=action.at)
-    side = Q(new_token_hash=hashed(token), new_confirmed_at=None) | Q(old_token_hash=hashed(token), old_confirmed_at=None)
-    wish = await open_.get_or_none(side)
-    if wish is None:
+    side = Q(new_token_hash=token_hash(token), new_confirmed_at=None) | Q(
+        old_token_hash=token_hash(token), old_confirmed_at=None
+    )
+    change = await open_.get_or_none(side)
+    if change is None:
         raise invalid()
-    return wish
+    return change
 
 
-async def _confirmed(tx: Transaction, token_hash: str) -> EmailChange:
+async def _confirm(tx: Transaction, token_hash: str) -> EmailChange:
     for side in ("new", "old"):
         waiting = EmailChange.filter(**{f"{side}_token_hash": token_hash, f"{side}_confirmed_at": None}).using_db(tx.db)
         if await waiting.update(**{f"{side}_confirmed_at": tx.action.at}):
@@ -107,14 +109,14 @@ async def _confirmed(tx: Transaction, token_hash: str) -> EmailChange:
     raise invalid()
 
 
-async def _moved(tx: Transaction, user: User, wish: EmailChange) -> int:
+async def _change_address(tx: Transaction, user: User, change: EmailChange) -> int:
     await (
         User.filter(pk=user.pk)
         .using_db(tx.db)
-        .update(email=wish.email, searched=person_search_text(user.name, wish.email), email_verified_at=tx.action.at)
+        .update(email=change.email, searched=person_search_text(user.name, change.email), email_verified_at=tx.action.at)
     )
     await void_links(user, tx.db)
-    ended = await sessions.end_all(tx, user, but=wish.session_id)
+    ended = await sessions.end_all(tx, user, but=change.session_id)
     tx.streams[sessions.user_key(user.pk)] = None
-    await emails.email_changed(tx, user, wish.email)
+    await emails.email_changed(tx, user, change.email)
     return ended

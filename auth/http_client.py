@@ -19,7 +19,7 @@ class Unavailable(Exception):
         self.fault = fault
 
 
-def usable(url: str) -> bool:
+def is_server_url(url: str) -> bool:
     """Whether the URL is one of a server or of a path on it, without credentials, query and fragment."""
     try:
         parts = urlsplit(url)

@@ -8,7 +8,7 @@ stolen a moment later would count as well.
 from datetime import datetime, timedelta
 
 from auth import sessions
-from auth.factors.proof import note_failure, require_password, require_second_factor
+from auth.factors.proof import record_failure, require_password, require_second_factor
 from auth.services import AuthServices
 from models.action import Action
 from models.errors import Refusal
@@ -42,7 +42,7 @@ async def step_up(
     until = action.at + FRESH
     async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
-        await sessions.holder(tx, session)
+        await sessions.lock_user(tx, session)
         await Session.filter(pk=session.pk).using_db(tx.db).update(fresh_until=until)
         tx.streams[sessions.user_key(user.pk)] = None
         tx.audit(IdentityAuditAction.SESSION_STEP_UP, session, second_factor=user.second_factor)
@@ -53,7 +53,7 @@ async def _require_second_factor(action: Action, auth: AuthServices, user: User,
     try:
         await require_second_factor(action, auth, user, code, passkey)
     except Refusal as refusal:
-        await note_failure(action, user, refusal.code)
+        await record_failure(action, user, refusal.code)
         raise
 
 

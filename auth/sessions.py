@@ -51,7 +51,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Kept:
+class DeliveredElsewhere:
     """The result for a client whose tokens were delivered elsewhere: in cookies, or a moment ago to another browser tab."""
 
     access_expires_at: datetime
@@ -73,10 +73,10 @@ def user_key(user_id: int) -> str:
     return f"user:{user_id}"
 
 
-def standing(at: datetime) -> QuerySet[Session]:
+def valid_sessions(at: datetime) -> QuerySet[Session]:
     """The valid sessions: not ended, not expired, and of users who are still members of the company they act for."""
-    person = RawSQL('"session"."user_id"')  # F("user_id") would not say whose, and memberships have one as well
-    member = Q(account_id=None) | Q(account__memberships__user_id=person, account__status=AccountStatus.ACTIVE)
+    user_key = RawSQL('"session"."user_id"')  # F("user_id") would not say whose, and memberships have one as well
+    member = Q(account_id=None) | Q(account__memberships__user_id=user_key, account__status=AccountStatus.ACTIVE)
     return Session.filter(member, ended_at=None, expires_at__gt=at)
 
 
@@ -92,7 +92,9 @@ async def sign_in(
         if account_id:
             await _still_member(tx, user, account_id)
         await require_unchanged(tx, user)
-        tokens = await _begun(tx, user, account_id=account_id, second_factor=second_factor, created_at=action.at, device=device)
+        tokens = await _create_session(
+            tx, user, account_id=account_id, second_factor=second_factor, created_at=action.at, device=device
+        )
         tx.audit(IdentityAuditAction.SESSION_SIGN_IN, tokens.session, by=user, second_factor=second_factor)
     return tokens
 
@@ -112,10 +114,10 @@ def _require_usable(account: Account | None, member: bool) -> None:
         raise Refusal(AccountsErrorCode.ACCOUNT_INACTIVE, "input", "accountId")
 
 
-async def _begun(tx: Transaction, user: User, created_at: datetime, **facts: Any) -> Tokens:
+async def _create_session(tx: Transaction, user: User, created_at: datetime, **facts: Any) -> Tokens:
     access = random_token("cam_at_")
     session = await Session.create(
-        using_db=tx.db, user_id=user.pk, access_hash=hashed(access), created_at=created_at, last_used_at=tx.action.at,
+        using_db=tx.db, user_id=user.pk, access_hash=token_hash(access), created_at=created_at, last_used_at=tx.action.at,
         **_ends(user, created_at, tx.action.at), **facts,
     )  # fmt: skip
     return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
@@ -137,12 +139,12 @@ async def switch(session: Session, account_id: int | None, action: Action) -> To
     async with action.transaction() as tx:
         people = await AccountMembers.locked(tx, account_id or 0)
         _require_usable(people.account, people.membership(session.user_id) is not None)
-        user = await holder(tx, session)
+        user = await lock_user(tx, session)
         old = await tx.locked(Session, session.pk)
         if not old.is_active(action.at):
             raise Unauthenticated
         await _end(tx, Session.filter(pk=old.pk))
-        tokens = await _begun(
+        tokens = await _create_session(
             tx, user, account_id=account_id, second_factor=old.second_factor, created_at=old.created_at, device=old.device
         )
         tx.audit(IdentityAuditAction.SESSION_SWITCH_ACCOUNT, tokens.session, second_factor=old.second_factor)
@@ -152,31 +154,31 @@ async def switch(session: Session, account_id: int | None, action: Action) -> To
 async def require_unchanged(tx: Transaction, user: User) -> None:
     """Lock a user's row. Raises CREDENTIALS_INVALID when their credentials have changed since it was read."""
     now = await tx.locked(User, user.pk)
-    if proof_of(now) != proof_of(user):
+    if credentials_of(now) != credentials_of(user):
         raise Refusal(IdentityErrorCode.CREDENTIALS_INVALID, "input", "password")
 
 
-def proof_of(user: User) -> tuple[object, ...]:
+def credentials_of(user: User) -> tuple[object, ...]:
     """What a user authenticates against; it changes with the address, the password and the authenticators."""
     return user.email, user.password_hash, user.second_factor_at, user.authenticators_changed_at
 
 
-async def holder(tx: Transaction, session: Session) -> User:
+async def lock_user(tx: Transaction, session: Session) -> User:
     """The user of a session, locked until the transaction ends. Raises Unauthenticated when the session has ended meanwhile."""
     user = await tx.locked(User, session.user_id)
-    if not await standing(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
+    if not await valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
     return user
 
 
-async def holder_and(tx: Transaction, session: Session, user_id: int | None) -> User | None:
+async def lock_users(tx: Transaction, session: Session, user_id: int | None) -> User | None:
     """The user of a session and another user, None if there is none, both locked in the order of their keys so that two who act
     on each other never deadlock. Raises Unauthenticated when the session has ended meanwhile.
     """
-    found = {user.pk: user for user in await tx.locked_where(User.filter(pk__in=[session.user_id, user_id or 0]))}
-    if not await standing(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
+    rows = {user.pk: user for user in await tx.locked_where(User.filter(pk__in=[session.user_id, user_id or 0]))}
+    if not await valid_sessions(tx.action.at).filter(pk=session.pk).using_db(tx.db).exists():
         raise Unauthenticated
-    return found.get(user_id or 0)
+    return rows.get(user_id or 0)
 
 
 async def refresh(token: str, action: Action) -> Tokens:
@@ -185,25 +187,25 @@ async def refresh(token: str, action: Action) -> Tokens:
     Of two concurrent uses one gets tokens, which stop working with the session when the other one is seen.
     """
     async with action.transaction() as tx:
-        known = await _known(tx, token)
-        tokens = await _renewed(tx, known) if known else None
-        if known and tokens is None:
-            await _end_if_used(tx, known)
+        token_row = await _known(tx, token)
+        tokens = await _renew(tx, token_row) if token_row else None
+        if token_row and tokens is None:
+            await _end_if_used(tx, token_row)
     if tokens is None:
         raise invalid("refreshToken")
     return tokens
 
 
-async def refresh_shared(token: str, action: Action) -> Tokens | Kept:
+async def refresh_shared(token: str, action: Action) -> Tokens | DeliveredElsewhere:
     """Like `refresh`, for a token that several browser tabs share: it may be used again within SHARED.
 
     The second use gets no tokens. So a thief gains nothing, and one who came first is detected when the browser refreshes next.
     """
     async with action.transaction() as tx:
-        known = await _known(tx, token)
-        renewed = await _renewed(tx, known) or await _just_renewed(tx, known) if known else None
-        if known and renewed is None:
-            await _end_if_used(tx, known)
+        token_row = await _known(tx, token)
+        renewed = await _renew(tx, token_row) or await _just_renewed(tx, token_row) if token_row else None
+        if token_row and renewed is None:
+            await _end_if_used(tx, token_row)
     if renewed is None:
         raise invalid("refreshToken")
     return renewed
@@ -211,20 +213,20 @@ async def refresh_shared(token: str, action: Action) -> Tokens | Kept:
 
 async def _known(tx: Transaction, token: str) -> RefreshToken | None:
     """The row of a token, locked until the transaction ends."""
-    return next(iter(await tx.locked_where(RefreshToken.filter(token_hash=hashed(token)))), None)
+    return next(iter(await tx.locked_where(RefreshToken.filter(token_hash=token_hash(token)))), None)
 
 
-async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
-    if known.used_at:
+async def _renew(tx: Transaction, token_row: RefreshToken) -> Tokens | None:
+    if token_row.used_at:
         return None
-    await RefreshToken.filter(pk=known.pk).using_db(tx.db).update(used_at=tx.action.at)
-    session = await standing(tx.action.at).filter(pk=known.session_id).using_db(tx.db).select_related("user").first()
+    await RefreshToken.filter(pk=token_row.pk).using_db(tx.db).update(used_at=tx.action.at)
+    session = await valid_sessions(tx.action.at).filter(pk=token_row.session_id).using_db(tx.db).select_related("user").first()
     if session is None:
         return None
     access, ends = random_token("cam_at_"), _ends(session.user, session.created_at, tx.action.at)
     renewed = Session.filter(pk=session.pk, ended_at=None).using_db(tx.db)
     if ends["expires_at"] <= tx.action.at or not await renewed.update(
-        access_hash=hashed(access), last_used_at=tx.action.at, **ends
+        access_hash=token_hash(access), last_used_at=tx.action.at, **ends
     ):
         return None
     tx.streams[user_key(session.user_id)] = None
@@ -232,16 +234,16 @@ async def _renewed(tx: Transaction, known: RefreshToken) -> Tokens | None:
     return Tokens(access, await _refresh_token(tx, session), session.access_expires_at, session)
 
 
-async def _just_renewed(tx: Transaction, known: RefreshToken) -> Kept | None:
-    session = await standing(tx.action.at).filter(pk=known.session_id).using_db(tx.db).first()
-    if session is None or known.used_at is None or tx.action.at - known.used_at >= SHARED:
+async def _just_renewed(tx: Transaction, token_row: RefreshToken) -> DeliveredElsewhere | None:
+    session = await valid_sessions(tx.action.at).filter(pk=token_row.session_id).using_db(tx.db).first()
+    if session is None or token_row.used_at is None or tx.action.at - token_row.used_at >= SHARED:
         return None
-    return Kept(session.access_expires_at, session)
+    return DeliveredElsewhere(session.access_expires_at, session)
 
 
-async def _end_if_used(tx: Transaction, known: RefreshToken) -> None:
-    if known.used_at:
-        for session in await _end(tx, Session.filter(pk=known.session_id)):
+async def _end_if_used(tx: Transaction, token_row: RefreshToken) -> None:
+    if token_row.used_at:
+        for session in await _end(tx, Session.filter(pk=token_row.session_id)):
             tx.audit(IdentityAuditAction.SESSION_REFRESH_REUSED, session)
 
 
@@ -253,8 +255,8 @@ async def sign_out(session: Session, action: Action) -> None:
 async def sign_out_by(refresh_token: str, action: Action) -> None:
     """End the session that a refresh token belongs to. A repeat or an unknown token changes nothing."""
     async with action.transaction() as tx:
-        if known := await _known(tx, refresh_token):
-            for ended in await _end(tx, Session.filter(pk=known.session_id)):
+        if token_row := await _known(tx, refresh_token):
+            for ended in await _end(tx, Session.filter(pk=token_row.session_id)):
                 user = await User.get(pk=ended.user_id, using_db=tx.db)
                 tx.audit(IdentityAuditAction.SESSION_SIGN_OUT, ended, by=user)
 
@@ -273,7 +275,7 @@ async def _ended(session: Session, action: Action, audit_action: AuditAction) ->
 async def end_others(session: Session, action: Action) -> int:
     """End all other sessions of the user. Returns how many ended."""
     async with action.transaction() as tx:
-        user = await holder(tx, session)
+        user = await lock_user(tx, session)
         ended = await end_all(tx, user, but=session.pk)
         tx.audit(IdentityAuditAction.SESSION_END_OTHERS, user, sessions_ended=ended)
     return ended
@@ -291,7 +293,7 @@ async def end_for(tx: Transaction, user_id: int, account_id: int) -> int:
     return len(ended)
 
 
-async def tell(tx: Transaction, user_id: int, account_id: int) -> None:
+async def announce_role_change(tx: Transaction, user_id: int, account_id: int) -> None:
     """Announce that a user's role in this company changed, in every process: their websockets close and reconnect with the new
     role.
 
@@ -302,8 +304,8 @@ async def tell(tx: Transaction, user_id: int, account_id: int) -> None:
     tx.streams[user_key(user_id)] = None
 
 
-async def _end(tx: Transaction, found: QuerySet[Session]) -> list[Session]:
-    running = await tx.locked_where(found.filter(ended_at=None))
+async def _end(tx: Transaction, rows: QuerySet[Session]) -> list[Session]:
+    running = await tx.locked_where(rows.filter(ended_at=None))
     for session in running:
         await Session.filter(pk=session.pk).using_db(tx.db).update(ended_at=tx.action.at)
         tx.streams[session_key(session.pk)] = None
@@ -317,10 +319,10 @@ def random_token(prefix: str) -> str:
 
 async def _refresh_token(tx: Transaction, session: Session) -> str:
     token = random_token("cam_rt_")
-    await RefreshToken.create(using_db=tx.db, session=session, token_hash=hashed(token))
+    await RefreshToken.create(using_db=tx.db, session=session, token_hash=token_hash(token))
     return token
 
 
-def hashed(token: str) -> str:
+def token_hash(token: str) -> str:
     """The hash of a token, as stored in the database."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

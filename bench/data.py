@@ -15,7 +15,7 @@ import asyncpg
 import orjson
 from stdnum.luhn import calc_check_digit
 
-from auth.sessions import hashed
+from auth.sessions import token_hash
 from models.billing.invoice import Series, invoice_number
 from models.billing.money import vat_amount
 from models.clock import local_date
@@ -120,7 +120,7 @@ def _accounts(sizes: Sizes) -> Iterator[dict[str, Any]]:
 
 def _session(sizes: Sizes) -> dict[str, Any]:
     return {
-        "id": 1, "user_id": sizes.agent, "access_hash": hashed(TOKEN), "access_expires_at": END_OF_SESSIONS,
+        "id": 1, "user_id": sizes.agent, "access_hash": token_hash(TOKEN), "access_expires_at": END_OF_SESSIONS,
         "expires_at": END_OF_SESSIONS, "second_factor": True, "created_at": START,
     }  # fmt: skip
 

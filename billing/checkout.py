@@ -47,8 +47,8 @@ async def draft(action: Action, account: Account, buyer: User, price: Price, key
     """Draft a purchase of a price on sale. The same key returns the same draft. Raises IDEMPOTENCY_MISMATCH."""
     owner = f"account:{account.pk}"
     async with action.transaction() as tx:
-        if known := await earlier_result(tx, owner, "purchaseDraft", key, price.pk):
-            return await Purchase.get(pk=known, using_db=tx.db)
+        if earlier_id := await earlier_result(tx, owner, "purchaseDraft", key, price.pk):
+            return await Purchase.get(pk=earlier_id, using_db=tx.db)
         purchase = await Purchase.create(
             using_db=tx.db, account=account, buyer=buyer, price=price, created_at=action.at,
             street=account.street or None, postal_code=account.postal_code or None, city=account.city or None,
@@ -66,16 +66,16 @@ async def pay(action: Action, services: CheckoutServices, purchase: Purchase, me
     A payment method that the provider doesn't know is declined with UNKNOWN_METHOD. Raises TRANSITION_ILLEGAL,
     IDEMPOTENCY_MISMATCH and PAYMENT_UNAVAILABLE.
     """
-    payment = await _attempted(action, purchase, method, key)
+    payment = await _create_payment(action, purchase, method, key)
     return await refresh(action, services, payment) if payment.status is PaymentStatus.PROCESSING else payment
 
 
-async def _attempted(action: Action, purchase: Purchase, method: str, key: str) -> Payment:
+async def _create_payment(action: Action, purchase: Purchase, method: str, key: str) -> Payment:
     owner = f"account:{purchase.account_id}"
     async with action.transaction() as tx:
         purchase = await tx.locked(Purchase, purchase.pk)
-        if known := await earlier_result(tx, owner, "purchasePay", key, [purchase.pk, method]):
-            return await Payment.get(pk=known, using_db=tx.db)
+        if earlier_id := await earlier_result(tx, owner, "purchasePay", key, [purchase.pk, method]):
+            return await Payment.get(pk=earlier_id, using_db=tx.db)
         purchase.require(PurchaseStatus.BILLING_CONFIRMED)
         price = await Price.get(pk=purchase.price_id, using_db=tx.db)
         payment = await Payment.create(
@@ -93,13 +93,13 @@ async def refresh(action: Action, services: CheckoutServices, payment: Payment) 
     if payment.status.final:
         return payment
     try:
-        outcome = await _asked(services.gateway, payment)
+        outcome = await _query(services.gateway, payment)
     except GatewayDown:
         raise Refusal(BillingErrorCode.PAYMENT_UNAVAILABLE, "input") from None
     return await _apply(action, services, payment, outcome)
 
 
-async def _asked(gateway: Gateway, payment: Payment) -> Outcome:
+async def _query(gateway: Gateway, payment: Payment) -> Outcome:
     key = f"camcha-payment-{payment.pk}"
     try:
         return await gateway.find(key) or await gateway.charge(key, payment.amount_cents, payment.method)
@@ -114,7 +114,7 @@ async def _apply(action: Action, services: CheckoutServices, payment: Payment, o
         payment = await tx.locked(Payment, payment.pk)
         if payment.status.final or payment.status is outcome.status:
             return payment
-        _note(payment, outcome)
+        _copy_outcome(payment, outcome)
         payment.settled_at = action.at if outcome.status.final else None
         await payment.save(using_db=tx.db)
         await tx.append(
@@ -125,7 +125,7 @@ async def _apply(action: Action, services: CheckoutServices, payment: Payment, o
     return payment
 
 
-def _note(payment: Payment, outcome: Outcome) -> None:
+def _copy_outcome(payment: Payment, outcome: Outcome) -> None:
     payment.status = outcome.status
     payment.provider_reference = outcome.reference
     payment.confirmation_url = outcome.confirmation_url
@@ -167,10 +167,10 @@ async def reconcile(action: Action, services: CheckoutServices) -> int:
     A payment that can't be settled doesn't delay the others.
     """
     left = Payment.unsettled(action.at).filter(created_at__lt=action.at - _LEFT_ALONE)
-    return sum([await _settled(action, services, payment) for payment in await left.order_by("id")])
+    return sum([await _settle(action, services, payment) for payment in await left.order_by("id")])
 
 
-async def _settled(action: Action, services: CheckoutServices, payment: Payment) -> bool:
+async def _settle(action: Action, services: CheckoutServices, payment: Payment) -> bool:
     try:
         return (await refresh(action, services, payment)).status is not payment.status
     except Exception as fault:

@@ -71,7 +71,7 @@ async def audit_proof(noted: End | None = None) -> AuditProof:
         chain = await _chain()
         found = AuditProof(chain.last.sequence - chain.begin.sequence, chain.last)
         try:
-            await _walked(chain, noted)
+            await _verify(chain, noted)
         except _Broken as broken:
             if (await _chain()).begin != chain.begin:
                 continue  # entries expired while we looked
@@ -89,7 +89,7 @@ async def _chain() -> _Chain:
     )  # fmt: skip
 
 
-async def _walked(chain: _Chain, noted: End | None) -> None:
+async def _verify(chain: _Chain, noted: End | None) -> None:
     """Verify the chain. Raises _Broken at the first invalid entry."""
     if not chain.last.hash:
         raise _Broken(0, "the row that holds both ends of the chain is missing")
@@ -157,7 +157,7 @@ async def expire(action: Action, kept: timedelta = KEPT) -> int:
 async def _expire_some(action: Action, kept: timedelta) -> int:
     async with action.transaction() as tx:
         end = await _expirable(tx, kept)
-        if end is None or not await _moved(tx, end):
+        if end is None or not await _move_start(tx, end):
             return 0
         gone = await execute("DELETE FROM audit_entry WHERE id <= ? RETURNING id", end.sequence, db=tx.db)
         tx.audit(OperationsAuditAction.AUDIT_EXPIRE, through=end.sequence, hash=end.hash)
@@ -171,7 +171,7 @@ async def _expirable(tx: Transaction, kept: timedelta) -> End | None:
     return End(old[-1]["id"], old[-1]["hash"]) if old else None
 
 
-async def _moved(tx: Transaction, end: End) -> bool:
+async def _move_start(tx: Transaction, end: End) -> bool:
     """Let the chain start after this entry, unless another process has just done so."""
     moved = await execute(_MOVE, end.sequence, end.hash, end.sequence, db=tx.db)
     return bool(moved)

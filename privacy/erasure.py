@@ -18,7 +18,7 @@ import structlog
 from tortoise.expressions import Q
 
 from auth import sessions
-from auth.factors.enrolment import turned_off
+from auth.factors.enrolment import turn_off
 from mail import emails
 from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.accounts.invitation import Invitation
@@ -74,17 +74,17 @@ async def erase_due(action: Action, eraser: Eraser) -> int:
 
 async def erase(action: Action, eraser: Eraser, erasure_id: int) -> bool:
     """Erase one account, continuing from whatever was done before. Returns whether it is finished."""
-    erasure = await _begun(action, eraser, erasure_id)
+    erasure = await _start(action, eraser, erasure_id)
     if erasure is None:
         return False
     await _files(action, eraser, erasure)
     for kind, step in _STEPS.items():
-        while await _stepped(action, erasure, kind, step):
+        while await _run_step(action, erasure, kind, step):
             pass
-    return await _finished(action, erasure)
+    return await _finish(action, erasure)
 
 
-async def _begun(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | None:
+async def _start(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | None:
     """Start the erasure: from here on it can't be canceled. The owners are told what is kept, while their addresses are still
     known.
     """
@@ -102,8 +102,8 @@ async def _begun(action: Action, eraser: Eraser, erasure_id: int) -> Erasure | N
         await _promise(tx, eraser, erasure)
         await Account.filter(pk=account.pk).using_db(tx.db).update(status=AccountStatus.ERASED)
         owners = Membership.filter(account_id=account.pk, role=Role.OWNER).using_db(tx.db).select_related("user")
-        for place in await owners.order_by("id"):
-            await emails.account_erased(tx, place.user, erasure)
+        for membership in await owners.order_by("id"):
+            await emails.account_erased(tx, membership.user, erasure)
     return erasure
 
 
@@ -118,7 +118,7 @@ async def _promise(tx: Transaction, eraser: Eraser, erasure: Erasure) -> None:
 Step = Callable[[Transaction, int], Awaitable[int]]
 
 
-async def _stepped(action: Action, erasure: Erasure, kind: str, step: Step) -> int:
+async def _run_step(action: Action, erasure: Erasure, kind: str, step: Step) -> int:
     """Run one batch of a step, and count it in the same transaction."""
     async with action.transaction() as tx:
         now = await tx.locked(Erasure, erasure.pk)
@@ -142,7 +142,7 @@ async def _files(action: Action, eraser: Eraser, erasure: Erasure) -> None:
     while files := await File.filter(theirs).limit(BATCH):
         for file in files:
             await eraser.store.delete(file.key)
-        await _stepped(action, erasure, "files", partial(_file_rows, [file.pk for file in files]))
+        await _run_step(action, erasure, "files", partial(_file_rows, [file.pk for file in files]))
 
 
 async def _file_rows(keys: list[int], tx: Transaction, account_id: int) -> int:
@@ -201,13 +201,13 @@ async def _sessions(tx: Transaction, account_id: int) -> int:
 
 async def _people(tx: Transaction, account_id: int) -> int:
     """Remove one member at a time from the company, and erase the user unless they belong to another one."""
-    place = await Membership.filter(account_id=account_id).using_db(tx.db).order_by("id").first()
-    if place is None:
+    membership = await Membership.filter(account_id=account_id).using_db(tx.db).order_by("id").first()
+    if membership is None:
         return 0
-    address = (await User.get(pk=place.user_id, using_db=tx.db)).email
+    address = (await User.get(pk=membership.user_id, using_db=tx.db)).email
     await tx.locked_where(Invitation.filter(email=address))  # before the person, as whoever takes one does
-    user = await tx.locked(User, place.user_id)
-    await place.delete(using_db=tx.db)
+    user = await tx.locked(User, membership.user_id)
+    await membership.delete(using_db=tx.db)
     if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
         await _nobody(tx, user)
     tx.streams[sessions.user_key(user.pk)] = None
@@ -220,7 +220,7 @@ async def _nobody(tx: Transaction, user: User) -> None:
         "searched": None,
     }  # fmt: skip
     await User.filter(pk=user.pk).using_db(tx.db).update(**facts)
-    await turned_off(tx, user)
+    await turn_off(tx, user)
     await Session.filter(user_id=user.pk).using_db(tx.db).delete()
     await void_links(user, tx.db)
     await IdempotencyKey.filter(owner=f"user:{user.pk}").using_db(tx.db).delete()
@@ -242,7 +242,7 @@ _STEPS: dict[str, Step] = {
 }
 
 
-async def _finished(action: Action, erasure: Erasure) -> bool:
+async def _finish(action: Action, erasure: Erasure) -> bool:
     async with action.transaction() as tx:
         account = await tx.locked(Account, erasure.account_id)
         now = await tx.locked(Erasure, erasure.pk)

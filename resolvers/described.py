@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 
-def described(enum: type[Enum], description: str, values: dict[str, str]) -> None:
+def describe_enum(enum: type[Enum], description: str, values: dict[str, str]) -> None:
     """Make an enum of the models an enum of the schema. Each value must have a description."""
     strawberry.enum(enum, description=description)
     definition = enum.__strawberry_definition__  # type: ignore[attr-defined] # set by the line above

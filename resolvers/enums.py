@@ -13,16 +13,16 @@ from models.identity.errors import IdentityErrorCode
 from models.locale import Locale
 from models.operations.errors import OperationsErrorCode
 from models.support.errors import SupportErrorCode
-from resolvers.described import described
+from resolvers.described import describe_enum
 
-described(
+describe_enum(
     Locale,
     "A language that texts for customers are available in.",
     {"FR": "French, the primary language.", "EN": "English text."},
 )
 
 
-described(
+describe_enum(
     EventKind,
     "What happened.",
     {
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 else:  # the codes of all domains as one enum of the graph
     AnyErrorCode = StrEnum("ErrorCode", [(each.name, each.value) for codes in ERROR_CODES for each in codes])
 
-described(
+describe_enum(
     AnyErrorCode,
     "Why something was refused. Messages may be reworded, codes never change.",
     {each.name: re.sub(r"%\((\w+)\)s", r"`\1`", each.message.english) for codes in ERROR_CODES for each in codes},

@@ -9,7 +9,7 @@ from tortoise.queryset import QuerySet
 
 from models.errors import BadInput
 from models.translations import _
-from resolvers.described import described
+from resolvers.described import describe_enum
 from resolvers.paging import MOST, Order
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ class OrderDirection(StrEnum):
     DESC = "DESC"
 
 
-described(
+describe_enum(
     OrderDirection,
     "Which end of an order comes first. Objects with equal values are ordered by ID in the same direction.",
     {"ASC": "The smallest or earliest value first.", "DESC": "The largest or most recent value first."},

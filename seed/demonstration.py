@@ -86,7 +86,7 @@ async def _create_user(person: Person, password_hash: str, at: datetime, auth: A
         email_verified_at=at, second_factor_at=at if person.totp_secret else None,
     )  # fmt: skip
     if person.totp_secret:
-        await totp.enrolled(user, auth.secret_box.seal(person.totp_secret), at)
+        await totp.store_app(user, auth.secret_box.seal(person.totp_secret), at)
     if person.company:
         account = await Account.create(**vars(person.company), created_at=at)
         await Membership.create(user=user, account=account, role=Role.OWNER, created_at=at)

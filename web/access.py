@@ -18,7 +18,7 @@ from models.identity.errors import IdentityErrorCode
 from models.identity.user import User
 from models.translations import _
 from resolvers.context import Services
-from web.page import Field, Page, act_of, form, language, not_found, shown, too_large
+from web.page import Field, Page, language, not_found, page_action, page_response, read_form, too_large
 
 _FORM_BYTES = 4096  # a password of 128 characters takes up to 1,536, as browsers write it
 
@@ -45,19 +45,19 @@ class _Reset:
     async def ask(self, request: Request) -> Response:
         """Show the form if the link is valid."""
         try:
-            user = await change.reader_of(act_of(request, self.services), _token(request))
+            user = await change.user_of_token(page_action(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
         return _form(request, user)
 
     async def set(self, request: Request) -> Response:
         """Set the password, or show the form again with what is wrong."""
-        given = await form(request, _FORM_BYTES)
+        given = await read_form(request, _FORM_BYTES)
         if given is None:
             return too_large(request)
-        action = act_of(request, self.services)
+        action = page_action(request, self.services)
         try:
-            user = await change.reader_of(action, _token(request))
+            user = await change.user_of_token(action, _token(request))
             return await self._attempted(request, action, user, given)
         except Refusal:
             return not_found(request)
@@ -71,7 +71,7 @@ class _Reset:
             if fault.code == IdentityErrorCode.TOKEN_INVALID:
                 raise
             return _form(request, user, fault)
-        return shown(request, _SET)
+        return page_response(request, _SET)
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,20 @@ class _Move:
     async def ask(self, request: Request) -> Response:
         """Show the button if the link is valid."""
         try:
-            wish = await email_change.wish_of(act_of(request, self.services), _token(request))
+            wish = await email_change.change_of_token(page_action(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
-        return shown(request, replace(_MOVE, figure=wish.email))
+        return page_response(request, replace(_MOVE, figure=wish.email))
 
     async def confirm(self, request: Request) -> Response:
         """Confirm the change."""
-        if await form(request) is None:
+        if await read_form(request) is None:
             return too_large(request)
         try:
-            done = await email_change.confirm(act_of(request, self.services), _token(request))
+            done = await email_change.confirm(page_action(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
-        return shown(request, _MOVED if done else _NOTED)
+        return page_response(request, _MOVED if done else _NOTED)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class _Unlock:
 
     async def allow(self, request: Request) -> Response:
         """Store the token in this browser, for sign-ins from our pages."""
-        if await form(request) is None:
+        if await read_form(request) is None:
             return too_large(request)
         answer = await self._if_good(request, _UNLOCKED)
         if answer.status_code == 200:
@@ -122,10 +122,10 @@ class _Unlock:
 
     async def _if_good(self, request: Request, page: Page) -> Response:
         try:
-            await unlocking.require_valid(act_of(request, self.services), _token(request))
+            await unlocking.require_valid(page_action(request, self.services), _token(request))
         except Refusal:
             return not_found(request)
-        return shown(request, page)
+        return page_response(request, page)
 
 
 def _token(request: Request) -> str:
@@ -135,7 +135,7 @@ def _token(request: Request) -> str:
 def _form(request: Request, user: User, fault: DomainError | None = None) -> Response:
     fields = _FIELDS if user.second_factor else _FIELDS[:1]
     page = replace(_RESET, fields=fields, notice=message_for(fault, language(request)) if fault else "")
-    return shown(request, page, 200 if fault is None else 429 if isinstance(fault, Throttled) else 422)
+    return page_response(request, page, 200 if fault is None else 429 if isinstance(fault, Throttled) else 422)
 
 
 _RESET = Page(

@@ -6,14 +6,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from accounts import invitations, registration
-from accounts.invitations import Newcomer, Offer
+from accounts.invitations import Newcomer, PendingInvitation
 from auth import authentication
 from models.content.policy import Policy, PolicyKind
 from models.errors import DomainError, message_for
 from models.identity.errors import IdentityErrorCode
 from models.translations import _
 from resolvers.context import Services
-from web.page import Field, Page, Texts, act_of, form, language, not_found, policy_path, shown, too_large
+from web.page import Field, Page, Texts, language, not_found, page_action, page_response, policy_path, read_form, too_large
 
 _FORM_BYTES = 8192  # a name and a password of the longest, each of their characters as twelve
 
@@ -27,49 +27,49 @@ class Invited:
     async def ask(self, request: Request) -> Response:
         """Show who invites and with which role, and the form, if the link is valid."""
         try:
-            offer = await invitations.offered(act_of(request, self.services), _token(request))
+            offer = await invitations.find_invitation(page_action(request, self.services), _token(request))
         except DomainError:
             return not_found(request)
-        return shown(request, await self._form(request, offer))
+        return page_response(request, await self._form(request, offer))
 
     async def answer(self, request: Request) -> Response:
         """Accept the invitation, or show the form again with what is wrong."""
-        given = await form(request, _FORM_BYTES)
+        given = await read_form(request, _FORM_BYTES)
         if given is None:
             return too_large(request)
         try:
-            offer = await invitations.offered(act_of(request, self.services), _token(request))
+            offer = await invitations.find_invitation(page_action(request, self.services), _token(request))
         except DomainError:
             return not_found(request)
         return await self._answered(request, offer, given)
 
-    async def _answered(self, request: Request, offer: Offer, given: dict[str, str]) -> Response:
+    async def _answered(self, request: Request, offer: PendingInvitation, given: dict[str, str]) -> Response:
         locale = language(request)
         try:
             await self._join(request, offer, given)
         except DomainError as error:
             page = await self._form(request, offer, given.get("name", ""))
-            return shown(request, replace(page, notice=message_for(error, locale)), _STATUS.get(error.code, 422))
+            return page_response(request, replace(page, notice=message_for(error, locale)), _STATUS.get(error.code, 422))
         company = offer.invitation.account.legal_name
-        return shown(request, replace(_JOINED, figure=company))
+        return page_response(request, replace(_JOINED, figure=company))
 
-    async def _form(self, request: Request, offer: Offer, name: str = "") -> Page:
+    async def _form(self, request: Request, offer: PendingInvitation, name: str = "") -> Page:
         page = _form(offer, name)
         return page if offer.known else replace(page, texts=await self._texts(request))
 
     async def _texts(self, request: Request) -> Texts | None:
         """The policies in force, which a new user accepts with the button."""
-        current = await Policy.in_force(act_of(request, self.services).day)
+        current = await Policy.in_force(page_action(request, self.services).day)
         words = _("By accepting the invitation, you also accept these documents:")
         links = tuple((_TITLES[kind], policy_path(request, kind, policy.version)) for kind, policy in current.items())
         return Texts(words, links, " ".join(str(policy.pk) for policy in current.values())) if current else None
 
-    async def _join(self, request: Request, offer: Offer, given: dict[str, str]) -> None:
+    async def _join(self, request: Request, offer: PendingInvitation, given: dict[str, str]) -> None:
         auth, peer = self.services.auth, request.client.host if request.client else ""
         password, user = given.get("password", ""), None
         if offer.known:
             user = await authentication.authenticate(
-                act_of(request, self.services),
+                page_action(request, self.services),
                 auth,
                 email=offer.invitation.email,
                 password=password,
@@ -77,7 +77,7 @@ class Invited:
                 peer=peer,
             )
         newcomer = Newcomer(given.get("name", ""), password, _accepted(given), language(request))
-        await invitations.accept(act_of(request, self.services, user), auth, _token(request), newcomer, peer)
+        await invitations.accept(page_action(request, self.services, user), auth, _token(request), newcomer, peer)
 
 
 def _token(request: Request) -> str:
@@ -89,7 +89,7 @@ def _accepted(given: dict[str, str]) -> list[int | None]:
     return [int(key) if key.isascii() and key.isdigit() and len(key) < 20 else None for key in given.get("texts", "").split()]
 
 
-def _form(offer: Offer, name: str = "") -> Page:
+def _form(offer: PendingInvitation, name: str = "") -> Page:
     if offer.known:
         text = _("You will join this company as: %(role)s. To accept, enter your CAMCHA password.")
     else:
@@ -104,7 +104,7 @@ def _form(offer: Offer, name: str = "") -> Page:
     )
 
 
-def _fields(offer: Offer, name: str) -> tuple[Field, ...]:
+def _fields(offer: PendingInvitation, name: str) -> tuple[Field, ...]:
     if not offer.known:
         return (
             Field("name", _("Your name"), fill="name", value=name[: registration.NAME_LENGTH]),

@@ -86,15 +86,15 @@ class Page:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-def shown(request: Request, page: Page, status: int = 200) -> Response:
+def page_response(request: Request, page: Page, status: int = 200) -> Response:
     """The page as a response in the reader's language."""
     locale = language(request)
     title, sender = text(page.title, locale), text(page.sender, locale) if page.sender else "CAMCHA"
-    html = rendered(request, "page.html", locale, title=title, sender=sender, page=page)
+    html = render(request, "page.html", locale, title=title, sender=sender, page=page)
     return HTMLResponse(html, status, headers=HEADERS | {"Content-Language": locale.value})
 
 
-def rendered(request: Request, template: str, locale: Locale, *, title: str, sender: str = "CAMCHA", **facts: object) -> str:
+def render(request: Request, template: str, locale: Locale, *, title: str, sender: str = "CAMCHA", **facts: object) -> str:
     """A template inside our layout, whose footer links to the policies in the page's language."""
     asked = locale.value if "locale" in request.query_params else ""
     style = Markup(_STYLE)  # noqa: S704 - our own file
@@ -111,7 +111,7 @@ def policy_path(request: Request, kind: PolicyKind, version: str = "", locale: s
     return page_url(request.scope.get("root_path", ""), kind, **told)
 
 
-async def form(request: Request, most: int = 1024) -> dict[str, str] | None:
+async def read_form(request: Request, most: int = 1024) -> dict[str, str] | None:
     """The fields of a form, the first value of each name; None when the body has more than `most` bytes."""
     body = b""
     async for chunk in request.stream():
@@ -121,7 +121,7 @@ async def form(request: Request, most: int = 1024) -> dict[str, str] | None:
     return {name: values[0] for name, values in parse_qs(body.decode("latin-1"), errors="replace").items()}
 
 
-def act_of(request: Request, services: Services, user: User | None = None) -> Action:
+def page_action(request: Request, services: Services, user: User | None = None) -> Action:
     """An action of a page: by the user who authenticated there, otherwise by no one."""
     origin = Origin(address=network_address(request.client.host) if request.client else None)
     return Action(user, services.clock.now(), services.hub, origin)
@@ -129,7 +129,7 @@ def act_of(request: Request, services: Services, user: User | None = None) -> Ac
 
 def too_large(request: Request) -> Response:
     """The response to a form that is too large."""
-    return shown(request, UNCLEAR, 413)
+    return page_response(request, UNCLEAR, 413)
 
 
 def language(request: Request) -> Locale:
@@ -139,7 +139,7 @@ def language(request: Request) -> Locale:
 
 def not_found(request: Request) -> Response:
     """The page for an invalid link: forged, expired and used links look the same."""
-    return shown(request, _NOT_FOUND, 404)
+    return page_response(request, _NOT_FOUND, 404)
 
 
 UNCLEAR = Page(_("We couldn’t read your answer"), _("Go back and use one of the buttons."))

@@ -21,7 +21,7 @@ from models.errors import Refusal
 from models.translations import _
 from resolvers.context import Services
 from web.invitation import Invited
-from web.page import UNCLEAR, Page, act_of, form, language, not_found, shown, too_large
+from web.page import UNCLEAR, Page, language, not_found, page_action, page_response, read_form, too_large
 
 _REFERENCE = re.compile(r"sandbox_[A-Za-z0-9_-]{1,56}")
 _OUTCOMES = {"approve": True, "refuse": False}
@@ -56,17 +56,17 @@ class _Verification:
             self.services.auth.signer.read(Purpose.VERIFY_EMAIL, _token(request), self.services.clock.now())
         except Refusal:
             return not_found(request)
-        return shown(request, _VERIFY)
+        return page_response(request, _VERIFY)
 
     async def confirm(self, request: Request) -> Response:
         """Verify the address."""
-        if await form(request) is None:
+        if await read_form(request) is None:
             return too_large(request)
         try:
-            await registration.verify_email(act_of(request, self.services), self.services.auth, _token(request))
+            await registration.verify_email(page_action(request, self.services), self.services.auth, _token(request))
         except Refusal:
             return not_found(request)
-        return shown(request, _VERIFIED)
+        return page_response(request, _VERIFIED)
 
 
 @dataclass(frozen=True)
@@ -79,28 +79,28 @@ class _Bank:
     async def ask(self, request: Request) -> Response:
         """Show the amount and two buttons, or the earlier decision."""
         charge = await _charge(request)
-        return _told(request, charge) if charge else not_found(request)
+        return _payment_page(request, charge) if charge else not_found(request)
 
     async def decide(self, request: Request) -> Response:
         """Store the decision, of which only the first counts, and update the payment at once."""
-        answer = await form(request)
+        answer = await read_form(request)
         if answer is None:
             return too_large(request)
         approved = _OUTCOMES.get(answer.get("outcome", ""))
         if approved is None:
-            return shown(request, UNCLEAR, 400)
+            return page_response(request, UNCLEAR, 400)
         if await _charge(request) is None:
             return not_found(request)
         charge = await self.sandbox.decide(request.path_params["reference"], approved)
-        return await self._settled(request, charge) if charge else not_found(request)
+        return await self._settle(request, charge) if charge else not_found(request)
 
-    async def _settled(self, request: Request, charge: SandboxCharge) -> Response:
+    async def _settle(self, request: Request, charge: SandboxCharge) -> Response:
         services = self.services
         payment = await Payment.get_or_none(provider_reference=charge.reference)
         if payment:
             checkout_services = CheckoutServices(services.gateway, services.seller, services.auth.signer)
-            await checkout.refresh(act_of(request, services), checkout_services, payment)
-        return _told(request, charge)
+            await checkout.refresh(page_action(request, services), checkout_services, payment)
+        return _payment_page(request, charge)
 
 
 def _token(request: Request) -> str:
@@ -112,11 +112,11 @@ async def _charge(request: Request) -> SandboxCharge | None:
     return await SandboxCharge.get_or_none(reference=reference) if _REFERENCE.fullmatch(reference) else None
 
 
-def _told(request: Request, charge: SandboxCharge) -> Response:
+def _payment_page(request: Request, charge: SandboxCharge) -> Response:
     title, text = _BANK[charge.status]
     waiting = charge.status is PaymentStatus.REQUIRES_ACTION
     amount = Money(charge.amount_cents).formatted(language(request).value)
-    return shown(request, Page(title, text, amount, _BUTTONS if waiting else (), _("Sandbox bank")))
+    return page_response(request, Page(title, text, amount, _BUTTONS if waiting else (), _("Sandbox bank")))
 
 
 _VERIFY = Page(

@@ -18,7 +18,7 @@ from models.locale import Locale
 from models.translations import _, _p, text
 from resolvers.context import Services
 from web.markdown import html
-from web.page import HEADERS, language, not_found, policy_path, rendered
+from web.page import HEADERS, language, not_found, policy_path, render
 
 _KINDS = {kind.lower(): kind for kind in PolicyKind}
 # Like the other pages, but anybody may keep and find it.
@@ -72,7 +72,7 @@ def _page(request: Request, policy: Policy, begun: list[Policy], today: date) ->
             if each.pk != policy.pk
         ],
     }
-    page = rendered(request, "policy.html", locale, title=policy.title(locale), **facts)
+    page = render(request, "policy.html", locale, title=policy.title(locale), **facts)
     headers = _HEADERS | {"Content-Language": locale.value, "ETag": f'"{sha256(page.encode()).hexdigest()}"'}
     known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
     return Response(None, 304, headers) if headers["ETag"] in known else HTMLResponse(page, headers=headers)

@@ -35,14 +35,14 @@ NAME_LENGTH = 60
 
 
 @dataclass(frozen=True)
-class Enrolled:
+class Enrolment:
     """An authenticator in effect. The first one comes with recovery codes, which are shown only once."""
 
     authenticator: Authenticator
     recovery_codes: list[str] | None = field(repr=False, default=None)
 
 
-def named(text: str | None, otherwise: str) -> str:
+def authenticator_name(text: str | None, otherwise: str) -> str:
     """The name of an authenticator as stored. Raises BLANK and TOO_LONG."""
     return otherwise if text is None else line(text, "name", NAME_LENGTH)
 
@@ -55,14 +55,14 @@ async def begin_totp(action: Action, auth: AuthServices, session: Session, passw
     user = await User.get(pk=session.user_id)
     with Checks() as check:
         await check.wait(require_password(action, auth, user, password))
-        name = check(named, name, totp.NAME)
+        name = check(authenticator_name, name, totp.NAME)
     if user.second_factor:
         await require_fresh(action, session)
     secret = totp.new_secret()
     async with action.transaction() as tx:
-        user = await sessions.holder(tx, session)
-        await require_room(tx, user)
-        await _waiting(user).using_db(tx.db).delete()
+        user = await sessions.lock_user(tx, session)
+        await require_capacity(tx, user)
+        await _pending_app(user).using_db(tx.db).delete()
         await Authenticator.create(
             using_db=tx.db,
             user=user,
@@ -75,18 +75,18 @@ async def begin_totp(action: Action, auth: AuthServices, session: Session, passw
     return secret
 
 
-def _waiting(user: User) -> QuerySet[Authenticator]:
+def _pending_app(user: User) -> QuerySet[Authenticator]:
     return Authenticator.filter(user_id=user.pk, confirmed_at=None)
 
 
-async def require_room(tx: Transaction, user: User) -> None:
+async def require_capacity(tx: Transaction, user: User) -> None:
     """Raise TOO_MANY when the user has the maximum number of authenticators."""
     if await Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db).count() >= MAX_PER_USER:
         message = _("You can have at most %(limit)s authenticators. Remove one first.")
         raise Refusal(CommonErrorCode.TOO_MANY, message=message, limit=MAX_PER_USER)
 
 
-async def confirm_totp(action: Action, auth: AuthServices, session: Session, code: str) -> Enrolled:
+async def confirm_totp(action: Action, auth: AuthServices, session: Session, code: str) -> Enrolment:
     """Confirm the most recently set up app with its first code.
 
     Raises SECOND_FACTOR_INVALID, TOO_MANY, STEP_UP_REQUIRED when the second factor is already on, and Throttled.
@@ -95,28 +95,28 @@ async def confirm_totp(action: Action, auth: AuthServices, session: Session, cod
     await auth.throttle.attempt(counted)
     fresh = await is_fresh(action, session)
     async with action.transaction() as tx:
-        user = await sessions.holder(tx, session)
+        user = await sessions.lock_user(tx, session)
         if user.second_factor and not fresh:
             raise Refusal(IdentityErrorCode.STEP_UP_REQUIRED)
-        app = await _confirmed(tx, auth, user, code)
-        enrolled = await joined(tx, session, user, app, IdentityAuditAction.TOTP_CONFIRM)
+        app = await _confirm(tx, auth, user, code)
+        enrolled = await apply_enrolment(tx, session, user, app, IdentityAuditAction.TOTP_CONFIRM)
     await auth.throttle.clear(counted)
     return enrolled
 
 
-async def _confirmed(tx: Transaction, auth: AuthServices, user: User, code: str) -> Authenticator:
-    app = await _waiting(user).using_db(tx.db).first()
+async def _confirm(tx: Transaction, auth: AuthServices, user: User, code: str) -> Authenticator:
+    app = await _pending_app(user).using_db(tx.db).first()
     step = totp.matching_step(auth.secret_box.open(str(app.secret)), code, tx.action.at, after=0) if app else None
     if app is None or step is None:
         raise Refusal(IdentityErrorCode.SECOND_FACTOR_INVALID, "input", "code")
-    await require_room(tx, user)
+    await require_capacity(tx, user)
     await Authenticator.filter(pk=app.pk).using_db(tx.db).update(confirmed_at=tx.action.at, last_step=step)
     return await Authenticator.get(pk=app.pk, using_db=tx.db)
 
 
-async def joined(
+async def apply_enrolment(
     tx: Transaction, session: Session, user: User, authenticator: Authenticator, audit_action: AuditAction
-) -> Enrolled:
+) -> Enrolment:
     """Apply the consequences of a new authenticator: this session counts as signed in with it, and the user's other sessions
     end.
     """
@@ -128,21 +128,21 @@ async def joined(
     tx.audit(audit_action, user, sessions_ended=ended, first=codes is not None)
     tx.streams[sessions.user_key(user.pk)] = None
     await emails.second_factor_changed(tx, user, SecondFactorChange.ON if codes else SecondFactorChange.ADDED)
-    return Enrolled(authenticator, codes)
+    return Enrolment(authenticator, codes)
 
 
 async def begin_passkey(action: Action, auth: AuthServices, session: Session) -> str:
     """The options for creating a passkey, as JSON. Raises STEP_UP_REQUIRED and TOO_MANY."""
     await require_fresh(action, session)
     async with action.transaction() as tx:
-        user = await sessions.holder(tx, session)
-        await require_room(tx, user)
-    return await passkeys.registration(action, auth.party, user)
+        user = await sessions.lock_user(tx, session)
+        await require_capacity(tx, user)
+    return await passkeys.registration_options(action, auth.party, user)
 
 
 async def confirm_passkey(
     action: Action, auth: AuthServices, session: Session, *, credential: str, name: str | None
-) -> Enrolled:
+) -> Enrolment:
     """Register a passkey that the user's device created with such options. It takes effect at once.
 
     Raises PASSKEY_INVALID, BLANK, TOO_LONG, TOO_MANY and STEP_UP_REQUIRED.
@@ -150,18 +150,18 @@ async def confirm_passkey(
     await require_fresh(action, session)
     with Checks() as check:
         check(passkeys.require_readable, credential)
-        name = check(named, name, passkeys.NAME)
-    made = await passkeys.registered(action, auth.party, await User.get(pk=session.user_id), credential)
+        name = check(authenticator_name, name, passkeys.NAME)
+    new_passkey = await passkeys.verify_registration(action, auth.party, await User.get(pk=session.user_id), credential)
     try:
         async with action.transaction() as tx:
-            user = await sessions.holder(tx, session)
-            await require_room(tx, user)
+            user = await sessions.lock_user(tx, session)
+            await require_capacity(tx, user)
             passkey = await Authenticator.create(
                 using_db=tx.db, user=user, kind=AuthenticatorKind.PASSKEY, name=name, created_at=action.at,
                 confirmed_at=action.at,
-                **vars(made),
+                **vars(new_passkey),
             )  # fmt: skip
-            return await joined(tx, session, user, passkey, IdentityAuditAction.PASSKEY_REGISTER)
+            return await apply_enrolment(tx, session, user, passkey, IdentityAuditAction.PASSKEY_REGISTER)
     except IntegrityError:  # the identifier is somebody's already
         raise passkeys.invalid() from None
 
@@ -183,14 +183,14 @@ async def remove(action: Action, session: Session, authenticator: Authenticator)
     """
     await require_fresh(action, session)
     async with action.transaction() as tx:
-        user = await sessions.holder(tx, session)
+        user = await sessions.lock_user(tx, session)
         counting = Authenticator.filter(user_id=user.pk, confirmed_at__isnull=False).using_db(tx.db)
         others = await counting.exclude(pk=authenticator.pk).count()
         if user.staff and not others:
             raise Refusal(IdentityErrorCode.LAST_AUTHENTICATOR, "input", "authenticatorId")
         if not await counting.filter(pk=authenticator.pk).delete():
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "authenticatorId")
-        await _gone(tx, user, bool(others))
+        await _delete(tx, user, bool(others))
         ended = await sessions.end_all(tx, user, but=session.pk)
         tx.audit(IdentityAuditAction.AUTHENTICATOR_REMOVE, authenticator, sessions_ended=ended, last=not others)
         tx.streams[sessions.user_key(user.pk)] = None
@@ -198,16 +198,16 @@ async def remove(action: Action, session: Session, authenticator: Authenticator)
     return bool(others)
 
 
-async def _gone(tx: Transaction, user: User, still_on: bool) -> None:
+async def _delete(tx: Transaction, user: User, still_on: bool) -> None:
     if still_on:
         await User.filter(pk=user.pk).using_db(tx.db).update(authenticators_changed_at=tx.action.at)
     else:
-        await turned_off(tx, user)
+        await turn_off(tx, user)
         await Session.filter(user_id=user.pk).using_db(tx.db).update(second_factor=False)
     await void_links(user, tx.db)
 
 
-async def turned_off(tx: Transaction, user: User) -> None:
+async def turn_off(tx: Transaction, user: User) -> None:
     """Delete a user's second factor: all authenticators, including unconfirmed ones, and recovery codes."""
     changes = {"second_factor_at": None, "authenticators_changed_at": tx.action.at}
     await User.filter(pk=user.pk).using_db(tx.db).update(**changes)
@@ -220,7 +220,7 @@ async def renew_recovery_codes(action: Action, session: Session) -> list[str]:
     """Replace the recovery codes with ten new ones, which are shown only once. Raises STEP_UP_REQUIRED and NOT_ACTIVE."""
     await require_fresh(action, session)
     async with action.transaction() as tx:
-        user = await sessions.holder(tx, session)
+        user = await sessions.lock_user(tx, session)
         if not user.second_factor:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, message=_("Two-factor authentication isn’t turned on."))
         await emails.second_factor_changed(tx, user, SecondFactorChange.CODES)

@@ -87,14 +87,14 @@ class NewPasskey:
     sign_count: int
 
 
-async def registration(action: Action, party: RelyingParty, user: User) -> str:
+async def registration_options(action: Action, party: RelyingParty, user: User) -> str:
     """The options for creating a passkey: JSON for `PublicKeyCredential.parseCreationOptionsFromJSON`. Existing passkeys of the
     user are excluded.
     """
-    mine = Authenticator.filter(user_id=user.pk, kind=AuthenticatorKind.PASSKEY)
-    known = [base64url_to_bytes(str(each)) for each in await mine.values_list("credential_id", flat=True)]
+    existing = Authenticator.filter(user_id=user.pk, kind=AuthenticatorKind.PASSKEY)
+    known = [base64url_to_bytes(str(each)) for each in await existing.values_list("credential_id", flat=True)]
     options = generate_registration_options(
-        rp_id=party.id, rp_name=party.name, user_id=handle(user), user_name=user.email, user_display_name=user.name,
+        rp_id=party.id, rp_name=party.name, user_id=user_handle(user), user_name=user.email, user_display_name=user.name,
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED, require_resident_key=True, user_verification=_REQUIRED
         ),
@@ -112,7 +112,7 @@ def require_readable(credential: str) -> None:
         raise invalid() from None
 
 
-async def registered(action: Action, party: RelyingParty, user: User, credential: str) -> NewPasskey:
+async def verify_registration(action: Action, party: RelyingParty, user: User, credential: str) -> NewPasskey:
     """The passkey that a device created with such options; `credential` is the JSON of its response. Raises PASSKEY_INVALID."""
     try:
         told = parse_registration_credential_json(_limited(credential))
@@ -135,7 +135,7 @@ async def challenge(action: Action, party: RelyingParty) -> str:
     return options_to_json(options)
 
 
-async def owner(action: Action, party: RelyingParty, credential: str) -> User:
+async def verify_response(action: Action, party: RelyingParty, credential: str) -> User:
     """The user whose passkey responded to such a challenge; `credential` is the JSON of the response. Raises PASSKEY_INVALID.
 
     A signature counter that didn't increase indicates a cloned passkey (WebAuthn, section 6.1.1), which is rejected. Most
@@ -160,12 +160,12 @@ async def owner(action: Action, party: RelyingParty, credential: str) -> User:
 
 async def _by_id(told: AuthenticationCredential) -> Authenticator:
     found = await Authenticator.get_or_none(credential_id=bytes_to_base64url(told.raw_id)).select_related("user")
-    if found is None or told.response.user_handle != handle(found.user):
+    if found is None or told.response.user_handle != user_handle(found.user):
         raise invalid()
     return found
 
 
-def handle(user: User) -> bytes:
+def user_handle(user: User) -> bytes:
     """The user handle stored on the device: the key of the user's row, which reveals nothing about them."""
     return user.pk.to_bytes(8, "big")  # type: ignore[no-any-return] # keys are whole numbers
 
@@ -176,14 +176,14 @@ def invalid() -> Refusal:
 
 
 async def _waits(action: Action, challenge: bytes, user: User | None) -> None:
-    await WebauthnChallenge.create(challenge_hash=_hashed(challenge), registers=user, expires_at=action.at + LIFETIME)
+    await WebauthnChallenge.create(challenge_hash=_challenge_hash(challenge), registers=user, expires_at=action.at + LIFETIME)
 
 
 async def _challenge(action: Action, told: RegistrationCredential | AuthenticationCredential, user: User | None) -> bytes:
     """The pending challenge that a response answers, deleted from now on."""
     said = orjson.loads(told.response.client_data_json)
     given = base64url_to_bytes(said["challenge"])
-    waiting = WebauthnChallenge.filter(challenge_hash=_hashed(given), registers_id=user.pk if user else None)
+    waiting = WebauthnChallenge.filter(challenge_hash=_challenge_hash(given), registers_id=user.pk if user else None)
     if not await waiting.filter(expires_at__gt=action.at).delete():
         raise invalid()
     if said.get("crossOrigin"):  # in a frame of another's page, which none of ours is meant for (WebAuthn, 7.1 and 7.2)
@@ -196,7 +196,7 @@ async def expire(action: Action) -> int:
     return await WebauthnChallenge.filter(expires_at__lte=action.at).delete()
 
 
-def _hashed(challenge: bytes) -> str:
+def _challenge_hash(challenge: bytes) -> str:
     return hashlib.sha256(challenge).hexdigest()
 
 

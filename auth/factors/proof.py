@@ -15,12 +15,12 @@ async def require_password(action: Action, auth: AuthServices, user: User, passw
     counted = throttle.key(throttle.STEP_UP, user.pk, action.origin.session_id)
     await auth.throttle.attempt(counted)
     if not await auth.passwords.matches(user.password_hash, password):
-        await note_failure(action, user, IdentityErrorCode.CREDENTIALS_INVALID)
+        await record_failure(action, user, IdentityErrorCode.CREDENTIALS_INVALID)
         raise Refusal(IdentityErrorCode.CREDENTIALS_INVALID, "input", field)
     await auth.throttle.clear(counted)
 
 
-async def note_failure(action: Action, user: User, reason: ErrorCode) -> None:
+async def record_failure(action: Action, user: User, reason: ErrorCode) -> None:
     """Record in the audit log that a signed-in user failed to confirm their identity."""
     async with action.transaction() as tx:
         tx.audit(IdentityAuditAction.SESSION_STEP_UP_FAILED, user, reason=reason.value)
@@ -54,5 +54,5 @@ async def require_second_factor(
 
 async def require_passkey(action: Action, auth: AuthServices, user: User, passkey: str) -> None:
     """Require the response of one of the user's own passkeys. Raises PASSKEY_INVALID."""
-    if (await passkeys.owner(action, auth.party, passkey)).pk != user.pk:
+    if (await passkeys.verify_response(action, auth.party, passkey)).pk != user.pk:
         raise passkeys.invalid()

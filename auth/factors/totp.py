@@ -42,7 +42,7 @@ def qr_svg(uri: str) -> str:
     return drawn.getvalue().decode()
 
 
-async def enrolled(user: User, sealed: str, at: datetime, db: BaseDBAsyncClient | None = None) -> Authenticator:
+async def store_app(user: User, sealed: str, at: datetime, db: BaseDBAsyncClient | None = None) -> Authenticator:
     """Store an app with this encrypted secret, in effect at once."""
     return await Authenticator.create(
         using_db=db, user=user, kind=AuthenticatorKind.TOTP, name=NAME, created_at=at, confirmed_at=at, secret=sealed

@@ -40,7 +40,7 @@ class Passwords:
         workers: int = 2,
         waiting: int = 128,
         breaches: Breaches | None = None,
-        asked: Callable[..., Any] = hashing_pool.asked,
+        asked: Callable[..., Any] = hashing_pool.run,
         parameters: PasswordHasher = PARAMETERS,
     ) -> None:
         self._breaches, self._asked = breaches, asked
@@ -80,7 +80,7 @@ class Passwords:
 
     def _guessable(self, text: str, own_words: tuple[str, ...]) -> bool:
         words = ["camcha", *_parts(" ".join(own_words))]
-        return len(_without(words, text)) < OTHERS or self._asked("score", judged(text), words) < SCORE
+        return len(_without(words, text)) < OTHERS or self._asked("score", evaluated_part(text), words) < SCORE
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._inside >= self._room:
@@ -110,7 +110,7 @@ def _normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password[:READ])
 
 
-def judged(text: str) -> str:
+def evaluated_part(text: str) -> str:
     """The part of a password that zxcvbn evaluates. It tries all ways to read digits and symbols as letters (4 and @ as a), of
     which there can be thousands, which takes seconds; in that case each letter keeps only one symbol.
     """

@@ -11,7 +11,7 @@ import hashlib
 
 import structlog
 
-from auth.http_client import HttpClient, Unavailable, usable
+from auth.http_client import HttpClient, Unavailable, is_server_url
 
 _SECONDS = 2.0
 _AT_ONCE = 16  # who waits longer than _SECONDS for their turn is answered as if the service were away
@@ -19,9 +19,9 @@ _AT_ONCE = 16  # who waits longer than _SECONDS for their turn is answered as if
 log = structlog.stdlib.get_logger()
 
 
-def breaches_fault(url: str) -> str | None:
+def expected_breaches_url(url: str) -> str | None:
     """The expected form when the URL of a range service is invalid, else None."""
-    return None if usable(url) else "https://host/range"
+    return None if is_server_url(url) else "https://host/range"
 
 
 class Breaches:

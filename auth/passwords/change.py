@@ -13,7 +13,7 @@ from auth.email_address import deliverable
 from auth.factors.proof import require_code, require_password, require_second_factor
 from auth.passwords import require_length
 from auth.services import AuthServices
-from auth.sessions import hashed, random_token
+from auth.sessions import random_token, token_hash
 from auth.tokens import invalid
 from mail import emails
 from models.action import Action, Transaction
@@ -43,22 +43,22 @@ async def request_reset(action: Action, auth: AuthServices, *, email: str, peer:
             return
         user = next(iter(await tx.locked_where(User.filter(email=email))), None)
         if user:
-            await emails.password_reset(tx, user, await _granted(tx, user))
+            await emails.password_reset(tx, user, await _create_token(tx, user))
         # In nobody's part of the log: whoever tries addresses must not read there which are known.
         tx.audit(IdentityAuditAction.PASSWORD_REQUEST_RESET, user, None)
         await store_result(tx, owner, "passwordRequestReset", key)
 
 
-async def _granted(tx: Transaction, user: User) -> str:
+async def _create_token(tx: Transaction, user: User) -> str:
     token, at = random_token("cam_pr_"), tx.action.at
     await PasswordReset.filter(user_id=user.pk, expires_at__lte=at).using_db(tx.db).delete()
-    await PasswordReset.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=at + RESET_LIFETIME)
+    await PasswordReset.create(using_db=tx.db, user=user, token_hash=token_hash(token), expires_at=at + RESET_LIFETIME)
     return token
 
 
-async def reader_of(action: Action, token: str) -> User:
+async def user_of_token(action: Action, token: str) -> User:
     """The user whom a reset email was sent to. Raises TOKEN_INVALID when the token is used, expired or unknown."""
-    reset = await PasswordReset.get_or_none(token_hash=hashed(token), expires_at__gt=action.at).select_related("user")
+    reset = await PasswordReset.get_or_none(token_hash=token_hash(token), expires_at__gt=action.at).select_related("user")
     if reset is None:
         raise invalid()
     return reset.user
@@ -71,7 +71,7 @@ async def reset(action: Action, auth: AuthServices, *, token: str, password: str
     SECOND_FACTOR_REQUIRED and SECOND_FACTOR_INVALID, and Throttled.
     """
     with Checks() as check:
-        user = await check.wait(reader_of(action, token))
+        user = await check.wait(user_of_token(action, token))
         await check.wait(_require_strong(auth, user, password, "password"))
         if user and user.second_factor:
             check(require_code, code)
@@ -80,7 +80,7 @@ async def reset(action: Action, auth: AuthServices, *, token: str, password: str
     password_hash = await auth.passwords.hash(password)
     async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
-        if not await PasswordReset.filter(token_hash=hashed(token)).using_db(tx.db).delete():
+        if not await PasswordReset.filter(token_hash=token_hash(token)).using_db(tx.db).delete():
             raise invalid()
         await _set(tx, user, password_hash, user.email_verified_at or action.at)
         ended = await sessions.end_all(tx, user)
@@ -100,7 +100,7 @@ async def change(action: Action, auth: AuthServices, session: Session, *, curren
     password_hash = await auth.passwords.hash(password)
     async with action.transaction() as tx:
         await sessions.require_unchanged(tx, user)
-        await sessions.holder(tx, session)
+        await sessions.lock_user(tx, session)
         await _set(tx, user, password_hash, user.email_verified_at)
         ended = await sessions.end_all(tx, user, but=session.pk)
         tx.audit(IdentityAuditAction.PASSWORD_CHANGE, user, sessions_ended=ended)

@@ -18,7 +18,7 @@ PROGRAM = Path(__file__).with_name("hashing_process.py")
 _idle: list["_Process"] = []  # of the whole process: they know nothing of whom they work for
 
 
-def asked(what: str, *given: Any) -> Any:
+def run(what: str, *given: Any) -> Any:
     """Run a command in a process and return the result (auth/passwords/hashing_process.py: WORK). Blocks: call it in a thread.
 
     Raises RuntimeError when the command fails, OSError when no process survives long enough to respond.
@@ -32,9 +32,9 @@ def asked(what: str, *given: Any) -> Any:
     return answer
 
 
-def _answer(lent: "_Process", *asked: Any) -> Any:
+def _answer(lent: "_Process", *run: Any) -> Any:
     try:
-        answer = lent.ask(*asked)
+        answer = lent.ask(*run)
     except BaseException:
         lent.end()
         raise
@@ -48,10 +48,10 @@ class _Process:
         command = [sys.executable, "-I", str(PROGRAM)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="ascii")  # noqa: S603 - ours
 
-    def ask(self, *asked: Any) -> Any:
+    def ask(self, *run: Any) -> Any:
         if not self.process.stdin or not self.process.stdout:
             raise BrokenPipeError
-        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.write(json.dumps(run) + "\n")
         self.process.stdin.flush()
         if not (answer := self.process.stdout.readline()):
             raise BrokenPipeError
@@ -65,7 +65,7 @@ class _Process:
 
 
 @atexit.register
-def end_all() -> None:
+def stop_idle() -> None:
     """Stop the idle processes."""
     while _idle:
         _idle.pop().end()

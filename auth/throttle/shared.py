@@ -141,7 +141,7 @@ class SharedThrottle(Throttle):
         return f"{{camcha:throttle}}:{subject}"
 
 
-def redis_fault(url: str) -> str | None:
+def expected_redis_url(url: str) -> str | None:
     """The expected form when the URL of a Redis server is invalid, else None."""
     try:
         Redis.from_url(url)

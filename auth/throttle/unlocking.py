@@ -11,7 +11,7 @@ from datetime import timedelta
 from auth import throttle
 from auth.email_address import deliverable
 from auth.services import AuthServices
-from auth.sessions import hashed, random_token
+from auth.sessions import random_token, token_hash
 from auth.tokens import invalid
 from mail import emails
 from models.action import Action, Transaction
@@ -48,11 +48,11 @@ async def request(action: Action, auth: AuthServices, *, email: str, peer: str, 
 async def _create_token(tx: Transaction, user: User) -> str:
     token, at = random_token("cam_ul_"), tx.action.at
     await SignInUnlock.filter(user_id=user.pk, expires_at__lte=at).using_db(tx.db).delete()
-    await SignInUnlock.create(using_db=tx.db, user=user, token_hash=hashed(token), expires_at=at + LIFETIME)
+    await SignInUnlock.create(using_db=tx.db, user=user, token_hash=token_hash(token), expires_at=at + LIFETIME)
     return token
 
 
 async def require_valid(action: Action, token: str) -> None:
     """Raise TOKEN_INVALID unless the token exists, is unused and has not expired."""
-    if not await SignInUnlock.filter(token_hash=hashed(token), expires_at__gt=action.at).exists():
+    if not await SignInUnlock.filter(token_hash=token_hash(token), expires_at__gt=action.at).exists():
         raise invalid()

@@ -50,7 +50,7 @@ async def end_sessions(info: Info, input: UserEndSessionsInput) -> int:
 
 async def reset_second_factor(info: Info, input: UserResetSecondFactorInput) -> bool:
     """Reset a user's second factor."""
-    await second_factor_reset.of_anybody(
+    await second_factor_reset.reset_user(
         info.context.action(), info.context.session, key_of(User, input.user_id), input.idempotency_key
     )
     return True

@@ -4,9 +4,9 @@ from accounts.legal_names import Decision
 from models.accounts.account import AccountStatus, Role
 from models.accounts.legal_name import LegalNameStatus, RegistryVerdict
 from models.identity.user import Staff
-from resolvers.described import described
+from resolvers.described import describe_enum
 
-described(
+describe_enum(
     LegalNameStatus,
     "The status of a change of legal name.",
     {
@@ -20,7 +20,7 @@ described(
 )
 
 
-described(
+describe_enum(
     RegistryVerdict,
     "The result of comparing a legal name with the company register.",
     {
@@ -34,7 +34,7 @@ described(
 )
 
 
-described(
+describe_enum(
     Decision,
     "An agent's decision on a change of legal name.",
     {
@@ -45,7 +45,7 @@ described(
 )
 
 
-described(
+describe_enum(
     Role,
     "The role of a member in a company.",
     {
@@ -57,7 +57,7 @@ described(
 )
 
 
-described(
+describe_enum(
     AccountStatus,
     "The status of a company's account.",
     {
@@ -69,7 +69,7 @@ described(
 )
 
 
-described(
+describe_enum(
     Staff,
     "A role on the vendor's staff. Takes effect only with a second factor.",
     {

@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from models.accounts.legal_name import LegalNameStatus
-from resolvers.described import described
+from resolvers.described import describe_enum
 from resolvers.filters import Filter, OrderDirection
 
 
@@ -15,7 +15,7 @@ class UserOrderField(Enum):
     CREATED_AT = "id"
 
 
-described(UserOrderField, "What users can be ordered by.", {"CREATED_AT": "When the person signed up or was hired."})
+describe_enum(UserOrderField, "What users can be ordered by.", {"CREATED_AT": "When the person signed up or was hired."})
 
 
 @strawberry.input(description="The order of users.")
@@ -30,7 +30,7 @@ class LegalNameChangeOrderField(Enum):
     UPDATED_AT = "updated_at"
 
 
-described(
+describe_enum(
     LegalNameChangeOrderField,
     "What changes of legal name can be ordered by.",
     {"UPDATED_AT": "When the change last moved to another status."},

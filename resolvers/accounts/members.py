@@ -39,7 +39,7 @@ async def remove(info: Info, input: MemberRemoveInput) -> bool:
 async def reset_second_factor(info: Info, input: MemberResetSecondFactorInput) -> Membership:
     """Reset a member's second factor."""
     context = info.context
-    return await second_factor_reset.of_colleague(
+    return await second_factor_reset.reset_member(
         context.action(), context.session, context.account.pk, key_of(User, input.user_id), input.idempotency_key
     )
 
@@ -58,7 +58,7 @@ async def transfer_ownership(info: Info, input: AccountTransferOwnershipInput) -
     return account
 
 
-async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessions.Tokens | sessions.Kept:
+async def switch_account(info: Info, input: SessionSwitchAccountInput) -> sessions.Tokens | sessions.DeliveredElsewhere:
     """Switch to another company."""
     context = info.context
     action, cookies = context.action(), context.cookies
@@ -83,12 +83,12 @@ class Company:
     erases_at: datetime | None
 
     @classmethod
-    def of(cls, place: Membership, account: Account, viewer: Viewer) -> "Company":
+    def of(cls, membership: Membership, account: Account, viewer: Viewer) -> "Company":
         """The company of this place, as the viewer may choose it."""
         current = viewer.account is not None and viewer.account.pk == account.pk
         return cls(
-            encode("ViewerCompany", place.pk), encode("Account", account.pk),
-            account.legal_name, account.trade_name, place.role, place.created_at, current, account.status,
+            encode("ViewerCompany", membership.pk), encode("Account", account.pk),
+            account.legal_name, account.trade_name, membership.role, membership.created_at, current, account.status,
             account.erases_at,
         )  # fmt: skip
 
@@ -96,4 +96,4 @@ class Company:
 async def companies(root: Viewer) -> list[Company]:
     """The companies that the viewer can act for, in the order in which they joined."""
     found = await Membership.filter(user_id=root.user_id).order_by("id").select_related("account")
-    return [Company.of(place, place.account, root) for place in found]
+    return [Company.of(membership, membership.account, root) for membership in found]

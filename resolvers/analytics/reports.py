@@ -21,7 +21,7 @@ from models.errors import BadInput
 from models.support.ticket import Category, Channel, TicketStatus
 from models.translations import _
 from resolvers.context import Context, Info
-from resolvers.described import described
+from resolvers.described import describe_enum
 from resolvers.rows import ByKey
 
 DAYS = 30
@@ -53,7 +53,7 @@ class RevenueDimension(StrEnum):
     MONTH = "MONTH"
 
 
-described(
+describe_enum(
     TicketDimension,
     "A dimension by which tickets can be grouped.",
     {
@@ -64,7 +64,7 @@ described(
         "MONTH": "The month in which the ticket was opened, as its first day.",
     },
 )
-described(
+describe_enum(
     RevenueDimension,
     "A dimension by which invoices can be grouped.",
     {

@@ -3,9 +3,9 @@
 from models.billing.offer import Interval, Segment
 from models.billing.payment import PaymentStatus
 from models.billing.purchase import PurchaseStatus
-from resolvers.described import described
+from resolvers.described import describe_enum
 
-described(
+describe_enum(
     Segment,
     "The size of business that an offer is made for.",
     {
@@ -15,14 +15,14 @@ described(
 )
 
 
-described(
+describe_enum(
     Interval,
     "The interval at which a purchase renews.",
     {"MONTH": "Renews every month on the anniversary.", "YEAR": "Renews every year on the anniversary."},
 )
 
 
-described(
+describe_enum(
     PurchaseStatus,
     "The status of a purchase.",
     {
@@ -34,7 +34,7 @@ described(
 )
 
 
-described(
+describe_enum(
     PaymentStatus,
     "The status of a payment.",
     {

@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from models.billing.offer import Segment
-from resolvers.described import described
+from resolvers.described import describe_enum
 from resolvers.filters import DateFilter, DateTimeFilter, Filter, OrderDirection, StringFilter
 
 
@@ -15,7 +15,7 @@ class OfferOrderField(Enum):
     POSITION = "position"
 
 
-described(OfferOrderField, "What offers can be ordered by.", {"POSITION": "The vendor's own order of the catalogue."})
+describe_enum(OfferOrderField, "What offers can be ordered by.", {"POSITION": "The vendor's own order of the catalogue."})
 
 
 @strawberry.input(description="The order of offers.")
@@ -35,7 +35,7 @@ class PurchaseOrderField(Enum):
     CREATED_AT = "created_at"
 
 
-described(PurchaseOrderField, "What purchases can be ordered by.", {"CREATED_AT": "When the purchase was drafted."})
+describe_enum(PurchaseOrderField, "What purchases can be ordered by.", {"CREATED_AT": "When the purchase was drafted."})
 
 
 @strawberry.input(description="The order of purchases.")
@@ -56,7 +56,7 @@ class InvoiceOrderField(Enum):
     NUMBER = "number"
 
 
-described(
+describe_enum(
     InvoiceOrderField,
     "What invoices can be ordered by.",
     {"ISSUED_ON": "When the invoice was issued.", "NUMBER": "The invoice number."},

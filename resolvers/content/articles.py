@@ -27,11 +27,11 @@ def articles(
     """Search the help library in one language."""
     viewer = info.context.viewer
     given = filter or ArticleFilter()
-    found = among(Article.visible_to(viewer), "kind", wanted(given.kind))
-    found = among(found, "category", wanted(given.category))
+    rows = among(Article.visible_to(viewer), "kind", wanted(given.kind))
+    rows = among(rows, "category", wanted(given.category))
     if search:
-        found = Article.matching(found, search, locale or viewer.locale)
-    return page(found, ordered(order_by, Order("position")), Window(first, after, last, before), viewer)
+        rows = Article.matching(rows, search, locale or viewer.locale)
+    return page(rows, ordered(order_by, Order("position")), Window(first, after, last, before), viewer)
 
 
 def article(info: Info, slug: Slug) -> One | None:

@@ -2,9 +2,9 @@
 
 from models.content.article import ArticleCategory, ArticleKind
 from models.content.policy import AcceptanceChannel, PolicyKind
-from resolvers.described import described
+from resolvers.described import describe_enum
 
-described(
+describe_enum(
     ArticleKind,
     "The kind of an article.",
     {
@@ -16,7 +16,7 @@ described(
 )
 
 
-described(
+describe_enum(
     ArticleCategory,
     "The part of the service that an article covers.",
     {
@@ -29,14 +29,14 @@ described(
 )
 
 
-described(
+describe_enum(
     PolicyKind,
     "The kind of a policy.",
     {"PRIVACY": "The privacy policy.", "TERMS": "The terms and conditions."},
 )
 
 
-described(
+describe_enum(
     AcceptanceChannel,
     "Where a user accepted a policy.",
     {

@@ -6,7 +6,7 @@ import strawberry
 
 from models.content.article import ArticleCategory, ArticleKind
 from models.content.policy import PolicyKind
-from resolvers.described import described
+from resolvers.described import describe_enum
 from resolvers.filters import Filter, OrderDirection
 
 
@@ -16,7 +16,7 @@ class ArticleOrderField(Enum):
     POSITION = "position"
 
 
-described(ArticleOrderField, "What articles can be ordered by.", {"POSITION": "The vendor's own order of the library."})
+describe_enum(ArticleOrderField, "What articles can be ordered by.", {"POSITION": "The vendor's own order of the library."})
 
 
 @strawberry.input(description="The order of articles.")
@@ -39,7 +39,7 @@ class PolicyOrderField(Enum):
     EFFECTIVE_ON = "effective_on"
 
 
-described(
+describe_enum(
     PolicyOrderField, "What versions of policies can be ordered by.", {"EFFECTIVE_ON": "The day the version takes effect."}
 )
 

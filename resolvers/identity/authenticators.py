@@ -93,5 +93,5 @@ async def renew_recovery_codes(info: Info) -> list[str]:
 
 async def authenticators_of(context: Context, parents: Sequence[Any]) -> list[list[Authenticator]]:
     """The viewer's authenticators, oldest first."""
-    found = list(await Authenticator.visible_to(context.viewer).order_by("id"))
-    return [found for _ in parents]
+    rows = list(await Authenticator.visible_to(context.viewer).order_by("id"))
+    return [rows for _ in parents]

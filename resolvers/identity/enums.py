@@ -2,9 +2,9 @@
 
 from auth.cookies import TokenDelivery
 from models.identity.authenticator import AuthenticatorKind
-from resolvers.described import described
+from resolvers.described import describe_enum
 
-described(
+describe_enum(
     TokenDelivery,
     "Where the tokens of a session are delivered.",
     {
@@ -15,7 +15,7 @@ described(
 )
 
 
-described(
+describe_enum(
     AuthenticatorKind,
     "The kind of an authenticator.",
     {

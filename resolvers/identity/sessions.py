@@ -121,7 +121,7 @@ async def end_other_sessions(info: Info) -> int:
 
 async def sessions_of(context: Context, parents: Sequence[Any]) -> list[list[Session]]:
     """The viewer's sessions, most recent first."""
-    mine = sessions.standing(context.services.clock.now()).filter(user_id=context.viewer.user_id)
+    mine = sessions.valid_sessions(context.services.clock.now()).filter(user_id=context.viewer.user_id)
     found = list(await mine.order_by("-id").limit(_MOST_SESSIONS))
     return [found for _ in parents]
 

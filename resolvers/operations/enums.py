@@ -12,9 +12,9 @@ from models.operations.audit_actions import OperationsAuditAction
 from models.operations.email import EmailState
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.support.audit_actions import SupportAuditAction
-from resolvers.described import described
+from resolvers.described import describe_enum
 
-described(
+describe_enum(
     EmailState,
     "The state of an email's delivery.",
     {
@@ -37,7 +37,7 @@ else:  # the actions of all domains as one enum of the graph
 
 AUDIT_ACTION_BY_VALUE = {each.value: each for each in AnyAuditAction}
 
-described(
+describe_enum(
     AnyAuditAction,
     "What the audit log records.",
     {each.name: each.description for actions in AUDIT_ACTIONS for each in actions},

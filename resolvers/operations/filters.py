@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from models.operations.email import EmailState
-from resolvers.described import described
+from resolvers.described import describe_enum
 from resolvers.filters import DateTimeFilter, Filter, IdFilter, OrderDirection
 from resolvers.operations.enums import AnyAuditAction
 
@@ -16,7 +16,7 @@ class EmailOrderField(Enum):
     CREATED_AT = "id"
 
 
-described(EmailOrderField, "What emails can be ordered by.", {"CREATED_AT": "When the email was written."})
+describe_enum(EmailOrderField, "What emails can be ordered by.", {"CREATED_AT": "When the email was written."})
 
 
 @strawberry.input(description="The order of emails.")
@@ -36,7 +36,9 @@ class AuditEntryOrderField(Enum):
     SEQUENCE = "id"
 
 
-described(AuditEntryOrderField, "What audit entries can be ordered by.", {"SEQUENCE": "The number of the entry in the log."})
+describe_enum(
+    AuditEntryOrderField, "What audit entries can be ordered by.", {"SEQUENCE": "The number of the entry in the log."}
+)
 
 
 @strawberry.input(description="The order of audit entries.")

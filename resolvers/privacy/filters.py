@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from resolvers.described import described
+from resolvers.described import describe_enum
 from resolvers.filters import OrderDirection
 
 
@@ -15,7 +15,7 @@ class ErasureOrderField(Enum):
     DUE_AT = "due_at"
 
 
-described(
+describe_enum(
     ErasureOrderField,
     "What erasures can be ordered by.",
     {"SCHEDULED_AT": "When the erasure was scheduled.", "DUE_AT": "When the grace period ends."},

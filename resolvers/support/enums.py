@@ -2,9 +2,9 @@
 
 from models.support.file import FileStatus
 from models.support.ticket import Category, Channel, TicketKind, TicketStatus
-from resolvers.described import described
+from resolvers.described import describe_enum
 
-described(
+describe_enum(
     FileStatus,
     "The status of a file.",
     {
@@ -16,7 +16,7 @@ described(
 )
 
 
-described(
+describe_enum(
     TicketKind,
     "The kind of a ticket, for requests that need more than an answer.",
     {
@@ -28,7 +28,7 @@ described(
 )
 
 
-described(
+describe_enum(
     Channel,
     "The channel that a ticket was opened through.",
     {
@@ -40,7 +40,7 @@ described(
 )
 
 
-described(
+describe_enum(
     Category,
     "The category of a ticket.",
     {
@@ -56,7 +56,7 @@ described(
 )
 
 
-described(
+describe_enum(
     TicketStatus,
     "The status of a ticket.",
     {

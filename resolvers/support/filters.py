@@ -5,7 +5,7 @@ from enum import Enum
 import strawberry
 
 from models.support.ticket import Channel, TicketStatus
-from resolvers.described import described
+from resolvers.described import describe_enum
 from resolvers.filters import DateTimeFilter, Filter, OrderDirection, StringFilter
 
 
@@ -16,7 +16,7 @@ class TicketOrderField(Enum):
     CREATED_AT = "id"
 
 
-described(
+describe_enum(
     TicketOrderField,
     "What tickets can be ordered by.",
     {"UPDATED_AT": "When the ticket last changed.", "CREATED_AT": "When the ticket was opened."},

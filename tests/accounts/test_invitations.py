@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tortoise.exceptions import OperationalError
 
-from accounts.invitations import Newcomer, accept, forget, resend, revoke, send
+from accounts.invitations import Newcomer, accept, delete_ended, resend, revoke, send
 from accounts.members import change_role, remove
 from accounts.registration import sign_up
 from auth.authentication import authenticate, company_of
@@ -312,11 +312,11 @@ async def test_closed_invitations_are_deleted_after_a_month(scenario: Scenario, 
     await scenario.sends(email="expired@fournil.example")
     clock.advance(timedelta(days=30))
     await scenario.sends(email="open@fournil.example")
-    assert await forget(clock.now()) == 0
+    assert await delete_ended(clock.now()) == 0
     clock.advance(timedelta(microseconds=1))
-    assert await forget(clock.now()) == 2
+    assert await delete_ended(clock.now()) == 2
     clock.advance(timedelta(days=7))
-    assert await forget(clock.now()) == 1
+    assert await delete_ended(clock.now()) == 1
     assert [each.email for each in await Invitation.all()] == ["open@fournil.example"]
     assert await outcome(scenario.sends(key="k")) == "NOT_ACTIVE"
 

@@ -53,7 +53,7 @@ async def company(clock: "MovableClock", bus: "RecordingBus", auth: AuthServices
 def by(company: Company, name: str, whom: str) -> Awaitable[Membership]:
     """Resets the second factor of `whom` on behalf of `name`."""
     session, key = company.tokens[name].session, company.people[whom].pk
-    return second_factor_reset.of_colleague(company.action(name), session, company.account.pk, key)
+    return second_factor_reset.reset_member(company.action(name), session, company.account.pk, key)
 
 
 async def test_p4_3_an_owner_resets_a_members_second_factor(company: Company, auth: AuthServices, now: "Now") -> None:
@@ -128,7 +128,7 @@ async def test_an_operator_resets_any_second_factor_except_their_own(
     """Including an owner's and another staff user's. Staff have no role until they have set up a new factor."""
     omar, tokens = await operator(now, "omar")
     for user in (company.people["olivier"], await _enrolled(agent, enrolled)):
-        await second_factor_reset.of_anybody(now(), tokens.session, user.pk)
+        await second_factor_reset.reset_user(now(), tokens.session, user.pk)
         assert not (await User.get(pk=user.pk)).second_factor
     recipients = [recipient for recipient, _ in await written("second_factor_reset")]
     assert recipients == ["olivier@fournil.example", "amadou@camcha.example"]
@@ -137,10 +137,10 @@ async def test_an_operator_resets_any_second_factor_except_their_own(
     cases: list[tuple[int | None, str]] = [(omar.pk, "RESERVED"), (999_999, "NOT_FOUND"), (None, "NOT_FOUND")]
     for key, code in [*cases, (agent.pk, "NOT_ACTIVE")]:
         with pytest.raises(Refusal, match=code):
-            await second_factor_reset.of_anybody(now(), tokens.session, key)
+            await second_factor_reset.reset_user(now(), tokens.session, key)
     await Session.filter(pk=tokens.session.pk).update(fresh_until=None)
     with pytest.raises(Refusal, match="STEP_UP_REQUIRED"):
-        await second_factor_reset.of_anybody(now(), tokens.session, company.people["max"].pk)
+        await second_factor_reset.reset_user(now(), tokens.session, company.people["max"].pk)
 
 
 async def _enrolled(user: User, enrolled: "Enrolled") -> User:
@@ -156,7 +156,7 @@ async def test_every_company_of_the_user_reads_the_audit_entry(
     await Membership.create(user=company.people["max"], account=others.account, role=Role.MEMBER, created_at=now().at)
     omar, tokens = await operator(now, "omar")
     for user in (company.people["max"], await _enrolled(agent, enrolled)):
-        await second_factor_reset.of_anybody(Action(omar, now().at, bus), tokens.session, user.pk)
+        await second_factor_reset.reset_user(Action(omar, now().at, bus), tokens.session, user.pk)
     audit_entries = await AuditEntry.filter(action=IdentityAuditAction.SECOND_FACTOR_RESET.value).order_by("id")
     assert [(each.account_id, each.object_id, each.staff) for each in audit_entries] == [
         (company.account.pk, company.people["max"].pk, "OPERATOR"), (others.account.pk, company.people["max"].pk, "OPERATOR"),
@@ -171,7 +171,7 @@ async def test_operators_acting_on_each_other_do_not_deadlock(now: "Now", how: s
 
     def acts(tokens: sessions.Tokens, on: User) -> Awaitable[Any]:
         if how == "reset":
-            return second_factor_reset.of_anybody(now(), tokens.session, on.pk)
+            return second_factor_reset.reset_user(now(), tokens.session, on.pk)
         return staff.end_sessions(now(), tokens.session, on.pk)
 
     for _ in range(5):
@@ -185,7 +185,7 @@ async def test_operators_acting_on_each_other_do_not_deadlock(now: "Now", how: s
 async def test_a_password_reset_keeps_the_second_factor(company: Company, auth: AuthServices, now: "Now") -> None:
     """Signing in without the second factor takes two separate recoveries, each of which is confirmed."""
     lost = company.people["max"]
-    await PasswordReset.create(user=lost, token_hash=sessions.hashed("t"), expires_at=now().at + timedelta(days=1))
+    await PasswordReset.create(user=lost, token_hash=sessions.token_hash("t"), expires_at=now().at + timedelta(days=1))
     with pytest.raises(Refusal, match="SECOND_FACTOR_REQUIRED"):
         await change.reset(now(), auth, token="t", password="mouette phare ardoise 77", code=None)
     assert await Account.filter(memberships__user_id=lost.pk).count() == 1

@@ -14,7 +14,7 @@ from auth.caller import still_valid
 from auth.factors import enrolment
 from auth.passwords import change
 from auth.services import AuthServices
-from auth.sessions import Tokens, hashed, random_token, sign_in
+from auth.sessions import Tokens, random_token, sign_in, token_hash
 from models.accounts.account import Account, Membership, Role
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.invitation import Invitation
@@ -286,7 +286,7 @@ async def test_a_user_is_never_both_staff_and_customer(office: Office, now: "Now
     lea = await office.hire()
     account = await Account.get(memberships__user_id=owner.pk)
     await Invitation.create(
-        account=account, email=lea.email, role=Role.MEMBER, locale=Locale.FR, inviter=owner, token_hash=hashed("cam_in_x"),
+        account=account, email=lea.email, role=Role.MEMBER, locale=Locale.FR, inviter=owner, token_hash=token_hash("cam_in_x"),
         created_at=now().at, sent_at=now().at, expires_at=now().at + timedelta(days=7),
     )  # fmt: skip
     with pytest.raises(Forbidden):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from auth.cookies import Cookies, from_ours
+from auth.cookies import Cookies, is_same_site
 
 PAGES = frozenset({"https://app.camcha.example"})
 
@@ -47,4 +47,4 @@ def test_a_cookie_with_two_different_values_is_ignored() -> None:
 def test_only_allowed_origins_may_use_cookies(origin: str, secure: bool, counts: bool) -> None:
     """When browsers reach the server over TLS, a page of the same host without TLS is a different origin."""
     headers = {b"origin": origin, b"host": "api.camcha.example", b"sec-fetch-site": "same-origin"}
-    assert from_ours(headers.get, PAGES, secure=secure) is counts
+    assert is_same_site(headers.get, PAGES, secure=secure) is counts

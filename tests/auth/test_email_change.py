@@ -14,7 +14,7 @@ from auth.factors import enrolment
 from auth.passwords import change
 from auth.reauthentication import step_up
 from auth.services import AuthServices
-from auth.sessions import Tokens, hashed, sign_in, sign_out
+from auth.sessions import Tokens, sign_in, sign_out, token_hash
 from models.action import Action
 from models.audit import AuditEntry
 from models.errors import Refusal, Throttled
@@ -80,7 +80,7 @@ class TestWithoutASecondFactor:
         await ask(here, f" {NEW.title()} ")
         tokens = [await token_to(NEW, "email"), await token_to(owner.email, "email")]
         stored = str(await EmailChange.all().values())
-        assert all(hashed(token) in stored and token not in stored for token in tokens)
+        assert all(token_hash(token) in stored and token not in stored for token in tokens)
         bus.announced.clear()
         tokens = tokens if first == "new" else tokens[::-1]
         assert await confirm(tokens[0]) is False
@@ -281,7 +281,7 @@ class TestEdges:
         await confirm(await token_to(owner.email, "email"))
         await confirm(await token_to(NEW, "email"))
         with pytest.raises(Refusal, match="TOKEN_INVALID"):
-            await change.reader_of(now(), await token_to(owner.email, "reset"))
+            await change.user_of_token(now(), await token_to(owner.email, "reset"))
 
     @pytest.mark.parametrize(("email", "code"), [("camille@", "EMAIL_INVALID"), ("Camille@Fournil.example", "VALUE_INVALID")])
     async def test_an_invalid_new_address_is_reported(self, here: Tokens, ask: Ask, email: str, code: str) -> None:

@@ -13,7 +13,7 @@ from auth.sessions import (
     LONGEST,
     LONGEST_OF_STAFF,
     SHARED,
-    Kept,
+    DeliveredElsewhere,
     Tokens,
     end_all,
     end_others,
@@ -366,10 +366,10 @@ async def test_two_tabs_can_refresh_concurrently(owner: User, now: "Now", clock:
     """The second tab gets no tokens in its response: the first response has already set them as cookies."""
     first = await signed_in(owner, now)
     renewed, shared = await asyncio.gather(refresh_shared(first.refresh, now()), refresh_shared(first.refresh, now()))
-    if isinstance(renewed, Kept):
+    if isinstance(renewed, DeliveredElsewhere):
         renewed, shared = shared, renewed
     assert isinstance(renewed, Tokens)
-    assert shared == Kept(renewed.access_expires_at, renewed.session)
+    assert shared == DeliveredElsewhere(renewed.access_expires_at, renewed.session)
     clock.advance(SHARED - timedelta(microseconds=1))
     assert await refresh_shared(first.refresh, now()) == shared
     assert (await viewer_of(renewed.access, now().at)).user == owner

@@ -13,7 +13,7 @@ from tortoise.exceptions import OperationalError
 from accounts.registration import sign_up, verify_email
 from auth.authentication import authenticate, company_of
 from auth.passwords import Passwords
-from auth.passwords.hashing_pool import asked
+from auth.passwords.hashing_pool import run
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role
 from models.action import Action
@@ -45,7 +45,7 @@ class Meter:
 
     def asked(self, what: str, *given: Any) -> Any:
         self.count += what in {"made", "matches"}
-        return asked(what, *given)
+        return run(what, *given)
 
     async def work(self, doing: Awaitable[object]) -> tuple[object, ...]:
         """The outcome, and the number of computations it took."""

@@ -318,7 +318,7 @@ async def test_a_proof_restarts_when_entries_expire_meanwhile(
 
     await record(action, *ACTIONS[:5])
     clock.advance(timedelta(days=366))
-    walked = proofs._walked
+    walked = proofs._verify
     calls: list[Any] = []
 
     async def meanwhile(chain: Any, recorded_end: End | None) -> None:
@@ -327,7 +327,7 @@ async def test_a_proof_restarts_when_entries_expire_meanwhile(
         calls.append(chain)
         await walked(chain, recorded_end)
 
-    monkeypatch.setattr(proofs, "_walked", meanwhile)
+    monkeypatch.setattr(proofs, "_verify", meanwhile)
     assert (await audit_proof()).fault is None
     assert len(calls) == 2
 

@@ -479,4 +479,4 @@ async def test_p1_2_a_company_without_invoices_is_erased_completely(
     assert not await erasure.erase(action, eraser(services, store), due.pk)
     assert "we keep none" in (await Email.get(template="account_erased.en")).text
     assert (await Erasure.get()).kept_until is None
-    assert await sessions.standing(action.at).count() == 0
+    assert await sessions.valid_sessions(action.at).count() == 0

@@ -8,7 +8,7 @@ import pytest
 from graphql import GraphQLInputObjectType, GraphQLNamedType, get_named_type
 
 from auth.passwords.change import RESET_LIFETIME
-from auth.sessions import hashed
+from auth.sessions import token_hash
 from engine import Engine, Params
 from models.action import Action
 from models.audit import AuditEntry
@@ -212,7 +212,7 @@ async def test_all_errors_are_reported_together(stage: Stage, name: str) -> None
 
 async def test_an_input_error_does_not_use_up_a_recovery_code_or_a_challenge(stage: Stage) -> None:
     user = (await enrolled(stage)).user_id
-    await PasswordReset.create(user_id=user, token_hash=hashed("t"), expires_at=stage.action.at + RESET_LIFETIME)
+    await PasswordReset.create(user_id=user, token_hash=token_hash("t"), expires_at=stage.action.at + RESET_LIFETIME)
     given = {"token": "t", "password": "short"}
     query = "mutation($i: PasswordResetInput!) { passwordReset(input: $i) { userErrors { field code } } }"
     operation = stage.engine.prepare(Params(query, variables={"i": given}))

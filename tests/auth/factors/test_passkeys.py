@@ -14,7 +14,7 @@ from webauthn.helpers import bytes_to_base64url
 
 from auth.authentication import authenticate, authenticate_by_passkey
 from auth.factors import passkeys
-from auth.factors.enrolment import Enrolled, begin_passkey, confirm_passkey, remove
+from auth.factors.enrolment import Enrolment, begin_passkey, confirm_passkey, remove
 from auth.factors.passkeys import RelyingParty
 from auth.reauthentication import is_fresh, step_up
 from auth.services import AuthServices
@@ -47,7 +47,7 @@ class PasskeyUser:
         await Session.filter(pk=tokens.session.pk).update(fresh_until=self.now().at + timedelta(minutes=5))
         return tokens
 
-    async def register(self, tokens: Tokens, device: Device, name: str | None = None) -> Enrolled:
+    async def register(self, tokens: Tokens, device: Device, name: str | None = None) -> Enrolment:
         options = await begin_passkey(self.now(), self.auth, tokens.session)
         registered = device.made(options)
         return await confirm_passkey(self.now(), self.auth, tokens.session, credential=registered, name=name)
@@ -183,7 +183,7 @@ async def test_a_challenge_works_for_one_purpose_only(
 ) -> None:
     device, tokens, agent_device = Device(), await passkey_user.fresh(owner), await passkey_user.fresh(agent)
 
-    async def confirm(made: str) -> Enrolled:
+    async def confirm(made: str) -> Enrolment:
         return await confirm_passkey(now(), auth, tokens.session, credential=made, name=None)
 
     options = json.loads(await begin_passkey(now(), auth, tokens.session))

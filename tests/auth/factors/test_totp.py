@@ -12,7 +12,7 @@ from cryptography.fernet import InvalidToken
 
 from auth.authentication import authenticate
 from auth.factors import totp
-from auth.factors.enrolment import begin_totp, confirm_totp, named, remove, rename, renew_recovery_codes
+from auth.factors.enrolment import authenticator_name, begin_totp, confirm_totp, remove, rename, renew_recovery_codes
 from auth.reauthentication import step_up
 from auth.secret_box import SecretBox
 from auth.services import AuthServices
@@ -319,10 +319,10 @@ class TestSeveral:
         await enrolled(owner)
         authenticator = await Authenticator.get()
         assert authenticator.name == "Application"
-        assert (await rename(now(), authenticator, named("  Téléphone\n", "Application"))).name == "Téléphone"
+        assert (await rename(now(), authenticator, authenticator_name("  Téléphone\n", "Application"))).name == "Téléphone"
         for name, code in ((" ", "BLANK"), ("x" * 61, "TOO_LONG")):
             with pytest.raises(Refusal, match=code):
-                named(name, "Application")
+                authenticator_name(name, "Application")
 
     async def test_confirming_an_old_set_up_requires_a_step_up(
         self,

@@ -14,7 +14,7 @@ from auth.authentication import authenticate
 from auth.caller import still_valid
 from auth.passwords import change
 from auth.services import AuthServices
-from auth.sessions import Tokens, hashed, refresh, sign_in
+from auth.sessions import Tokens, refresh, sign_in, token_hash
 from models.action import Action
 from models.database.sql import execute
 from models.errors import Refusal, Throttled, Unauthenticated
@@ -79,7 +79,7 @@ class TestReset:
         token = await ask(f" {owner.email.upper()} ")
         stored = str(await PasswordReset.all().values())
         assert token not in stored
-        assert hashed(token) in stored
+        assert token_hash(token) in stored
         assert (await enter(owner, PASSWORD)) == owner  # nothing has changed yet
         await use(token)
         assert await enter(owner, NEW) == owner

@@ -20,9 +20,9 @@ PASSWORD = "corneille sabot pluvier 42"
 @pytest.fixture(autouse=True)
 def processes() -> Iterator[list["hashing_pool._Process"]]:
     """Hashing processes that only this test uses."""
-    hashing_pool.end_all()
+    hashing_pool.stop_idle()
     yield hashing_pool._idle
-    hashing_pool.end_all()
+    hashing_pool.stop_idle()
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def _gone(pid: int) -> bool:
 
 async def test_an_impossible_task_fails_without_revealing_its_input(passwords: Passwords) -> None:
     with pytest.raises(RuntimeError, match=r"^passwords: made failed$"):
-        hashing_pool.asked("made", PASSWORD, 0, 0, 0)
+        hashing_pool.run("made", PASSWORD, 0, 0, 0)
     assert await passwords.matches(await passwords.hash(PASSWORD), PASSWORD)  # answered by the same process
 
 

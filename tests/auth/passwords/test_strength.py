@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subtable
 
-from auth.passwords import READINGS, Passwords, judged
+from auth.passwords import READINGS, Passwords, evaluated_part
 from models.errors import Refusal, Throttled, message_for
 from models.locale import Locale
 from tests.patience import PATIENCE
@@ -65,9 +65,9 @@ async def test_scoring_the_slowest_password_takes_a_bounded_time(passwords: Pass
 @pytest.mark.parametrize("signs", ["4@8({[<369&#!1/|0$5+7%2", "1!|7+1|l17", "({[<69@4$5!1|"])
 def test_the_number_of_variants_scored_is_limited(signs: str) -> None:
     """Each variant takes milliseconds during which no one can sign in."""
-    readings = enumerate_l33t_subs(relevant_l33t_subtable(judged(signs * 3 + "abc"), L33T_TABLE))
+    readings = enumerate_l33t_subs(relevant_l33t_subtable(evaluated_part(signs * 3 + "abc"), L33T_TABLE))
     assert len(readings) <= 2 * READINGS
-    assert judged("p4ssw0rd$ and m@ny more!") == "p4ssw0rd$ and m@ny more!"
+    assert evaluated_part("p4ssw0rd$ and m@ny more!") == "p4ssw0rd$ and m@ny more!"
 
 
 async def test_hashes_use_argon2id_with_at_least_owasps_parameters(passwords: Passwords) -> None:

@@ -41,7 +41,7 @@ async def invitation_revoke(stage: Stage) -> None:
 async def invitation_accept(stage: Stage) -> None:
     await invitation_send(stage)
     token = "cam_in_marked"
-    await Invitation.filter(email="marked@mark.example").update(token_hash=sessions.hashed(token))
+    await Invitation.filter(email="marked@mark.example").update(token_hash=sessions.token_hash(token))
     for _ in range(2):
         await stage.do(Viewer(), "invitationAccept", token=token, name="MARKED NAME", password=PASSWORD)
 

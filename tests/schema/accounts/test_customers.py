@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auth.sessions import hashed
+from auth.sessions import token_hash
 from models.accounts.account import Account, Membership, Role
 from models.action import Action
 from models.identity.access_links import EmailChange
@@ -130,7 +130,7 @@ async def test_the_search_text_follows_the_names(
 ) -> None:
     stage = Stage(dataset, services, engine, price, action)
     await EXAMPLES[name](stage)
-    if await EmailChange.all().update(old_token_hash=hashed("cam_ec_old")):
+    if await EmailChange.all().update(old_token_hash=token_hash("cam_ec_old")):
         await stage.do(Viewer(), name, token="cam_ec_old")
     assert await out_of_date() == []
     changed = {"emailConfirmChange": "moved mark example", "staffHire": "marked hired"}.get(name, "marked name")

@@ -89,7 +89,7 @@ async def session_request_unlock(stage: Stage) -> None:
 
 async def password_reset(stage: Stage) -> None:
     token, at = "cam_pr_marked", stage.action.at + timedelta(minutes=1)
-    await PasswordReset.create(user=await known(stage), token_hash=sessions.hashed(token), expires_at=at)
+    await PasswordReset.create(user=await known(stage), token_hash=sessions.token_hash(token), expires_at=at)
     for _ in range(2):
         await stage.do(Viewer(), "passwordReset", token=token, password="MARKED ardoise 77")
 
@@ -105,7 +105,7 @@ async def email_request_change(stage: Stage) -> None:
 
 async def email_confirm_change(stage: Stage) -> None:
     await email_request_change(stage)
-    await EmailChange.all().update(new_token_hash=sessions.hashed("cam_ec_marked"))
+    await EmailChange.all().update(new_token_hash=sessions.token_hash("cam_ec_marked"))
     for _ in range(2):
         await stage.do(Viewer(), "emailConfirmChange", token="cam_ec_marked")
 

@@ -208,7 +208,7 @@ async def test_p4_3_another_users_authenticator_is_not_found(
     ask: Ask, dataset: "Dataset", paul: Viewer, action: "Action"
 ) -> None:
     assert dataset.marie.owner.user
-    marie_factor = await totp.enrolled(dataset.marie.owner.user, "sealed", action.at)
+    marie_factor = await totp.store_app(dataset.marie.owner.user, "sealed", action.at)
     key = encode("Authenticator", marie_factor.pk)
     for mutation, more in (("authenticatorRemove", ""), ("authenticatorRename", ', name: "x"')):
         refused = await did(ask, paul, f'{mutation}(input: {{authenticatorId: "{key}"{more}}})', "__typename")
